@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every module of Weir: Swift 6, no warning left, and every unsafe construct spelled out.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+/// Tests run in the same language mode, but may touch pointers without ceremony.
+let testing: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "weir",
+    products: [
+        .library(name: "WeirMetrics", targets: ["WeirMetrics"]),
+        .library(name: "WeirStream", targets: ["WeirStream"]),
+        .executable(name: "weir", targets: ["weir"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.6.0"),
+    ],
+    targets: [
+        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "LinuxIO", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "WeirMetrics", swiftSettings: strict),
+        .target(name: "WeirStream", dependencies: ["LinuxIO"], swiftSettings: strict),
+        .target(name: "WeirAccess", dependencies: ["LinuxIO"], swiftSettings: strict),
+        .target(name: "WeirExporter", dependencies: ["LinuxIO", "WeirMetrics", "CZlib"], swiftSettings: strict),
+        .target(name: "WeirConfiguration", dependencies: ["Yams"], swiftSettings: strict),
+        .target(
+            name: "WeirProxy",
+            dependencies: [
+                "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "weir",
+            dependencies: [
+                "WeirProxy",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+
+        .target(name: "TestSupport", dependencies: ["LinuxIO"], path: "Tests/TestSupport", swiftSettings: testing),
+        .testTarget(name: "HouseTests", swiftSettings: testing),
+        .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "TestSupport"], swiftSettings: testing),
+        .testTarget(name: "WeirMetricsTests", dependencies: ["WeirMetrics"], swiftSettings: testing),
+        .testTarget(
+            name: "WeirStreamTests", dependencies: ["WeirStream", "LinuxIO", "TestSupport"], swiftSettings: testing),
+        .testTarget(name: "WeirAccessTests", dependencies: ["WeirAccess", "LinuxIO"], swiftSettings: testing),
+        .testTarget(
+            name: "WeirExporterTests", dependencies: ["WeirExporter", "WeirMetrics", "TestSupport"],
+            swiftSettings: testing),
+        .testTarget(name: "WeirConfigurationTests", dependencies: ["WeirConfiguration"], swiftSettings: testing),
+        .testTarget(name: "WeirProxyTests", dependencies: ["WeirProxy", "TestSupport"], swiftSettings: testing),
+        .testTarget(name: "IntegrationTests", dependencies: ["TestSupport", "weir"], swiftSettings: testing),
+    ]
+)
