@@ -56,7 +56,7 @@ let package = Package(
             swiftSettings: strict
         ),
 
-        .target(name: "TestSupport", dependencies: ["LinuxIO"], path: "Tests/TestSupport", swiftSettings: testing),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testing),
         .testTarget(name: "HouseTests", swiftSettings: testing),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "TestSupport"], swiftSettings: testing),
         .testTarget(name: "WeirMetricsTests", dependencies: ["WeirMetrics"], swiftSettings: testing),

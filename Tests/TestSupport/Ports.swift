@@ -1,0 +1,29 @@
+import Glibc
+import Synchronization
+
+/// Hands out ports that nothing uses, neither for TCP nor for UDP, each only once per test run.
+///
+/// They lie below the range from which the kernel takes ports for outgoing connections, so that no client of a
+/// concurrent test can take one between the choice and its use.
+package enum Ports {
+    private static let taken = Mutex<Set<UInt16>>([])
+
+    package static func free() throws -> UInt16 {
+        for _ in 0..<2_000 {
+            let candidate = UInt16.random(in: 10_240..<32_000)
+            guard taken.withLock({ $0.insert(candidate).inserted }) else { continue }
+            if isFree(candidate) { return candidate }
+        }
+        throw SystemFailure("find a free port", code: EADDRINUSE)
+    }
+
+    private static func isFree(_ port: UInt16) -> Bool {
+        for type in [SOCK_STREAM, SOCK_DGRAM] {
+            let descriptor = socket(AF_INET, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+            guard descriptor >= 0 else { return false }
+            defer { close(descriptor) }
+            guard (try? bindSocket(descriptor, to: "0.0.0.0", port: port)) != nil else { return false }
+        }
+        return true
+    }
+}

@@ -1,0 +1,103 @@
+import Foundation
+
+/// The real binary, running `weir run` with a configuration of its own.
+package final class WeirProcess {
+    package let process: ChildProcess
+    package let exporterPort: UInt16
+    package let directory: TemporaryDirectory
+    private static let fileName = "weir.yml"
+
+    /// Starts it. `routes` is the body of the `routes:` map; `rest` any further top-level keys.
+    /// Returns once `/readyz` says that every route is bound.
+    package init(routes: String, rest: String = "", environment: [String: String] = [:]) throws {
+        directory = try TemporaryDirectory("run")
+        exporterPort = try Ports.free()
+        let text = Self.configuration(routes: routes, rest: rest, exporterPort: exporterPort)
+        let path = try directory.write(Self.fileName, text)
+        process = try ChildProcess(try Tool.weir(), ["run", "--config", path], environment: environment)
+        try waitUntil("weir is ready", deadline: .seconds(15)) {
+            if let exit = process.exitIfEnded() {
+                throw DeadlineExceeded(
+                    description: "weir ended (\(exit)) before it was ready:\n\(process.output)\(process.errorOutput)")
+            }
+            return (try? HTTP.get("/readyz", port: exporterPort).status) == 200
+        }
+    }
+
+    private static func configuration(routes: String, rest: String, exporterPort: UInt16) -> String {
+        let indented = routes.split(separator: "\n").map { "  " + $0 }.joined(separator: "\n")
+        return "exporter: { listen: 127.0.0.1:\(exporterPort) }\n\(rest)\nroutes:\n\(indented)\n"
+    }
+
+    package var configurationPath: String { directory.file(Self.fileName) }
+    package var logLines: [String] { process.outputLines }
+
+    /// Replaces the configuration file, without a signal.
+    package func replaceConfiguration(routes: String, rest: String = "") throws {
+        try directory.replace(
+            Self.fileName, Self.configuration(routes: routes, rest: rest, exporterPort: exporterPort))
+    }
+
+    /// The state as Prometheus would see it now.
+    package func scrape() throws -> Samples {
+        let response = try HTTP.get("/metrics", port: exporterPort)
+        guard response.status == 200 else {
+            throw Samples.Malformed(description: "/metrics answered \(response.status)")
+        }
+        return try Samples(response.text)
+    }
+
+    /// Scrapes until the condition holds, and returns that scrape.
+    @discardableResult
+    package func scrape(
+        until what: String, deadline: Duration = .seconds(10), _ condition: (Samples) throws -> Bool
+    ) throws -> Samples {
+        try waitFor(what, deadline: deadline) {
+            let samples = try scrape()
+            return try condition(samples) ? samples : nil
+        }
+    }
+
+    /// Waits for every TCP connection of the route to be over: its totals are final then.
+    @discardableResult
+    package func scrapeWhenIdle(_ route: String) throws -> Samples {
+        try scrape(until: "no connection is active on \(route)") {
+            $0["weir_tcp_connections_active", ["route": route]] == 0
+        }
+    }
+
+    /// Waits for a line of the log that contains all the given words.
+    @discardableResult
+    package func waitForLog(_ words: String..., deadline: Duration = .seconds(10)) throws -> String {
+        try waitFor("a log line with \(words)", deadline: deadline) {
+            logLines.first { line in words.allSatisfy(line.contains) }
+        }
+    }
+
+    /// Asks it to end, as a service manager does, and returns how it ended.
+    package func stop(deadline: Duration = .seconds(45)) throws -> ChildProcess.Exit {
+        process.send(signal: SIGTERM)
+        return try process.waitForExit(deadline: deadline)
+    }
+}
+
+/// Totals of one route, the way most tests compare them.
+extension Samples {
+    package func bytes(_ route: String, _ direction: String) -> Int {
+        total("weir_bytes_total", ["route": route, "direction": direction])
+    }
+
+    package func accepted(_ route: String) -> Int {
+        total("weir_tcp_connections_accepted_total", ["route": route])
+    }
+
+    package func active(_ route: String) -> Int {
+        total("weir_tcp_connections_active", ["route": route])
+    }
+
+    package func closed(_ route: String, _ reason: String? = nil) -> Int {
+        var labels = ["route": route]
+        labels["reason"] = reason
+        return total("weir_tcp_connections_closed_total", labels)
+    }
+}
