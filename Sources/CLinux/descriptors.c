@@ -1,0 +1,48 @@
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "retry.h"
+
+// close(2) on Linux releases the descriptor even when it reports EINTR: repeating it could close a stranger's.
+int weir_close(int fd) { return close(fd) < 0 ? -errno : 0; }
+
+int weir_eventfd(void) {
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int weir_eventfd_signal(int fd) {
+    uint64_t one = 1;
+    int64_t n;
+    RETRY(n, write(fd, &one, sizeof one));
+    return n < 0 ? (int)n : 0;
+}
+
+int weir_eventfd_drain(int fd) {
+    uint64_t value;
+    int64_t n;
+    RETRY(n, read(fd, &value, sizeof value));
+    return n < 0 ? (int)n : 0;
+}
+
+int64_t weir_read(int fd, void *buffer, size_t length) {
+    int64_t n;
+    RETRY(n, read(fd, buffer, length));
+    return n;
+}
+
+int64_t weir_write(int fd, const void *buffer, size_t length) {
+    int64_t n;
+    RETRY(n, write(fd, buffer, length));
+    return n;
+}
+
+int weir_open_read(const char *path) {
+    int fd;
+    RETRY(fd, open(path, O_RDONLY | O_CLOEXEC));
+    return fd;
+}

@@ -1,0 +1,144 @@
+// What Swift's Glibc import does not show, as plain functions.
+//
+// Headers here include nothing that may pull in <sys/select.h>: under _GNU_SOURCE its fd_set clashes with the one of
+// Swift's Glibc module in debug and sanitizer builds. So every signature is made of integers and pointers, and the
+// bodies live in .c files. Every function that can fail returns a negated errno; none of them touches policy.
+// Calls that a signal may interrupt are repeated (signal(7)).
+#ifndef WEIR_CLINUX_H
+#define WEIR_CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+// Addresses -----------------------------------------------------------------------------------------------------------
+
+/// An IP address in IPv6 form (IPv4 as ::ffff:a.b.c.d, RFC 4291 section 2.5.5.2), in host byte order.
+typedef struct weir_address {
+    uint64_t high;
+    uint64_t low;
+    uint32_t scope;
+    uint16_t port;
+    uint16_t present;
+} weir_address;
+
+// Descriptors ---------------------------------------------------------------------------------------------------------
+
+int weir_close(int fd);
+int weir_eventfd(void);
+int weir_eventfd_signal(int fd);
+int weir_eventfd_drain(int fd);
+int64_t weir_read(int fd, void *buffer, size_t length);
+int64_t weir_write(int fd, const void *buffer, size_t length);
+int weir_open_read(const char *path);
+
+// epoll ---------------------------------------------------------------------------------------------------------------
+
+int weir_epoll_create(void);
+int weir_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);
+int weir_epoll_modify(int epoll, int fd, uint32_t events, uint64_t token);
+int weir_epoll_remove(int epoll, int fd);
+int weir_epoll_wait(int epoll, struct epoll_event *events, int capacity, int timeout_milliseconds);
+
+// Sockets -------------------------------------------------------------------------------------------------------------
+
+enum weir_socket_kind { WEIR_SOCKET_STREAM = 0, WEIR_SOCKET_DATAGRAM = 1 };
+
+enum weir_option {
+    WEIR_OPTION_REUSE_ADDRESS,
+    WEIR_OPTION_REUSE_PORT,
+    WEIR_OPTION_V6_ONLY,
+    WEIR_OPTION_NO_DELAY,
+    WEIR_OPTION_KEEPALIVE,
+    WEIR_OPTION_KEEPALIVE_IDLE,
+    WEIR_OPTION_KEEPALIVE_INTERVAL,
+    WEIR_OPTION_KEEPALIVE_COUNT,
+    WEIR_OPTION_USER_TIMEOUT,
+    WEIR_OPTION_SEND_BUFFER,
+    WEIR_OPTION_RECEIVE_BUFFER,
+    WEIR_OPTION_RECEIVE_OVERFLOW,
+    WEIR_OPTION_PACKET_INFO_V4,
+    WEIR_OPTION_PACKET_INFO_V6,
+    WEIR_OPTION_BIND_ADDRESS_NO_PORT,
+    WEIR_OPTION_ERROR,
+};
+
+int weir_socket(int is_v6, enum weir_socket_kind kind);
+int weir_socket_unix(void);
+int weir_set_option(int fd, enum weir_option option, int value);
+int weir_get_option(int fd, enum weir_option option);
+/// SO_LINGER with a time of zero: close(2) then sends RST (socket(7)).
+int weir_set_reset_on_close(int fd);
+int weir_bind(int fd, int is_v6, const weir_address *address);
+int weir_bind_unix(int fd, const char *path, size_t length);
+int weir_listen(int fd, int backlog);
+int weir_accept(int fd, weir_address *peer);
+int weir_connect(int fd, int is_v6, const weir_address *address);
+int weir_connect_unix(int fd, const char *path, size_t length);
+int weir_shutdown_write(int fd);
+int weir_local_address(int fd, weir_address *address);
+int weir_peer_address(int fd, weir_address *address);
+int64_t weir_receive(int fd, void *buffer, size_t length);
+int64_t weir_send(int fd, const void *buffer, size_t length);
+/// Bytes that were sent and not yet acknowledged (SIOCOUTQ, tcp(7)).
+int weir_unacknowledged(int fd);
+
+// Datagrams -----------------------------------------------------------------------------------------------------------
+
+/// One datagram as it was received: where its bytes are, who sent it, and to which of our addresses.
+typedef struct weir_datagram {
+    uint8_t *bytes;
+    uint32_t length;
+    uint32_t truncated;
+    /// SO_RXQ_OVFL: datagrams that this socket has dropped since it was opened; valid where has_overflow is set.
+    uint32_t overflow;
+    uint32_t has_overflow;
+    weir_address peer;
+    weir_address local;
+} weir_datagram;
+
+/// Buffers and headers for one recvmmsg(2).
+typedef struct weir_inbox weir_inbox;
+weir_inbox *weir_inbox_create(uint32_t capacity, uint32_t buffer_size);
+void weir_inbox_destroy(weir_inbox *inbox);
+/// Receives at most `capacity` datagrams without waiting. `with_addresses` is off for connected sockets.
+int weir_inbox_receive(weir_inbox *inbox, int fd, int with_addresses);
+const weir_datagram *weir_inbox_datagram(const weir_inbox *inbox, uint32_t index);
+
+/// Headers for one sendmmsg(2). It borrows the payloads: they must live until the flush.
+typedef struct weir_outbox weir_outbox;
+weir_outbox *weir_outbox_create(uint32_t capacity);
+void weir_outbox_destroy(weir_outbox *outbox);
+uint32_t weir_outbox_count(const weir_outbox *outbox);
+void weir_outbox_clear(weir_outbox *outbox);
+/// Adds one datagram; -ENOBUFS when full. `peer` and `source` may be absent (connected socket; let the route decide).
+int weir_outbox_add(
+    weir_outbox *outbox, const void *bytes, uint32_t length, int is_v6, const weir_address *peer,
+    const weir_address *source);
+/// Sends from `first` on; returns how many were taken, or a negated errno that belongs to the datagram at `first`.
+int weir_outbox_flush(weir_outbox *outbox, int fd, uint32_t first);
+uint32_t weir_outbox_length(const weir_outbox *outbox, uint32_t index);
+
+// Names and interfaces ------------------------------------------------------------------------------------------------
+
+enum weir_resolve_error { WEIR_RESOLVE_NOT_FOUND = -10001, WEIR_RESOLVE_FAILED = -10002 };
+/// getaddrinfo(3) for both families, without ports, in its order (RFC 6724); blocks.
+int weir_resolve(const char *name, weir_address *addresses, int capacity);
+/// Every address of every local interface (getifaddrs(3)); blocks for a moment.
+int weir_interface_addresses(weir_address *addresses, int capacity);
+/// The index of an interface, or 0 (if_nametoindex(3)).
+uint32_t weir_interface_index(const char *name);
+
+// Process -------------------------------------------------------------------------------------------------------------
+
+uint64_t weir_monotonic_nanoseconds(void);
+/// Raises the soft RLIMIT_NOFILE to the hard one and returns it.
+int64_t weir_raise_descriptor_limit(void);
+void weir_name_thread(const char *name);
+void weir_ignore_sigpipe(void);
+/// inotify(7): a nonblocking, close-on-exec instance.
+int weir_inotify_create(void);
+/// Watches a folder for anything that can change what a path in it means.
+int weir_inotify_watch_folder(int fd, const char *path);
+
+#endif

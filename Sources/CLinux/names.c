@@ -1,0 +1,44 @@
+#include "address.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <string.h>
+
+static int same(const weir_address *a, const weir_address *b) {
+    return a->high == b->high && a->low == b->low && a->scope == b->scope;
+}
+
+static int append(weir_address *addresses, int count, int capacity, const struct sockaddr *raw) {
+    if (count == capacity || !raw) return count;
+    weir_address address;
+    weir_address_decode((const weir_sockaddr *)raw, &address);
+    if (!address.present) return count;
+    for (int i = 0; i < count; i++)
+        if (same(&addresses[i], &address)) return count;
+    addresses[count] = address;
+    return count + 1;
+}
+
+int weir_resolve(const char *name, weir_address *addresses, int capacity) {
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    int error = getaddrinfo(name, NULL, &hints, &list);
+    if (error == EAI_NONAME || error == EAI_NODATA || error == EAI_ADDRFAMILY) return WEIR_RESOLVE_NOT_FOUND;
+    if (error != 0) return WEIR_RESOLVE_FAILED;
+    int count = 0;
+    for (struct addrinfo *i = list; i; i = i->ai_next) count = append(addresses, count, capacity, i->ai_addr);
+    freeaddrinfo(list);
+    return count == 0 ? WEIR_RESOLVE_NOT_FOUND : count;
+}
+
+int weir_interface_addresses(weir_address *addresses, int capacity) {
+    struct ifaddrs *list = NULL;
+    if (getifaddrs(&list) < 0) return -1;
+    int count = 0;
+    for (struct ifaddrs *i = list; i; i = i->ifa_next) count = append(addresses, count, capacity, i->ifa_addr);
+    freeifaddrs(list);
+    return count;
+}
+
+uint32_t weir_interface_index(const char *name) { return if_nametoindex(name); }

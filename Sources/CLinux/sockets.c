@@ -1,0 +1,149 @@
+#include "address.h"
+
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/un.h>
+
+#include "retry.h"
+
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+
+int weir_socket(int is_v6, enum weir_socket_kind kind) {
+    int type = kind == WEIR_SOCKET_STREAM ? SOCK_STREAM : SOCK_DGRAM;
+    int fd = socket(is_v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+int weir_socket_unix(void) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+static const struct {
+    int level;
+    int name;
+} options[] = {
+    [WEIR_OPTION_REUSE_ADDRESS] = {SOL_SOCKET, SO_REUSEADDR},
+    [WEIR_OPTION_REUSE_PORT] = {SOL_SOCKET, SO_REUSEPORT},
+    [WEIR_OPTION_V6_ONLY] = {IPPROTO_IPV6, IPV6_V6ONLY},
+    [WEIR_OPTION_NO_DELAY] = {IPPROTO_TCP, TCP_NODELAY},
+    [WEIR_OPTION_KEEPALIVE] = {SOL_SOCKET, SO_KEEPALIVE},
+    [WEIR_OPTION_KEEPALIVE_IDLE] = {IPPROTO_TCP, TCP_KEEPIDLE},
+    [WEIR_OPTION_KEEPALIVE_INTERVAL] = {IPPROTO_TCP, TCP_KEEPINTVL},
+    [WEIR_OPTION_KEEPALIVE_COUNT] = {IPPROTO_TCP, TCP_KEEPCNT},
+    [WEIR_OPTION_USER_TIMEOUT] = {IPPROTO_TCP, TCP_USER_TIMEOUT},
+    [WEIR_OPTION_SEND_BUFFER] = {SOL_SOCKET, SO_SNDBUF},
+    [WEIR_OPTION_RECEIVE_BUFFER] = {SOL_SOCKET, SO_RCVBUF},
+    [WEIR_OPTION_RECEIVE_OVERFLOW] = {SOL_SOCKET, SO_RXQ_OVFL},
+    [WEIR_OPTION_PACKET_INFO_V4] = {IPPROTO_IP, IP_PKTINFO},
+    [WEIR_OPTION_PACKET_INFO_V6] = {IPPROTO_IPV6, IPV6_RECVPKTINFO},
+    [WEIR_OPTION_BIND_ADDRESS_NO_PORT] = {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT},
+    [WEIR_OPTION_ERROR] = {SOL_SOCKET, SO_ERROR},
+};
+
+int weir_set_option(int fd, enum weir_option option, int value) {
+    int result = setsockopt(fd, options[option].level, options[option].name, &value, sizeof value);
+    return result < 0 ? -errno : 0;
+}
+
+int weir_get_option(int fd, enum weir_option option) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    int result = getsockopt(fd, options[option].level, options[option].name, &value, &length);
+    return result < 0 ? -errno : value;
+}
+
+int weir_set_reset_on_close(int fd) {
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0 ? -errno : 0;
+}
+
+int weir_bind(int fd, int is_v6, const weir_address *address) {
+    weir_sockaddr raw;
+    socklen_t length = weir_address_encode(address, is_v6, &raw);
+    return bind(fd, &raw.any, length) < 0 ? -errno : 0;
+}
+
+static int unix_address(const char *path, size_t length, struct sockaddr_un *out) {
+    if (length >= sizeof out->sun_path) return -ENAMETOOLONG;
+    memset(out, 0, sizeof *out);
+    out->sun_family = AF_UNIX;
+    memcpy(out->sun_path, path, length);
+    return 0;
+}
+
+int weir_bind_unix(int fd, const char *path, size_t length) {
+    struct sockaddr_un raw;
+    int result = unix_address(path, length, &raw);
+    if (result < 0) return result;
+    return bind(fd, (struct sockaddr *)&raw, sizeof raw) < 0 ? -errno : 0;
+}
+
+int weir_listen(int fd, int backlog) { return listen(fd, backlog) < 0 ? -errno : 0; }
+
+int weir_accept(int fd, weir_address *peer) {
+    weir_sockaddr raw;
+    raw.any.sa_family = AF_UNSPEC;
+    socklen_t length = sizeof raw;
+    int accepted;
+    RETRY(accepted, accept4(fd, &raw.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (accepted >= 0) weir_address_decode(&raw, peer);
+    return accepted;
+}
+
+int weir_connect(int fd, int is_v6, const weir_address *address) {
+    weir_sockaddr raw;
+    socklen_t length = weir_address_encode(address, is_v6, &raw);
+    // An interrupted connect(2) goes on by itself: EINTR then means what EINPROGRESS means.
+    if (connect(fd, &raw.any, length) == 0) return 0;
+    return errno == EINTR ? -EINPROGRESS : -errno;
+}
+
+int weir_connect_unix(int fd, const char *path, size_t length) {
+    struct sockaddr_un raw;
+    int result = unix_address(path, length, &raw);
+    if (result < 0) return result;
+    RETRY(result, connect(fd, (struct sockaddr *)&raw, sizeof raw));
+    return result;
+}
+
+int weir_shutdown_write(int fd) { return shutdown(fd, SHUT_WR) < 0 ? -errno : 0; }
+
+int weir_local_address(int fd, weir_address *address) {
+    weir_sockaddr raw;
+    raw.any.sa_family = AF_UNSPEC;
+    socklen_t length = sizeof raw;
+    if (getsockname(fd, &raw.any, &length) < 0) return -errno;
+    weir_address_decode(&raw, address);
+    return 0;
+}
+
+int weir_peer_address(int fd, weir_address *address) {
+    weir_sockaddr raw;
+    raw.any.sa_family = AF_UNSPEC;
+    socklen_t length = sizeof raw;
+    if (getpeername(fd, &raw.any, &length) < 0) return -errno;
+    weir_address_decode(&raw, address);
+    return 0;
+}
+
+int64_t weir_receive(int fd, void *buffer, size_t length) {
+    int64_t n;
+    RETRY(n, recv(fd, buffer, length, 0));
+    return n;
+}
+
+int64_t weir_send(int fd, const void *buffer, size_t length) {
+    int64_t n;
+    RETRY(n, send(fd, buffer, length, MSG_NOSIGNAL));
+    return n;
+}
+
+int weir_unacknowledged(int fd) {
+    int value = 0;
+    return ioctl(fd, SIOCOUTQ, &value) < 0 ? -errno : value;
+}

@@ -1,0 +1,72 @@
+import CLinux
+import Glibc
+
+/// One received datagram. Its bytes live in the inbox until the next receive.
+@safe public struct ReceivedDatagram {
+    /// The payload, 0 to 65,535 bytes.
+    public let bytes: UnsafeRawBufferPointer
+    /// Who sent it; nil on a connected socket.
+    public let peer: SocketAddress?
+    /// To which of our addresses it was sent, without a port; nil unless the socket was asked to tell.
+    public let localIP: IPAddress?
+    /// The interface of a link-local `localIP`, else 0.
+    public let localScope: UInt32
+    /// Whether it was longer than the buffer.
+    public let isTruncated: Bool
+    /// `SO_RXQ_OVFL`: what the socket has dropped since it was opened, modulo 2^32.
+    public let droppedByKernel: UInt32?
+}
+
+/// Buffers for one recvmmsg(2). A worker has one and empties it before the next receive.
+@safe public struct DatagramInbox: ~Copyable {
+    /// What a receive came to.
+    public enum Outcome: Sendable {
+        /// This many datagrams; fewer than the capacity means that the socket is empty.
+        case received(Int)
+        /// Nothing there now.
+        case wouldBlock
+        /// A pending ICMP error (udp(7)), or a local failure.
+        case failed(SystemError)
+    }
+
+    /// The longest payload that UDP can carry over IPv6 without jumbograms, and more than IPv4's 65,507.
+    public static let bufferSize = 65_536
+
+    private let inbox: OpaquePointer
+    /// How many datagrams one receive can bring.
+    public let capacity: Int
+
+    /// Room for `capacity` datagrams of any length. Memory is taken from the system where a datagram was written.
+    public init(capacity: Int) {
+        precondition(capacity > 0)
+        guard let inbox = unsafe weir_inbox_create(UInt32(capacity), UInt32(Self.bufferSize)) else {
+            preconditionFailure("out of memory")
+        }
+        unsafe self.inbox = inbox
+        self.capacity = capacity
+    }
+
+    deinit {
+        unsafe weir_inbox_destroy(inbox)
+    }
+
+    /// Receives what is there. `isConnected` sockets need no addresses.
+    public borrowing func receive(from socket: borrowing Socket, isConnected: Bool) -> Outcome {
+        let count = unsafe weir_inbox_receive(inbox, socket.number, isConnected ? 0 : 1)
+        if count >= 0 { return .received(Int(count)) }
+        return count == -EAGAIN ? .wouldBlock : .failed(SystemError(.receive, -count))
+    }
+
+    /// A datagram of the last receive.
+    public borrowing func datagram(at index: Int) -> ReceivedDatagram {
+        precondition(index < capacity)
+        let raw = unsafe weir_inbox_datagram(inbox, UInt32(index)).pointee
+        return unsafe ReceivedDatagram(
+            bytes: UnsafeRawBufferPointer(start: raw.bytes, count: Int(raw.length)),
+            peer: raw.peer.present == 0 ? nil : SocketAddress(raw.peer),
+            localIP: raw.local.present == 0 ? nil : IPAddress(high: raw.local.high, low: raw.local.low),
+            localScope: raw.local.scope,
+            isTruncated: raw.truncated != 0,
+            droppedByKernel: raw.has_overflow == 0 ? nil : raw.overflow)
+    }
+}

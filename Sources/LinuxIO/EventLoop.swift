@@ -1,0 +1,176 @@
+import CLinux
+import Glibc
+
+/// Something that owns descriptors or timers of an ``EventLoop``.
+public protocol EventHandler: AnyObject {
+    /// Descriptor `lane` of this owner has news.
+    func descriptorReady(_ events: EventSet, lane: Int)
+    /// Timer `lane` of this owner is due; it was armed for `deadline` (nanoseconds).
+    func timerFired(lane: Int, deadline: UInt64)
+}
+
+/// Waits for descriptors and timers and tells their owners: one `epoll_wait` a turn, then the events, then the timers,
+/// then what was deferred.
+///
+/// Confined to one thread (or one actor): it is not `Sendable`. Owners are kept by slot and generation, so that an
+/// event that arrives for a closed descriptor finds nobody (see ``EventToken``).
+public final class EventLoop {
+    private struct Slot {
+        var handler: (any EventHandler)?
+        var generation: UInt32 = 0
+    }
+
+    private let epoll: Epoll
+    private let clock: MonotonicClock
+    private let wakeup: CInt
+    private var slots: ContiguousArray<Slot> = []
+    private var freeSlots: ContiguousArray<Int32> = []
+    private var timers: TimerWheel
+    private var due: ContiguousArray<(payload: UInt64, deadline: UInt64)> = []
+    private var deferred: ContiguousArray<UInt64> = []
+    private var running: ContiguousArray<UInt64> = []
+
+    /// The time at the start of this turn's work, in nanoseconds: coarse, and free to read.
+    public private(set) var now: UInt64
+    /// How late the latest timer of the last turn ran, in nanoseconds; nil where none was due.
+    public private(set) var timerLag: UInt64?
+
+    private static let eventsPerTurn = 256
+    /// An idle loop still turns this often, so that its health can be seen from outside.
+    private static let longestWait: UInt64 = 1_000_000_000
+    private static let wakeupToken = UInt64.max
+
+    /// A loop that also wakes when `thread` is given a job.
+    public init(wokenBy thread: EventLoopThread, clock: MonotonicClock = .system) throws(SystemError) {
+        epoll = try Epoll(eventsPerTurn: Self.eventsPerTurn)
+        self.clock = clock
+        now = clock.nanoseconds
+        timers = TimerWheel(nanoseconds: now)
+        wakeup = thread.wakeupNumber
+        try epoll.add(wakeup, .readable, token: Self.wakeupToken)
+    }
+
+    // MARK: Owners
+
+    /// Gives an owner its slot. The slot keeps the owner alive until ``remove(_:)``.
+    public func insert(_ handler: any EventHandler) -> EventToken {
+        if let index = freeSlots.popLast() {
+            slots[Int(index)].handler = handler
+            return EventToken(slot: Int(index), generation: slots[Int(index)].generation)
+        }
+        slots.append(Slot(handler: handler))
+        return EventToken(slot: slots.count - 1, generation: 0)
+    }
+
+    /// Ends an owner's life here. Its descriptors must be closed, or removed, by itself; its armed timers find nobody.
+    public func remove(_ token: EventToken) {
+        guard isCurrent(token) else { return }
+        slots[token.slot].handler = nil
+        slots[token.slot].generation = (slots[token.slot].generation &+ 1) & EventToken.generationMask
+        freeSlots.append(Int32(token.slot))
+    }
+
+    /// The owner behind a token, while it lives.
+    public func handler(of token: EventToken) -> (any EventHandler)? {
+        isCurrent(token) ? slots[token.slot].handler : nil
+    }
+
+    private func isCurrent(_ token: EventToken) -> Bool {
+        token.slot < slots.count && slots[token.slot].generation == token.generation
+            && slots[token.slot].handler != nil
+    }
+
+    // MARK: Descriptors
+
+    /// Registers a descriptor (epoll_ctl(2)). Closing the descriptor takes it out again.
+    public func add(_ number: CInt, _ interest: EventSet, token: EventToken) throws(SystemError) {
+        try epoll.add(number, interest, token: token.rawValue)
+    }
+
+    /// Changes what a descriptor is asked about.
+    public func modify(_ number: CInt, _ interest: EventSet, token: EventToken) throws(SystemError) {
+        try epoll.modify(number, interest, token: token.rawValue)
+    }
+
+    /// Takes a descriptor out without closing it.
+    public func withdraw(_ number: CInt) throws(SystemError) {
+        try epoll.remove(number)
+    }
+
+    // MARK: Timers
+
+    /// Arms a timer for `token`'s owner, to fire `nanoseconds` from this turn on.
+    public func schedule(after nanoseconds: UInt64, token: EventToken) -> TimerWheel.Identifier {
+        schedule(at: now.addingReportingOverflow(nanoseconds).overflow ? .max : now + nanoseconds, token: token)
+    }
+
+    /// Arms a timer for `token`'s owner, to fire at `deadline` on this loop's clock.
+    public func schedule(at deadline: UInt64, token: EventToken) -> TimerWheel.Identifier {
+        timers.schedule(at: deadline, payload: token.rawValue)
+    }
+
+    /// Takes a timer out and forgets it. Nothing happens where it already fired.
+    public func cancel(_ timer: inout TimerWheel.Identifier) {
+        timers.cancel(timer)
+        timer = .none
+    }
+
+    /// Calls the owner again at the end of this turn or in the next one, with no events, on `lane`: for work that was
+    /// stopped by its budget.
+    public func `defer`(_ token: EventToken) {
+        deferred.append(token.rawValue)
+    }
+
+    // MARK: Turning
+
+    /// One turn. Waits only when nothing is deferred and `mayWait` allows it.
+    /// - Returns: nanoseconds of work, waiting excluded.
+    public func turn(mayWait: Bool) throws(SystemError) -> UInt64 {
+        let count = try epoll.wait(milliseconds: mayWait && deferred.isEmpty ? waitMilliseconds() : 0)
+        now = clock.nanoseconds
+        let start = now
+        for index in 0..<count {
+            let (raw, events) = epoll.event(at: index)
+            if raw == Self.wakeupToken {
+                _ = weir_eventfd_drain(wakeup)
+            } else {
+                let token = EventToken(rawValue: raw)
+                handler(of: token)?.descriptorReady(events, lane: token.lane)
+            }
+        }
+        fireTimers()
+        runDeferred()
+        let end = clock.nanoseconds
+        return end - min(start, end)
+    }
+
+    private func waitMilliseconds() -> CInt {
+        guard let deadline = timers.nextDeadline else { return CInt(Self.longestWait / TimerWheel.tick) }
+        let current = clock.nanoseconds
+        if deadline <= current { return 0 }
+        let wait = min(deadline - current, Self.longestWait)
+        return CInt((wait + TimerWheel.tick - 1) / TimerWheel.tick)
+    }
+
+    private func fireTimers() {
+        timerLag = nil
+        timers.advance(to: now) { payload, deadline in due.append((payload, deadline)) }
+        if due.isEmpty { return }
+        for (payload, deadline) in due {
+            let token = EventToken(rawValue: payload)
+            timerLag = max(timerLag ?? 0, now - min(now, deadline))
+            handler(of: token)?.timerFired(lane: token.lane, deadline: deadline)
+        }
+        due.removeAll(keepingCapacity: true)
+    }
+
+    private func runDeferred() {
+        if deferred.isEmpty { return }
+        swap(&deferred, &running)
+        for raw in running {
+            let token = EventToken(rawValue: raw)
+            handler(of: token)?.descriptorReady([], lane: token.lane)
+        }
+        running.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,136 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// An actor that is driven by an ``EventLoopThread``: the thread enters it once a turn.
+public protocol EventLoopDriver: Actor {
+    /// One turn of the event loop. `mayWait` is false while jobs are queued.
+    func turn(mayWait: Bool)
+}
+
+/// A thread that is an actor's executor: it runs the actor's jobs between the turns of its event loop.
+///
+/// Jobs never run inside a turn, so a turn is atomic as seen from the actor. The queue is a mutex: it carries control
+/// calls, never data.
+public final class EventLoopThread: SerialExecutor {
+    private struct Queue {
+        var jobs: [UnownedJob] = []
+        var isStopped = false
+        var isDraining = false
+    }
+
+    private let queue = Mutex(Queue())
+    private let wakeup: FileDescriptor
+    private let isAwake = Atomic<Bool>(true)
+    private let isStopping = Atomic<Bool>(false)
+    private let threadIdentity = Atomic<UInt>(0)
+    private let name: String
+
+    /// A thread that is not running yet. `name` is what `ps -T` shows, 15 bytes of it.
+    public init(name: String) throws(SystemError) {
+        self.name = name
+        wakeup = FileDescriptor(adopting: try check(weir_eventfd(), .eventFD))
+    }
+
+    var wakeupNumber: CInt { wakeup.rawValue }
+
+    // MARK: Executor
+
+    /// Queues a job and wakes the loop. After ``stop()`` took effect, the job runs on the caller's thread instead, so
+    /// that nobody waits for a thread that is gone.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let mustDrain = queue.withLock { queue in
+            queue.jobs.append(job)
+            guard queue.isStopped, !queue.isDraining else { return false }
+            queue.isDraining = true
+            return true
+        }
+        if mustDrain {
+            drainAfterStop()
+        } else {
+            wake()
+        }
+    }
+
+    /// Traps where the caller is not on this thread.
+    public func checkIsolated() {
+        precondition(threadIdentity.load(ordering: .relaxed) == currentThread(), "not on the event-loop thread")
+    }
+
+    /// Makes the loop turn soon, from any thread.
+    public func wake() {
+        // The exchange is sequentially consistent with the one in `run`: whoever sees `true` here knows that the loop
+        // has yet to look at the queue again.
+        if isAwake.exchange(true, ordering: .sequentiallyConsistent) == false {
+            _ = weir_eventfd_signal(wakeup.rawValue)
+        }
+    }
+
+    // MARK: Thread
+
+    /// Starts the thread. It keeps `driver` alive until it ends.
+    public func start(driving driver: some EventLoopDriver) throws(SystemError) {
+        try Thread.start { [self] in
+            weir_name_thread_prefix(name)
+            threadIdentity.store(currentThread(), ordering: .relaxed)
+            run(driver)
+        }
+    }
+
+    /// Lets the thread end after the turn it is in, from any thread.
+    public func stop() {
+        isStopping.store(true, ordering: .sequentiallyConsistent)
+        isAwake.store(true, ordering: .sequentiallyConsistent)
+        _ = weir_eventfd_signal(wakeup.rawValue)
+    }
+
+    private func run(_ driver: some EventLoopDriver) {
+        while !isStopping.load(ordering: .relaxed) {
+            runJobs()
+            // From here on a new job writes to the eventfd, which ends the wait. A job that came in before is seen by
+            // the check below: `enqueue` appends first and exchanges then.
+            isAwake.store(false, ordering: .sequentiallyConsistent)
+            let idle = queue.withLock { $0.jobs.isEmpty }
+            driver.assumeIsolated { $0.turn(mayWait: idle) }
+            isAwake.store(true, ordering: .sequentiallyConsistent)
+        }
+        runJobs()
+        let mustDrain = queue.withLock { queue in
+            queue.isStopped = true
+            queue.isDraining = true
+            return true
+        }
+        if mustDrain { drainAfterStop() }
+    }
+
+    private func runJobs() {
+        let jobs = queue.withLock { queue in
+            defer { queue.jobs = [] }
+            return queue.jobs
+        }
+        for job in jobs { unsafe job.runSynchronously(on: asUnownedSerialExecutor()) }
+    }
+
+    /// Runs what is queued on this thread, one thread at a time.
+    private func drainAfterStop() {
+        while true {
+            let job: UnownedJob? = queue.withLock { queue in
+                if queue.jobs.isEmpty {
+                    queue.isDraining = false
+                    return nil
+                }
+                return queue.jobs.removeFirst()
+            }
+            guard let job else { return }
+            threadIdentity.store(currentThread(), ordering: .relaxed)
+            unsafe job.runSynchronously(on: asUnownedSerialExecutor())
+        }
+    }
+}
+
+private func currentThread() -> UInt { UInt(pthread_self()) }
+
+private func weir_name_thread_prefix(_ name: String) {
+    unsafe weir_name_thread(String(name.prefix(15)))
+}

@@ -1,0 +1,29 @@
+/// What the kernel hands back with an event: which slot, which life of that slot, and which lane of its owner.
+///
+/// A closed descriptor can still deliver events, and its slot may have a new owner by then: the generation tells the
+/// two apart. A lane is the owner's own numbering of its descriptors and timers (0 to 7).
+public struct EventToken: Hashable, Sendable {
+    /// `generation << 35 | lane << 32 | slot`.
+    public let rawValue: UInt64
+
+    init(rawValue: UInt64) {
+        self.rawValue = rawValue
+    }
+
+    init(slot: Int, generation: UInt32, lane: Int = 0) {
+        rawValue = UInt64(generation & Self.generationMask) << 35 | UInt64(lane & 7) << 32 | UInt64(UInt32(slot))
+    }
+
+    static let generationMask: UInt32 = (1 << 29) - 1
+
+    var slot: Int { Int(UInt32(truncatingIfNeeded: rawValue)) }
+    var generation: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 35) }
+
+    /// The owner's number for the descriptor or the timer.
+    public var lane: Int { Int(rawValue >> 32 & 7) }
+
+    /// The same owner, another of its descriptors or timers.
+    public func with(lane: Int) -> EventToken {
+        EventToken(rawValue: rawValue & ~(7 << 32) | UInt64(lane & 7) << 32)
+    }
+}

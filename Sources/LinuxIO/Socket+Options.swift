@@ -1,0 +1,79 @@
+import CLinux
+
+extension Socket {
+    /// What can be set with an integer.
+    public enum Option: Sendable {
+        /// `SO_REUSEADDR`: bind beside connections in TIME_WAIT.
+        case reuseAddress
+        /// `SO_REUSEPORT`: several sockets on one port, among which the kernel spreads clients.
+        case reusePort
+        /// `IPV6_V6ONLY`: off makes an IPv6 wildcard take IPv4 clients too.
+        case ipv6Only
+        /// `TCP_NODELAY`: no waiting for more data; inherited from a listener.
+        case noDelay
+        /// `SO_KEEPALIVE`: ask a silent peer; inherited from a listener.
+        case keepalive
+        /// `TCP_KEEPIDLE`, seconds of silence before the first probe.
+        case keepaliveIdle
+        /// `TCP_KEEPINTVL`, seconds between probes.
+        case keepaliveInterval
+        /// `TCP_KEEPCNT`, probes without an answer before the connection is broken.
+        case keepaliveCount
+        /// `TCP_USER_TIMEOUT`, milliseconds that sent data may stay unacknowledged (RFC 5482).
+        case userTimeout
+        /// `SO_SNDBUF`, bytes; the kernel doubles it.
+        case sendBuffer
+        /// `SO_RCVBUF`, bytes; the kernel doubles it.
+        case receiveBuffer
+        /// `SO_RXQ_OVFL`: count with each datagram what the socket dropped.
+        case receiveOverflow
+        /// `IP_PKTINFO`: tell to which of our addresses a datagram was sent.
+        case packetInfoIPv4
+        /// `IPV6_RECVPKTINFO`, the same for IPv6.
+        case packetInfoIPv6
+        /// `IP_BIND_ADDRESS_NO_PORT`: take the local port at connect.
+        case bindAddressNoPort
+
+        fileprivate var raw: weir_option {
+            switch self {
+            case .reuseAddress: WEIR_OPTION_REUSE_ADDRESS
+            case .reusePort: WEIR_OPTION_REUSE_PORT
+            case .ipv6Only: WEIR_OPTION_V6_ONLY
+            case .noDelay: WEIR_OPTION_NO_DELAY
+            case .keepalive: WEIR_OPTION_KEEPALIVE
+            case .keepaliveIdle: WEIR_OPTION_KEEPALIVE_IDLE
+            case .keepaliveInterval: WEIR_OPTION_KEEPALIVE_INTERVAL
+            case .keepaliveCount: WEIR_OPTION_KEEPALIVE_COUNT
+            case .userTimeout: WEIR_OPTION_USER_TIMEOUT
+            case .sendBuffer: WEIR_OPTION_SEND_BUFFER
+            case .receiveBuffer: WEIR_OPTION_RECEIVE_BUFFER
+            case .receiveOverflow: WEIR_OPTION_RECEIVE_OVERFLOW
+            case .packetInfoIPv4: WEIR_OPTION_PACKET_INFO_V4
+            case .packetInfoIPv6: WEIR_OPTION_PACKET_INFO_V6
+            case .bindAddressNoPort: WEIR_OPTION_BIND_ADDRESS_NO_PORT
+            }
+        }
+    }
+
+    /// setsockopt(2).
+    public borrowing func set(_ option: Option, _ value: Int) throws(SystemError) {
+        try check(weir_set_option(number, option.raw, CInt(clamping: value)), .socketOption)
+    }
+
+    /// setsockopt(2) for a switch.
+    public borrowing func set(_ option: Option, _ isOn: Bool) throws(SystemError) {
+        try set(option, isOn ? 1 : 0)
+    }
+
+    /// setsockopt(2) where a kernel that refuses does no harm: the connection only lacks a comfort. Returns whether
+    /// the kernel took it.
+    @discardableResult
+    public borrowing func setIfPossible(_ option: Option, _ value: Int) -> Bool {
+        weir_set_option(number, option.raw, CInt(clamping: value)) == 0
+    }
+
+    /// getsockopt(2).
+    public borrowing func value(of option: Option) throws(SystemError) -> Int {
+        Int(try check(weir_get_option(number, option.raw), .socketOption))
+    }
+}

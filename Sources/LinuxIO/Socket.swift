@@ -1,0 +1,153 @@
+import CLinux
+import Glibc
+
+/// A nonblocking socket with one owner (socket(7), ip(7), ipv6(7), tcp(7), udp(7)).
+public struct Socket: ~Copyable, Sendable {
+    /// Stream (TCP) or datagram (UDP).
+    public enum Kind: Sendable {
+        case stream, datagram
+    }
+
+    /// The family decides how addresses are written for the kernel.
+    public enum Family: Sendable {
+        case ipv4, ipv6, unix
+    }
+
+    private let descriptor: FileDescriptor
+    /// The family it was opened with.
+    public let family: Family
+
+    /// Opens a socket.
+    public init(_ kind: Kind, family: Family) throws(SystemError) {
+        let number: CInt
+        switch family {
+        case .unix: number = weir_socket_unix()
+        case .ipv4, .ipv6:
+            number = weir_socket(
+                family == .ipv6 ? 1 : 0, kind == .stream ? WEIR_SOCKET_STREAM : WEIR_SOCKET_DATAGRAM)
+        }
+        descriptor = FileDescriptor(adopting: try check(number, .socket))
+        self.family = family
+    }
+
+    /// Takes over an open socket, for example one that another worker accepted.
+    public init(adopting number: CInt, family: Family) {
+        descriptor = FileDescriptor(adopting: number)
+        self.family = family
+    }
+
+    /// The family that reaches an address.
+    public static func family(of address: SocketAddress) -> Family {
+        address.ip.isIPv4 ? .ipv4 : .ipv6
+    }
+
+    /// The number, for one call or to register it.
+    public var number: CInt { descriptor.rawValue }
+
+    /// Gives the number away.
+    public consuming func release() -> CInt { descriptor.release() }
+
+    /// Closes it now. What was sent still goes out, then FIN; unread input makes it RST (RFC 1122 section 4.2.2.13).
+    public consuming func close() { descriptor.close() }
+
+    /// Sends RST and drops what was not yet acknowledged.
+    public consuming func closeWithReset() {
+        // Where this fails the connection is gone already, and close has nothing left to reset.
+        _ = weir_set_reset_on_close(descriptor.rawValue)
+        descriptor.close()
+    }
+
+    private var isIPv6: CInt { family == .ipv6 ? 1 : 0 }
+
+    // MARK: Addresses
+
+    /// bind(2).
+    public borrowing func bind(_ address: SocketAddress) throws(SystemError) {
+        var raw = address.raw
+        try check(unsafe weir_bind(number, isIPv6, &raw), .bind)
+    }
+
+    /// bind(2) to a path.
+    public borrowing func bind(_ path: UnixSocketPath) throws(SystemError) {
+        try check(unsafe weir_bind_unix(number, path.path, path.path.utf8.count), .bind)
+    }
+
+    /// listen(2).
+    public borrowing func listen(backlog: Int) throws(SystemError) {
+        try check(weir_listen(number, CInt(clamping: backlog)), .listen)
+    }
+
+    /// The address it is bound to (getsockname(2)).
+    public borrowing func localAddress() throws(SystemError) -> SocketAddress {
+        var raw = weir_address()
+        try check(unsafe weir_local_address(number, &raw), .socketName)
+        return SocketAddress(raw)
+    }
+
+    /// The other end (getpeername(2)).
+    public borrowing func peerAddress() throws(SystemError) -> SocketAddress {
+        var raw = weir_address()
+        try check(unsafe weir_peer_address(number, &raw), .socketName)
+        return SocketAddress(raw)
+    }
+
+    // MARK: Connections
+
+    /// accept4(2): nonblocking, close-on-exec.
+    public borrowing func accept() -> AcceptResult {
+        var raw = weir_address()
+        let result = unsafe weir_accept(number, &raw)
+        if result >= 0 { return .accepted(Socket(adopting: result, family: family), SocketAddress(raw)) }
+        return result == -EAGAIN ? .wouldBlock : .failed(SystemError(.accept, -result))
+    }
+
+    /// connect(2).
+    public borrowing func connect(to address: SocketAddress) -> ConnectResult {
+        var raw = address.raw
+        return Self.connectResult(unsafe weir_connect(number, isIPv6, &raw))
+    }
+
+    /// connect(2) to a path.
+    public borrowing func connect(to path: UnixSocketPath) -> ConnectResult {
+        Self.connectResult(unsafe weir_connect_unix(number, path.path, path.path.utf8.count))
+    }
+
+    private static func connectResult(_ result: CInt) -> ConnectResult {
+        switch result {
+        case 0: .connected
+        case -EINPROGRESS: .inProgress
+        default: .failed(SystemError(.connect, -result))
+        }
+    }
+
+    /// The pending error, which this takes away (`SO_ERROR`); nil where there is none.
+    public borrowing func takeError() -> SystemError? {
+        let result = weir_get_option(number, WEIR_OPTION_ERROR)
+        return result == 0 ? nil : SystemError(.connect, result < 0 ? -result : result)
+    }
+
+    /// Sends FIN; the other direction goes on (shutdown(2)).
+    public borrowing func shutdownWriting() throws(SystemError) {
+        try check(weir_shutdown_write(number), .shutdown)
+    }
+
+    /// Bytes sent and not yet acknowledged by the peer's kernel; 0 where the connection is gone.
+    public borrowing func unacknowledgedBytes() -> Int { max(0, Int(weir_unacknowledged(number))) }
+
+    // MARK: Bytes
+
+    /// recv(2) into `buffer`, which must not be empty.
+    public borrowing func receive(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
+        let result = unsafe weir_receive(number, buffer.baseAddress, buffer.count)
+        if result > 0 { return .bytes(Int(result)) }
+        if result == 0 { return .endOfStream }
+        return result == -Int64(EAGAIN) ? .wouldBlock : .failed(SystemError(.receive, CInt(-result)))
+    }
+
+    /// send(2) without SIGPIPE.
+    public borrowing func send(_ bytes: UnsafeRawBufferPointer) -> WriteResult {
+        let result = unsafe weir_send(number, bytes.baseAddress, bytes.count)
+        if result >= 0 { return .bytes(Int(result)) }
+        return result == -Int64(EAGAIN) ? .wouldBlock : .failed(SystemError(.send, CInt(-result)))
+    }
+}

@@ -1,0 +1,36 @@
+import Glibc
+
+/// A plain thread, for work that blocks or that drives an event loop.
+public enum Thread {
+    private final class Body {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    /// Starts a detached thread (pthread_create(3)) with every signal blocked, so that signals go to the threads that
+    /// wait for them.
+    public static func start(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+        var attributes = pthread_attr_t()
+        unsafe pthread_attr_init(&attributes)
+        defer { unsafe pthread_attr_destroy(&attributes) }
+        unsafe pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
+        let box = unsafe Unmanaged.passRetained(Body(body))
+        var all = sigset_t()
+        var before = sigset_t()
+        unsafe sigfillset(&all)
+        unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
+        var thread = pthread_t()
+        let code = unsafe pthread_create(
+            &thread, &attributes,
+            { raw in
+                guard let raw = unsafe raw else { return nil }
+                unsafe Unmanaged<Body>.fromOpaque(raw).takeRetainedValue().run()
+                return nil
+            }, box.toOpaque())
+        unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+        if code != 0 {
+            unsafe box.release()
+            throw SystemError(.thread, code)
+        }
+    }
+}

@@ -1,0 +1,202 @@
+/// A hierarchical timer wheel: arming and cancelling cost the same however many timers there are.
+///
+/// Four levels of 256 slots, one millisecond a tick: level 0 holds the next 256 ticks one by one, each higher level
+/// 256 times as much a slot, 49 days in all; what is later waits in the last slot and is filed again. Timers are nodes
+/// in one array, linked by index, so that arming one does not allocate once the array has grown. Not thread-safe: it
+/// belongs to one event loop.
+public struct TimerWheel {
+    /// Names an armed timer. Cancelling a timer that fired, or was cancelled before, does nothing.
+    public struct Identifier: Hashable, Sendable {
+        let index: Int32
+        let generation: UInt32
+        /// No timer.
+        public static let none = Identifier(index: -1, generation: 0)
+        /// Whether it names none.
+        public var isNone: Bool { index < 0 }
+    }
+
+    struct Node {
+        var deadline: UInt64
+        var payload: UInt64
+        var previous: Int32
+        var next: Int32
+        var slot: Int32
+        var generation: UInt32
+    }
+
+    /// Nanoseconds in a tick.
+    public static let tick: UInt64 = 1_000_000
+    static let levels = 4
+    static let slotBits: UInt64 = 8
+    static let slotsPerLevel = 256
+    static let farthest: UInt64 = (1 << 32) - 1
+
+    private var nodes: ContiguousArray<Node> = []
+    private var firstFree: Int32 = -1
+    private var heads: ContiguousArray<Int32>
+    private var occupied: ContiguousArray<UInt64>
+    private var now: UInt64
+    /// How many timers are armed.
+    public private(set) var count = 0
+
+    /// An empty wheel that stands at `nanoseconds`.
+    public init(nanoseconds: UInt64) {
+        heads = ContiguousArray(repeating: -1, count: Self.levels * Self.slotsPerLevel)
+        occupied = ContiguousArray(repeating: 0, count: Self.levels * 4)
+        now = nanoseconds / Self.tick
+    }
+
+    /// Arms a timer that fires at the first turn at or after `deadline` (nanoseconds), never before it.
+    public mutating func schedule(at deadline: UInt64, payload: UInt64) -> Identifier {
+        let whole = deadline / Self.tick
+        let ticks = whole + (deadline % Self.tick == 0 ? 0 : 1)
+        let index = takeNode()
+        nodes[Int(index)].deadline = max(ticks, now + 1)
+        nodes[Int(index)].payload = payload
+        file(index)
+        count += 1
+        return Identifier(index: index, generation: nodes[Int(index)].generation)
+    }
+
+    /// Takes a timer out. Returns whether it was still armed.
+    @discardableResult
+    public mutating func cancel(_ timer: Identifier) -> Bool {
+        guard timer.index >= 0, nodes[Int(timer.index)].generation == timer.generation,
+            nodes[Int(timer.index)].slot >= 0
+        else { return false }
+        unlink(timer.index)
+        freeNode(timer.index)
+        count -= 1
+        return true
+    }
+
+    /// Moves to `nanoseconds` and hands every due timer to `fire`, with its deadline in nanoseconds. `fire` may arm and
+    /// cancel through the wheel's owner only after `advance` returned: it collects, it does not act.
+    public mutating func advance(to nanoseconds: UInt64, fire: (_ payload: UInt64, _ deadline: UInt64) -> Void) {
+        let target = nanoseconds / Self.tick
+        while now < target {
+            guard count > 0 else {
+                now = target
+                return
+            }
+            now = min(target, nextStop())
+            cascade()
+            fireSlot(Int(now & 255), fire)
+        }
+    }
+
+    /// When the loop must look again, in nanoseconds, or nil with no timer armed. Never later than the next deadline;
+    /// it may be earlier, where a higher level must first be spread out.
+    public var nextDeadline: UInt64? {
+        count == 0 ? nil : nextStop() * Self.tick
+    }
+
+    // MARK: Slots
+
+    /// The next tick at which a slot of level 0 fires or a slot of a higher level is spread out.
+    private func nextStop() -> UInt64 {
+        var best = UInt64.max
+        for level in 0..<Self.levels {
+            let shift = Self.slotBits * UInt64(level)
+            let position = now >> shift
+            guard let distance = distanceToOccupied(level: level, from: Int(position & 255)) else { continue }
+            best = min(best, (position + UInt64(distance)) << shift)
+        }
+        return best
+    }
+
+    /// Slots ahead (1 to 256) to the next one in use.
+    private func distanceToOccupied(level: Int, from position: Int) -> Int? {
+        var word = (position + 1) % 256 / 64
+        var bits = occupied[level * 4 + word] & (.max << UInt64((position + 1) % 64))
+        for _ in 0...4 {
+            if bits != 0 {
+                let slot = word * 64 + bits.trailingZeroBitCount
+                return (slot - position - 1 + 256) % 256 + 1
+            }
+            word = (word + 1) % 4
+            bits = occupied[level * 4 + word]
+        }
+        return nil
+    }
+
+    /// Spreads the higher slots that start at this tick over the lower levels.
+    private mutating func cascade() {
+        for level in 1..<Self.levels {
+            let shift = Self.slotBits * UInt64(level)
+            guard now & ((1 << shift) - 1) == 0 else { return }
+            var index = takeSlot(level * Self.slotsPerLevel + Int(now >> shift & 255))
+            while index >= 0 {
+                let next = nodes[Int(index)].next
+                file(index)
+                index = next
+            }
+        }
+    }
+
+    private mutating func fireSlot(_ slot: Int, _ fire: (UInt64, UInt64) -> Void) {
+        var index = takeSlot(slot)
+        while index >= 0 {
+            let node = nodes[Int(index)]
+            if node.deadline <= now {
+                freeNode(index)
+                count -= 1
+                fire(node.payload, node.deadline * Self.tick)
+            } else {
+                file(index)
+            }
+            index = node.next
+        }
+    }
+
+    /// Puts a node into the slot that its deadline belongs to, as seen from now.
+    private mutating func file(_ index: Int32) {
+        let deadline = nodes[Int(index)].deadline
+        let distance = min(deadline - min(now, deadline), Self.farthest)
+        let target = now + distance
+        var level = 0
+        while level < Self.levels - 1, distance >> (Self.slotBits * UInt64(level + 1)) != 0 { level += 1 }
+        let slot = level * Self.slotsPerLevel + Int(target >> (Self.slotBits * UInt64(level)) & 255)
+        nodes[Int(index)].slot = Int32(slot)
+        nodes[Int(index)].previous = -1
+        nodes[Int(index)].next = heads[slot]
+        if heads[slot] >= 0 { nodes[Int(heads[slot])].previous = index }
+        heads[slot] = index
+        occupied[slot / 64] |= 1 << UInt64(slot % 64)
+    }
+
+    private mutating func takeSlot(_ slot: Int) -> Int32 {
+        let head = heads[slot]
+        heads[slot] = -1
+        occupied[slot / 64] &= ~(1 << UInt64(slot % 64))
+        return head
+    }
+
+    private mutating func unlink(_ index: Int32) {
+        let node = nodes[Int(index)]
+        if node.next >= 0 { nodes[Int(node.next)].previous = node.previous }
+        if node.previous >= 0 {
+            nodes[Int(node.previous)].next = node.next
+        } else {
+            heads[Int(node.slot)] = node.next
+            if node.next < 0 { occupied[Int(node.slot) / 64] &= ~(1 << UInt64(node.slot % 64)) }
+        }
+    }
+
+    private mutating func takeNode() -> Int32 {
+        if firstFree >= 0 {
+            let index = firstFree
+            firstFree = nodes[Int(index)].next
+            return index
+        }
+        nodes.append(Node(deadline: 0, payload: 0, previous: -1, next: -1, slot: -1, generation: 0))
+        return Int32(nodes.count - 1)
+    }
+
+    private mutating func freeNode(_ index: Int32) {
+        nodes[Int(index)].slot = -1
+        nodes[Int(index)].generation &+= 1
+        nodes[Int(index)].next = firstFree
+        firstFree = index
+    }
+}
