@@ -1,0 +1,80 @@
+extension Configuration {
+    /// `exporter:`, the HTTP server that Prometheus scrapes.
+    public struct Exporter: Sendable, Equatable {
+        /// Where it listens. Cannot be reloaded.
+        public var listen: ListenAddress
+        /// How long the series of a removed route stay exposed, so that every scraper sees their last value.
+        public var retiredSeriesTTL: Duration
+        /// The bound on exposed series; what is over it is counted, not kept.
+        public var maxSeries: Int
+
+        /// Makes the section; defaults as documented.
+        public init(
+            listen: ListenAddress = .defaultExporter, retiredSeriesTTL: Duration = .seconds(300),
+            maxSeries: Int = 1_000_000
+        ) {
+            self.listen = listen
+            self.retiredSeriesTTL = retiredSeriesTTL
+            self.maxSeries = maxSeries
+        }
+    }
+
+    /// `log:`, what goes to standard output.
+    public struct Log: Sendable, Equatable {
+        /// The least severe level that is written.
+        public enum Level: String, Sendable, CaseIterable {
+            /// Transfer details too.
+            case debug
+            /// Starts, stops, and one line for each connection or session.
+            case info
+            /// What may need attention.
+            case warning
+            /// Failures only.
+            case error
+        }
+
+        /// How a line looks.
+        public enum Format: String, Sendable, CaseIterable {
+            /// For people.
+            case text
+            /// One JSON object a line.
+            case json
+        }
+
+        /// The least severe level that is written.
+        public var level: Level
+        /// How a line looks.
+        public var format: Format
+
+        /// Makes the section; defaults as documented.
+        public init(level: Level = .info, format: Format = .text) {
+            self.level = level
+            self.format = format
+        }
+    }
+
+    /// `shutdown:`, how the process ends on SIGTERM.
+    public struct Shutdown: Sendable, Equatable {
+        /// How long `/readyz` answers 503 before the listeners close.
+        public var delay: Duration
+        /// How long open connections and sessions may still run.
+        public var drainTimeout: Duration
+
+        /// Makes the section; defaults as documented.
+        public init(delay: Duration = .zero, drainTimeout: Duration = .seconds(30)) {
+            self.delay = delay
+            self.drainTimeout = drainTimeout
+        }
+    }
+
+    /// `limits:`, for the whole process.
+    public struct Limits: Sendable, Equatable {
+        /// The most TCP connections at once; `auto` comes from the descriptor limit.
+        public var maxConnections: AutomaticCount
+
+        /// Makes the section; defaults as documented.
+        public init(maxConnections: AutomaticCount = .automatic) {
+            self.maxConnections = maxConnections
+        }
+    }
+}

@@ -1,0 +1,36 @@
+/// A whole configuration: validated, immutable, with every default filled in.
+///
+/// Make one with ``load(path:environment:)`` or ``parse(bytes:file:environment:)``, or field by field when Weir is
+/// embedded (nothing is validated then).
+public struct Configuration: Sendable, Equatable {
+    /// The server for `/metrics`, `/healthz` and `/readyz`.
+    public var exporter: Exporter
+    /// What is logged, and how.
+    public var log: Log
+    /// Event-loop threads: `auto` is one for each core. Fixed for the life of the process.
+    public var workers: AutomaticCount
+    /// How the process ends.
+    public var shutdown: Shutdown
+    /// Limits of the whole process.
+    public var limits: Limits
+    /// The routes, in the order of the file. Names and listeners are distinct.
+    public var routes: [RouteConfiguration]
+
+    /// Makes a configuration; what is left out has its documented default.
+    public init(
+        exporter: Exporter = Exporter(), log: Log = Log(), workers: AutomaticCount = .automatic,
+        shutdown: Shutdown = Shutdown(), limits: Limits = Limits(), routes: [RouteConfiguration] = []
+    ) {
+        self.exporter = exporter
+        self.log = log
+        self.workers = workers
+        self.shutdown = shutdown
+        self.limits = limits
+        self.routes = routes
+    }
+
+    /// The route of that name.
+    public func route(named name: String) -> RouteConfiguration? {
+        routes.first { $0.name == name }
+    }
+}

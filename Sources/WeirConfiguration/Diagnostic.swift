@@ -1,0 +1,76 @@
+/// One finding about a configuration file: what was found, what was expected, and where.
+public struct Diagnostic: Sendable, Hashable {
+    /// Whether the file can still be used.
+    public enum Severity: String, Sendable, Hashable {
+        /// The file is refused.
+        case error
+        /// The file is used, but probably does not do what was meant.
+        case warning
+    }
+
+    /// The file as the user named it.
+    public let file: String
+    /// The place within the file; nil when the finding is about the file as a whole (it cannot be opened, for example).
+    public let location: SourceLocation?
+    /// Whether the file can still be used.
+    public let severity: Severity
+    /// The finding, in one line, without a full stop.
+    public let message: String
+    /// What was probably meant: the exact text to write instead.
+    public let suggestion: String?
+
+    /// The line, from 1, where there is one.
+    public var line: Int? { location?.line }
+    /// The column, from 1, where there is one.
+    public var column: Int? { location?.column }
+
+    /// Makes a finding.
+    public init(
+        file: String, location: SourceLocation?, severity: Severity = .error, message: String,
+        suggestion: String? = nil
+    ) {
+        self.file = file
+        self.location = location
+        self.severity = severity
+        self.message = message
+        self.suggestion = suggestion
+    }
+}
+
+extension Diagnostic: CustomStringConvertible {
+    /// `FILE:LINE:COLUMN: error: message; did you mean ...?`, as compilers print it, so that editors can jump to it.
+    public var description: String {
+        var text = file
+        if let location { text += ":\(location)" }
+        text += ": \(severity.rawValue): \(message)"
+        if let suggestion { text += "; did you mean `\(suggestion)`?" }
+        return text
+    }
+}
+
+extension Diagnostic: Comparable {
+    /// Orders findings by file and place (those without a place first), then by text, so that every run prints the same.
+    public static func < (left: Diagnostic, right: Diagnostic) -> Bool {
+        let origin = SourceLocation(line: 0, column: 0)
+        let (leftPlace, rightPlace) = (left.location ?? origin, right.location ?? origin)
+        if left.file != right.file { return left.file < right.file }
+        if leftPlace != rightPlace { return leftPlace < rightPlace }
+        return left.message < right.message
+    }
+}
+
+/// Every error of a configuration file, in the order of their places. Warnings found on the way are in it too.
+public struct ConfigurationErrors: Error, Sendable, Hashable {
+    /// The findings, sorted; at least one of them is an error.
+    public let diagnostics: [Diagnostic]
+
+    /// Wraps findings, sorting them by place.
+    public init(_ diagnostics: [Diagnostic]) {
+        self.diagnostics = diagnostics.sorted()
+    }
+}
+
+extension ConfigurationErrors: CustomStringConvertible {
+    /// One line for each finding.
+    public var description: String { diagnostics.map(\.description).joined(separator: "\n") }
+}

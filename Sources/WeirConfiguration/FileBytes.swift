@@ -1,0 +1,39 @@
+import Glibc
+
+/// Reads a whole file, a pipe or a device, up to `limit` bytes and one more, so that the caller sees what is too large.
+func readFile(path: String, limit: Int) throws(ValueError) -> [UInt8] {
+    guard !path.utf8.contains(0) else { throw ValueError("cannot read the file: its name has a NUL in it") }
+    // The C string lives for the call only; the descriptor is closed on every way out.
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw ValueError("cannot read the file: \(reason(errno))") }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    while bytes.count <= limit {
+        let count = unsafe chunk.withUnsafeMutableBytes { buffer in
+            unsafe read(descriptor, buffer.baseAddress, buffer.count)
+        }
+        if count < 0 {
+            if errno == EINTR { continue }
+            throw ValueError("cannot read the file: \(reason(errno))")
+        }
+        if count == 0 { break }
+        bytes += chunk[..<count]
+    }
+    return bytes
+}
+
+/// The usual reasons in words.
+private func reason(_ number: Int32) -> String {
+    switch number {
+    case ENOENT: "no such file"
+    case EACCES, EPERM: "permission denied"
+    case EISDIR: "it is a directory"
+    case ENOTDIR: "a part of its path is not a directory"
+    case ELOOP: "too many symbolic links"
+    case ENAMETOOLONG: "its name is too long"
+    case EMFILE, ENFILE: "no descriptor is free"
+    case EIO: "the device reports an error"
+    default: "error number \(number)"
+    }
+}

@@ -1,0 +1,77 @@
+/// One route: a named listener and where it leads.
+public struct RouteConfiguration: Sendable {
+    /// The name, which is also the `route` label: 1–64 characters of `[A-Za-z0-9_.-]`, the first alphanumeric.
+    public var name: String
+    /// The transport and the families of the listener.
+    public var scheme: Scheme
+    /// The address to bind; nil is every address of the scheme's families. Never an IPv4-mapped IPv6 address (those are
+    /// turned into IPv4), and always of a family that the scheme has.
+    public var bind: IPLiteral?
+    /// Where to dial.
+    public var host: UpstreamHost
+    /// The port to listen on.
+    public var listenPort: UInt16
+    /// The port to dial.
+    public var upstreamPort: UInt16
+    /// What fits the transport. Its case always agrees with ``scheme``.
+    public var settings: TransportSettings
+    /// Where the route's name stands in its file; nil for a route that comes from elsewhere. Not compared by `==`.
+    public var location: SourceLocation?
+
+    /// Makes a route; nothing is validated. Without settings it has the defaults of its transport.
+    public init(
+        name: String, scheme: Scheme, bind: IPLiteral? = nil, host: UpstreamHost = .name("localhost"),
+        listenPort: UInt16, upstreamPort: UInt16, settings: TransportSettings? = nil,
+        location: SourceLocation? = nil
+    ) {
+        self.name = name
+        self.scheme = scheme
+        self.bind = bind
+        self.host = host
+        self.listenPort = listenPort
+        self.upstreamPort = upstreamPort
+        self.settings = settings ?? (scheme.transport == .tcp ? .tcp(TCPSettings()) : .udp(UDPSettings()))
+        self.location = location
+    }
+
+    /// What the route carries.
+    public var transport: Transport { scheme.transport }
+
+    /// The TCP settings, on a TCP route.
+    public var tcp: TCPSettings? {
+        if case .tcp(let settings) = settings { settings } else { nil }
+    }
+
+    /// The UDP settings, on a UDP route.
+    public var udp: UDPSettings? {
+        if case .udp(let settings) = settings { settings } else { nil }
+    }
+
+    /// The address and port that the first socket binds: `bind`, or the wildcard that covers the scheme's families.
+    public var listenAddress: ListenAddress {
+        let wildcard: IPLiteral = scheme.family == .ipv4 ? .anyIPv4 : .anyIPv6
+        return ListenAddress(address: bind ?? wildcard, port: listenPort)
+    }
+
+    /// Whether the listener takes IPv4 and IPv6 through one socket (`IPV6_V6ONLY` off): `tcp` or `udp` without `bind`,
+    /// or bound to `::`.
+    public var isDualStack: Bool { scheme.family == .any && listenAddress.address == .anyIPv6 }
+
+    /// `host:port` as configured, with brackets around IPv6 addresses: the `upstream` label.
+    public var upstreamText: String { "\(host.bracketed):\(upstreamPort)" }
+
+    /// The listener in words for logs and labels: `tcp4://0.0.0.0:2222`, or `tcp://*:2222` for every address.
+    public var listenText: String {
+        let address = isDualStack ? "*" : listenAddress.address.bracketed
+        return "\(scheme.rawValue)://\(address):\(listenPort)"
+    }
+}
+
+extension RouteConfiguration: Equatable {
+    /// Compares what a route does. Where it stands in the file is not compared: moving a route is no change.
+    public static func == (left: RouteConfiguration, right: RouteConfiguration) -> Bool {
+        left.name == right.name && left.scheme == right.scheme && left.bind == right.bind && left.host == right.host
+            && left.listenPort == right.listenPort && left.upstreamPort == right.upstreamPort
+            && left.settings == right.settings
+    }
+}

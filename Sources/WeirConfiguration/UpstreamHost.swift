@@ -1,0 +1,91 @@
+/// Where a route dials: a name to resolve, or an address.
+public enum UpstreamHost: Sendable, Hashable {
+    /// A host name, as configured.
+    case name(String)
+    /// An address that needs no resolving.
+    case address(IPLiteral)
+
+    /// As written, with brackets around an IPv6 address, ready for a `:port` behind it.
+    public var bracketed: String {
+        switch self {
+        case .name(let name): name
+        case .address(let address): address.bracketed
+        }
+    }
+}
+
+extension UpstreamHost: CustomStringConvertible {
+    /// As written, without brackets.
+    public var description: String {
+        switch self {
+        case .name(let name): name
+        case .address(let address): address.description
+        }
+    }
+}
+
+extension UpstreamHost {
+    /// Reads a host name or an address; brackets may stand around an IPv6 address.
+    init(parsing text: String) throws(ValueError) {
+        let bytes = Array(text.utf8)
+        guard !bytes.isEmpty else { throw ValueError("expected a host name or an IP address, found nothing") }
+        if bytes[0] == UInt8(ascii: "[") {
+            guard bytes[bytes.count - 1] == UInt8(ascii: "]") else {
+                throw ValueError("found \(quoted(text)), where the closing `]` of an IPv6 address is missing")
+            }
+            let address = try IPLiteral(parsing: bytes[1..<(bytes.count - 1)])
+            guard address.isIPv6 else {
+                throw ValueError(
+                    "found \(quoted(text)): only IPv6 addresses stand in brackets", suggestion: address.description)
+            }
+            self = .address(try address.checkedScope())
+        } else if bytes.contains(UInt8(ascii: ":")) || UpstreamHost.looksLikeIPv4(bytes) {
+            do {
+                self = .address(try IPLiteral(parsing: bytes[...]).checkedScope())
+            } catch {
+                throw UpstreamHost.explained(error, text: text, bytes: bytes)
+            }
+        } else {
+            self = .name(try UpstreamHost.checkedName(bytes, text: text))
+        }
+    }
+
+    /// Digits and dots only: nobody means a name by that, and resolvers would read it in surprising ways (`127.1`).
+    private static func looksLikeIPv4(_ bytes: [UInt8]) -> Bool {
+        bytes.allSatisfy { $0 == UInt8(ascii: ".") || isDigit($0) }
+    }
+
+    /// A scheme or a port within `host` is the likely reason for a stray colon: say so.
+    private static func explained(_ error: ValueError, text: String, bytes: [UInt8]) -> ValueError {
+        if text.contains("://") {
+            return ValueError("expected a host name or an IP address, found the URL \(quoted(text))")
+        }
+        let colons = bytes.count { $0 == UInt8(ascii: ":") }
+        if colons == 1, let colon = text.firstIndex(of: ":") {
+            return ValueError(
+                "found a port in \(quoted(text)): the target port is the second half of `port`",
+                suggestion: String(text[..<colon]))
+        }
+        return error
+    }
+
+    /// RFC 1123 labels, with `_` allowed because container names have it; a final dot is allowed.
+    private static func checkedName(_ bytes: [UInt8], text: String) throws(ValueError) -> String {
+        guard bytes.count <= 253 else { throw ValueError("found a host name of \(bytes.count) bytes, at most 253 fit") }
+        var labelLength = 0
+        for (index, byte) in bytes.enumerated() {
+            if byte == UInt8(ascii: ".") {
+                guard labelLength > 0 else { throw ValueError("found \(quoted(text)), which has an empty label") }
+                labelLength = 0
+                continue
+            }
+            labelLength += 1
+            let inner = byte == UInt8(ascii: "-") && labelLength > 1 && index + 1 < bytes.count
+            guard isAlphanumeric(byte) || byte == UInt8(ascii: "_") || inner else {
+                throw ValueError("expected a host name or an IP address, found \(quoted(text))")
+            }
+            guard labelLength <= 63 else { throw ValueError("found \(quoted(text)), which has a label over 63 bytes") }
+        }
+        return text
+    }
+}

@@ -1,0 +1,47 @@
+/// Why a single value is refused. The reader of the file adds the place.
+struct ValueError: Error, Equatable {
+    let message: String
+    let suggestion: String?
+
+    init(_ message: String, suggestion: String? = nil) {
+        self.message = message
+        self.suggestion = suggestion
+    }
+}
+
+/// Text from outside, ready for a message: in backquotes, control characters escaped, at most 60 characters.
+func quoted(_ text: String) -> String {
+    if text.isEmpty { return "empty text" }
+    var shown = ""
+    for (count, scalar) in text.unicodeScalars.enumerated() {
+        if count == 60 {
+            shown += "…"
+            break
+        }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
+            shown += "\\u{\(String(scalar.value, radix: 16))}"
+        default:
+            shown.unicodeScalars.append(scalar)
+        }
+    }
+    return "`\(shown)`"
+}
+
+/// `0`–`9`.
+func isDigit(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+}
+
+/// `A`–`Z`, `a`–`z` or `0`–`9`: ASCII only.
+func isAlphanumeric(_ byte: UInt8) -> Bool {
+    isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+}
+
+/// The value of a hexadecimal digit of either case.
+func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+    if isDigit(byte) { return byte - UInt8(ascii: "0") }
+    let lower = byte | 0x20
+    guard (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(lower) else { return nil }
+    return lower - UInt8(ascii: "a") + 10
+}

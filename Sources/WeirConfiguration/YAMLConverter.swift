@@ -1,0 +1,130 @@
+import Yams
+
+/// Turns Yams' nodes into ``YAMLValue``: distinct keys, merge keys resolved, variables expanded, all of it bounded.
+struct YAMLConverter {
+    let environment: [String: String]
+    let source: YAMLSource
+    let findings: Findings
+
+    /// Places seen so far: one that comes again was reached through an alias.
+    private var seen: Set<SourceLocation> = []
+    private var expanded = 0
+    /// Whether a bound was passed; the result is then incomplete.
+    private(set) var isExhausted = false
+
+    init(environment: [String: String], source: YAMLSource, findings: Findings) {
+        self.environment = environment
+        self.source = source
+        self.findings = findings
+    }
+
+    /// Converts the root. Top-level keys that start with `x-` are only checked for duplicates: they hold anchors, and
+    /// their variables count where an alias uses them.
+    mutating func convertRoot(_ node: Node) -> YAMLValue {
+        convert(node, depth: 0, expands: true)
+    }
+
+    private mutating func convert(_ node: Node, depth: Int, expands: Bool) -> YAMLValue {
+        let place = node.mark.map { SourceLocation($0) } ?? SourceLocation(line: 1, column: 1)
+        guard admits(place, depth: depth) else { return YAMLValue(place: place, content: .refused) }
+        let content: YAMLValue.Content
+        switch node {
+        case .scalar(let scalar):
+            content = convert(scalar, at: place, expands: expands)
+        case .sequence(let sequence):
+            var values: [YAMLValue] = []
+            for child in sequence {
+                if isExhausted { break }
+                values.append(convert(child, depth: depth + 1, expands: expands))
+            }
+            content = .sequence(values)
+        case .mapping(let mapping):
+            content = .mapping(convert(mapping, depth: depth, expands: expands))
+        case .alias:
+            // Yams puts the aliased node itself in the place of an alias while it reads.
+            content = .refused
+        }
+        return YAMLValue(place: place, content: content)
+    }
+
+    private mutating func admits(_ place: SourceLocation, depth: Int) -> Bool {
+        if isExhausted { return false }
+        if depth > YAMLReader.deepestNesting {
+            findings.error(place, "found more than \(YAMLReader.deepestNesting) levels of nesting")
+            isExhausted = true
+        } else if !seen.insert(place).inserted {
+            expanded += 1
+            if expanded > YAMLReader.largestExpansion {
+                findings.error(place, "aliases expand to more than \(YAMLReader.largestExpansion) values")
+                isExhausted = true
+            }
+        }
+        return !isExhausted
+    }
+
+    private func convert(_ scalar: Node.Scalar, at place: SourceLocation, expands: Bool) -> YAMLValue.Content {
+        let isPlain = scalar.style == .plain || scalar.style == .any
+        if isPlain && ["", "~", "null", "Null", "NULL"].contains(scalar.string) { return .null }
+        guard expands else { return .scalar(text: scalar.string, written: scalar.string) }
+        do {
+            let text = try expandEnvironment(scalar.string, environment: environment)
+            return .scalar(text: text, written: scalar.string)
+        } catch {
+            findings.error(place, error.message, suggestion: error.suggestion)
+            return .refused
+        }
+    }
+
+    private mutating func convert(_ mapping: Node.Mapping, depth: Int, expands: Bool) -> [YAMLValue.Entry] {
+        var entries: [YAMLValue.Entry] = []
+        var places: [String: SourceLocation] = [:]
+        var merges: [(place: SourceLocation, value: YAMLValue)] = []
+        for (keyNode, valueNode) in mapping {
+            if isExhausted { break }
+            let keyPlace = keyNode.mark.map { SourceLocation($0) } ?? SourceLocation(line: 1, column: 1)
+            guard case .scalar(let scalar) = keyNode else {
+                findings.error(keyPlace, "expected a name as key, found a mapping or a list")
+                continue
+            }
+            let key = source.original(scalar.string, at: keyPlace)
+            let isExtension = depth == 0 && key.hasPrefix("x-")
+            if let first = places.updateValue(places[key] ?? keyPlace, forKey: key) {
+                findings.error(keyPlace, "duplicate key \(quoted(key)), first found at \(first)")
+                continue
+            }
+            let value = convert(valueNode, depth: depth + 1, expands: expands && !isExtension)
+            if key == "<<" && scalar.style == .plain {
+                merges.append((keyPlace, value))
+            } else if !isExtension {
+                entries.append(YAMLValue.Entry(key: key, keyPlace: keyPlace, value: value))
+            }
+        }
+        for merge in merges { add(merge.value, at: merge.place, to: &entries, places: &places) }
+        return entries
+    }
+
+    /// `<<`: keys that are there already win, and so do earlier mappings of a list (https://yaml.org/type/merge.html).
+    private func add(
+        _ value: YAMLValue, at place: SourceLocation, to entries: inout [YAMLValue.Entry],
+        places: inout [String: SourceLocation]
+    ) {
+        switch value.content {
+        case .mapping(let merged):
+            for entry in merged where places[entry.key] == nil {
+                places[entry.key] = entry.keyPlace
+                entries.append(entry)
+            }
+        case .sequence(let values):
+            for value in values {
+                guard case .mapping = value.content else {
+                    findings.error(place, "`<<`: expected mappings to merge, found \(value.found) among them")
+                    continue
+                }
+                add(value, at: place, to: &entries, places: &places)
+            }
+        case .refused: break
+        case .scalar, .null:
+            findings.error(place, "`<<`: expected a mapping to merge, found \(value.found)")
+        }
+    }
+}
