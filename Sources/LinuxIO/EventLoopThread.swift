@@ -72,7 +72,7 @@ public final class EventLoopThread: SerialExecutor {
     /// Starts the thread. It keeps `driver` alive until it ends.
     public func start(driving driver: some EventLoopDriver) throws(SystemError) {
         try Thread.start { [self] in
-            weir_name_thread_prefix(name)
+            nameThisThread(name)
             threadIdentity.store(currentThread(), ordering: .relaxed)
             run(driver)
         }
@@ -131,6 +131,6 @@ public final class EventLoopThread: SerialExecutor {
 
 private func currentThread() -> UInt { UInt(pthread_self()) }
 
-private func weir_name_thread_prefix(_ name: String) {
+private func nameThisThread(_ name: String) {
     unsafe weir_name_thread(String(name.prefix(15)))
 }

@@ -1,0 +1,10 @@
+/// Which way bytes go through the proxy.
+public enum Direction: String, CaseIterable, Sendable {
+    /// From the client to the upstream.
+    case ingress
+    /// From the upstream to the client.
+    case egress
+
+    /// The other way.
+    public var opposite: Direction { self == .ingress ? .egress : .ingress }
+}

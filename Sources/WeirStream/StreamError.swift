@@ -1,0 +1,40 @@
+import LinuxIO
+
+/// Why a stream could not be made or started.
+public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The text is not `scheme://address:port`.
+    case invalidListenAddress(String)
+    /// The text is not `host:port`.
+    case invalidUpstream(String)
+    /// An IPv6 address on an IPv4 network, or the other way round.
+    case addressFamilyMismatch(String)
+    /// A TCP stream was given a UDP address, or the other way round.
+    case transportMismatch(String)
+    /// A stream without an upstream.
+    case noUpstream
+    /// Binding or listening failed; nothing was left half-started.
+    case bindFailed(ListenAddress, SystemError)
+    /// The upstream is one of our own listening addresses: every connection would dial itself.
+    case loop(ListenAddress, upstream: String)
+    /// The stream serves already, or served and was closed.
+    case alreadyStarted
+    /// The system refused something that every engine needs.
+    case system(SystemError)
+
+    /// One line for people.
+    public var description: String {
+        switch self {
+        case .invalidListenAddress(let text):
+            "\"\(text)\" is not an address to listen on; expected scheme://address:port with one of the schemes "
+                + Network.allCases.map(\.rawValue).joined(separator: ", ")
+        case .invalidUpstream(let text): "\"\(text)\" is not an upstream; expected host:port"
+        case .addressFamilyMismatch(let text): "\(text): the address is of a family that the scheme excludes"
+        case .transportMismatch(let text): "\(text): the scheme's transport is not this stream's"
+        case .noUpstream: "a stream needs at least one upstream"
+        case .bindFailed(let listen, let error): "cannot listen on \(listen): \(error)"
+        case .loop(let listen, let upstream): "\(listen): the upstream \(upstream) is one of our own listeners"
+        case .alreadyStarted: "the stream was started before"
+        case .system(let error): "\(error)"
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import LinuxIO
+
+/// What `admit` says of a client.
+public enum AdmitDecision: Sendable {
+    /// Go on.
+    case accept
+    /// End it here, before anything is dialled. TCP gets a reset, UDP gets no answer.
+    case reject(RejectReason)
+}
+
+/// What `preDial` says.
+public enum DialDecision: Sendable {
+    /// Dial the route's upstreams in their order.
+    case dial
+    /// Dial this one of ``StreamContext/upstreams``.
+    case dialUpstream(Int)
+    /// Do not dial.
+    case reject(RejectReason)
+}
+
+/// Bytes that were just read from one side.
+public struct ReadEvent: Sendable {
+    /// The connection or session.
+    public let context: StreamContext
+    /// Which way the bytes go.
+    public let direction: Direction
+    /// How many bytes this read brought, over all its datagrams.
+    public let byteCount: Int
+    /// 1 for TCP; for UDP how many datagrams of this session one receive brought.
+    public let readCount: Int
+}
+
+/// What `onRead` says of bytes that were just read.
+public enum ReadDecision: Sendable {
+    /// Pass them on and go on reading.
+    case forward
+    /// Pass them on, then leave this direction alone for a time. TCP stops reading; UDP drops what comes meanwhile.
+    case pause(Duration)
+    /// End the connection or session. The bytes just read are discarded, and counted.
+    case close
+}
+
+/// The hooks of a stream: the engine's only outward face. It knows neither rules nor metrics.
+///
+/// No hook costs anything where it is nil.
+public struct StreamHooks: Sendable {
+    /// Decides over a client, first of all, once per connection or session. Synchronous, on the worker: never blocks.
+    public typealias Admit = @Sendable (StreamContext) -> AdmitDecision
+    /// Runs before the dial, never on the worker: may wait for others. An error it throws rejects with `hook`. It is
+    /// cancelled when the client resets or ``TCPSettings/preDialTimeout`` is over.
+    public typealias PreDial = @concurrent @Sendable (StreamContext) async throws -> DialDecision
+    /// Sees every read, before the bytes are passed on. Synchronous, on the worker: never blocks.
+    public typealias OnRead = @Sendable (ReadEvent) -> ReadDecision
+
+    /// See ``Admit``.
+    public var admit: Admit?
+    /// See ``PreDial``.
+    public var preDial: PreDial?
+    /// See ``OnRead``.
+    public var onRead: OnRead?
+    /// The most bytes one read may bring, for an `onRead` that limits: a read, or a splice, cannot overshoot it.
+    public var largestRead: Int?
+    /// Sees what happens; decides nothing.
+    public var observer: (any StreamObserver)?
+
+    /// No hooks, or these.
+    public init(
+        admit: Admit? = nil, preDial: PreDial? = nil, onRead: OnRead? = nil, largestRead: Int? = nil,
+        observer: (any StreamObserver)? = nil
+    ) {
+        self.admit = admit
+        self.preDial = preDial
+        self.onRead = onRead
+        self.largestRead = largestRead
+        self.observer = observer
+    }
+}

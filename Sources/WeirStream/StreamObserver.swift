@@ -1,0 +1,79 @@
+import LinuxIO
+
+/// How a connection or session went, told once at its end.
+public struct FlowTotals: Sendable {
+    /// From the accept, or the first datagram, to the end.
+    public let duration: Duration
+    /// Bytes read from the client.
+    public let ingressBytes: UInt64
+    /// Bytes read from the upstream.
+    public let egressBytes: UInt64
+    /// Datagrams forwarded towards the upstream; 0 for TCP.
+    public let ingressDatagrams: UInt64
+    /// Datagrams forwarded towards the client; 0 for TCP.
+    public let egressDatagrams: UInt64
+    /// The index of the upstream that was reached (for UDP: chosen), if any.
+    public let upstream: Int?
+}
+
+/// Sees the life of a stream's connections and sessions, and counts or logs it. Every function has an empty default.
+///
+/// Unless said otherwise a function runs synchronously on the worker whose index it is given (or that its context
+/// names): it must not block, and it may keep a counter per worker without sharing a cache line.
+public protocol StreamObserver: Sendable {
+    /// A connection was accepted, or a session's first datagram came; rejected ones included.
+    func opened(_ context: StreamContext)
+    /// It was ended before a dial. Nothing else follows for this context.
+    func rejected(_ context: StreamContext, reason: RejectReason)
+    /// The pre-dial hook ended, whatever it said.
+    func preDialFinished(_ context: StreamContext, duration: Duration)
+    /// An upstream was reached. UDP: its socket is ready, which says nothing of the upstream.
+    func dialled(_ context: StreamContext, upstream: Int, duration: Duration)
+    /// A dial ended without success: once per dial, not per address. `detail` is for the log.
+    func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?)
+    /// A timer fired.
+    func timedOut(_ context: StreamContext, kind: TimeoutKind)
+    /// Reading `direction` was held back.
+    func paused(_ context: StreamContext, direction: Direction, cause: PauseCause)
+    /// Bytes that were read can no longer be delivered.
+    func discarded(_ context: StreamContext, direction: Direction, byteCount: Int)
+    /// A TCP connection ended that was not rejected. Nothing else follows.
+    func connectionClosed(_ context: StreamContext, reason: ConnectionCloseReason, totals: FlowTotals)
+
+    /// Datagrams were handed to the kernel on their way.
+    func forwarded(_ context: StreamContext, direction: Direction, datagrams: Int, byteCount: Int)
+    /// Datagrams were not forwarded. `context` is nil where they belong to no session.
+    func dropped(_ context: StreamContext?, direction: Direction, reason: DropReason, datagrams: Int, worker: Int)
+    /// The network reported an error for a session's upstream.
+    func upstreamFailed(_ context: StreamContext, upstream: Int, reason: UpstreamErrorReason)
+    /// A UDP session ended that was not rejected. Nothing else follows.
+    func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals)
+
+    /// accept(2) failed.
+    func acceptFailed(reason: AcceptErrorReason, error: SystemError, worker: Int)
+    /// The listener stopped accepting until descriptors or connections are free again.
+    func acceptPaused(worker: Int)
+    /// An upstream's name was looked up. Not on a worker: any thread.
+    func resolved(upstream: Int, succeeded: Bool)
+}
+
+extension StreamObserver {
+    public func opened(_ context: StreamContext) {}
+    public func rejected(_ context: StreamContext, reason: RejectReason) {}
+    public func preDialFinished(_ context: StreamContext, duration: Duration) {}
+    public func dialled(_ context: StreamContext, upstream: Int, duration: Duration) {}
+    public func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?) {}
+    public func timedOut(_ context: StreamContext, kind: TimeoutKind) {}
+    public func paused(_ context: StreamContext, direction: Direction, cause: PauseCause) {}
+    public func discarded(_ context: StreamContext, direction: Direction, byteCount: Int) {}
+    public func connectionClosed(_ context: StreamContext, reason: ConnectionCloseReason, totals: FlowTotals) {}
+    public func forwarded(_ context: StreamContext, direction: Direction, datagrams: Int, byteCount: Int) {}
+    public func dropped(
+        _ context: StreamContext?, direction: Direction, reason: DropReason, datagrams: Int, worker: Int
+    ) {}
+    public func upstreamFailed(_ context: StreamContext, upstream: Int, reason: UpstreamErrorReason) {}
+    public func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {}
+    public func acceptFailed(reason: AcceptErrorReason, error: SystemError, worker: Int) {}
+    public func acceptPaused(worker: Int) {}
+    public func resolved(upstream: Int, succeeded: Bool) {}
+}

@@ -1,0 +1,54 @@
+/// Questions that the kernel asks a silent peer (tcp(7)).
+public struct Keepalive: Hashable, Sendable {
+    /// Silence before the first question.
+    public var idle: Duration
+    /// Time between questions.
+    public var interval: Duration
+    /// Questions without an answer before the connection is broken.
+    public var count: Int
+
+    /// The default breaks a connection after two minutes without an answer.
+    public init(idle: Duration = .seconds(60), interval: Duration = .seconds(10), count: Int = 6) {
+        self.idle = idle
+        self.interval = interval
+        self.count = count
+    }
+}
+
+/// How a TCP stream treats its connections. A change applies to new ones.
+public struct TCPSettings: Hashable, Sendable {
+    /// The whole dial, name included.
+    public var dialTimeout: Duration = .seconds(5)
+    /// Silence in both directions before a connection is ended; nil is never.
+    public var idleTimeout: Duration?
+    /// Silence after one direction has ended.
+    public var halfCloseTimeout: Duration = .seconds(3600)
+    /// How long the pre-dial hook may take.
+    public var preDialTimeout: Duration = .seconds(5)
+    /// Kernel probes on both sides; nil is off.
+    public var keepalive: Keepalive? = Keepalive()
+    /// `TCP_USER_TIMEOUT` on both sides; nil is the kernel's default. It also breaks a living reader that pauses.
+    public var userTimeout: Duration?
+    /// How many connections the stream may have at once; nil is only the process's limit.
+    public var maxConnections: Int?
+
+    /// The defaults.
+    public init() {}
+}
+
+/// How a UDP stream treats its sessions. A change applies to new ones.
+public struct UDPSettings: Hashable, Sendable {
+    /// Silence after which a session ends whose client has not spoken again after a reply.
+    public var unassuredTimeout: Duration = .seconds(30)
+    /// Silence after which an assured session ends.
+    public var idleTimeout: Duration = .seconds(300)
+    /// How many sessions the stream may have at once.
+    public var maxSessions = 16_384
+    /// End a session after this many replies; nil is never.
+    public var responses: Int?
+    /// How long the pre-dial hook, and the first look-up of a name, may take.
+    public var preDialTimeout: Duration = .seconds(5)
+
+    /// The defaults.
+    public init() {}
+}
