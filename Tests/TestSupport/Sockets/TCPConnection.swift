@@ -24,14 +24,19 @@ package final class TCPConnection: Sendable {
     }
 
     /// Connects, from the given address where one matters; `receiveBuffer` makes a small window for a slow reader.
-    package init(to endpoint: Endpoint, from local: Endpoint? = nil, receiveBuffer: Int32? = nil) throws {
+    package init(
+        to endpoint: Endpoint, from local: Endpoint? = nil, receiveBuffer: Int32? = nil,
+        connectTimeoutSeconds: Int = 10
+    ) throws {
         socket = try Socket(family: endpoint.family, type: SOCK_STREAM)
+        try socket.setTimeouts(seconds: connectTimeoutSeconds)
         if let receiveBuffer { try socket.set(SO_RCVBUF, to: receiveBuffer) }
         if let local {
             try socket.set(SO_REUSEADDR, to: 1)
             try socket.bind(to: local)
         }
         try socket.connect(to: endpoint)
+        try socket.setTimeouts(seconds: 10)
         try socket.set(Int32(TCP_NODELAY), level: Int32(IPPROTO_TCP), to: 1)
     }
 

@@ -45,7 +45,7 @@ package final class TCPServer: Sendable {
         shutdown(socket.descriptor, Int32(SHUT_RDWR))
     }
 
-    private static func start(_ body: @escaping @Sendable () -> Void) {
+    static func start(_ body: @escaping @Sendable () -> Void) {
         let thread = Thread(block: body)
         thread.stackSize = 512 * 1024
         thread.start()
@@ -86,31 +86,6 @@ extension TCPServer {
             try waitUntil("the input that stays unread has arrived") { connection.pendingInput >= unread }
             try connection.send(answer)
             connection.close()
-        }
-    }
-
-    /// A listening socket whose backlog is full and that never accepts: a dial to it hangs until it times out.
-    package static func unanswering() throws -> Unanswering { try Unanswering() }
-
-    package final class Unanswering: Sendable {
-        package let port: UInt16
-        private let listener: Socket
-        private let waiting: [Socket]
-
-        init() throws {
-            port = try Ports.free()
-            listener = try Socket(family: AF_INET, type: SOCK_STREAM)
-            try listener.bind(to: Endpoint(port))
-            try checked("listen") { [listener] in listen(listener.descriptor, 0) }
-            var waiting: [Socket] = []
-            for _ in 0..<8 {
-                let socket = try Socket(family: AF_INET, type: SOCK_STREAM)
-                // Non-blocking: once the queue is full a connect stays under way for good.
-                _ = fcntl(socket.descriptor, F_SETFL, O_NONBLOCK)
-                try? socket.connect(to: Endpoint(port))
-                waiting.append(socket)
-            }
-            self.waiting = waiting
         }
     }
 }
