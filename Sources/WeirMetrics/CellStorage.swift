@@ -1,0 +1,65 @@
+import Synchronization
+
+/// Hands out cells. Chunks of 1024 cells per lane are added as they are needed and never move; freed runs are kept by
+/// width and handed out again. Confined to the registry's mutex.
+///
+/// Chunks are **never freed**, not even with their registry: handles are plain values without reference counting (a
+/// count would be a cache line that all workers fight for), and this is what makes an old handle harmless. A program
+/// has one registry, so nothing is lost; the addresses are kept, so that leak checkers see them.
+@safe
+struct CellStorage {
+    static let cellsPerChunk = 1024
+    private static let chunks = Mutex<[UInt]>([])
+
+    let lanes: Int
+    private var freeRuns: [Int: [LaneCells]] = [:]
+    private var nextRun: UnsafeMutablePointer<Atomic<UInt64>>?
+    private var cellsLeft = 0
+    /// Bytes of all chunks so far.
+    private(set) var allocatedBytes = 0
+
+    init(lanes: Int) {
+        self.lanes = lanes
+    }
+
+    /// `width` zeroed neighbouring cells in every lane.
+    mutating func allocate(width: Int) -> LaneCells {
+        precondition(width > 0 && width <= Self.cellsPerChunk)
+        if let reused = freeRuns[width]?.popLast() { return reused }
+        if cellsLeft < width { addChunk() }
+        guard let start = unsafe nextRun else { preconditionFailure("a chunk was just added") }
+        unsafe nextRun = start + width
+        cellsLeft -= width
+        return unsafe LaneCells(foreign: start, lanes: lanes)
+    }
+
+    /// Takes cells back. They must be out of reach of every lane, every scrape and every foreign thread.
+    mutating func free(_ cells: LaneCells, width: Int) {
+        cells.reset(width: width)
+        freeRuns[width, default: []].append(cells)
+    }
+
+    private mutating func addChunk() {
+        // What is left of the old chunk is too short for this width, but serves narrower ones.
+        if let rest = unsafe nextRun, cellsLeft > 0 {
+            for offset in 0..<cellsLeft {
+                freeRuns[1, default: []].append(unsafe LaneCells(foreign: rest + offset, lanes: lanes))
+            }
+        }
+        let words = (lanes + 1) * LaneCells.stride
+        let start = unsafe Self.allocateForever(words: words)
+        allocatedBytes += words * 8
+        unsafe nextRun = start
+        cellsLeft = Self.cellsPerChunk
+    }
+
+    /// Zeroed words, aligned to two cache lines, that live as long as the process.
+    static func allocateForever(words: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        let raw = UnsafeMutableRawPointer.allocate(byteCount: words * 8, alignment: 128)
+        unsafe raw.initializeMemory(as: UInt64.self, repeating: 0, count: words)
+        let address = UInt(bitPattern: raw)
+        chunks.withLock { $0.append(address) }
+        // Atomic<UInt64> has the layout of UInt64, and its zero is all zeros.
+        return unsafe raw.bindMemory(to: Atomic<UInt64>.self, capacity: words)
+    }
+}

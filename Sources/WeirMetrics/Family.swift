@@ -1,0 +1,77 @@
+/// All series of one name: what a scrape sees of them.
+final class Family: Sendable {
+    let descriptor: MetricDescriptor
+    /// HELP and TYPE.
+    let header: [UInt8]
+    /// In registration order.
+    let series = PublishedList<SeriesRecordPointer>()
+    /// A histogram's bounds.
+    let bounds: BucketBounds?
+
+    init(descriptor: MetricDescriptor) {
+        self.descriptor = descriptor
+        header = TextFormat.header(of: descriptor)
+        if case .histogram(let buckets) = descriptor.kind {
+            bounds = BucketBounds(buckets)
+        } else {
+            bounds = nil
+        }
+    }
+}
+
+/// A family as scrapes find it: without reference counting, since the books keep every family as long as the registry.
+///
+/// `@unchecked Sendable`, because the class is.
+@safe
+struct FamilyReference: @unchecked Sendable, BitwiseCopyable {
+    private let reference: Unmanaged<Family>
+
+    init(_ family: Family) {
+        unsafe reference = Unmanaged.passUnretained(family)
+    }
+
+    /// Calls `body` with the family.
+    @inline(__always)
+    func with<Result>(_ body: (Family) -> Result) -> Result {
+        unsafe reference._withUnsafeGuaranteedRef { body($0) }
+    }
+}
+
+/// One series in the registry's books. Confined to the registry's mutex.
+final class Series {
+    let serial: UInt64
+    let family: Family
+    let labels: [String]
+    let cells: LaneCells
+    let record: SeriesRecordPointer
+    /// Of a derived gauge, which keeps them alive.
+    let beginnings: [Series]
+    let endings: [Series]
+    let isDerived: Bool
+    /// Number of owners; retired at zero.
+    var owners = 1
+    /// End of visibility, when retired.
+    var deadline = UInt64.max
+    /// Epoch that every lane must acknowledge before the cells are used again.
+    var laneEpoch: UInt64 = 0
+    /// Place in the snapshot and in the plan, for counters that take part in a derived gauge.
+    var slot: Int?
+    var planPosition: Int?
+
+    init(
+        family: Family, labels: [String], cells: LaneCells, record: SeriesRecordPointer, beginnings: [Series],
+        endings: [Series], isDerived: Bool
+    ) {
+        serial = ScrapeReaders.makeSerial()
+        self.family = family
+        self.labels = labels
+        self.cells = cells
+        self.record = record
+        self.beginnings = beginnings
+        self.endings = endings
+        self.isDerived = isDerived
+    }
+
+    var lines: Int { family.descriptor.isExposed ? family.descriptor.kind.lineCount : 0 }
+    var components: [Series] { beginnings + endings }
+}

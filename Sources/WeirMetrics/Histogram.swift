@@ -1,0 +1,42 @@
+/// Observations counted in buckets, with their sum. `_count` is never kept: it is the sum of the buckets, so that it
+/// always equals the bucket `+Inf`.
+public struct Histogram: Sendable {
+    /// Cell 0 is the sum, cell 1 + i the bucket i (not cumulative), the last one `+Inf`.
+    @usableFromInline let cells: LaneCells
+    @usableFromInline let bounds: BucketBounds
+    /// Unique in the process; finds the series in the registry's books.
+    let serial: UInt64
+
+    /// Records one observation in a worker's own lane.
+    ///
+    /// - Parameters:
+    ///   - nanoseconds: the observation in the raw unit of the descriptor (nanoseconds for durations).
+    ///   - lane: 0 ..< the registry's lanes. Only that worker's thread may use it.
+    @inlinable @inline(__always)
+    public func observe(nanoseconds: UInt64, lane: Int) {
+        cells.add(1, lane: lane, cell: 1 &+ bounds.bucket(of: nanoseconds))
+        cells.add(nanoseconds, lane: lane)
+    }
+
+    /// Records one observation from any thread, by two atomic additions.
+    @inlinable @inline(__always)
+    public func observe(nanoseconds: UInt64) {
+        cells.addForeign(1, cell: 1 &+ bounds.bucket(of: nanoseconds))
+        cells.addForeign(nanoseconds)
+    }
+
+    /// Number of observations over all lanes and buckets. For tests and live tables; any thread.
+    public var count: UInt64 {
+        bucketCounts.reduce(0, &+)
+    }
+
+    /// Sum of the observations over all lanes, in the raw unit. Any thread.
+    public var sum: UInt64 {
+        cells.sum()
+    }
+
+    /// Observations per bucket, not cumulative, `+Inf` last. Allocates; for tests and live tables. Any thread.
+    public var bucketCounts: [UInt64] {
+        (0...bounds.count).map { cells.sum(cell: 1 + $0) }
+    }
+}

@@ -1,0 +1,47 @@
+extension MetricsRegistry {
+    /// Renders a page of all series into `buffer`, replacing what it held. No lock, no wait, and no allocation once the
+    /// buffer has grown to the size of the page. Any thread; several at once with a buffer each. The page:
+    ///
+    /// - families in the order in which they were declared, series in the order in which they were registered;
+    /// - all values of a derived gauge and its counters from one reading of each counter (see ``DerivedGauge``);
+    /// - retired series until their time is over; families without series not at all.
+    ///
+    /// - Returns: the number of series lines.
+    @discardableResult
+    public func render(into buffer: inout ScrapeBuffer, format: ExpositionFormat = .text004) -> Int {
+        callbacks.callAll()
+        let slot = readerSlot(for: &buffer)
+        readers.enter(slot)
+        defer { readers.leave(slot) }
+        // After the announcement: what expires later than this moment stays linked until the scrape is over.
+        let now = clock()
+        buffer.output.removeAll()
+        takeSnapshot(into: &buffer.snapshot)
+        var lines = 0
+        for unsafereference in unsafe families.published {
+            lines += reference.with { family in
+                TextRenderer.render(family, now: now, snapshot: buffer.snapshot, into: &buffer.output)
+            }
+        }
+        buffer.seriesLines = lines
+        return lines
+    }
+
+    /// Reads every counter that takes part in a derived gauge, once, in the order of the plan.
+    private func takeSnapshot(into snapshot: inout ScrapeSnapshot) {
+        snapshot.begin()
+        for unsafeentry in unsafe plan.published {
+            snapshot.record(entry.cells.sum(), slot: entry.slot)
+        }
+    }
+
+    private func readerSlot(for buffer: inout ScrapeBuffer) -> ScrapeReaders.Slot {
+        if let slot = buffer.slot {
+            if slot.owner == readers.serial { return slot }
+            slot.isTaken.store(false, ordering: .releasing)
+        }
+        let slot = readers.take()
+        buffer.slot = slot
+        return slot
+    }
+}

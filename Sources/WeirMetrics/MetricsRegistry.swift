@@ -1,0 +1,192 @@
+import Synchronization
+
+/// The metrics of a program: hands out series, and renders a page of all of them.
+///
+/// Updates are wait-free and need no lock; a scrape takes no lock either and waits for nobody, not even for a
+/// registration that stands still half way. Registration and retirement serialise among themselves and publish what
+/// they did in single atomic steps.
+///
+/// A worker owns a *lane* (0 ..< lanes), in which only its thread writes; all other threads share one more lane. Make
+/// one registry per program: cells are never given back to the system (see ``Counter``).
+public final class MetricsRegistry: Sendable {
+    /// Number of worker lanes.
+    public let lanes: Int
+    let readers = ScrapeReaders()
+    let families = PublishedList<FamilyReference>()
+    let plan = PublishedList<PlanEntry>()
+    let clock: @Sendable () -> UInt64
+    private let acknowledgements: LaneAcknowledgements
+    private let books: Mutex<RegistryBooks>
+    private let dropped = Atomic<UInt64>(0)
+    let callbacks = CollectCallbacks()
+
+    /// Counts nowhere: for callers whose registration was refused and who want to go on.
+    public let discardingCounter: Counter
+    /// Counts nowhere: for callers whose registration was refused and who want to go on.
+    public let discardingGauge: Gauge
+    /// Counts nowhere: for callers whose registration was refused and who want to go on.
+    public let discardingHistogram: Histogram
+
+    /// - Parameters:
+    ///   - lanes: number of workers, each the only writer of its lane.
+    ///   - maxSeries: the most lines that a page may have; further registrations throw.
+    ///   - retiredSeriesTTL: how long a retired series stays on the page.
+    ///   - clock: monotonic nanoseconds, from any start; called on any thread.
+    public init(
+        lanes: Int, maxSeries: Int = 1_000_000, retiredSeriesTTL: Duration = .seconds(300),
+        clock: @escaping @Sendable () -> UInt64 = MetricsRegistry.monotonicClock()
+    ) {
+        precondition(lanes >= 0 && maxSeries >= 0)
+        self.lanes = lanes
+        self.clock = clock
+        let acknowledgements = LaneAcknowledgements(lanes: lanes)
+        self.acknowledgements = acknowledgements
+        var books = RegistryBooks(
+            readers: readers, acknowledgements: acknowledgements, families: families, plan: plan,
+            maxSeries: maxSeries, retiredSeriesTTL: Self.nanoseconds(retiredSeriesTTL))
+        discardingCounter = Counter(cells: books.cells.allocate(width: 1), serial: 0)
+        discardingGauge = Gauge(cells: books.cells.allocate(width: 1), serial: 0)
+        discardingHistogram = Histogram(cells: books.cells.allocate(width: 2), bounds: BucketBounds([]), serial: 0)
+        self.books = Mutex(books)
+    }
+
+    deinit {
+        books.withLock { $0.freeAll() }
+    }
+
+    /// Lines that were not registered because the page was full.
+    public var droppedSeries: UInt64 {
+        dropped.load(ordering: .relaxed)
+    }
+
+    /// Fixes the family's place on the page (families come in the order in which they were first declared or
+    /// registered), and checks the descriptor.
+    public func declare(_ descriptor: MetricDescriptor) throws(RegistrationError) {
+        try withBooks { books, _ throws(RegistrationError) in _ = try books.family(for: descriptor) }
+    }
+
+    /// The counter with these label values; the same one for the same values, with one owner more.
+    public func counter(_ descriptor: MetricDescriptor, labels: [String] = []) throws(RegistrationError) -> Counter {
+        guard case .counter = descriptor.kind else {
+            throw .wrongKind(metric: descriptor.name, expected: "counter")
+        }
+        return try withBooks { books, now throws(RegistrationError) in
+            let series = try books.series(descriptor, labels: labels, now: now, dropped: self.drop)
+            return Counter(cells: series.cells, serial: series.serial)
+        }
+    }
+
+    /// The gauge with these label values; the same one for the same values, with one owner more.
+    public func gauge(_ descriptor: MetricDescriptor, labels: [String] = []) throws(RegistrationError) -> Gauge {
+        guard case .gauge = descriptor.kind else { throw .wrongKind(metric: descriptor.name, expected: "gauge") }
+        return try withBooks { books, now throws(RegistrationError) in
+            let series = try books.series(descriptor, labels: labels, now: now, dropped: self.drop)
+            return Gauge(cells: series.cells, serial: series.serial)
+        }
+    }
+
+    /// The histogram with these label values; the same one for the same values, with one owner more.
+    public func histogram(
+        _ descriptor: MetricDescriptor, labels: [String] = []
+    ) throws(RegistrationError) -> Histogram {
+        guard case .histogram = descriptor.kind else {
+            throw .wrongKind(metric: descriptor.name, expected: "histogram")
+        }
+        return try withBooks { books, now throws(RegistrationError) in
+            let series = try books.series(descriptor, labels: labels, now: now, dropped: self.drop)
+            guard let bounds = series.family.bounds else { preconditionFailure("a histogram has bounds") }
+            return Histogram(cells: series.cells, bounds: bounds, serial: series.serial)
+        }
+    }
+
+    /// A gauge that is always beginnings − endings, exactly, on every page, and never negative as long as each ending
+    /// follows its beginning (see ``DerivedGauge``). It keeps the counters registered while it is itself.
+    public func derivedGauge(
+        _ descriptor: MetricDescriptor, labels: [String] = [], beginnings: [Counter], endings: [Counter]
+    ) throws(RegistrationError) -> DerivedGauge {
+        guard case .gauge = descriptor.kind else { throw .wrongKind(metric: descriptor.name, expected: "gauge") }
+        return try withBooks { books, now throws(RegistrationError) in
+            let series = try books.derivedGauge(
+                descriptor, labels: labels, beginnings: beginnings.map(\.serial), endings: endings.map(\.serial),
+                now: now, dropped: self.drop)
+            return DerivedGauge(beginnings: beginnings, endings: endings, serial: series.serial)
+        }
+    }
+
+    /// Gives one ownership of a series back. The last one's leaving begins its time to live: it stays on the page for
+    /// `retiredSeriesTTL`, and if it is registered again before that, it goes on counting where it was.
+    ///
+    /// After that its cells are used again, but only when every lane has acknowledged (``acknowledge(lane:)``). Other
+    /// threads must have stopped using the handle before it is retired.
+    public func retire(_ handle: some MetricHandle) {
+        retire(serials: [handle.seriesID.serial])
+    }
+
+    /// A new, empty group of series that are retired together.
+    public func group() -> SeriesGroup {
+        SeriesGroup(registry: self)
+    }
+
+    /// Says that this worker holds no handle that was retired before this call. Once per loop turn, on the worker's
+    /// own thread: one load and one store. A worker that never says so only keeps retired cells from being reused.
+    public func acknowledge(lane: Int) {
+        acknowledgements.acknowledge(lane: lane, epoch: readers.current)
+    }
+
+    /// Removes what has expired. Registrations and retirements do this too; call it now and then (not from a worker or
+    /// a scrape: it may wait for a registration) if the memory should go back without them.
+    public func sweep() {
+        withBooks { _, _ in }
+    }
+
+    /// Calls `refresh` before each page is rendered, on the scraping thread, to set gauges that mirror something else.
+    /// Two scrapes at once call it at once. Callbacks stay for the life of the registry.
+    public func onCollect(_ refresh: @escaping @Sendable () -> Void) {
+        callbacks.append(refresh)
+    }
+
+    /// Bytes of cells so far, for tests of memory use.
+    var allocatedCellBytes: Int {
+        books.withLock { $0.cells.allocatedBytes }
+    }
+
+    func retire(serials: [UInt64]) {
+        withBooks { books, now in
+            for serial in serials {
+                if let series = books.bySerial[serial] { books.release(series, now: now) }
+            }
+            books.sweep(now: now)
+        }
+    }
+
+    private func drop(_ lines: Int) {
+        dropped.wrappingAdd(UInt64(lines), ordering: .relaxed)
+    }
+
+    private func withBooks<Result: Sendable, Failure: Error>(
+        _ body: (inout RegistryBooks, UInt64) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try books.withLock { books throws(Failure) in
+            // Read under the lock, so that the times in the books never run backwards.
+            let now = clock()
+            books.sweep(now: now)
+            return try body(&books, now)
+        }
+    }
+}
+
+extension MetricsRegistry {
+    /// Nanoseconds since the clock was made, from the system's monotonic clock.
+    public static func monotonicClock() -> @Sendable () -> UInt64 {
+        let start = ContinuousClock.now
+        return { nanoseconds(ContinuousClock.now - start) }
+    }
+
+    /// Saturating; negative durations are zero.
+    static func nanoseconds(_ duration: Duration) -> UInt64 {
+        let (seconds, attoseconds) = duration.components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? .max : product &+ UInt64(attoseconds / 1_000_000_000)
+    }
+}

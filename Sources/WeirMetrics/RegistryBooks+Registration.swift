@@ -1,0 +1,118 @@
+extension RegistryBooks {
+    /// The family of that descriptor, made if it is new.
+    mutating func family(for descriptor: MetricDescriptor) throws(RegistrationError) -> Family {
+        if let known = books[descriptor.name]?.family {
+            if let difference = descriptor.difference(from: known.descriptor) {
+                throw .descriptorMismatch(metric: descriptor.name, difference)
+            }
+            return known
+        }
+        try descriptor.validate()
+        for name in descriptor.occupiedNames where occupiedNames[name] != nil {
+            throw .nameTaken(metric: descriptor.name, name: name)
+        }
+        for name in descriptor.occupiedNames { occupiedNames[name] = descriptor.name }
+        let family = Family(descriptor: descriptor)
+        books[descriptor.name] = FamilyBook(family: family)
+        if descriptor.isExposed {
+            abandon(families.append(FamilyReference(family)))
+        }
+        return family
+    }
+
+    /// The series of that descriptor and those labels: the one that exists (revived if it was retired), or a new one.
+    mutating func series(
+        _ descriptor: MetricDescriptor, labels: [String], now: UInt64, dropped: (Int) -> Void
+    ) throws(RegistrationError) -> Series {
+        let family = try checkedFamily(for: descriptor, labels: labels)
+        if let known = books[descriptor.name]?.byLabels[labels] {
+            guard !known.isDerived else { throw .derivationMismatch(metric: descriptor.name) }
+            retain(known)
+            return known
+        }
+        try checkLimit(descriptor, dropped: dropped)
+        let taken = cells.allocate(width: descriptor.kind.cellCount)
+        let record = SeriesRecordPointer(
+            cells: taken, visibleFrom: now, prefixes: TextFormat.prefixes(of: descriptor, labels: labels),
+            beginnings: [], endings: [])
+        return add(
+            Series(
+                family: family, labels: labels, cells: taken, record: record, beginnings: [], endings: [],
+                isDerived: false))
+    }
+
+    /// The derived gauge of that descriptor and those labels.
+    mutating func derivedGauge(
+        _ descriptor: MetricDescriptor, labels: [String], beginnings: [UInt64], endings: [UInt64], now: UInt64,
+        dropped: (Int) -> Void
+    ) throws(RegistrationError) -> Series {
+        let family = try checkedFamily(for: descriptor, labels: labels)
+        let begun = try counters(beginnings, for: descriptor)
+        let ended = try counters(endings, for: descriptor)
+        if let known = books[descriptor.name]?.byLabels[labels] {
+            guard known.isDerived, known.beginnings.map(\.serial) == beginnings,
+                known.endings.map(\.serial) == endings
+            else { throw .derivationMismatch(metric: descriptor.name) }
+            retain(known)
+            return known
+        }
+        try checkLimit(descriptor, dropped: dropped)
+        try plan(beginnings: begun, endings: ended, metric: descriptor.name)
+        for component in begun + ended { retain(component) }
+        let unused = begun.first?.cells ?? ended.first?.cells ?? cells.allocate(width: 1)
+        let record = SeriesRecordPointer(
+            cells: unused, visibleFrom: now, prefixes: TextFormat.prefixes(of: descriptor, labels: labels),
+            beginnings: begun.compactMap(\.slot), endings: ended.compactMap(\.slot))
+        let series = add(
+            Series(
+                family: family, labels: labels, cells: unused, record: record, beginnings: begun, endings: ended,
+                isDerived: true))
+        derived[series.serial] = series
+        return series
+    }
+
+    /// One owner more; takes a retirement back.
+    func retain(_ series: Series) {
+        series.owners += 1
+        guard series.owners == 1 else { return }
+        series.deadline = .max
+        series.record.setExpiry(.max)
+        for component in series.components { retain(component) }
+    }
+
+    private mutating func checkedFamily(
+        for descriptor: MetricDescriptor, labels: [String]
+    ) throws(RegistrationError) -> Family {
+        let family = try family(for: descriptor)
+        guard labels.count == descriptor.labelNames.count else {
+            throw .labelCountMismatch(
+                metric: descriptor.name, expected: descriptor.labelNames.count, found: labels.count)
+        }
+        return family
+    }
+
+    private func checkLimit(_ descriptor: MetricDescriptor, dropped: (Int) -> Void) throws(RegistrationError) {
+        let more = descriptor.isExposed ? descriptor.kind.lineCount : 0
+        guard lines + more <= maxSeries else {
+            dropped(more)
+            throw .seriesLimitReached(metric: descriptor.name, limit: maxSeries)
+        }
+    }
+
+    private func counters(_ serials: [UInt64], for descriptor: MetricDescriptor) throws(RegistrationError) -> [Series] {
+        var found: [Series] = []
+        for serial in serials {
+            guard let series = bySerial[serial] else { throw .unknownCounter(metric: descriptor.name) }
+            found.append(series)
+        }
+        return found
+    }
+
+    private mutating func add(_ series: Series) -> Series {
+        books[series.family.descriptor.name]?.byLabels[series.labels] = series
+        bySerial[series.serial] = series
+        lines += series.lines
+        abandon(series.family.series.append(series.record))
+        return series
+    }
+}

@@ -1,0 +1,81 @@
+extension RegistryBooks {
+    /// One owner less. The last one's leaving begins the time to live. `now` is the same for a whole group, so that a
+    /// scrape shows all of it or none.
+    mutating func release(_ series: Series, now: UInt64) {
+        guard series.owners > 0 else { return }
+        series.owners -= 1
+        guard series.owners == 0 else { return }
+        let (sum, overflow) = now.addingReportingOverflow(retiredSeriesTTL)
+        series.deadline = overflow ? .max - 1 : min(sum, .max - 1)
+        series.record.setExpiry(series.deadline)
+        series.laneEpoch = readers.advance()
+        retired.append(Retirement(series: series, deadline: series.deadline))
+        for component in series.components { release(component, now: now) }
+    }
+
+    /// Moves everything that left as far as the running scrapes and the lanes allow. Called by each registration and
+    /// retirement; cheap when there is nothing to do.
+    mutating func sweep(now: UInt64) {
+        expire(now: now)
+        guard !expired.isEmpty || !unlinked.isEmpty || !abandoned.isEmpty else { return }
+        // A scrape that shows an expired series must not lose half of its group: it ends first.
+        unlink(readBefore: readers.oldestRunning)
+        // And a scrape that still holds an old list must not see reused cells.
+        free(readBefore: readers.oldestRunning)
+    }
+
+    private mutating func expire(now: UInt64) {
+        var count = 0
+        var leaving: [Series] = []
+        while count < retired.count, retired[count].deadline <= now {
+            let entry = retired[count]
+            count += 1
+            // Revived, or revived and retired again with a later entry of its own.
+            guard entry.series.owners == 0, entry.series.deadline == entry.deadline,
+                bySerial.removeValue(forKey: entry.series.serial) != nil
+            else { continue }
+            books[entry.series.family.descriptor.name]?.byLabels[entry.series.labels] = nil
+            derived[entry.series.serial] = nil
+            leaving.append(entry.series)
+        }
+        guard count > 0 else { return }
+        retired.removeFirst(count)
+        let epoch = readers.advance()
+        expired += leaving.map { ($0, epoch) }
+    }
+
+    private mutating func unlink(readBefore oldest: UInt64) {
+        let count = expired.prefix { $0.epoch <= oldest }.count
+        guard count > 0 else { return }
+        let leaving = expired.prefix(count).map(\.series)
+        expired.removeFirst(count)
+        let serials = Set(leaving.map(\.serial))
+        unplan(serials)
+        let expiredRecords = Set(leaving.map { $0.record.address })
+        var seen: Set<ObjectIdentifier> = []
+        for series in leaving where seen.insert(ObjectIdentifier(series.family)).inserted {
+            let list = series.family.series
+            let remaining = unsafe list.published.filter { !expiredRecords.contains($0.address) }
+            abandon(list.replace(with: remaining))
+        }
+        let epoch = readers.advance()
+        unlinked += leaving.map { ($0, epoch) }
+    }
+
+    private mutating func free(readBefore oldest: UInt64) {
+        let blocks = abandoned.prefix { $0.epoch <= oldest }.count
+        for item in abandoned.prefix(blocks) { item.block.deallocate() }
+        abandoned.removeFirst(blocks)
+
+        let acknowledged = acknowledgements.oldest
+        let count = unlinked.prefix { $0.epoch <= oldest && $0.series.laneEpoch <= acknowledged }.count
+        for item in unlinked.prefix(count) {
+            let series = item.series
+            if !series.isDerived { cells.free(series.cells, width: series.family.descriptor.kind.cellCount) }
+            if let slot = series.slot { freeSlots.append(slot) }
+            lines -= series.lines
+            series.record.deallocate()
+        }
+        unlinked.removeFirst(count)
+    }
+}

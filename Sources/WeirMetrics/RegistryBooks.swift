@@ -1,0 +1,69 @@
+/// Everything the registry knows that neither updates nor scrapes need. Confined to the registry's mutex; what
+/// scrapes see changes through the ``PublishedList``s only.
+struct RegistryBooks {
+    struct FamilyBook {
+        let family: Family
+        var byLabels: [[String]: Series] = [:]
+    }
+
+    /// A retired series, and since when; stale if it was revived meanwhile.
+    struct Retirement {
+        let series: Series
+        let deadline: UInt64
+    }
+
+    let readers: ScrapeReaders
+    let acknowledgements: LaneAcknowledgements
+    let families: PublishedList<FamilyReference>
+    let plan: PublishedList<PlanEntry>
+    let maxSeries: Int
+    let retiredSeriesTTL: UInt64
+
+    var cells: CellStorage
+    var books: [String: FamilyBook] = [:]
+    var occupiedNames: [String: String] = [:]
+    var bySerial: [UInt64: Series] = [:]
+    var lines = 0
+
+    /// Counters in the plan, in its order, and the live derived gauges.
+    var planned: [Series] = []
+    var nextPlanPosition = 0
+    var derived: [UInt64: Series] = [:]
+    var freeSlots: [Int] = []
+    var nextSlot = 0
+
+    /// The stages of leaving: retired → expired (no new scrape shows it) → unlinked (no list holds it) → freed. The
+    /// epochs say which scrapes must have ended before the next stage.
+    var retired: [Retirement] = []
+    var expired: [(series: Series, epoch: UInt64)] = []
+    var unlinked: [(series: Series, epoch: UInt64)] = []
+    var abandoned: [(block: AbandonedBlock, epoch: UInt64)] = []
+
+    init(
+        readers: ScrapeReaders, acknowledgements: LaneAcknowledgements, families: PublishedList<FamilyReference>,
+        plan: PublishedList<PlanEntry>, maxSeries: Int, retiredSeriesTTL: UInt64
+    ) {
+        self.readers = readers
+        self.acknowledgements = acknowledgements
+        self.families = families
+        self.plan = plan
+        self.maxSeries = maxSeries
+        self.retiredSeriesTTL = retiredSeriesTTL
+        cells = CellStorage(lanes: acknowledgements.lanes)
+    }
+
+    /// Keeps a block until the running scrapes have ended.
+    mutating func abandon(_ block: AbandonedBlock?) {
+        guard let block else { return }
+        abandoned.append((block, readers.advance()))
+    }
+
+    /// Frees everything; no scrape may be running.
+    mutating func freeAll() {
+        for book in books.values {
+            for unsaferecord in unsafe book.family.series.published { record.deallocate() }
+        }
+        for item in unlinked { item.series.record.deallocate() }
+        for item in abandoned { item.block.deallocate() }
+    }
+}

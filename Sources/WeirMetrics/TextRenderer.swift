@@ -1,0 +1,97 @@
+/// Prints families in text format 0.0.4: copies what was rendered at registration and prints the values between.
+enum TextRenderer {
+    /// Prints one family; returns the number of series lines.
+    static func render(
+        _ family: Family, now: UInt64, snapshot: borrowing ScrapeSnapshot, into output: inout ByteOutput
+    ) -> Int {
+        let scale = family.descriptor.scale
+        let kind = family.descriptor.kind
+        var lines = 0
+        for unsafeseries in unsafe family.series.published where series.isVisible(at: now) {
+            if lines == 0 { writeHeader(family.header, into: &output) }
+            let (prefixBytes, lineCount) = unsafe (series.record.pointee.prefixBytes, series.record.pointee.lines)
+            output.reserve(prefixBytes + lineCount * ByteOutput.longestValue)
+            switch kind {
+            case .counter:
+                writeOnly(series, into: &output)
+                output.writeLine(value(of: series, snapshot: snapshot), scale: scale)
+                lines += 1
+            case .gauge:
+                let isDerived = unsafe series.record.pointee.beginnings + series.record.pointee.endings > 0
+                if isDerived {
+                    guard let difference = difference(of: series, snapshot: snapshot) else { continue }
+                    writeOnly(series, into: &output)
+                    output.writeLine(signed: difference, scale: scale)
+                } else {
+                    writeOnly(series, into: &output)
+                    let value = unsafe series.record.pointee.cells.sum()
+                    output.writeLine(signed: Int64(bitPattern: value), scale: scale)
+                }
+                lines += 1
+            case .histogram:
+                writeHistogram(series, lineCount: lineCount, scale: scale, into: &output)
+                lines += lineCount
+            }
+        }
+        return lines
+    }
+
+    /// A counter's reading in the snapshot if it has one: the only reading of this scrape, since gauges are derived
+    /// from it. A counter outside of every derived gauge is read here.
+    @inline(__always)
+    private static func value(of series: SeriesRecordPointer, snapshot: borrowing ScrapeSnapshot) -> UInt64 {
+        // Acquire: a slot that was given before the plan was read is seen.
+        let slot = unsafe series.record.pointee.snapshotSlot.load(ordering: .acquiring)
+        if slot >= 0, let value = snapshot.value(slot: slot) { return value }
+        return unsafe series.record.pointee.cells.sum()
+    }
+
+    /// Beginnings − endings; nil if the gauge was registered after this scrape read the plan: it appears in the next.
+    private static func difference(of series: SeriesRecordPointer, snapshot: borrowing ScrapeSnapshot) -> Int64? {
+        let (beginnings, endings) = unsafe (series.record.pointee.beginnings, series.record.pointee.endings)
+        var total: UInt64 = 0
+        for position in 0..<(beginnings + endings) {
+            let slot = unsafe series.slots.load(fromByteOffset: position * 4, as: UInt32.self)
+            guard let value = snapshot.value(slot: Int(slot)) else { return nil }
+            total = position < beginnings ? total &+ value : total &- value
+        }
+        return Int64(bitPattern: total)
+    }
+
+    private static func writeHistogram(
+        _ series: SeriesRecordPointer, lineCount: Int, scale: MetricDescriptor.Scale, into output: inout ByteOutput
+    ) {
+        let cells = unsafe series.record.pointee.cells
+        var cursor = unsafe series.prefixes
+        var total: UInt64 = 0
+        for bucket in 1..<(lineCount - 1) {
+            total &+= cells.sum(cell: bucket)
+            unsafe writePrefix(&cursor, into: &output)
+            output.writeLine(total, scale: .one)
+        }
+        unsafe writePrefix(&cursor, into: &output)
+        output.writeLine(cells.sum(), scale: scale)
+        unsafe writePrefix(&cursor, into: &output)
+        output.writeLine(total, scale: .one)
+    }
+
+    /// The prefix of a series with one line.
+    @inline(__always)
+    private static func writeOnly(_ series: SeriesRecordPointer, into output: inout ByteOutput) {
+        var cursor = unsafe series.prefixes
+        unsafe writePrefix(&cursor, into: &output)
+    }
+
+    /// Copies the next prefix.
+    @inline(__always)
+    private static func writePrefix(_ cursor: inout UnsafeRawPointer, into output: inout ByteOutput) {
+        let length = unsafe Int(cursor.loadUnaligned(as: UInt32.self))
+        unsafe output.write(cursor + 4, count: length)
+        unsafe cursor += 4 + length
+    }
+
+    private static func writeHeader(_ header: [UInt8], into output: inout ByteOutput) {
+        output.reserve(header.count)
+        for byte in header { output.write(byte) }
+    }
+}
