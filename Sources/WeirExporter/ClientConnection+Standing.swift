@@ -1,0 +1,66 @@
+import LinuxIO
+
+/// Where a client comes from, as far as bounds are concerned.
+struct ClientSource: Hashable {
+    private let high: UInt64
+    private let low: UInt64
+
+    /// A whole IPv4 address; of an IPv6 one the network half, because a client can choose the rest at will.
+    init(_ ip: IPAddress) {
+        high = ip.high
+        low = ip.isIPv4 || ip.isLoopback ? ip.low : 0
+    }
+}
+
+extension ClientConnection {
+    /// Who gives way first when there is no room for a newcomer: the lowest rank, and in it who waits longest.
+    struct Standing: Comparable {
+        enum Rank: Int {
+            /// It has its last answer.
+            case lingering
+            /// It has had time enough to send its head.
+            case slowSender
+            /// Between requests. HTTP clients are ready for that end (RFC 9112 section 9.3.1).
+            case idle
+            /// It has its answer, and does not take it.
+            case slowReader
+            /// It was accepted, or began its head, a moment ago.
+            case newcomer
+        }
+
+        var rank: Rank
+        var since: UInt64
+
+        static func < (left: Standing, right: Standing) -> Bool {
+            (left.rank.rawValue, left.since) < (right.rank.rawValue, right.since)
+        }
+    }
+
+    /// Nil for a connection that does not give way: its request is complete, and it is being answered.
+    var standing: Standing? {
+        let hasWaitedLong = server.loop.now - waitingSince >= server.limits.stallTime.clampedNanoseconds
+        switch phase {
+        case .awaitingHead where isServed && !scanner.hasBegun:
+            return hasPipelinedInput ? nil : Standing(rank: .idle, since: waitingSince)
+        case .awaitingHead, .discardingBody:
+            return Standing(rank: hasWaitedLong ? .slowSender : .newcomer, since: waitingSince)
+        case .lingering: return Standing(rank: .lingering, since: waitingSince)
+        case .writing: return isStalled ? Standing(rank: .slowReader, since: lastProgress) : nil
+        case .awaitingPage, .closed: return nil
+        }
+    }
+
+    /// Whether the client has stopped taking its answer.
+    var isStalled: Bool {
+        phase == .writing && server.loop.now - lastProgress >= server.limits.stallTime.clampedNanoseconds
+    }
+
+    /// Reads what may have arrived in this turn, before the connection has to go for want of a complete request.
+    func takeLastChance() {
+        switch phase {
+        case .awaitingHead: readHead()
+        case .discardingBody(let rest): discardBody(rest)
+        default: break
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import LinuxIO
+import WeirMetrics
+
+extension ClientConnection {
+    /// Bytes written in one turn, so that a fast reader of a large page does not keep the others waiting.
+    private static let bytesPerTurn = 512 * 1024
+
+    /// Carries out the plan of the request.
+    func answer() {
+        switch plan.action {
+        case .page:
+            phase = .awaitingPage
+            setDeadline(after: server.limits.writeTimeout)
+            listen(for: [])
+            // `listen` closes a connection that epoll does not know any more.
+            if phase == .awaitingPage { server.awaitPage(self) }
+        case .health: answer(server.health.health())
+        case .readiness: answer(server.health.readiness())
+        case .index: answer(.ok, ResponseHead.html, server.index)
+        case .refuse(let status): answer(status, ResponseHead.plainText, "\(status.rawValue) \(status.reason)\n")
+        }
+    }
+
+    private func answer(_ state: HealthState) {
+        switch state {
+        case .ok(let text): answer(.ok, ResponseHead.plainText, text + "\n")
+        case .unavailable(let reason): answer(.unavailable, ResponseHead.plainText, reason + "\n")
+        }
+    }
+
+    private func answer(_ status: HTTPStatus, _ contentType: String, _ text: String) {
+        write(ResponseHead(status: status, contentType: contentType, contentLength: text.utf8.count))
+        if plan.sendsBody { output.append(contentsOf: text.utf8) }
+        flush()
+    }
+
+    /// Answers with a page that is shared with others.
+    func answer(_ page: PageBody, _ format: ExpositionFormat, _ encoding: ContentEncoding) {
+        write(
+            ResponseHead(
+                status: .ok, contentType: format.contentType, contentLength: page.count, encoding: encoding,
+                isNegotiated: true))
+        if plan.sendsBody {
+            server.retain(page)
+            self.page = page
+            pageOffset = 0
+        }
+        flush()
+    }
+
+    private func write(_ head: ResponseHead) {
+        server.observer?.requestAnswered(head.status)
+        // Without a spare descriptor every connection is given back after its answer.
+        if server.isOutOfDescriptors { plan.keepsAlive = false }
+        var head = head
+        head.persistence = !plan.keepsAlive ? .close : plan.announcesKeepAlive ? .announced : .silent
+        output.removeAll(keepingCapacity: true)
+        outputOffset = 0
+        head.append(to: &output)
+        encoding = head.encoding
+        phase = .writing
+        lastProgress = server.loop.now
+        setDeadline(after: server.limits.writeTimeout)
+    }
+
+    /// Writes what the client takes.
+    func flush() {
+        var budget = Self.bytesPerTurn
+        while outputOffset < output.count || pageOffset < page?.count ?? 0 {
+            switch sendSome(atMost: budget) {
+            case .bytes(let count):
+                server.observer?.bytesSent(count, encoding)
+                lastProgress = server.loop.now
+                budget -= count
+                if budget <= 0 { return listen(for: .writable) }
+            case .wouldBlock: return listen(for: .writable)
+            case .failed: return close()
+            }
+        }
+        finish()
+    }
+
+    private func sendSome(atMost limit: Int) -> WriteResult {
+        let result: WriteResult?
+        if outputOffset < output.count {
+            let end = min(output.count, outputOffset + limit)
+            result = unsafe output.withUnsafeBytes {
+                unsafe socket?.send(UnsafeRawBufferPointer(rebasing: $0[outputOffset..<end]))
+            }
+            if case .bytes(let count) = result { outputOffset += count }
+        } else {
+            let end = min(page?.count ?? 0, pageOffset + limit)
+            result = unsafe page?.storage.withUnsafeBytes {
+                unsafe socket?.send(UnsafeRawBufferPointer(rebasing: $0[pageOffset..<end]))
+            }
+            if case .bytes(let count) = result { pageOffset += count }
+        }
+        return result ?? .wouldBlock
+    }
+
+    private func finish() {
+        releasePage()
+        pageOffset = 0
+        isServed = true
+        waitingSince = server.loop.now
+        guard plan.keepsAlive else { return finishForGood() }
+        phase = .awaitingHead
+        setDeadline(after: server.limits.idleTimeout)
+        listen(for: .readable)
+        if !input.isEmpty, phase == .awaitingHead, let token {
+            // In the next turn, so that a client with many requests takes turns with the others.
+            hasPipelinedInput = true
+            server.loop.defer(token)
+        }
+    }
+
+    private func finishForGood() {
+        do {
+            try socket?.shutdownWriting()
+        } catch {
+            return close()
+        }
+        phase = .lingering(server.limits.lingerBytes)
+        setDeadline(after: server.limits.lingerTimeout)
+        listen(for: .readable)
+        if phase != .closed { linger(server.limits.lingerBytes) }
+    }
+}

@@ -1,0 +1,143 @@
+import LinuxIO
+
+/// One connection of a client of the exporter: reads a head, answers, and again. Confined to the exporter's thread.
+///
+/// What it is registered for in epoll follows its phase, so a client that sends while it is being answered, or reads
+/// nothing, costs no turns.
+final class ClientConnection: EventHandler {
+    enum Phase: Equatable {
+        /// For the first byte of a head, or the rest of it.
+        case awaitingHead
+        /// So many bytes of a request body are still to come and to be thrown away.
+        case discardingBody(Int)
+        /// The request is complete; the page is made at the end of the turn.
+        case awaitingPage
+        case writing
+        /// The last answer is written and our side is shut; so many bytes more are thrown away.
+        case lingering(Int)
+        case closed
+    }
+
+    private static let timerLane = 1
+
+    let server: ExporterServer
+    let source: ClientSource
+    var phase = Phase.awaitingHead
+    var socket: Socket?
+    private(set) var token: EventToken?
+    private var timer = TimerWheel.Identifier.none
+    private var interest = EventSet.readable
+
+    /// Bytes of heads: at most ``ExporterLimits/headBytes``.
+    var input: [UInt8] = []
+    var scanner = HeadScanner()
+    /// `input` holds bytes that arrived behind the last request.
+    var hasPipelinedInput = false
+    var plan = RequestPlan(refusing: .malformed)
+
+    /// Head of the answer, and its body unless that is a page.
+    var output: [UInt8] = []
+    var outputOffset = 0
+    var page: PageBody?
+    var pageOffset = 0
+    var encoding = ContentEncoding.identity
+
+    /// Whether it got an answer before.
+    var isServed = false
+    /// Since when it waits for what its phase says, in nanoseconds.
+    var waitingSince: UInt64
+    /// When the client last took a byte of the answer.
+    var lastProgress: UInt64 = 0
+
+    init(_ socket: consuming Socket, source: ClientSource, server: ExporterServer) {
+        self.socket = consume socket
+        self.source = source
+        self.server = server
+        waitingSince = server.loop.now
+    }
+
+    /// Registers it, and reads at once: the request often comes right behind the handshake.
+    func start() throws(SystemError) {
+        let token = server.loop.insert(self)
+        self.token = token
+        if let number = socket?.number { try server.loop.add(number, interest, token: token) }
+        setDeadline(after: server.limits.headTimeout)
+        readHead()
+    }
+
+    // MARK: Events
+
+    func descriptorReady(_ events: EventSet, lane: Int) {
+        switch phase {
+        case .awaitingHead: readHead()
+        case .discardingBody(let rest): discardBody(rest)
+        // Nothing was asked for, so this is a broken connection.
+        case .awaitingPage: if !events.isDisjoint(with: [.hangup, .error]) { close() }
+        case .writing: flush()
+        case .lingering(let rest): linger(rest)
+        case .closed: break
+        }
+    }
+
+    func timerFired(lane: Int, deadline: UInt64) {
+        timer = .none
+        switch phase {
+        case .awaitingHead:
+            // Silence is no request, and so gets no answer.
+            if scanner.hasBegun { refuse(.requestTimeout) } else { close() }
+        case .discardingBody: refuse(.requestTimeout)
+        case .writing where server.loop.now - lastProgress < server.limits.writeTimeout.clampedNanoseconds:
+            let passed = Duration.nanoseconds(Int64(clamping: server.loop.now - lastProgress))
+            setDeadline(after: server.limits.writeTimeout - passed)
+        case .writing, .awaitingPage: reset()
+        case .lingering: close()
+        case .closed: break
+        }
+    }
+
+    func setDeadline(after duration: Duration) {
+        guard let token else { return }
+        server.loop.cancel(&timer)
+        timer = server.loop.schedule(after: duration.clampedNanoseconds, token: token.with(lane: Self.timerLane))
+    }
+
+    /// Changes what epoll tells about it.
+    func listen(for events: EventSet) {
+        guard interest != events, let number = socket?.number, let token else { return }
+        do {
+            try server.loop.modify(number, events, token: token)
+            interest = events
+        } catch {
+            close()
+        }
+    }
+
+    // MARK: Ends
+
+    /// Closes it. What was written still reaches the client.
+    func close() {
+        socket.take()?.close()
+        forget()
+    }
+
+    /// Closes it and drops what the client did not take.
+    func reset() {
+        socket.take()?.closeWithReset()
+        forget()
+    }
+
+    private func forget() {
+        guard phase != .closed else { return }
+        phase = .closed
+        server.loop.cancel(&timer)
+        if let token { server.loop.remove(token) }
+        token = nil
+        releasePage()
+        server.remove(self)
+    }
+
+    func releasePage() {
+        if let page { server.release(page) }
+        page = nil
+    }
+}

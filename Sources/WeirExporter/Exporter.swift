@@ -1,0 +1,101 @@
+public import LinuxIO
+import Synchronization
+
+/// The HTTP server of `/metrics`, `/healthz` and `/readyz`: an actor on a thread of its own, so that a scrape never
+/// runs on a proxy's worker and a busy proxy never holds up a scrape.
+///
+/// ```swift
+/// let exporter = try Exporter(ExporterConfiguration(listen: [address]), page: RegistryPage(registry))
+/// try await exporter.start()
+/// await exporter.stop()
+/// ```
+public actor Exporter: EventLoopDriver {
+    private enum State {
+        case created, started, stopped
+    }
+
+    private nonisolated let thread: EventLoopThread
+    private nonisolated let state = Mutex(State.created)
+    private nonisolated let bound = Mutex<[SocketAddress]>([])
+    private let configuration: ExporterConfiguration
+    private let server: ExporterServer
+    private let loop: EventLoop
+
+    /// The exporter's thread.
+    @safe public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
+
+    /// An exporter that does not listen yet. `page` makes the metrics; `observer` hears what is served. Both are used
+    /// on the exporter's thread only.
+    public init(
+        _ configuration: ExporterConfiguration, page: sending any MetricsPage, health: HealthChecks = HealthChecks(),
+        observer: (any ExporterObserver)? = nil
+    ) throws(ExporterError) {
+        do throws(SystemError) {
+            thread = try EventLoopThread(name: "weir-exporter")
+            loop = try EventLoop(wokenBy: thread, clock: configuration.clock)
+        } catch {
+            throw .cannotStart(error)
+        }
+        self.configuration = configuration
+        server = ExporterServer(configuration, loop: loop, page: page, health: health, observer: observer)
+    }
+
+    /// Where it listens, with the real ports; empty before ``start()`` and after ``stop()``.
+    public nonisolated var localAddresses: [SocketAddress] { bound.withLock { $0 } }
+
+    /// Binds every address and serves. Where one cannot be bound nothing is left behind, and the error names it. An
+    /// exporter is started once.
+    public nonisolated func start() async throws(ExporterError) {
+        let isFirst = state.withLock { state in
+            defer { if state == .created { state = .started } }
+            return state == .created
+        }
+        precondition(isFirst, "an exporter is started once")
+        do throws(SystemError) {
+            try thread.start(driving: self)
+        } catch {
+            state.withLock { $0 = .stopped }
+            throw .cannotStart(error)
+        }
+        do throws(ExporterError) {
+            try await listen()
+        } catch {
+            await stop()
+            throw error
+        }
+    }
+
+    /// Closes listeners and connections and ends the thread. Does nothing where it was stopped before.
+    public nonisolated func stop() async {
+        let wasRunning = state.withLock { state in
+            defer { state = .stopped }
+            return state == .started
+        }
+        guard wasRunning else { return }
+        await close()
+        thread.stop()
+    }
+
+    private func listen() throws(ExporterError) {
+        let addresses = try server.start(configuration.listen)
+        bound.withLock { $0 = addresses }
+    }
+
+    private func close() {
+        server.stop()
+        bound.withLock { $0 = [] }
+    }
+
+    /// One turn of the loop; called by the thread.
+    public func turn(mayWait: Bool) {
+        do throws(SystemError) {
+            _ = try loop.turn(mayWait: mayWait)
+        } catch {
+            // epoll_wait(2) fails only for arguments that are our own mistake; an interruption is no failure.
+            preconditionFailure("exporter: \(error)")
+        }
+    }
+
+    /// Open connections; a call also makes the loop look at its clock.
+    var connectionCount: Int { server.connections.count }
+}

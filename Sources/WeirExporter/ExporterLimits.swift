@@ -1,0 +1,28 @@
+/// Bounds on what clients of the exporter can make it hold, and for how long.
+public struct ExporterLimits: Hashable, Sendable {
+    /// Request line and headers together.
+    public var headBytes = 8192
+    /// The longest request body that is read and thrown away; a longer one is refused.
+    public var discardedBodyBytes = 8192
+    /// Open connections.
+    public var connections = 64
+    /// Open connections of one source: an IPv4 address, or the first half of an IPv6 one.
+    public var connectionsPerSource = 16
+    /// Rendered pages that are on their way to slow readers. One rendering is shared by all who asked in the same turn.
+    public var pagesInFlight = 16
+    /// From a head's first byte to its last; also how long a new connection may stay silent.
+    public var headTimeout: Duration = .seconds(10)
+    /// How long a connection that was served may wait for its next request.
+    public var idleTimeout: Duration = .seconds(120)
+    /// How long a reader may take nothing.
+    public var writeTimeout: Duration = .seconds(30)
+    /// After this long without taking a byte a reader gives way to others, where they need its place.
+    public var stallTime: Duration = .seconds(1)
+    /// How long input is thrown away after the last answer, so that the client reads the answer and not a reset.
+    public var lingerTimeout: Duration = .seconds(2)
+    /// How much input is thrown away after the last answer.
+    public var lingerBytes = 64 * 1024
+
+    /// The bounds of Weir.
+    public init() {}
+}

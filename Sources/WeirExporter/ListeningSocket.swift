@@ -1,0 +1,86 @@
+import Glibc
+import LinuxIO
+
+/// One address that the exporter listens on.
+final class ListeningSocket: EventHandler {
+    /// Level-triggered: the rest is accepted in the next turn.
+    private static let acceptsPerTurn = 32
+    private static let backlog = 256
+    private static let pauseNanoseconds: UInt64 = 100_000_000
+    private static let timerLane = 1
+
+    let address: SocketAddress
+    private let server: ExporterServer
+    private var socket: Socket?
+    private var token: EventToken?
+
+    /// Binds and listens. `isDualStack` lets an IPv6 wildcard take IPv4 clients too.
+    init(_ address: SocketAddress, isDualStack: Bool, server: ExporterServer) throws(SystemError) {
+        let socket = try Socket(.stream, family: Socket.family(of: address))
+        try socket.set(.reuseAddress, true)
+        if socket.family == .ipv6 { try socket.set(.ipv6Only, !isDualStack) }
+        try socket.bind(address)
+        try socket.listen(backlog: Self.backlog)
+        // Inherited by the connections: an answer goes out in two writes, and the second must not wait.
+        try socket.set(.noDelay, true)
+        self.address = try socket.localAddress()
+        self.server = server
+        self.socket = consume socket
+    }
+
+    /// Begins to accept.
+    func start() throws(SystemError) {
+        let token = server.loop.insert(self)
+        self.token = token
+        if let number = socket?.number { try server.loop.add(number, .readable, token: token) }
+    }
+
+    /// Closes it. Connections that were not accepted yet are reset.
+    func close() {
+        socket.take()?.close()
+        if let token { server.loop.remove(token) }
+        token = nil
+    }
+
+    func descriptorReady(_ events: EventSet, lane: Int) {
+        for _ in 0..<Self.acceptsPerTurn {
+            guard let result = socket?.accept() else { return }
+            switch consume result {
+            case .accepted(let client, let peer): server.admit(client, from: peer)
+            case .wouldBlock: return
+            case .failed(let error):
+                if Self.concernsOneConnection(error.code) { continue }
+                if error.code == EMFILE || error.code == ENFILE, server.freeDescriptor() { continue }
+                // The listener stays readable, so going on at once would be a spin.
+                return pause()
+            }
+        }
+    }
+
+    func timerFired(lane: Int, deadline: UInt64) {
+        server.refillReserve()
+        watch(.readable)
+    }
+
+    private func pause() {
+        guard let token else { return }
+        watch([])
+        _ = server.loop.schedule(after: Self.pauseNanoseconds, token: token.with(lane: Self.timerLane))
+    }
+
+    private func watch(_ events: EventSet) {
+        guard let number = socket?.number, let token else { return }
+        // Changing a registration takes no memory; it fails only for a descriptor that is not registered.
+        try? server.loop.modify(number, events, token: token)
+    }
+
+    /// accept(2): errors that were pending on the new connection, and firewall rules.
+    private static func concernsOneConnection(_ code: CInt) -> Bool {
+        switch code {
+        case ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP,
+            ENETUNREACH:
+            true
+        default: false
+        }
+    }
+}

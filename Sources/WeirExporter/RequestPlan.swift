@@ -1,0 +1,57 @@
+import WeirMetrics
+
+/// What is to be done about a request. It holds nothing of the request's bytes, so that they can be dropped.
+struct RequestPlan: Equatable {
+    enum Action: Equatable {
+        case page(ExpositionFormat, ContentEncoding)
+        case health, readiness, index
+        case refuse(HTTPStatus)
+    }
+
+    private static let metricsPath = Array("/metrics".utf8)
+    private static let healthPath = Array("/healthz".utf8)
+    private static let readinessPath = Array("/readyz".utf8)
+    private static let indexPath = Array("/".utf8)
+
+    var action: Action
+    /// False for HEAD, whose answer ends with its head.
+    var sendsBody = true
+    /// Whether another request may follow on the connection.
+    var keepsAlive = false
+    /// HTTP/1.0 clients wait for the end of the connection unless they are told otherwise.
+    var announcesKeepAlive = false
+    /// Bytes of a request body to throw away before answering.
+    var discards = 0
+
+    /// The answer to something that is not a request.
+    init(refusing error: RequestError) {
+        action = .refuse(error.status)
+    }
+
+    /// The answer to a request, whose head was parsed from `bytes`.
+    init(_ head: RequestHead, of bytes: Span<UInt8>, limits: ExporterLimits) {
+        action = Self.action(head, of: bytes)
+        sendsBody = head.method != .head
+        keepsAlive = head.keepsAlive
+        announcesKeepAlive = head.keepsAlive && head.version == .http10
+        guard head.framing != .none else { return }
+        if case .length(let length) = head.framing, length <= UInt64(limits.discardedBodyBytes), !head.expectsContinue {
+            discards = Int(length)
+            return
+        }
+        // What follows is a body that nobody reads, so the next request cannot be found.
+        keepsAlive = false
+        announcesKeepAlive = false
+        if head.method == .other || head.expectsContinue && head.framing != .coded { return }
+        action = .refuse(head.framing == .coded ? .notImplemented : .contentTooLarge)
+    }
+
+    private static func action(_ head: RequestHead, of bytes: Span<UInt8>) -> Action {
+        if head.method == .other { return .refuse(.methodNotAllowed) }
+        if bytes.equals(head.path, metricsPath) { return .page(head.formats.preferred, head.encodings.preferred) }
+        if bytes.equals(head.path, healthPath) { return .health }
+        if bytes.equals(head.path, readinessPath) { return .readiness }
+        if head.path.isEmpty || bytes.equals(head.path, indexPath) { return .index }
+        return .refuse(.notFound)
+    }
+}

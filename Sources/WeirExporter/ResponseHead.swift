@@ -1,0 +1,55 @@
+/// Status line and headers of an answer (RFC 9112 section 4).
+struct ResponseHead {
+    /// What becomes of the connection.
+    enum Persistence {
+        case close
+        /// HTTP/1.1 goes on without saying so.
+        case silent
+        case announced
+    }
+
+    static let plainText = "text/plain; charset=utf-8"
+    static let html = "text/html; charset=utf-8"
+
+    var status: HTTPStatus
+    var contentType = ResponseHead.plainText
+    var contentLength: Int
+    var encoding = ContentEncoding.identity
+    /// Whether another `Accept` or `Accept-Encoding` could have got another answer.
+    var isNegotiated = false
+    var persistence = Persistence.close
+
+    /// Appends it, closing empty line included.
+    func append(to output: inout [UInt8]) {
+        output.append(ascii: "HTTP/1.1 ")
+        output.append(decimal: status.rawValue)
+        output.append(ascii: " ")
+        output.append(ascii: status.reason)
+        output.append(ascii: "\r\nContent-Type: ")
+        output.append(ascii: contentType)
+        output.append(ascii: "\r\nContent-Length: ")
+        output.append(decimal: contentLength)
+        if encoding != .identity {
+            output.append(ascii: "\r\nContent-Encoding: ")
+            output.append(ascii: encoding.rawValue)
+        }
+        if isNegotiated { output.append(ascii: "\r\nVary: Accept, Accept-Encoding") }
+        if status == .methodNotAllowed { output.append(ascii: "\r\nAllow: GET, HEAD") }
+        switch persistence {
+        case .close: output.append(ascii: "\r\nConnection: close")
+        case .announced: output.append(ascii: "\r\nConnection: keep-alive")
+        case .silent: break
+        }
+        output.append(ascii: "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n")
+    }
+}
+
+extension [UInt8] {
+    mutating func append(ascii text: String) {
+        append(contentsOf: text.utf8)
+    }
+
+    mutating func append(decimal value: Int) {
+        append(contentsOf: String(value).utf8)
+    }
+}
