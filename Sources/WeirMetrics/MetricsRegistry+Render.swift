@@ -18,7 +18,7 @@ extension MetricsRegistry {
         buffer.output.removeAll()
         takeSnapshot(into: &buffer.snapshot)
         var lines = 0
-        for unsafereference in unsafe families.published {
+        families.forEach { reference in
             lines += reference.with { family in
                 TextRenderer.render(family, now: now, snapshot: buffer.snapshot, into: &buffer.output)
             }
@@ -30,7 +30,7 @@ extension MetricsRegistry {
     /// Reads every counter that takes part in a derived gauge, once, in the order of the plan.
     private func takeSnapshot(into snapshot: inout ScrapeSnapshot) {
         snapshot.begin()
-        for unsafeentry in unsafe plan.published {
+        plan.forEach { entry in
             snapshot.record(entry.cells.sum(), slot: entry.slot)
         }
     }

@@ -26,6 +26,13 @@ final class PublishedList<Element: BitwiseCopyable>: @unchecked Sendable {
         unsafe block.load(ordering: .relaxed).deallocate()
     }
 
+    /// Calls `body` with each element that is published now.
+    @inline(__always)
+    func forEach(_ body: (Element) -> Void) {
+        let elements = unsafe published
+        for position in 0..<elements.count { unsafe body(elements[position]) }
+    }
+
     /// What is published now. Sequentially consistent, because it must not be ordered before the reader's announcement
     /// that it is reading (see ``ScrapeReaders``). The result is valid while that announcement stands.
     var published: UnsafeBufferPointer<Element> {

@@ -61,7 +61,7 @@ struct RegistryBooks {
     /// Frees everything; no scrape may be running.
     mutating func freeAll() {
         for book in books.values {
-            for unsaferecord in unsafe book.family.series.published { record.deallocate() }
+            book.family.series.forEach { $0.deallocate() }
         }
         for item in unlinked { item.series.record.deallocate() }
         for item in abandoned { item.block.deallocate() }

@@ -7,7 +7,8 @@ enum TextRenderer {
         let scale = family.descriptor.scale
         let kind = family.descriptor.kind
         var lines = 0
-        for unsafeseries in unsafe family.series.published where series.isVisible(at: now) {
+        family.series.forEach { series in
+            guard series.isVisible(at: now) else { return }
             if lines == 0 { writeHeader(family.header, into: &output) }
             let (prefixBytes, lineCount) = unsafe (series.record.pointee.prefixBytes, series.record.pointee.lines)
             output.reserve(prefixBytes + lineCount * ByteOutput.longestValue)
@@ -19,7 +20,7 @@ enum TextRenderer {
             case .gauge:
                 let isDerived = unsafe series.record.pointee.beginnings + series.record.pointee.endings > 0
                 if isDerived {
-                    guard let difference = difference(of: series, snapshot: snapshot) else { continue }
+                    guard let difference = difference(of: series, snapshot: snapshot) else { return }
                     writeOnly(series, into: &output)
                     output.writeLine(signed: difference, scale: scale)
                 } else {
