@@ -66,8 +66,14 @@ enum AliasGuard {
 
         private mutating func skipQuoted(_ quote: UInt8) {
             index += 1
-            while index < bytes.count && bytes[index] != quote {
-                if quote == UInt8(ascii: "\"") && bytes[index] == UInt8(ascii: "\\") { index += 1 }
+            while index < bytes.count {
+                if quote == UInt8(ascii: "\"") && bytes[index] == UInt8(ascii: "\\") {
+                    index += 1
+                } else if bytes[index] == quote {
+                    // Two single quotes stand for one and do not end the scalar.
+                    guard quote == UInt8(ascii: "'"), index + 1 < bytes.count, bytes[index + 1] == quote else { return }
+                    index += 1
+                }
                 index += 1
             }
         }

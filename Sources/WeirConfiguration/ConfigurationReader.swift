@@ -2,5 +2,112 @@
 struct ConfigurationReader {
     let findings: Findings
 
-    func read(_ root: YAMLValue) -> Configuration? { nil }
+    /// The configuration, or nil after an error that leaves none. Errors are noted; the caller asks for them.
+    func read(_ root: YAMLValue) -> Configuration? {
+        if case .null = root.content {
+            let message = "expected `routes:` with at least one route, found an empty file"
+            findings.error(SourceLocation(line: 1, column: 1), message)
+            return nil
+        }
+        guard let top = findings.section(root, .top, named: "the file") else { return nil }
+        var configuration = Configuration()
+        if let value = top["exporter"] { read(exporter: value, into: &configuration.exporter) }
+        if let value = top["log"] { read(log: value, into: &configuration.log) }
+        if let value = top["workers"] {
+            configuration.workers = findings.automaticCount(value, "workers", in: 1...64) ?? .automatic
+        }
+        if let value = top["shutdown"] { read(shutdown: value, into: &configuration.shutdown) }
+        if let value = top["limits"] { read(limits: value, into: &configuration.limits) }
+        let defaults = read(defaults: top["defaults"])
+        let drafts = read(routes: top["routes"], root: root, defaults: defaults)
+        checkListeners(of: drafts, exporter: configuration.exporter, at: exporterPlace(top), findings: findings)
+        configuration.routes = drafts.compactMap(\.route)
+        return configuration
+    }
+
+    private func exporterPlace(_ top: SectionEntries) -> SourceLocation? {
+        guard case .mapping(let entries)? = top["exporter"]?.content else { return nil }
+        return entries.first { $0.key == "listen" }?.value.place
+    }
+
+    private func read(exporter value: YAMLValue, into exporter: inout Configuration.Exporter) {
+        guard let section = findings.section(value, .exporter, named: "`exporter`") else { return }
+        if let value = section["listen"] {
+            let expected = "an IP address and a port such as `127.0.0.1:9847`"
+            let address = findings.parsed(value, "listen", expected: expected) { text throws(ValueError) in
+                try ListenAddress(parsing: text)
+            }
+            if let address { exporter.listen = address }
+        }
+        if let value = section["retired_series_ttl"],
+            let duration = findings.duration(value, "retired_series_ttl", minimum: .zero)
+        {
+            exporter.retiredSeriesTTL = duration
+        }
+        if let value = section["max_series"],
+            let count = findings.count(value, "max_series", in: 1_000...100_000_000)
+        {
+            exporter.maxSeries = count
+        }
+    }
+
+    private func read(log value: YAMLValue, into log: inout Configuration.Log) {
+        guard let section = findings.section(value, .log, named: "`log`") else { return }
+        if let value = section["level"], let level = findings.choice(value, "level", of: Configuration.Log.Level.self) {
+            log.level = level
+        }
+        if let value = section["format"],
+            let format = findings.choice(value, "format", of: Configuration.Log.Format.self)
+        {
+            log.format = format
+        }
+    }
+
+    private func read(shutdown value: YAMLValue, into shutdown: inout Configuration.Shutdown) {
+        guard let section = findings.section(value, .shutdown, named: "`shutdown`") else { return }
+        if let value = section["delay"], let delay = findings.duration(value, "delay", minimum: .zero) {
+            shutdown.delay = delay
+        }
+        if let value = section["drain_timeout"],
+            let timeout = findings.duration(value, "drain_timeout", minimum: .zero)
+        {
+            shutdown.drainTimeout = timeout
+        }
+    }
+
+    private func read(limits value: YAMLValue, into limits: inout Configuration.Limits) {
+        guard let section = findings.section(value, .limits, named: "`limits`") else { return }
+        if let value = section["max_connections"],
+            let count = findings.automaticCount(value, "max_connections", in: RouteReader.counts)
+        {
+            limits.maxConnections = count
+        }
+    }
+
+    /// Checks every default by itself, so that a bad one is found even where no route uses it.
+    private func read(defaults value: YAMLValue?) -> SectionEntries {
+        guard let value, let section = findings.section(value, .route, named: "`defaults`") else {
+            return SectionEntries(entries: [:])
+        }
+        RouteReader(findings: findings, defaults: SectionEntries(entries: [:])).check(section)
+        return section
+    }
+
+    private func read(routes value: YAMLValue?, root: YAMLValue, defaults: SectionEntries) -> [RouteDraft] {
+        guard let value else {
+            findings.error(root.place, "expected `routes:` with at least one route, found none")
+            return []
+        }
+        switch value.content {
+        case .mapping(let entries) where !entries.isEmpty:
+            let reader = RouteReader(findings: findings, defaults: defaults)
+            return entries.map { reader.read($0) }
+        case .mapping, .null:
+            findings.error(value.place, "`routes`: expected at least one route, found none")
+        case .scalar, .sequence:
+            findings.error(value.place, "`routes`: expected a mapping from names to routes, found \(value.found)")
+        case .refused: break
+        }
+        return []
+    }
 }

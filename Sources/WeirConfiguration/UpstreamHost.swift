@@ -60,12 +60,15 @@ extension UpstreamHost {
         if text.contains("://") {
             return ValueError("expected a host name or an IP address, found the URL \(quoted(text))")
         }
-        let colons = bytes.count { $0 == UInt8(ascii: ":") }
-        if colons == 1, let colon = text.firstIndex(of: ":") {
+        let halves = bytes.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        if halves.count == 2, !halves[1].isEmpty, halves[1].allSatisfy(isDigit),
+            let host = try? UpstreamHost(parsing: String(decoding: halves[0], as: UTF8.self))
+        {
             return ValueError(
                 "found a port in \(quoted(text)): the target port is the second half of `port`",
-                suggestion: String(text[..<colon]))
+                suggestion: host.description)
         }
+        if halves.count == 2 { return ValueError("expected a host name or an IP address, found \(quoted(text))") }
         return error
     }
 

@@ -1,0 +1,10 @@
+extension Configuration {
+    /// The settings that differ from those the process started with but are fixed for its life: what a reload cannot
+    /// change and must warn about. Empty if nothing of the kind changed.
+    public func reloadDifferences(from old: Configuration) -> [String] {
+        var names: [String] = []
+        if workers != old.workers { names.append("workers") }
+        if exporter.listen != old.exporter.listen { names.append("exporter.listen") }
+        return names
+    }
+}

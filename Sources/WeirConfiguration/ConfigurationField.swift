@@ -1,0 +1,153 @@
+/// A key that a configuration file may have. The table of all of them drives the check for unknown keys, the
+/// suggestions, and the reference in the README.
+struct ConfigurationField {
+    /// The mapping in which the key stands.
+    enum Section: String {
+        case top = ""
+        case exporter, log, shutdown, limits
+        case route
+        case keepalive
+    }
+
+    /// Why a key that the design names is still refused.
+    enum Support {
+        case supported
+        /// Ignoring it would only lose a function.
+        case later
+        /// Ignoring it would let in whom it was written to keep out.
+        case laterAndProtects
+    }
+
+    let section: Section
+    let key: String
+    /// For route keys: the transports that have it.
+    let transports: [Transport]
+    let defaultText: String
+    let meaning: String
+    let support: Support
+
+    private init(
+        _ section: Section, _ key: String, _ transports: [Transport] = Transport.allCases,
+        default defaultText: String = "", _ meaning: String = "", support: Support = .supported
+    ) {
+        self.section = section
+        self.key = key
+        self.transports = transports
+        self.defaultText = defaultText
+        self.meaning = meaning
+        self.support = support
+    }
+
+    /// The keys of a section, in the order of the reference.
+    static func fields(of section: Section) -> [ConfigurationField] {
+        all.filter { $0.section == section }
+    }
+
+    static let all: [ConfigurationField] = [
+        ConfigurationField(.top, "exporter", default: "", "The server that Prometheus scrapes."),
+        ConfigurationField(.top, "log", default: "", "What goes to standard output."),
+        ConfigurationField(
+            .top, "workers", default: "`auto`",
+            "Event-loop threads, 1 to 64; `auto` is one for each core. Fixed for the life of the process."),
+        ConfigurationField(.top, "shutdown", default: "", "How the process ends."),
+        ConfigurationField(.top, "limits", default: "", "Limits of the whole process."),
+        ConfigurationField(
+            .top, "defaults", default: "", "Any route field; each route takes what it does not set itself."),
+        ConfigurationField(.top, "routes", default: "", "The routes by name, at least one."),
+        ConfigurationField(.top, "entrypoint", support: .laterAndProtects),
+        ConfigurationField(.top, "acl", support: .laterAndProtects),
+        ConfigurationField(.top, "geoip", support: .laterAndProtects),
+        ConfigurationField(.top, "docker", support: .later),
+
+        ConfigurationField(
+            .exporter, "listen", default: "`127.0.0.1:9847`",
+            "IP address and port of `/metrics`, `/healthz` and `/readyz`. Fixed for the life of the process."),
+        ConfigurationField(
+            .exporter, "retired_series_ttl", default: "`5m`", "How long the series of a removed route stay exposed."),
+        ConfigurationField(.exporter, "max_series", default: "`1000000`", "The bound on exposed series."),
+
+        ConfigurationField(.log, "level", default: "`info`", "`debug`, `info`, `warning` or `error`."),
+        ConfigurationField(.log, "format", default: "`text`", "`text` or `json`."),
+
+        ConfigurationField(
+            .shutdown, "delay", default: "`0s`", "How long `/readyz` answers 503 before the listeners close."),
+        ConfigurationField(
+            .shutdown, "drain_timeout", default: "`30s`", "How long open connections and sessions may still run."),
+
+        ConfigurationField(
+            .limits, "max_connections", default: "`auto`",
+            "TCP connections at once in the whole process; `auto` comes from the descriptor limit."),
+        ConfigurationField(.limits, "max_sessions", support: .laterAndProtects),
+        ConfigurationField(.limits, "max_connections_per_ip", support: .laterAndProtects),
+        ConfigurationField(.limits, "rate_limit", support: .laterAndProtects),
+        ConfigurationField(.limits, "bandwidth", support: .laterAndProtects),
+
+        ConfigurationField(
+            .route, "scheme", default: "required",
+            "`tcp`, `tcp4`, `tcp6`, `udp`, `udp4` or `udp6`: the transport, and the address families of the listener."),
+        ConfigurationField(
+            .route, "bind", default: "every address",
+            "The IP address to listen on; `::` with `tcp` or `udp` takes both families."),
+        ConfigurationField(.route, "host", default: "`localhost`", "The upstream: a name or an IP address."),
+        ConfigurationField(
+            .route, "port", default: "required", "`LISTEN:TARGET`, such as `2222:22`; one number stands for both."),
+        ConfigurationField(
+            .route, "dial_timeout", [.tcp], default: "`5s`", "For the whole dial, resolving of names included."),
+        ConfigurationField(
+            .route, "idle_timeout", default: "TCP `off`, UDP `5m`",
+            "Silence in both directions that ends a connection or an assured session; `off` on TCP only."),
+        ConfigurationField(
+            .route, "half_close_timeout", [.tcp], default: "`1h`",
+            "Silence after one side has finished sending that ends the connection."),
+        ConfigurationField(
+            .route, "keepalive", [.tcp], default: "`{idle: 60s, interval: 10s, count: 6}`",
+            "TCP keepalive probes on both sides, or `off`."),
+        ConfigurationField(
+            .route, "tcp_user_timeout", [.tcp], default: "`off`",
+            "How long sent data may stay unacknowledged. Kills readers that pause; off unless you need it."),
+        ConfigurationField(
+            .route, "pre_dial_timeout", [.tcp], default: "`5s`", "How long a hook before the dial may take."),
+        ConfigurationField(.route, "max_connections", [.tcp], default: "none", "Connections at once on this route."),
+        ConfigurationField(
+            .route, "unassured_timeout", [.udp], default: "`30s`",
+            "Silence that ends a session whose client has not spoken again after a reply."),
+        ConfigurationField(.route, "max_sessions", [.udp], default: "`16384`", "The size of the session table."),
+        ConfigurationField(
+            .route, "responses", [.udp], default: "none", "Replies after which a session ends; 1 suits DNS."),
+        ConfigurationField(.route, "acl", support: .laterAndProtects),
+        ConfigurationField(.route, "proxy_protocol", support: .laterAndProtects),
+        ConfigurationField(.route, "relay_proxy_protocol_header", support: .later),
+        ConfigurationField(.route, "pre_dial", support: .laterAndProtects),
+        ConfigurationField(.route, "max_connections_per_ip", support: .laterAndProtects),
+        ConfigurationField(.route, "rate_limit", support: .laterAndProtects),
+        ConfigurationField(.route, "bandwidth", support: .laterAndProtects),
+
+        ConfigurationField(.keepalive, "idle", default: "`60s`", "Silence before the first probe."),
+        ConfigurationField(.keepalive, "interval", default: "`10s`", "Time between probes."),
+        ConfigurationField(.keepalive, "count", default: "`6`", "Unanswered probes that end the connection."),
+    ]
+}
+
+extension Configuration {
+    /// The route fields as a Markdown table, for the README.
+    public static var fieldReference: String {
+        var lines = ["| field | for | default | meaning |", "|---|---|---|---|"]
+        for field in ConfigurationField.fields(of: .route) where field.support == .supported {
+            let transports = field.transports.map { $0.rawValue.uppercased() }.joined(separator: ", ")
+            lines.append("| `\(field.key)` | \(transports) | \(field.defaultText) | \(field.meaning) |")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The settings outside of routes as a Markdown table, for the README.
+    public static var settingReference: String {
+        var lines = ["| setting | default | meaning |", "|---|---|---|"]
+        let sections: [ConfigurationField.Section] = [.exporter, .log, .shutdown, .limits]
+        let top = ConfigurationField.fields(of: .top).filter { !$0.defaultText.isEmpty }
+        for field in top + sections.flatMap({ ConfigurationField.fields(of: $0) }) where field.support == .supported {
+            let path = field.section == .top ? field.key : "\(field.section.rawValue).\(field.key)"
+            lines.append("| `\(path)` | \(field.defaultText) | \(field.meaning) |")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
