@@ -11,7 +11,7 @@ extension Integration {
         func curlDownloads() throws {
             let nginx = try Nginx(sizes: Self.sizes)
             let port = try Ports.free()
-            let weir = try WeirProcess(routes: "web: { scheme: tcp4, host: 127.0.0.1, port: \"\(port):\(nginx.port)\" }")
+            let weir = try WeirProcess(routes: .route("web", port, to: nginx.port))
             let folder = try TemporaryDirectory("downloads")
             // One connection for all files, then one of its own for each.
             let urls = Self.sizes.flatMap { ["-o", folder.file("\($0)"), "http://127.0.0.1:\(port)/\($0)"] }
@@ -49,7 +49,7 @@ extension Integration {
                     "HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\nConnection: close\r\n\r\n\(text)")
             }
             let port = try Ports.free()
-            let weir = try WeirProcess(routes: "up: { scheme: tcp4, host: 127.0.0.1, port: \"\(port):\(server.port)\" }")
+            let weir = try WeirProcess(routes: .route("up", port, to: server.port))
             let folder = try TemporaryDirectory("upload")
             let file = try folder.write("body", Pattern.bytes(5_000_000))
             let run = try ChildProcess.run(
@@ -65,7 +65,7 @@ extension Integration {
         func wrkLoad() throws {
             let nginx = try Nginx(sizes: [1_024])
             let port = try Ports.free()
-            let weir = try WeirProcess(routes: "web: { scheme: tcp4, host: 127.0.0.1, port: \"\(port):\(nginx.port)\" }")
+            let weir = try WeirProcess(routes: .route("web", port, to: nginx.port))
             let run = try ChildProcess.run(
                 "wrk", ["-t1", "-c64", "-d3s", "http://127.0.0.1:\(port)/1024"], deadline: .seconds(30))
             #expect(run.succeeded, "\(run)")

@@ -11,8 +11,7 @@ extension Integration {
         func benchmark(shape: [String]) throws {
             let redis = try Redis()
             let port = try Ports.free()
-            let weir = try WeirProcess(
-                routes: "redis: { scheme: tcp4, host: 127.0.0.1, port: \"\(port):\(redis.port)\" }")
+            let weir = try WeirProcess(routes: .route("redis", port, to: redis.port))
             let before = try redis.networkBytes()
             let run = try ChildProcess.run(
                 "redis-benchmark",

@@ -9,8 +9,7 @@ extension Integration {
         func copyBothWays() throws {
             let server = try SSHServer()
             let port = try Ports.free()
-            let weir = try WeirProcess(
-                routes: "ssh: { scheme: tcp4, host: 127.0.0.1, port: \"\(port):\(server.port)\" }")
+            let weir = try WeirProcess(routes: .route("ssh", port, to: server.port))
             let relay = try CountingRelay(to: Endpoint(port))
             let folder = try TemporaryDirectory("scp")
             let original = try folder.write("original", Pattern.bytes(100_000_000))

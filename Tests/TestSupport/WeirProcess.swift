@@ -101,3 +101,14 @@ extension Samples {
         return total("weir_tcp_connections_closed_total", labels)
     }
 }
+
+extension String {
+    /// One entry of the `routes:` map, with the fields that tests name most.
+    package static func route(
+        _ name: String, _ port: UInt16, to upstreamPort: UInt16, scheme: String = "tcp4", host: String = "127.0.0.1",
+        _ more: String...
+    ) -> String {
+        let fields = ["scheme: \(scheme)", "host: \(host)", "port: \"\(port):\(upstreamPort)\""] + more
+        return "\(name): { \(fields.joined(separator: ", ")) }"
+    }
+}
