@@ -1,8 +1,8 @@
 /// Refuses keys that are no names in files with aliases, before Yams sees them.
 ///
-/// Yams compares the keys of every mapping while it reads. A key made of aliases to aliases ("billion laughs") would keep it
-/// busy for ever, and no key of ours is a list or a mapping anyway. This only looks at the text, outside quotes and
-/// comments; a file without aliases is left to the reader of the tree, which gives better messages.
+/// Yams compares the keys of every mapping while it reads. A key made of aliases to aliases ("billion laughs") would
+/// keep it busy for ever, and no key of ours is a list or a mapping anyway. This only looks at the text, outside
+/// quotes and comments; a file without aliases is left to the reader of the tree, which gives better messages.
 enum AliasGuard {
     /// The first place where something else than a name is used as a key, in a text that also has aliases.
     static func placeOfComplexKey(in text: String) -> SourceLocation? {

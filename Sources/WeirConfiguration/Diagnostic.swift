@@ -49,7 +49,8 @@ extension Diagnostic: CustomStringConvertible {
 }
 
 extension Diagnostic: Comparable {
-    /// Orders findings by file and place (those without a place first), then by text, so that every run prints the same.
+    /// Orders findings by file and place (those without a place first), then by text, so that every run prints the
+    /// same.
     public static func < (left: Diagnostic, right: Diagnostic) -> Bool {
         let origin = SourceLocation(line: 0, column: 0)
         let (leftPlace, rightPlace) = (left.location ?? origin, right.location ?? origin)

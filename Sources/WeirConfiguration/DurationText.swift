@@ -3,8 +3,8 @@ let longestDuration = Duration.seconds(365 * 86_400)
 
 /// Reads a duration in Go's style: `300ms`, `5s`, `1m30s`, `1.5h`; a bare `0` needs no unit.
 ///
-/// Units are `ns`, `us` (also `µs`), `ms`, `s`, `m` and `h`. A sign, a space, a missing unit and anything over 365 days are
-/// errors; what is finer than a nanosecond is cut off.
+/// Units are `ns`, `us` (also `µs`), `ms`, `s`, `m` and `h`. A sign, a space, a missing unit and anything over 365
+/// days are errors; what is finer than a nanosecond is cut off.
 func parseDuration(_ text: String) throws(ValueError) -> Duration {
     let example = "expected a duration such as `300ms`, `5s` or `1m30s`"
     let bytes = Array(text.utf8)

@@ -4,8 +4,8 @@ private let longestExpansion = 65_536
 /// Replaces `${NAME}` and `${NAME:-default}` in a value from the environment.
 ///
 /// This runs on scalars after YAML was parsed, so that no variable can add structure. A default is used when the
-/// variable is unset or empty, as in shells and compose files. `$${` stands for a literal `${`; every other `$` is itself.
-/// What a variable holds is not expanded again.
+/// variable is unset or empty, as in shells and compose files. `$${` stands for a literal `${`; every other `$` is
+/// itself. What a variable holds is not expanded again.
 func expandEnvironment(_ text: String, environment: [String: String]) throws(ValueError) -> String {
     let bytes = Array(text.utf8)
     let dollar = UInt8(ascii: "$")

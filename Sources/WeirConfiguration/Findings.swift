@@ -26,16 +26,4 @@ final class Findings {
         seen.insert(
             Diagnostic(file: file, location: place, severity: .warning, message: message, suggestion: suggestion))
     }
-
-    /// Runs a parser of a single value; its error is noted at the place, with `context` before it.
-    func value<Value>(
-        at place: SourceLocation, _ context: String, _ parse: () throws(ValueError) -> Value
-    ) -> Value? {
-        do {
-            return try parse()
-        } catch {
-            self.error(place, "\(context): \(error.message)", suggestion: error.suggestion)
-            return nil
-        }
-    }
 }

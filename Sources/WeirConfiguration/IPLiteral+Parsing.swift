@@ -1,6 +1,6 @@
 extension IPLiteral {
-    /// Reads an IP address: a strict dotted quad (four decimal numbers, no leading zeros, because C reads those as octal),
-    /// or IPv6 as in RFC 4291 section 2.2, optionally with `%scope` (RFC 4007 section 11).
+    /// Reads an IP address: a strict dotted quad (four decimal numbers, no leading zeros, because C reads those as
+    /// octal), or IPv6 as in RFC 4291 section 2.2, optionally with `%scope` (RFC 4007 section 11).
     ///
     /// Throws a ``ValueError`` with what was found; never traps, whatever the bytes are.
     init(parsing text: ArraySlice<UInt8>) throws(ValueError) {

@@ -57,7 +57,8 @@ private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], find
         let line = isOwn ? "" : hit.place.map { " (line \($0.line))" } ?? ""
         findings.error(
             draft.targetPlace,
-            "\(claim.owner): a loop: the target \(target) is \(whose)\(line), \(hit.text); set `host` or `port` to another "
+            "\(claim.owner): a loop: the target \(target) is \(whose)\(line), \(hit.text); set `host` or "
+                + "`port` to another "
                 + "server")
     }
 }

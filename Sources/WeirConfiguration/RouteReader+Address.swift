@@ -50,12 +50,14 @@ extension RouteReader {
         switch scheme.family {
         case .ipv4 where address.isIPv6:
             throw ValueError(
-                "scheme `\(scheme.rawValue)` listens on IPv4, found the IPv6 address `\(address)`; an address for it, or "
+                "scheme `\(scheme.rawValue)` listens on IPv4, found the IPv6 address `\(address)`; an address "
+                    + "for it, or "
                     + "scheme `\(transport)6`, is expected",
                 suggestion: address.isIPv4Mapped ? address.unmapped.description : nil)
         case .ipv6 where !address.unmapped.isIPv6:
             throw ValueError(
-                "scheme `\(scheme.rawValue)` listens on IPv6, found the IPv4 address `\(address)`; an address for it, or "
+                "scheme `\(scheme.rawValue)` listens on IPv6, found the IPv4 address `\(address)`; an address "
+                    + "for it, or "
                     + "scheme `\(transport)4`, is expected")
         default: break
         }

@@ -1,5 +1,5 @@
-/// What could be read of a route. The checks between routes use the parts that are right, so that one mistake in a route
-/// does not hide another.
+/// What could be read of a route. The checks between routes use the parts that are right, so that one mistake in a
+/// route does not hide another.
 struct RouteDraft {
     let name: String
     let place: SourceLocation
@@ -52,7 +52,8 @@ struct RouteReader {
         return draft
     }
 
-    /// Checks fields by themselves, without knowing the transport: for `defaults`, and for a route whose scheme is wrong.
+    /// Checks fields by themselves, without knowing the transport: for `defaults`, and for a route whose scheme is
+    /// wrong.
     func check(_ fields: SectionEntries) {
         var draft = RouteDraft(
             name: "", place: SourceLocation(line: 1, column: 1), targetPlace: SourceLocation(line: 1, column: 1),

@@ -1,4 +1,5 @@
-/// The text of a file in which duplicate keys can be renamed without moving anything, so that one pass finds all of them.
+/// The text of a file in which duplicate keys can be renamed without moving anything, so that one pass finds all of
+/// them.
 struct YAMLSource {
     /// Each renaming means another pass.
     static let mostRenamings = 64

@@ -97,30 +97,40 @@ import Testing
             """
         #expect(
             errors(text) == [
-                "weir.yml:1:21: error: `listen`: expected an IP address and a port such as `127.0.0.1:9847` or `[::1]:9847`, found "
+                "weir.yml:1:21: error: `listen`: expected an IP address and a port such as `127.0.0.1:9847` "
+                    + "or `[::1]:9847`, found "
                     + "`nowhere`",
                 "weir.yml:1:30: error: `exporter`: unknown key `maxseries`; did you mean `max_series`?",
                 "weir.yml:2:15: error: `level`: expected one of `debug`, `info`, `warning`, `error`, found `warn`",
                 "weir.yml:2:29: error: `format`: expected one of `text`, `json`, found `jsn`; did you mean `json`?",
                 "weir.yml:3:10: error: `workers`: expected `auto` or a number from 1 to 64, found `65`",
-                "weir.yml:4:1: error: the file: this version of Weir does not support `acl` yet, and ignoring it could let in "
+                "weir.yml:4:1: error: the file: this version of Weir does not support `acl` yet, and ignoring "
+                    + "it could let in "
                     + "whom it keeps out: remove it",
                 "weir.yml:5:1: error: the file: unknown key `routs`; did you mean `routes`?",
-                "weir.yml:6:27: error: `dial_timeout`: expected a duration such as `300ms`, `5s` or `1m30s`, found `5` without a "
+                "weir.yml:6:27: error: `dial_timeout`: expected a duration such as `300ms`, `5s` or `1m30s`, "
+                    + "found `5` without a "
                     + "unit; did you mean `5s`?",
-                "weir.yml:6:30: error: `defaults`: unknown key `frequency`, expected one of `scheme`, `bind`, `host`, `port`, "
-                    + "`dial_timeout`, `idle_timeout`, `half_close_timeout`, `keepalive`, `tcp_user_timeout`, `pre_dial_timeout`, "
+                "weir.yml:6:30: error: `defaults`: unknown key `frequency`, expected one of `scheme`, `bind`, "
+                    + "`host`, `port`, "
+                    + "`dial_timeout`, `idle_timeout`, `half_close_timeout`, `keepalive`, `tcp_user_timeout`, "
+                    + "`pre_dial_timeout`, "
                     + "`max_connections`, `unassured_timeout`, `max_sessions`, `responses`",
-                "weir.yml:8:18: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, `udp6`, found `http`: Weir "
+                "weir.yml:8:18: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, "
+                    + "`udp6`, found `http`: Weir "
                     + "forwards streams without looking into them, and `http` runs over TCP; did you mean `tcp`?",
-                "weir.yml:8:53: error: `idle_timeout`: expected a duration such as `300ms`, `5s` or `1m30s`, found the negative "
+                "weir.yml:8:53: error: `idle_timeout`: expected a duration such as `300ms`, `5s` or `1m30s`, "
+                    + "found the negative "
                     + "`-1s`",
-                "weir.yml:9:3: error: expected a route name of 1 to 64 characters of `A-Z a-z 0-9 _ . -` that starts with a letter "
+                "weir.yml:9:3: error: expected a route name of 1 to 64 characters of `A-Z a-z 0-9 _ . -` that "
+                    + "starts with a letter "
                     + "or a digit, found `-bad`",
                 "weir.yml:9:30: error: `port`: expected a port from 1 to 65535, found `70000`",
-                "weir.yml:10:31: error: `bind`: scheme `tcp4` listens on IPv4, found the IPv6 address `::1`; an address for it, or "
+                "weir.yml:10:31: error: `bind`: scheme `tcp4` listens on IPv4, found the IPv6 address `::1`; "
+                    + "an address for it, or "
                     + "scheme `tcp6`, is expected",
-                "weir.yml:11:30: error: `bind`: scheme `tcp6` listens on IPv6, found the IPv4 address `127.0.0.1`; an address for "
+                "weir.yml:11:30: error: `bind`: scheme `tcp6` listens on IPv6, found the IPv4 address "
+                    + "`127.0.0.1`; an address for "
                     + "it, or scheme `tcp4`, is expected",
                 "weir.yml:11:47: error: `port`: expected a port from 1 to 65535, found `abc`",
                 "weir.yml:12:29: error: `port`: expected a port from 1 to 65535, found `0`",
@@ -151,7 +161,8 @@ import Testing
                 "weir.yml:5:3: error: duplicate key `b`, first found at 4:3",
                 "weir.yml:6:3: error: duplicate key `a`, first found at 3:3",
                 "weir.yml:7:3: error: duplicate key `a`, first found at 3:3",
-                "weir.yml:8:15: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, `udp6`, found `ucp`; did "
+                "weir.yml:8:15: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, "
+                    + "`udp6`, found `ucp`; did "
                     + "you mean `tcp`?",
                 "weir.yml:9:1: error: duplicate key `log`, first found at 1:1",
             ])
@@ -165,23 +176,28 @@ import Testing
             ("host:", "weir.yml:5:10: error: `host`: expected a host name or an IP address, found nothing"),
             (
                 "host: [2001:db8::1]",
-                "weir.yml:5:11: error: `host`: expected a host name or an IP address, found a list; did you mean `\"[2001:db8::1]\"`?"
+                "weir.yml:5:11: error: `host`: expected a host name or an IP address, found a list; did you "
+                    + "mean `\"[2001:db8::1]\"`?"
             ),
             (
                 "host: db:5432",
-                "weir.yml:5:11: error: `host`: found a port in `db:5432`: the target port is the second half of `port`; did you mean `db`?"
+                "weir.yml:5:11: error: `host`: found a port in `db:5432`: the target port is the second half "
+                    + "of `port`; did you mean `db`?"
             ),
             (
                 "bind: localhost",
-                "weir.yml:5:11: error: `bind`: expected an IP address to listen on, found `localhost`; did you mean `127.0.0.1`?"
+                "weir.yml:5:11: error: `bind`: expected an IP address to listen on, found `localhost`; did "
+                    + "you mean `127.0.0.1`?"
             ),
             (
                 "bind: fe80::1",
-                "weir.yml:5:11: error: `bind`: found the link-local address `fe80::1` without its interface, expected one such as `fe80::1%eth0`"
+                "weir.yml:5:11: error: `bind`: found the link-local address `fe80::1` without its interface, "
+                    + "expected one such as `fe80::1%eth0`"
             ),
             (
                 "keepalive: on",
-                "weir.yml:5:16: error: `keepalive`: expected `off` or a mapping such as `{idle: 60s, interval: 10s, count: 6}`, found `on`"
+                "weir.yml:5:16: error: `keepalive`: expected `off` or a mapping such as `{idle: 60s, "
+                    + "interval: 10s, count: 6}`, found `on`"
             ),
             ("keepalive: {idel: 1s}", "weir.yml:5:17: error: `keepalive`: unknown key `idel`; did you mean `idle`?"),
             (
@@ -199,11 +215,13 @@ import Testing
             ),
             (
                 "acl: {}",
-                "weir.yml:5:5: error: route `a`: this version of Weir does not support `acl` yet, and ignoring it could let in whom it keeps out: remove it"
+                "weir.yml:5:5: error: route `a`: this version of Weir does not support `acl` yet, and "
+                    + "ignoring it could let in whom it keeps out: remove it"
             ),
             (
                 "relay_proxy_protocol_header: v1",
-                "weir.yml:5:5: error: route `a`: this version of Weir does not support `relay_proxy_protocol_header` yet"
+                "weir.yml:5:5: error: route `a`: this version of Weir does not support "
+                    + "`relay_proxy_protocol_header` yet"
             ),
             (
                 "max_sessions: 1",
@@ -232,7 +250,8 @@ import Testing
             "defaults: {idle_timeout: off}\nroutes:\n  a: {scheme: udp, port: 1:2}\n  b: {scheme: tcp, port: 1:2}\n"
         #expect(
             errors(text) == [
-                "weir.yml:1:26: error: `idle_timeout`: expected a duration such as `5m`, found `off`, which only TCP has"
+                "weir.yml:1:26: error: `idle_timeout`: expected a duration such as `5m`, found `off`, which "
+                    + "only TCP has"
             ])
     }
 

@@ -40,7 +40,8 @@ import Testing
         let found = errors(route("host: ${YAML}"), environment: environment)
         #expect(
             found == [
-                "weir.yml:5:11: error: `host`: expected a host name or an IP address, found `x\\u{a}routes: {}` (from `${YAML}`)"
+                "weir.yml:5:11: error: `host`: expected a host name or an IP address, found `x\\u{a}routes: "
+                    + "{}` (from `${YAML}`)"
             ])
     }
 
@@ -56,7 +57,8 @@ import Testing
     func unset() {
         #expect(
             errors(route("host: ${HOTS}"), environment: environment) == [
-                "weir.yml:5:11: error: the environment variable `HOTS` is not set, and `${HOTS}` gives no default; did you mean "
+                "weir.yml:5:11: error: the environment variable `HOTS` is not set, and `${HOTS}` gives no "
+                    + "default; did you mean "
                     + "`${HOST}`?"
             ])
     }

@@ -55,11 +55,13 @@ import Testing
     func exporter() {
         #expect(
             errors("routes:\n  a: {scheme: tcp, host: h, port: 9847:80}\n") == [
-                "weir.yml:2:35: error: route `a`: the TCP listener *:9847 overlaps the listener 127.0.0.1:9847 of the exporter"
+                "weir.yml:2:35: error: route `a`: the TCP listener *:9847 overlaps the listener "
+                    + "127.0.0.1:9847 of the exporter"
             ])
         #expect(
             errors("exporter: {listen: '[::]:80'}\nroutes:\n  a: {scheme: tcp4, host: h, port: 80:1}\n") == [
-                "weir.yml:3:36: error: route `a`: the TCP listener 0.0.0.0:80 overlaps the listener *:80 of the exporter (line 1)"
+                "weir.yml:3:36: error: route `a`: the TCP listener 0.0.0.0:80 overlaps the listener *:80 of "
+                    + "the exporter (line 1)"
             ])
     }
 
@@ -83,7 +85,8 @@ import Testing
     func defaultHost() {
         #expect(
             errors("routes:\n  dns: { scheme: udp4, port: 53:53 }\n") == [
-                "weir.yml:2:30: error: route `dns`: a loop: the target localhost:53 is its own listener, 0.0.0.0:53; set `host` or "
+                "weir.yml:2:30: error: route `dns`: a loop: the target localhost:53 is its own listener, "
+                    + "0.0.0.0:53; set `host` or "
                     + "`port` to another server"
             ])
     }
@@ -97,9 +100,11 @@ import Testing
             """
         #expect(
             errors(text) == [
-                "weir.yml:2:27: error: route `a`: a loop: the target 192.0.2.9:2 is the listener of route `b` (line 3), 192.0.2.9:2; "
+                "weir.yml:2:27: error: route `a`: a loop: the target 192.0.2.9:2 is the listener of route `b` "
+                    + "(line 3), 192.0.2.9:2; "
                     + "set `host` or `port` to another server",
-                "weir.yml:3:44: error: route `b`: a loop: the target localhost:1 is the listener of route `a` (line 2), *:1; set "
+                "weir.yml:3:44: error: route `b`: a loop: the target localhost:1 is the listener of route `a` "
+                    + "(line 2), *:1; set "
                     + "`host` or `port` to another server",
             ])
     }
