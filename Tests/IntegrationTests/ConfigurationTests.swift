@@ -16,14 +16,14 @@ extension Integration {
                 rout: 1
                 routes:
                   good: { scheme: tcp4, host: 127.0.0.1, port: "\(good):9" }
-                  zero: { port: "0:22" }
-                  high: { port: "70000:22" }
-                  word: { port: abc }
+                  zero: { scheme: tcp4, port: "0:22" }
+                  high: { scheme: tcp4, port: "70000:22" }
+                  word: { scheme: tcp4, port: abc }
                   twin: { scheme: tcp4, host: 127.0.0.1, port: "\(good):10" }
                   http: { scheme: http, port: "1001:22" }
                   six: { scheme: tcp4, bind: "::1", port: "1002:22" }
-                  self: { bind: 127.0.0.1, host: 127.0.0.1, port: "1003:1003" }
-                  unset: { host: "${WEIR_TEST_UNSET}", port: "1004:22" }
+                  self: { scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, port: "1003:1003" }
+                  unset: { scheme: tcp4, host: "${WEIR_TEST_UNSET}", port: "1004:22" }
 
                 """)
             // Holds the port meanwhile: were anything bound, the error would be another one.
@@ -46,7 +46,14 @@ extension Integration {
         @Test("unquoted port pairs mean what they say, although YAML 1.1 reads them as base 60")
         func sexagesimalPorts() throws {
             let folder = try TemporaryDirectory("configuration")
-            let file = try folder.write("weir.yml", "routes:\n  a: { port: 2222:22 }\n  b: { port: 22:22, host: 192.0.2.1 }\n")
+            let file = try folder.write(
+                "weir.yml",
+                """
+                routes:
+                  a: { scheme: tcp, port: 2222:22 }
+                  b: { scheme: tcp, port: 22:22, host: 192.0.2.1 }
+
+                """)
             let check = try ChildProcess.run(try Tool.weir(), ["check", "--config", file])
             #expect(check.exit == .code(0), "\(check)")
 
@@ -65,7 +72,9 @@ extension Integration {
             let server = try TCPServer.echo()
             let port = try Ports.free()
             let weir = try WeirProcess(
-                routes: "env: { scheme: tcp4, host: \"${WEIR_TEST_HOST}\", port: \"${WEIR_TEST_PORT:-\(port)}:\(server.port)\" }",
+                routes: """
+                    env: { scheme: tcp4, host: "${WEIR_TEST_HOST}", port: "${WEIR_TEST_PORT:-\(port)}:\(server.port)" }
+                    """,
                 environment: ["WEIR_TEST_HOST": "127.0.0.1"])
             let client = try TCPConnection(to: Endpoint(port))
             try client.send("x")

@@ -1,0 +1,99 @@
+import Testing
+
+/// The rules themselves, on snippets that break them: a rule that cannot fail is none.
+@Suite("The house rules find what they forbid")
+struct HouseRulesTests {
+    private static func file(_ path: String, _ text: String) -> SourceFile { SourceFile(path: path, text: text) }
+
+    @Test(
+        "imports that no arrow allows",
+        arguments: [
+            ("Sources/WeirMetrics/A.swift", "import Glibc"),
+            ("Sources/WeirMetrics/A.swift", "import LinuxIO"),
+            ("Sources/WeirStream/A.swift", "import WeirMetrics"),
+            ("Sources/WeirStream/A.swift", "public import WeirAccess"),
+            ("Sources/WeirStream/A.swift", "import Foundation"),
+            ("Sources/WeirStream/A.swift", "@preconcurrency import struct Foundation.URL"),
+            ("Sources/LinuxIO/A.swift", "internal import Foundation"),
+            ("Sources/WeirProxy/A.swift", "import Yams"),
+            ("Sources/WeirProxy/A.swift", "import LinuxIO"),
+            ("Sources/weir/A.swift", "import WeirStream"),
+            ("Sources/NewModule/A.swift", ""),
+        ])
+    func forbiddenImports(path: String, line: String) {
+        #expect(HouseRules.imports(of: Self.file(path, line + "\n")).count == 1)
+    }
+
+    @Test(
+        "imports that an arrow allows",
+        arguments: [
+            ("Sources/WeirMetrics/A.swift", "import Synchronization"),
+            ("Sources/WeirStream/A.swift", "package import LinuxIO"),
+            ("Sources/WeirProxy/A.swift", "import WeirStream\nimport Foundation"),
+            ("Sources/WeirConfiguration/A.swift", "import Yams"),
+            ("Sources/weir/A.swift", "import ArgumentParser"),
+            ("Tests/AnyTests/A.swift", "import Foundation"),
+            ("Sources/WeirMetrics/A.swift", "// import Foundation\nlet text = \"import Foundation\""),
+        ])
+    func allowedImports(path: String, text: String) {
+        #expect(HouseRules.imports(of: Self.file(path, text)) == [])
+    }
+
+    @Test("files that are too long, and the reason that excuses some of them")
+    func lengths() {
+        func file(_ count: Int, head: String = "") -> SourceFile {
+            Self.file("Sources/LinuxIO/A.swift", head + String(repeating: "\n", count: count))
+        }
+        #expect(HouseRules.length(of: file(400)) == [])
+        #expect(HouseRules.length(of: file(401)).count == 1)
+        #expect(HouseRules.length(of: file(401, head: "// Length: one table, read as a whole\n")) == [])
+        #expect(HouseRules.length(of: file(601, head: "// Length: one table, read as a whole\n")).count == 1)
+    }
+
+    @Test(
+        "banned constructs, in code only",
+        arguments: [
+            ("let a = try! b()", 1), ("let a = b as! C", 1), ("fatalError(\"no\")", 1), ("print(1)", 1),
+            ("usleep(5)", 1), ("Thread.sleep(forTimeInterval: 1)", 1), ("Task.detached {}", 1),
+            ("DispatchQueue.main.async {}", 1), ("let lock = NSLock()", 1), ("Glibc.sleep(1)", 1),
+            ("// try! in a comment", 0), ("let a = \"print(1)\"", 0), ("let fingerprint = b.print(1)", 0),
+            ("blueprint(1)", 0), ("let a = b as? C", 0), ("let path = \"a // b\"; try! c()", 1),
+        ])
+    func bans(line: String, count: Int) {
+        #expect(HouseRules.banned(in: Self.file("Sources/WeirStream/A.swift", line)).count == count)
+    }
+
+    @Test("the command line may print, and only one file may let time pass")
+    func exceptions() {
+        #expect(HouseRules.banned(in: Self.file("Sources/weir/A.swift", "print(1)")) == [])
+        #expect(HouseRules.banned(in: Self.file("Tests/XTests/A.swift", "poll(nil, 0, 5)")).count == 1)
+        #expect(HouseRules.banned(in: Self.file(HouseRules.waiting, "poll(nil, 0, 5)")) == [])
+    }
+
+    @Test("promises to the compiler need a proof within six lines")
+    func proofs() {
+        let promise = "final class A: @unchecked Sendable {}"
+        let path = "Sources/LinuxIO/A.swift"
+        #expect(HouseRules.proofs(in: Self.file(path, promise)).count == 1)
+        #expect(HouseRules.proofs(in: Self.file(path, "// Proof: it has no state\n" + promise)) == [])
+        let far = "// Proof: it has no state\n" + String(repeating: "\n", count: 6) + promise
+        #expect(HouseRules.proofs(in: Self.file(path, far)).count == 1)
+        #expect(HouseRules.proofs(in: Self.file(path, "nonisolated(unsafe) var a = 1")).count == 1)
+    }
+
+    @Test("unsafe code in parsers, and nowhere else by this rule")
+    func unsafety() {
+        #expect(HouseRules.unsafe(in: Self.file("Sources/WeirConfiguration/A.swift", "unsafe a()")).count == 1)
+        #expect(HouseRules.unsafe(in: Self.file("Sources/LinuxIO/Socket.swift", "unsafe a()")) == [])
+        #expect(HouseRules.unsafe(in: Self.file("Sources/WeirConfiguration/A.swift", "// unsafe")) == [])
+    }
+
+    @Test("remarks without an issue, and paths of one machine")
+    func remarksAndPaths() {
+        let path = "Sources/LinuxIO/A.swift"
+        #expect(HouseRules.remarks(in: Self.file(path, "// TODO: later")).count == 1)
+        #expect(HouseRules.remarks(in: Self.file(path, "// TODO: later (#12)")) == [])
+        #expect(HouseRules.paths(in: Self.file(path, "let a = \"/tmp/b\"")).count == 1)
+        #expect(HouseRules.paths(in: Self.file(path, "let a = \"/etc/weir/weir.yml\"")) == [])
+    }
+}

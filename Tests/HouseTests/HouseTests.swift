@@ -1,0 +1,59 @@
+import Foundation
+import Testing
+
+@Suite("The house rules")
+struct HouseTests {
+    @Test("every source and test file keeps them")
+    func wholeHouse() throws {
+        let files = try Checkout.swiftFiles(under: "Sources") + Checkout.swiftFiles(under: "Tests")
+        let judged = files.filter { !$0.path.hasPrefix("Tests/HouseTests/") }
+        #expect(judged.count > 20)
+        #expect(judged.flatMap(HouseRules.all) == [])
+    }
+
+    @Test("the rules' own files keep the length")
+    func ownLength() throws {
+        #expect(try Checkout.swiftFiles(under: "Tests/HouseTests").flatMap(HouseRules.length) == [])
+    }
+
+    @Test("every module of the package has its arrows declared, and the manifest declares no others")
+    func arrowsAreComplete() throws {
+        let folders = try FileManager.default.contentsOfDirectory(atPath: Checkout.root + "/Sources")
+        let modules = folders.filter { !["CLinux", "CZlib"].contains($0) && !$0.hasPrefix(".") }
+        #expect(Set(modules) == Set(HouseRules.arrows.keys))
+    }
+
+    @Test("build results and the lock file of dependencies stay out of the repository")
+    func ignored() throws {
+        let ignored = try Checkout.text(".gitignore").components(separatedBy: "\n")
+        for entry in [".build/", "Package.resolved", ".test-servers/"] { #expect(ignored.contains(entry)) }
+    }
+
+    @Test("checked-in files are text")
+    func textOnly() throws {
+        let pictures: Set = ["png", "svg", "ico"]
+        for path in try Self.trackedFiles() {
+            guard !pictures.contains(URL(fileURLWithPath: path).pathExtension),
+                let data = FileManager.default.contents(atPath: Checkout.root + "/" + path)
+            else { continue }
+            #expect(!data.prefix(8_192).contains(0), "\(path) holds a NUL byte")
+            #expect(data.count < 1_000_000, "\(path) has \(data.count) bytes")
+        }
+    }
+
+    /// The files that git knows.
+    private static func trackedFiles() throws -> [String] {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["git", "-C", Checkout.root, "ls-files", "-z"]
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let names = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0)
+        let files = names.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        try #require(files.count > 20)
+        return files
+    }
+}
