@@ -1,0 +1,54 @@
+import CLinux
+import Glibc
+
+/// Notices that something in a folder was made, written, moved or removed (inotify(7)).
+///
+/// Folders, not files: a file that is replaced by a rename, or reached through a symbolic link that is swapped, is
+/// another inode each time, while the folder that names it stays. It has one owner; ``wait(milliseconds:)`` blocks.
+public struct FolderWatch: ~Copyable, Sendable {
+    private let descriptor: FileDescriptor
+
+    /// What a wait came to.
+    public enum Outcome: Sendable {
+        /// Something happened in a watched folder; what, is not told: look at the file itself.
+        case changed
+        /// Nothing happened in time.
+        case timedOut
+    }
+
+    /// A watch over nothing yet.
+    public init() throws(SystemError) {
+        descriptor = FileDescriptor(adopting: try check(weir_inotify_create(), .inotify))
+    }
+
+    /// Watches one folder more. A folder that is watched already is watched once.
+    public borrowing func add(_ folder: String) throws(SystemError) {
+        try check(unsafe weir_inotify_watch_folder(descriptor.rawValue, folder), .inotify)
+    }
+
+    /// Waits for a change, for at most this long (poll(2)); takes away everything that was reported until now.
+    public borrowing func wait(milliseconds: Int) throws(SystemError) -> Outcome {
+        var entry = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+        let count = unsafe poll(&entry, 1, CInt(clamping: milliseconds))
+        if count < 0 {
+            if errno == EINTR { return .timedOut }
+            throw SystemError(.inotify, errno)
+        }
+        if count == 0 { return .timedOut }
+        try takeEvents()
+        return .changed
+    }
+
+    /// Empties the queue. The kernel bounds it (`max_queued_events`) and says when it overflowed; both mean "look".
+    private borrowing func takeEvents() throws(SystemError) {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+                unsafe weir_read(descriptor.rawValue, bytes.baseAddress, bytes.count)
+            }
+            if count == -Int64(EAGAIN) { return }
+            if count < 0 { throw SystemError(.inotify, CInt(-count)) }
+            if count == 0 { return }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import LinuxIO
+import Synchronization
+
+/// The process's descriptors, shared out. Taken before a descriptor is opened and given back after it is closed, with
+/// relaxed atomics, from every worker.
+///
+/// Of `RLIMIT_NOFILE`:
+/// - the *reserve* (a sixteenth, 64 to 512) is never touched here: standard streams, the exporter, the resolver,
+///   configuration files, a reload;
+/// - *listeners* take what they need at start and reload, at most a quarter;
+/// - the rest carries *traffic*: a TCP connection takes 2, a UDP session 1. UDP may use at most nine tenths of it, so
+///   that a flood of sources cannot keep TCP out.
+final class DescriptorBudget: Sendable {
+    private let traffic: Int
+    private let datagrams: Int
+    private let listeners: Int
+    private let maxConnections: Int?
+    private let used = Atomic<Int>(0)
+    private let connections = Atomic<Int>(0)
+    private let usedByDatagrams = Atomic<Int>(0)
+    private let usedByListeners = Atomic<Int>(0)
+
+    /// Shares out `limit` descriptors; `maxConnections` bounds TCP further.
+    init(limit: Int, maxConnections: Int?) {
+        self.maxConnections = maxConnections
+        let reserve = min(max(limit / 16, 64), 512)
+        traffic = max(limit - reserve, 4)
+        datagrams = traffic / 10 * 9
+        listeners = limit / 4
+    }
+
+    /// How many TCP connections the process may have, where no UDP session takes their place.
+    var connectionLimit: Int {
+        let fitting = (traffic - usedByListeners.load(ordering: .relaxed)) / 2
+        return min(maxConnections ?? .max, fitting)
+    }
+
+    /// Takes both descriptors of a TCP connection.
+    func takeConnection() -> Bool {
+        if let maxConnections, connections.add(1, ordering: .relaxed).newValue > maxConnections {
+            connections.subtract(1, ordering: .relaxed)
+            return false
+        }
+        if take(2) { return true }
+        if maxConnections != nil { connections.subtract(1, ordering: .relaxed) }
+        return false
+    }
+
+    func giveConnection() {
+        if maxConnections != nil { connections.subtract(1, ordering: .relaxed) }
+        used.subtract(2, ordering: .relaxed)
+    }
+
+    /// Takes the descriptor of a UDP session.
+    func takeSession() -> Bool {
+        if usedByDatagrams.add(1, ordering: .relaxed).newValue > datagrams || !take(1) {
+            usedByDatagrams.subtract(1, ordering: .relaxed)
+            return false
+        }
+        return true
+    }
+
+    func giveSession() {
+        usedByDatagrams.subtract(1, ordering: .relaxed)
+        used.subtract(1, ordering: .relaxed)
+    }
+
+    /// Takes descriptors for listeners: `wanted` (one a worker) while that leaves enough, else one.
+    func takeListeners(wanted: Int) -> Int {
+        let granted = usedByListeners.load(ordering: .relaxed) + wanted <= listeners ? wanted : 1
+        usedByListeners.add(granted, ordering: .relaxed)
+        used.add(granted, ordering: .relaxed)
+        return granted
+    }
+
+    func giveListeners(_ count: Int) {
+        usedByListeners.subtract(count, ordering: .relaxed)
+        used.subtract(count, ordering: .relaxed)
+    }
+
+    private func take(_ count: Int) -> Bool {
+        if used.add(count, ordering: .relaxed).newValue > traffic {
+            used.subtract(count, ordering: .relaxed)
+            return false
+        }
+        return true
+    }
+}

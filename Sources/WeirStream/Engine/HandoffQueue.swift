@@ -1,0 +1,76 @@
+import LinuxIO
+import Synchronization
+
+/// A connection on its way from the worker that accepted it to the worker that will carry it.
+struct Handoff {
+    /// The raw descriptor; whoever takes the handoff owns it.
+    let descriptor: CInt
+    /// Which stream accepted it.
+    let stream: UInt32
+}
+
+/// A bounded queue without locks, many senders and one receiver (after D. Vyukov's bounded queue): each cell carries
+/// the turn at which it may be written or read next.
+final class HandoffQueue: Sendable {
+    private final class Cell: Sendable {
+        let turn: Atomic<UInt64>
+        let value = Atomic<UInt64>(0)
+
+        init(turn: UInt64) {
+            self.turn = Atomic(turn)
+        }
+    }
+
+    private let cells: [Cell]
+    private let head = Atomic<UInt64>(0)
+    private let tail = Atomic<UInt64>(0)
+    private let mask: UInt64
+
+    /// `capacity` must be a power of two.
+    init(capacity: Int = 1024) {
+        precondition(capacity > 0 && capacity & (capacity - 1) == 0)
+        cells = (0..<capacity).map { Cell(turn: UInt64($0)) }
+        mask = UInt64(capacity - 1)
+    }
+
+    /// From any worker. False where the queue is full: the sender keeps the connection.
+    func push(_ handoff: Handoff) -> Bool {
+        var position = tail.load(ordering: .relaxed)
+        while true {
+            let cell = cells[Int(position & mask)]
+            // Acquire: pairs with the receiver's release, so that its read of the old value came before our write.
+            let turn = cell.turn.load(ordering: .acquiring)
+            if turn == position {
+                let (done, seen) = tail.weakCompareExchange(
+                    expected: position, desired: position + 1, ordering: .relaxed)
+                if done {
+                    let packed = UInt64(handoff.stream) << 32 | UInt64(UInt32(bitPattern: handoff.descriptor))
+                    cell.value.store(packed, ordering: .relaxed)
+                    // Release: the value is written before the receiver sees the turn.
+                    cell.turn.store(position + 1, ordering: .releasing)
+                    return true
+                }
+                position = seen
+            } else if turn < position {
+                return false
+            } else {
+                position = tail.load(ordering: .relaxed)
+            }
+        }
+    }
+
+    /// Only from the worker that the queue belongs to.
+    func pop() -> Handoff? {
+        let position = head.load(ordering: .relaxed)
+        let cell = cells[Int(position & mask)]
+        // Acquire: pairs with the sender's release of the written cell.
+        guard cell.turn.load(ordering: .acquiring) == position + 1 else { return nil }
+        let packed = cell.value.load(ordering: .relaxed)
+        head.store(position + 1, ordering: .relaxed)
+        // Release: our read of the value came before the next sender's write.
+        cell.turn.store(position + mask + 1, ordering: .releasing)
+        return Handoff(
+            descriptor: CInt(bitPattern: UInt32(truncatingIfNeeded: packed)),
+            stream: UInt32(truncatingIfNeeded: packed >> 32))
+    }
+}

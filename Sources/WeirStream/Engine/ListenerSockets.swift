@@ -1,0 +1,102 @@
+import Glibc
+import LinuxIO
+
+/// The sockets of one listening address, bound and not yet served: one a worker, or one for all.
+///
+/// The first socket binds alone, so that any other program on the port is an error. Only then does it allow company,
+/// and the others join it (`SO_REUSEPORT`, socket(7)).
+final class ListenerSockets: Sendable {
+    /// What was bound, with the real port.
+    let address: SocketAddress
+    let family: Socket.Family
+    /// Whether the bind is to every address, so that replies must say from which they come.
+    let isWildcard: Bool
+    private let numbers: [CInt]
+
+    /// How many there are.
+    var count: Int { numbers.count }
+
+    /// Binds `count` sockets.
+    /// - Throws: ``StreamError/bindFailed(_:_:)``; none stays open then.
+    init(_ listen: ListenAddress, count: Int, options: TCPSettings?) throws(StreamError) {
+        var numbers: [CInt] = []
+        var listen = listen
+        do throws(SystemError) {
+            let first: Socket
+            do throws(SystemError) {
+                first = try Self.open(listen, options)
+            } catch  where error.code == EAFNOSUPPORT && listen.isDualStack {
+                // A kernel without IPv6: every address then means every IPv4 address.
+                listen = listen.withoutIPv6
+                first = try Self.open(listen, options)
+            }
+            try first.bind(listen.address)
+            let bound = try first.localAddress()
+            try first.set(.reusePort, true)
+            address = bound
+            family = first.family
+            numbers.append(first.release())
+            while numbers.count < count {
+                let next = try Self.open(listen, options)
+                try next.set(.reusePort, true)
+                try next.bind(bound)
+                numbers.append(next.release())
+            }
+        } catch {
+            for number in numbers { FileDescriptor(adopting: number).close() }
+            throw .bindFailed(listen, error)
+        }
+        isWildcard = listen.address.ip.isWildcard
+        self.numbers = numbers
+    }
+
+    /// Gives the sockets away, in order. Whoever does not take them must call ``close()``.
+    func take() -> [CInt] { numbers }
+
+    /// Closes sockets that were never served.
+    func close() {
+        for number in numbers { FileDescriptor(adopting: number).close() }
+    }
+
+    private static func open(_ listen: ListenAddress, _ options: TCPSettings?) throws(SystemError) -> Socket {
+        let isIPv6 = !listen.address.ip.isIPv4
+        let isTCP = listen.network.transport == .tcp
+        let socket = try Socket(isTCP ? .stream : .datagram, family: isIPv6 ? .ipv6 : .ipv4)
+        if isIPv6 { try socket.set(.ipv6Only, !listen.isDualStack) }
+        if isTCP {
+            try socket.set(.reuseAddress, true)
+            if let options { socket.setTCPOptions(options) }
+        } else {
+            if listen.address.ip.isWildcard {
+                if isIPv6 { try socket.set(.packetInfoIPv6, true) } else { try socket.set(.packetInfoIPv4, true) }
+            }
+            socket.setIfPossible(.receiveOverflow, 1)
+            // The default of 208 KiB holds three of the largest datagrams; the kernel clamps to rmem_max.
+            socket.setIfPossible(.receiveBuffer, 4 << 20)
+        }
+        return socket
+    }
+}
+
+extension ListenAddress {
+    fileprivate var withoutIPv6: ListenAddress {
+        // The initializer throws only for a family that the network excludes, and a dual-stack one excludes none.
+        (try? ListenAddress(network, ip: .anyIPv4, port: address.port)) ?? self
+    }
+}
+
+extension Socket {
+    /// What both sides of a relay want; a listener hands these on to what it accepts (tcp(7)).
+    borrowing func setTCPOptions(_ settings: TCPSettings) {
+        setIfPossible(.noDelay, 1)
+        if let keepalive = settings.keepalive {
+            setIfPossible(.keepalive, 1)
+            setIfPossible(.keepaliveIdle, max(1, Int(keepalive.idle.components.seconds)))
+            setIfPossible(.keepaliveInterval, max(1, Int(keepalive.interval.components.seconds)))
+            setIfPossible(.keepaliveCount, keepalive.count)
+        }
+        if let userTimeout = settings.userTimeout {
+            setIfPossible(.userTimeout, Int(userTimeout.clampedNanoseconds / 1_000_000))
+        }
+    }
+}

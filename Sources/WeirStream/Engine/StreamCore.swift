@@ -1,0 +1,230 @@
+import LinuxIO
+import Synchronization
+
+/// What TCP and UDP streams have in common: the life from bind to close, the watch over upstream names, and the
+/// replacement of plans. The public stream types are thin faces of it.
+final class StreamCore<Settings: Sendable>: Sendable {
+    /// How a worker is told to serve, and to follow another plan.
+    struct Calls: Sendable {
+        let serve: @Sendable (Worker, StreamPlan<Settings>, StreamServing, CInt?) async throws -> Void
+        let replace: @Sendable (Worker, StreamPlan<Settings>, UInt32) async -> Void
+    }
+
+    private struct State {
+        var sockets: ListenerSockets?
+        var granted = 0
+        var serving: StreamServing?
+        var watches: [(host: String, watch: Int)] = []
+        var generation = 0
+        var name: String
+        var upstreams: [Upstream]
+        var settings: Settings
+    }
+
+    let engine: StreamEngine
+    let listen: ListenAddress
+    private let lifecycle = StreamLifecycle()
+    private let calls: Calls
+    private let tcpOptions: @Sendable (Settings) -> TCPSettings?
+    private let state: Mutex<State>
+
+    init(
+        name: String, listen: ListenAddress, transport: Transport, upstreams: [Upstream], settings: Settings,
+        engine: StreamEngine, calls: Calls, tcpOptions: @escaping @Sendable (Settings) -> TCPSettings?
+    ) throws(StreamError) {
+        guard listen.network.transport == transport else { throw .transportMismatch("\(listen)") }
+        guard !upstreams.isEmpty else { throw .noUpstream }
+        self.engine = engine
+        self.listen = listen
+        self.calls = calls
+        self.tcpOptions = tcpOptions
+        state = Mutex(State(name: name, upstreams: upstreams, settings: settings))
+    }
+
+    var localAddress: SocketAddress {
+        state.withLock { $0.sockets?.address ?? $0.serving?.address } ?? listen.address
+    }
+
+    var openCount: Int { state.withLock { $0.serving?.count.value } ?? 0 }
+
+    // MARK: Start
+
+    /// Takes the address, without serving it yet. Doing it twice does nothing.
+    func bind() throws(StreamError) {
+        let result = state.withLock { state -> Result<Void, StreamError> in
+            if state.sockets != nil || state.serving != nil { return .success(()) }
+            let granted = engine.budget.takeListeners(wanted: engine.workerCount)
+            do throws(StreamError) {
+                state.sockets = try ListenerSockets(listen, count: granted, options: tcpOptions(state.settings))
+                state.granted = granted
+                return .success(())
+            } catch {
+                engine.budget.giveListeners(granted)
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+
+    func serve(_ hooks: StreamHooks) async throws(StreamError) {
+        try lifecycle.start()
+        do throws(StreamError) {
+            try bind()
+            try await start(hooks)
+        } catch {
+            unbind()
+            lifecycle.startFailed()
+            throw error
+        }
+    }
+
+    /// Gives up an address that was bound and never served.
+    func unbind() {
+        state.withLock { state in
+            guard let sockets = state.sockets else { return }
+            sockets.close()
+            state.sockets = nil
+            engine.budget.giveListeners(state.granted)
+        }
+    }
+
+    private func start(_ hooks: StreamHooks) async throws(StreamError) {
+        let sockets = state.withLock { $0.sockets }
+        guard let sockets else { throw .alreadyStarted }
+        let transport = listen.network.transport
+        await engine.announce(transport, sockets.address, isListening: true)
+        do throws(StreamError) {
+            try checkForLoops(state.withLock { $0.upstreams })
+        } catch {
+            await engine.announce(transport, sockets.address, isListening: false)
+            throw error
+        }
+        let serving = StreamServing(
+            number: engine.makeStreamNumber(), sockets: sockets, workers: engine.workers,
+            onWorkerFinished: { [weak self] in self?.workerFinished() })
+        state.withLock { state in
+            state.serving = serving
+            state.sockets = nil
+        }
+        lifecycle.started(workers: engine.workerCount)
+        let plan = makePlan(hooks)
+        let numbers = sockets.take()
+        // With fewer sockets than workers, streams take turns on who has theirs.
+        let offset = numbers.count == engine.workerCount ? 0 : Int(serving.number) % engine.workerCount
+        var failure: SystemError?
+        for worker in engine.workers {
+            let place = (worker.index + engine.workerCount - offset) % engine.workerCount
+            do {
+                try await calls.serve(worker, plan, serving, place < numbers.count ? numbers[place] : nil)
+            } catch let error as SystemError {
+                failure = error
+            } catch {
+                preconditionFailure("serving throws system errors only: \(error)")
+            }
+        }
+        if let failure {
+            await close(drainTimeout: .zero)
+            throw .bindFailed(listen, failure)
+        }
+        await watchNames(plan)
+    }
+
+    // MARK: Plans
+
+    func update(name: String, upstreams: [Upstream], settings: Settings, hooks: StreamHooks) async throws(StreamError) {
+        guard !upstreams.isEmpty else { throw .noUpstream }
+        try checkForLoops(upstreams)
+        state.withLock { state in
+            state.name = name
+            state.upstreams = upstreams
+            state.settings = settings
+        }
+        guard let serving = state.withLock({ $0.serving }) else { return }
+        let plan = makePlan(hooks)
+        let old = state.withLock { state in
+            defer { state.watches = [] }
+            return state.watches
+        }
+        for worker in engine.workers { await calls.replace(worker, plan, serving.number) }
+        // The new watches first: a name that both plans use keeps its answer.
+        await watchNames(plan)
+        for (host, watch) in old { await engine.resolver.unwatch(watch, of: host) }
+    }
+
+    /// A literal upstream that is one of our own listeners is a mistake that can be told at once.
+    private func checkForLoops(_ upstreams: [Upstream]) throws(StreamError) {
+        for upstream in upstreams {
+            if let literal = upstream.literal, engine.wouldLoop(listen.network.transport, literal) {
+                throw .loop(listen, upstream: upstream.description)
+            }
+        }
+    }
+
+    private func makePlan(_ hooks: StreamHooks) -> StreamPlan<Settings> {
+        let resolver = engine.resolver
+        return state.withLock { state in
+            state.generation += 1
+            let upstreams = state.upstreams
+            return StreamPlan(
+                name: state.name, upstreams: upstreams, settings: state.settings, hooks: hooks,
+                generation: state.generation,
+                refresh: { index in Task { await resolver.refresh(upstreams[index].host) } })
+        }
+    }
+
+    private func watchNames(_ plan: StreamPlan<Settings>) async {
+        guard let serving = state.withLock({ $0.serving }) else { return }
+        let workers = engine.workers
+        let observer = plan.hooks.observer
+        for (index, upstream) in plan.upstreams.enumerated() where upstream.literal == nil {
+            let watch = await engine.resolver.watch(upstream.host) { answer, succeeded in
+                observer?.resolved(upstream: index, succeeded: succeeded)
+                for worker in workers {
+                    await worker.publish(
+                        answer, stream: serving.number, generation: plan.generation, upstream: index)
+                }
+            }
+            state.withLock { $0.watches.append((upstream.host, watch)) }
+        }
+    }
+
+    // MARK: End
+
+    func close(drainTimeout: Duration) async {
+        guard let serving = state.withLock({ $0.serving }), lifecycle.beginClosing() else {
+            unbind()
+            return
+        }
+        await engine.announce(listen.network.transport, serving.address, isListening: false)
+        // First no worker accepts any more, then each waits for what it carries: until then connections may still be
+        // handed from one to another.
+        for worker in serving.workers { await worker.stopAccepting(stream: serving.number) }
+        for worker in serving.workers { await worker.drain(stream: serving.number, timeout: drainTimeout) }
+    }
+
+    func kill() async {
+        await close(drainTimeout: .zero)
+        guard let serving = state.withLock({ $0.serving }) else { return }
+        for worker in serving.workers { await worker.kill(stream: serving.number) }
+    }
+
+    func waitUntilClosed() async {
+        await lifecycle.waitUntilClosed()
+    }
+
+    private func workerFinished() {
+        guard lifecycle.workerFinished() else { return }
+        let (serving, watches) = state.withLock { state in
+            defer { state.watches = [] }
+            return (state.serving, state.watches)
+        }
+        engine.budget.giveListeners(state.withLock { $0.granted })
+        Task {
+            for (host, watch) in watches { await engine.resolver.unwatch(watch, of: host) }
+            if let serving {
+                for worker in serving.workers { await worker.forget(stream: serving.number) }
+            }
+            lifecycle.closed()
+        }
+    }
+}

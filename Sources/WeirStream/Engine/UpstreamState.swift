@@ -1,0 +1,57 @@
+import LinuxIO
+
+/// One upstream of a route as a worker knows it: what its name gave, and who waits for that. Confined to the worker.
+final class UpstreamState {
+    let index: Int
+    let upstream: Upstream
+    private(set) var answer: NameAnswer
+    /// Counts the answers that differed, so that a session can see that its address may have left.
+    private(set) var epoch = 0
+    private var waiting: [EventToken] = []
+    private var lastRefresh: UInt64 = 0
+    private static let refreshEvery: UInt64 = 1_000_000_000
+
+    init(index: Int, upstream: Upstream) {
+        self.index = index
+        self.upstream = upstream
+        answer = upstream.literal.map { .addresses([$0]) } ?? .pending
+    }
+
+    /// A new answer from the resolver: those who waited get a turn.
+    func publish(_ new: NameAnswer, on loop: EventLoop) {
+        let port = upstream.port
+        var withPort = new
+        if case .addresses(let list) = new {
+            withPort = .addresses(list.map { SocketAddress($0.ip, port: port, scope: $0.scope) })
+        }
+        if withPort != answer { epoch += 1 }
+        answer = withPort
+        for token in waiting { loop.defer(token) }
+        waiting.removeAll()
+    }
+
+    /// Defers `token`'s owner once an answer is there.
+    func wait(_ token: EventToken) {
+        waiting.append(token)
+    }
+
+    /// Puts an address that proved to work before the others.
+    func prefer(_ address: SocketAddress) {
+        guard case .addresses(var list) = answer, list.first != address,
+            let place = list.firstIndex(of: address)
+        else { return }
+        list.swapAt(0, place)
+        answer = .addresses(list)
+    }
+
+    func contains(_ address: SocketAddress) -> Bool {
+        if case .addresses(let list) = answer { list.contains(address) } else { false }
+    }
+
+    /// Whether the name should be asked again now, because a dial failed: at most once a second.
+    func mayRefresh(now: UInt64) -> Bool {
+        guard upstream.literal == nil, now >= lastRefresh + Self.refreshEvery || lastRefresh == 0 else { return false }
+        lastRefresh = max(now, 1)
+        return true
+    }
+}

@@ -1,0 +1,113 @@
+import LinuxIO
+
+/// One event-loop thread and all that runs on it, as an actor: control calls are awaited, and run between the turns.
+actor Worker: EventLoopDriver {
+    nonisolated let thread: EventLoopThread
+    nonisolated let index: Int
+    private let core: WorkerCore
+    private let observer: (any EngineObserver)?
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
+
+    init(
+        index: Int, threads: [EventLoopThread], loads: [WorkerLoad], budget: DescriptorBudget, bufferMemory: Int,
+        clock: MonotonicClock, observer: (any EngineObserver)?
+    ) throws(SystemError) {
+        self.index = index
+        thread = threads[index]
+        self.observer = observer
+        core = try WorkerCore(
+            index: index, threads: threads, loads: loads, budget: budget, bufferMemory: bufferMemory, clock: clock)
+    }
+
+    /// See ``EventLoopDriver/turn(mayWait:)``.
+    func turn(mayWait: Bool) {
+        let busy = core.turn(mayWait: mayWait)
+        observer?.turned(worker: index, busyNanoseconds: busy, timerLagNanoseconds: core.loop.timerLag)
+    }
+
+    // MARK: Streams
+
+    /// Serves `socket` (nil where another worker has the only one) for a TCP stream.
+    func serve(_ plan: StreamPlan<TCPSettings>, stream: StreamServing, socket: CInt?) throws(SystemError) {
+        let listener = TCPListener(core: core, plan: plan, serving: stream)
+        core.streams[stream.number] = listener
+        if let socket { try listener.listen(Socket(adopting: socket, family: stream.family)) }
+    }
+
+    /// Serves `socket` (nil where another worker has the only one) for a UDP stream.
+    func serve(_ plan: StreamPlan<UDPSettings>, stream: StreamServing, socket: CInt?) throws(SystemError) {
+        let listener = UDPListener(core: core, plan: plan, serving: stream)
+        core.streams[stream.number] = listener
+        if let socket { try listener.listen(Socket(adopting: socket, family: stream.family)) }
+    }
+
+    /// New connections of a stream follow another plan from now on.
+    func replace(_ plan: StreamPlan<TCPSettings>, stream: UInt32) {
+        (core.streams[stream] as? TCPListener)?.route = StreamRoute(plan)
+    }
+
+    /// New sessions of a stream follow another plan from now on.
+    func replace(_ plan: StreamPlan<UDPSettings>, stream: UInt32) {
+        (core.streams[stream] as? UDPListener)?.route = StreamRoute(plan)
+    }
+
+    /// What a name gave, for one upstream of one plan of one stream.
+    func publish(_ answer: NameAnswer, stream: UInt32, generation: Int, upstream: Int) {
+        let upstreams: [UpstreamState]
+        switch core.streams[stream] {
+        case let listener as TCPListener where listener.route.generation == generation:
+            upstreams = listener.route.upstreams
+        case let listener as UDPListener where listener.route.generation == generation:
+            upstreams = listener.route.upstreams
+        default: return
+        }
+        upstreams[upstream].publish(answer, on: core.loop)
+    }
+
+    /// Our own addresses changed.
+    func setOwnListeners(_ listeners: OwnListeners) {
+        core.ownListeners = listeners
+    }
+
+    /// Closes the listening socket of a stream, after accepting all that waits in it.
+    func stopAccepting(stream: UInt32) {
+        (core.streams[stream] as? any DrainingStream)?.stopAccepting()
+    }
+
+    /// Ends what a stream still carries once `timeout` is over. Every worker has stopped accepting before.
+    func drain(stream: UInt32, timeout: Duration) {
+        core.takeHandoffs()
+        (core.streams[stream] as? any DrainingStream)?.drain(timeout: timeout)
+    }
+
+    /// Ends all that a stream still carries.
+    func kill(stream: UInt32) {
+        core.takeHandoffs()
+        (core.streams[stream] as? any DrainingStream)?.kill()
+    }
+
+    /// Forgets a stream that has ended on every worker.
+    func forget(stream: UInt32) {
+        core.streams[stream] = nil
+    }
+
+    // MARK: Hooks
+
+    /// A pre-dial hook of a connection or session ended.
+    func preDialEnded(_ token: EventToken, _ decision: DialDecision) {
+        (core.loop.handler(of: token) as? any PreDialing)?.preDialEnded(decision)
+    }
+}
+
+/// A stream's part on a worker, on its way out.
+protocol DrainingStream: WorkerStream {
+    func stopAccepting()
+    func drain(timeout: Duration)
+    func kill()
+}
+
+/// A connection or session whose pre-dial hook runs.
+protocol PreDialing: AnyObject {
+    func preDialEnded(_ decision: DialDecision)
+}

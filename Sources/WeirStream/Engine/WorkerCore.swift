@@ -1,0 +1,146 @@
+import LinuxIO
+
+/// Everything a worker's connections and sessions share: its loop, its one read buffer, its pools. Confined to the
+/// worker's thread; the ``Worker`` actor is the way in.
+@safe final class WorkerCore {
+    let index: Int
+    let loop: EventLoop
+    let budget: DescriptorBudget
+    let load: WorkerLoad
+    let slabs: SlabPool
+    /// Filled and emptied within one call: nothing in it survives a turn.
+    let readBuffer: UnsafeMutableRawBufferPointer
+    let inbox = DatagramInbox(capacity: WorkerCore.datagramsPerBatch)
+    let outbox = DatagramOutbox(capacity: WorkerCore.datagramsPerBatch)
+    var ownListeners = OwnListeners()
+    /// The streams that this worker serves, by their number.
+    var streams: [UInt32: any WorkerStream] = [:]
+    private let loads: [WorkerLoad]
+    private let threads: [EventLoopThread]
+    private var nextIdentifier: UInt64 = 0
+    private var pausedListeners: [EventToken] = []
+    private var slabWaiters: [EventToken] = []
+    /// Pre-dial hooks of this worker that have not ended.
+    var preDialsRunning = 0
+
+    static let readBufferSize = 128 << 10
+    /// What one connection may move per direction before the others get their turn.
+    static let bytesPerTurn = 512 << 10
+    static let datagramsPerBatch = 32
+    static let batchesPerTurn = 4
+    static let acceptsPerTurn = 64
+    static let mostPreDials = 1024
+
+    init(
+        index: Int, threads: [EventLoopThread], loads: [WorkerLoad], budget: DescriptorBudget, bufferMemory: Int,
+        clock: MonotonicClock
+    ) throws(SystemError) {
+        self.index = index
+        self.threads = threads
+        self.loads = loads
+        self.budget = budget
+        load = loads[index]
+        loop = try EventLoop(wokenBy: threads[index], clock: clock)
+        slabs = SlabPool(bytes: bufferMemory)
+        unsafe readBuffer = .allocate(byteCount: Self.readBufferSize, alignment: 4096)
+        load.lastTurn.store(loop.now, ordering: .relaxed)
+    }
+
+    deinit {
+        unsafe readBuffer.deallocate()
+    }
+
+    /// One turn of the loop.
+    /// - Returns: nanoseconds of work.
+    func turn(mayWait: Bool) -> UInt64 {
+        // Before the wait: whoever pushes after this sees a sleeping thread, and wakes it.
+        takeHandoffs()
+        let busy: UInt64
+        do {
+            busy = try loop.turn(mayWait: mayWait)
+        } catch {
+            // epoll_wait(2) fails only for arguments that are wrong.
+            preconditionFailure("\(error)")
+        }
+        load.lastTurn.store(loop.now, ordering: .relaxed)
+        return busy
+    }
+
+    /// A number for a connection or session that no other of this process has.
+    func makeIdentifier() -> UInt64 {
+        nextIdentifier += 1
+        return UInt64(index + 1) << 48 | nextIdentifier
+    }
+
+    // MARK: Placement
+
+    /// The worker that should carry the next connection: the one with the fewest, this one where it is among them.
+    func leastLoadedWorker() -> Int {
+        var best = index
+        var fewest = load.connections.load(ordering: .relaxed)
+        for other in loads.indices where other != index {
+            let count = loads[other].connections.load(ordering: .relaxed)
+            if count < fewest {
+                fewest = count
+                best = other
+            }
+        }
+        return best
+    }
+
+    /// Gives an accepted connection to another worker. False where its queue is full.
+    func handOver(_ handoff: Handoff, to worker: Int) -> Bool {
+        guard loads[worker].handoffs.push(handoff) else { return false }
+        loads[worker].connections.add(1, ordering: .relaxed)
+        threads[worker].wake()
+        return true
+    }
+
+    /// Takes what other workers accepted for this one.
+    func takeHandoffs() {
+        while let handoff = load.handoffs.pop() {
+            load.connections.subtract(1, ordering: .relaxed)
+            if let stream = streams[handoff.stream] {
+                stream.take(handoff)
+            } else {
+                // The stream ended meanwhile. It waits for its workers, so this is not reached; close all the same.
+                FileDescriptor(adopting: handoff.descriptor).close()
+                budget.giveConnection()
+            }
+        }
+    }
+
+    // MARK: Waiting for something to be free
+
+    /// Calls `token`'s owner when a connection of this worker ends.
+    func resumeWhenConnectionEnds(_ token: EventToken) {
+        pausedListeners.append(token)
+    }
+
+    /// Calls `token`'s owner when kept bytes were given back.
+    func resumeWhenSlabsAreFree(_ token: EventToken) {
+        slabWaiters.append(token)
+    }
+
+    func connectionEnded() {
+        budget.giveConnection()
+        load.connections.subtract(1, ordering: .relaxed)
+        wake(&pausedListeners)
+    }
+
+    func slabsWereFreed() {
+        wake(&slabWaiters)
+    }
+
+    private func wake(_ tokens: inout [EventToken]) {
+        if tokens.isEmpty { return }
+        for token in tokens { loop.defer(token) }
+        tokens.removeAll(keepingCapacity: true)
+    }
+}
+
+/// A stream as one worker has it.
+protocol WorkerStream: AnyObject {
+    /// Takes a connection that another worker accepted. UDP has none.
+    func take(_ handoff: Handoff)
+}

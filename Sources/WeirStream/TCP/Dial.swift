@@ -1,0 +1,107 @@
+import Glibc
+import LinuxIO
+
+/// The attempts to reach one upstream of one connection: its addresses in order, a new attempt when one fails or takes
+/// long (RFC 8305), the first that succeeds wins. Owns the sockets of the attempts.
+final class Dial {
+    private struct Attempt {
+        let number: CInt
+        let family: Socket.Family
+        let lane: Int
+        let address: SocketAddress
+    }
+
+    let upstream: Int
+    let startedAt: UInt64
+    /// Whether the upstream's name has no answer yet.
+    var isWaitingForName = false
+    /// The last failure, for the reason and the log.
+    private(set) var lastError: SystemError?
+    private var candidates: ArraySlice<SocketAddress> = []
+    private var attempts: [Attempt] = []
+    private var nextLane = 1
+
+    /// Descriptor lanes of an ``EventToken`` that an attempt can have.
+    private static let mostAttempts = 7
+
+    init(upstream: Int, startedAt: UInt64) {
+        self.upstream = upstream
+        self.startedAt = startedAt
+    }
+
+    deinit {
+        for attempt in attempts { FileDescriptor(adopting: attempt.number).close() }
+    }
+
+    func setCandidates(_ addresses: [SocketAddress]) {
+        isWaitingForName = false
+        candidates = addresses[...]
+    }
+
+    /// Whether nothing is under way and nothing is left to try.
+    var isExhausted: Bool { attempts.isEmpty && (candidates.isEmpty || nextLane > Self.mostAttempts) }
+    /// Whether another address is left to try.
+    var hasMore: Bool { !candidates.isEmpty && nextLane <= Self.mostAttempts }
+
+    enum Step: ~Copyable {
+        /// An attempt is under way.
+        case started
+        /// Connected at once.
+        case connected(Socket, SocketAddress, lane: Int)
+        /// This address failed; perhaps there are others.
+        case failed
+    }
+
+    /// Tries the next address.
+    func startNext(settings: TCPSettings, loop: EventLoop, token: EventToken) -> Step {
+        guard hasMore, let address = candidates.popFirst() else { return .failed }
+        let lane = nextLane
+        nextLane += 1
+        do throws(SystemError) {
+            let socket = try Socket(.stream, family: Socket.family(of: address))
+            socket.setTCPOptions(settings)
+            let result = socket.connect(to: address)
+            if case .failed(let error) = result { throw error }
+            try loop.add(socket.number, .relay, token: token.with(lane: lane))
+            if case .connected = result { return .connected(socket, address, lane: lane) }
+            let family = socket.family
+            attempts.append(Attempt(number: socket.release(), family: family, lane: lane, address: address))
+            return .started
+        } catch {
+            lastError = error
+            return .failed
+        }
+    }
+
+    /// What an event says of an attempt.
+    func finish(lane: Int, events: EventSet) -> Step {
+        guard let index = attempts.firstIndex(where: { $0.lane == lane }) else { return .started }
+        let attempt = attempts[index]
+        let failed = events.contains(.error) || events.contains(.hangup)
+        guard failed || events.contains(.writable) else { return .started }
+        attempts.remove(at: index)
+        let socket = Socket(adopting: attempt.number, family: attempt.family)
+        // A connection that was made and reset at once has both: its error is told by the first read.
+        if failed, let error = socket.takeError() {
+            lastError = error
+            return .failed
+        }
+        return .connected(socket, attempt.address, lane: lane)
+    }
+}
+
+extension DialFailure {
+    /// The reason behind a failed socket or connect call; a dial without any address failed for its name.
+    init(_ error: SystemError?) {
+        switch error?.code {
+        case ECONNREFUSED: self = .refused
+        case ETIMEDOUT: self = .timeout
+        case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN, EAFNOSUPPORT: self = .unreachable
+        case ECONNRESET: self = .reset
+        case EMFILE, ENFILE: self = .descriptorLimit
+        case EADDRNOTAVAIL: self = .addressUnavailable
+        case EACCES, EPERM: self = .permission
+        default: self = .other
+        }
+    }
+}

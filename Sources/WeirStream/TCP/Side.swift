@@ -1,0 +1,69 @@
+import LinuxIO
+
+/// One socket of a relayed connection, with what epoll said of it last.
+///
+/// The socket is registered once, edge-triggered: `isReadable` and `isWritable` hold until a call says otherwise.
+struct Side: ~Copyable {
+    var socket: Socket?
+    var isReadable = false
+    var isWritable = true
+    /// An end or an error lies somewhere behind the data: a short read no longer means that the socket is empty.
+    var sawEnd = false
+    /// It broke: nothing more can be written to it. What it sent before can still be read.
+    var isBroken = false
+
+    init(socket: consuming Socket? = nil) {
+        self.socket = socket
+    }
+
+    mutating func note(_ events: EventSet) {
+        if events.contains(.readable) { isReadable = true }
+        if events.contains(.writable) { isWritable = true }
+        if !events.isDisjoint(with: .anyEnd) {
+            sawEnd = true
+            isReadable = true
+            // A write then tells what happened, where no read is allowed to.
+            isWritable = true
+        }
+    }
+
+    mutating func receive(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
+        guard socket != nil else { return .wouldBlock }
+        return unsafe socket!.receive(into: buffer)
+    }
+
+    mutating func send(_ bytes: UnsafeRawBufferPointer) -> WriteResult {
+        guard socket != nil else { return .wouldBlock }
+        return unsafe socket!.send(bytes)
+    }
+
+    /// Sends FIN. A connection that is gone already says so at the next read.
+    mutating func finishWriting() {
+        try? socket?.shutdownWriting()
+    }
+
+    /// Whether everything that was sent reached the peer's kernel.
+    var isAcknowledged: Bool { unacknowledgedBytes == 0 }
+    /// Bytes sent that have not reached it yet.
+    var unacknowledgedBytes: Int { socket?.unacknowledgedBytes() ?? 0 }
+
+    /// Closes the socket: with RST, or with FIN after what was sent.
+    mutating func close(withReset: Bool) {
+        guard let socket = socket.take() else { return }
+        if withReset { socket.closeWithReset() } else { socket.close() }
+    }
+}
+
+/// One direction of a relayed connection.
+struct Flow {
+    /// Bytes read from its source.
+    var byteCount: UInt64 = 0
+    /// Read, and not yet taken by the sink.
+    var backlog = Backlog()
+    /// The source will send no more.
+    var isSourceAtEnd = false
+    /// The sink was told so.
+    var isFinished = false
+    /// A hook holds it back.
+    var isThrottled = false
+}

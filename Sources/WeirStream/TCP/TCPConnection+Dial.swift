@@ -1,0 +1,158 @@
+import LinuxIO
+
+extension TCPConnection: PreDialing {
+    /// RFC 8305 section 5: the recommended Connection Attempt Delay, in nanoseconds.
+    private static let attemptDelay: UInt64 = 250_000_000
+
+    // MARK: The hook
+
+    /// Lets the hook decide, elsewhere.
+    func startPreDial(_ hook: @escaping StreamHooks.PreDial) {
+        guard core.enterPreDial() else {
+            reject(.hook)
+            return
+        }
+        phase = .deciding
+        mainTimer = core.loop.schedule(
+            after: route.settings.preDialTimeout.clampedNanoseconds, token: token.with(lane: TimerLane.main))
+        preDialTask = PreDial.start(hook, context: context, token: token, worker: listener.serving.workers[core.index])
+    }
+
+    func preDialEnded(_ decision: DialDecision) {
+        guard phase == .deciding, preDialTask != nil else { return }
+        leavePreDial()
+        switch decision {
+        case .dial: beginDial(upstream: 0)
+        case .dialUpstream(let index) where route.upstreams.indices.contains(index): beginDial(upstream: index)
+        case .dialUpstream: reject(.noUpstream)
+        case .reject(let reason): reject(reason)
+        }
+    }
+
+    func preDialTimedOut() {
+        route.observer?.timedOut(context, kind: .preDial)
+        leavePreDial()
+        reject(.hook)
+    }
+
+    private func leavePreDial() {
+        guard let task = preDialTask else { return }
+        task.cancel()
+        preDialTask = nil
+        core.leavePreDial()
+        core.loop.cancel(&mainTimer)
+        route.observer?.preDialFinished(context, duration: .nanoseconds(core.loop.now - openedAt))
+    }
+
+    // MARK: The dial
+
+    /// Dials an upstream of the route, and those behind it where it cannot be reached.
+    func beginDial(upstream index: Int) {
+        phase = .dialing
+        if mainTimer.isNone {
+            dialDeadline = core.loop.now &+ route.settings.dialTimeout.clampedNanoseconds
+            mainTimer = core.loop.schedule(at: dialDeadline, token: token.with(lane: TimerLane.main))
+        }
+        dial = Dial(upstream: index, startedAt: core.loop.now)
+        askForAddresses()
+    }
+
+    private func askForAddresses() {
+        guard let dial else { return }
+        let state = route.upstreams[dial.upstream]
+        switch state.answer {
+        case .pending:
+            dial.isWaitingForName = true
+            state.wait(token)
+        case .unresolvable:
+            dialFailed(.dns)
+        case .addresses(let all):
+            let others = all.filter { !core.ownListeners.wouldLoop(.tcp, $0) }
+            if others.isEmpty {
+                dialFailed(.loop)
+            } else {
+                dial.setCandidates(others)
+                startNextAttempt()
+            }
+        }
+    }
+
+    /// The name has an answer now.
+    func dialDeferred() {
+        if dial?.isWaitingForName == true { askForAddresses() }
+    }
+
+    /// Tries addresses until an attempt is under way.
+    func startNextAttempt() {
+        while let dial, dial.hasMore {
+            switch dial.startNext(settings: route.settings, loop: core.loop, token: token) {
+            case .failed: continue
+            case .connected(let socket, let address, let lane):
+                dialSucceeded(socket, address, lane: lane, events: .writable)
+                return
+            case .started:
+                if dial.hasMore {
+                    _ = core.loop.schedule(
+                        after: Self.attemptDelay, token: token.with(lane: TimerLane.stagger))
+                }
+                return
+            }
+        }
+        if let dial, dial.isExhausted { dialFailed(DialFailure(dial.lastError)) }
+    }
+
+    func dialNews(_ events: EventSet, lane: Int) {
+        guard let dial else { return }
+        switch dial.finish(lane: lane, events: events) {
+        case .started: return
+        case .failed: startNextAttempt()
+        case .connected(let socket, let address, let lane):
+            dialSucceeded(socket, address, lane: lane, events: events)
+        }
+    }
+
+    private func dialSucceeded(_ socket: consuming Socket, _ address: SocketAddress, lane: Int, events: EventSet) {
+        guard let dial else { return }
+        core.loop.cancel(&mainTimer)
+        upstreamIndex = dial.upstream
+        upstream.socket = consume socket
+        upstream.isReadable = false
+        upstream.note(events)
+        upstreamLane = lane
+        context.upstreamAddress = address
+        self.dial = nil
+        phase = .relaying
+        lastActivity = core.loop.now
+        route.observer?.dialled(
+            context, upstream: dial.upstream, duration: .nanoseconds(core.loop.now - dial.startedAt))
+        armSilenceTimer()
+        relay()
+    }
+
+    func dialTimedOut() {
+        guard let dial else { return }
+        mainTimer = .none
+        route.observer?.timedOut(context, kind: .dial)
+        dialFailed(dial.isWaitingForName ? .dns : .timeout, isLast: true)
+    }
+
+    private func dialFailed(_ reason: DialFailure, isLast: Bool = false) {
+        guard let dial else { return }
+        self.dial = nil
+        route.observer?.dialFailed(context, upstream: dial.upstream, reason: reason, detail: dial.lastError)
+        route.requestRefresh(dial.upstream, now: core.loop.now)
+        if !isLast, dial.upstream + 1 < route.upstreams.count {
+            beginDial(upstream: dial.upstream + 1)
+        } else {
+            end(.dialFailed, withReset: true)
+        }
+    }
+
+    /// The connection ends while it is being decided over or dialled.
+    func cancelDial() {
+        leavePreDial()
+        guard let dial else { return }
+        self.dial = nil
+        route.observer?.dialFailed(context, upstream: dial.upstream, reason: .canceled, detail: nil)
+    }
+}

@@ -1,0 +1,188 @@
+import Glibc
+import LinuxIO
+
+/// How long, and how much, a side that is to be reset is still owed.
+struct Flushing {
+    var startedAt: UInt64 = 0
+    var lastProgress: UInt64 = 0
+    var owed = Int.max
+    var nextCheck: UInt64 = 1_000_000
+
+    /// Without any progress, flushing ends after this many nanoseconds.
+    static let longestStall: UInt64 = 5_000_000_000
+    /// However much progress there is, it ends after this many.
+    static let longest: UInt64 = 30_000_000_000
+    static let slowestCheck: UInt64 = 100_000_000
+}
+
+extension ConnectionCloseReason {
+    /// Why a side broke, as a read or write told it.
+    init(_ error: SystemError, isClient: Bool) {
+        switch error.code {
+        case ECONNRESET, EPIPE: self = isClient ? .clientReset : .upstreamReset
+        case ETIMEDOUT: self = .timeout
+        default: self = .error
+        }
+    }
+}
+
+extension TCPConnection {
+    // MARK: Looking whether something ended
+
+    /// After every move: passes on what ended, and ends what is over.
+    func settle() {
+        guard phase == .relaying || phase == .flushing else { return }
+        if client.isBroken || upstream.isBroken {
+            settleBroken()
+        } else if ingress.isFinished, egress.isFinished {
+            end(firstEnd == .egress ? .upstreamEOF : .clientEOF, withReset: false)
+        } else if ingress.isSourceAtEnd != egress.isSourceAtEnd, !isHalfCloseTimed {
+            isHalfCloseTimed = true
+            armSilenceTimer()
+        }
+    }
+
+    /// One side broke. The other one gets all that the broken side sent, and then the reset.
+    private func settleBroken() {
+        let reason = brokenReason ?? .error
+        if client.isBroken, upstream.isBroken {
+            end(reason, withReset: true)
+            return
+        }
+        let isClientBroken = client.isBroken
+        if isClientBroken { discard(&egress, .egress) } else { discard(&ingress, .ingress) }
+        let (isAtEnd, isEmpty) =
+            isClientBroken
+            ? (ingress.isSourceAtEnd, ingress.backlog.isEmpty) : (egress.isSourceAtEnd, egress.backlog.isEmpty)
+        // A reset throws away what the kernel has not delivered yet: wait for that, too.
+        if isAtEnd, isEmpty, isClientBroken ? upstream.isAcknowledged : client.isAcknowledged {
+            end(reason, withReset: true)
+        } else if phase != .flushing {
+            beginFlushing()
+        }
+    }
+
+    private func beginFlushing() {
+        phase = .flushing
+        core.loop.cancel(&mainTimer)
+        flushing.startedAt = core.loop.now
+        flushing.lastProgress = core.loop.now
+        scheduleFlushCheck()
+        relay()
+    }
+
+    private func scheduleFlushCheck() {
+        _ = core.loop.schedule(after: flushing.nextCheck, token: token.with(lane: TimerLane.flush))
+        flushing.nextCheck = min(flushing.nextCheck * 2, Flushing.slowestCheck)
+    }
+
+    /// Nothing tells when a peer's kernel has acknowledged all: asks again and again, for a bounded time.
+    func checkFlushed() {
+        relay()
+        guard phase == .flushing else { return }
+        let isClientBroken = client.isBroken
+        let unacknowledged = isClientBroken ? upstream.unacknowledgedBytes : client.unacknowledgedBytes
+        let owed = unacknowledged + (isClientBroken ? ingress.backlog.count : egress.backlog.count)
+        let now = core.loop.now
+        if owed < flushing.owed {
+            flushing.owed = owed
+            flushing.lastProgress = now
+        }
+        if now - flushing.lastProgress > Flushing.longestStall || now - flushing.startedAt > Flushing.longest {
+            end(brokenReason ?? .error, withReset: true)
+        } else {
+            scheduleFlushCheck()
+        }
+    }
+
+    // MARK: Silence
+
+    /// How much silence ends the connection, in nanoseconds, and what that is called.
+    private var silence: (limit: UInt64, kind: TimeoutKind)? {
+        let idle = route.settings.idleTimeout.map { ($0.clampedNanoseconds, TimeoutKind.idle) }
+        guard ingress.isSourceAtEnd != egress.isSourceAtEnd else { return idle }
+        let halfClose = (route.settings.halfCloseTimeout.clampedNanoseconds, TimeoutKind.halfClose)
+        if let idle, idle.0 <= halfClose.0 { return idle }
+        return halfClose
+    }
+
+    /// One timer for all silence: activity only stores the time, and the timer looks at it when it fires.
+    func armSilenceTimer() {
+        guard let (limit, _) = silence else { return }
+        core.loop.cancel(&mainTimer)
+        mainTimer = core.loop.schedule(
+            at: lastActivity.addingReportingOverflow(limit).overflow ? .max : lastActivity + limit,
+            token: token.with(lane: TimerLane.main))
+    }
+
+    func checkSilence() {
+        mainTimer = .none
+        guard let (limit, kind) = silence else { return }
+        let now = core.loop.now
+        if ingress.isThrottled || egress.isThrottled { lastActivity = now }
+        if now - min(now, lastActivity) >= limit {
+            route.observer?.timedOut(context, kind: kind)
+            end(.timeout, withReset: true)
+        } else {
+            armSilenceTimer()
+        }
+    }
+
+    // MARK: Ending
+
+    /// The drain time of the stream is over.
+    func endDrained() {
+        guard phase != .closed else { return }
+        route.observer?.timedOut(context, kind: .drain)
+        cancelDial()
+        end(.drained, withReset: true)
+    }
+
+    /// The process, or the owner of the stream, wants everything gone.
+    func endKilled() {
+        guard phase != .closed else { return }
+        cancelDial()
+        end(.killed, withReset: true)
+    }
+
+    /// Ends the connection before any dial.
+    func reject(_ reason: RejectReason) {
+        guard release(withReset: true) else { return }
+        route.observer?.rejected(context, reason: reason)
+        listener.forget(self)
+    }
+
+    /// Ends the connection, once. `withReset` tells both sides that it did not end well.
+    func end(_ reason: ConnectionCloseReason, withReset: Bool) {
+        guard release(withReset: withReset) else { return }
+        route.observer?.connectionClosed(
+            context, reason: reason,
+            totals: FlowTotals(
+                duration: .nanoseconds(core.loop.now - min(core.loop.now, openedAt)),
+                ingressBytes: ingress.byteCount, egressBytes: egress.byteCount, ingressDatagrams: 0,
+                egressDatagrams: 0, upstream: upstreamIndex))
+        listener.forget(self)
+    }
+
+    /// Gives everything back. False where that was done before.
+    private func release(withReset: Bool) -> Bool {
+        guard phase != .closed else { return false }
+        phase = .closed
+        discard(&ingress, .ingress)
+        discard(&egress, .egress)
+        core.loop.cancel(&mainTimer)
+        dial = nil
+        client.close(withReset: withReset)
+        upstream.close(withReset: withReset)
+        core.loop.remove(token)
+        return true
+    }
+
+    /// What was read and cannot be delivered any more is counted.
+    private func discard(_ flow: inout Flow, _ direction: Direction) {
+        guard !flow.backlog.isEmpty else { return }
+        let count = core.slabs.clear(&flow.backlog)
+        core.slabsWereFreed()
+        route.observer?.discarded(context, direction: direction, byteCount: count)
+    }
+}

@@ -1,0 +1,174 @@
+import LinuxIO
+
+extension TCPConnection {
+    enum PumpOutcome {
+        case done
+        /// A hook ended the connection; this many bytes were read and not passed on.
+        case closedByHook(discarded: Int)
+    }
+
+    /// Moves what can be moved, both ways, and looks whether something ended.
+    func relay() {
+        if phase == .relaying {
+            if case .closedByHook(let count) = pump(.ingress, &client, &upstream, &ingress) {
+                endByHook(.ingress, discarded: count)
+                return
+            }
+            if case .closedByHook(let count) = pump(.egress, &upstream, &client, &egress) {
+                endByHook(.egress, discarded: count)
+                return
+            }
+        } else if phase == .flushing {
+            // What the broken side had sent still goes to the other one; nothing goes the other way any more.
+            let outcome =
+                client.isBroken
+                ? pump(.ingress, &client, &upstream, &ingress) : pump(.egress, &upstream, &client, &egress)
+            if case .closedByHook(let count) = outcome {
+                endByHook(client.isBroken ? .ingress : .egress, discarded: count)
+                return
+            }
+        }
+        settle()
+    }
+
+    private func endByHook(_ direction: Direction, discarded count: Int) {
+        if count > 0 { route.observer?.discarded(context, direction: direction, byteCount: count) }
+        end(.hook, withReset: true)
+    }
+
+    /// Moves one direction until a side has nothing more to give or takes nothing more, or the budget of this turn is
+    /// spent. Never reads what it could not keep.
+    private func pump(
+        _ direction: Direction, _ source: inout Side, _ sink: inout Side, _ flow: inout Flow
+    ) -> PumpOutcome {
+        var budget = WorkerCore.bytesPerTurn
+        while true {
+            if !flow.backlog.isEmpty {
+                guard writeBacklog(direction, &sink, &flow) else { return .done }
+            }
+            if flow.isSourceAtEnd {
+                // A source that broke did not end: its FIN is not ours to invent.
+                if !flow.isFinished, !source.isBroken, !sink.isBroken {
+                    flow.isFinished = true
+                    sink.finishWriting()
+                }
+                return .done
+            }
+            guard source.isReadable, !flow.isThrottled, !sink.isBroken else { return .done }
+            guard budget > 0 else {
+                core.loop.defer(token.with(lane: Self.clientLane))
+                return .done
+            }
+            let limit = readLimit
+            guard limit > 0 else {
+                core.resumeWhenSlabsAreFree(token)
+                return .done
+            }
+            let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: core.readBuffer[..<limit])
+            switch unsafe source.receive(into: buffer) {
+            case .bytes(let count):
+                // A short read has emptied the socket, unless an end came with the data: then no new edge will come.
+                if count < limit, !source.sawEnd { source.isReadable = false }
+                budget -= count
+                flow.byteCount += UInt64(count)
+                lastActivity = core.loop.now
+                let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
+                guard unsafe passOn(direction, bytes, &sink, &flow)
+                else { return .closedByHook(discarded: count) }
+            case .wouldBlock:
+                source.isReadable = false
+            case .endOfStream:
+                flow.isSourceAtEnd = true
+                source.isReadable = false
+                if firstEnd == nil { firstEnd = direction }
+            case .failed(let error):
+                flow.isSourceAtEnd = true
+                source.isReadable = false
+                broke(&source, isClient: direction == .ingress, error)
+            }
+        }
+    }
+
+    private var readLimit: Int {
+        min(WorkerCore.readBufferSize, core.slabs.availableBytes, route.hooks.largestRead ?? .max)
+    }
+
+    /// Hands bytes to the hook and writes them through; what the sink does not take is kept. False where the hook
+    /// closes.
+    private func passOn(
+        _ direction: Direction, _ bytes: UnsafeRawBufferPointer, _ sink: inout Side, _ flow: inout Flow
+    ) -> Bool {
+        if let onRead = route.hooks.onRead {
+            let event = ReadEvent(
+                context: context, direction: direction, byteCount: bytes.count, readCount: 1)
+            switch onRead(event) {
+            case .forward: break
+            case .pause(let time): throttle(direction, time, &flow)
+            case .close: return false
+            }
+        }
+        switch unsafe sink.send(bytes) {
+        case .bytes(let count):
+            if count == bytes.count { return true }
+            unsafe core.slabs.append(UnsafeRawBufferPointer(rebasing: bytes[count...]), to: &flow.backlog)
+        case .wouldBlock:
+            unsafe core.slabs.append(bytes, to: &flow.backlog)
+        case .failed(let error):
+            unsafe core.slabs.append(bytes, to: &flow.backlog)
+            broke(&sink, isClient: direction == .egress, error)
+        }
+        sink.isWritable = false
+        if !sink.isBroken { route.observer?.paused(context, direction: direction, cause: .backpressure) }
+        return true
+    }
+
+    /// Writes kept bytes. Returns whether all are gone.
+    private func writeBacklog(_ direction: Direction, _ sink: inout Side, _ flow: inout Flow) -> Bool {
+        guard sink.isWritable, !sink.isBroken else { return false }
+        while !flow.backlog.isEmpty {
+            let front = unsafe core.slabs.front(of: flow.backlog)
+            switch unsafe sink.send(front) {
+            case .bytes(let count):
+                core.slabs.dropFront(count, of: &flow.backlog)
+                core.slabsWereFreed()
+                lastActivity = core.loop.now
+                if count < front.count {
+                    sink.isWritable = false
+                    return false
+                }
+            case .wouldBlock:
+                sink.isWritable = false
+                return false
+            case .failed(let error):
+                sink.isWritable = false
+                broke(&sink, isClient: direction == .egress, error)
+                return false
+            }
+        }
+        return true
+    }
+
+    /// The first break names the reason; whatever the side sent before it is still read.
+    private func broke(_ side: inout Side, isClient: Bool, _ error: SystemError) {
+        side.isBroken = true
+        side.sawEnd = true
+        side.isReadable = true
+        if brokenReason == nil { brokenReason = ConnectionCloseReason(error, isClient: isClient) }
+    }
+
+    // MARK: Throttling
+
+    private func throttle(_ direction: Direction, _ time: Duration, _ flow: inout Flow) {
+        flow.isThrottled = true
+        let lane = direction == .ingress ? TimerLane.ingressPause : TimerLane.egressPause
+        _ = core.loop.schedule(after: time.clampedNanoseconds, token: token.with(lane: lane))
+        route.observer?.paused(context, direction: direction, cause: .throttle)
+    }
+
+    func throttleEnded(_ direction: Direction) {
+        if direction == .ingress { ingress.isThrottled = false } else { egress.isThrottled = false }
+        // Time under a throttle is not silence.
+        lastActivity = core.loop.now
+        relay()
+    }
+}

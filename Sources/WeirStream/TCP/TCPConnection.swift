@@ -1,0 +1,136 @@
+import LinuxIO
+
+/// One proxied TCP connection: the client's socket, the upstream's, and what flows between them.
+///
+/// Its life: perhaps a pre-dial hook, the dial, the relay, and where a side broke a short time of flushing. Each part
+/// has a file; this one holds the state and the way in. Confined to its worker.
+final class TCPConnection: EventHandler {
+    enum Phase {
+        /// A pre-dial hook runs.
+        case deciding
+        /// An upstream is being dialled.
+        case dialing
+        /// Bytes flow.
+        case relaying
+        /// One side broke: what the other one is still owed is on its way, then it is reset.
+        case flushing
+        case closed
+    }
+
+    /// Descriptor 0 is the client; 1 to 7 are attempts to reach the upstream.
+    static let clientLane = 0
+
+    enum TimerLane {
+        static let main = 0
+        static let stagger = 1
+        static let ingressPause = 2
+        static let egressPause = 3
+        static let flush = 4
+    }
+
+    let context: StreamContext
+    let route: StreamRoute<TCPSettings>
+    let listener: TCPListener
+    var token = EventToken.unowned
+    /// Its index in the listener's list.
+    var place = 0
+
+    var phase = Phase.deciding
+    var client: Side
+    var upstream = Side()
+    var upstreamLane = -1
+    var ingress = Flow()
+    var egress = Flow()
+
+    /// The coarse time of the last byte moved.
+    var lastActivity: UInt64
+    let openedAt: UInt64
+    /// Deadline of the hook, of the dial, or of silence, whichever the phase has.
+    var mainTimer = TimerWheel.Identifier.none
+    var dial: Dial?
+    var dialDeadline: UInt64 = 0
+    var preDialTask: Task<Void, Never>?
+    var upstreamIndex: Int?
+    /// The direction that ended first.
+    var firstEnd: Direction?
+    /// Whether the timer for a half-closed connection was armed.
+    var isHalfCloseTimed = false
+    /// Set by the first break; it outranks any end.
+    var brokenReason: ConnectionCloseReason?
+    /// When flushing began, and how much was owed when something last moved.
+    var flushing = Flushing()
+
+    var core: WorkerCore { listener.core }
+
+    init(
+        client: consuming Socket, context: StreamContext, route: StreamRoute<TCPSettings>, listener: TCPListener
+    ) {
+        self.client = Side(socket: client)
+        self.context = context
+        self.route = route
+        self.listener = listener
+        openedAt = listener.core.loop.now
+        lastActivity = openedAt
+    }
+
+    /// Registers the client and begins. The connection may have ended when this returns.
+    func start() {
+        token = core.loop.insert(self)
+        guard let number = client.socket?.number else { return }
+        do {
+            // From here on a client that goes away is seen, also while the upstream is being dialled.
+            try core.loop.add(number, .relay, token: token.with(lane: Self.clientLane))
+        } catch {
+            end(.error, withReset: true)
+            return
+        }
+        if let hook = route.hooks.preDial { startPreDial(hook) } else { beginDial(upstream: 0) }
+    }
+
+    // MARK: Events
+
+    func descriptorReady(_ events: EventSet, lane: Int) {
+        switch phase {
+        case .closed: return
+        case .deciding, .dialing:
+            if events.isEmpty {
+                dialDeferred()
+            } else if lane == Self.clientLane {
+                clientNews(events)
+            } else {
+                dialNews(events, lane: lane)
+            }
+        case .relaying, .flushing:
+            if lane == Self.clientLane {
+                client.note(events)
+            } else if lane == upstreamLane {
+                upstream.note(events)
+            }
+            relay()
+        }
+    }
+
+    /// Before the relay only a client that broke matters; its data, or its FIN, waits in the kernel.
+    private func clientNews(_ events: EventSet) {
+        client.note(events)
+        if events.contains(.error) || events.contains(.hangup) {
+            client.isBroken = true
+            cancelDial()
+            end(.clientReset, withReset: true)
+        }
+    }
+
+    func timerFired(lane: Int, deadline: UInt64) {
+        switch (phase, lane) {
+        case (.closed, _): return
+        case (.deciding, TimerLane.main): preDialTimedOut()
+        case (.dialing, TimerLane.main): dialTimedOut()
+        case (.dialing, TimerLane.stagger): startNextAttempt()
+        case (.relaying, TimerLane.main): checkSilence()
+        case (_, TimerLane.ingressPause): throttleEnded(.ingress)
+        case (_, TimerLane.egressPause): throttleEnded(.egress)
+        case (.flushing, TimerLane.flush): checkFlushed()
+        default: return
+        }
+    }
+}

@@ -1,0 +1,218 @@
+import Glibc
+import LinuxIO
+
+/// A TCP stream on one worker: its listening socket and its connections.
+final class TCPListener: EventHandler, DrainingStream {
+    let core: WorkerCore
+    let serving: StreamServing
+    /// What new connections follow.
+    var route: StreamRoute<TCPSettings>
+    private var socket: Socket?
+    private var token: EventToken?
+    private var connections: ContiguousArray<TCPConnection> = []
+    private var isPaused = false
+    private var isClosing = false
+    private var isDone = false
+    private var drainTimer = TimerWheel.Identifier.none
+
+    private enum TimerLane {
+        static let resume = 0
+        static let drain = 1
+    }
+
+    /// A listener that ran out of something tries again this often, in nanoseconds, besides being called when a
+    /// connection of its worker ends.
+    private static let retryInterval: UInt64 = 100_000_000
+    private static let backlog = 4096
+
+    init(core: WorkerCore, plan: StreamPlan<TCPSettings>, serving: StreamServing) {
+        self.core = core
+        self.serving = serving
+        route = StreamRoute(plan)
+        token = core.loop.insert(self)
+    }
+
+    /// Begins to listen on a bound socket.
+    func listen(_ bound: consuming Socket) throws(SystemError) {
+        guard let token else { return }
+        try bound.listen(backlog: Self.backlog)
+        try core.loop.add(bound.number, .readable, token: token)
+        socket = consume bound
+    }
+
+    // MARK: Accepting
+
+    func descriptorReady(_ events: EventSet, lane: Int) {
+        if isPaused { resume() } else { accept(atMost: WorkerCore.acceptsPerTurn) }
+    }
+
+    /// Accepts until nobody waits, or something runs out. Returns whether somebody may still wait.
+    @discardableResult
+    private func accept(atMost limit: Int) -> Bool {
+        for _ in 0..<limit {
+            guard socket != nil else { return false }
+            guard core.budget.takeConnection() else {
+                pause()
+                return false
+            }
+            switch socket!.accept() {
+            case .accepted(let client, let address):
+                place(client, address)
+            case .wouldBlock:
+                core.budget.giveConnection()
+                return false
+            case .failed(let error):
+                core.budget.giveConnection()
+                let reason = AcceptErrorReason(error)
+                route.observer?.acceptFailed(reason: reason, error: error, worker: core.index)
+                // Errors of one connection only (accept(2)) do not keep the next one waiting.
+                if reason == .descriptorLimit || reason == .memory {
+                    pause()
+                    return false
+                }
+            }
+        }
+        return true
+    }
+
+    private func place(_ client: consuming Socket, _ address: SocketAddress) {
+        let worker = isClosing ? core.index : core.leastLoadedWorker()
+        if worker == core.index {
+            open(client, address)
+            return
+        }
+        let number = client.release()
+        let handoff = Handoff(descriptor: number, stream: serving.number)
+        if !core.handOver(handoff, to: worker) { open(Socket(adopting: number, family: serving.family), address) }
+    }
+
+    func take(_ handoff: Handoff) {
+        let client = Socket(adopting: handoff.descriptor, family: serving.family)
+        do {
+            let address = try client.peerAddress()
+            open(client, address)
+        } catch {
+            // The client is gone before anything began, as in an accept that fails with ECONNABORTED.
+            client.close()
+            core.budget.giveConnection()
+            route.observer?.acceptFailed(reason: .aborted, error: error, worker: core.index)
+        }
+    }
+
+    private func open(_ client: consuming Socket, _ address: SocketAddress) {
+        let route = route
+        let context = StreamContext(
+            id: core.makeIdentifier(), route: route.name, transport: .tcp, clientAddress: address,
+            localAddress: serving.address, upstreams: route.configuredUpstreams, worker: core.index)
+        route.observer?.opened(context)
+        if let reason = refusal(context, route) {
+            client.closeWithReset()
+            core.budget.giveConnection()
+            route.observer?.rejected(context, reason: reason)
+            return
+        }
+        core.load.connections.add(1, ordering: .relaxed)
+        let connection = TCPConnection(client: client, context: context, route: route, listener: self)
+        connection.place = connections.count
+        connections.append(connection)
+        connection.start()
+    }
+
+    private func refusal(_ context: StreamContext, _ route: StreamRoute<TCPSettings>) -> RejectReason? {
+        if let admit = route.hooks.admit, case .reject(let reason) = admit(context) { return reason }
+        return serving.count.enter(limit: route.settings.maxConnections) ? nil : .routeLimit
+    }
+
+    /// A connection has ended and released everything.
+    func forget(_ connection: TCPConnection) {
+        let last = connections.removeLast()
+        if last !== connection {
+            last.place = connection.place
+            connections[connection.place] = last
+        }
+        serving.count.leave()
+        core.connectionEnded()
+        finishIfDone()
+    }
+
+    // MARK: Running out of something
+
+    private func pause() {
+        guard let token, let number = socket?.number else { return }
+        isPaused = true
+        route.observer?.acceptPaused(worker: core.index)
+        // Level-triggered: a waiting client would otherwise wake the loop without end.
+        do {
+            try core.loop.withdraw(number)
+        } catch {
+            preconditionFailure("a registered listener: \(error)")
+        }
+        core.resumeWhenConnectionEnds(token)
+        _ = core.loop.schedule(after: Self.retryInterval, token: token.with(lane: TimerLane.resume))
+    }
+
+    private func resume() {
+        guard isPaused, let token, let number = socket?.number else { return }
+        do {
+            try core.loop.add(number, .readable, token: token)
+            isPaused = false
+        } catch {
+            // No memory for the registration (epoll_ctl(2)): the timer comes again.
+            _ = core.loop.schedule(after: Self.retryInterval, token: token.with(lane: TimerLane.resume))
+        }
+    }
+
+    func timerFired(lane: Int, deadline: UInt64) {
+        if lane == TimerLane.drain { endOfDrain() } else { resume() }
+    }
+
+    // MARK: Ending
+
+    /// Closing resets what still waits in the socket's queue: accept that first.
+    func stopAccepting() {
+        isClosing = true
+        guard socket != nil else { return }
+        var rounds = 0
+        while accept(atMost: WorkerCore.acceptsPerTurn), rounds < 1024 { rounds += 1 }
+        socket.take()?.close()
+    }
+
+    func drain(timeout: Duration) {
+        guard let token, !isDone else { return }
+        if connections.isEmpty {
+            finishIfDone()
+        } else {
+            drainTimer = core.loop.schedule(
+                after: timeout.clampedNanoseconds, token: token.with(lane: TimerLane.drain))
+        }
+    }
+
+    private func endOfDrain() {
+        for connection in connections { connection.endDrained() }
+    }
+
+    func kill() {
+        stopAccepting()
+        for connection in connections { connection.endKilled() }
+        finishIfDone()
+    }
+
+    private func finishIfDone() {
+        guard isClosing, socket == nil, connections.isEmpty, !isDone, let token else { return }
+        isDone = true
+        core.loop.cancel(&drainTimer)
+        core.loop.remove(token)
+        serving.workerFinished()
+    }
+}
+
+extension AcceptErrorReason {
+    init(_ error: SystemError) {
+        switch error.code {
+        case EMFILE, ENFILE: self = .descriptorLimit
+        case ENOMEM, ENOBUFS: self = .memory
+        case ECONNABORTED: self = .aborted
+        default: self = .other
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import LinuxIO
+
+/// What makes a session: who writes, and to which of our addresses.
+struct SessionKey: Hashable {
+    let peer: SocketAddress
+    let localIP: IPAddress
+    /// The interface of a link-local `localIP`.
+    let scope: UInt32
+}
+
+/// Sessions in the order in which they were appended, linked through themselves: appending, removing and finding the
+/// oldest cost the same however many there are.
+struct SessionList {
+    private(set) var first: UDPSession?
+    private var last: UDPSession?
+
+    mutating func append(_ session: UDPSession) {
+        session.isListed = true
+        session.older = last
+        if let last { last.newer = session } else { first = session }
+        last = session
+    }
+
+    /// Does nothing where the session is not in the list.
+    mutating func remove(_ session: UDPSession) {
+        guard session.isListed else { return }
+        session.isListed = false
+        if let older = session.older { older.newer = session.newer } else { first = session.newer }
+        if let newer = session.newer { newer.older = session.older } else { last = session.older }
+        session.older = nil
+        session.newer = nil
+    }
+}

@@ -1,0 +1,203 @@
+import Glibc
+import LinuxIO
+
+/// A UDP stream on one worker: its socket and its table of sessions.
+final class UDPListener: EventHandler, DrainingStream {
+    let core: WorkerCore
+    let serving: StreamServing
+    /// What new sessions follow.
+    var route: StreamRoute<UDPSettings>
+    private(set) var socket: Socket?
+    private var token: EventToken?
+    private var sessions: [SessionKey: UDPSession] = [:]
+    /// Sessions that may be evicted, oldest first.
+    private var unassured = SessionList()
+    private(set) var isDraining = false
+    private var isDone = false
+    private var drainTimer = TimerWheel.Identifier.none
+    private var kernelDrops: UInt32 = 0
+
+    /// How long an assured session may be silent while its stream drains, in nanoseconds.
+    static let drainSilence: UInt64 = 5_000_000_000
+
+    init(core: WorkerCore, plan: StreamPlan<UDPSettings>, serving: StreamServing) {
+        self.core = core
+        self.serving = serving
+        route = StreamRoute(plan)
+        token = core.loop.insert(self)
+    }
+
+    /// Begins to serve a bound socket.
+    func listen(_ bound: consuming Socket) throws(SystemError) {
+        guard let token else { return }
+        try core.loop.add(bound.number, .readable, token: token)
+        socket = consume bound
+    }
+
+    /// UDP sessions stay on the worker whose socket the kernel chose.
+    func take(_ handoff: Handoff) {
+        preconditionFailure("datagram sockets are not handed over")
+    }
+
+    // MARK: Receiving
+
+    func descriptorReady(_ events: EventSet, lane: Int) {
+        // Level-triggered: what a bounded number of batches leaves behind comes again in the next turn.
+        for _ in 0..<WorkerCore.batchesPerTurn {
+            guard socket != nil else { return }
+            switch core.inbox.receive(from: socket!, isConnected: false) {
+            case .received(let count):
+                forward(count)
+                if count < core.inbox.capacity { return }
+            case .wouldBlock: return
+            case .failed:
+                // A pending error of the socket, which this took away: an unconnected socket has none of a peer's.
+                route.observer?.dropped(nil, direction: .ingress, reason: .error, datagrams: 1, worker: core.index)
+                return
+            }
+        }
+    }
+
+    /// Sends a batch on its way: consecutive datagrams of one session leave together.
+    private func forward(_ count: Int) {
+        var current: UDPSession?
+        for index in 0..<count {
+            let datagram = core.inbox.datagram(at: index)
+            countKernelDrops(datagram.droppedByKernel)
+            guard let peer = datagram.peer else { continue }
+            if datagram.isTruncated {
+                route.observer?.dropped(
+                    nil, direction: .ingress, reason: .truncated, datagrams: 1, worker: core.index)
+                continue
+            }
+            let key = SessionKey(
+                peer: peer, localIP: datagram.localIP ?? serving.address.ip, scope: datagram.localScope)
+            if current?.key != key {
+                current?.sendIngress()
+                current = sessions[key] ?? open(key)
+            }
+            current?.add(datagram)
+        }
+        current?.sendIngress()
+    }
+
+    private func countKernelDrops(_ total: UInt32?) {
+        guard let total, total != kernelDrops else { return }
+        let new = Int(total &- kernelDrops)
+        kernelDrops = total
+        route.observer?.dropped(
+            nil, direction: .ingress, reason: .kernelOverflow, datagrams: new, worker: core.index)
+    }
+
+    // MARK: Sessions
+
+    private func open(_ key: SessionKey) -> UDPSession? {
+        let route = route
+        let context = StreamContext(
+            id: core.makeIdentifier(), route: route.name, transport: .udp, clientAddress: key.peer,
+            localAddress: SocketAddress(key.localIP, port: serving.address.port, scope: key.scope),
+            upstreams: route.configuredUpstreams, worker: core.index)
+        route.observer?.opened(context)
+        if let (reason, drop) = refusal(context, route) {
+            route.observer?.rejected(context, reason: reason)
+            route.observer?.dropped(nil, direction: .ingress, reason: drop, datagrams: 1, worker: core.index)
+            return nil
+        }
+        let session = UDPSession(key: key, context: context, route: route, listener: self)
+        sessions[key] = session
+        unassured.append(session)
+        session.start()
+        return session.isClosed ? nil : session
+    }
+
+    private func refusal(
+        _ context: StreamContext, _ route: StreamRoute<UDPSettings>
+    ) -> (RejectReason, DropReason)? {
+        if isDraining { return (.draining, .draining) }
+        if let admit = route.hooks.admit, case .reject(let reason) = admit(context) {
+            return (reason, DropReason(reason))
+        }
+        return makeRoom(route) ? nil : (.sessionLimit, .sessionLimit)
+    }
+
+    /// Takes a place and a descriptor for a session, where needed from the oldest one that is not assured.
+    private func makeRoom(_ route: StreamRoute<UDPSettings>) -> Bool {
+        if !serving.count.enter(limit: route.settings.maxSessions) {
+            guard let oldest = unassured.first else { return false }
+            oldest.end(.evicted)
+            guard serving.count.enter(limit: route.settings.maxSessions) else { return false }
+        }
+        if core.budget.takeSession() { return true }
+        if let oldest = unassured.first {
+            oldest.end(.evicted)
+            if core.budget.takeSession() { return true }
+        }
+        serving.count.leave()
+        return false
+    }
+
+    /// A session's client has spoken again after a reply: it no longer makes room for others.
+    func assure(_ session: UDPSession) {
+        unassured.remove(session)
+    }
+
+    /// A session has ended and released everything.
+    func forget(_ session: UDPSession) {
+        unassured.remove(session)
+        sessions[session.key] = nil
+        serving.count.leave()
+        core.budget.giveSession()
+        finishIfDone()
+    }
+
+    // MARK: Ending
+
+    /// Known sessions go on through the same socket; only new ones are refused.
+    func stopAccepting() {
+        isDraining = true
+    }
+
+    func drain(timeout: Duration) {
+        guard let token, !isDone else { return }
+        for session in sessions.values { session.streamDrains() }
+        if sessions.isEmpty {
+            finishIfDone()
+        } else {
+            drainTimer = core.loop.schedule(after: timeout.clampedNanoseconds, token: token)
+        }
+    }
+
+    /// The drain time is over.
+    func timerFired(lane: Int, deadline: UInt64) {
+        for session in sessions.values { session.endDrained() }
+    }
+
+    func kill() {
+        isDraining = true
+        for session in sessions.values { session.end(.routeRemoved) }
+        finishIfDone()
+    }
+
+    private func finishIfDone() {
+        guard isDraining, sessions.isEmpty, !isDone, let token else { return }
+        isDone = true
+        core.loop.cancel(&drainTimer)
+        socket.take()?.close()
+        core.loop.remove(token)
+        serving.workerFinished()
+    }
+}
+
+extension DropReason {
+    /// What becomes of a datagram whose session was rejected.
+    init(_ reason: RejectReason) {
+        switch reason {
+        case .acl, .proxyProtocol: self = .acl
+        case .routeLimit, .sessionLimit, .perIPLimit: self = .sessionLimit
+        case .rateLimit: self = .rateLimit
+        case .noUpstream: self = .noUpstream
+        case .draining: self = .draining
+        case .hook: self = .error
+        }
+    }
+}

@@ -1,0 +1,267 @@
+import Glibc
+import LinuxIO
+
+extension UDPSession {
+    /// An address that has left its name's answer is given up after this many nanoseconds without a reply.
+    private static let patience: UInt64 = 1_000_000_000
+
+    // MARK: Ingress
+
+    /// Takes a datagram of the client's; it leaves with ``sendIngress()``.
+    func add(_ datagram: ReceivedDatagram) {
+        switch phase {
+        case .closed: drop(.ingress, .error, 1)
+        case .preparing:
+            if unsafe !queue.append(datagram.bytes) { drop(.ingress, .queueFull, 1) }
+        case .open:
+            // Until an address has answered, others may be tried: keep what they would need to see.
+            if !hasReply, !otherAddresses.isEmpty { _ = unsafe queue.append(datagram.bytes) }
+            unsafe core.outbox.add(datagram.bytes)
+            unsafe pendingBytes += datagram.bytes.count
+            pendingCount += 1
+        }
+    }
+
+    /// Sends what was added, in order.
+    func sendIngress() {
+        guard pendingCount > 0 else { return }
+        let count = pendingCount
+        let byteCount = pendingBytes
+        pendingCount = 0
+        pendingBytes = 0
+        if phase == .open {
+            noteIngress()
+            if mayForward(.ingress, count, byteCount) { flush(count) }
+        }
+        core.outbox.removeAll()
+        recover()
+    }
+
+    private func noteIngress() {
+        let now = core.loop.now
+        lastActivity = now
+        if hasReply, !isAssured {
+            isAssured = true
+            listener.assure(self)
+        }
+        let waitingSince = unansweredSince ?? now
+        unansweredSince = waitingSince
+        leaveStaleAddress(waitingSince: waitingSince)
+    }
+
+    /// Asks the hook; what it does not want forwarded is counted here.
+    private func mayForward(_ direction: Direction, _ count: Int, _ byteCount: Int) -> Bool {
+        if direction == .ingress ? isThrottled.ingress : isThrottled.egress {
+            drop(direction, .bandwidth, count)
+            return false
+        }
+        guard let onRead = route.hooks.onRead else { return true }
+        switch onRead(ReadEvent(context: context, direction: direction, byteCount: byteCount, readCount: count)) {
+        case .forward: return true
+        case .pause(let time):
+            if direction == .ingress { isThrottled.ingress = true } else { isThrottled.egress = true }
+            let lane = direction == .ingress ? TimerLane.ingressPause : TimerLane.egressPause
+            _ = core.loop.schedule(after: time.clampedNanoseconds, token: token.with(lane: lane))
+            route.observer?.paused(context, direction: direction, cause: .throttle)
+            return true
+        case .close:
+            route.observer?.discarded(context, direction: direction, byteCount: byteCount)
+            drop(direction, .error, count)
+            end(.hook)
+            return false
+        }
+    }
+
+    /// Sends the outbox to the upstream. An error of an earlier datagram (ICMP) comes up at a later send, which it
+    /// consumes: that one is tried once more.
+    private func flush(_ count: Int) {
+        var first = 0
+        var retried = -1
+        while first < count {
+            guard socket != nil else { return }
+            switch core.outbox.flush(to: socket!, from: first) {
+            case .sent(let sent):
+                countForwarded(.ingress, first..<first + sent)
+                first += sent
+            case .wouldBlock:
+                drop(.ingress, .sendBuffer, count - first)
+                return
+            case .failed(let error):
+                if error.code == EMSGSIZE {
+                    upstreamFailed(.tooBig)
+                    drop(.ingress, .tooLarge, 1)
+                    first += 1
+                } else if retried == first {
+                    drop(.ingress, .error, 1)
+                    first += 1
+                } else {
+                    retried = first
+                    if let reason = UpstreamErrorReason(error) { upstreamFailed(reason) }
+                }
+            }
+        }
+    }
+
+    /// Sends what waited, or what a dead address swallowed, towards the address that the session has now.
+    func sendQueue() {
+        guard !queue.isEmpty else { return }
+        let waiting = queue
+        if hasReply || otherAddresses.isEmpty { queue.removeAll() }
+        lastActivity = core.loop.now
+        if unansweredSince == nil { unansweredSince = core.loop.now }
+        for datagram in waiting.datagrams {
+            guard phase == .open else { return }
+            guard mayForward(.ingress, 1, datagram.count) else { continue }
+            unsafe datagram.withUnsafeBytes { bytes in
+                unsafe core.outbox.add(bytes)
+                flush(1)
+                core.outbox.removeAll()
+            }
+        }
+        recover()
+    }
+
+    // MARK: Egress
+
+    func descriptorReady(_ events: EventSet, lane: Int) {
+        if phase == .preparing {
+            // The upstream's name has an answer now.
+            dial(upstream: upstreamIndex)
+            return
+        }
+        for _ in 0..<WorkerCore.batchesPerTurn {
+            guard phase == .open, socket != nil else { return }
+            switch core.inbox.receive(from: socket!, isConnected: true) {
+            case .received(let count):
+                reply(count)
+                // Edge-triggered: a full batch may have left some behind, a short one has not.
+                if count < core.inbox.capacity { return }
+            case .wouldBlock: return
+            case .failed(let error):
+                upstreamFailed(UpstreamErrorReason(error) ?? .other)
+                recover()
+            }
+        }
+        core.loop.defer(token)
+    }
+
+    private func reply(_ count: Int) {
+        lastActivity = core.loop.now
+        unansweredSince = nil
+        if !hasReply { firstReply() }
+        var added = 0
+        var byteCount = 0
+        for index in 0..<count {
+            let datagram = core.inbox.datagram(at: index)
+            if datagram.isTruncated {
+                drop(.egress, .truncated, 1)
+                continue
+            }
+            unsafe core.outbox.add(
+                datagram.bytes, to: key.peer,
+                from: listener.serving.isWildcard ? (key.localIP, key.scope) : nil, family: listener.serving.family)
+            unsafe byteCount += datagram.bytes.count
+            added += 1
+        }
+        defer { core.outbox.removeAll() }
+        guard added > 0, mayForward(.egress, added, byteCount) else { return }
+        flushReplies(added)
+        if let expected = route.settings.responses, egressDatagrams >= UInt64(expected) { end(.responses) }
+    }
+
+    private func firstReply() {
+        hasReply = true
+        queue.removeAll()
+        otherAddresses = []
+        if let upstreamAddress { route.upstreams[upstreamIndex].prefer(upstreamAddress) }
+    }
+
+    private func flushReplies(_ count: Int) {
+        var first = 0
+        while first < count {
+            guard listener.socket != nil else { return }
+            switch core.outbox.flush(to: listener.socket!, from: first) {
+            case .sent(let sent):
+                countForwarded(.egress, first..<first + sent)
+                first += sent
+            case .wouldBlock:
+                drop(.egress, .sendBuffer, count - first)
+                return
+            case .failed(let error):
+                drop(.egress, error.code == EMSGSIZE ? .tooLarge : .error, 1)
+                first += 1
+            }
+        }
+    }
+
+    // MARK: Counting
+
+    private func countForwarded(_ direction: Direction, _ range: Range<Int>) {
+        var bytes = 0
+        for index in range { bytes += core.outbox.length(at: index) }
+        if direction == .ingress {
+            ingressDatagrams += UInt64(range.count)
+            ingressBytes += UInt64(bytes)
+        } else {
+            egressDatagrams += UInt64(range.count)
+            egressBytes += UInt64(bytes)
+        }
+        route.observer?.forwarded(context, direction: direction, datagrams: range.count, byteCount: bytes)
+    }
+
+    func drop(_ direction: Direction, _ reason: DropReason, _ count: Int) {
+        route.observer?.dropped(
+            context, direction: direction, reason: reason, datagrams: count, worker: core.index)
+    }
+
+    // MARK: Errors of the upstream
+
+    /// The network said that datagrams did not arrive. The session lives; perhaps another address does, too.
+    private func upstreamFailed(_ reason: UpstreamErrorReason) {
+        route.observer?.upstreamFailed(context, upstream: upstreamIndex, reason: reason)
+        if reason == .tooBig { return }
+        sawError = true
+        route.requestRefresh(upstreamIndex, now: core.loop.now)
+    }
+
+    /// After an error, and with the worker's outbox free: tries another address of the name, and sends again what the
+    /// first one swallowed.
+    private func recover() {
+        guard sawError, phase == .open else { return }
+        let before = upstreamAddress
+        if !hasReply, let next = otherAddresses.popFirst() {
+            reconnect(to: next)
+        } else {
+            leaveStaleAddress(waitingSince: unansweredSince ?? core.loop.now)
+        }
+        if upstreamAddress != before { sendQueue() }
+    }
+
+    /// Dials again in place when the address has left its name's answer and errors came or replies stopped.
+    private func leaveStaleAddress(waitingSince: UInt64) {
+        let state = route.upstreams[upstreamIndex]
+        guard upstreamEpoch != state.epoch, let current = upstreamAddress, phase == .open else { return }
+        if state.contains(current) {
+            upstreamEpoch = state.epoch
+            return
+        }
+        guard sawError || core.loop.now - waitingSince > Self.patience, case .addresses(let list) = state.answer,
+            let next = list.first(where: { !core.ownListeners.wouldLoop(.udp, $0) })
+        else { return }
+        upstreamEpoch = state.epoch
+        reconnect(to: next)
+    }
+}
+
+extension UpstreamErrorReason {
+    /// What an ICMP error comes up as (udp(7), icmp(7)); nil for errors of our own side.
+    init?(_ error: SystemError) {
+        switch error.code {
+        case ECONNREFUSED: self = .refused
+        case EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN: self = .unreachable
+        case EMSGSIZE: self = .tooBig
+        case EPROTO, ENOPROTOOPT, ECONNRESET: self = .other
+        default: return nil
+        }
+    }
+}
