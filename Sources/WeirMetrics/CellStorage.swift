@@ -9,7 +9,10 @@ import Synchronization
 @safe
 struct CellStorage {
     static let cellsPerChunk = 1024
-    private static let chunks = Mutex<[UInt]>([])
+    /// The newest block that was allocated for ever; each begins with the address of the one before.
+    private static let newestBlock = Atomic<UInt>(0)
+    /// Words in front of each block: one for that address, the rest keeps the alignment.
+    private static let prefaceWords = 16
 
     let lanes: Int
     private var freeRuns: [Int: [LaneCells]] = [:]
@@ -55,11 +58,19 @@ struct CellStorage {
 
     /// Zeroed words, aligned to two cache lines, that live as long as the process.
     static func allocateForever(words: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
-        let raw = UnsafeMutableRawPointer.allocate(byteCount: words * 8, alignment: 128)
-        unsafe raw.initializeMemory(as: UInt64.self, repeating: 0, count: words)
-        let address = UInt(bitPattern: raw)
-        chunks.withLock { $0.append(address) }
+        let total = words + prefaceWords
+        let raw = UnsafeMutableRawPointer.allocate(byteCount: total * 8, alignment: 128)
+        unsafe raw.initializeMemory(as: UInt64.self, repeating: 0, count: total)
+        // Chained, so that leak checkers see every block. Nobody ever follows the chain.
+        var previous = newestBlock.load(ordering: .relaxed)
+        while true {
+            unsafe raw.storeBytes(of: previous, as: UInt.self)
+            let (exchanged, original) = newestBlock.compareExchange(
+                expected: previous, desired: UInt(bitPattern: raw), ordering: .releasing)
+            if exchanged { break }
+            previous = original
+        }
         // Atomic<UInt64> has the layout of UInt64, and its zero is all zeros.
-        return unsafe raw.bindMemory(to: Atomic<UInt64>.self, capacity: words)
+        return unsafe (raw + prefaceWords * 8).bindMemory(to: Atomic<UInt64>.self, capacity: words)
     }
 }

@@ -16,7 +16,7 @@ public final class MetricsRegistry: Sendable {
     let plan = PublishedList<PlanEntry>()
     let clock: @Sendable () -> UInt64
     private let acknowledgements: LaneAcknowledgements
-    private let books: Mutex<RegistryBooks>
+    private let books: Guarded<RegistryBooks>
     private let dropped = Atomic<UInt64>(0)
     let callbacks = CollectCallbacks()
 
@@ -47,7 +47,7 @@ public final class MetricsRegistry: Sendable {
         discardingCounter = Counter(cells: books.cells.allocate(width: 1), serial: 0)
         discardingGauge = Gauge(cells: books.cells.allocate(width: 1), serial: 0)
         discardingHistogram = Histogram(cells: books.cells.allocate(width: 2), bounds: BucketBounds([]), serial: 0)
-        self.books = Mutex(books)
+        self.books = Guarded(books)
     }
 
     deinit {

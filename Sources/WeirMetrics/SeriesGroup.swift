@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Series that come and go together: those of a route, say. Registers like the registry, and retires everything in one
 /// step, so that a page shows all of the group or none of it.
 ///
@@ -8,7 +6,7 @@ import Synchronization
 /// harmless, because cells wait for ``MetricsRegistry/acknowledge(lane:)``.
 public final class SeriesGroup: Sendable {
     private let registry: MetricsRegistry
-    private let serials = Mutex<[UInt64]>([])
+    private let serials = Guarded<[UInt64]>([])
 
     init(registry: MetricsRegistry) {
         self.registry = registry

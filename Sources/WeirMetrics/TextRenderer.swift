@@ -7,15 +7,18 @@ enum TextRenderer {
         let scale = family.descriptor.scale
         let kind = family.descriptor.kind
         var lines = 0
+        var isAnnounced = false
         family.series.forEach { series in
             guard series.isVisible(at: now) else { return }
-            if lines == 0 { writeHeader(family.header, into: &output) }
+            if !isAnnounced { writeHeader(family.header, into: &output) }
+            isAnnounced = true
             let (prefixBytes, lineCount) = unsafe (series.record.pointee.prefixBytes, series.record.pointee.lines)
             output.reserve(prefixBytes + lineCount * ByteOutput.longestValue)
             switch kind {
             case .counter:
+                guard let value = value(of: series, snapshot: snapshot) else { return }
                 writeOnly(series, into: &output)
-                output.writeLine(value(of: series, snapshot: snapshot), scale: scale)
+                output.writeLine(value, scale: scale)
                 lines += 1
             case .gauge:
                 let isDerived = unsafe series.record.pointee.beginnings + series.record.pointee.endings > 0
@@ -37,14 +40,17 @@ enum TextRenderer {
         return lines
     }
 
-    /// A counter's reading in the snapshot if it has one: the only reading of this scrape, since gauges are derived
-    /// from it. A counter outside of every derived gauge is read here.
+    /// A counter's reading in the snapshot if a gauge is derived from it: the only reading of this scrape. A counter
+    /// outside of every derived gauge is read here.
+    ///
+    /// Nil if the gauge was registered after this scrape read the plan: it is not on this page, and printing a count
+    /// without it would break the identity, so both appear in the next. Counters of the same gauge that were printed
+    /// before it was registered are harmless, because nothing is counted before registration is complete.
     @inline(__always)
-    private static func value(of series: SeriesRecordPointer, snapshot: borrowing ScrapeSnapshot) -> UInt64 {
+    private static func value(of series: SeriesRecordPointer, snapshot: borrowing ScrapeSnapshot) -> UInt64? {
         // Acquire: a slot that was given before the plan was read is seen.
         let slot = unsafe series.record.pointee.snapshotSlot.load(ordering: .acquiring)
-        if slot >= 0, let value = snapshot.value(slot: slot) { return value }
-        return unsafe series.record.pointee.cells.sum()
+        return slot >= 0 ? snapshot.value(slot: slot) : unsafe series.record.pointee.cells.sum()
     }
 
     /// Beginnings − endings; nil if the gauge was registered after this scrape read the plan: it appears in the next.

@@ -1,0 +1,159 @@
+import Testing
+
+@testable import WeirMetrics
+
+@Suite struct RetirementTests {
+    let clock = TestClock()
+    let registry: MetricsRegistry
+
+    init() {
+        registry = MetricsRegistry(lanes: 2, retiredSeriesTTL: .seconds(300), clock: clock.reading)
+    }
+
+    private let descriptor = MetricDescriptor.counter("a_total", labels: ["route"])
+
+    @Test func `a retired series stays on the page until its time is over`() throws {
+        let counter = try registry.counter(descriptor, labels: ["ssh"])
+        counter.add(7, lane: 0)
+        registry.retire(counter)
+        clock.advance(seconds: 299)
+        #expect(registry.lines() == ["a_total{route=\"ssh\"} 7"])
+        clock.advance(seconds: 1)
+        #expect(registry.page().isEmpty)
+    }
+
+    @Test func `a series that returns in time goes on counting`() throws {
+        let first = try registry.counter(descriptor, labels: ["ssh"])
+        first.add(7, lane: 0)
+        registry.retire(first)
+        clock.advance(seconds: 299)
+        let second = try registry.counter(descriptor, labels: ["ssh"])
+        second.add(1, lane: 1)
+        clock.advance(seconds: 1000)
+        #expect(registry.lines() == ["a_total{route=\"ssh\"} 8"])
+    }
+
+    @Test func `a series that returns too late begins at zero`() throws {
+        let first = try registry.counter(descriptor, labels: ["ssh"])
+        first.add(7, lane: 0)
+        registry.retire(first)
+        clock.advance(seconds: 300)
+        let second = try registry.counter(descriptor, labels: ["ssh"])
+        #expect(registry.lines() == ["a_total{route=\"ssh\"} 0"])
+        second.add(1, lane: 1)
+        #expect(registry.lines() == ["a_total{route=\"ssh\"} 1"])
+    }
+
+    @Test func `two owners retire independently`() throws {
+        let (one, two) = (registry.group(), registry.group())
+        let counter = try one.counter(descriptor, labels: ["ssh"])
+        _ = try two.counter(descriptor, labels: ["ssh"])
+        one.retire()
+        one.retire()
+        clock.advance(seconds: 301)
+        #expect(registry.lines().count == 1)
+        two.retire()
+        clock.advance(seconds: 301)
+        #expect(registry.lines().isEmpty)
+        _ = counter
+    }
+
+    @Test func `a group that nobody holds retires by itself`() throws {
+        do { _ = try registry.group().counter(descriptor, labels: ["ssh"]) }
+        clock.advance(seconds: 301)
+        #expect(registry.lines().isEmpty)
+    }
+
+    @Test func `cells are reused only after every lane has acknowledged`() throws {
+        let old = try registry.counter(descriptor, labels: ["old"])
+        registry.retire(old)
+        clock.advance(seconds: 301)
+        registry.acknowledge(lane: 0)
+        let second = try registry.counter(descriptor, labels: ["second"])
+        old.add(1000, lane: 1)
+        #expect(second.value == 0)
+        registry.acknowledge(lane: 1)
+        let third = try registry.counter(descriptor, labels: ["third"])
+        #expect(third.cells.isSame(as: old.cells))
+        #expect(third.value == 0)
+        #expect(registry.lines() == ["a_total{route=\"second\"} 0", "a_total{route=\"third\"} 0"])
+    }
+
+    @Test func `an acknowledgement from before the retirement does not count`() throws {
+        let old = try registry.counter(descriptor, labels: ["old"])
+        registry.acknowledge(lane: 0)
+        registry.acknowledge(lane: 1)
+        registry.retire(old)
+        clock.advance(seconds: 301)
+        let second = try registry.counter(descriptor, labels: ["second"])
+        #expect(!second.cells.isSame(as: old.cells))
+    }
+
+    @Test func `a scrape that is under way holds back what it may still read`() throws {
+        let old = try registry.counter(descriptor, labels: ["old"])
+        let slot = registry.readers.take()
+        registry.readers.enter(slot)
+        registry.retire(old)
+        clock.advance(seconds: 301)
+        registry.acknowledge(lane: 0)
+        registry.acknowledge(lane: 1)
+        let second = try registry.counter(descriptor, labels: ["second"])
+        #expect(!second.cells.isSame(as: old.cells))
+        registry.readers.leave(slot)
+        let third = try registry.counter(descriptor, labels: ["third"])
+        #expect(third.cells.isSame(as: old.cells))
+    }
+
+    @Test func `a derived gauge keeps its counters, and the whole leaves together`() throws {
+        let group = registry.group()
+        let begun = try group.counter(.counter("begun_total"))
+        let ended = try registry.counter(.counter("ended_total"))
+        _ = try group.derivedGauge(.gauge("active"), beginnings: [begun], endings: [ended])
+        begun.add(3, lane: 0)
+        registry.retire(ended)
+        clock.advance(seconds: 1000)
+        #expect(registry.lines() == ["begun_total 3", "ended_total 0", "active 3"])
+        group.retire()
+        clock.advance(seconds: 299)
+        let again = registry.group()
+        let sameBegun = try again.counter(.counter("begun_total"))
+        let sameEnded = try again.counter(.counter("ended_total"))
+        _ = try again.derivedGauge(.gauge("active"), beginnings: [sameBegun], endings: [sameEnded])
+        sameEnded.add(1, lane: 1)
+        #expect(registry.lines() == ["begun_total 3", "ended_total 1", "active 2"])
+        again.retire()
+        clock.advance(seconds: 300)
+        #expect(registry.lines().isEmpty)
+    }
+
+    @Test func `coming and going keeps the memory flat and leaves nothing behind`() throws {
+        var cellBytes: [Int] = []
+        for round in 0..<20 {
+            let group = registry.group()
+            for index in 0..<200 {
+                let labels = ["route-\(round)-\(index)"]
+                let begun = try group.counter(descriptor, labels: labels)
+                let ended = try group.counter(.counter("ended_total", labels: ["route"]), labels: labels)
+                _ = try group.histogram(.seconds("h", buckets: [1, 2, 3], labels: ["route"]), labels: labels)
+                _ = try group.derivedGauge(
+                    .gauge("active", labels: ["route"]), labels: labels, beginnings: [begun], endings: [ended])
+                begun.add(1, lane: 0)
+            }
+            #expect(registry.lines().count == 200 * 9)
+            #expect(!registry.page().contains(" 2\n"))
+            group.retire()
+            clock.advance(seconds: 301)
+            for lane in 0..<2 { registry.acknowledge(lane: lane) }
+            registry.sweep()
+            cellBytes.append(registry.allocatedCellBytes)
+        }
+        #expect(registry.page().isEmpty)
+        #expect(Set(cellBytes).count == 1)
+    }
+}
+
+extension LaneCells {
+    func isSame(as other: LaneCells) -> Bool {
+        foreign == other.foreign
+    }
+}
