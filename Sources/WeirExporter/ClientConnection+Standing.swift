@@ -50,9 +50,12 @@ extension ClientConnection {
         }
     }
 
-    /// Whether the client has stopped taking its answer.
+    /// Whether the client has stopped taking its answer, or takes it too slowly to ever be done.
     var isStalled: Bool {
-        phase == .writing && server.loop.now - lastProgress >= server.limits.stallTime.clampedNanoseconds
+        let now = server.loop.now
+        return phase == .writing
+            && (now - lastProgress >= server.limits.stallTime.clampedNanoseconds
+                || now - waitingSince >= server.limits.writeTimeout.clampedNanoseconds)
     }
 
     /// Reads what may have arrived in this turn, before the connection has to go for want of a complete request.

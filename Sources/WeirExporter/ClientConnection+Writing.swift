@@ -59,6 +59,7 @@ extension ClientConnection {
         head.append(to: &output)
         encoding = head.encoding
         phase = .writing
+        waitingSince = server.loop.now
         lastProgress = server.loop.now
         setDeadline(after: server.limits.writeTimeout)
     }

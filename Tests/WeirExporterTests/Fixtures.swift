@@ -1,0 +1,200 @@
+import CZlib
+import Glibc
+import LinuxIO
+import Synchronization
+import WeirMetrics
+
+@testable import WeirExporter
+
+/// A page of a chosen size whose first line says how often it was made.
+final class TestPage: MetricsPage {
+    private let size: Int
+    private var renderings = 0
+
+    init(size: Int = 0) { self.size = size }
+
+    func render(_ format: ExpositionFormat, into output: inout [UInt8]) -> Int {
+        renderings += 1
+        output += Array("test_renderings_total \(renderings)\n".utf8)
+        var line = 0
+        while output.count < size {
+            output += Array("test_value{line=\"\(line)\"} \(line &* 7919 % 1009)\n".utf8)
+            line += 1
+        }
+        return line + 1
+    }
+}
+
+/// A clock that stands until it is turned.
+final class TestClock: Sendable {
+    private let time = Atomic<UInt64>(1_000_000_000)
+
+    var clock: MonotonicClock { MonotonicClock { self.time.load(ordering: .relaxed) } }
+
+    func advance(seconds: Double) {
+        time.wrappingAdd(UInt64(seconds * 1_000_000_000), ordering: .relaxed)
+    }
+}
+
+/// Remembers what the exporter tells.
+final class TestObserver: ExporterObserver {
+    struct Seen {
+        var statuses: [HTTPStatus: Int] = [:]
+        var pages = 0
+        var series = 0
+        var bytes: [ContentEncoding: Int] = [:]
+    }
+
+    private let state = Mutex(Seen())
+
+    var seen: Seen { state.withLock { $0 } }
+
+    func requestAnswered(_ status: HTTPStatus) { state.withLock { $0.statuses[status, default: 0] += 1 } }
+
+    func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series: Int) {
+        state.withLock {
+            $0.pages += 1
+            $0.series = series
+        }
+    }
+
+    func bytesSent(_ count: Int, _ encoding: ContentEncoding) {
+        state.withLock { $0.bytes[encoding, default: 0] += count }
+    }
+}
+
+/// Asks again and again, for 10 s at most.
+func waitUntil(_ what: String, _ condition: () throws -> Bool) throws {
+    let end = ContinuousClock.now + .seconds(10)
+    while try !condition() {
+        if ContinuousClock.now >= end { throw TestClient.Failure(description: "not within 10 s: \(what)") }
+        poll(nil, 0, 5)
+    }
+}
+
+/// Sockets of this machine with the local port that somebody still holds, TIME_WAIT excluded (proc_pid_net(5)).
+func openSockets(port: UInt16) -> Int {
+    guard let file = fopen("/proc/net/tcp", "r") else { return -1 }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 512)
+    var count = 0
+    let digits = String(port, radix: 16, uppercase: true)
+    let suffix = ":" + String(repeating: "0", count: 4 - digits.count) + digits
+    while fgets(&line, CInt(line.count), file) != nil {
+        let fields = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+            .split(separator: " ")
+        if fields.count > 9, fields[1].hasSuffix(suffix), fields[9] != "0" { count += 1 }
+    }
+    return count
+}
+
+let loopback = SocketAddress(.loopbackIPv4, port: 0)
+
+/// Runs `body` against an exporter on a free port, and stops it.
+func withExporter<Result>(
+    page: sending TestPage = TestPage(), health: HealthChecks = HealthChecks(), observer: TestObserver? = nil,
+    limits: ExporterLimits = ExporterLimits(), _ body: (UInt16) async throws -> Result
+) async throws -> Result {
+    let exporter = try Exporter(
+        ExporterConfiguration(listen: [loopback], product: "Weir <1.0>", limits: limits), page: page, health: health,
+        observer: observer)
+    try await exporter.start()
+    do {
+        let result = try await body(exporter.localAddresses[0].port)
+        await exporter.stop()
+        return result
+    } catch {
+        await exporter.stop()
+        throw error
+    }
+}
+
+/// The server on the test's own thread, with a clock that the test turns: every step is the test's.
+final class SteppedServer {
+    let time = TestClock()
+    let observer = TestObserver()
+    let loop: EventLoop
+    let server: ExporterServer
+    let port: UInt16
+
+    init(page: TestPage = TestPage(), limits: ExporterLimits = ExporterLimits()) throws {
+        let configuration = ExporterConfiguration(listen: [loopback], limits: limits, clock: time.clock)
+        loop = try EventLoop(wokenBy: EventLoopThread(name: "unused"), clock: time.clock)
+        server = ExporterServer(
+            configuration, loop: loop, page: page, health: HealthChecks(), observer: observer)
+        port = try server.start(configuration.listen)[0].port
+    }
+
+    deinit { server.stop() }
+
+    /// Turns the loop until `condition` holds; 10 s of real time at most.
+    func turn(until condition: () -> Bool) throws {
+        let end = ContinuousClock.now + .seconds(10)
+        repeat {
+            _ = try loop.turn(mayWait: false)
+            if condition() { return }
+        } while ContinuousClock.now < end
+        throw TestClient.Failure(description: "not within 10 s")
+    }
+
+    /// Lets time pass and turns once for the timers.
+    func pass(seconds: Double) throws {
+        time.advance(seconds: seconds)
+        for _ in 0..<3 { _ = try loop.turn(mayWait: false) }
+    }
+
+    /// A client whose connection was accepted.
+    func client(source: UInt32? = nil, receiveBuffer: CInt? = nil, sending text: String = "") throws -> TestClient {
+        let client = try TestClient(port: port, source: source, receiveBuffer: receiveBuffer)
+        client.send(text)
+        for _ in 0..<3 { _ = try loop.turn(mayWait: false) }
+        return client
+    }
+
+    /// A whole scrape on a new connection.
+    func scrape(source: UInt32? = nil) throws -> Answer? {
+        let client = try self.client(source: source, sending: request())
+        try turn { client.isReadable() }
+        return try client.answer()
+    }
+}
+
+/// What zlib makes of a gzip stream; nil where it is not exactly one.
+func gunzip(_ bytes: [UInt8]) -> [UInt8]? {
+    var input = bytes
+    var output: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    var stream = z_stream()
+    guard inflateInit2_(&stream, 31, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size)) == Z_OK else { return nil }
+    defer { inflateEnd(&stream) }
+    return input.withUnsafeMutableBufferPointer { source -> [UInt8]? in
+        stream.next_in = source.baseAddress
+        stream.avail_in = CUnsignedInt(source.count)
+        while true {
+            let capacity = chunk.count
+            let code = chunk.withUnsafeMutableBufferPointer { target in
+                stream.next_out = target.baseAddress
+                stream.avail_out = CUnsignedInt(capacity)
+                return inflate(&stream, Z_NO_FLUSH)
+            }
+            output += chunk[..<(capacity - Int(stream.avail_out))]
+            if code == Z_STREAM_END { return stream.avail_in == 0 ? output : nil }
+            guard code == Z_OK else { return nil }
+        }
+    }
+}
+
+/// A repeatable source of chance (SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,63 @@
+import Testing
+
+@testable import WeirExporter
+
+private func encoding(_ values: String...) -> ContentEncoding {
+    var accepted = AcceptedEncodings()
+    for value in values {
+        let bytes = Array(value.utf8)
+        accepted.merge(0..<bytes.count, of: bytes.span)
+    }
+    return accepted.preferred
+}
+
+private func textWeight(_ value: String) -> Int? {
+    var accepted = AcceptedFormats()
+    let bytes = Array(value.utf8)
+    accepted.merge(0..<bytes.count, of: bytes.span)
+    return accepted.text?.weight
+}
+
+@Suite struct NegotiationTests {
+    @Test(
+        "gzip is used where it has a weight, and never because of its letters",
+        arguments: [
+            ("gzip", true), ("GZIP", true), ("x-gzip", true), ("gzip, deflate, br", true),
+            ("deflate, gzip;q=1.0", true),
+            ("*", true), ("gzip;q=0.001", true), ("gzip ; q=0.5", true), ("gzip;q=1,identity;q=0", true),
+            ("identity;q=0.5, gzip;q=0.5", true), ("gzip;q=7", true), ("identity;q=0, *;q=1", true), (",,gzip,", true),
+            ("gzip;q=.5", true), ("", false), ("gzip;q=0", false), ("gzip;q=0.000", false), ("gzip; Q=0", false),
+            ("gzip;q=0.0001", false), ("gzip;q=0, *", false), ("*;q=0", false), ("identity", false), ("br", false),
+            ("gzipped", false), ("notgzip", false), ("identity, gzip;q=0.5", false), ("gzip;q=0.3, *;q=0.5", false),
+            ("gzip;q=x", false), ("gzip;q=", false), ("gzip;q=-1", false), ("deflate;x=\"gzip,gzip\"", false),
+        ])
+    func encodings(value: String, isGzip: Bool) {
+        #expect(encoding(value) == (isGzip ? .gzip : .identity))
+    }
+
+    @Test("Several header lines count as one list")
+    func severalLines() {
+        #expect(encoding("deflate", "gzip") == .gzip)
+        #expect(encoding() == .identity)
+    }
+
+    @Test(
+        "Accept is read by weight, and what is wrong in it is tolerated",
+        arguments: [
+            ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", 500),
+            ("*/*;q=2", 1000), ("*/*", 1000), ("text/*;q=0.3, */*", 300), ("*/*;q=0.9, text/plain;q=0.2", 200),
+            ("text/plain;q=abc", 1), ("TEXT/PLAIN;q=0.25", 250), ("text/plain;q=0.2, text/plain;q=0.4", 400),
+            ("text/html, */*;q=0.8", 800), ("a/b;x=\"text/plain,\\\"\";q=1,text/plain;q=0.75", 750),
+        ])
+    func formats(value: String, weight: Int) {
+        #expect(textWeight(value) == weight)
+    }
+
+    @Test(
+        "Where no range includes the text format, it is the answer all the same",
+        arguments: ["image/png", "", ";", "\""])
+    func noFormat(value: String) {
+        #expect(textWeight(value) == nil)
+        #expect(AcceptedFormats().preferred == .text004)
+    }
+}
