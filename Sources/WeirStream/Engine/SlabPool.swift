@@ -19,7 +19,7 @@
     }
 
     deinit {
-        for unsafeblock in unsafe blocks { unsafe block.deallocate() }
+        while let block = unsafe blocks.popLast() { unsafe block.deallocate() }
     }
 
     /// Bytes that can still be kept, counted in whole slabs.

@@ -1,12 +1,12 @@
 import LinuxIO
 
+// Proof: everything is immutable but `attachment` and `upstreamAddress`. Both are written only on the worker's thread:
+// `attachment` before the context is handed to any other thread (starting the task of `preDial` orders the write before
+// its reads), `upstreamAddress` after `preDial` has returned. Observers and the other hooks run on the worker itself.
 /// One connection or session, as hooks and observers see it.
 ///
 /// It is made when the client arrives and stays the same object until the end, so that a hook can hang its own state on
 /// it (see ``attach(_:)``).
-// Proof: everything is immutable but `attachment` and `upstreamAddress`. Both are written only on the worker's thread:
-// `attachment` before the context is handed to any other thread (starting the task of `preDial` orders the write before
-// its reads), `upstreamAddress` after `preDial` has returned. Observers and the other hooks run on the worker itself.
 public final class StreamContext: @unchecked Sendable {
     /// A number that no other connection or session of this process has: worker and sequence.
     public let id: UInt64

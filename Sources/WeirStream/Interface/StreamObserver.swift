@@ -58,22 +58,38 @@ public protocol StreamObserver: Sendable {
 }
 
 extension StreamObserver {
+    /// Does nothing.
     public func opened(_ context: StreamContext) {}
+    /// Does nothing.
     public func rejected(_ context: StreamContext, reason: RejectReason) {}
+    /// Does nothing.
     public func preDialFinished(_ context: StreamContext, duration: Duration) {}
+    /// Does nothing.
     public func dialled(_ context: StreamContext, upstream: Int, duration: Duration) {}
+    /// Does nothing.
     public func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?) {}
+    /// Does nothing.
     public func timedOut(_ context: StreamContext, kind: TimeoutKind) {}
+    /// Does nothing.
     public func paused(_ context: StreamContext, direction: Direction, cause: PauseCause) {}
+    /// Does nothing.
     public func discarded(_ context: StreamContext, direction: Direction, byteCount: Int) {}
+    /// Does nothing.
     public func connectionClosed(_ context: StreamContext, reason: ConnectionCloseReason, totals: FlowTotals) {}
+    /// Does nothing.
     public func forwarded(_ context: StreamContext, direction: Direction, datagrams: Int, byteCount: Int) {}
+    /// Does nothing.
     public func dropped(
         _ context: StreamContext?, direction: Direction, reason: DropReason, datagrams: Int, worker: Int
     ) {}
+    /// Does nothing.
     public func upstreamFailed(_ context: StreamContext, upstream: Int, reason: UpstreamErrorReason) {}
+    /// Does nothing.
     public func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {}
+    /// Does nothing.
     public func acceptFailed(reason: AcceptErrorReason, error: SystemError, worker: Int) {}
+    /// Does nothing.
     public func acceptPaused(worker: Int) {}
+    /// Does nothing.
     public func resolved(upstream: Int, succeeded: Bool) {}
 }
