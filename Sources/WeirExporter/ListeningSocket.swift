@@ -46,7 +46,11 @@ final class ListeningSocket: EventHandler {
         for _ in 0..<Self.acceptsPerTurn {
             guard let result = socket?.accept() else { return }
             switch consume result {
-            case .accepted(let client, let peer): server.admit(client, from: peer)
+            case .accepted(let client, let peer):
+                server.admit(client, from: peer)
+                // accept(2) takes the new descriptor before it looks at the queue, so without a spare one it fails
+                // even where nobody waits. Only the next event tells whether somebody has to make way.
+                if server.isOutOfDescriptors { return }
             case .wouldBlock: return
             case .failed(let error):
                 if Self.concernsOneConnection(error.code) { continue }
