@@ -100,9 +100,11 @@ enum HouseRules {
         let applicable = bans.filter { ban in
             ban.scopes.contains(where: file.path.hasPrefix) && !ban.except.contains(where: file.path.hasPrefix)
         }
-        return file.lines.enumerated().flatMap { index, line in
+        return file.lines.enumerated().flatMap { index, line -> [String] in
+            let suspects = applicable.filter { line.contains($0.construct) }
+            guard !suspects.isEmpty else { return [] }
             let code = SourceFile.code(of: line)
-            return applicable.filter { contains(code, $0.construct) }.map { ban in
+            return suspects.filter { contains(code, $0.construct) }.map { ban in
                 "\(file.path):\(index + 1): \(ban.construct) is banned: \(ban.reason)"
             }
         }

@@ -76,6 +76,10 @@ struct HouseRulesTests {
         let path = "Sources/LinuxIO/A.swift"
         #expect(HouseRules.proofs(in: Self.file(path, promise)).count == 1)
         #expect(HouseRules.proofs(in: Self.file(path, "// Proof: it has no state\n" + promise)) == [])
+        let named = "/// `@unchecked Sendable`, because it has no state.\n@safe\n" + promise
+        #expect(HouseRules.proofs(in: Self.file(path, named)) == [])
+        let long = "// Proof: it has no state\n" + String(repeating: "/// More.\n", count: 9) + promise
+        #expect(HouseRules.proofs(in: Self.file(path, long)) == [])
         let far = "// Proof: it has no state\n" + String(repeating: "\n", count: 6) + promise
         #expect(HouseRules.proofs(in: Self.file(path, far)).count == 1)
         #expect(HouseRules.proofs(in: Self.file(path, "nonisolated(unsafe) var a = 1")).count == 1)

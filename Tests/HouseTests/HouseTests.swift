@@ -8,7 +8,8 @@ struct HouseTests {
         let files = try Checkout.swiftFiles(under: "Sources") + Checkout.swiftFiles(under: "Tests")
         let judged = files.filter { !$0.path.hasPrefix("Tests/HouseTests/") }
         #expect(judged.count > 20)
-        #expect(judged.flatMap(HouseRules.all) == [])
+        // One finding, one line of output.
+        for finding in judged.flatMap(HouseRules.all) { Issue.record("\(finding)") }
     }
 
     @Test("the rules' own files keep the length")

@@ -40,6 +40,7 @@ struct SourceFile: Sendable {
     /// The modules that the file imports, with the line of each.
     var imports: [(module: String, line: Int)] {
         lines.enumerated().compactMap { index, line in
+            guard line.contains("import ") else { return nil }
             let words = Self.code(of: line).split { $0 == " " || $0 == "\t" }.map(String.init)
             guard let keyword = words.firstIndex(of: "import") else { return nil }
             // Attributes and access levels may stand before it, and a kind of declaration behind it.
@@ -56,7 +57,7 @@ struct SourceFile: Sendable {
 enum Checkout {
     static let root: String = {
         // Tests/HouseTests/SourceFile.swift
-        var url = URL(fileURLWithPath: #filePath)
+        var url = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
         for _ in 0..<3 { url.deleteLastPathComponent() }
         return url.path
     }()

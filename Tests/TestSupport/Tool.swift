@@ -11,7 +11,7 @@ package enum Tool {
     /// The checkout that these tests were compiled from.
     package static let repository: String = {
         // Tests/TestSupport/Tool.swift
-        var url = URL(fileURLWithPath: #filePath)
+        var url = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
         for _ in 0..<3 { url.deleteLastPathComponent() }
         return url.path
     }()

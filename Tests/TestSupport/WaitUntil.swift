@@ -3,6 +3,8 @@ import Glibc
 /// A condition that did not come true in time.
 package struct DeadlineExceeded: Error, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// Asks `condition` again and again until it holds, and throws when it has not within `deadline`.
@@ -31,4 +33,18 @@ package func waitFor<Value>(
     }
     // waitUntil returned, so the last call produced a value.
     return result!
+}
+
+/// As above, for tests that are asynchronous themselves.
+package func waitUntil(
+    _ what: String, deadline: Duration = .seconds(10), isolation: isolated (any Actor)? = #isolation,
+    _ condition: () async throws -> Bool
+) async throws {
+    let clock = ContinuousClock()
+    let end = clock.now + deadline
+    while true {
+        if try await condition() { return }
+        if clock.now >= end { throw DeadlineExceeded(description: "not within \(deadline): \(what)") }
+        try await Task.sleep(for: .milliseconds(5))
+    }
 }

@@ -68,22 +68,6 @@ package final class Nginx {
     }
 }
 
-/// Bytes that differ from place to place, so that a lost, doubled or moved block is seen.
-package enum Pattern {
-    package static func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-        var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
-        return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            for index in 0..<count {
-                state ^= state << 13
-                state ^= state >> 7
-                state ^= state << 17
-                buffer[index] = UInt8(truncatingIfNeeded: state >> 24)
-            }
-            initialized = count
-        }
-    }
-}
-
 extension ChildProcess {
     /// Waits until the process accepts TCP connections; fails at once when it ends instead.
     func waitUntilListening(on port: UInt16, deadline: Duration = .seconds(15)) throws {

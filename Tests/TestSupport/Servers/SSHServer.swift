@@ -21,6 +21,7 @@ package final class SSHServer {
                 "ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", keys.file(key)])
             guard made.succeeded else { throw DeadlineExceeded(description: "ssh-keygen: \(made)") }
         }
+        // Without PAM sshd takes an account whose shell is nologin, as that of `nobody`, for a locked one.
         try keys.write("authorized_keys", contents(of: keys.file("user_key.pub")))
         let configuration = try keys.write(
             "sshd_config",
@@ -29,7 +30,7 @@ package final class SSHServer {
             Port \(port)
             HostKey \(keys.file("host_key"))
             PidFile none
-            UsePAM no
+            UsePAM \(geteuid() == 0 ? "yes" : "no")
             StrictModes no
             PasswordAuthentication no
             KbdInteractiveAuthentication no
