@@ -64,7 +64,7 @@ let package = Package(
             name: "WeirStreamTests", dependencies: ["WeirStream", "LinuxIO", "TestSupport"], swiftSettings: testing),
         .testTarget(name: "WeirAccessTests", dependencies: ["WeirAccess", "LinuxIO"], swiftSettings: testing),
         .testTarget(
-            name: "WeirExporterTests", dependencies: ["WeirExporter", "WeirMetrics", "TestSupport"],
+            name: "WeirExporterTests", dependencies: ["WeirExporter", "WeirMetrics", "LinuxIO", "CZlib"],
             swiftSettings: testing),
         .testTarget(name: "WeirConfigurationTests", dependencies: ["WeirConfiguration"], swiftSettings: testing),
         .testTarget(name: "WeirProxyTests", dependencies: ["WeirProxy", "TestSupport"], swiftSettings: testing),

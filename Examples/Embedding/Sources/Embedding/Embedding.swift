@@ -1,0 +1,42 @@
+import Glibc
+import Synchronization
+import WeirStream
+
+/// Counts what flows, as a hook would that measures or limits.
+final class Meter: Sendable {
+    let ingress = Atomic<Int>(0)
+    let egress = Atomic<Int>(0)
+
+    func count(_ event: ReadEvent) -> ReadDecision {
+        switch event.direction {
+        case .ingress: ingress.add(event.byteCount, ordering: .relaxed)
+        case .egress: egress.add(event.byteCount, ordering: .relaxed)
+        }
+        return .forward
+    }
+}
+
+/// Relays one connection through an engine with hooks, from a client to a small echo server, and says what it saw.
+@main
+struct Embedding {
+    static func main() async throws {
+        let server = try EchoServer()
+        let meter = Meter()
+
+        let stream = try TCPStream(listen: "tcp://127.0.0.1:0", upstream: "localhost:\(server.port)")
+        try await stream.listenAndServe(
+            preDial: { context in
+                print("route \(context.route): \(context.clientAddress.ip) wants \(context.upstreams[0])")
+                return .dial
+            },
+            onRead: meter.count)
+
+        server.serveOne()
+        let answer = try Client.exchange("hello through the weir", port: stream.localAddress.port)
+        print("answer: \(answer)")
+
+        await stream.close()
+        await stream.waitUntilClosed()
+        print("ingress \(meter.ingress.load(ordering: .relaxed)), egress \(meter.egress.load(ordering: .relaxed))")
+    }
+}
