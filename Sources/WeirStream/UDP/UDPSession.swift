@@ -150,7 +150,8 @@ final class UDPSession: EventHandler {
             new.setIfPossible(.sendBuffer, 1 << 20)
             new.setIfPossible(.receiveBuffer, 1 << 20)
             if case .failed(let error) = new.connect(to: address) { throw error }
-            try core.loop.add(new.number, .relay, token: token)
+            // Not for writing: a datagram socket becomes writable again after every single send.
+            try core.loop.add(new.number, [.readable, .edgeTriggered], token: token)
             socket.take()?.close()
             socket = consume new
             upstreamAddress = address
