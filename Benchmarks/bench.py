@@ -1,0 +1,155 @@
+"""Compares Weir with nginx and HAProxy on this machine. Run it as scripts/bench; see Benchmarks/README.md."""
+
+import argparse
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+
+import idle_memory
+import proxies
+import scrapes
+import throughput
+import tools
+import tracing
+from backends import Backends
+from report import Report
+
+OTHER_ROWS = {
+    "idle": "memory per idle connection",
+    "scrape": "time and size of a scrape at 1,000 routes",
+    "calls": "system calls per request (needs strace)",
+    "instructions": "instructions per request (needs valgrind; not with --quick)",
+}
+QUICK = {"rounds": 3, "seconds": 2, "limit": 285}
+USUAL = {"rounds": 5, "seconds": 5, "limit": 3600}
+
+
+def parse_arguments():
+    rows = {row.key: row.title for row in throughput.ROWS} | OTHER_ROWS
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Compares Weir with nginx and HAProxy on this machine, over 127.0.0.1 only.",
+        epilog="rows: " + "; ".join(f"{key}: {title}" for key, title in rows.items()),
+    )
+    parser.add_argument("--quick", action="store_true", help="short rounds, done within 5 minutes")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of every row (5; with --quick 3)")
+    parser.add_argument("--seconds", type=int, metavar="N", help="length of one run (5; with --quick 2)")
+    parser.add_argument("--time-limit", type=int, metavar="N", help="seconds after which no further run starts")
+    parser.add_argument("--rows", metavar="A,B", help="only these rows")
+    parser.add_argument(
+        "--proxies", default=",".join(proxies.USUAL), metavar="A,B", help=f"any of {', '.join(proxies.ALL)}"
+    )
+    parser.add_argument("--weir", metavar="PROGRAM", help="measure this program instead of building one")
+    parser.add_argument("--output", metavar="FILE", help="write the table to this file as well")
+    parser.add_argument("--raw", metavar="FILE", help="write the values of all rounds as JSON")
+    arguments = parser.parse_args()
+    usual = QUICK if arguments.quick else USUAL
+    arguments.rounds = arguments.rounds or usual["rounds"]
+    arguments.seconds = arguments.seconds or usual["seconds"]
+    arguments.time_limit = arguments.time_limit or usual["limit"]
+    if min(arguments.rounds, arguments.seconds, arguments.time_limit) < 1:
+        parser.error("rounds, seconds and the time limit are at least 1")
+    chosen = arguments.rows.split(",") if arguments.rows else list(rows)
+    if arguments.quick and not arguments.rows:
+        chosen.remove("instructions")
+    arguments.rows = chosen
+    arguments.proxies = arguments.proxies.split(",")
+    for name, known in (("rows", rows), ("proxies", proxies.ALL)):
+        for key in getattr(arguments, name):
+            if key not in known:
+                parser.error(f"no {name} named '{key}': {', '.join(known)}")
+    if arguments.weir:
+        proxies.Weir.program = os.path.abspath(arguments.weir)
+    return arguments
+
+
+def say(text):
+    print(f"== {text}", file=sys.stderr, flush=True)
+
+
+def measure_all(arguments, directory, report):
+    deadline = time.monotonic() + arguments.time_limit
+    kinds = [proxies.ALL[key] for key in arguments.proxies]
+    backends = Backends(directory)
+    running = []
+
+    def is_over():
+        return time.monotonic() > deadline
+
+    try:
+        running = [kind(directory, backends.ports) for kind in kinds]
+        for row in throughput.ROWS:
+            if row.key in arguments.rows:
+                say(row.title)
+                guarded(row.title, report, is_over, lambda: throughput.measure(
+                    row, running, backends, arguments.rounds, arguments.seconds, not arguments.quick, report, is_over
+                ))
+        steps = {
+            "calls": (tracing.CALLS_TITLE, lambda: tracing.system_calls(running, backends, report)),
+            "idle": (idle_memory.TITLE, lambda: idle_memory.measure(kinds, directory, backends, report)),
+            "scrape": (scrapes.TITLE, lambda: scrapes.measure(arguments.proxies, directory, backends, report)),
+            "instructions": (
+                tracing.INSTRUCTIONS_TITLE,
+                lambda: tracing.instructions(kinds, directory, backends, report),
+            ),
+        }
+        for key, (title, step) in steps.items():
+            if key in arguments.rows:
+                say(title)
+                guarded(title, report, is_over, step)
+    finally:
+        for child in (*running, backends):
+            child.stop()
+
+
+def guarded(title, report, is_over, step):
+    """One row that fails costs its own figures only."""
+    if is_over():
+        report.fail(title, "all", "no time left")
+        return
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other rows go on and the report names it
+        report.fail(title, "all", f"{type(error).__name__}: {error}")
+
+
+def main():
+    arguments = parse_arguments()
+    # An ordinary exit runs the clean-up that ends all children.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    report = Report()
+    machine = tools.machine()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory:
+        # nginx started by root reads its files as `nobody`.
+        os.chmod(directory, 0o755)
+        try:
+            measure_all(arguments, directory, report)
+        except KeyboardInterrupt:
+            report.remarks.append("interrupted: the table is not complete")
+        for index, (what, proxy, reason) in enumerate(report.failures):
+            report.failures[index] = (what, proxy, reason.replace(directory, "DIRECTORY"))
+    settings = (
+        f"medians of {arguments.rounds} interleaved rounds of {arguments.seconds} s, {proxies.WORKERS} workers per "
+        f"proxy, over 127.0.0.1; {time.monotonic() - started:.0f} s in all"
+    )
+    titles = {key: proxies.ALL[key].title for key in arguments.proxies}
+    table = report.markdown(machine, titles, settings)
+    print(table)
+    if arguments.output:
+        with open(arguments.output, "w", encoding="utf-8") as file:
+            file.write(table)
+    if arguments.raw:
+        raw = [{"what": line.what, "measure": line.measure, "values": line.values} for line in report.lines]
+        with open(arguments.raw, "w", encoding="utf-8") as file:
+            json.dump({"machine": dict(machine), "settings": settings, "lines": raw}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
