@@ -1,0 +1,78 @@
+import LinuxIO
+import WeirConfiguration
+
+/// The routes of the demo. Each shows something else; together they make every metric move.
+enum DemoRoute: String, CaseIterable, Sendable {
+    /// Steady messages over connections that stay, through a name.
+    case echo
+    /// A connection for every request.
+    case web
+    /// Large answers towards a reader that is slow: back-pressure.
+    case bulk
+    /// Clients that finish sending before they are answered.
+    case upload
+    /// Resets of both sides.
+    case flaky
+    /// More clients than `max_connections`, and silence until `idle_timeout`.
+    case limited
+    /// An upstream that nobody listens on.
+    case dead
+    /// An upstream that never answers: its backlog is full.
+    case silent
+    /// An upstream whose name does not exist.
+    case nameless
+    /// Queries from ever new ports, one answer each.
+    case dns
+    /// One session that goes on and on, both ways.
+    case game
+    /// Datagrams that nobody answers, as is right for them.
+    case syslog
+    /// A UDP upstream that nobody listens on.
+    case deadUDP = "dead-udp"
+
+    private var place: UInt16 { UInt16(DemoRoute.allCases.firstIndex(of: self) ?? 0) }
+
+    /// Where the route listens.
+    func listenPort(_ base: UInt16) -> UInt16 { base + place }
+    /// Where its upstream is.
+    func upstreamPort(_ base: UInt16) -> UInt16 { base + 50 + place }
+
+    /// The route's listener, for its clients.
+    func listener(_ base: UInt16) -> SocketAddress { SocketAddress(.loopbackIPv4, port: listenPort(base)) }
+    /// The upstream's address.
+    func upstream(_ base: UInt16) -> SocketAddress { SocketAddress(.loopbackIPv4, port: upstreamPort(base)) }
+
+    /// The route as a configuration would have it.
+    func configuration(_ base: UInt16) -> RouteConfiguration {
+        RouteConfiguration(
+            name: rawValue, scheme: scheme, bind: .ipv4(127, 0, 0, 1), host: host, listenPort: listenPort(base),
+            upstreamPort: upstreamPort(base), settings: settings)
+    }
+
+    private var scheme: Scheme {
+        switch self {
+        case .dns, .game, .syslog, .deadUDP: .udp4
+        default: .tcp4
+        }
+    }
+
+    private var host: UpstreamHost {
+        switch self {
+        case .echo, .dns: .name("localhost")
+        // RFC 6761: never the name of anything.
+        case .nameless: .name("upstream.invalid")
+        default: .address(.ipv4(127, 0, 0, 1))
+        }
+    }
+
+    private var settings: TransportSettings {
+        switch self {
+        case .limited: .tcp(TCPSettings(idleTimeout: .seconds(3), maxConnections: 2))
+        case .silent, .nameless: .tcp(TCPSettings(dialTimeout: .seconds(1)))
+        case .dns: .udp(UDPSettings(responses: 1))
+        case .game: .udp(UDPSettings())
+        case .syslog, .deadUDP: .udp(UDPSettings(unassuredTimeout: .seconds(5)))
+        default: .tcp(TCPSettings())
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import Logging
+
+/// The consumer's half of the log: empties the queues and makes lines of records. Confined to the log's thread.
+struct LogDrain {
+    private var limiter = LogRateLimiter()
+    private var routes: [UInt32: LogRoute] = [:]
+    /// Lines that are ready to be written.
+    private(set) var bytes: [UInt8] = []
+    /// How many lines those are.
+    private(set) var lines: UInt64 = 0
+
+    /// Lines that one round collects before it writes them.
+    private static let mostBytes = 256 * 1024
+
+    /// Takes over the current routes.
+    mutating func setRoutes(_ routes: [UInt32: LogRoute]) {
+        self.routes = routes
+    }
+
+    /// Whether enough was collected to write it first.
+    var isFull: Bool { bytes.count >= Self.mostBytes }
+
+    /// Makes a line of a record, unless its kind repeats too often.
+    mutating func add(_ record: LogRecord, format: LogFormat, now: UInt64) {
+        var suppressed: UInt64 = 0
+        if let kind = record.fact.repetition {
+            switch limiter.admit(record, kind: kind, now: now) {
+            case .holdBack: return
+            case .write(let count): suppressed = count
+            }
+        }
+        write(record, format: format, suppressed: suppressed)
+    }
+
+    /// Adds a line that is made already.
+    mutating func add(line: [UInt8]) {
+        bytes += line
+        lines += 1
+    }
+
+    /// Tells of what was held back in windows that are over.
+    mutating func expire(format: LogFormat, now: UInt64) {
+        var ended: [(record: LogRecord, suppressed: UInt64)] = []
+        limiter.expire(now: now) { ended.append(($0, $1)) }
+        for item in ended { write(item.record, format: format, suppressed: item.suppressed) }
+    }
+
+    /// When the next window ends.
+    var nextDeadline: UInt64? { limiter.nextDeadline }
+
+    /// The lines were written, or given up.
+    mutating func removeWritten() {
+        bytes.removeAll(keepingCapacity: true)
+        lines = 0
+    }
+
+    private mutating func write(_ record: LogRecord, format: LogFormat, suppressed: UInt64) {
+        guard let route = routes[record.route] else { return }
+        bytes += LogLine.bytes(of: record, route: route, format: format, suppressed: suppressed)
+        lines += 1
+    }
+}

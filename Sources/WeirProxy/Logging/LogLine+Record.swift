@@ -1,0 +1,88 @@
+import LinuxIO
+
+extension LogLine {
+    /// The line of a record. `suppressed` is how many of its kind were held back before it.
+    static func bytes(
+        of record: LogRecord, route: LogRoute, format: LogFormat, suppressed: UInt64 = 0
+    ) -> [UInt8] {
+        let (message, action) = words(for: record.fact, isTCP: route.transport == "tcp")
+        var line = LogLine(format, time: record.time, level: record.fact.level, message: message)
+        line.add("protocol", route.transport)
+        line.add("route", route.name)
+        line.add("listen", route.listen)
+        line.add("dst", route.destination)
+        line.add("action", action)
+        if record.id != 0 { line.add("id", String(record.id, radix: 16)) }
+        if let client = record.client { line.add("client", client.description) }
+        line.addDetails(of: record, route: route)
+        if suppressed > 0 { line.add("suppressed", suppressed) }
+        return line.finish()
+    }
+
+    private static func words(for fact: LogRecord.Fact, isTCP: Bool) -> (message: String, action: String) {
+        switch fact {
+        case .opened: isTCP ? ("connection accepted", "accept") : ("session opened", "open")
+        case .dialled: ("dialled", "dial")
+        case .rejected: (isTCP ? "connection rejected" : "session rejected", "reject")
+        case .connectionClosed: ("connection closed", "closed")
+        case .sessionClosed: ("session closed", "closed")
+        case .dialFailed: ("dial failed", "dial")
+        case .upstreamFailed: ("upstream reported an error", "forward")
+        case .timedOut: ("timer fired", "timeout")
+        case .acceptFailed: ("accept failed", "accept")
+        case .acceptPaused: ("accepting paused until descriptors or connections are free", "accept")
+        case .resolveFailed: ("upstream name not resolved", "resolve")
+        }
+    }
+
+    private mutating func addDetails(of record: LogRecord, route: LogRoute) {
+        switch record.fact {
+        case .opened: break
+        case .dialled(let upstream, let nanoseconds):
+            addUpstream(record.upstreamAddress, index: upstream, route: route)
+            add("duration", nanoseconds: nanoseconds)
+        case .rejected(let reason): add("reason", reason.rawValue)
+        case .connectionClosed(let reason, let flow):
+            addUpstream(record.upstreamAddress, index: nil, route: route)
+            add("reason", reason.rawValue)
+            add(flow, withDatagrams: false)
+        case .sessionClosed(let reason, let flow):
+            addUpstream(record.upstreamAddress, index: nil, route: route)
+            add("reason", reason.rawValue)
+            add(flow, withDatagrams: true)
+        case .dialFailed(let upstream, let reason, let error):
+            addUpstream(nil, index: upstream, route: route)
+            add("reason", reason.rawValue)
+            if let error { add("error", error.description) }
+        case .upstreamFailed(let upstream, let reason):
+            addUpstream(nil, index: upstream, route: route)
+            add("reason", reason.rawValue)
+        case .timedOut(let kind): add("kind", kind.rawValue)
+        case .acceptFailed(let reason, let error):
+            add("reason", reason.rawValue)
+            add("error", error.description)
+        case .acceptPaused: break
+        case .resolveFailed(let upstream): addUpstream(nil, index: upstream, route: route)
+        }
+    }
+
+    /// The address that was dialled; where there is none, the upstream as it was configured.
+    private mutating func addUpstream(_ address: SocketAddress?, index: Int32?, route: LogRoute) {
+        if let address {
+            add("upstream", address.description)
+        } else if let index, index >= 0, Int(index) < route.upstreams.count {
+            add("upstream", route.upstreams[Int(index)])
+        } else if route.upstreams.count == 1 {
+            add("upstream", route.upstreams[0])
+        }
+    }
+
+    private mutating func add(_ flow: LogRecord.Flow, withDatagrams: Bool) {
+        add("duration", nanoseconds: flow.nanoseconds)
+        add("ingress_bytes", flow.ingressBytes)
+        add("egress_bytes", flow.egressBytes)
+        guard withDatagrams else { return }
+        add("ingress_datagrams", flow.ingressDatagrams)
+        add("egress_datagrams", flow.egressDatagrams)
+    }
+}

@@ -1,0 +1,131 @@
+import Logging
+
+/// How a line looks.
+public enum LogFormat: UInt8, Sendable, CaseIterable {
+    /// `TIME LEVEL message key=value …`, for people.
+    case text
+    /// One JSON object a line (RFC 8259).
+    case json
+}
+
+/// Writes one line of the log. Values from outside (names, texts of errors) cannot break out of their place in either
+/// format.
+struct LogLine {
+    private(set) var bytes: [UInt8] = []
+    private let format: LogFormat
+
+    /// Begins a line: time, level and message.
+    init(_ format: LogFormat, time: Int64, level: Logger.Level, message: String) {
+        self.format = format
+        bytes.reserveCapacity(320)
+        switch format {
+        case .text:
+            UTCTime(nanosecondsSince1970: time).write(to: &bytes)
+            bytes.append(Self.space)
+            bytes += Self.name(of: level).utf8
+            bytes.append(Self.space)
+            writeMessage(message)
+        case .json:
+            bytes += "{\"time\":\"".utf8
+            UTCTime(nanosecondsSince1970: time).write(to: &bytes)
+            bytes += "\",\"level\":\"".utf8
+            bytes += Self.name(of: level).lowercased().utf8
+            bytes += "\",\"message\":".utf8
+            writeQuoted(message)
+        }
+    }
+
+    /// Adds a text.
+    mutating func add(_ key: String, _ value: String) {
+        begin(key)
+        if format == .json || Self.needsQuotes(value) {
+            writeQuoted(value)
+        } else {
+            bytes += value.utf8
+        }
+    }
+
+    /// Adds a number.
+    mutating func add(_ key: String, _ value: UInt64) {
+        begin(key)
+        bytes += String(value).utf8
+    }
+
+    /// Adds a time in seconds with six decimals; as text with the unit behind it.
+    mutating func add(_ key: String, nanoseconds: UInt64) {
+        begin(key)
+        let microseconds = nanoseconds / 1000
+        let fraction = String(microseconds % 1_000_000)
+        bytes += String(microseconds / 1_000_000).utf8
+        bytes.append(UInt8(ascii: "."))
+        bytes += repeatElement(UInt8(ascii: "0"), count: 6 - fraction.utf8.count)
+        bytes += fraction.utf8
+        if format == .text { bytes.append(UInt8(ascii: "s")) }
+    }
+
+    /// Ends the line.
+    mutating func finish() -> [UInt8] {
+        if format == .json { bytes.append(UInt8(ascii: "}")) }
+        bytes.append(Self.newline)
+        return bytes
+    }
+
+    // MARK: Parts
+
+    private static let space = UInt8(ascii: " ")
+    private static let newline = UInt8(ascii: "\n")
+
+    private static func name(of level: Logger.Level) -> String {
+        switch level {
+        case .trace, .debug: "DEBUG"
+        case .info, .notice: "INFO"
+        case .warning: "WARNING"
+        case .error, .critical: "ERROR"
+        }
+    }
+
+    private mutating func begin(_ key: String) {
+        switch format {
+        case .text:
+            bytes.append(Self.space)
+            bytes += key.utf8
+            bytes.append(UInt8(ascii: "="))
+        case .json:
+            bytes.append(UInt8(ascii: ","))
+            writeQuoted(key)
+            bytes.append(UInt8(ascii: ":"))
+        }
+    }
+
+    /// A message of ours in text: as it is, but on one line whatever it quotes.
+    private mutating func writeMessage(_ message: String) {
+        for byte in message.utf8 { bytes.append(byte < 0x20 || byte == 0x7f ? Self.space : byte) }
+    }
+
+    private static func needsQuotes(_ value: String) -> Bool {
+        value.isEmpty
+            || value.utf8.contains { byte in
+                byte <= 0x20 || byte == 0x7f || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=")
+                    || byte == UInt8(ascii: "\\")
+            }
+    }
+
+    /// A JSON string; text lines quote in the same way.
+    private mutating func writeQuoted(_ value: String) {
+        bytes.append(UInt8(ascii: "\""))
+        for byte in value.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
+            case UInt8(ascii: "\n"): bytes += "\\n".utf8
+            case UInt8(ascii: "\r"): bytes += "\\r".utf8
+            case UInt8(ascii: "\t"): bytes += "\\t".utf8
+            case 0..<0x20, 0x7f:
+                let digits = String(byte, radix: 16)
+                bytes += (digits.utf8.count == 1 ? "\\u000" : "\\u00").utf8
+                bytes += digits.utf8
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+}

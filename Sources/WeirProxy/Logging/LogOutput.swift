@@ -1,0 +1,235 @@
+import Glibc
+public import LinuxIO
+public import Logging
+import Synchronization
+
+/// The log of the process: takes records from workers and lines from everyone else, and writes them on a thread of its
+/// own. Whoever logs never waits: queues are bounded, and what does not fit is counted in ``droppedLines``.
+public final class LogOutput: Sendable {
+    /// What is not a worker's record: control-plane lines and what other threads report.
+    private enum Item {
+        case line([UInt8])
+        case record(LogRecord)
+    }
+
+    private let descriptor: CInt
+    private let clock: MonotonicClock
+    private let rings: [LogRing]
+    private let others = Mutex<[Item]>([])
+    let routes = LogRouteTable()
+    private let levelValue: Atomic<UInt8>
+    private let formatValue: Atomic<UInt8>
+    private let dropped = Atomic<UInt64>(0)
+    private let isAwake = Atomic<Bool>(true)
+    private let isClosing = Atomic<Bool>(false)
+    private let wakeup: ThreadSignal
+    private let finished: ThreadSignal
+
+    /// Records of one worker that may wait.
+    static let ringCapacity = 4096
+    /// Lines of all other threads together that may wait.
+    static let mostOthers = 4096
+    /// After writing, the thread rests this long, so that busy workers do not wake it for each record.
+    private static let rest: UInt64 = 20_000_000
+    private static let longestSleep: UInt64 = 60_000_000_000
+
+    /// A log that writes to `descriptor` (standard output) for `lanes` workers, and starts its thread.
+    public init(
+        descriptor: CInt = 1, lanes: Int, level: Logger.Level = .info, format: LogFormat = .text,
+        clock: MonotonicClock = .system, startsThread: Bool = true
+    ) throws(SystemError) {
+        wakeup = try ThreadSignal()
+        finished = try ThreadSignal()
+        self.descriptor = descriptor
+        self.clock = clock
+        rings = (0..<lanes).map { _ in LogRing(capacity: Self.ringCapacity) }
+        levelValue = Atomic(Self.number(of: level))
+        formatValue = Atomic(format.rawValue)
+        if startsThread { try Thread.start { [self] in run() } }
+    }
+
+    // MARK: Settings
+
+    /// The least severe level that is written. Any thread.
+    public var level: Logger.Level {
+        get { Logger.Level.allCases[Int(levelValue.load(ordering: .relaxed))] }
+        set { levelValue.store(Self.number(of: newValue), ordering: .relaxed) }
+    }
+
+    /// How lines look. Any thread.
+    public var format: LogFormat {
+        get { LogFormat(rawValue: formatValue.load(ordering: .relaxed)) ?? .text }
+        set { formatValue.store(newValue.rawValue, ordering: .relaxed) }
+    }
+
+    /// Whether lines of this level are written: ask before making one.
+    @inline(__always)
+    public func isEnabled(_ level: Logger.Level) -> Bool {
+        Self.number(of: level) >= levelValue.load(ordering: .relaxed)
+    }
+
+    /// Lines that were thrown away: queues were full, or the descriptor could not be written to.
+    public var droppedLines: UInt64 { dropped.load(ordering: .relaxed) }
+
+    private static func number(of level: Logger.Level) -> UInt8 {
+        switch level {
+        case .trace: 0
+        case .debug: 1
+        case .info: 2
+        case .notice: 3
+        case .warning: 4
+        case .error: 5
+        case .critical: 6
+        }
+    }
+
+    // MARK: Producers
+
+    /// Queues a worker's record, on that worker's thread.
+    func record(_ record: LogRecord, lane: Int) {
+        if rings[lane].push(record) {
+            wake()
+        } else {
+            dropped.add(1, ordering: .relaxed)
+        }
+    }
+
+    /// Queues a record from any other thread.
+    func record(_ record: LogRecord) {
+        append(.record(record))
+    }
+
+    /// Queues a finished line from any thread but a worker's.
+    func write(line: [UInt8]) {
+        append(.line(line))
+    }
+
+    private func append(_ item: Item) {
+        let isTaken = others.withLock { items in
+            guard items.count < Self.mostOthers else { return false }
+            items.append(item)
+            return true
+        }
+        if isTaken {
+            wake()
+        } else {
+            dropped.add(1, ordering: .relaxed)
+        }
+    }
+
+    private func wake() {
+        // Sequentially consistent with the store in `run`: whoever reads `true` here queued before the thread's last
+        // look at the queues.
+        if isAwake.exchange(true, ordering: .sequentiallyConsistent) == false { wakeup.signal() }
+    }
+
+    // MARK: Consumer
+
+    /// Writes out what is queued and ends the thread; waits for that at most `limit`, for standard output may be a pipe
+    /// that nobody reads.
+    public func close(within limit: Duration) {
+        isClosing.store(true, ordering: .sequentiallyConsistent)
+        wakeup.signal()
+        finished.wait(nanoseconds: limit.clampedNanoseconds)
+    }
+
+    private func run() {
+        nameThisThread("weir-log")
+        var drain = LogDrain()
+        while true {
+            let isLast = isClosing.load(ordering: .sequentiallyConsistent)
+            if drainOnce(into: &drain, isLast: isLast) {
+                // Rests with `isAwake` still set: records queue up meanwhile without a system call each.
+                if !isLast { wakeup.wait(nanoseconds: Self.rest) }
+                continue
+            }
+            if isLast { break }
+            isAwake.store(false, ordering: .sequentiallyConsistent)
+            if isQueueEmpty { wakeup.wait(nanoseconds: sleepTime(drain)) }
+            isAwake.store(true, ordering: .sequentiallyConsistent)
+        }
+        finished.signal()
+    }
+
+    /// Takes what is queued and writes it. Returns whether there was anything.
+    private func drainOnce(into drain: inout LogDrain, isLast: Bool) -> Bool {
+        collect(into: &drain, isLast: isLast)
+        if drain.bytes.isEmpty { return false }
+        if !Self.writeAll(drain.bytes, to: descriptor) { dropped.add(drain.lines, ordering: .relaxed) }
+        drain.removeWritten()
+        return true
+    }
+
+    /// Makes lines of what is queued; for tests without the thread.
+    func collect(into drain: inout LogDrain, isLast: Bool = false) {
+        let (known, leaving) = routes.snapshot()
+        drain.setRoutes(known)
+        let format = format
+        let now = isLast ? UInt64.max : clock.nanoseconds
+        for item in others.withLock({ items in
+            defer { items = [] }
+            return items
+        }) {
+            switch item {
+            case .line(let bytes): drain.add(line: bytes)
+            case .record(let record): drain.add(record, format: format, now: min(now, clock.nanoseconds))
+            }
+        }
+        var isEmptied = true
+        for ring in rings {
+            var left = Self.ringCapacity
+            while left > 0, !drain.isFull, let record = ring.pop() {
+                drain.add(record, format: format, now: min(now, clock.nanoseconds))
+                left -= 1
+            }
+            if left == 0 || drain.isFull { isEmptied = false }
+        }
+        drain.expire(format: format, now: now)
+        // Whatever was queued before the snapshot is through now, or else the numbers leave in a later round.
+        if isEmptied {
+            routes.forget(leaving)
+        } else {
+            for number in leaving { routes.retire(number) }
+        }
+    }
+
+    private var isQueueEmpty: Bool {
+        !isClosing.load(ordering: .sequentiallyConsistent) && rings.allSatisfy(\.isEmpty)
+            && others.withLock(\.isEmpty)
+    }
+
+    private func sleepTime(_ drain: LogDrain) -> UInt64 {
+        guard let deadline = drain.nextDeadline else { return Self.longestSleep }
+        let now = clock.nanoseconds
+        return deadline > now ? min(deadline - now, Self.longestSleep) : 0
+    }
+
+    /// write(2) until everything is out; false where the descriptor is broken.
+    private static func writeAll(_ bytes: [UInt8], to descriptor: CInt) -> Bool {
+        unsafe bytes.withUnsafeBytes { buffer in
+            var offset = 0
+            while offset < buffer.count {
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[offset...])
+                let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+                if count > 0 {
+                    offset += count
+                } else if errno == EAGAIN {
+                    // A nonblocking pipe that somebody else opened: wait until it takes more.
+                    var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                    unsafe poll(&entry, 1, 1000)
+                } else if errno != EINTR {
+                    return false
+                }
+            }
+            return true
+        }
+    }
+}
+
+/// What `ps -T` shows (proc_pid_comm(5)).
+private func nameThisThread(_ name: String) {
+    let descriptor = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    _ = unsafe write(descriptor, name, name.utf8.count)
+    close(descriptor)
+}

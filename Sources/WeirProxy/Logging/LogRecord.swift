@@ -1,0 +1,74 @@
+import LinuxIO
+import Logging
+import WeirStream
+
+/// What happened to a connection or session, on its way from a worker to the log's thread: plain values, no reference,
+/// so that making one and queueing it neither allocates nor counts references.
+struct LogRecord: Sendable {
+    /// How a connection or session went.
+    struct Flow: Sendable, Equatable {
+        var nanoseconds: UInt64 = 0
+        var ingressBytes: UInt64 = 0
+        var egressBytes: UInt64 = 0
+        var ingressDatagrams: UInt64 = 0
+        var egressDatagrams: UInt64 = 0
+    }
+
+    /// What happened. Every reason is the word that the metrics use too.
+    enum Fact: Sendable {
+        case opened
+        case dialled(upstream: Int32, nanoseconds: UInt64)
+        case rejected(RejectReason)
+        case connectionClosed(ConnectionCloseReason, Flow)
+        case sessionClosed(SessionCloseReason, Flow)
+        case dialFailed(upstream: Int32, DialFailure, SystemError?)
+        case upstreamFailed(upstream: Int32, UpstreamErrorReason)
+        case timedOut(TimeoutKind)
+        case acceptFailed(AcceptErrorReason, SystemError)
+        case acceptPaused
+        case resolveFailed(upstream: Int32)
+    }
+
+    /// Wall-clock nanoseconds since 1970.
+    var time: Int64
+    /// The route's number in the log (see ``LogRouteTable``).
+    var route: UInt32
+    /// The connection's or session's number; 0 for none.
+    var id: UInt64
+    /// Who the client is, where the fact is about one.
+    var client: SocketAddress?
+    /// The address that was dialled, where there is one.
+    var upstreamAddress: SocketAddress?
+    var fact: Fact
+}
+
+extension LogRecord.Fact {
+    /// How serious it is.
+    var level: Logger.Level {
+        switch self {
+        case .opened, .rejected, .connectionClosed, .sessionClosed: .info
+        case .dialled, .timedOut: .debug
+        case .acceptPaused, .resolveFailed: .warning
+        // The client went away: nothing is wrong with the upstream.
+        case .dialFailed(_, .canceled, _): .debug
+        case .dialFailed, .upstreamFailed, .acceptFailed: .error
+        }
+    }
+
+    /// What repeats: facts of one route with the same key share one rate limit. Nil for what is told once per
+    /// connection and never limited.
+    var repetition: LogRateLimiter.Kind? {
+        switch self {
+        case .opened, .dialled, .connectionClosed, .sessionClosed, .timedOut: nil
+        case .rejected(let reason): .init(fact: 1, reason: UInt8(reason.memberIndex))
+        case .dialFailed(let upstream, let reason, _):
+            .init(fact: 2, reason: UInt8(reason.memberIndex), upstream: UInt16(truncatingIfNeeded: upstream))
+        case .upstreamFailed(let upstream, let reason):
+            .init(fact: 3, reason: UInt8(reason.memberIndex), upstream: UInt16(truncatingIfNeeded: upstream))
+        case .acceptFailed(let reason, _): .init(fact: 4, reason: UInt8(reason.memberIndex))
+        case .acceptPaused: .init(fact: 5, reason: 0)
+        case .resolveFailed(let upstream):
+            .init(fact: 6, reason: 0, upstream: UInt16(truncatingIfNeeded: upstream))
+        }
+    }
+}

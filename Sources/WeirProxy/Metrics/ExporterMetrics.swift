@@ -1,0 +1,44 @@
+import WeirExporter
+import WeirMetrics
+
+/// Counts what the exporter serves, on its own thread.
+struct ExporterMetrics: ExporterObserver {
+    private let requests: [Counter]
+    private let durations: [Histogram]
+    private let responseBytes: [Counter]
+    private let series: Gauge
+
+    init(_ registry: MetricsRegistry) throws(RegistrationError) {
+        requests = try Self.register(HTTPStatus.allCases) { label throws(RegistrationError) in
+            try registry.counter(MetricCatalogue.exporterRequests.descriptor, labels: [label])
+        }
+        durations = try Self.register(ExpositionFormat.allCases) { label throws(RegistrationError) in
+            try registry.histogram(MetricCatalogue.exporterScrapeDuration.descriptor, labels: [label])
+        }
+        responseBytes = try Self.register(ContentEncoding.allCases) { label throws(RegistrationError) in
+            try registry.counter(MetricCatalogue.exporterResponseBytes.descriptor, labels: [label])
+        }
+        series = try registry.gauge(MetricCatalogue.exporterSeries.descriptor)
+    }
+
+    private static func register<Member: MetricMember, Handle>(
+        _ members: [Member], _ make: (String) throws(RegistrationError) -> Handle
+    ) throws(RegistrationError) -> [Handle] {
+        var handles: [Handle] = []
+        for member in members { handles.append(try make(member.label)) }
+        return handles
+    }
+
+    func requestAnswered(_ status: HTTPStatus) {
+        requests[status.memberIndex].add()
+    }
+
+    func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series count: Int) {
+        durations[format.memberIndex].observe(nanoseconds: nanoseconds)
+        series.set(Int64(count))
+    }
+
+    func bytesSent(_ count: Int, _ encoding: ContentEncoding) {
+        responseBytes[encoding.memberIndex].add(UInt64(count))
+    }
+}

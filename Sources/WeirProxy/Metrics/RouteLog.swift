@@ -1,0 +1,47 @@
+import LinuxIO
+import Logging
+import WeirStream
+
+/// A route's way into the log, for its observer: makes records, never lines.
+struct RouteLog: Sendable {
+    private let output: LogOutput
+    private let number: UInt32
+
+    init(_ output: LogOutput, number: UInt32) {
+        self.output = output
+        self.number = number
+    }
+
+    /// The observer is gone: nothing will be logged under this number any more.
+    func retire() {
+        output.routes.retire(number)
+    }
+
+    /// Queues what happened to a connection or session, on its worker.
+    @inline(__always)
+    func record(_ fact: LogRecord.Fact, _ context: StreamContext) {
+        guard output.isEnabled(fact.level) else { return }
+        output.record(
+            LogRecord(
+                time: WallClock.nanoseconds, route: number, id: context.id, client: context.clientAddress,
+                upstreamAddress: context.upstreamAddress, fact: fact),
+            lane: context.worker)
+    }
+
+    /// Queues what happened to the route on a worker.
+    func record(_ fact: LogRecord.Fact, worker: Int) {
+        guard output.isEnabled(fact.level) else { return }
+        output.record(plain(fact), lane: worker)
+    }
+
+    /// Queues what happened to the route elsewhere.
+    func record(_ fact: LogRecord.Fact) {
+        guard output.isEnabled(fact.level) else { return }
+        output.record(plain(fact))
+    }
+
+    private func plain(_ fact: LogRecord.Fact) -> LogRecord {
+        LogRecord(
+            time: WallClock.nanoseconds, route: number, id: 0, client: nil, upstreamAddress: nil, fact: fact)
+    }
+}

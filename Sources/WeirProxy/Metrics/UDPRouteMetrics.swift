@@ -1,0 +1,138 @@
+import LinuxIO
+import WeirMetrics
+import WeirStream
+
+/// Counts and logs what happens to the sessions of a UDP route. Each update goes to the lane of the session's worker:
+/// no lock, no allocation, no text.
+///
+/// The engine holds it as long as a session lives that began under it, and so its series stay.
+final class UDPRouteMetrics: RouteObserver {
+    private let common: RouteCommon
+    private let opened: Counter
+    private let rejected: MemberCounters<RejectReason>
+    private let closed: MemberCounters<SessionCloseReason>
+    private let active: DerivedGauge?
+    private let duration: Histogram
+    private let unanswered: Counter
+    private let datagrams: DirectionCounters
+    private let ingressDrops: MemberCounters<DropReason>
+    private let egressDrops: MemberCounters<DropReason>
+
+    init(_ route: RouteDescription, registry: MetricsRegistry, log: LogOutput) {
+        let registration = RouteRegistration(registry)
+        let name = [route.name]
+        opened = registration.counter(MetricCatalogue.udpOpened, name)
+        rejected = MemberCounters(
+            registration, MetricCatalogue.udpRejected, labels: name, members: RouteMembers.udpRejectReasons)
+        closed = MemberCounters(
+            registration, MetricCatalogue.udpClosed, labels: name, members: RouteMembers.sessionCloseReasons)
+        active = registration.derivedGauge(
+            MetricCatalogue.udpActive, name, beginnings: [opened], endings: closed.all + rejected.all)
+        if let limit = route.limit { registration.gauge(MetricCatalogue.udpLimit, name).set(Int64(limit)) }
+        duration = registration.histogram(MetricCatalogue.udpDuration, name)
+        unanswered = registration.counter(MetricCatalogue.udpUnanswered, name)
+        datagrams = DirectionCounters(registration, MetricCatalogue.udpDatagrams, labels: name)
+        ingressDrops = MemberCounters(
+            registration, MetricCatalogue.udpDrops, labels: name + [Direction.ingress.rawValue],
+            members: RouteMembers.ingressDropReasons)
+        egressDrops = MemberCounters(
+            registration, MetricCatalogue.udpDrops, labels: name + [Direction.egress.rawValue],
+            members: RouteMembers.egressDropReasons)
+        common = RouteCommon(route, registration: registration, log: log)
+    }
+
+    deinit {
+        common.log.retire()
+    }
+
+    var registrationFailure: RegistrationError? { common.registration.failure }
+
+    var hooks: StreamHooks {
+        StreamHooks(
+            onRead: { [common] event in
+                common.reads[event.direction].add(lane: event.context.worker)
+                return .forward
+            },
+            observer: self)
+    }
+
+    var report: RouteReport {
+        var report = common.report
+        report.active = active?.value ?? 0
+        report.accepted = opened.value
+        report.rejected = rejected.all.reduce(0) { $0 + $1.value }
+        report.dropped = (ingressDrops.all + egressDrops.all).reduce(0) { $0 + $1.value }
+        for upstream in common.upstreams {
+            guard let errors = upstream.errors else { continue }
+            for reason in errors.exported where errors[reason].value > 0 {
+                report.failures[reason.rawValue, default: 0] += errors[reason].value
+            }
+        }
+        return report
+    }
+
+    // MARK: What the engine tells
+
+    func opened(_ context: StreamContext) {
+        opened.add(lane: context.worker)
+        common.log.record(.opened, context)
+    }
+
+    func rejected(_ context: StreamContext, reason: RejectReason) {
+        rejected[reason].add(lane: context.worker)
+        common.log.record(.rejected(reason), context)
+    }
+
+    func dialled(_ context: StreamContext, upstream: Int, duration: Duration) {
+        let nanoseconds = duration.clampedNanoseconds
+        common.upstreams[upstream].dialled(duration: nanoseconds, lane: context.worker)
+        common.log.record(.dialled(upstream: Int32(truncatingIfNeeded: upstream), nanoseconds: nanoseconds), context)
+    }
+
+    func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?) {
+        common.upstreams[upstream].dialFailed(reason, lane: context.worker)
+        common.log.record(.dialFailed(upstream: Int32(truncatingIfNeeded: upstream), reason, detail), context)
+    }
+
+    func timedOut(_ context: StreamContext, kind: TimeoutKind) {
+        common.timeouts[kind].add(lane: context.worker)
+        common.log.record(.timedOut(kind), context)
+    }
+
+    func forwarded(_ context: StreamContext, direction: Direction, datagrams count: Int, byteCount: Int) {
+        datagrams[direction].add(UInt64(count), lane: context.worker)
+        common.bytes[direction].add(UInt64(byteCount), lane: context.worker)
+    }
+
+    func dropped(_ context: StreamContext?, direction: Direction, reason: DropReason, datagrams count: Int, worker: Int)
+    {
+        let drops = direction == .ingress ? ingressDrops : egressDrops
+        drops[reason].add(UInt64(count), lane: worker)
+    }
+
+    func upstreamFailed(_ context: StreamContext, upstream: Int, reason: UpstreamErrorReason) {
+        common.upstreams[upstream].errors?[reason].add(lane: context.worker)
+        common.log.record(.upstreamFailed(upstream: Int32(truncatingIfNeeded: upstream), reason), context)
+    }
+
+    func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {
+        let nanoseconds = totals.duration.clampedNanoseconds
+        // The engine names the upstream only where `dialled` was told.
+        if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, lane: context.worker) }
+        if totals.ingressDatagrams > 0, totals.egressDatagrams == 0 { unanswered.add(lane: context.worker) }
+        duration.observe(nanoseconds: nanoseconds, lane: context.worker)
+        closed[reason].add(lane: context.worker)
+        common.log.record(
+            .sessionClosed(
+                reason,
+                LogRecord.Flow(
+                    nanoseconds: nanoseconds, ingressBytes: totals.ingressBytes, egressBytes: totals.egressBytes,
+                    ingressDatagrams: totals.ingressDatagrams, egressDatagrams: totals.egressDatagrams)),
+            context)
+    }
+
+    func resolved(upstream: Int, succeeded: Bool) {
+        common.upstreams[upstream].resolved(succeeded: succeeded)
+        if !succeeded { common.log.record(.resolveFailed(upstream: Int32(truncatingIfNeeded: upstream))) }
+    }
+}

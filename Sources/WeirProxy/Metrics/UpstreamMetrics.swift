@@ -1,0 +1,66 @@
+import WeirMetrics
+import WeirStream
+
+/// The series of one upstream of a route.
+struct UpstreamMetrics: Sendable {
+    /// What only a name has.
+    struct Resolving: Sendable {
+        let successes: Counter
+        let failures: Counter
+        let lastSuccess: Gauge
+    }
+
+    let dials: Counter
+    let failures: MemberCounters<DialFailure>
+    /// TCP only: the dial of a datagram socket asks nobody.
+    let duration: Histogram?
+    let active: Gauge
+    /// UDP only.
+    let errors: MemberCounters<UpstreamErrorReason>?
+    let resolving: Resolving?
+
+    init(_ registration: RouteRegistration, _ route: RouteDescription, _ upstream: RouteDescription.Upstream) {
+        let labels = route.labels + [upstream.text]
+        dials = registration.counter(MetricCatalogue.dials, labels)
+        failures = MemberCounters(
+            registration, MetricCatalogue.dialFailures, labels: labels,
+            members: RouteMembers.dialFailures(route.transport, isName: upstream.isName))
+        active = registration.gauge(MetricCatalogue.upstreamActive, labels)
+        switch route.transport {
+        case .tcp:
+            duration = registration.histogram(MetricCatalogue.dialDuration, labels)
+            errors = nil
+        case .udp:
+            duration = nil
+            errors = MemberCounters(
+                registration, MetricCatalogue.udpUpstreamErrors, labels: labels,
+                members: UpstreamErrorReason.allCases)
+        }
+        resolving =
+            upstream.isName
+            ? Resolving(
+                successes: registration.counter(MetricCatalogue.resolves, labels + ["success"]),
+                failures: registration.counter(MetricCatalogue.resolves, labels + ["failure"]),
+                lastSuccess: registration.gauge(MetricCatalogue.lastResolve, labels)) : nil
+    }
+
+    /// A dial ended well.
+    func dialled(duration nanoseconds: UInt64, lane: Int) {
+        dials.add(lane: lane)
+        duration?.observe(nanoseconds: nanoseconds, lane: lane)
+        active.add(1, lane: lane)
+    }
+
+    /// A dial ended otherwise.
+    func dialFailed(_ reason: DialFailure, lane: Int) {
+        dials.add(lane: lane)
+        failures[reason].add(lane: lane)
+    }
+
+    /// The name was looked up. Any thread.
+    func resolved(succeeded: Bool) {
+        guard let resolving else { return }
+        (succeeded ? resolving.successes : resolving.failures).add()
+        if succeeded { resolving.lastSuccess.set(WallClock.nanoseconds / 1_000_000) }
+    }
+}

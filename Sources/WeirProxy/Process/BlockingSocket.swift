@@ -1,0 +1,108 @@
+import Glibc
+import LinuxIO
+
+/// A socket for plain threads: every call waits, for at most the timeout. For the health probe and the demo, never for
+/// the data path.
+final class BlockingSocket: Sendable {
+    private let socket: Socket
+    private let timeout: CInt
+
+    /// Takes over an open socket.
+    init(_ socket: consuming Socket, timeout: Duration = .seconds(10)) {
+        self.socket = socket
+        self.timeout = Self.milliseconds(timeout)
+    }
+
+    private static func milliseconds(_ duration: Duration) -> CInt {
+        CInt(clamping: duration.clampedNanoseconds / 1_000_000)
+    }
+
+    /// Opens a TCP connection, from the given address where one matters. A small `receiveBuffer` makes a slow reader
+    /// visible to the sender.
+    static func connect(
+        to address: SocketAddress, from local: SocketAddress? = nil, receiveBuffer: Int? = nil,
+        timeout: Duration = .seconds(10)
+    ) throws(SystemError) -> BlockingSocket {
+        let socket = try Socket(.stream, family: Socket.family(of: address))
+        if let receiveBuffer { socket.setIfPossible(.receiveBuffer, receiveBuffer) }
+        if let local { try socket.bind(local) }
+        switch socket.connect(to: address) {
+        case .connected: break
+        case .failed(let error): throw error
+        case .inProgress:
+            guard wait(socket.number, for: POLLOUT, milliseconds: milliseconds(timeout)) else {
+                throw SystemError(.connect, ETIMEDOUT)
+            }
+            if let error = socket.takeError() { throw error }
+        }
+        return BlockingSocket(socket, timeout: timeout)
+    }
+
+    /// Opens a UDP socket that talks to one peer.
+    static func datagrams(to address: SocketAddress, timeout: Duration) throws(SystemError) -> BlockingSocket {
+        let socket = try Socket(.datagram, family: Socket.family(of: address))
+        if case .failed(let error) = socket.connect(to: address) { throw error }
+        return BlockingSocket(socket, timeout: timeout)
+    }
+
+    /// Sends everything.
+    func send(_ bytes: [UInt8]) throws(SystemError) {
+        var offset = 0
+        while offset < bytes.count {
+            switch sendOnce(bytes[offset...]) {
+            case .bytes(let count): offset += count
+            case .failed(let error): throw error
+            case .wouldBlock:
+                guard Self.wait(socket.number, for: POLLOUT, milliseconds: timeout) else {
+                    throw SystemError(.send, ETIMEDOUT)
+                }
+            }
+        }
+    }
+
+    private func sendOnce(_ bytes: ArraySlice<UInt8>) -> WriteResult {
+        unsafe bytes.withUnsafeBytes { unsafe socket.send($0) }
+    }
+
+    /// What comes next, at most `limit` bytes; empty at the end of the stream.
+    func receive(atMost limit: Int = 65_536) throws(SystemError) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: limit)
+        while true {
+            switch unsafe buffer.withUnsafeMutableBytes({ unsafe socket.receive(into: $0) }) {
+            case .bytes(let count): return Array(buffer[..<count])
+            case .endOfStream: return []
+            case .failed(let error): throw error
+            case .wouldBlock:
+                guard Self.wait(socket.number, for: POLLIN, milliseconds: timeout) else {
+                    throw SystemError(.receive, ETIMEDOUT)
+                }
+            }
+        }
+    }
+
+    /// Everything up to the end of the stream, or up to `limit` bytes.
+    func receiveToEnd(limit: Int) throws(SystemError) -> [UInt8] {
+        var all: [UInt8] = []
+        while all.count < limit {
+            let bytes = try receive()
+            if bytes.isEmpty { break }
+            all += bytes
+        }
+        return all
+    }
+
+    /// Sends FIN; reading goes on.
+    func finishWriting() throws(SystemError) {
+        try socket.shutdownWriting()
+    }
+
+    /// poll(2) on one descriptor; errors and hang-ups count as news.
+    static func wait(_ number: CInt, for events: CInt, milliseconds: CInt) -> Bool {
+        var entry = pollfd(fd: number, events: Int16(events), revents: 0)
+        while true {
+            let count = unsafe poll(&entry, 1, milliseconds)
+            if count >= 0 { return count > 0 }
+            if errno != EINTR { return true }
+        }
+    }
+}

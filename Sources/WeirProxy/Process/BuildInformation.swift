@@ -1,0 +1,29 @@
+/// What this program was built from: `weir version`, and the labels of `weir_build_info`.
+public struct BuildInformation: Sendable {
+    /// The release.
+    public let version: String
+    /// The commit; `unknown` where the build was not told.
+    public let revision: String
+    /// The compiler.
+    public let swift: String
+
+    /// Of this program.
+    public static let current = BuildInformation(version: "0.1.0", revision: BuildRevision.text, swift: compiler)
+
+    private static var compiler: String {
+        #if compiler(>=6.5)
+            "6.5 or later"
+        #elseif compiler(>=6.4)
+            "6.4"
+        #elseif compiler(>=6.3)
+            "6.3"
+        #else
+            "6.2"
+        #endif
+    }
+}
+
+/// The commit. A build that knows it (the image's, say) writes this line anew.
+enum BuildRevision {
+    static let text = "unknown"
+}

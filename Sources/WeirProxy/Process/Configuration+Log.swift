@@ -1,0 +1,24 @@
+import Logging
+import WeirConfiguration
+
+// From the words of the configuration to those of the log.
+
+extension Logger.Level {
+    init(_ level: Configuration.Log.Level) {
+        switch level {
+        case .debug: self = .debug
+        case .info: self = .info
+        case .warning: self = .warning
+        case .error: self = .error
+        }
+    }
+}
+
+extension LogFormat {
+    init(_ format: Configuration.Log.Format) {
+        switch format {
+        case .text: self = .text
+        case .json: self = .json
+        }
+    }
+}

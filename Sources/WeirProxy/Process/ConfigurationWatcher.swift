@@ -1,0 +1,146 @@
+import Glibc
+import LinuxIO
+import Synchronization
+
+/// Tells when the content of a file has changed: through writes, renames and swaps of symbolic links. Touching a file,
+/// or replacing it by one with the same content, is no change; a file that is away for a moment is none either.
+public final class ConfigurationWatcher: Sendable {
+    private let path: String
+    private let onChange: @Sendable () -> Void
+    private let isStopped = Atomic<Bool>(false)
+    /// Content that was acted on last; nil where there was none to read.
+    private let seen: Mutex<[UInt8]?>
+
+    /// Changes that come within this time are one, in milliseconds.
+    private static let debounce = 100
+    /// However long changes go on, they are acted on after this many waits for silence.
+    private static let mostDebounces = 20
+    /// The file itself is looked at this often too, for file systems that report nothing.
+    private static let pollInterval = 1000
+
+    /// Watches `path` and calls `onChange` on the watcher's thread.
+    public init(path: String, onChange: @escaping @Sendable () -> Void) {
+        self.path = path
+        self.onChange = onChange
+        seen = Mutex(FileContent.read(path))
+    }
+
+    /// Starts the thread.
+    public func start() throws(SystemError) {
+        let watch = try FolderWatch()
+        // The thread takes the watch over; a closure cannot consume what it captures, so it travels in a box.
+        let box = WatchBox(watch)
+        try Thread.start { [self] in run(box) }
+    }
+
+    /// Lets the thread end, within a second.
+    public func stop() {
+        isStopped.store(true, ordering: .relaxed)
+    }
+
+    /// The content is known: somebody read the file for another reason (SIGHUP).
+    public func markSeen() {
+        let content = FileContent.read(path)
+        seen.withLock { $0 = content }
+    }
+
+    private func run(_ box: WatchBox) {
+        var stamp = FileContent.stamp(path)
+        addFolders(to: box)
+        while !isStopped.load(ordering: .relaxed) {
+            let isReported = box.wait(milliseconds: Self.pollInterval)
+            let newStamp = FileContent.stamp(path)
+            guard isReported || newStamp != stamp else { continue }
+            for _ in 0..<Self.mostDebounces where box.wait(milliseconds: Self.debounce) {}
+            stamp = FileContent.stamp(path)
+            // Links may lead elsewhere now.
+            addFolders(to: box)
+            compare()
+        }
+    }
+
+    private func addFolders(to box: WatchBox) {
+        for folder in WatchedPath.folders(of: path) { box.add(folder) }
+    }
+
+    /// Acts where the content differs from what was acted on last.
+    private func compare() {
+        guard let content = FileContent.read(path) else { return }
+        let isNew = seen.withLock { seen in
+            defer { seen = content }
+            return seen != content
+        }
+        if isNew { onChange() }
+    }
+}
+
+/// Keeps a folder watch for the one thread that uses it.
+private final class WatchBox: Sendable {
+    private let watch: FolderWatch
+
+    init(_ watch: consuming FolderWatch) {
+        self.watch = watch
+    }
+
+    /// A folder that is gone, or may not be read, is watched again when something else changes.
+    func add(_ folder: String) {
+        try? watch.add(folder)
+    }
+
+    /// Whether something changed in time. Where waiting fails, the file is looked at all the same.
+    func wait(milliseconds: Int) -> Bool {
+        do throws(SystemError) {
+            switch try watch.wait(milliseconds: milliseconds) {
+            case .changed: return true
+            case .timedOut: return false
+            }
+        } catch {
+            return false
+        }
+    }
+}
+
+/// What a file holds, and a cheap sign that it may have changed.
+enum FileContent {
+    /// Enough of stat(2) to notice a replaced or rewritten file.
+    struct Stamp: Equatable {
+        var device: UInt = 0
+        var inode: UInt = 0
+        var size = 0
+        var seconds = 0
+        var nanoseconds = 0
+    }
+
+    /// As long as a configuration may be, and one byte more.
+    private static let mostBytes = (4 << 20) + 1
+
+    /// The sign; the same empty one for every file that is not there.
+    static func stamp(_ path: String) -> Stamp {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return Stamp() }
+        return Stamp(
+            device: UInt(status.st_dev), inode: UInt(status.st_ino), size: Int(status.st_size),
+            seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
+    }
+
+    /// The bytes; nil where it cannot be read.
+    static func read(_ path: String) -> [UInt8]? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var content: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while content.count < mostBytes {
+            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+                unsafe Glibc.read(descriptor, bytes.baseAddress, bytes.count)
+            }
+            if count < 0 {
+                if errno == EINTR { continue }
+                return nil
+            }
+            if count == 0 { break }
+            content += buffer[..<count]
+        }
+        return content
+    }
+}

@@ -1,0 +1,246 @@
+public import LinuxIO
+import Logging
+public import WeirConfiguration
+import WeirExporter
+import WeirMetrics
+public import WeirStream
+
+/// A running Weir: routes with their metrics and logs, the exporter, health, reload and drain.
+///
+/// ```swift
+/// let proxy = try Proxy(configuration)
+/// try await proxy.start()
+/// try await proxy.apply(changed)
+/// await proxy.shutdown()
+/// ```
+public actor Proxy {
+    /// What a program that embeds a proxy may choose.
+    public struct Options: Sendable {
+        /// Where the log goes; standard output unless told otherwise.
+        public var logDescriptor: CInt = 1
+        /// Who resolves upstream names; nil is the system.
+        public var resolver: (any NameResolver)?
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// Where the proxy is in its life.
+    private enum State {
+        case created, running, ending, ended
+    }
+
+    let parts: ProxyParts
+    let logger: Logger
+    var routes: [ListenerKey: RunningRoute] = [:]
+    /// The configuration in use.
+    public internal(set) var configuration: Configuration
+    private var state = State.created
+    /// Whether a reload is under way: reloads run one after another.
+    private var isReloading = false
+    private var waitingReloads: [CheckedContinuation<Void, Never>] = []
+    /// Streams of removed routes that still carry something.
+    private var draining: [ObjectIdentifier: any WeirStream.Stream] = [:]
+
+    /// Makes the engine, the registry, the log and the exporter. Nothing listens yet.
+    public init(_ configuration: Configuration, options: Options = Options()) throws(ProxyError) {
+        self.configuration = configuration
+        parts = try ProxyParts(configuration, options: options)
+        let log = parts.log
+        logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
+    }
+
+    // MARK: Outside
+
+    /// Where the exporter listens, with the real port.
+    public nonisolated var exporterAddresses: [SocketAddress] { parts.exporter.localAddresses }
+
+    /// Whether the process lives and should get traffic.
+    public nonisolated var health: Health { parts.health }
+
+    /// How many event-loop threads carry the routes.
+    public nonisolated var workerCount: Int { parts.engine.workerCount }
+
+    /// How every route stands, in the order of the configuration.
+    public var reports: [RouteReport] {
+        let byName = Dictionary(
+            routes.values.map { ($0.configuration.name, $0.observer) }, uniquingKeysWith: { first, _ in first })
+        return configuration.routes.compactMap { byName[$0.name]?.report }
+    }
+
+    /// Where a route listens, with the real port; nil where there is no such route.
+    public func localAddress(ofRoute name: String) -> SocketAddress? {
+        routes.values.first { $0.configuration.name == name }?.stream.stream.localAddress
+    }
+
+    // MARK: Start
+
+    /// Binds every route and the exporter, and serves; or throws, and nothing is bound.
+    public func start() async throws(ProxyError) {
+        precondition(state == .created, "a proxy is started once")
+        state = .running
+        do throws(ProxyError) {
+            let plan = try makePlan(configuration.routes)
+            let bound = try await bind(plan.added)
+            do throws(ExporterError) {
+                try await parts.exporter.start()
+            } catch {
+                await release(bound)
+                throw .exporter(error)
+            }
+            try await serve(bound)
+        } catch {
+            state = .ended
+            await closeEverything(drainTimeout: .zero)
+            await endParts()
+            throw error
+        }
+        parts.metrics.configurationTaken(isReload: false)
+        parts.health.phase = .ready
+        logger.info(
+            "ready", metadata: ["routes": "\(routes.count)", "workers": "\(workerCount)", "exporter": exporterText])
+    }
+
+    private var exporterText: Logger.MetadataValue {
+        .string(exporterAddresses.map(\.description).joined(separator: ","))
+    }
+
+    // MARK: Reload
+
+    /// Goes over to another configuration: binds what is new, re-points what stays, drains what is gone. Connections
+    /// and sessions at listeners that stay are not touched.
+    /// - Returns: what differs and cannot be reloaded.
+    /// - Throws: where a new listener cannot be had; the old configuration goes on.
+    @discardableResult
+    public func apply(_ new: Configuration) async throws(ProxyError) -> [String] {
+        await enterReload()
+        defer { leaveReload() }
+        guard state == .running else { throw .ending }
+        do throws(ProxyError) {
+            try await reload(to: new)
+        } catch {
+            reloadFailed("\(error)")
+            throw error
+        }
+        let fixed = new.reloadDifferences(from: configuration)
+        for name in fixed {
+            logger.warning(
+                "this setting changes only with a restart; the old value stays", metadata: ["setting": "\(name)"])
+        }
+        parts.log.level = Logger.Level(new.log.level)
+        parts.log.format = LogFormat(new.log.format)
+        // What is fixed keeps the value that is in use, so that the next reload warns again.
+        var taken = new
+        taken.workers = configuration.workers
+        taken.exporter.listen = configuration.exporter.listen
+        configuration = taken
+        parts.metrics.configurationTaken(isReload: true)
+        logger.info("configuration reloaded", metadata: ["routes": "\(routes.count)"])
+        return fixed
+    }
+
+    /// Tells of a file that could not be used; the old configuration goes on.
+    public func reloadFailed(_ why: String) {
+        parts.metrics.reloadFailed()
+        for line in why.split(separator: "\n") {
+            logger.error("reload failed, the old configuration goes on", metadata: ["error": "\(line)"])
+        }
+    }
+
+    /// Tells of something odd in a file that was taken.
+    public func warn(_ text: String) {
+        logger.warning("\(text)")
+    }
+
+    private func enterReload() async {
+        if !isReloading {
+            isReloading = true
+            return
+        }
+        await withCheckedContinuation { waitingReloads.append($0) }
+    }
+
+    private func leaveReload() {
+        if waitingReloads.isEmpty {
+            isReloading = false
+        } else {
+            waitingReloads.removeFirst().resume()
+        }
+    }
+
+    // MARK: End
+
+    /// Ends well: tells `/readyz`, waits for the delay, refuses what is new, and lets old connections finish within the
+    /// drain time. Returns when everything is closed and the log is written.
+    public func shutdown() async {
+        guard state == .running else { return }
+        state = .ending
+        parts.health.phase = .draining
+        let times = configuration.shutdown
+        logger.info("draining", metadata: ["delay": "\(times.delay)", "drain_timeout": "\(times.drainTimeout)"])
+        if times.delay > .zero { try? await Task.sleep(for: times.delay) }
+        // A reload that is under way ends first; none begins any more.
+        await enterReload()
+        await closeEverything(drainTimeout: times.drainTimeout)
+        state = .ended
+        logger.info("stopped")
+        await endParts()
+    }
+
+    /// Writes out what the log still holds, for at most this long: for a process that ends at once.
+    public nonisolated func flushLog(within limit: Duration) {
+        parts.log.close(within: limit)
+    }
+
+    private func closeEverything(drainTimeout: Duration) async {
+        let streams = routes.values.map(\.stream.stream) + draining.values
+        for route in routes.values {
+            route.info.retire()
+            logStop(route)
+        }
+        routes = [:]
+        for stream in streams { await stream.close(drainTimeout: drainTimeout) }
+        // The engine ends what outlives the drain time; this bound is for what should not happen.
+        await Self.withDeadline(drainTimeout + .seconds(10)) {
+            for stream in streams { await stream.waitUntilClosed() }
+        } onDeadline: {
+            for stream in streams { await stream.kill() }
+        }
+    }
+
+    private func endParts() async {
+        await parts.exporter.stop()
+        await parts.engine.shutdown()
+        parts.log.close(within: .seconds(2))
+    }
+
+    /// Runs `body`, and `onDeadline` beside it where that takes too long.
+    private static func withDeadline(
+        _ limit: Duration, _ body: @escaping @Sendable () async -> Void,
+        onDeadline: @escaping @Sendable () async -> Void
+    ) async {
+        let late = Task {
+            guard (try? await Task.sleep(for: limit)) != nil else { return }
+            await onDeadline()
+        }
+        await body()
+        late.cancel()
+    }
+
+    // MARK: Removed routes
+
+    /// Keeps a stream that drains until it is empty.
+    func watchDrain(of route: RunningRoute) {
+        let stream = route.stream.stream
+        draining[ObjectIdentifier(stream)] = stream
+        Task {
+            await stream.waitUntilClosed()
+            drained(stream, route)
+        }
+    }
+
+    private func drained(_ stream: any WeirStream.Stream, _ route: RunningRoute) {
+        draining[ObjectIdentifier(stream)] = nil
+        logger.debug("drained", metadata: ["route": "\(route.configuration.name)"])
+    }
+}

@@ -1,0 +1,32 @@
+public import LinuxIO
+public import WeirExporter
+public import WeirMetrics
+public import WeirStream
+
+/// Why a proxy did not start, or a reload was refused. Nothing was left half-done.
+public enum ProxyError: Error, Sendable, CustomStringConvertible {
+    /// A route cannot be served.
+    case route(String, StreamError)
+    /// The exporter does not start.
+    case exporter(ExporterError)
+    /// The engine does not start.
+    case engine(StreamError)
+    /// The log's thread does not start.
+    case log(SystemError)
+    /// The metrics of the process cannot be registered.
+    case metrics(RegistrationError)
+    /// The proxy is ending.
+    case ending
+
+    /// One line that names what failed and where.
+    public var description: String {
+        switch self {
+        case .route(let name, let error): "route `\(name)`: \(error)"
+        case .exporter(let error): "\(error)"
+        case .engine(let error): "cannot start: \(error)"
+        case .log(let error): "cannot start the log: \(error)"
+        case .metrics(let error): "cannot register metrics: \(error)"
+        case .ending: "the process is ending"
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import Glibc
+import LinuxIO
+import WeirConfiguration
+import WeirExporter
+import WeirMetrics
+import WeirStream
+
+/// What a proxy stands on for its whole life: engine, registry, log and exporter, made once and never reloaded.
+struct ProxyParts: Sendable {
+    let registry: MetricsRegistry
+    let engine: StreamEngine
+    let log: LogOutput
+    let metrics: ProcessMetrics
+    let health: Health
+    let exporter: Exporter
+
+    init(_ configuration: Configuration, options: Proxy.Options) throws(ProxyError) {
+        let workers = max(1, configuration.workers.value ?? sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+        let registry = MetricsRegistry(
+            lanes: workers, maxSeries: configuration.exporter.maxSeries,
+            retiredSeriesTTL: configuration.exporter.retiredSeriesTTL)
+        let observers: (engine: EngineMetrics, exporter: ExporterMetrics)
+        do throws(RegistrationError) {
+            for family in MetricCatalogue.all { try registry.declare(family.descriptor) }
+            observers = (try EngineMetrics(registry), try ExporterMetrics(registry))
+            metrics = try ProcessMetrics(registry)
+        } catch {
+            throw .metrics(error)
+        }
+        do throws(SystemError) {
+            log = try LogOutput(
+                descriptor: options.logDescriptor, lanes: workers, level: .init(configuration.log.level),
+                format: .init(configuration.log.format))
+        } catch {
+            throw .log(error)
+        }
+        engine = try Self.makeEngine(configuration, options, workers: workers, observer: observers.engine)
+        health = Health()
+        exporter = try Self.makeExporter(
+            configuration, registry: registry, engine: engine, health: health, observer: observers.exporter)
+        self.registry = registry
+        // Weak: the registry keeps the callback as long as it lives, and must not keep its users alive.
+        registry.onCollect { [weak registry, weak engine, weak log, metrics] in
+            guard let registry, let engine, let log else { return }
+            metrics.refresh(engine: engine, log: log, registry: registry)
+        }
+    }
+
+    private static func makeEngine(
+        _ configuration: Configuration, _ options: Proxy.Options, workers: Int, observer: EngineMetrics
+    ) throws(ProxyError) -> StreamEngine {
+        var engineOptions = StreamEngine.Options(workers: workers)
+        engineOptions.maxConnections = configuration.limits.maxConnections.value
+        engineOptions.observer = observer
+        if let resolver = options.resolver { engineOptions.resolver = resolver }
+        do throws(StreamError) {
+            return try StreamEngine(engineOptions)
+        } catch {
+            throw .engine(error)
+        }
+    }
+
+    private static func makeExporter(
+        _ configuration: Configuration, registry: MetricsRegistry, engine: StreamEngine, health: Health,
+        observer: ExporterMetrics
+    ) throws(ProxyError) -> Exporter {
+        let listen = configuration.exporter.listen
+        guard let address = SocketAddress(host: listen.address.description, port: listen.port) else {
+            throw .route("exporter", .invalidListenAddress("\(listen)"))
+        }
+        let checks = HealthChecks(
+            health: { [weak engine] in
+                Health.liveness(stalledWorker: engine?.stalledWorker(after: Health.longestTurn))
+            },
+            readiness: { health.readiness })
+        do throws(ExporterError) {
+            return try Exporter(
+                ExporterConfiguration(listen: [address]), page: RegistryPage(registry), health: checks,
+                observer: observer)
+        } catch {
+            throw .exporter(error)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import LinuxIO
+import Synchronization
+public import WeirConfiguration
+
+/// A proxy that runs from a file: reads it again on SIGHUP and when it changes. What `weir run` is made of.
+public final class ProxyRunner: Sendable {
+    /// The proxy itself.
+    public let proxy: Proxy
+    private let path: String
+    private let environment: [String: String]
+    private let watcher = Mutex<ConfigurationWatcher?>(nil)
+
+    /// A runner for a file that was read already.
+    public init(
+        path: String, environment: [String: String], loaded: Configuration.Loaded,
+        options: Proxy.Options = Proxy.Options()
+    ) throws(ProxyError) {
+        self.path = path
+        self.environment = environment
+        proxy = try Proxy(loaded.configuration, options: options)
+    }
+
+    /// Binds everything and serves, then watches the file.
+    public func start() async throws(ProxyError) {
+        let made = ConfigurationWatcher(path: path) { [weak self] in
+            guard let self else { return }
+            Task { await self.reload() }
+        }
+        try await proxy.start()
+        do throws(SystemError) {
+            try made.start()
+            watcher.withLock { $0 = made }
+        } catch {
+            await proxy.warn("the configuration is not watched, only SIGHUP reloads it: \(error)")
+        }
+    }
+
+    /// Reads the file and goes over to it. Where it cannot be used, the old configuration goes on.
+    public func reload() async {
+        watcher.withLock { $0 }?.markSeen()
+        let loaded: Configuration.Loaded
+        do throws(ConfigurationErrors) {
+            loaded = try Configuration.load(path: path, environment: environment)
+        } catch {
+            await proxy.reloadFailed(error.description)
+            return
+        }
+        for warning in loaded.warnings { await proxy.warn(warning.description) }
+        // A refusal is logged and counted by the proxy.
+        _ = try? await proxy.apply(loaded.configuration)
+    }
+
+    /// Drains and ends.
+    public func shutdown() async {
+        watcher.withLock { $0 }?.stop()
+        await proxy.shutdown()
+    }
+}

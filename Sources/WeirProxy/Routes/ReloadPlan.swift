@@ -1,0 +1,43 @@
+import WeirConfiguration
+import WeirStream
+
+/// What a reload has to do, by listener. A pure function of the routes that run and those that are wanted.
+struct ReloadPlan: Equatable {
+    /// A wanted route at its listener.
+    struct Entry: Equatable {
+        let key: ListenerKey
+        let route: RouteConfiguration
+    }
+
+    /// Nothing about them changes.
+    private(set) var kept: [Entry] = []
+    /// The same sockets, with another name, upstream or settings.
+    private(set) var updated: [Entry] = []
+    /// New sockets.
+    private(set) var added: [Entry] = []
+    /// Sockets that nobody wants any more.
+    private(set) var removed: [ListenerKey] = []
+
+    /// Compares; the order of the file is kept, removals are in the order of their listeners' text.
+    init(running: [ListenerKey: RouteConfiguration], wanted: [RouteConfiguration]) throws(StreamError) {
+        var gone = running
+        for route in wanted {
+            let key = ListenerKey(try route.streamListenAddress())
+            let entry = Entry(key: key, route: route)
+            switch gone.removeValue(forKey: key) {
+            case nil: added.append(entry)
+            case route: kept.append(entry)
+            default: updated.append(entry)
+            }
+        }
+        removed = gone.keys.sorted { $0.description < $1.description }
+    }
+
+    /// Whether there is nothing to do.
+    var isEmpty: Bool { updated.isEmpty && added.isEmpty && removed.isEmpty }
+
+    /// Whether a new listener can only be bound when a removed one is gone.
+    func mustWait(_ entry: Entry) -> Bool {
+        removed.contains { $0.overlaps(entry.key) }
+    }
+}

@@ -1,0 +1,47 @@
+import LinuxIO
+import WeirConfiguration
+import WeirStream
+
+// From the words of the configuration to those of the engine.
+
+extension RouteConfiguration {
+    /// Where the route listens, for the engine.
+    func streamListenAddress() throws(StreamError) -> WeirStream.ListenAddress {
+        guard let network = Network(rawValue: scheme.rawValue) else { throw .invalidListenAddress(listenText) }
+        guard let bind else { return try WeirStream.ListenAddress(network, port: listenPort) }
+        guard let address = SocketAddress(host: bind.description, port: listenPort) else {
+            throw .invalidListenAddress(listenText)
+        }
+        return try WeirStream.ListenAddress(network, ip: address.ip, scope: address.scope, port: listenPort)
+    }
+
+    /// Where the route dials, for the engine. A route has a set of upstreams, today of one member.
+    func streamUpstreams() throws(StreamError) -> [Upstream] {
+        [try Upstream(host: host.description, port: upstreamPort)]
+    }
+}
+
+extension WeirStream.TCPSettings {
+    init(_ settings: WeirConfiguration.TCPSettings) {
+        self.init()
+        dialTimeout = settings.dialTimeout
+        idleTimeout = settings.idleTimeout
+        halfCloseTimeout = settings.halfCloseTimeout
+        preDialTimeout = settings.preDialTimeout
+        keepalive = settings.keepalive.map {
+            WeirStream.Keepalive(idle: $0.idle, interval: $0.interval, count: $0.count)
+        }
+        userTimeout = settings.userTimeout
+        maxConnections = settings.maxConnections
+    }
+}
+
+extension WeirStream.UDPSettings {
+    init(_ settings: WeirConfiguration.UDPSettings) {
+        self.init()
+        unassuredTimeout = settings.unassuredTimeout
+        idleTimeout = settings.idleTimeout
+        maxSessions = settings.maxSessions
+        responses = settings.responses
+    }
+}

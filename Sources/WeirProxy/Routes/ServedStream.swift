@@ -1,0 +1,58 @@
+import LinuxIO
+import WeirConfiguration
+import WeirStream
+
+/// The stream behind a route, TCP or UDP.
+enum ServedStream: Sendable {
+    case tcp(TCPStream)
+    case udp(UDPStream)
+
+    /// Makes the stream of a route; nothing is bound yet.
+    init(_ route: RouteConfiguration, engine: StreamEngine) throws(StreamError) {
+        let listen = try route.streamListenAddress()
+        let upstreams = try route.streamUpstreams()
+        switch route.settings {
+        case .tcp(let settings):
+            self = .tcp(
+                try TCPStream(
+                    name: route.name, listen: listen, upstreams: upstreams,
+                    settings: WeirStream.TCPSettings(settings), engine: engine))
+        case .udp(let settings):
+            self = .udp(
+                try UDPStream(
+                    name: route.name, listen: listen, upstreams: upstreams,
+                    settings: WeirStream.UDPSettings(settings), engine: engine))
+        }
+    }
+
+    /// What both can do.
+    var stream: any WeirStream.Stream {
+        switch self {
+        case .tcp(let stream): stream
+        case .udp(let stream): stream
+        }
+    }
+
+    /// Takes the address without serving it yet.
+    func bind() throws(StreamError) {
+        switch self {
+        case .tcp(let stream): try stream.bind()
+        case .udp(let stream): try stream.bind()
+        }
+    }
+
+    /// Points the same sockets elsewhere; new connections and sessions follow.
+    func update(_ route: RouteConfiguration, hooks: StreamHooks) async throws(StreamError) {
+        let upstreams = try route.streamUpstreams()
+        switch (self, route.settings) {
+        case (.tcp(let stream), .tcp(let settings)):
+            try await stream.update(
+                name: route.name, upstreams: upstreams, settings: WeirStream.TCPSettings(settings), hooks: hooks)
+        case (.udp(let stream), .udp(let settings)):
+            try await stream.update(
+                name: route.name, upstreams: upstreams, settings: WeirStream.UDPSettings(settings), hooks: hooks)
+        default:
+            throw .transportMismatch(route.listenText)
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Glibc
+import WeirConfiguration
+
+/// Where the configuration is, for every command that reads it.
+struct ConfigurationOption: ParsableArguments {
+    private static let defaultPath = "/etc/weir/weir.yml"
+
+    @Option(
+        name: [.customShort("c"), .long],
+        help: ArgumentHelp(
+            "The configuration file (default: $WEIR_CONFIG, or \(Self.defaultPath)).", valueName: "file"))
+    var config: String?
+
+    /// The file: as given, or from the environment, or the usual place.
+    var path: String {
+        if let config { return config }
+        if let given = Environment.all["WEIR_CONFIG"], !given.isEmpty { return given }
+        return Self.defaultPath
+    }
+
+    /// Reads the file. Prints every finding to standard error; ends with 1 where there is an error.
+    func load() throws -> Configuration.Loaded {
+        do throws(ConfigurationErrors) {
+            let loaded = try Configuration.load(path: path, environment: Environment.all)
+            for warning in loaded.warnings { Console.error("\(warning)") }
+            return loaded
+        } catch {
+            for diagnostic in error.diagnostics { Console.error("\(diagnostic)") }
+            throw ExitCode(1)
+        }
+    }
+}
+
+/// The environment variables of the process, as they were at its start.
+enum Environment {
+    static let all: [String: String] = {
+        var variables: [String: String] = [:]
+        var entry = unsafe environ
+        while let text = unsafe entry.pointee {
+            let pair = unsafe String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if pair.count == 2 { variables[String(pair[0])] = String(pair[1]) }
+            unsafe entry += 1
+        }
+        return variables
+    }()
+}

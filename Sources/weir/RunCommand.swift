@@ -1,0 +1,57 @@
+import ArgumentParser
+import Glibc
+import WeirConfiguration
+import WeirProxy
+
+/// `weir run`.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run the routes of a configuration file.",
+        discussion: """
+            SIGHUP, or a change of the file, reloads it. SIGTERM and SIGINT drain and end with 0; a second one ends at \
+            once.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    func run() throws {
+        // Before any thread is there, so that all of them leave the signals to this one.
+        ProcessSignals.take()
+        let loaded = try options.load()
+        let runner: ProxyRunner
+        do throws(ProxyError) {
+            runner = try ProxyRunner(path: options.path, environment: Environment.all, loaded: loaded)
+        } catch {
+            Console.failure("\(error)")
+            throw ExitCode(1)
+        }
+        do {
+            try waitFor { try await runner.start() }
+        } catch {
+            Console.failure("\(error)")
+            throw ExitCode(1)
+        }
+        steer(runner)
+    }
+
+    /// Serves signals until the process ends.
+    private func steer(_ runner: ProxyRunner) -> Never {
+        var isEnding = false
+        while true {
+            switch ProcessSignals.next() {
+            case .reload where !isEnding: Task.detached { await runner.reload() }
+            case .reload: break
+            case .end where !isEnding:
+                isEnding = true
+                Task.detached {
+                    await runner.shutdown()
+                    Glibc.Glibc.exit(0)
+                }
+            case .end:
+                runner.proxy.flushLog(within: .milliseconds(200))
+                Glibc.Glibc.exit(1)
+            }
+        }
+    }
+}

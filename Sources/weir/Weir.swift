@@ -1,0 +1,16 @@
+import ArgumentParser
+import WeirProxy
+
+/// The command line.
+@main
+struct Weir: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "weir",
+        abstract: "A TCP and UDP stream proxy that measures everything it carries.",
+        version: Version.text,
+        subcommands: [
+            RunCommand.self, CheckCommand.self, DemoCommand.self, MetricsCommand.self, HealthCommand.self,
+            VersionCommand.self,
+        ],
+        defaultSubcommand: RunCommand.self)
+}
