@@ -1,6 +1,6 @@
 import ArgumentParser
 import Glibc
-import WeirConfiguration
+import WeirProxy
 
 /// Where the configuration is, for every command that reads it.
 struct ConfigurationOption: ParsableArguments {
@@ -19,16 +19,21 @@ struct ConfigurationOption: ParsableArguments {
         return Self.defaultPath
     }
 
-    /// Reads the file. Prints every finding to standard error; ends with 1 where there is an error.
-    func load() throws -> Configuration.Loaded {
-        do throws(ConfigurationErrors) {
-            let loaded = try Configuration.load(path: path, environment: Environment.all)
-            for warning in loaded.warnings { Console.error("\(warning)") }
-            return loaded
+    /// The file itself.
+    var file: ConfigurationFile { ConfigurationFile(path: path, environment: Environment.all) }
+
+    /// Runs `body` with the loaded file. Prints every finding to standard error; ends with 1 where there is an error.
+    func withConfiguration<Result>(_ body: (LoadedFile) throws -> Result) throws -> Result {
+        let file = file
+        let loaded: LoadedFile
+        do throws(ConfigurationFile.Refusal) {
+            loaded = try LoadedFile(file)
         } catch {
-            for diagnostic in error.diagnostics { Console.error("\(diagnostic)") }
+            for finding in error.findings { Console.error(finding) }
             throw ExitCode(1)
         }
+        for warning in loaded.warnings { Console.error(warning) }
+        return try body(loaded)
     }
 }
 

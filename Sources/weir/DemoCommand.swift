@@ -48,7 +48,7 @@ struct DemoCommand: ParsableCommand {
         var isEnding = false
         while true {
             guard ProcessSignals.next() == .end else { continue }
-            if isEnding { Glibc.Glibc.exit(1) }
+            if isEnding { Glibc.exit(1) }
             isEnding = true
             Task.detached { await end(demo) }
         }
@@ -57,5 +57,5 @@ struct DemoCommand: ParsableCommand {
 
 private func end(_ demo: Demo) async {
     await demo.stop()
-    Glibc.Glibc.exit(0)
+    Glibc.exit(0)
 }

@@ -46,11 +46,11 @@ struct RunCommand: ParsableCommand {
                 isEnding = true
                 Task.detached {
                     await runner.shutdown()
-                    Glibc.Glibc.exit(0)
+                    Glibc.exit(0)
                 }
             case .end:
                 runner.proxy.flushLog(within: .milliseconds(200))
-                Glibc.Glibc.exit(1)
+                Glibc.exit(1)
             }
         }
     }

@@ -119,7 +119,7 @@ public actor Proxy {
         do throws(ProxyError) {
             try await reload(to: new)
         } catch {
-            reloadFailed("\(error)")
+            reloadFailed(["\(error)"])
             throw error
         }
         let fixed = new.reloadDifferences(from: configuration)
@@ -140,10 +140,10 @@ public actor Proxy {
     }
 
     /// Tells of a file that could not be used; the old configuration goes on.
-    public func reloadFailed(_ why: String) {
+    public func reloadFailed(_ findings: [String]) {
         parts.metrics.reloadFailed()
-        for line in why.split(separator: "\n") {
-            logger.error("reload failed, the old configuration goes on", metadata: ["error": "\(line)"])
+        for finding in findings {
+            logger.error("reload failed, the old configuration goes on", metadata: ["error": "\(finding)"])
         }
     }
 

@@ -6,23 +6,20 @@ public import WeirConfiguration
 public final class ProxyRunner: Sendable {
     /// The proxy itself.
     public let proxy: Proxy
-    private let path: String
-    private let environment: [String: String]
+    private let file: ConfigurationFile
     private let watcher = Mutex<ConfigurationWatcher?>(nil)
 
     /// A runner for a file that was read already.
     public init(
-        path: String, environment: [String: String], loaded: Configuration.Loaded,
-        options: Proxy.Options = Proxy.Options()
+        _ file: ConfigurationFile, loaded: Configuration.Loaded, options: Proxy.Options = Proxy.Options()
     ) throws(ProxyError) {
-        self.path = path
-        self.environment = environment
+        self.file = file
         proxy = try Proxy(loaded.configuration, options: options)
     }
 
     /// Binds everything and serves, then watches the file.
     public func start() async throws(ProxyError) {
-        let made = ConfigurationWatcher(path: path) { [weak self] in
+        let made = ConfigurationWatcher(path: file.path) { [weak self] in
             guard let self else { return }
             Task { await self.reload() }
         }
@@ -39,10 +36,10 @@ public final class ProxyRunner: Sendable {
     public func reload() async {
         watcher.withLock { $0 }?.markSeen()
         let loaded: Configuration.Loaded
-        do throws(ConfigurationErrors) {
-            loaded = try Configuration.load(path: path, environment: environment)
+        do throws(ConfigurationFile.Refusal) {
+            loaded = try file.load()
         } catch {
-            await proxy.reloadFailed(error.description)
+            await proxy.reloadFailed(error.findings)
             return
         }
         for warning in loaded.warnings { await proxy.warn(warning.description) }
