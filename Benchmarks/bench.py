@@ -24,7 +24,7 @@ OTHER_ROWS = {
     "calls": "system calls per request (needs strace)",
     "instructions": "instructions per request (needs valgrind; not with --quick)",
 }
-QUICK = {"rounds": 3, "seconds": 2, "limit": 285}
+QUICK = {"rounds": 3, "seconds": 2, "limit": 265}
 USUAL = {"rounds": 5, "seconds": 5, "limit": 3600}
 
 

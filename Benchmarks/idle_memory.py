@@ -20,7 +20,7 @@ MESSAGE = b"an idle connection has spoken before, as real ones have".ljust(256)
 def measure(kinds, directory, backends, report):
     wanted = min(CONNECTIONS, connection_limit() - WARM_UP)
     title = f"{wanted:,} {TITLE}"
-    before = report.line(title, "memory before", size)
+    before = report.line(title, "memory before", size, better=None)
     each = report.line(title, "memory per connection", size)
     for kind in kinds:
         try:

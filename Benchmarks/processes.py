@@ -22,9 +22,12 @@ class Child:
         self.name = name
         self.log_path = os.path.join(directory, f"{name}.log")
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=directory
-            )
+            try:
+                self.process = subprocess.Popen(
+                    arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=directory
+                )
+            except OSError as error:
+                raise Failure(f"{name} cannot be started: {error.strerror}") from error
 
     @property
     def pid(self):
@@ -51,8 +54,9 @@ class Child:
 
     def stop(self, seconds=5.0):
         """SIGTERM, and SIGKILL for what is still there after the time. Children go with their parent or after it."""
-        family = [(pid, accounting.start_of(pid)) for pid in accounting.tree(self.pid)[1:]]
+        family = []
         if self.is_running():
+            family = [(pid, accounting.start_of(pid)) for pid in accounting.tree(self.pid)[1:]]
             self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(seconds)
@@ -103,15 +107,16 @@ def free_port():
     raise Failure("no free port")
 
 
-def free_ports_in_a_row(count):
-    """The first of `count` neighbouring free ports."""
-    for _ in range(50):
-        first = random.randrange(PORTS.start, PORTS.stop - count)
-        ports = range(first, first + count)
-        if _given.isdisjoint(ports) and all(is_free(port) for port in ports):
-            _given.update(ports)
-            return first
-    raise Failure(f"no {count} free ports in a row")
+def free_ports(count):
+    """Many free ports, in ascending order and close together."""
+    found = []
+    for port in range(random.randrange(PORTS.start, PORTS.stop - 3 * count), PORTS.stop):
+        if port not in _given and is_free(port):
+            found.append(port)
+            if len(found) == count:
+                _given.update(found)
+                return found
+    raise Failure(f"no {count} free ports")
 
 
 def is_listening(port):

@@ -14,7 +14,8 @@ class Line:
     what: str
     measure: str
     form: Callable[[float], str]
-    better: str
+    # HIGHER, LOWER, or None where neither is better and no ratio belongs.
+    better: str | None
     values: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, proxy, value):
@@ -28,7 +29,7 @@ class Line:
         """Weir's median over the better peer's."""
         own = self.median("weir")
         peers = [self.median(proxy) for proxy in self.values if proxy != "weir"]
-        if own is None or not peers:
+        if self.better is None or own is None or not peers:
             return None
         best = max(peers) if self.better == HIGHER else min(peers)
         return own / best if best else None

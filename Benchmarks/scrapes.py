@@ -15,14 +15,14 @@ SCRAPES = 20
 
 
 class ManyRoutes:
-    """What the two proxies share here: neighbouring ports, all to one upstream, and a page of metrics."""
+    """What the two proxies share here: many ports, all to one upstream, and a page of metrics."""
 
     def __init__(self, directory, upstreams, label=""):
         super().__init__(directory, upstreams, label)
-        self.first_port = processes.free_ports_in_a_row(ROUTES)
+        self.route_ports = processes.free_ports(ROUTES)
 
     def listening_ports(self):
-        return (self.first_port, self.first_port + ROUTES - 1, self.page_port)
+        return (self.route_ports[0], self.route_ports[-1], self.page_port)
 
 
 class WeirWithManyRoutes(ManyRoutes, Weir):
@@ -31,9 +31,9 @@ class WeirWithManyRoutes(ManyRoutes, Weir):
         return self.exporter_port
 
     def configuration(self):
-        ports = range(self.first_port, self.first_port + ROUTES)
         return self.head() + "".join(
-            self.route(f"route-{index:04}", "tcp4", port, self.upstreams.http) for index, port in enumerate(ports)
+            self.route(f"route-{index:04}", "tcp4", port, self.upstreams.http)
+            for index, port in enumerate(self.route_ports)
         )
 
 
@@ -44,8 +44,9 @@ class HAProxyWithManyRoutes(ManyRoutes, HAProxy):
 
     def configuration(self):
         routes = [
-            f"listen route-{index:04}\n    bind 127.0.0.1:{port}\n    server upstream 127.0.0.1:{self.upstreams.http}\n"
-            for index, port in enumerate(range(self.first_port, self.first_port + ROUTES))
+            f"listen route-{index:04}\n    bind 127.0.0.1:{port}\n"
+            f"    server upstream 127.0.0.1:{self.upstreams.http}\n"
+            for index, port in enumerate(self.route_ports)
         ]
         page = (
             f"frontend page\n    mode http\n    bind 127.0.0.1:{self.page_port}\n"
@@ -57,11 +58,11 @@ class HAProxyWithManyRoutes(ManyRoutes, HAProxy):
 def measure(keys, directory, backends, report):
     lines = {
         "plain": report.line(TITLE, f"time, median of {SCRAPES}", duration),
-        "plain size": report.line(TITLE, "size", size),
+        "plain size": report.line(TITLE, "size", size, better=None),
         "gzip": report.line(TITLE, "time with gzip", duration),
-        "gzip size": report.line(TITLE, "size with gzip", size),
+        "gzip size": report.line(TITLE, "size with gzip", size, better=None),
         "cpu": report.line(TITLE, "proxy CPU per scrape", duration),
-        "series": report.line(TITLE, "series", count),
+        "series": report.line(TITLE, "series", count, better=None),
         "per series": report.line(TITLE, "proxy CPU per series", duration),
     }
     for kind in (HAProxyWithManyRoutes, WeirWithManyRoutes):

@@ -88,11 +88,14 @@ ROWS = [
 
 def measure(row, proxies, backends, rounds, seconds, warm_up, report, is_over):
     """Runs one row: the proxies take turns (A B C A B C …), so that a slow minute of the machine meets all."""
-    rate = report.line(row.title, "given rate" if row.is_paced else "rate", row.form, HIGHER)
+    if row.is_paced:
+        rate = report.line(row.title, "given rate", row.form, better=None)
+    else:
+        rate = report.line(row.title, "rate", row.form, HIGHER)
     proxy_time = report.line(row.title, f"proxy CPU per {row.operation}", duration)
     busy_time = report.line(row.title, f"busy time of the machine per {row.operation}", duration)
     latency = report.line(row.title, "p99 latency", duration) if row.shows_latency else None
-    loss = report.line(row.title, "lost", share) if row.is_udp else None
+    loss = report.line(row.title, "lost", share, better=None) if row.is_udp else None
     for round_number in range(0 if warm_up else 1, rounds + 1):
         for proxy in proxies:
             if row.is_udp and not proxy.carries_udp:

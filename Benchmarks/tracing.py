@@ -9,6 +9,8 @@ import subprocess
 import time
 
 import loads
+from processes import run
+from proxies import Weir
 from report import count
 from tools import Failure, locate
 
@@ -90,14 +92,25 @@ def instructions(kinds, directory, backends, report):
             runs = {}
             for requests in (SHORT_RUN, LONG_RUN):
                 proxy = kind(directory, backends.ports, f"-callgrind-{requests}")
+                if kind is Weir and kind.program:
+                    proxy.program = _without_debug_information(kind.program, proxy.directory)
                 runs[requests] = _instructions(proxy, requests)
             line.add(kind.key, (runs[LONG_RUN] - runs[SHORT_RUN]) / (LONG_RUN - SHORT_RUN))
         except (Failure, OSError) as failure:
             report.fail(INSTRUCTIONS_TITLE, kind.key, failure)
 
 
+def _without_debug_information(program, directory):
+    """A copy for valgrind, whose Debian version gives up on the debug information that Swift writes."""
+    copy = os.path.join(directory, "program")
+    run([locate("strip"), "--strip-debug", "-o", copy, program], 60)
+    return copy
+
+
 def _instructions(proxy, requests):
     pattern = os.path.join(proxy.directory, "callgrind.out")
+    # Workers that nginx started as `nobody` write their own file.
+    os.chmod(proxy.directory, 0o777)
     wrapper = [locate("valgrind"), "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={pattern}.%p"]
     try:
         proxy.start(wrapper, seconds=60)
@@ -105,7 +118,7 @@ def _instructions(proxy, requests):
     finally:
         proxy.stop(seconds=30)
     total = 0
-    for path in glob.glob(f"{pattern}.*"):
+    for path in glob.glob(glob.escape(pattern) + ".*"):
         with open(path, encoding="utf-8", errors="replace") as file:
             found = re.search(r"^(?:totals|summary): (\d+)", file.read(), re.MULTILINE)
         total += int(found[1]) if found else 0
