@@ -4,7 +4,7 @@ import Synchronization
 /// Runs asynchronous work to its end on a thread that may wait: the main thread of a command.
 func waitFor<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) throws -> Value {
     let outcome = Outcome<Value>()
-    Task.detached {
+    Task {
         do {
             outcome.set(.success(try await work()))
         } catch {

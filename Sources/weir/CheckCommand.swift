@@ -1,5 +1,4 @@
 import ArgumentParser
-import WeirConfiguration
 
 /// `weir check`.
 struct CheckCommand: ParsableCommand {
@@ -17,7 +16,7 @@ struct CheckCommand: ParsableCommand {
         var options = options
         if let file { options.config = file }
         let loaded = try options.load()
-        let count = loaded.configuration.routes.count
+        let count = loaded.routeCount
         Console.out("\(options.path): ok (\(count) \(count == 1 ? "route" : "routes"))")
     }
 }

@@ -22,18 +22,16 @@ struct ConfigurationOption: ParsableArguments {
     /// The file itself.
     var file: ConfigurationFile { ConfigurationFile(path: path, environment: Environment.all) }
 
-    /// Runs `body` with the loaded file. Prints every finding to standard error; ends with 1 where there is an error.
-    func withConfiguration<Result>(_ body: (LoadedFile) throws -> Result) throws -> Result {
-        let file = file
-        let loaded: LoadedFile
+    /// Reads the file. Prints every finding to standard error; ends with 1 where there is an error.
+    func load() throws -> ConfigurationFile.Loaded {
         do throws(ConfigurationFile.Refusal) {
-            loaded = try LoadedFile(file)
+            let loaded = try file.load()
+            for warning in loaded.warnings { Console.error(warning) }
+            return loaded
         } catch {
             for finding in error.findings { Console.error(finding) }
             throw ExitCode(1)
         }
-        for warning in loaded.warnings { Console.error(warning) }
-        return try body(loaded)
     }
 }
 

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Glibc
-import WeirConfiguration
 import WeirProxy
 
 /// `weir demo`.
@@ -40,7 +39,7 @@ struct DemoCommand: ParsableCommand {
             throw ExitCode(1)
         }
         if let duration {
-            Task.detached {
+            Task {
                 try await Task.sleep(for: .seconds(duration))
                 await end(demo)
             }
@@ -50,7 +49,7 @@ struct DemoCommand: ParsableCommand {
             guard ProcessSignals.next() == .end else { continue }
             if isEnding { Glibc.exit(1) }
             isEnding = true
-            Task.detached { await end(demo) }
+            Task { await end(demo) }
         }
     }
 }

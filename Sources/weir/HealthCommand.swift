@@ -1,5 +1,4 @@
 import ArgumentParser
-import WeirConfiguration
 import WeirProxy
 
 /// `weir health`.

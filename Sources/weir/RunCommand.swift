@@ -1,6 +1,5 @@
 import ArgumentParser
 import Glibc
-import WeirConfiguration
 import WeirProxy
 
 /// `weir run`.
@@ -21,7 +20,7 @@ struct RunCommand: ParsableCommand {
         let loaded = try options.load()
         let runner: ProxyRunner
         do throws(ProxyError) {
-            runner = try ProxyRunner(path: options.path, environment: Environment.all, loaded: loaded)
+            runner = try ProxyRunner(options.file, loaded: loaded)
         } catch {
             Console.failure("\(error)")
             throw ExitCode(1)
@@ -40,11 +39,11 @@ struct RunCommand: ParsableCommand {
         var isEnding = false
         while true {
             switch ProcessSignals.next() {
-            case .reload where !isEnding: Task.detached { await runner.reload() }
+            case .reload where !isEnding: Task { await runner.reload() }
             case .reload: break
             case .end where !isEnding:
                 isEnding = true
-                Task.detached {
+                Task {
                     await runner.shutdown()
                     Glibc.exit(0)
                 }

@@ -1,6 +1,6 @@
 import LinuxIO
 
-/// The clients of the demo: steady and bounded, a few hundred kilobytes a second in all.
+/// The clients of the demo: steady and bounded, a few megabytes a second in all.
 ///
 /// Clients that access rules deny will stand here as one more function, when there are rules.
 enum DemoClients {
@@ -28,7 +28,7 @@ enum DemoClients {
         try threads.repeat(every: .seconds(2)) {
             let connection = try BlockingSocket.connect(to: DemoRoute.bulk.listener(base), receiveBuffer: 16_384)
             try connection.send(Array("send\n".utf8))
-            while threads.isRunning, try !connection.receive(atMost: 32_768).isEmpty { threads.rest(.milliseconds(40)) }
+            while threads.isRunning, try !connection.receive(atMost: 32_768).isEmpty { threads.rest(.milliseconds(20)) }
         }
         try threads.repeat(every: .seconds(1)) {
             let connection = try BlockingSocket.connect(to: DemoRoute.upload.listener(base))

@@ -3,7 +3,7 @@ import LinuxIO
 /// The upstreams of the demo, in the same process.
 enum DemoUpstreams {
     static let pageBytes = 16 * 1024
-    static let bulkBytes = 2 << 20
+    static let bulkBytes = 8 << 20
 
     /// A socket that never accepts, with the connections that fill its backlog: dials to it hang, because the kernel
     /// drops their first segment (listen(2)).

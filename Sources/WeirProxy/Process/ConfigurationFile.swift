@@ -8,6 +8,16 @@ public struct ConfigurationFile: Sendable {
         public let findings: [String]
     }
 
+    /// A file that can be used.
+    public struct Loaded: Sendable {
+        /// The validated values.
+        public let configuration: Configuration
+        /// What is odd about the file, one line each, as compilers print it.
+        public let warnings: [String]
+        /// How many routes it has.
+        public var routeCount: Int { configuration.routes.count }
+    }
+
     /// As it was named.
     public let path: String
     /// What `${NAME}` stands for.
@@ -20,9 +30,10 @@ public struct ConfigurationFile: Sendable {
     }
 
     /// Reads and validates the file.
-    public func load() throws(Refusal) -> Configuration.Loaded {
+    public func load() throws(Refusal) -> Loaded {
         do throws(ConfigurationErrors) {
-            return try Configuration.load(path: path, environment: environment)
+            let loaded = try Configuration.load(path: path, environment: environment)
+            return Loaded(configuration: loaded.configuration, warnings: loaded.warnings.map(\.description))
         } catch {
             throw Refusal(findings: error.diagnostics.map(\.description))
         }

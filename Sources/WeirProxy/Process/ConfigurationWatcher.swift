@@ -51,7 +51,8 @@ public final class ConfigurationWatcher: Sendable {
             let isReported = box.wait(milliseconds: Self.pollInterval)
             let newStamp = FileContent.stamp(path)
             guard isReported || newStamp != stamp else { continue }
-            for _ in 0..<Self.mostDebounces where box.wait(milliseconds: Self.debounce) {}
+            var waits = 0
+            while box.wait(milliseconds: Self.debounce), waits < Self.mostDebounces { waits += 1 }
             stamp = FileContent.stamp(path)
             // Links may lead elsewhere now.
             addFolders(to: box)

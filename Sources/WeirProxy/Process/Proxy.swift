@@ -177,7 +177,7 @@ public actor Proxy {
         state = .ending
         parts.health.phase = .draining
         let times = configuration.shutdown
-        logger.info("draining", metadata: ["delay": "\(times.delay)", "drain_timeout": "\(times.drainTimeout)"])
+        logger.info("draining", metadata: ["delay": Self.seconds(times.delay), "drain_timeout": Self.seconds(times.drainTimeout)])
         if times.delay > .zero { try? await Task.sleep(for: times.delay) }
         // A reload that is under way ends first; none begins any more.
         await enterReload()
@@ -190,6 +190,14 @@ public actor Proxy {
     /// Writes out what the log still holds, for at most this long: for a process that ends at once.
     public nonisolated func flushLog(within limit: Duration) {
         parts.log.close(within: limit)
+    }
+
+    /// `30s`, `1500ms`.
+    private static func seconds(_ duration: Duration) -> Logger.MetadataValue {
+        let milliseconds = duration.clampedNanoseconds / 1_000_000
+        let (whole, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+        if rest == 0 { return .string("\(whole)s") }
+        return .string("\(milliseconds)ms")
     }
 
     private func closeEverything(drainTimeout: Duration) async {

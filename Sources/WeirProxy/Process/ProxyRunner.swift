@@ -1,6 +1,5 @@
 import LinuxIO
 import Synchronization
-public import WeirConfiguration
 
 /// A proxy that runs from a file: reads it again on SIGHUP and when it changes. What `weir run` is made of.
 public final class ProxyRunner: Sendable {
@@ -11,7 +10,7 @@ public final class ProxyRunner: Sendable {
 
     /// A runner for a file that was read already.
     public init(
-        _ file: ConfigurationFile, loaded: Configuration.Loaded, options: Proxy.Options = Proxy.Options()
+        _ file: ConfigurationFile, loaded: ConfigurationFile.Loaded, options: Proxy.Options = Proxy.Options()
     ) throws(ProxyError) {
         self.file = file
         proxy = try Proxy(loaded.configuration, options: options)
@@ -35,14 +34,14 @@ public final class ProxyRunner: Sendable {
     /// Reads the file and goes over to it. Where it cannot be used, the old configuration goes on.
     public func reload() async {
         watcher.withLock { $0 }?.markSeen()
-        let loaded: Configuration.Loaded
+        let loaded: ConfigurationFile.Loaded
         do throws(ConfigurationFile.Refusal) {
             loaded = try file.load()
         } catch {
             await proxy.reloadFailed(error.findings)
             return
         }
-        for warning in loaded.warnings { await proxy.warn(warning.description) }
+        for warning in loaded.warnings { await proxy.warn(warning) }
         // A refusal is logged and counted by the proxy.
         _ = try? await proxy.apply(loaded.configuration)
     }

@@ -1,0 +1,38 @@
+import LinuxIO
+import TestSupport
+import Testing
+import WeirConfiguration
+import WeirMetrics
+
+@testable import WeirProxy
+@testable import WeirStream
+
+/// A route as a file would give it.
+func makeRoute(
+    _ name: String, scheme: Scheme = .tcp4, bind: IPLiteral? = .ipv4(127, 0, 0, 1),
+    host: UpstreamHost = .address(.ipv4(127, 0, 0, 1)), listen: UInt16, upstream: UInt16,
+    settings: TransportSettings? = nil
+) -> RouteConfiguration {
+    RouteConfiguration(
+        name: name, scheme: scheme, bind: bind, host: host, listenPort: listen, upstreamPort: upstream,
+        settings: settings)
+}
+
+/// A log that goes nowhere.
+func makeSilentLog(lanes: Int = 1) throws -> LogOutput {
+    try LogOutput(descriptor: 1, lanes: lanes, level: .critical, startsThread: false)
+}
+
+/// A connection or session as the engine would tell of it.
+func makeContext(_ transport: WeirStream.Transport = .tcp, id: UInt64 = 1, worker: Int = 0) throws -> StreamContext {
+    StreamContext(
+        id: id, route: "a", transport: transport, clientAddress: SocketAddress(.loopbackIPv4, port: 40_000),
+        localAddress: SocketAddress(.loopbackIPv4, port: 1), upstreams: [try Upstream("localhost:22")], worker: worker)
+}
+
+/// The page of a registry, read strictly.
+func scrape(_ registry: MetricsRegistry) throws -> Samples {
+    var buffer = ScrapeBuffer()
+    registry.render(into: &buffer)
+    return try Samples(buffer.text)
+}

@@ -1,0 +1,216 @@
+import LinuxIO
+import TestSupport
+import Testing
+import WeirConfiguration
+import WeirStream
+
+@testable import WeirProxy
+
+/// A proxy over loopback, with its exporter, and everything closed at the end.
+struct ProxyTests {
+    private func configuration(_ routes: [RouteConfiguration], exporter: UInt16) -> Configuration {
+        Configuration(
+            exporter: .init(listen: .init(address: .ipv4(127, 0, 0, 1), port: exporter)), log: .init(level: .error),
+            workers: .fixed(2), shutdown: .init(delay: .zero, drainTimeout: .seconds(2)), routes: routes)
+    }
+
+    private func withProxy(
+        _ routes: [RouteConfiguration], _ body: (Proxy, UInt16) async throws -> Void
+    ) async throws {
+        let exporter = try Ports.free()
+        let proxy = try Proxy(configuration(routes, exporter: exporter))
+        try await proxy.start()
+        do {
+            try await body(proxy, exporter)
+        } catch {
+            await proxy.shutdown()
+            throw error
+        }
+        await proxy.shutdown()
+    }
+
+    private func samples(_ exporter: UInt16) throws -> Samples {
+        try Samples(HTTP.get("/metrics", port: exporter).text)
+    }
+
+    private func echo(_ port: UInt16, _ text: String = "hello") throws {
+        let client = try TCPConnection(to: Endpoint(port))
+        try client.send(text)
+        #expect(client.receive(text.utf8.count).text == text)
+        try client.shutdownWriting()
+        #expect(client.receive().ending == .endOfStream)
+    }
+
+    @Test("What goes through a route is counted, exposed and reported")
+    func traffic() async throws {
+        let (server, port) = (try TCPServer.echo(), try Ports.free())
+        try await withProxy([makeRoute("a", listen: port, upstream: server.port)]) { proxy, exporter in
+            #expect(try HTTP.get("/readyz", port: exporter).status == 200)
+            #expect(try HTTP.get("/healthz", port: exporter).status == 200)
+            try echo(port)
+            try waitUntil("the connection is closed") { try samples(exporter).closed("a") == 1 }
+            let page = try samples(exporter)
+            #expect(page.bytes("a", "ingress") == 5 && page.bytes("a", "egress") == 5)
+            #expect(page.total("weir_route_info", ["route": "a"]) == 1)
+            #expect(page.total("weir_build_info") == 1)
+            #expect(page["weir_config_last_reload_successful"] == 1)
+            #expect(try #require(page["process_open_fds"]) > 5)
+            #expect(page.total("weir_event_loop_turns_total", ["worker": "1"]) > 0)
+            #expect(page.total("weir_exporter_requests_total", ["code": "200"]) > 2)
+            #expect(await proxy.reports.map(\.accepted) == [1])
+        }
+    }
+
+    @Test("Every metric on the page is of the catalogue, in its order")
+    func pageIsCatalogue() async throws {
+        let (tcp, udp) = (try Ports.free(), try Ports.free())
+        try await withProxy([
+            makeRoute("t", listen: tcp, upstream: 9), makeRoute("u", scheme: .udp4, listen: udp, upstream: 9),
+        ]) { _, exporter in
+            let names = try HTTP.get("/metrics", port: exporter).text.split(separator: "\n")
+                .filter { $0.hasPrefix("# TYPE ") }.map { String($0.split(separator: " ")[2]) }
+            #expect(names == MetricCatalogue.all.map(\.name).filter(names.contains))
+            let absent = Set(MetricCatalogue.all.map(\.name)).subtracting(names)
+            // No limit is set, and both upstreams are addresses.
+            #expect(
+                absent == [
+                    "weir_tcp_connections_limit", "weir_upstream_resolves_total",
+                    "weir_upstream_last_resolve_success_timestamp_seconds",
+                ])
+        }
+    }
+
+    @Test("A port that is taken is an error that names route and address, and nothing else stays bound")
+    func takenPort() async throws {
+        let (free, exporter) = (try Ports.free(), try Ports.free())
+        let taken = try TCPServer { _ in }
+        let proxy = try Proxy(
+            configuration(
+                [makeRoute("good", listen: free, upstream: 9), makeRoute("bad", listen: taken.port, upstream: 9)],
+                exporter: exporter))
+        do {
+            try await proxy.start()
+            Issue.record("started on a port that is taken")
+        } catch {
+            #expect(error.description.contains("`bad`") && error.description.contains("127.0.0.1:\(taken.port)"))
+        }
+        #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(free)) }
+        #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(exporter)) }
+        withExtendedLifetime(taken) {}
+    }
+
+    @Test("A reload adds, re-points and removes, and keeps what is open")
+    func reload() async throws {
+        let (one, two) = (try TCPServer.echo(), try TCPServer.echo())
+        let (first, second) = (try Ports.free(), try Ports.free())
+        try await withProxy([makeRoute("a", listen: first, upstream: one.port)]) { proxy, exporter in
+            let open = try TCPConnection(to: Endpoint(first))
+            try open.send("before")
+            #expect(open.receive(6).text == "before")
+
+            var new = configuration(
+                [makeRoute("b", listen: first, upstream: two.port), makeRoute("c", listen: second, upstream: two.port)],
+                exporter: exporter)
+            #expect(try await proxy.apply(new).isEmpty)
+            try echo(first)
+            try echo(second)
+            #expect(two.accepted == 2 && one.accepted == 1)
+            try open.send("after")
+            #expect(open.receive(5).text == "after")
+            try open.shutdownWriting()
+            #expect(open.receive().ending == .endOfStream)
+            try waitUntil("the old connection is counted under its old name") { try samples(exporter).closed("a") == 1 }
+
+            new.routes.removeLast()
+            try await proxy.apply(new)
+            #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(second)) }
+            let page = try samples(exporter)
+            #expect(page.accepted("a") == 1 && page.accepted("b") == 1 && page.accepted("c") == 1)
+            #expect(page.total("weir_config_reloads_total", ["result": "success"]) == 2)
+            #expect(page.total("weir_route_info", ["route": "a"]) == 0)
+            #expect(page.total("weir_route_info", ["route": "b"]) == 1)
+        }
+    }
+
+    @Test("A reload that cannot have its new port changes nothing, and says so")
+    func refusedReload() async throws {
+        let server = try TCPServer.echo()
+        let port = try Ports.free()
+        let taken = try TCPServer { _ in }
+        try await withProxy([makeRoute("a", listen: port, upstream: server.port)]) { proxy, exporter in
+            let bad = configuration(
+                [makeRoute("renamed", listen: port, upstream: 9), makeRoute("bad", listen: taken.port, upstream: 9)],
+                exporter: exporter)
+            await #expect(throws: ProxyError.self) { try await proxy.apply(bad) }
+            try echo(port)
+            let page = try samples(exporter)
+            #expect(page.accepted("a") == 1)
+            #expect(page.total("weir_config_reloads_total", ["result": "failure"]) == 1)
+            #expect(page["weir_config_last_reload_successful"] == 0)
+            #expect(await proxy.configuration.routes.map(\.name) == ["a"])
+        }
+        withExtendedLifetime(taken) {}
+    }
+
+    @Test("A listener that covers a removed one takes its place")
+    func widening() async throws {
+        let server = try TCPServer.echo()
+        let port = try Ports.free()
+        try await withProxy([makeRoute("a", listen: port, upstream: server.port)]) { proxy, exporter in
+            let wide = configuration(
+                [makeRoute("a", scheme: .tcp, bind: nil, listen: port, upstream: server.port)], exporter: exporter)
+            try await proxy.apply(wide)
+            try echo(port)
+            #expect(try samples(exporter).accepted("a") == 1)
+        }
+    }
+
+    @Test("What only a restart can change is named")
+    func fixedSettings() async throws {
+        try await withProxy([makeRoute("a", listen: try Ports.free(), upstream: 9)]) { proxy, exporter in
+            var new = await proxy.configuration
+            new.workers = .fixed(1)
+            new.exporter.listen.port = 1
+            #expect(try await proxy.apply(new) == ["workers", "exporter.listen"])
+            #expect(try await proxy.apply(new) == ["workers", "exporter.listen"])
+            #expect(try HTTP.get("/readyz", port: exporter).status == 200)
+        }
+    }
+
+    @Test("Shutting down lets a transfer finish, refuses new clients, and says so to whoever asks")
+    func drain() async throws {
+        let (server, port) = (try TCPServer.echo(), try Ports.free())
+        let exporter = try Ports.free()
+        var settings = configuration([makeRoute("a", listen: port, upstream: server.port)], exporter: exporter)
+        settings.shutdown.drainTimeout = .seconds(20)
+        let proxy = try Proxy(settings)
+        try await proxy.start()
+        let client = try TCPConnection(to: Endpoint(port))
+        try client.send("x")
+        #expect(client.receive(1).text == "x")
+        let ending = Task { await proxy.shutdown() }
+        try waitUntil("it says that it drains") { try HTTP.get("/readyz", port: exporter).status == 503 }
+        try waitUntil("new clients are refused") { (try? TCPConnection(to: Endpoint(port))) == nil }
+        try client.send("y")
+        #expect(client.receive(1).text == "y")
+        try client.shutdownWriting()
+        #expect(client.receive().ending == .endOfStream)
+        await ending.value
+        #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(exporter)) }
+    }
+
+    @Test("Datagrams go through a UDP route, both ways, and are counted")
+    func datagrams() async throws {
+        let (server, port) = (try UDPServer.echo(), try Ports.free())
+        try await withProxy([makeRoute("u", scheme: .udp4, listen: port, upstream: server.port)]) { _, exporter in
+            let client = try UDPSocket()
+            try client.send([1, 2, 3], to: Endpoint(port))
+            #expect(try client.receive().bytes == [1, 2, 3])
+            try waitUntil("the reply is counted") { try samples(exporter).bytes("u", "egress") == 3 }
+            let page = try samples(exporter)
+            #expect(page.bytes("u", "ingress") == 3)
+            #expect(page.total("weir_udp_sessions_active", ["route": "u"]) == 1)
+            #expect(page.total("weir_udp_datagrams_total", ["direction": "ingress"]) == 1)
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import Testing
+import WeirConfiguration
+import WeirStream
+
+@testable import WeirProxy
+
+struct ReloadPlanTests {
+    private let ssh = makeRoute("ssh", listen: 2222, upstream: 22)
+    private let web = makeRoute("web", listen: 8080, upstream: 80)
+    private let dns = makeRoute("dns", scheme: .udp4, listen: 5353, upstream: 53)
+
+    private func running(_ routes: [RouteConfiguration]) throws -> [ListenerKey: RouteConfiguration] {
+        Dictionary(uniqueKeysWithValues: try routes.map { (ListenerKey(try $0.streamListenAddress()), $0) })
+    }
+
+    private func plan(_ old: [RouteConfiguration], _ new: [RouteConfiguration]) throws -> ReloadPlan {
+        try ReloadPlan(running: try running(old), wanted: new)
+    }
+
+    @Test("The same routes, in any order, are nothing to do")
+    func nothing() throws {
+        let plan = try plan([ssh, web, dns], [dns, ssh, web])
+        #expect(plan.isEmpty)
+        #expect(plan.kept.map(\.route.name) == ["dns", "ssh", "web"])
+    }
+
+    @Test("At the start everything is added, in the order of the file")
+    func start() throws {
+        let plan = try plan([], [web, ssh])
+        #expect(plan.added.map(\.route.name) == ["web", "ssh"])
+        #expect(plan.kept.isEmpty && plan.updated.isEmpty && plan.removed.isEmpty)
+    }
+
+    @Test("New listeners are added, unwanted ones removed, the others kept")
+    func addAndRemove() throws {
+        let plan = try plan([ssh, web], [web, dns])
+        #expect(plan.kept.map(\.route.name) == ["web"])
+        #expect(plan.added.map(\.route.name) == ["dns"])
+        #expect(plan.removed.map(\.description) == ["tcp://127.0.0.1:2222"])
+    }
+
+    @Test("Another name, upstream or setting keeps the listener")
+    func update() throws {
+        var renamed = ssh
+        renamed.name = "shell"
+        var repointed = web
+        repointed.upstreamPort = 81
+        var limited = dns
+        limited.settings = .udp(WeirConfiguration.UDPSettings(maxSessions: 5))
+        let plan = try plan([ssh, web, dns], [renamed, repointed, limited])
+        #expect(plan.updated.map(\.route) == [renamed, repointed, limited])
+        #expect(plan.added.isEmpty && plan.removed.isEmpty && plan.kept.isEmpty)
+    }
+
+    @Test("Names that change places re-point both listeners")
+    func swappedNames() throws {
+        var one = ssh
+        var two = web
+        (one.name, two.name) = (two.name, one.name)
+        let plan = try plan([ssh, web], [one, two])
+        #expect(plan.updated.count == 2 && plan.removed.isEmpty && plan.added.isEmpty)
+    }
+
+    @Test("The same port of the other transport is another listener")
+    func transports() throws {
+        let tcp = makeRoute("dns-tcp", listen: 5353, upstream: 53)
+        let plan = try plan([dns], [dns, tcp])
+        #expect(plan.kept.count == 1 && plan.added.count == 1)
+        #expect(!plan.mustWait(plan.added[0]))
+    }
+
+    @Test("A scheme that binds the very same socket keeps it")
+    func sameSocket() throws {
+        let tcp4 = makeRoute("a", scheme: .tcp4, listen: 80, upstream: 80)
+        let tcp = makeRoute("a", scheme: .tcp, listen: 80, upstream: 80)
+        #expect(try plan([tcp4], [tcp]).updated.count == 1)
+    }
+
+    @Test("IPv6 alone and both families are different sockets, and one waits for the other")
+    func dualStack() throws {
+        let both = makeRoute("a", scheme: .tcp, bind: nil, listen: 80, upstream: 80)
+        let six = makeRoute("a", scheme: .tcp6, bind: nil, listen: 80, upstream: 80)
+        let plan = try plan([six], [both])
+        #expect(plan.added.count == 1 && plan.removed.count == 1)
+        #expect(plan.mustWait(plan.added[0]))
+    }
+
+    @Test(
+        "A wildcard waits for the addresses that it covers, and only for those",
+        arguments: [
+            (Scheme.tcp4, nil as IPLiteral?, true), (.tcp, nil, true), (.tcp6, nil, false),
+            (.tcp4, .ipv4(127, 0, 0, 2), false), (.udp4, nil, false),
+        ])
+    func wildcards(scheme: Scheme, bind: IPLiteral?, mustWait: Bool) throws {
+        let wanted = makeRoute("b", scheme: scheme, bind: bind, listen: 2222, upstream: 22)
+        let plan = try plan([ssh], [wanted])
+        #expect(plan.mustWait(plan.added[0]) == mustWait)
+    }
+}

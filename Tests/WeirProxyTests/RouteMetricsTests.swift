@@ -1,0 +1,213 @@
+import LinuxIO
+import TestSupport
+import Testing
+import WeirConfiguration
+import WeirMetrics
+
+@testable import WeirProxy
+@testable import WeirStream
+
+struct RouteMetricsTests {
+    private let registry = MetricsRegistry(lanes: 2)
+
+    private func tcp(_ host: UpstreamHost = .name("localhost"), maxConnections: Int? = nil) throws -> TCPRouteMetrics {
+        let route = makeRoute(
+            "a", host: host, listen: 1, upstream: 22,
+            settings: .tcp(WeirConfiguration.TCPSettings(idleTimeout: .seconds(1), maxConnections: maxConnections)))
+        return TCPRouteMetrics(RouteDescription(route), registry: registry, log: try makeSilentLog())
+    }
+
+    private func udp(_ host: UpstreamHost = .name("localhost")) throws -> UDPRouteMetrics {
+        let route = makeRoute("a", scheme: .udp4, host: host, listen: 1, upstream: 53)
+        return UDPRouteMetrics(RouteDescription(route), registry: registry, log: try makeSilentLog())
+    }
+
+    /// Lines of the page apart from the buckets of histograms, `weir_route_info` included.
+    private func lineCount() throws -> Int {
+        try scrape(registry).values.keys.filter { !$0.name.hasSuffix("_bucket") }.count
+    }
+
+    @Test("A TCP route with one upstream has at most 60 lines, buckets apart")
+    func tcpBudget() throws {
+        let metrics = try tcp(maxConnections: 5)
+        let info = RouteInfo(RouteDescription(makeRoute("a", listen: 1, upstream: 22)), registry: registry)
+        #expect(try lineCount() <= 60)
+        #expect(try lineCount() > 40)
+        withExtendedLifetime((metrics, info)) {}
+    }
+
+    @Test("A UDP route with one upstream has at most 50 lines, buckets apart")
+    func udpBudget() throws {
+        let metrics = try udp()
+        let info = RouteInfo(
+            RouteDescription(makeRoute("a", scheme: .udp4, listen: 1, upstream: 22)), registry: registry)
+        #expect(try lineCount() <= 50)
+        #expect(try lineCount() > 40)
+        withExtendedLifetime((metrics, info)) {}
+    }
+
+    @Test("Every possible member is there at 0 before anything happened, and no impossible one")
+    func membersAtZero() throws {
+        let metrics = try tcp()
+        let samples = try scrape(registry)
+        for (series, value) in samples.values { #expect(value == 0, "\(series)") }
+        let closed = samples.matching("weir_tcp_connections_closed_total").compactMap { $0.key.labels["reason"] }
+        #expect(
+            Set(closed) == [
+                "client_eof", "upstream_eof", "client_reset", "upstream_reset", "timeout", "dial_failed", "drained",
+                "killed", "error",
+            ])
+        let upstream = ["route": "a", "protocol": "tcp", "upstream": "localhost:22"]
+        #expect(samples["weir_dials_total", upstream] == 0)
+        #expect(samples.matching("weir_dial_failures_total", upstream).count == DialFailure.allCases.count)
+        #expect(samples.matching("weir_tcp_connections_rejected_total").map { $0.key.labels["reason"] } == ["route_limit"])
+        #expect(samples["weir_tcp_connections_limit", ["route": "a"]] == nil)
+        #expect(samples.matching("weir_upstream_resolves_total").count == 2)
+        withExtendedLifetime(metrics) {}
+    }
+
+    @Test("An address needs no name: it has no look-ups and cannot fail to resolve")
+    func literalUpstream() throws {
+        let metrics = try tcp(.address(.ipv4(192, 0, 2, 1)))
+        let samples = try scrape(registry)
+        #expect(samples.matching("weir_upstream_resolves_total").isEmpty)
+        #expect(samples.matching("weir_dial_failures_total", ["reason": "dns"]).isEmpty)
+        #expect(samples.matching("weir_dial_failures_total", ["reason": "refused"]).count == 1)
+        withExtendedLifetime(metrics) {}
+    }
+
+    @Test("A connection is accepted, dialled, read and closed, each counted once in the lane of its worker")
+    func connectionLife() throws {
+        let metrics = try tcp()
+        let context = try makeContext(worker: 1)
+        metrics.opened(context)
+        #expect(try scrape(registry)["weir_tcp_connections_active", ["route": "a"]] == 1)
+        metrics.dialled(context, upstream: 0, duration: .milliseconds(2))
+        let labels = ["route": "a", "protocol": "tcp", "upstream": "localhost:22"]
+        #expect(try scrape(registry)["weir_upstream_connections_active", labels] == 1)
+        let onRead = try #require(metrics.hooks.onRead)
+        let event = ReadEvent(context: context, direction: .ingress, byteCount: 100, readCount: 1)
+        guard case .forward = onRead(event) else {
+            Issue.record("counting must not change what happens to the bytes")
+            return
+        }
+        metrics.connectionClosed(
+            context, reason: .clientReset,
+            totals: FlowTotals(
+                duration: .seconds(2), ingressBytes: 100, egressBytes: 0, ingressDatagrams: 0, egressDatagrams: 0,
+                upstream: 0))
+        let samples = try scrape(registry)
+        #expect(samples.accepted("a") == 1)
+        #expect(samples.active("a") == 0)
+        #expect(samples.closed("a", "client_reset") == 1 && samples.closed("a") == 1)
+        #expect(samples.bytes("a", "ingress") == 100 && samples.bytes("a", "egress") == 0)
+        #expect(samples["weir_reads_total", ["route": "a", "protocol": "tcp", "direction": "ingress"]] == 1)
+        #expect(samples["weir_dials_total", labels] == 1)
+        #expect(samples["weir_upstream_connections_active", labels] == 0)
+        #expect(samples["weir_tcp_connection_duration_seconds_sum", ["route": "a"]] == 2)
+        #expect(samples["weir_dial_duration_seconds_count", labels] == 1)
+    }
+
+    @Test("A failed dial counts as a dial, by its reason, and leaves no histogram entry")
+    func dialFailure() throws {
+        let metrics = try tcp()
+        let context = try makeContext()
+        metrics.opened(context)
+        metrics.dialFailed(context, upstream: 0, reason: .refused, detail: nil)
+        metrics.timedOut(context, kind: .dial)
+        let samples = try scrape(registry)
+        #expect(samples.total("weir_dials_total") == 1)
+        #expect(samples.total("weir_dial_failures_total", ["reason": "refused"]) == 1)
+        #expect(samples.total("weir_dial_failures_total") == 1)
+        #expect(samples.total("weir_dial_duration_seconds_count") == 0)
+        #expect(samples.total("weir_timeouts_total", ["kind": "dial"]) == 1)
+        #expect(metrics.report.failures == ["refused": 1])
+        #expect(metrics.report.active == 1)
+    }
+
+    @Test("accepted = active + closed + rejected, also where connections are rejected")
+    func identity() throws {
+        let metrics = try tcp(maxConnections: 1)
+        for id in 0..<5 {
+            let context = try makeContext(id: UInt64(id), worker: id % 2)
+            metrics.opened(context)
+            if id.isMultiple(of: 2) { metrics.rejected(context, reason: .routeLimit) }
+        }
+        let samples = try scrape(registry)
+        #expect(samples.accepted("a") == 5)
+        #expect(samples.total("weir_tcp_connections_rejected_total") == 3)
+        #expect(samples.active("a") == 2)
+        #expect(samples["weir_tcp_connections_limit", ["route": "a"]] == 1)
+        #expect(metrics.report.rejected == 3)
+    }
+
+    @Test("A session counts forwarded datagrams, drops and what its upstream's network said")
+    func sessionLife() throws {
+        let metrics = try udp()
+        let context = try makeContext(.udp)
+        metrics.opened(context)
+        metrics.dialled(context, upstream: 0, duration: .zero)
+        metrics.forwarded(context, direction: .ingress, datagrams: 3, byteCount: 300)
+        metrics.dropped(context, direction: .ingress, reason: .sendBuffer, datagrams: 2, worker: 0)
+        metrics.dropped(nil, direction: .egress, reason: .tooLarge, datagrams: 1, worker: 1)
+        metrics.upstreamFailed(context, upstream: 0, reason: .refused)
+        metrics.sessionClosed(
+            context, reason: .idle,
+            totals: FlowTotals(
+                duration: .seconds(30), ingressBytes: 300, egressBytes: 0, ingressDatagrams: 3, egressDatagrams: 0,
+                upstream: 0))
+        let samples = try scrape(registry)
+        #expect(samples.total("weir_udp_sessions_opened_total") == 1)
+        #expect(samples.total("weir_udp_sessions_active") == 0)
+        #expect(samples.total("weir_udp_sessions_closed_total", ["reason": "idle"]) == 1)
+        #expect(samples.total("weir_udp_sessions_unanswered_total") == 1)
+        #expect(samples.total("weir_udp_datagrams_total", ["direction": "ingress"]) == 3)
+        #expect(samples.bytes("a", "ingress") == 300)
+        #expect(samples.total("weir_udp_drops_total", ["direction": "ingress", "reason": "send_buffer"]) == 2)
+        #expect(samples.total("weir_udp_drops_total", ["direction": "egress", "reason": "too_large"]) == 1)
+        #expect(samples.total("weir_udp_upstream_errors_total", ["reason": "refused"]) == 1)
+        #expect(samples.total("weir_upstream_connections_active") == 0)
+        #expect(metrics.report.dropped == 3)
+        #expect(metrics.report.failures == ["refused": 1])
+    }
+
+    @Test("A route that returns under its name goes on counting where it was")
+    func continuity() throws {
+        var metrics: TCPRouteMetrics? = try tcp()
+        metrics?.opened(try makeContext())
+        metrics = nil
+        #expect(try scrape(registry).accepted("a") == 1)
+        metrics = try tcp(maxConnections: 7)
+        metrics?.opened(try makeContext())
+        #expect(try scrape(registry).accepted("a") == 2)
+        #expect(metrics?.registrationFailure == nil)
+    }
+
+    @Test("Old connections count on under the configuration they began with, beside the new one")
+    func overlap() throws {
+        let old = try tcp()
+        let context = try makeContext()
+        old.opened(context)
+        let new = try tcp(maxConnections: 7)
+        new.opened(try makeContext(id: 2))
+        old.connectionClosed(
+            context, reason: .clientEOF,
+            totals: FlowTotals(
+                duration: .zero, ingressBytes: 0, egressBytes: 0, ingressDatagrams: 0, egressDatagrams: 0, upstream: nil))
+        let samples = try scrape(registry)
+        #expect(samples.accepted("a") == 2 && samples.closed("a") == 1 && samples.active("a") == 1)
+        #expect(new.registrationFailure == nil)
+    }
+
+    @Test("Where the page is full the route counts nowhere, says so, and nothing breaks")
+    func fullPage() throws {
+        let small = MetricsRegistry(lanes: 1, maxSeries: 5)
+        let metrics = TCPRouteMetrics(
+            RouteDescription(makeRoute("a", listen: 1, upstream: 22)), registry: small, log: try makeSilentLog())
+        let context = try makeContext()
+        metrics.opened(context)
+        metrics.dialFailed(context, upstream: 0, reason: .refused, detail: nil)
+        #expect(metrics.registrationFailure != nil)
+        #expect(small.droppedSeries > 0)
+    }
+}
