@@ -50,7 +50,7 @@ extension Integration {
                 "weir.yml",
                 """
                 routes:
-                  a: { scheme: tcp, port: 2222:22 }
+                  a: { scheme: tcp, port: 2222:22, host: 192.0.2.7 }
                   b: { scheme: tcp, port: 22:22, host: 192.0.2.1 }
 
                 """)

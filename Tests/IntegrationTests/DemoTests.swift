@@ -12,7 +12,7 @@ extension Integration {
 
         @Test("the demo shows every kind of traffic in its metrics and its table, and ends on SIGTERM")
         func demo() throws {
-            let (exporter, base) = (try Ports.free(), UInt16.random(in: 40...59) * 1_000)
+            let (exporter, base) = (try Ports.free(), try Ports.freeRange(100))
             let demo = try Self.start(exporter: exporter, basePort: base)
             let wanted: [(String, [String: String])] = [
                 ("weir_bytes_total", ["protocol": "tcp", "direction": "ingress"]),
@@ -45,10 +45,13 @@ extension Integration {
 
         @Test("a second demo on the same ports says so, and how to choose others")
         func takenPorts() throws {
-            let (exporter, base) = (try Ports.free(), UInt16.random(in: 40...59) * 1_000)
+            let (exporter, base) = (try Ports.free(), try Ports.freeRange(100))
             let first = try Self.start(exporter: exporter, basePort: base)
             try waitUntil("the first one runs", deadline: .seconds(20)) {
-                (try? HTTP.get("/readyz", port: exporter).status) == 200
+                if let exit = first.exitIfEnded() {
+                    throw DeadlineExceeded(description: "the demo ended (\(exit)): \(first.errorOutput)")
+                }
+                return (try? HTTP.get("/readyz", port: exporter).status) == 200
             }
             let second = try Self.start(exporter: try Ports.free(), basePort: base)
             #expect(try second.waitForExit(deadline: .seconds(20)) == .code(1))

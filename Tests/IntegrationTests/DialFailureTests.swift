@@ -46,11 +46,13 @@ extension Integration {
             }
         }
 
-        @Test("localhost reaches an upstream that listens on one family only", arguments: ["127.0.0.1", "::1"])
-        func localhostBothFamilies(host: String) throws {
-            let server = try TCPServer.echo(host: host)
+        @Test(
+            "localhost reaches an upstream that listens on IPv4 only, and an IPv6 upstream is dialled as one",
+            arguments: [("localhost", "127.0.0.1"), ("\"::1\"", "::1")])
+        func bothFamilies(host: String, listening: String) throws {
+            let server = try TCPServer.echo(host: listening)
             let port = try Ports.free()
-            let weir = try WeirProcess(routes: .route("local", port, to: server.port, host: "localhost"))
+            let weir = try WeirProcess(routes: .route("local", port, to: server.port, host: host))
             let client = try TCPConnection(to: Endpoint(port))
             try client.send("either family")
             #expect(client.receive(13).text == "either family")

@@ -21,7 +21,7 @@ extension Integration {
         private static func expectWholeAnswer(_ client: TCPConnection, requestBytes: Int) {
             let received = client.receive()
             #expect(received.ending == .endOfStream)
-            #expect(received.bytes == Array("\(requestBytes):".utf8) + Pattern.bytes(answerBytes))
+            expectBytes(received.bytes, Array("\(requestBytes):".utf8) + Pattern.bytes(answerBytes))
         }
 
         @Test("a client that sends, shuts down its writing side and then reads gets the whole answer")
@@ -109,7 +109,7 @@ extension Integration {
             try client.send(Pattern.bytes(200_000))
             try client.shutdownWriting()
             try waitUntil("the upstream has everything") { seen.withLock { $0.count } == 200_000 }
-            #expect(seen.withLock { $0 } == Pattern.bytes(200_000))
+            expectBytes(seen.withLock { $0 }, Pattern.bytes(200_000))
             let samples = try weir.scrapeWhenIdle("first")
             #expect(samples.closed("first", "upstream_eof") == 1)
         }

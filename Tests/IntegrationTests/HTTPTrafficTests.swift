@@ -19,7 +19,7 @@ extension Integration {
             #expect(together.succeeded, "\(together)")
             for size in Self.sizes {
                 let data = try #require(FileManager.default.contents(atPath: folder.file("\(size)")))
-                #expect(data == Data(Pattern.bytes(size)), "the file of \(size) bytes")
+                expectBytes(data, Pattern.bytes(size), "the file of \(size) bytes:")
                 let alone = try ChildProcess.run(
                     "curl", ["-sSf", "-o", "/dev/null", "http://127.0.0.1:\(port)/\(size)"])
                 #expect(alone.succeeded, "\(alone)")

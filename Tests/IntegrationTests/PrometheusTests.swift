@@ -21,7 +21,7 @@ extension Integration {
                 let client = try TCPConnection(to: Endpoint(port))
                 try client.send(Pattern.bytes(size))
                 try client.shutdownWriting()
-                #expect(client.receive().bytes == Pattern.bytes(size))
+                expectBytes(client.receive().bytes, Pattern.bytes(size))
             }
             let truth = try weir.scrapeWhenIdle("seen")
             let total = Double(sizes.reduce(0, +))

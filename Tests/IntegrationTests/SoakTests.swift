@@ -21,7 +21,8 @@ extension Integration {
             let routes = [
                 String.route("echo", ports[0], to: echo.port), .route("reset", ports[1], to: resetting.port),
                 .route("dead", ports[2], to: try Ports.free()),
-                .route("udp", ports[3], to: datagrams.port, scheme: "udp4", "unassured_timeout: 1s"),
+                .route(
+                    "udp", ports[3], to: datagrams.port, scheme: "udp4", "unassured_timeout: 1s", "idle_timeout: 2s"),
             ].joined(separator: "\n")
             let weir = try WeirProcess(routes: routes, rest: "log: { level: warning }")
 
@@ -32,7 +33,7 @@ extension Integration {
                 for part in stride(from: 0, to: size, by: 16_384) {
                     let bytes = Pattern.bytes(min(16_384, size - part), seed: UInt64(number + 1))
                     try client.send(bytes)
-                    #expect(client.receive(bytes.count).bytes == bytes)
+                    expectBytes(client.receive(bytes.count).bytes, bytes)
                 }
                 if number.isMultiple(of: 3) { try client.reset() } else { try client.shutdownWriting() }
                 let other = try TCPConnection(to: Endpoint(ports[1]))
@@ -41,7 +42,7 @@ extension Integration {
                 _ = try TCPConnection(to: Endpoint(ports[2])).receive()
                 let datagram = try UDPSocket(buffer: 131_072)
                 try datagram.send(Pattern.bytes(size % 60_000), to: Endpoint(ports[3]))
-                #expect(try datagram.receive().bytes == Pattern.bytes(size % 60_000))
+                expectBytes(try datagram.receive().bytes, Pattern.bytes(size % 60_000))
             }
 
             func settle() throws -> Samples {
@@ -75,7 +76,9 @@ extension Integration {
                 #expect(samples.accepted(route) == rounds + 50)
                 #expect(samples.closed(route) == rounds + 50)
             }
-            #expect(samples.total("weir_udp_sessions_opened_total") == rounds + 50)
+            for direction in ["ingress", "egress"] {
+                #expect(samples.total("weir_udp_datagrams_total", ["direction": direction]) == rounds + 50)
+            }
             #expect(samples.total("weir_udp_drops_total") == 0)
             #expect(samples.bytes("reset", "egress") == (rounds + 50) * 16_384)
             #expect(try weir.stop() == .code(0))

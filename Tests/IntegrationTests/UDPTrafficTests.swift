@@ -19,10 +19,12 @@ extension Integration {
             for _ in 0..<10 {
                 try client.send(Pattern.bytes(size), to: Endpoint(port))
                 let reply = try client.receive()
-                #expect(reply.bytes == Pattern.bytes(size, seed: 2))
+                expectBytes(reply.bytes, Pattern.bytes(size, seed: 2))
                 #expect(reply.source == Endpoint(port))
             }
-            #expect(seen.withLock { $0 } == Array(repeating: Pattern.bytes(size), count: 10))
+            let all = seen.withLock { $0 }
+            #expect(all.count == 10)
+            for bytes in all { expectBytes(bytes, Pattern.bytes(size)) }
             let samples = try weir.scrape()
             for direction in ["ingress", "egress"] {
                 let labels = ["route": "udp", "direction": direction]

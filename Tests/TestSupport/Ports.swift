@@ -17,6 +17,21 @@ package enum Ports {
         throw SystemFailure("find a free port", code: EADDRINUSE)
     }
 
+    /// The first of `count` ports in a row, for programs that take a whole range.
+    package static func freeRange(_ count: UInt16) throws -> UInt16 {
+        for _ in 0..<200 {
+            let first = UInt16.random(in: 10_240..<32_000 - count)
+            let range = Set(first..<first + count)
+            let isOurs = taken.withLock { taken in
+                guard taken.isDisjoint(with: range) else { return false }
+                taken.formUnion(range)
+                return true
+            }
+            if isOurs, range.allSatisfy(isFree) { return first }
+        }
+        throw SystemFailure("find \(count) free ports", code: EADDRINUSE)
+    }
+
     private static func isFree(_ port: UInt16) -> Bool {
         for type in [SOCK_STREAM, SOCK_DGRAM] {
             let descriptor = socket(AF_INET, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
