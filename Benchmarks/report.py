@@ -36,6 +36,8 @@ class Line:
 
     def spread(self):
         """The widest distance between the rounds of one proxy, as a share of its median."""
+        if self.better is None:
+            return None
         shares = []
         for proxy, values in self.values.items():
             middle = self.median(proxy)
@@ -113,8 +115,12 @@ def duration(seconds):
     """Three digits with the unit that fits."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if abs(seconds) >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"
+            return f"{_three_digits(seconds / size)} {unit}"
+    return f"{_three_digits(seconds / 1e-9)} ns"
+
+
+def _three_digits(value):
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:.3g}"
 
 
 def size(value):

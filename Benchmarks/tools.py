@@ -6,6 +6,9 @@ import platform
 import re
 import shutil
 import subprocess
+import time
+
+import accounting
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 UNPACKED = os.path.join(REPOSITORY, ".test-servers")
@@ -75,7 +78,9 @@ def cores():
 
 def machine():
     """What a reader needs to judge the figures, as pairs of name and value."""
-    load = os.getloadavg()[0]
+    before = accounting.machine_busy_seconds()
+    time.sleep(1)
+    busy = (accounting.machine_busy_seconds() - before) / cores()
     return [
         ("date", datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")),
         ("processor", f"{processor()}, {cores()} cores, {memory_bytes() / 2**30:.0f} GiB"),
@@ -83,5 +88,5 @@ def machine():
         ("nginx", version("nginx", "-v")),
         ("HAProxy", version("haproxy", "-v")),
         ("Weir", weir_version()),
-        ("load before the start", f"{load:.2f}" + (" (not idle: distrust the figures)" if load > 0.5 else "")),
+        ("busy before the start", f"{busy:.0%}" + (" (not idle: distrust the figures)" if busy > 0.05 else "")),
     ]
