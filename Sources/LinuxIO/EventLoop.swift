@@ -23,17 +23,19 @@ public final class EventLoop {
     private let epoll: Epoll
     private let clock: MonotonicClock
     private let wakeup: CInt
-    private var slots: ContiguousArray<Slot> = []
+    // Exclusivity is not checked at run time where every event passes: one thread owns the loop, and no access spans a
+    // call to an owner, which could come back here.
+    @safe @exclusivity(unchecked) private var slots: ContiguousArray<Slot> = []
     private var freeSlots: ContiguousArray<Int32> = []
-    private var timers: TimerWheel
-    private var due: ContiguousArray<(payload: UInt64, deadline: UInt64)> = []
-    private var deferred: ContiguousArray<UInt64> = []
-    private var running: ContiguousArray<UInt64> = []
+    @safe @exclusivity(unchecked) private var timers: TimerWheel
+    @safe @exclusivity(unchecked) private var due: ContiguousArray<(payload: UInt64, deadline: UInt64)> = []
+    @safe @exclusivity(unchecked) private var deferred: ContiguousArray<UInt64> = []
+    @safe @exclusivity(unchecked) private var running: ContiguousArray<UInt64> = []
 
     /// The time at the start of this turn's work, in nanoseconds: coarse, and free to read.
-    public private(set) var now: UInt64
+    @safe @exclusivity(unchecked) public private(set) var now: UInt64
     /// How late the latest timer of the last turn ran, in nanoseconds; nil where none was due.
-    public private(set) var timerLag: UInt64?
+    @safe @exclusivity(unchecked) public private(set) var timerLag: UInt64?
 
     private static let eventsPerTurn = 256
     /// An idle loop still turns this often, so that its health can be seen from outside.

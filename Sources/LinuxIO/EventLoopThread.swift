@@ -22,6 +22,8 @@ public final class EventLoopThread: SerialExecutor {
     private let queue = Mutex(Queue())
     private let wakeup: FileDescriptor
     private let isAwake = Atomic<Bool>(true)
+    /// Whether the queue may hold something: written after a job was appended, cleared before the queue is emptied.
+    private let hasJobs = Atomic<Bool>(false)
     private let isStopping = Atomic<Bool>(false)
     private let threadIdentity = Atomic<UInt>(0)
     private let name: String
@@ -49,6 +51,7 @@ public final class EventLoopThread: SerialExecutor {
         if mustDrain {
             drainAfterStop()
         } else {
+            hasJobs.store(true, ordering: .sequentiallyConsistent)
             wake()
         }
     }
@@ -88,23 +91,27 @@ public final class EventLoopThread: SerialExecutor {
     private func run(_ driver: some EventLoopDriver) {
         while !isStopping.load(ordering: .relaxed) {
             runJobs()
-            // From here on a new job writes to the eventfd, which ends the wait. A job that came in before is seen by
-            // the check below: `enqueue` appends first and exchanges then.
-            isAwake.store(false, ordering: .sequentiallyConsistent)
-            let idle = queue.withLock { $0.jobs.isEmpty }
-            driver.assumeIsolated { $0.turn(mayWait: idle) }
-            isAwake.store(true, ordering: .sequentiallyConsistent)
+            // Entering the actor costs an allocation and its checks: stay inside until there is a job to run.
+            driver.assumeIsolated { driver in
+                repeat {
+                    // From here on a new job writes to the eventfd, which ends the wait. A job that came before is
+                    // seen by the load below: `enqueue` stores `hasJobs` first and exchanges `isAwake` then.
+                    isAwake.store(false, ordering: .sequentiallyConsistent)
+                    driver.turn(mayWait: !hasJobs.load(ordering: .sequentiallyConsistent))
+                    isAwake.store(true, ordering: .sequentiallyConsistent)
+                } while !hasJobs.load(ordering: .relaxed) && !isStopping.load(ordering: .relaxed)
+            }
         }
         runJobs()
-        let mustDrain = queue.withLock { queue in
+        queue.withLock { queue in
             queue.isStopped = true
             queue.isDraining = true
-            return true
         }
-        if mustDrain { drainAfterStop() }
+        drainAfterStop()
     }
 
     private func runJobs() {
+        guard hasJobs.exchange(false, ordering: .sequentiallyConsistent) else { return }
         let jobs = queue.withLock { queue in
             defer { queue.jobs = [] }
             return queue.jobs

@@ -31,19 +31,21 @@ final class TCPConnection: EventHandler {
     let context: StreamContext
     let route: StreamRoute<TCPSettings>
     let listener: TCPListener
-    var token = EventToken.unowned
+    @safe @exclusivity(unchecked) var token = EventToken.unowned
     /// Its index in the listener's list.
     var place = 0
 
-    var phase = Phase.deciding
-    var client: Side
-    var upstream = Side()
-    var upstreamLane = -1
-    var ingress = Flow()
-    var egress = Flow()
+    // Exclusivity is not checked at run time on what every read and write touches: one thread owns the connection, and
+    // `pump`, which holds both sides and a flow, reaches them through its arguments only.
+    @safe @exclusivity(unchecked) var phase = Phase.deciding
+    @safe @exclusivity(unchecked) var client: Side
+    @safe @exclusivity(unchecked) var upstream = Side()
+    @safe @exclusivity(unchecked) var upstreamLane = -1
+    @safe @exclusivity(unchecked) var ingress = Flow()
+    @safe @exclusivity(unchecked) var egress = Flow()
 
     /// The coarse time of the last byte moved.
-    var lastActivity: UInt64
+    @safe @exclusivity(unchecked) var lastActivity: UInt64
     let openedAt: UInt64
     /// Deadline of the hook, of the dial, or of silence, whichever the phase has.
     var mainTimer = TimerWheel.Identifier.none
@@ -54,9 +56,9 @@ final class TCPConnection: EventHandler {
     /// The direction that ended first.
     var firstEnd: Direction?
     /// Whether the timer for a half-closed connection was armed.
-    var isHalfCloseTimed = false
+    @safe @exclusivity(unchecked) var isHalfCloseTimed = false
     /// Set by the first break; it outranks any end.
-    var brokenReason: ConnectionCloseReason?
+    @safe @exclusivity(unchecked) var brokenReason: ConnectionCloseReason?
     /// When flushing began, and how much was owed when something last moved.
     var flushing = Flushing()
 
