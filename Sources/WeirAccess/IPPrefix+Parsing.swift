@@ -48,7 +48,8 @@ extension IPPrefix {
     /// One to three decimal digits without a leading zero.
     private static func length(_ digits: some StringProtocol) -> Int? {
         let bytes = Array(digits.utf8)
-        guard let first = bytes.first, bytes.count <= 3, bytes.count == 1 || first != UInt8(ascii: "0") else { return nil }
+        guard let first = bytes.first, bytes.count <= 3 else { return nil }
+        if first == UInt8(ascii: "0"), bytes.count > 1 { return nil }
         var value = 0
         for byte in bytes {
             guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }

@@ -23,10 +23,10 @@ struct ConfigurationOption: ParsableArguments {
     var file: ConfigurationFile { ConfigurationFile(path: path, environment: Environment.all) }
 
     /// Reads the file. Prints every finding to standard error; ends with 1 where there is an error.
-    func load() throws -> ConfigurationFile.Loaded {
+    func load(tellsWarnings: Bool = true) throws -> ConfigurationFile.Loaded {
         do throws(ConfigurationFile.Refusal) {
             let loaded = try file.load()
-            for warning in loaded.warnings { Console.error(warning) }
+            if tellsWarnings { for warning in loaded.warnings { Console.error(warning) } }
             return loaded
         } catch {
             for finding in error.findings { Console.error(finding) }
@@ -41,7 +41,8 @@ enum Environment {
         var variables: [String: String] = [:]
         var entry = unsafe environ
         while let text = unsafe entry.pointee {
-            let pair = unsafe String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let line = unsafe String(cString: text)
+            let pair = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if pair.count == 2 { variables[String(pair[0])] = String(pair[1]) }
             unsafe entry += 1
         }

@@ -14,7 +14,7 @@ struct HealthCommand: ParsableCommand {
     var ready = false
 
     func run() throws {
-        let loaded = try options.load()
+        let loaded = try options.load(tellsWarnings: false)
         do throws(HealthProbe.Failure) {
             let answer = try HealthProbe(loaded.configuration, asksReadiness: ready).ask()
             if answer.isHealthy {

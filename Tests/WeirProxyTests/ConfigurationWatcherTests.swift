@@ -15,7 +15,7 @@ private final class Calls: Sendable {
 struct ConfigurationWatcherTests {
     private func watch(_ path: String) throws -> (ConfigurationWatcher, Calls) {
         let calls = Calls()
-        let watcher = ConfigurationWatcher(path: path) { calls.add() }
+        let watcher = ConfigurationWatcher(path: path, seen: FileContent.read(path)) { calls.add() }
         try watcher.start()
         return (watcher, calls)
     }
@@ -81,13 +81,24 @@ struct ConfigurationWatcherTests {
         let folder = try TemporaryDirectory("watch")
         let path = try folder.write("weir.yml", "one")
         let calls = Calls()
-        let watcher = ConfigurationWatcher(path: path) { calls.add() }
+        let watcher = ConfigurationWatcher(path: path, seen: FileContent.read(path)) { calls.add() }
         try folder.write("weir.yml", "two")
-        watcher.markSeen()
+        watcher.markSeen(FileContent.read(path))
         try watcher.start()
         defer { watcher.stop() }
         try folder.write("weir.yml", "three")
         try waitUntil("only the later change is seen") { calls.count == 1 }
+    }
+
+    @Test("A change between the reading of the file and the start of the watch is not missed")
+    func changeBeforeStart() throws {
+        let folder = try TemporaryDirectory("watch")
+        let path = try folder.write("weir.yml", "new")
+        let calls = Calls()
+        let watcher = ConfigurationWatcher(path: path, seen: Array("old".utf8)) { calls.add() }
+        try watcher.start()
+        defer { watcher.stop() }
+        try waitUntil("the change is seen") { calls.count == 1 }
     }
 
     @Test("Every folder that can change the meaning of a path is watched")

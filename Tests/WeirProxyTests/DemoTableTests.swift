@@ -17,7 +17,8 @@ struct DemoTableTests {
         dead.failures = ["timeout": 2, "refused": 10]
         dead.timeouts = 7
         let lines = DemoTable.lines(
-            from: .init(reports: [before], nanoseconds: 0), to: .init(reports: [echo, dead], nanoseconds: 2_000_000_000))
+            from: .init(reports: [before], nanoseconds: 0),
+            to: .init(reports: [echo, dead], nanoseconds: 2_000_000_000))
         #expect(
             lines == [
                 "ROUTE     PROTO  ACTIVE    IN/S   OUT/S  REJECTED  TIMEOUTS  FAILURES BY REASON",
@@ -59,7 +60,9 @@ struct DemoTableTests {
         withExtendedLifetime(taken) {}
     }
 
-    @Test("An exporter address that is none is refused", arguments: ["", "localhost", "127.0.0.1", "a'b:1", "1.2.3.4:0x1"])
+    @Test(
+        "An exporter address that is none is refused",
+        arguments: ["", "localhost", "127.0.0.1", "a'b:1", "1.2.3.4:0x1"])
     func exporterAddress(_ text: String) {
         #expect(throws: DemoError.self) { try Demo.Options(exporter: text, basePort: 19_000) }
     }

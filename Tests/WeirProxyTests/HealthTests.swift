@@ -25,8 +25,10 @@ struct HealthTests {
         "An answer is its status and its text",
         arguments: [
             ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n", 200, "ok"),
-            ("HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\nworker 1 has not turned for 5 s\n", 503,
-                "worker 1 has not turned for 5 s"),
+            (
+                "HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\nworker 1 has not turned for 5 s\n", 503,
+                "worker 1 has not turned for 5 s"
+            ),
             ("HTTP/1.0 404 Not Found\r\n\r\n", 404, ""),
         ])
     func answer(_ bytes: String, status: Int, text: String) throws {
@@ -35,7 +37,9 @@ struct HealthTests {
         #expect(answer.isHealthy == (status == 200))
     }
 
-    @Test("What is no answer of HTTP is none", arguments: ["", "SSH-2.0-x\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n"])
+    @Test(
+        "What is no answer of HTTP is none",
+        arguments: ["", "SSH-2.0-x\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n"])
     func noAnswer(_ bytes: String) {
         #expect(HealthProbe.parse(Array(bytes.utf8)) == nil)
     }

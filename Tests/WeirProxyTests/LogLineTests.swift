@@ -94,7 +94,8 @@ struct LogLineTests {
         switch format {
         case .text:
             #expect(
-                text == "2026-11-22T12:57:19.042Z WARNING two lines \"quoted\" plain=a.b-c:1 empty=\"\" evil=\(quoted)\n")
+                text == "2026-11-22T12:57:19.042Z WARNING two lines \"quoted\" "
+                    + "plain=a.b-c:1 empty=\"\" evil=\(quoted)\n")
         case .json:
             #expect(
                 text == #"{"time":"2026-11-22T12:57:19.042Z","level":"warning","message":"two\nlines \"quoted\"","#

@@ -1,4 +1,3 @@
-import TestSupport
 import Testing
 import WeirExporter
 import WeirMetrics
@@ -41,12 +40,6 @@ struct MetricCatalogueTests {
                         + "`other` | ")
             })
         #expect(rows.contains { $0.hasPrefix("| `process_open_fds` | gauge | – | ") })
-    }
-
-    @Test("The reference in the README is the catalogue's")
-    func readme() {
-        let readme = contents(of: Tool.repository + "/README.md")
-        #expect(readme.contains(MetricCatalogue.table), "write the output of `weir metrics` into the README")
     }
 
     @Test("Members of every closed label are distinct, and their indexes are their places")

@@ -21,7 +21,8 @@ public final class Demo: Sendable {
 
         /// Reads the exporter's address, `127.0.0.1:9847`.
         public init(exporter: String, basePort: UInt16) throws(DemoError) {
-            let text = "exporter: { listen: '\(exporter)' }\nroutes: { demo: { scheme: tcp, host: 192.0.2.1, port: 1 } }\n"
+            let route = "routes: { demo: { scheme: tcp, host: 192.0.2.1, port: 1 } }\n"
+            let text = "exporter: { listen: '\(exporter)' }\n" + route
             guard !exporter.contains(where: { $0 == "'" || $0 == "\n" }),
                 let loaded = try? Configuration.parse(bytes: Array(text.utf8), file: "demo", environment: [:])
             else { throw .exporterAddress(exporter) }

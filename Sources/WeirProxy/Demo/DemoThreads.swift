@@ -39,10 +39,11 @@ final class DemoThreads: Sendable {
                 guard let connection = listener.accept(milliseconds: 200) else { continue }
                 guard open.load(ordering: .relaxed) < Self.mostConnections else { continue }
                 open.add(1, ordering: .relaxed)
-                let isStarted = (try? Thread.start { [self] in
-                    try? body(connection)
-                    open.subtract(1, ordering: .relaxed)
-                }) != nil
+                let isStarted =
+                    (try? Thread.start { [self] in
+                        try? body(connection)
+                        open.subtract(1, ordering: .relaxed)
+                    }) != nil
                 if !isStarted { open.subtract(1, ordering: .relaxed) }
             }
         }

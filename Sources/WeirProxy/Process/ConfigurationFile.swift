@@ -6,6 +6,8 @@ public struct ConfigurationFile: Sendable {
     public struct Refusal: Error, Sendable {
         /// One line each.
         public let findings: [String]
+        /// The bytes that were refused; nil where they cannot be read.
+        let content: [UInt8]?
     }
 
     /// A file that can be used.
@@ -14,6 +16,8 @@ public struct ConfigurationFile: Sendable {
         public let configuration: Configuration
         /// What is odd about the file, one line each, as compilers print it.
         public let warnings: [String]
+        /// The bytes, read just before: what has changed since differs from them.
+        let content: [UInt8]?
         /// How many routes it has.
         public var routeCount: Int { configuration.routes.count }
     }
@@ -31,11 +35,13 @@ public struct ConfigurationFile: Sendable {
 
     /// Reads and validates the file.
     public func load() throws(Refusal) -> Loaded {
+        let content = FileContent.read(path)
         do throws(ConfigurationErrors) {
             let loaded = try Configuration.load(path: path, environment: environment)
-            return Loaded(configuration: loaded.configuration, warnings: loaded.warnings.map(\.description))
+            return Loaded(
+                configuration: loaded.configuration, warnings: loaded.warnings.map(\.description), content: content)
         } catch {
-            throw Refusal(findings: error.diagnostics.map(\.description))
+            throw Refusal(findings: error.diagnostics.map(\.description), content: content)
         }
     }
 }

@@ -18,11 +18,12 @@ public final class ConfigurationWatcher: Sendable {
     /// The file itself is looked at this often too, for file systems that report nothing.
     private static let pollInterval = 1000
 
-    /// Watches `path` and calls `onChange` on the watcher's thread.
-    public init(path: String, onChange: @escaping @Sendable () -> Void) {
+    /// Watches `path` and calls `onChange` on the watcher's thread. `seen` is the content that is in use: a change
+    /// between its reading and the start of the watch is a change too.
+    public init(path: String, seen: [UInt8]?, onChange: @escaping @Sendable () -> Void) {
         self.path = path
         self.onChange = onChange
-        seen = Mutex(FileContent.read(path))
+        self.seen = Mutex(seen)
     }
 
     /// Starts the thread.
@@ -38,15 +39,16 @@ public final class ConfigurationWatcher: Sendable {
         isStopped.store(true, ordering: .relaxed)
     }
 
-    /// The content is known: somebody read the file for another reason (SIGHUP).
-    public func markSeen() {
-        let content = FileContent.read(path)
+    /// This content is in use, or was refused: somebody read the file for another reason (SIGHUP).
+    public func markSeen(_ content: [UInt8]?) {
         seen.withLock { $0 = content }
     }
 
     private func run(_ box: WatchBox) {
         var stamp = FileContent.stamp(path)
         addFolders(to: box)
+        // What came before the folders were watched was reported to nobody.
+        compare()
         while !isStopped.load(ordering: .relaxed) {
             let isReported = box.wait(milliseconds: Self.pollInterval)
             let newStamp = FileContent.stamp(path)

@@ -74,7 +74,8 @@ public struct HealthProbe: Sendable {
         let words = text.prefix { $0 != "\r\n" }.split(separator: " ")
         guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let status = Int(words[1]) else { return nil }
         let lines = text.split(separator: "\r\n", omittingEmptySubsequences: false)
-        guard let blank = lines.firstIndex(of: "") else { return nil }
+        // The text behind the last line break is a line too, an empty one where nothing follows.
+        guard let blank = lines.firstIndex(of: ""), blank < lines.count - 1 else { return nil }
         let body = lines[(blank + 1)...].joined(separator: " ").split(separator: "\n").joined(separator: " ")
         return Answer(status: status, text: body)
     }

@@ -12,11 +12,7 @@ extension Proxy {
     }
 
     func makePlan(_ wanted: [RouteConfiguration]) throws(ProxyError) -> ReloadPlan {
-        do throws(StreamError) {
-            return try ReloadPlan(running: routes.mapValues(\.configuration), wanted: wanted)
-        } catch {
-            throw .route(wanted.first?.name ?? "", error)
-        }
+        try ReloadPlan(running: routes.mapValues(\.configuration), wanted: wanted)
     }
 
     /// Takes the addresses of new routes: of all of them, or of none.
@@ -146,7 +142,8 @@ extension Proxy {
             case .udp: UDPRouteMetrics(description, registry: parts.registry, log: parts.log)
             }
         if let failure = observer.registrationFailure {
-            logger.error("metrics of a route are incomplete", metadata: ["route": "\(route.name)", "error": "\(failure)"])
+            logger.error(
+                "metrics of a route are incomplete", metadata: ["route": "\(route.name)", "error": "\(failure)"])
         }
         return observer
     }

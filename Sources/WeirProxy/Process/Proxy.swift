@@ -122,7 +122,7 @@ public actor Proxy {
             reloadFailed(["\(error)"])
             throw error
         }
-        let fixed = new.reloadDifferences(from: configuration)
+        let fixed = Self.fixedSettings(in: new, otherThan: configuration)
         for name in fixed {
             logger.warning(
                 "this setting changes only with a restart; the old value stays", metadata: ["setting": "\(name)"])
@@ -132,11 +132,23 @@ public actor Proxy {
         // What is fixed keeps the value that is in use, so that the next reload warns again.
         var taken = new
         taken.workers = configuration.workers
-        taken.exporter.listen = configuration.exporter.listen
+        taken.exporter = configuration.exporter
+        taken.limits = configuration.limits
         configuration = taken
         parts.metrics.configurationTaken(isReload: true)
         logger.info("configuration reloaded", metadata: ["routes": "\(routes.count)"])
         return fixed
+    }
+
+    /// The settings that differ and were made into the engine, the registry and the exporter at the start.
+    private static func fixedSettings(in new: Configuration, otherThan old: Configuration) -> [String] {
+        var names = new.reloadDifferences(from: old)
+        if new.exporter.retiredSeriesTTL != old.exporter.retiredSeriesTTL {
+            names.append("exporter.retired_series_ttl")
+        }
+        if new.exporter.maxSeries != old.exporter.maxSeries { names.append("exporter.max_series") }
+        if new.limits != old.limits { names.append("limits.max_connections") }
+        return names
     }
 
     /// Tells of a file that could not be used; the old configuration goes on.
@@ -177,7 +189,9 @@ public actor Proxy {
         state = .ending
         parts.health.phase = .draining
         let times = configuration.shutdown
-        logger.info("draining", metadata: ["delay": Self.seconds(times.delay), "drain_timeout": Self.seconds(times.drainTimeout)])
+        logger.info(
+            "draining",
+            metadata: ["delay": Self.seconds(times.delay), "drain_timeout": Self.seconds(times.drainTimeout)])
         if times.delay > .zero { try? await Task.sleep(for: times.delay) }
         // A reload that is under way ends first; none begins any more.
         await enterReload()
@@ -202,10 +216,7 @@ public actor Proxy {
 
     private func closeEverything(drainTimeout: Duration) async {
         let streams = routes.values.map(\.stream.stream) + draining.values
-        for route in routes.values {
-            route.info.retire()
-            logStop(route)
-        }
+        for route in routes.values { logStop(route) }
         routes = [:]
         for stream in streams { await stream.close(drainTimeout: drainTimeout) }
         // The engine ends what outlives the drain time; this bound is for what should not happen.

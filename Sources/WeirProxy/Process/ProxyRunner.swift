@@ -6,6 +6,7 @@ public final class ProxyRunner: Sendable {
     /// The proxy itself.
     public let proxy: Proxy
     private let file: ConfigurationFile
+    private let content: [UInt8]?
     private let watcher = Mutex<ConfigurationWatcher?>(nil)
 
     /// A runner for a file that was read already.
@@ -13,12 +14,13 @@ public final class ProxyRunner: Sendable {
         _ file: ConfigurationFile, loaded: ConfigurationFile.Loaded, options: Proxy.Options = Proxy.Options()
     ) throws(ProxyError) {
         self.file = file
+        content = loaded.content
         proxy = try Proxy(loaded.configuration, options: options)
     }
 
     /// Binds everything and serves, then watches the file.
     public func start() async throws(ProxyError) {
-        let made = ConfigurationWatcher(path: file.path) { [weak self] in
+        let made = ConfigurationWatcher(path: file.path, seen: content) { [weak self] in
             guard let self else { return }
             Task { await self.reload() }
         }
@@ -33,11 +35,13 @@ public final class ProxyRunner: Sendable {
 
     /// Reads the file and goes over to it. Where it cannot be used, the old configuration goes on.
     public func reload() async {
-        watcher.withLock { $0 }?.markSeen()
+        let watcher = watcher.withLock { $0 }
         let loaded: ConfigurationFile.Loaded
         do throws(ConfigurationFile.Refusal) {
             loaded = try file.load()
+            watcher?.markSeen(loaded.content)
         } catch {
+            watcher?.markSeen(error.content)
             await proxy.reloadFailed(error.findings)
             return
         }

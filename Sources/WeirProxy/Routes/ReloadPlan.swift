@@ -19,10 +19,16 @@ struct ReloadPlan: Equatable {
     private(set) var removed: [ListenerKey] = []
 
     /// Compares; the order of the file is kept, removals are in the order of their listeners' text.
-    init(running: [ListenerKey: RouteConfiguration], wanted: [RouteConfiguration]) throws(StreamError) {
+    /// - Throws: ``ProxyError/route(_:_:)`` for a route whose address the engine does not take.
+    init(running: [ListenerKey: RouteConfiguration], wanted: [RouteConfiguration]) throws(ProxyError) {
         var gone = running
         for route in wanted {
-            let key = ListenerKey(try route.streamListenAddress())
+            let key: ListenerKey
+            do throws(StreamError) {
+                key = ListenerKey(try route.streamListenAddress())
+            } catch {
+                throw .route(route.name, error)
+            }
             let entry = Entry(key: key, route: route)
             switch gone.removeValue(forKey: key) {
             case nil: added.append(entry)
