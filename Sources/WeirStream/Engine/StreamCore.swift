@@ -196,16 +196,27 @@ final class StreamCore<Settings: Sendable>: Sendable {
             return
         }
         await engine.announce(listen.network.transport, serving.address, isListening: false)
-        // First no worker accepts any more, then each waits for what it carries: until then connections may still be
-        // handed from one to another.
-        for worker in serving.workers { await worker.stopAccepting(stream: serving.number) }
+        await stopAccepting(serving)
         for worker in serving.workers { await worker.drain(stream: serving.number, timeout: drainTimeout) }
     }
 
+    /// Also ends what a ``close(drainTimeout:)`` before it, perhaps one that is still under way, left to finish.
     func kill() async {
-        await close(drainTimeout: .zero)
-        guard let serving = state.withLock({ $0.serving }) else { return }
+        guard let serving = state.withLock({ $0.serving }) else {
+            unbind()
+            return
+        }
+        if lifecycle.beginClosing() {
+            await engine.announce(listen.network.transport, serving.address, isListening: false)
+        }
+        await stopAccepting(serving)
         for worker in serving.workers { await worker.kill(stream: serving.number) }
+    }
+
+    /// First no worker accepts any more, and only then each may end: until then connections may still be handed from
+    /// one to another. Doing it twice does no harm.
+    private func stopAccepting(_ serving: StreamServing) async {
+        for worker in serving.workers { await worker.stopAccepting(stream: serving.number) }
     }
 
     func waitUntilClosed() async {

@@ -12,6 +12,8 @@ final class TCPListener: EventHandler, DrainingStream {
     private var connections: ContiguousArray<TCPConnection> = []
     private var isPaused = false
     private var isClosing = false
+    /// No worker accepts any more, so that none can hand a connection over.
+    private var mayFinish = false
     private var isDone = false
     private var drainTimer = TimerWheel.Identifier.none
 
@@ -179,6 +181,7 @@ final class TCPListener: EventHandler, DrainingStream {
 
     func drain(timeout: Duration) {
         guard let token, !isDone else { return }
+        mayFinish = true
         if connections.isEmpty {
             finishIfDone()
         } else {
@@ -192,13 +195,13 @@ final class TCPListener: EventHandler, DrainingStream {
     }
 
     func kill() {
-        stopAccepting()
+        mayFinish = true
         for connection in connections { connection.endKilled() }
         finishIfDone()
     }
 
     private func finishIfDone() {
-        guard isClosing, socket == nil, connections.isEmpty, !isDone, let token else { return }
+        guard mayFinish, connections.isEmpty, !isDone, let token else { return }
         isDone = true
         core.loop.cancel(&drainTimer)
         core.loop.remove(token)

@@ -1,0 +1,150 @@
+import LinuxIO
+import TestSupport
+
+@testable import WeirStream
+
+/// A stream on an engine of its own, with everything a test looks at. Its functions block: for plain threads.
+struct Rig<Served: Stream>: Sendable {
+    let engine: StreamEngine
+    let stream: Served
+    let recorder: Recorder
+    let clock: TestClock?
+
+    /// Where clients connect.
+    var endpoint: Endpoint {
+        let address = stream.localAddress
+        if address.ip == .anyIPv4 { return Endpoint("127.0.0.1", address.port) }
+        if address.ip == .anyIPv6 { return Endpoint("::1", address.port) }
+        return Endpoint(address.ip.description, address.port)
+    }
+
+    /// Turns the clock and lets every loop see it.
+    func advance(by duration: Duration) {
+        clock?.advance(by: duration)
+        turn()
+    }
+
+    /// Makes every loop turn once at least: a job runs only between turns.
+    func turn() {
+        for worker in engine.workers { worker.thread.wake() }
+    }
+
+    /// Waits for a condition while the clock runs a millisecond at a time, for what has a short timer of its own.
+    func waitWhileTicking(_ what: String, _ condition: () throws -> Bool) throws {
+        try waitUntil(what) {
+            advance(by: .milliseconds(1))
+            return try condition()
+        }
+    }
+
+    /// Keeps the loop of worker 0 from turning while `body` runs.
+    func whileHeld<Result>(_ body: () throws -> Result) throws -> Result {
+        let started = TestSupport.Semaphore()
+        let go = TestSupport.Semaphore()
+        let worker = engine.workers[0]
+        Task { await worker.hold(started, until: go) }
+        started.wait()
+        defer { go.signal() }
+        return try body()
+    }
+
+    func close(drainTimeout: Duration = .seconds(30)) throws {
+        try wait { await stream.close(drainTimeout: drainTimeout) }
+    }
+
+    func kill() throws { try wait { await stream.kill() } }
+    func waitUntilClosed() throws { try wait { await stream.waitUntilClosed() } }
+
+    private func wait(_ body: @escaping @Sendable () async -> Void) throws {
+        try WeirStreamTests.wait(for: body)
+    }
+}
+
+extension Worker {
+    fileprivate func hold(_ started: TestSupport.Semaphore, until go: TestSupport.Semaphore) {
+        started.signal()
+        go.wait()
+    }
+}
+
+/// How a test wants its engine.
+struct EngineSetup: Sendable {
+    var workers = 1
+    var clock: TestClock?
+    var resolver: any NameResolver = SystemResolver()
+    var maxConnections: Int?
+    var bufferMemory: Int?
+    var resolveInterval: Duration?
+    var shortestResolveInterval: Duration?
+
+    func makeEngine() throws -> StreamEngine {
+        var options = StreamEngine.Options(workers: workers)
+        if let clock { options.clock = clock.clock }
+        options.resolver = resolver
+        options.maxConnections = maxConnections
+        if let bufferMemory { options.bufferMemory = bufferMemory }
+        if let resolveInterval { options.resolveInterval = resolveInterval }
+        if let shortestResolveInterval { options.shortestResolveInterval = shortestResolveInterval }
+        return try StreamEngine(options)
+    }
+}
+
+/// Serves a TCP stream while `body` runs on a thread of its own, then ends it all.
+func withTCP(
+    _ upstreams: String..., listen: String = "tcp://127.0.0.1:0", settings: TCPSettings = TCPSettings(),
+    engine setup: EngineSetup = EngineSetup(), hooks: StreamHooks = StreamHooks(),
+    _ body: @escaping @Sendable (Rig<TCPStream>) throws -> Void
+) async throws {
+    let engine = try setup.makeEngine()
+    let stream = try TCPStream(
+        name: "test", listen: ListenAddress(listen), upstreams: upstreams.map { try Upstream($0) },
+        settings: settings, engine: engine)
+    try await serve(Rig(engine: engine, stream: stream, recorder: Recorder(), clock: setup.clock), hooks, body)
+}
+
+/// Serves a UDP stream while `body` runs on a thread of its own, then ends it all.
+func withUDP(
+    _ upstreams: String..., listen: String = "udp://127.0.0.1:0", settings: UDPSettings = UDPSettings(),
+    engine setup: EngineSetup = EngineSetup(), hooks: StreamHooks = StreamHooks(),
+    _ body: @escaping @Sendable (Rig<UDPStream>) throws -> Void
+) async throws {
+    let engine = try setup.makeEngine()
+    let stream = try UDPStream(
+        name: "test", listen: ListenAddress(listen), upstreams: upstreams.map { try Upstream($0) },
+        settings: settings, engine: engine)
+    try await serve(Rig(engine: engine, stream: stream, recorder: Recorder(), clock: setup.clock), hooks, body)
+}
+
+private func serve<Served>(
+    _ rig: Rig<Served>, _ hooks: StreamHooks, _ body: @escaping @Sendable (Rig<Served>) throws -> Void
+) async throws {
+    var hooks = hooks
+    hooks.observer = rig.recorder
+    do {
+        try await rig.stream.listenAndServe(hooks: hooks)
+        try await offPool { try body(rig) }
+    } catch {
+        await rig.stream.kill()
+        await rig.engine.shutdown()
+        throw error
+    }
+    await rig.stream.kill()
+    await rig.stream.waitUntilClosed()
+    await rig.engine.shutdown()
+}
+
+extension Rig where Served == TCPStream {
+    /// Connects and sends nothing.
+    func connect(receiveBuffer: Int32? = nil) throws -> TestSupport.TCPConnection {
+        try TestSupport.TCPConnection(to: endpoint, receiveBuffer: receiveBuffer)
+    }
+
+    /// Connects and sees one byte come back through the upstream, which must echo.
+    func connectThrough() throws -> TestSupport.TCPConnection {
+        let client = try connect()
+        try client.send("?")
+        let answer = client.receive(1)
+        guard answer.text == "?" else { throw DeadlineExceeded(description: "no echo: \(answer)") }
+        return client
+    }
+}
