@@ -65,7 +65,10 @@ final class ListenerSockets: Sendable {
         if isIPv6 { try socket.set(.ipv6Only, !listen.isDualStack) }
         if isTCP {
             try socket.set(.reuseAddress, true)
-            if let options { socket.setTCPOptions(options) }
+            if let options {
+                socket.setTCPOptions(options)
+                if let keepalive = options.keepalive { socket.startKeepalive(keepalive) }
+            }
         } else {
             if listen.address.ip.isWildcard {
                 if isIPv6 { try socket.set(.packetInfoIPv6, true) } else { try socket.set(.packetInfoIPv4, true) }
@@ -86,17 +89,19 @@ extension ListenAddress {
 }
 
 extension Socket {
-    /// What both sides of a relay want; a listener hands these on to what it accepts (tcp(7)).
+    /// What both sides of a relay want from the start; a listener hands these on to what it accepts (tcp(7)).
     borrowing func setTCPOptions(_ settings: TCPSettings) {
         setIfPossible(.noDelay, 1)
-        if let keepalive = settings.keepalive {
-            setIfPossible(.keepalive, 1)
-            setIfPossible(.keepaliveIdle, max(1, Int(keepalive.idle.components.seconds)))
-            setIfPossible(.keepaliveInterval, max(1, Int(keepalive.interval.components.seconds)))
-            setIfPossible(.keepaliveCount, keepalive.count)
-        }
         if let userTimeout = settings.userTimeout {
             setIfPossible(.userTimeout, Int(userTimeout.clampedNanoseconds / 1_000_000))
         }
+    }
+
+    /// Lets the kernel ask a silent peer whether it is still there.
+    borrowing func startKeepalive(_ keepalive: Keepalive) {
+        setIfPossible(.keepaliveIdle, max(1, Int(keepalive.idle.components.seconds)))
+        setIfPossible(.keepaliveInterval, max(1, Int(keepalive.interval.components.seconds)))
+        setIfPossible(.keepaliveCount, keepalive.count)
+        setIfPossible(.keepalive, 1)
     }
 }

@@ -3,6 +3,8 @@ import LinuxIO
 extension TCPConnection: PreDialing {
     /// RFC 8305 section 5: the recommended Connection Attempt Delay, in nanoseconds.
     private static let attemptDelay: UInt64 = 250_000_000
+    /// How old a connection is before its upstream side is asked to answer probes, in nanoseconds.
+    private static let keepaliveDelay: UInt64 = 10_000_000_000
 
     // MARK: The hook
 
@@ -126,7 +128,20 @@ extension TCPConnection: PreDialing {
         route.observer?.dialled(
             context, upstream: dial.upstream, duration: .nanoseconds(core.loop.now - dial.startedAt))
         armSilenceTimer()
+        scheduleUpstreamKeepalive()
         relay()
+    }
+
+    /// Four system calls that a connection which soon ends does not need: made when it has lived for a while. The client's
+    /// side has it from the listener. The kernel counts silence from the last byte, whenever it is asked to.
+    private func scheduleUpstreamKeepalive() {
+        guard let keepalive = route.settings.keepalive else { return }
+        let delay = min(Self.keepaliveDelay, keepalive.idle.clampedNanoseconds / 2)
+        _ = core.loop.schedule(after: delay, token: token.with(lane: TimerLane.keepalive))
+    }
+
+    func startUpstreamKeepalive() {
+        if let keepalive = route.settings.keepalive { upstream.socket?.startKeepalive(keepalive) }
     }
 
     func dialTimedOut() {

@@ -10,11 +10,11 @@ extension TCPConnection {
     /// Moves what can be moved, both ways, and looks whether something ended.
     func relay() {
         if phase == .relaying {
-            if case .closedByHook(let count) = pump(.ingress, &client, &upstream, &ingress) {
+            if case .closedByHook(let count) = pump(.ingress, &client, &upstream, &ingress, isLast: egress.isFinished) {
                 endByHook(.ingress, discarded: count)
                 return
             }
-            if case .closedByHook(let count) = pump(.egress, &upstream, &client, &egress) {
+            if case .closedByHook(let count) = pump(.egress, &upstream, &client, &egress, isLast: ingress.isFinished) {
                 endByHook(.egress, discarded: count)
                 return
             }
@@ -22,7 +22,8 @@ extension TCPConnection {
             // What the broken side had sent still goes to the other one; nothing goes the other way any more.
             let outcome =
                 client.isBroken
-                ? pump(.ingress, &client, &upstream, &ingress) : pump(.egress, &upstream, &client, &egress)
+                ? pump(.ingress, &client, &upstream, &ingress, isLast: false)
+                : pump(.egress, &upstream, &client, &egress, isLast: false)
             if case .closedByHook(let count) = outcome {
                 endByHook(client.isBroken ? .ingress : .egress, discarded: count)
                 return
@@ -37,9 +38,9 @@ extension TCPConnection {
     }
 
     /// Moves one direction until a side has nothing more to give or takes nothing more, or the budget of this turn is
-    /// spent. Never reads what it could not keep.
+    /// spent. Never reads what it could not keep. `isLast` says that the other direction has ended already.
     private func pump(
-        _ direction: Direction, _ source: inout Side, _ sink: inout Side, _ flow: inout Flow
+        _ direction: Direction, _ source: inout Side, _ sink: inout Side, _ flow: inout Flow, isLast: Bool
     ) -> PumpOutcome {
         var budget = WorkerCore.bytesPerTurn
         while true {
@@ -50,7 +51,8 @@ extension TCPConnection {
                 // A source that broke did not end: its FIN is not ours to invent.
                 if !flow.isFinished, !source.isBroken, !sink.isBroken {
                     flow.isFinished = true
-                    sink.finishWriting()
+                    // Where the other direction has ended, too, the close that follows sends the FIN.
+                    if !isLast { sink.finishWriting() }
                 }
                 return .done
             }
@@ -78,6 +80,8 @@ extension TCPConnection {
             case .wouldBlock:
                 source.isReadable = false
             case .endOfStream:
+                // The end is a word of the peer's, too: the silence that a half-closed connection may keep begins here.
+                lastActivity = core.loop.now
                 flow.isSourceAtEnd = true
                 source.isReadable = false
                 if firstEnd == nil { firstEnd = direction }

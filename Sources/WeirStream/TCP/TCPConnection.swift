@@ -26,6 +26,7 @@ final class TCPConnection: EventHandler {
         static let ingressPause = 2
         static let egressPause = 3
         static let flush = 4
+        static let keepalive = 5
     }
 
     let context: StreamContext
@@ -131,6 +132,7 @@ final class TCPConnection: EventHandler {
         case (.relaying, TimerLane.main): checkSilence()
         case (_, TimerLane.ingressPause): throttleEnded(.ingress)
         case (_, TimerLane.egressPause): throttleEnded(.egress)
+        case (.relaying, TimerLane.keepalive): startUpstreamKeepalive()
         case (.flushing, TimerLane.flush): checkFlushed()
         default: return
         }
