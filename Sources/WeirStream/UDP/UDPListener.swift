@@ -19,6 +19,8 @@ final class UDPListener: EventHandler, DrainingStream {
 
     /// How long an assured session may be silent while its stream drains, in nanoseconds.
     static let drainSilence: UInt64 = 5_000_000_000
+    /// At most this many sessions make room for one.
+    private static let mostEvictions = 8
 
     init(core: WorkerCore, plan: StreamPlan<UDPSettings>, serving: StreamServing) {
         self.core = core
@@ -122,16 +124,22 @@ final class UDPListener: EventHandler, DrainingStream {
 
     /// Takes a place and a descriptor for a session, where needed from the oldest one that is not assured.
     private func makeRoom(_ route: StreamRoute<UDPSettings>) -> Bool {
-        if !serving.count.enter(limit: route.settings.maxSessions) {
+        makeRoom { serving.count.enter(limit: route.settings.maxSessions) }
+            && (makeRoom { core.budget.takeSession() } || leaveTable())
+    }
+
+    /// Evicts until there is a place. Another worker may be quicker to take the one that became free: try again, but
+    /// not without end.
+    private func makeRoom(_ take: () -> Bool) -> Bool {
+        for _ in 0..<Self.mostEvictions {
+            if take() { return true }
             guard let oldest = unassured.first else { return false }
             oldest.end(.evicted)
-            guard serving.count.enter(limit: route.settings.maxSessions) else { return false }
         }
-        if core.budget.takeSession() { return true }
-        if let oldest = unassured.first {
-            oldest.end(.evicted)
-            if core.budget.takeSession() { return true }
-        }
+        return take()
+    }
+
+    private func leaveTable() -> Bool {
         serving.count.leave()
         return false
     }
