@@ -19,7 +19,7 @@ public struct SocketAddress: Hashable, Sendable {
 
     /// Reads `192.0.2.1:80`, `[2001:db8::1]:80` or `[fe80::1%eth0]:80`.
     public init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+        guard let colon = text.lastIndex(of: ":"), let port = Self.port(text[text.index(after: colon)...]) else {
             return nil
         }
         var host = text[..<colon]
@@ -39,7 +39,7 @@ public struct SocketAddress: Hashable, Sendable {
         var scope: UInt32 = 0
         if parts.count == 2 {
             guard !ip.isIPv4, !parts[1].isEmpty, !parts[1].utf8.contains(0) else { return nil }
-            if let number = UInt32(parts[1]) {
+            if let number = UInt32(parts[1]), parts[1].first != "+" {
                 scope = number
             } else {
                 scope = unsafe weir_interface_index(String(parts[1]))
@@ -47,6 +47,11 @@ public struct SocketAddress: Hashable, Sendable {
             if scope == 0 { return nil }
         }
         self.init(ip, port: port, scope: scope)
+    }
+
+    /// Reads a port: digits only, up to 65535. (The integer initializers also take a sign.)
+    public static func port(_ text: some StringProtocol) -> UInt16? {
+        text.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") } ? UInt16(text) : nil
     }
 
     init(_ raw: weir_address) {

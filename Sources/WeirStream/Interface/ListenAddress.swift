@@ -26,7 +26,7 @@ public struct ListenAddress: Hashable, Sendable {
         guard let (scheme, rest) = Self.splitScheme(text), let network = Network(rawValue: scheme) else {
             throw .invalidListenAddress(text)
         }
-        if rest.first == ":", let port = UInt16(rest.dropFirst()) {
+        if rest.first == ":", let port = SocketAddress.port(rest.dropFirst()) {
             try self.init(network, port: port)
             return
         }
