@@ -92,8 +92,12 @@ import LinuxIO
 
     /// Gives an accepted connection to another worker. False where its queue is full.
     func handOver(_ handoff: Handoff, to worker: Int) -> Bool {
-        guard loads[worker].handoffs.push(handoff) else { return false }
+        // Counted first: once it is pushed the other worker may take it, and place the next one, before we go on.
         loads[worker].connections.add(1, ordering: .relaxed)
+        guard loads[worker].handoffs.push(handoff) else {
+            loads[worker].connections.subtract(1, ordering: .relaxed)
+            return false
+        }
         threads[worker].wake()
         return true
     }
