@@ -3,6 +3,9 @@ import LinuxIO
 
 /// The sockets of one listening address, bound and not yet served: one a worker, or one for all.
 ///
+/// TCP ones listen from the start: clients wait in the kernel, and an address that somebody else may still listen on is
+/// not taken yet, because `SO_REUSEADDR` lets two sockets bind as long as neither listens (socket(7)).
+///
 /// The first socket binds alone, so that any other program on the port is an error. Only then does it allow company,
 /// and the others join it (`SO_REUSEPORT`, socket(7)).
 final class ListenerSockets: Sendable {
@@ -12,6 +15,8 @@ final class ListenerSockets: Sendable {
     /// Whether the bind is to every address, so that replies must say from which they come.
     let isWildcard: Bool
     private let numbers: [CInt]
+    /// Clients that may wait to be accepted, for each socket; the kernel clamps it to somaxconn.
+    private static let backlog = 4096
 
     /// How many there are.
     var count: Int { numbers.count }
@@ -33,6 +38,7 @@ final class ListenerSockets: Sendable {
             try first.bind(listen.address)
             let bound = try first.localAddress()
             try first.set(.reusePort, true)
+            if listen.network.transport == .tcp { try first.listen(backlog: Self.backlog) }
             address = bound
             family = first.family
             numbers.append(first.release())
@@ -40,6 +46,7 @@ final class ListenerSockets: Sendable {
                 let next = try Self.open(listen, options)
                 try next.set(.reusePort, true)
                 try next.bind(bound)
+                if listen.network.transport == .tcp { try next.listen(backlog: Self.backlog) }
                 numbers.append(next.release())
             }
         } catch {

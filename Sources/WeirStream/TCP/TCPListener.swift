@@ -25,7 +25,6 @@ final class TCPListener: EventHandler, DrainingStream {
     /// A listener that ran out of something tries again this often, in nanoseconds, besides being called when a
     /// connection of its worker ends.
     private static let retryInterval: UInt64 = 100_000_000
-    private static let backlog = 4096
 
     init(core: WorkerCore, plan: StreamPlan<TCPSettings>, serving: StreamServing) {
         self.core = core
@@ -34,10 +33,9 @@ final class TCPListener: EventHandler, DrainingStream {
         token = core.loop.insert(self)
     }
 
-    /// Begins to listen on a bound socket.
+    /// Begins to accept on a listening socket.
     func listen(_ bound: consuming Socket) throws(SystemError) {
         guard let token else { return }
-        try bound.listen(backlog: Self.backlog)
         try core.loop.add(bound.number, .readable, token: token)
         socket = consume bound
     }
