@@ -1,0 +1,79 @@
+import TestSupport
+import Testing
+import WeirStream
+
+@Suite(.timeLimit(.minutes(1))) struct TCPLimitTests {
+    @Test(arguments: [1, 3])
+    func `a stream's limit is exact over all workers`(workers: Int) async throws {
+        let server = try TCPServer.echo()
+        var settings = TCPSettings()
+        settings.maxConnections = 20
+        try await withTCP("\(server.endpoint)", settings: settings, engine: EngineSetup(workers: workers)) { rig in
+            let clients = try (0..<60).map { _ in try rig.connect() }
+            try rig.recorder.expect(.opened, times: 60)
+            try rig.recorder.expect(.rejected(.routeLimit), times: 40)
+            try rig.recorder.expect(.dialled(upstream: 0), times: 20)
+            #expect(rig.stream.openCount == 20)
+            #expect(rig.recorder.count(.rejected(.routeLimit)) == 40)
+            // A place that was given back is taken again.
+            for client in clients { client.close() }
+            try waitUntil("all are gone") { rig.stream.openCount == 0 }
+            _ = try rig.connectThrough()
+        }
+    }
+
+    @Test func `at the limit of the process clients wait in the kernel until a place is free`() async throws {
+        let server = try TCPServer.echo()
+        try await withTCP("\(server.endpoint)", engine: EngineSetup(maxConnections: 2)) { rig in
+            #expect(rig.engine.connectionLimit == 2)
+            let first = try rig.connectThrough()
+            let second = try rig.connectThrough()
+            let third = try rig.connect()
+            try third.send("?")
+            try rig.recorder.expect(.acceptPaused)
+            #expect(rig.recorder.count(.opened) == 2)
+            #expect(rig.engine.openConnections == 2)
+            first.close()
+            #expect(third.receive(1).text == "?")
+            #expect(rig.recorder.count(.opened) == 3)
+            second.close()
+            third.close()
+            try rig.recorder.expect(.closed(.clientEOF), times: 3)
+        }
+    }
+
+    @Test func `connections go to the worker that has the fewest`() async throws {
+        let server = try TCPServer.echo()
+        try await withTCP("\(server.endpoint)", engine: EngineSetup(workers: 4)) { rig in
+            // One after the other, so that each placement sees the one before.
+            let clients = try (0..<40).map { _ in try rig.connectThrough() }
+            #expect(rig.recorder.seen.workers == [0: 10, 1: 10, 2: 10, 3: 10])
+            #expect(rig.engine.openConnections == 40)
+            for client in clients { client.close() }
+            try rig.recorder.expect(.closed(.clientEOF), times: 40)
+            #expect(rig.engine.openConnections == 0)
+        }
+    }
+
+    @Test func `a thousand connections leave nothing behind`() async throws {
+        let server = try TCPServer.echo()
+        // Not a port of the kernel's choice: those may also be some other connection's.
+        let listen = "tcp://127.0.0.1:\(try Ports.free())"
+        try await withTCP("\(server.endpoint)", listen: listen, engine: EngineSetup(workers: 2)) { rig in
+            let ports = [rig.endpoint.port, server.port]
+            for round in 0..<20 {
+                let clients = try (0..<50).map { _ in try rig.connectThrough() }
+                #expect(rig.stream.openCount == 50)
+                for (number, client) in clients.enumerated() {
+                    if number % 5 == round % 5 { try client.reset() } else { client.close() }
+                }
+                try waitUntil("round \(round) is over") { rig.stream.openCount == 0 }
+            }
+            try waitUntil("no socket is left") { try OpenSockets.connected(to: ports) == 0 }
+            #expect(rig.engine.openConnections == 0)
+            #expect(rig.recorder.count(.opened) == 1000)
+            #expect(rig.recorder.count(.closed(.clientEOF)) == 800)
+            #expect(rig.recorder.count(.closed(.clientReset)) == 200)
+        }
+    }
+}
