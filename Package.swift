@@ -27,7 +27,6 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.6.0"),
     ],
     targets: [
         .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
@@ -41,9 +40,8 @@ let package = Package(
         .target(
             name: "WeirProxy",
             dependencies: [
-                "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics",
+                "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO",
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),
@@ -64,10 +62,17 @@ let package = Package(
             name: "WeirStreamTests", dependencies: ["WeirStream", "LinuxIO", "TestSupport"], swiftSettings: testing),
         .testTarget(name: "WeirAccessTests", dependencies: ["WeirAccess", "LinuxIO"], swiftSettings: testing),
         .testTarget(
-            name: "WeirExporterTests", dependencies: ["WeirExporter", "WeirMetrics", "LinuxIO", "CZlib"],
+            name: "WeirExporterTests",
+            dependencies: ["WeirExporter", "WeirMetrics", "LinuxIO", "CZlib", "TestSupport"],
             swiftSettings: testing),
         .testTarget(name: "WeirConfigurationTests", dependencies: ["WeirConfiguration"], swiftSettings: testing),
-        .testTarget(name: "WeirProxyTests", dependencies: ["WeirProxy", "TestSupport"], swiftSettings: testing),
+        .testTarget(
+            name: "WeirProxyTests",
+            dependencies: [
+                "WeirProxy", "WeirConfiguration", "WeirStream", "WeirExporter", "WeirMetrics", "LinuxIO", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: testing),
         .testTarget(name: "IntegrationTests", dependencies: ["TestSupport", "weir"], swiftSettings: testing),
     ]
 )

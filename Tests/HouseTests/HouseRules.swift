@@ -9,8 +9,7 @@ enum HouseRules {
         "WeirExporter": ["LinuxIO", "WeirMetrics", "CZlib"],
         "WeirConfiguration": ["Yams"],
         "WeirProxy": [
-            "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "Logging",
-            "ServiceLifecycle",
+            "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO", "Logging",
         ],
         "weir": ["WeirProxy", "ArgumentParser", "Logging"],
     ]

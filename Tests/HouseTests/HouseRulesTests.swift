@@ -16,7 +16,7 @@ struct HouseRulesTests {
             ("Sources/WeirStream/A.swift", "@preconcurrency import struct Foundation.URL"),
             ("Sources/LinuxIO/A.swift", "internal import Foundation"),
             ("Sources/WeirProxy/A.swift", "import Yams"),
-            ("Sources/WeirProxy/A.swift", "import LinuxIO"),
+            ("Sources/WeirProxy/A.swift", "import CLinux"),
             ("Sources/weir/A.swift", "import WeirStream"),
             ("Sources/NewModule/A.swift", ""),
         ])

@@ -3,6 +3,8 @@ import LinuxIO
 import Testing
 import WeirMetrics
 
+import func TestSupport.waitUntil
+
 @testable import WeirExporter
 
 @Suite struct ExporterTests {
@@ -237,8 +239,8 @@ import WeirMetrics
                 client.send(text)
                 clients.append(client)
             }
-            // Those that were answered for good may be gone by now.
-            for _ in 0..<1000 where await exporter.connectionCount < 3 { poll(nil, 0, 5) }
+            // Those that were answered for good may be gone by now; the other three stay.
+            try await waitUntil("the exporter has its clients") { await exporter.connectionCount >= 3 }
             await exporter.stop()
             await exporter.stop()
             for client in clients { while try !client.isClosed() { client.dropReceived() } }

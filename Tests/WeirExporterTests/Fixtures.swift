@@ -63,15 +63,6 @@ final class TestObserver: ExporterObserver {
     }
 }
 
-/// Asks again and again, for 10 s at most.
-func waitUntil(_ what: String, _ condition: () throws -> Bool) throws {
-    let end = ContinuousClock.now + .seconds(10)
-    while try !condition() {
-        if ContinuousClock.now >= end { throw TestClient.Failure(description: "not within 10 s: \(what)") }
-        poll(nil, 0, 5)
-    }
-}
-
 /// Sockets of this machine with the local port that somebody still holds, TIME_WAIT excluded (proc_pid_net(5)).
 func openSockets(port: UInt16) -> Int {
     guard let file = fopen("/proc/net/tcp", "r") else { return -1 }

@@ -4,14 +4,21 @@ import Testing
 import WeirMetrics
 
 /// Runs `body` on `count` threads of their own and waits for all.
-func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
     final class Box: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
     let threads = (0..<count).map { index in
         var thread = pthread_t()
-        let box = Unmanaged.passRetained(Box { body(index) })
+        let box = Unmanaged.passRetained(
+            Box {
+                do {
+                    try body(index)
+                } catch {
+                    Issue.record(error)
+                }
+            })
         let result = pthread_create(
             &thread, nil,
             { argument in
@@ -121,9 +128,9 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
                 let group = registry.group()
                 for offset in 0..<4 {
                     let labels = ["\(round * 4 + offset)"]
-                    let begun = try! group.counter(.counter("begun_total", labels: ["r"]), labels: labels)
-                    let ended = try! group.counter(.counter("ended_total", labels: ["r"]), labels: labels)
-                    _ = try! group.derivedGauge(
+                    let begun = try group.counter(.counter("begun_total", labels: ["r"]), labels: labels)
+                    let ended = try group.counter(.counter("ended_total", labels: ["r"]), labels: labels)
+                    _ = try group.derivedGauge(
                         .gauge("active", labels: ["r"]), labels: labels, beginnings: [begun], endings: [ended])
                     begun.add(UInt64(round * 4 + offset), lane: 0)
                     if offset & 1 == 0 { ended.add(UInt64(round), lane: 0) }
@@ -145,8 +152,8 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
         onThreads(8) { index in
             for round in 0..<100 {
                 let group = registry.group()
-                let mine = try! group.counter(.counter("mine_total", labels: ["l"]), labels: ["\(index)-\(round)"])
-                let shared = try! group.counter(.counter("kept_total"))
+                let mine = try group.counter(.counter("mine_total", labels: ["l"]), labels: ["\(index)-\(round)"])
+                let shared = try group.counter(.counter("kept_total"))
                 mine.add(1)
                 shared.add(1)
                 #expect(mine.value == 1)
@@ -173,7 +180,7 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
             } else {
                 isInside.wait()
                 counter.add(lane: 0)
-                _ = try! registry.counter(.counter("b_total"))
+                _ = try registry.counter(.counter("b_total"))
                 #expect(registry.lines() == ["a_total 1", "b_total 0"])
                 mayLeave.raise()
             }

@@ -38,6 +38,8 @@ extension TCPConnection {
             end(firstEnd == .egress ? .upstreamEOF : .clientEOF, withReset: false)
         } else if ingress.isSourceAtEnd != egress.isSourceAtEnd, !isHalfCloseTimed {
             isHalfCloseTimed = true
+            // The time for the rest begins now, however long the connection was silent before.
+            lastActivity = core.loop.now
             armSilenceTimer()
         }
     }
