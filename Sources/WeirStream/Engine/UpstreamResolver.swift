@@ -48,7 +48,7 @@ actor UpstreamResolver {
         if isNew {
             Task { await self.keepFresh(host) }
         } else if let answer = entries[host]?.answer, answer != .pending {
-            await sink(answer, true)
+            await sink(answer, answer != .unresolvable)
         }
         return watch
     }
