@@ -1,0 +1,129 @@
+import LinuxIO
+import TestSupport
+import Testing
+
+@testable import WeirStream
+
+@Suite(.timeLimit(.minutes(1))) struct UpstreamResolverTests {
+    private struct Told: Equatable, Sendable {
+        let answer: NameAnswer
+        let succeeded: Bool
+    }
+
+    private static func resolver(_ names: any NameResolver, every: Duration = .seconds(3600)) -> UpstreamResolver {
+        UpstreamResolver(resolver: names, refreshInterval: every, shortestInterval: .milliseconds(1))
+    }
+
+    private static func answer(_ texts: String...) -> NameAnswer {
+        .addresses(texts.compactMap { IPAddress($0).map { SocketAddress($0, port: 0) } })
+    }
+
+    @Test func `the families alternate, beginning with that of the best address`() throws {
+        func order(_ texts: [String]) -> [String] {
+            let addresses = texts.compactMap { IPAddress($0).map { SocketAddress($0, port: 0) } }
+            return UpstreamResolver.interleave(addresses).map(\.ip.description)
+        }
+        #expect(order([]) == [])
+        #expect(order(["::1", "::2", "::3", "1.0.0.1"]) == ["::1", "1.0.0.1", "::2", "::3"])
+        #expect(order(["1.0.0.1", "1.0.0.2", "::1", "::2"]) == ["1.0.0.1", "::1", "1.0.0.2", "::2"])
+        #expect(order(["1.0.0.1", "1.0.0.2"]) == ["1.0.0.1", "1.0.0.2"])
+    }
+
+    @Test func `the last good answer is kept when a look-up fails`() async throws {
+        let names = TableResolver(["a.example": ["192.0.2.1"]])
+        let resolver = Self.resolver(names, every: .milliseconds(1))
+        let told = Box<[Told]>([])
+        let watch = await resolver.watch("a.example") { answer, succeeded in
+            told.update { $0.append(Told(answer: answer, succeeded: succeeded)) }
+        }
+        try await offPool { try waitUntil("the first answer") { !told.value.isEmpty } }
+        names.set("a.example", [])
+        let kept = Told(answer: Self.answer("192.0.2.1"), succeeded: false)
+        try await offPool { try waitUntil("a failed look-up is told") { told.value.contains(kept) } }
+        names.set("a.example", ["192.0.2.2"])
+        let new = Told(answer: Self.answer("192.0.2.2"), succeeded: true)
+        try await offPool { try waitUntil("the next good answer is told") { told.value.contains(new) } }
+        #expect(told.value.first == Told(answer: Self.answer("192.0.2.1"), succeeded: true))
+        #expect(!told.value.contains { $0.answer == .unresolvable || $0.answer == .pending })
+        await resolver.unwatch(watch, of: "a.example")
+    }
+
+    @Test func `a name is asked again on request, before its answer is old`() async throws {
+        let names = TableResolver([:])
+        let resolver = Self.resolver(names)
+        let told = Box<[Told]>([])
+        let watch = await resolver.watch("a.example") { answer, succeeded in
+            told.update { $0.append(Told(answer: answer, succeeded: succeeded)) }
+        }
+        try await offPool { try waitUntil("the failure is told") { !told.value.isEmpty } }
+        #expect(told.value == [Told(answer: .unresolvable, succeeded: false)])
+        names.set("a.example", ["192.0.2.1"])
+        await resolver.refresh("a.example")
+        try await offPool { try waitUntil("the new answer is told") { told.value.count == 2 } }
+        #expect(told.value.last == Told(answer: Self.answer("192.0.2.1"), succeeded: true))
+        #expect(names.lookUps(of: "a.example") == 2)
+        await resolver.unwatch(watch, of: "a.example")
+    }
+
+    @Test func `a second watch shares the look-up, and is told what is known as it was`() async throws {
+        let names = TableResolver(["good.example": ["192.0.2.1"]])
+        let resolver = Self.resolver(names)
+        for (name, wanted) in [
+            ("good.example", Told(answer: Self.answer("192.0.2.1"), succeeded: true)),
+            ("bad.example", Told(answer: .unresolvable, succeeded: false)),
+        ] {
+            let told = Box<[Told]>([])
+            let sink: UpstreamResolver.Sink = { answer, succeeded in
+                told.update { $0.append(Told(answer: answer, succeeded: succeeded)) }
+            }
+            _ = await resolver.watch(name, sink: sink)
+            try await offPool { try waitUntil("the first watch is told") { told.value.count == 1 } }
+            _ = await resolver.watch(name, sink: sink)
+            #expect(told.value == [wanted, wanted])
+            #expect(names.lookUps(of: name) == 1)
+        }
+    }
+
+    @Test func `a name that hangs does not delay another`() async throws {
+        let names = PickyResolver()
+        defer { names.slow.letGo() }
+        let resolver = Self.resolver(names)
+        let told = Box<[String]>([])
+        let slow = await resolver.watch("slow.example") { _, _ in told.update { $0.append("slow") } }
+        let fast = await resolver.watch("fast.example") { _, _ in told.update { $0.append("fast") } }
+        try await offPool { try waitUntil("the fast one is told") { told.value.contains("fast") } }
+        #expect(told.value == ["fast"])
+        names.slow.letGo()
+        try await offPool { try waitUntil("the slow one is told") { told.value == ["fast", "slow"] } }
+        await resolver.unwatch(slow, of: "slow.example")
+        await resolver.unwatch(fast, of: "fast.example")
+    }
+
+    @Test func `the last watch of a name ends its look-ups`() async throws {
+        let names = TableResolver(["a.example": ["192.0.2.1"], "b.example": ["192.0.2.2"]])
+        let resolver = Self.resolver(names, every: .milliseconds(1))
+        let first = await resolver.watch("a.example") { _, _ in }
+        let second = await resolver.watch("a.example") { _, _ in }
+        let other = await resolver.watch("b.example") { _, _ in }
+        await resolver.unwatch(first, of: "a.example")
+        let before = names.lookUps(of: "a.example")
+        try await offPool { try waitUntil("it is still asked") { names.lookUps(of: "a.example") > before + 3 } }
+        await resolver.unwatch(second, of: "a.example")
+        // One that was under way may still end; the other name's look-ups measure the time.
+        let after = names.lookUps(of: "a.example")
+        let beat = names.lookUps(of: "b.example")
+        try await offPool { try waitUntil("time passes") { names.lookUps(of: "b.example") > beat + 20 } }
+        #expect(names.lookUps(of: "a.example") <= after + 1)
+        await resolver.unwatch(other, of: "b.example")
+    }
+}
+
+/// Hangs for one name and answers for all others.
+private struct PickyResolver: NameResolver {
+    let slow = HangingResolver(answer: ["192.0.2.9"])
+
+    func resolve(_ host: String) throws(SystemNames.Failure) -> [SocketAddress] {
+        if host == "slow.example" { return try slow.resolve(host) }
+        return [SocketAddress(.loopbackIPv4, port: 0)]
+    }
+}
