@@ -42,12 +42,15 @@ import WeirStream
         }
     }
 
-    @Test func `connections go to the worker that has the fewest`() async throws {
+    @Test func `connections spread evenly over the workers`() async throws {
         let server = try TCPServer.echo()
         try await withTCP("\(server.endpoint)", engine: EngineSetup(workers: 4)) { rig in
             // One after the other, so that each placement sees the one before.
             let clients = try (0..<40).map { _ in try rig.connectThrough() }
-            #expect(rig.recorder.seen.workers == [0: 10, 1: 10, 2: 10, 3: 10])
+            let counts = rig.recorder.seen.workers.values.sorted()
+            try #require(counts.count == 4)
+            // A worker keeps what it accepted while it has at most an eighth more than the emptiest one.
+            #expect(counts[3] <= counts[0] + counts[0] / 8 + 1)
             #expect(rig.engine.openConnections == 40)
             for client in clients { client.close() }
             try rig.recorder.expect(.closed(.clientEOF), times: 40)

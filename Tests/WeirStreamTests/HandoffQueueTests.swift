@@ -1,0 +1,70 @@
+import Glibc
+import LinuxIO
+import TestSupport
+import Testing
+
+@testable import WeirStream
+
+@Suite(.timeLimit(.minutes(1))) struct HandoffQueueTests {
+    @Test func `what was pushed comes out in order, until the queue is empty`() {
+        let queue = HandoffQueue(capacity: 4)
+        #expect(isEmpty(queue))
+        for round in 0..<10 {
+            for number in 0..<4 {
+                let isTaken = queue.push(Handoff(descriptor: CInt(number), stream: UInt32(round)))
+                #expect(isTaken)
+            }
+            // Full: the sender keeps it.
+            #expect(!queue.push(Handoff(descriptor: 99, stream: 99)))
+            for number in 0..<4 {
+                let handoff = queue.pop()
+                #expect(handoff?.descriptor == CInt(number))
+                #expect(handoff?.stream == UInt32(round))
+            }
+            #expect(isEmpty(queue))
+        }
+    }
+
+    @Test func `the largest numbers survive being packed`() {
+        let queue = HandoffQueue(capacity: 1)
+        #expect(queue.push(Handoff(descriptor: .max, stream: .max)))
+        let handoff = queue.pop()
+        #expect(handoff?.descriptor == .max)
+        #expect(handoff?.stream == .max)
+    }
+
+    @Test func `many senders lose nothing, double nothing, and each keeps its order`() async throws {
+        let senders = 8
+        let each = 20_000
+        let queue = HandoffQueue(capacity: 64)
+        for sender in 0..<senders {
+            try inBackground {
+                for number in 0..<each {
+                    let handoff = Handoff(descriptor: CInt(number), stream: UInt32(sender))
+                    while !queue.push(handoff) { sched_yield() }
+                }
+            }
+        }
+        try await offPool {
+            var next = [CInt](repeating: 0, count: senders)
+            var misplaced = 0
+            var count = 0
+            while count < senders * each {
+                guard let handoff = queue.pop() else {
+                    sched_yield()
+                    continue
+                }
+                if handoff.descriptor != next[Int(handoff.stream)] { misplaced += 1 }
+                next[Int(handoff.stream)] = handoff.descriptor + 1
+                count += 1
+            }
+            #expect(misplaced == 0)
+            #expect(next == [CInt](repeating: CInt(each), count: senders))
+            #expect(isEmpty(queue))
+        }
+    }
+}
+
+private func isEmpty(_ queue: HandoffQueue) -> Bool {
+    if case .none = queue.pop() { true } else { false }
+}
