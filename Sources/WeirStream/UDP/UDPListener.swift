@@ -15,12 +15,23 @@ final class UDPListener: EventHandler, DrainingStream {
     private(set) var isDraining = false
     private var isDone = false
     private var drainTimer = TimerWheel.Identifier.none
+    /// What the kernel says it has dropped, as far as it is counted already.
     private var kernelDrops: UInt32 = 0
+    private var isDropCheckArmed = false
+
+    private enum TimerLane {
+        static let drain = 0
+        static let drops = 1
+    }
 
     /// How long an assured session may be silent while its stream drains, in nanoseconds.
     static let drainSilence: UInt64 = 5_000_000_000
     /// At most this many sessions make room for one.
     private static let mostEvictions = 8
+    /// How long after a burst the kernel is asked what it dropped, in nanoseconds.
+    private static let dropCheckDelay: UInt64 = 500_000_000
+    /// Both sources of the number agree on these bits.
+    private static let dropMask: UInt32 = 0x7fff_ffff
 
     init(core: WorkerCore, plan: StreamPlan<UDPSettings>, serving: StreamServing) {
         self.core = core
@@ -51,6 +62,7 @@ final class UDPListener: EventHandler, DrainingStream {
             case .received(let count):
                 forward(count)
                 if count < core.inbox.capacity { return }
+                checkKernelDropsSoon()
             case .wouldBlock: return
             case .failed:
                 // A pending error of the socket, which this took away: an unconnected socket has none of a peer's.
@@ -83,10 +95,18 @@ final class UDPListener: EventHandler, DrainingStream {
         current?.sendIngress()
     }
 
+    /// What the kernel dropped is told with the next datagram that it did not drop. After a burst there may be none for
+    /// a long time: ask once more, a moment later.
+    private func checkKernelDropsSoon() {
+        guard !isDropCheckArmed, let token else { return }
+        isDropCheckArmed = true
+        _ = core.loop.schedule(after: Self.dropCheckDelay, token: token.with(lane: TimerLane.drops))
+    }
+
     private func countKernelDrops(_ total: UInt32?) {
-        guard let total, total != kernelDrops else { return }
-        let new = Int(total &- kernelDrops)
-        kernelDrops = total
+        guard let total, total & Self.dropMask != kernelDrops else { return }
+        let new = Int((total &- kernelDrops) & Self.dropMask)
+        kernelDrops = total & Self.dropMask
         route.observer?.dropped(
             nil, direction: .ingress, reason: .kernelOverflow, datagrams: new, worker: core.index)
     }
@@ -109,7 +129,10 @@ final class UDPListener: EventHandler, DrainingStream {
         sessions[key] = session
         unassured.append(session)
         session.start()
-        return session.isClosed ? nil : session
+        guard let drop = session.endedDropping else { return session }
+        // It could not even begin: the datagram that would have opened it has nowhere to wait.
+        route.observer?.dropped(nil, direction: .ingress, reason: drop, datagrams: 1, worker: core.index)
+        return nil
     }
 
     private func refusal(
@@ -171,13 +194,19 @@ final class UDPListener: EventHandler, DrainingStream {
         if sessions.isEmpty {
             finishIfDone()
         } else {
-            drainTimer = core.loop.schedule(after: timeout.clampedNanoseconds, token: token)
+            drainTimer = core.loop.schedule(
+                after: timeout.clampedNanoseconds, token: token.with(lane: TimerLane.drain))
         }
     }
 
-    /// The drain time is over.
     func timerFired(lane: Int, deadline: UInt64) {
-        for session in sessions.values { session.endDrained() }
+        if lane == TimerLane.drops {
+            isDropCheckArmed = false
+            countKernelDrops(socket?.droppedDatagrams())
+        } else {
+            // The drain time is over.
+            for session in sessions.values { session.endDrained() }
+        }
     }
 
     func kill() {

@@ -45,6 +45,8 @@ final class UDPSession: EventHandler {
     var isAssured = false
     var hasReply = false
     var sawError = false
+    /// Once it has ended: as what its datagrams that could not be forwarded were dropped.
+    private(set) var endedDropping: DropReason?
     var isThrottled: (ingress: Bool, egress: Bool) = (false, false)
     var ingressBytes: UInt64 = 0
     var egressBytes: UInt64 = 0
@@ -62,7 +64,6 @@ final class UDPSession: EventHandler {
     var isListed = false
 
     var core: WorkerCore { listener.core }
-    var isClosed: Bool { phase == .closed }
 
     init(key: SessionKey, context: StreamContext, route: StreamRoute<UDPSettings>, listener: UDPListener) {
         self.key = key
@@ -257,6 +258,7 @@ final class UDPSession: EventHandler {
 
     private func release(dropping reason: DropReason) -> Bool {
         guard phase != .closed else { return false }
+        endedDropping = reason
         let waiting = phase == .preparing ? queue.count : 0
         if waiting > 0 { drop(.ingress, reason, waiting) }
         queue.removeAll()
