@@ -48,7 +48,9 @@ import WeirStream
         #expect((upstream.literal != nil) == isLiteral)
     }
 
-    @Test(arguments: ["", "localhost", ":22", "localhost:", "localhost:0", "localhost:65536", "localhost:+22", "::1:22", "a:b:22"])
+    @Test(arguments: [
+        "", "localhost", ":22", "localhost:", "localhost:0", "localhost:65536", "localhost:+22", "::1:22", "a:b:22",
+    ])
     func `what is not an upstream is refused`(text: String) {
         #expect(throws: StreamError.self) { try Upstream(text) }
     }

@@ -22,7 +22,8 @@ import Testing
             switch Int.random(in: 0..<10, using: &random) {
             case 0..<5:
                 // A partly filled slab has room besides, so whole slabs are always enough.
-                let most = min(pool.availableBytes, [1, 100, 16_384, 16_385, 131_072].randomElement(using: &random) ?? 1)
+                let size = [1, 100, 16_384, 16_385, 131_072].randomElement(using: &random) ?? 1
+                let most = min(pool.availableBytes, size)
                 let count = most == 0 ? 0 : Int.random(in: 0...most, using: &random)
                 let start = Int.random(in: 0...source.count - count, using: &random)
                 source.withUnsafeBytes {

@@ -1,0 +1,155 @@
+import LinuxIO
+import Synchronization
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct EventLoopTests {
+    /// Notes what it is called with.
+    private final class Recorder: EventHandler {
+        var events: [(EventSet, Int)] = []
+        var timers: [Int] = []
+        var onEvent: (() -> Void)?
+
+        func descriptorReady(_ events: EventSet, lane: Int) {
+            self.events.append((events, lane))
+            onEvent?()
+        }
+
+        func timerFired(lane: Int, deadline: UInt64) { timers.append(lane) }
+    }
+
+    private static func makeLoop(_ clock: MonotonicClock = .system) throws -> (EventLoop, EventLoopThread) {
+        let thread = try EventLoopThread(name: "test")
+        return (try EventLoop(wokenBy: thread, clock: clock), thread)
+    }
+
+    /// Two bound datagram sockets, the first with a datagram waiting.
+    private static func readable() throws -> Socket {
+        let socket = try Socket(.datagram, family: .ipv4)
+        try socket.bind(SocketAddress(.loopbackIPv4, port: 0))
+        try sendByte(to: socket)
+        return socket
+    }
+
+    private static func sendByte(to socket: borrowing Socket) throws {
+        let sender = try Socket(.datagram, family: .ipv4)
+        guard case .connected = sender.connect(to: try socket.localAddress()) else { return }
+        [UInt8(1)].withUnsafeBytes { _ = sender.send($0) }
+    }
+
+    @Test func `a descriptor's news reach its owner on its lane`() throws {
+        let (loop, _) = try Self.makeLoop()
+        let owner = Recorder()
+        let token = loop.insert(owner)
+        let socket = try Self.readable()
+        try loop.add(socket.number, .readable, token: token.with(lane: 5))
+        _ = try loop.turn(mayWait: true)
+        #expect(owner.events.map(\.1) == [5])
+        #expect(owner.events.first?.0.contains(.readable) == true)
+        // Level-triggered until told otherwise.
+        _ = try loop.turn(mayWait: false)
+        #expect(owner.events.count == 2)
+        try loop.withdraw(socket.number)
+        _ = try loop.turn(mayWait: false)
+        #expect(owner.events.count == 2)
+    }
+
+    @Test func `an edge is told once, until something new comes`() throws {
+        let (loop, _) = try Self.makeLoop()
+        let owner = Recorder()
+        let socket = try Self.readable()
+        try loop.add(socket.number, [.readable, .edgeTriggered], token: loop.insert(owner))
+        for _ in 0..<3 { _ = try loop.turn(mayWait: false) }
+        #expect(owner.events.count == 1)
+        try Self.sendByte(to: socket)
+        _ = try loop.turn(mayWait: true)
+        #expect(owner.events.count == 2)
+    }
+
+    @Test func `an event for an owner that is gone finds nobody, also where its slot has a new one`() throws {
+        let (loop, _) = try Self.makeLoop()
+        let old = Recorder()
+        let oldToken = loop.insert(old)
+        let socket = try Self.readable()
+        try loop.add(socket.number, .readable, token: oldToken)
+        loop.remove(oldToken)
+        let new = Recorder()
+        let newToken = loop.insert(new)
+        // The slot is the same, the life is another.
+        #expect(UInt32(truncatingIfNeeded: newToken.rawValue) == UInt32(truncatingIfNeeded: oldToken.rawValue))
+        #expect(newToken != oldToken)
+        _ = try loop.turn(mayWait: false)
+        #expect(old.events.isEmpty)
+        #expect(new.events.isEmpty)
+        #expect(loop.handler(of: oldToken) == nil)
+        #expect(loop.handler(of: newToken) === new)
+        #expect(loop.handler(of: .unowned) == nil)
+        // Removing by the old name leaves the new owner alone.
+        loop.remove(oldToken)
+        #expect(loop.handler(of: newToken) === new)
+    }
+
+    @Test func `an owner that is removed by another in the same batch is not called`() throws {
+        let (loop, _) = try Self.makeLoop()
+        let owners = [Recorder(), Recorder()]
+        let tokens = owners.map { loop.insert($0) }
+        let first = try Self.readable()
+        let second = try Self.readable()
+        owners[0].onEvent = { loop.remove(tokens[1]) }
+        owners[1].onEvent = { loop.remove(tokens[0]) }
+        try loop.add(first.number, .readable, token: tokens[0])
+        try loop.add(second.number, .readable, token: tokens[1])
+        _ = try loop.turn(mayWait: true)
+        #expect(owners[0].events.count + owners[1].events.count == 1)
+    }
+
+    @Test func `deferred owners get a turn without events, and may defer again`() throws {
+        let (loop, _) = try Self.makeLoop()
+        let owner = Recorder()
+        let token = loop.insert(owner)
+        owner.onEvent = { if owner.events.count < 3 { loop.defer(token.with(lane: 2)) } }
+        loop.defer(token.with(lane: 2))
+        _ = try loop.turn(mayWait: true)
+        #expect(owner.events.count == 1)
+        // Something is deferred: the turn does not wait, although it may.
+        _ = try loop.turn(mayWait: true)
+        _ = try loop.turn(mayWait: true)
+        #expect(owner.events.map(\.1) == [2, 2, 2])
+        #expect(owner.events.allSatisfy { $0.0.isEmpty })
+        loop.defer(token)
+        loop.remove(token)
+        _ = try loop.turn(mayWait: true)
+        #expect(owner.events.count == 3)
+    }
+
+    @Test func `timers fire on the loop's clock, once, unless cancelled`() throws {
+        let clock = TestTime()
+        let (loop, _) = try Self.makeLoop(clock.clock)
+        let owner = Recorder()
+        let token = loop.insert(owner)
+        _ = loop.schedule(after: 5_000_000, token: token.with(lane: 1))
+        var cancelled = loop.schedule(after: 5_000_000, token: token.with(lane: 2))
+        _ = loop.schedule(after: .max, token: token.with(lane: 3))
+        loop.cancel(&cancelled)
+        #expect(cancelled.isNone)
+        clock.advance(4_000_000)
+        _ = try loop.turn(mayWait: false)
+        #expect(owner.timers == [])
+        #expect(loop.timerLag == nil)
+        clock.advance(3_000_000)
+        _ = try loop.turn(mayWait: true)
+        #expect(owner.timers == [1])
+        #expect(loop.timerLag == 2_000_000)
+        clock.advance(100_000_000)
+        _ = try loop.turn(mayWait: false)
+        #expect(owner.timers == [1])
+    }
+}
+
+/// A clock that stands until it is turned.
+final class TestTime: Sendable {
+    private let time = Atomic<UInt64>(1_000_000_000)
+
+    var clock: MonotonicClock { MonotonicClock { self.time.load(ordering: .relaxed) } }
+
+    func advance(_ nanoseconds: UInt64) { time.wrappingAdd(nanoseconds, ordering: .relaxed) }
+}

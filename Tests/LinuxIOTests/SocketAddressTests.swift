@@ -1,0 +1,36 @@
+import LinuxIO
+import Testing
+
+@Suite struct SocketAddressTests {
+    @Test(arguments: [
+        ("192.0.2.1:80", "192.0.2.1:80"), ("0.0.0.0:0", "0.0.0.0:0"), ("[2001:db8::1]:65535", "[2001:db8::1]:65535"),
+        ("[::ffff:192.0.2.1]:1", "192.0.2.1:1"), ("[fe80::1%7]:22", "[fe80::1%7]:22"),
+        ("[192.0.2.1]:80", "192.0.2.1:80"),
+    ])
+    func `an address with a port is read and printed`(text: String, printed: String) throws {
+        #expect(try #require(SocketAddress(text)).description == printed)
+    }
+
+    @Test(arguments: [
+        "", ":80", "192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:-1", "192.0.2.1:+1", "192.0.2.1:1a",
+        "::1:80", "[::1]", "[::1:80", "::1]:80", "[]:80", "[::1%]:80", "[::1%no-such-link]:80", "[fe80::1%0]:80",
+        "192.0.2.1%1:80", "[fe80::1%+1]:80", "[fe80::1%1%2]:80", "[fe80::1%4294967296]:80", "localhost:80",
+        "192.0.2.1: 80", "192.0.2.1:٨",
+    ])
+    func `what is no address with a port is refused`(text: String) {
+        #expect(SocketAddress(text) == nil)
+    }
+
+    @Test func `a scope may be an interface's name`() throws {
+        let address = try #require(SocketAddress(host: "fe80::1%lo", port: 5))
+        #expect(address.scope > 0)
+        #expect(SocketAddress(address.description) == address)
+    }
+
+    @Test func `port and scope make a difference`() {
+        let ip = IPAddress(high: 0xfe80 << 48, low: 1)
+        #expect(SocketAddress(ip, port: 1) != SocketAddress(ip, port: 2))
+        #expect(SocketAddress(ip, port: 1, scope: 1) != SocketAddress(ip, port: 1, scope: 2))
+        #expect(Set([SocketAddress(ip, port: 1), SocketAddress(ip, port: 1)]).count == 1)
+    }
+}
