@@ -1,5 +1,6 @@
 #include "address.h"
 
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -141,6 +142,13 @@ int64_t weir_send(int fd, const void *buffer, size_t length) {
     int64_t n;
     RETRY(n, send(fd, buffer, length, MSG_NOSIGNAL));
     return n;
+}
+
+int weir_receive_drops(int fd) {
+    uint32_t values[SK_MEMINFO_VARS] = {0};
+    socklen_t length = sizeof values;
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &length) < 0) return -errno;
+    return (int)(values[SK_MEMINFO_DROPS] & INT32_MAX);
 }
 
 int weir_unacknowledged(int fd) {

@@ -131,6 +131,13 @@ public struct Socket: ~Copyable, Sendable {
         try check(weir_shutdown_write(number), .shutdown)
     }
 
+    /// Datagrams that the kernel dropped since the socket was opened because nobody read them in time, modulo 2^31; nil
+    /// where the kernel does not say (`SO_MEMINFO`, sock_diag(7)).
+    public borrowing func droppedDatagrams() -> UInt32? {
+        let result = weir_receive_drops(number)
+        return result < 0 ? nil : UInt32(result)
+    }
+
     /// Bytes sent and not yet acknowledged by the peer's kernel; 0 where the connection is gone.
     public borrowing func unacknowledgedBytes() -> Int { max(0, Int(weir_unacknowledged(number))) }
 

@@ -80,6 +80,8 @@ int weir_local_address(int fd, weir_address *address);
 int weir_peer_address(int fd, weir_address *address);
 int64_t weir_receive(int fd, void *buffer, size_t length);
 int64_t weir_send(int fd, const void *buffer, size_t length);
+/// Datagrams that the socket dropped since it was opened, modulo 2^31 (SO_MEMINFO, sock_diag(7)).
+int weir_receive_drops(int fd);
 /// Bytes that were sent and not yet acknowledged (SIOCOUTQ, tcp(7)).
 int weir_unacknowledged(int fd);
 

@@ -21,7 +21,8 @@ public struct Upstream: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads `localhost:22`, `192.0.2.7:22` or `[2001:db8::7]:22`.
     public init(_ text: String) throws(StreamError) {
-        guard let colon = text.lastIndex(of: ":"), let port = SocketAddress.port(text[text.index(after: colon)...]) else {
+        guard let colon = text.lastIndex(of: ":"), let port = SocketAddress.port(text[text.index(after: colon)...])
+        else {
             throw .invalidUpstream(text)
         }
         var host = text[..<colon]
