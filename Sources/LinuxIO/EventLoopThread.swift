@@ -19,7 +19,7 @@ public final class EventLoopThread: SerialExecutor {
         var isDraining = false
     }
 
-    private let queue = Mutex(Queue())
+    private let queue = Lock(Queue())
     private let wakeup: FileDescriptor
     private let isAwake = Atomic<Bool>(true)
     /// Whether the queue may hold something: written after a job was appended, cleared before the queue is emptied.

@@ -1,5 +1,4 @@
 import LinuxIO
-import Synchronization
 import TestSupport
 import WeirStream
 
@@ -32,7 +31,7 @@ final class Recorder: StreamObserver {
         var upstreamAddresses: [SocketAddress] = []
     }
 
-    private let state = Mutex(Seen())
+    private let state = Lock(Seen())
 
     var seen: Seen { state.withLock { $0 } }
     var events: [Event] { seen.events }
