@@ -1,0 +1,50 @@
+import LinuxIO
+import Testing
+
+@testable import WeirStream
+
+@Suite struct OwnListenersTests {
+    private static func address(_ text: String) throws -> SocketAddress { try #require(SocketAddress(text)) }
+
+    @Test func `an exact address is ours, another port or transport is not`() throws {
+        var own = OwnListeners()
+        own.insert(.tcp, try Self.address("192.0.2.1:80"))
+        #expect(own.wouldLoop(.tcp, try Self.address("192.0.2.1:80")))
+        #expect(!own.wouldLoop(.tcp, try Self.address("192.0.2.1:81")))
+        #expect(!own.wouldLoop(.udp, try Self.address("192.0.2.1:80")))
+        #expect(!own.wouldLoop(.tcp, try Self.address("192.0.2.2:80")))
+        #expect(!own.wouldLoop(.tcp, try Self.address("127.0.0.1:80")))
+    }
+
+    @Test func `a wildcard is reached by loopback and by every interface`() throws {
+        var own = OwnListeners()
+        own.interfaceAddresses = [try #require(IPAddress("198.51.100.4"))]
+        own.insert(.udp, try Self.address("0.0.0.0:53"))
+        for text in ["127.0.0.1:53", "127.8.8.8:53", "0.0.0.0:53", "198.51.100.4:53"] {
+            #expect(own.wouldLoop(.udp, try Self.address(text)), "\(text)")
+        }
+        for text in ["198.51.100.5:53", "[::1]:53", "127.0.0.1:54"] {
+            #expect(!own.wouldLoop(.udp, try Self.address(text)), "\(text)")
+        }
+    }
+
+    @Test func `a dual-stack wildcard is reached over both families`() throws {
+        var own = OwnListeners()
+        own.insert(.tcp, try Self.address("[::]:22"))
+        for text in ["127.0.0.1:22", "[::1]:22", "[::]:22", "0.0.0.0:22", "[::ffff:127.0.0.1]:22"] {
+            #expect(own.wouldLoop(.tcp, try Self.address(text)), "\(text)")
+        }
+    }
+
+    @Test func `an address that two streams had is ours until both are gone`() throws {
+        let address = try Self.address("127.0.0.1:80")
+        var own = OwnListeners()
+        own.remove(.tcp, address)
+        own.insert(.tcp, address)
+        own.insert(.tcp, address)
+        own.remove(.tcp, address)
+        #expect(own.wouldLoop(.tcp, address))
+        own.remove(.tcp, address)
+        #expect(!own.wouldLoop(.tcp, address))
+    }
+}

@@ -1,0 +1,32 @@
+import Testing
+
+@testable import WeirStream
+
+@Suite(.timeLimit(.minutes(1))) struct StreamLifecycleTests {
+    @Test func `a stream starts once and is closed by its last worker`() async throws {
+        let lifecycle = StreamLifecycle()
+        await lifecycle.waitUntilClosed()
+        try lifecycle.start()
+        #expect(throws: StreamError.alreadyStarted) { try lifecycle.start() }
+        #expect(!lifecycle.beginClosing())
+        lifecycle.started(workers: 2)
+        #expect(lifecycle.beginClosing())
+        #expect(!lifecycle.beginClosing())
+        #expect(!lifecycle.workerFinished())
+        #expect(lifecycle.workerFinished())
+        #expect(lifecycle.phase == .closing)
+        async let waiting: Void = lifecycle.waitUntilClosed()
+        lifecycle.closed()
+        await waiting
+        await lifecycle.waitUntilClosed()
+        #expect(throws: StreamError.alreadyStarted) { try lifecycle.start() }
+    }
+
+    @Test func `a start that failed may be tried again`() throws {
+        let lifecycle = StreamLifecycle()
+        try lifecycle.start()
+        lifecycle.startFailed()
+        try lifecycle.start()
+        #expect(lifecycle.phase == .starting)
+    }
+}
