@@ -13,12 +13,16 @@ final class StreamRoute<Settings: Sendable> {
     let generation: Int
     let refresh: @Sendable (_ upstream: Int) -> Void
 
-    init(_ plan: StreamPlan<Settings>) {
+    /// The upstreams that the plan has in common with `previous` stay the same objects: what is known of their names
+    /// goes on, and whoever waits for one under the old plan is told under the new one.
+    init(_ plan: StreamPlan<Settings>, previous: StreamRoute? = nil) {
         name = plan.name
         settings = plan.settings
         hooks = plan.hooks
         configuredUpstreams = plan.upstreams
-        upstreams = plan.upstreams.enumerated().map { UpstreamState(index: $0.offset, upstream: $0.element) }
+        upstreams = plan.upstreams.map { upstream in
+            previous?.upstreams.first { $0.upstream == upstream } ?? UpstreamState(upstream)
+        }
         generation = plan.generation
         refresh = plan.refresh
     }

@@ -2,7 +2,6 @@ import LinuxIO
 
 /// One upstream of a route as a worker knows it: what its name gave, and who waits for that. Confined to the worker.
 final class UpstreamState {
-    let index: Int
     let upstream: Upstream
     private(set) var answer: NameAnswer
     /// Counts the answers that differed, so that a session can see that its address may have left.
@@ -11,8 +10,7 @@ final class UpstreamState {
     private var lastRefresh: UInt64 = 0
     private static let refreshEvery: UInt64 = 1_000_000_000
 
-    init(index: Int, upstream: Upstream) {
-        self.index = index
+    init(_ upstream: Upstream) {
         self.upstream = upstream
         answer = upstream.literal.map { .addresses([$0]) } ?? .pending
     }
