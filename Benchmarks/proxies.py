@@ -2,6 +2,7 @@
 
 import os
 import resource
+import urllib.request
 
 import processes
 from accounting import tree
@@ -128,6 +129,18 @@ class Weir(Proxy):
     def __init__(self, directory, upstreams, label=""):
         super().__init__(directory, upstreams, label)
         self.exporter_port = processes.free_port()
+
+    def start(self, wrapper=(), seconds=15.0):
+        super().start(wrapper, seconds)
+        # It listens before it serves: only /readyz says that every route is there.
+        self._child.wait_until(self._is_ready, "ready", seconds)
+
+    def _is_ready(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.exporter_port}/readyz", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
 
     def configuration(self):
         routes = [self.route(f"{name}-tcp", "tcp4", *ports) for name, *ports in self.pairs()]
