@@ -8,8 +8,46 @@ protocol RouteObserver: StreamObserver, AnyObject {
     var hooks: StreamHooks { get }
     /// How the route stands. Any thread.
     var report: RouteReport { get }
+    /// What it counts like a route of the other transport.
+    var common: RouteCommon { get }
+}
+
+extension RouteObserver {
     /// Why series are missing, if some are.
-    var registrationFailure: RegistrationError? { get }
+    var registrationFailure: RegistrationError? { common.registration.failure }
+
+    // What the engine tells of connections and sessions alike.
+
+    func opened(_ context: StreamContext) {
+        common.opened.add(lane: context.worker)
+        common.log.record(.opened, context)
+    }
+
+    func rejected(_ context: StreamContext, reason: RejectReason) {
+        common.rejected[reason].add(lane: context.worker)
+        common.log.record(.rejected(reason), context)
+    }
+
+    func dialled(_ context: StreamContext, upstream: Int, duration: Duration) {
+        let nanoseconds = duration.clampedNanoseconds
+        common.upstreams[upstream].dialled(duration: nanoseconds, lane: context.worker)
+        common.log.record(.dialled(upstream: Int32(truncatingIfNeeded: upstream), nanoseconds: nanoseconds), context)
+    }
+
+    func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?) {
+        common.upstreams[upstream].dialFailed(reason, lane: context.worker)
+        common.log.record(.dialFailed(upstream: Int32(truncatingIfNeeded: upstream), reason, detail), context)
+    }
+
+    func timedOut(_ context: StreamContext, kind: TimeoutKind) {
+        common.timeouts[kind].add(lane: context.worker)
+        common.log.record(.timedOut(kind), context)
+    }
+
+    func resolved(upstream: Int, succeeded: Bool) {
+        common.upstreams[upstream].resolved(succeeded: succeeded)
+        if !succeeded { common.log.record(.resolveFailed(upstream: Int32(truncatingIfNeeded: upstream))) }
+    }
 }
 
 /// How a route stands, for a live table.
@@ -40,6 +78,9 @@ public struct RouteReport: Sendable, Equatable {
 struct RouteCommon: Sendable {
     let route: RouteDescription
     let registration: RouteRegistration
+    /// Every connection or session, rejected ones included.
+    let opened: Counter
+    let rejected: MemberCounters<RejectReason>
     let bytes: DirectionCounters
     let reads: DirectionCounters
     let timeouts: MemberCounters<TimeoutKind>
@@ -49,6 +90,17 @@ struct RouteCommon: Sendable {
     init(_ route: RouteDescription, registration: RouteRegistration, log: LogOutput) {
         self.route = route
         self.registration = registration
+        let name = [route.name]
+        switch route.transport {
+        case .tcp:
+            opened = registration.counter(MetricCatalogue.tcpAccepted, name)
+            rejected = MemberCounters(
+                registration, MetricCatalogue.tcpRejected, labels: name, members: RouteMembers.tcpRejectReasons)
+        case .udp:
+            opened = registration.counter(MetricCatalogue.udpOpened, name)
+            rejected = MemberCounters(
+                registration, MetricCatalogue.udpRejected, labels: name, members: RouteMembers.udpRejectReasons)
+        }
         bytes = DirectionCounters(registration, MetricCatalogue.bytes, labels: route.labels)
         reads = DirectionCounters(registration, MetricCatalogue.reads, labels: route.labels)
         timeouts = MemberCounters(
@@ -61,6 +113,8 @@ struct RouteCommon: Sendable {
     /// The parts of the report that both transports have.
     var report: RouteReport {
         var report = RouteReport(route: route.name, transport: route.transport.rawValue)
+        report.accepted = opened.value
+        report.rejected = rejected.all.reduce(0) { $0 + $1.value }
         report.ingressBytes = bytes[.ingress].value
         report.egressBytes = bytes[.egress].value
         report.timeouts = timeouts.all.reduce(0) { $0 + $1.value }

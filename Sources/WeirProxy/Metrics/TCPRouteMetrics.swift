@@ -7,9 +7,7 @@ import WeirStream
 ///
 /// The engine holds it as long as a connection lives that began under it, and so its series stay.
 final class TCPRouteMetrics: RouteObserver {
-    private let common: RouteCommon
-    private let accepted: Counter
-    private let rejected: MemberCounters<RejectReason>
+    let common: RouteCommon
     private let closed: MemberCounters<ConnectionCloseReason>
     private let active: DerivedGauge?
     private let duration: Histogram
@@ -21,13 +19,12 @@ final class TCPRouteMetrics: RouteObserver {
     init(_ route: RouteDescription, registry: MetricsRegistry, log: LogOutput) {
         let registration = RouteRegistration(registry)
         let name = [route.name]
-        accepted = registration.counter(MetricCatalogue.tcpAccepted, name)
-        rejected = MemberCounters(
-            registration, MetricCatalogue.tcpRejected, labels: name, members: RouteMembers.tcpRejectReasons)
+        let common = RouteCommon(route, registration: registration, log: log)
         closed = MemberCounters(
             registration, MetricCatalogue.tcpClosed, labels: name, members: RouteMembers.connectionCloseReasons)
         active = registration.derivedGauge(
-            MetricCatalogue.tcpActive, name, beginnings: [accepted], endings: closed.all + rejected.all)
+            MetricCatalogue.tcpActive, name, beginnings: [common.opened],
+            endings: closed.all + common.rejected.all)
         if let limit = route.limit { registration.gauge(MetricCatalogue.tcpLimit, name).set(Int64(limit)) }
         duration = registration.histogram(MetricCatalogue.tcpDuration, name)
         discarded = DirectionCounters(registration, MetricCatalogue.tcpDiscarded, labels: name)
@@ -35,14 +32,12 @@ final class TCPRouteMetrics: RouteObserver {
         acceptErrors = MemberCounters(
             registration, MetricCatalogue.acceptErrors, labels: name, members: AcceptErrorReason.allCases)
         acceptPauses = registration.counter(MetricCatalogue.acceptPauses, name)
-        common = RouteCommon(route, registration: registration, log: log)
+        self.common = common
     }
 
     deinit {
         common.log.retire()
     }
-
-    var registrationFailure: RegistrationError? { common.registration.failure }
 
     var hooks: StreamHooks {
         StreamHooks(
@@ -58,38 +53,10 @@ final class TCPRouteMetrics: RouteObserver {
     var report: RouteReport {
         var report = common.report
         report.active = active?.value ?? 0
-        report.accepted = accepted.value
-        report.rejected = rejected.all.reduce(0) { $0 + $1.value }
         return report
     }
 
     // MARK: What the engine tells
-
-    func opened(_ context: StreamContext) {
-        accepted.add(lane: context.worker)
-        common.log.record(.opened, context)
-    }
-
-    func rejected(_ context: StreamContext, reason: RejectReason) {
-        rejected[reason].add(lane: context.worker)
-        common.log.record(.rejected(reason), context)
-    }
-
-    func dialled(_ context: StreamContext, upstream: Int, duration: Duration) {
-        let nanoseconds = duration.clampedNanoseconds
-        common.upstreams[upstream].dialled(duration: nanoseconds, lane: context.worker)
-        common.log.record(.dialled(upstream: Int32(truncatingIfNeeded: upstream), nanoseconds: nanoseconds), context)
-    }
-
-    func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?) {
-        common.upstreams[upstream].dialFailed(reason, lane: context.worker)
-        common.log.record(.dialFailed(upstream: Int32(truncatingIfNeeded: upstream), reason, detail), context)
-    }
-
-    func timedOut(_ context: StreamContext, kind: TimeoutKind) {
-        common.timeouts[kind].add(lane: context.worker)
-        common.log.record(.timedOut(kind), context)
-    }
 
     func paused(_ context: StreamContext, direction: Direction, cause: PauseCause) {
         if cause == .backpressure { backpressure[direction].add(lane: context.worker) }
@@ -120,10 +87,5 @@ final class TCPRouteMetrics: RouteObserver {
     func acceptPaused(worker: Int) {
         acceptPauses.add(lane: worker)
         common.log.record(.acceptPaused, worker: worker)
-    }
-
-    func resolved(upstream: Int, succeeded: Bool) {
-        common.upstreams[upstream].resolved(succeeded: succeeded)
-        if !succeeded { common.log.record(.resolveFailed(upstream: Int32(truncatingIfNeeded: upstream))) }
     }
 }

@@ -7,9 +7,7 @@ import WeirStream
 ///
 /// The engine holds it as long as a session lives that began under it, and so its series stay.
 final class UDPRouteMetrics: RouteObserver {
-    private let common: RouteCommon
-    private let opened: Counter
-    private let rejected: MemberCounters<RejectReason>
+    let common: RouteCommon
     private let closed: MemberCounters<SessionCloseReason>
     private let active: DerivedGauge?
     private let duration: Histogram
@@ -21,13 +19,12 @@ final class UDPRouteMetrics: RouteObserver {
     init(_ route: RouteDescription, registry: MetricsRegistry, log: LogOutput) {
         let registration = RouteRegistration(registry)
         let name = [route.name]
-        opened = registration.counter(MetricCatalogue.udpOpened, name)
-        rejected = MemberCounters(
-            registration, MetricCatalogue.udpRejected, labels: name, members: RouteMembers.udpRejectReasons)
+        let common = RouteCommon(route, registration: registration, log: log)
         closed = MemberCounters(
             registration, MetricCatalogue.udpClosed, labels: name, members: RouteMembers.sessionCloseReasons)
         active = registration.derivedGauge(
-            MetricCatalogue.udpActive, name, beginnings: [opened], endings: closed.all + rejected.all)
+            MetricCatalogue.udpActive, name, beginnings: [common.opened],
+            endings: closed.all + common.rejected.all)
         if let limit = route.limit { registration.gauge(MetricCatalogue.udpLimit, name).set(Int64(limit)) }
         duration = registration.histogram(MetricCatalogue.udpDuration, name)
         unanswered = registration.counter(MetricCatalogue.udpUnanswered, name)
@@ -38,14 +35,12 @@ final class UDPRouteMetrics: RouteObserver {
         egressDrops = MemberCounters(
             registration, MetricCatalogue.udpDrops, labels: name + [Direction.egress.rawValue],
             members: RouteMembers.egressDropReasons)
-        common = RouteCommon(route, registration: registration, log: log)
+        self.common = common
     }
 
     deinit {
         common.log.retire()
     }
-
-    var registrationFailure: RegistrationError? { common.registration.failure }
 
     var hooks: StreamHooks {
         StreamHooks(
@@ -59,8 +54,6 @@ final class UDPRouteMetrics: RouteObserver {
     var report: RouteReport {
         var report = common.report
         report.active = active?.value ?? 0
-        report.accepted = opened.value
-        report.rejected = rejected.all.reduce(0) { $0 + $1.value }
         report.dropped = (ingressDrops.all + egressDrops.all).reduce(0) { $0 + $1.value }
         for upstream in common.upstreams {
             guard let errors = upstream.errors else { continue }
@@ -72,32 +65,6 @@ final class UDPRouteMetrics: RouteObserver {
     }
 
     // MARK: What the engine tells
-
-    func opened(_ context: StreamContext) {
-        opened.add(lane: context.worker)
-        common.log.record(.opened, context)
-    }
-
-    func rejected(_ context: StreamContext, reason: RejectReason) {
-        rejected[reason].add(lane: context.worker)
-        common.log.record(.rejected(reason), context)
-    }
-
-    func dialled(_ context: StreamContext, upstream: Int, duration: Duration) {
-        let nanoseconds = duration.clampedNanoseconds
-        common.upstreams[upstream].dialled(duration: nanoseconds, lane: context.worker)
-        common.log.record(.dialled(upstream: Int32(truncatingIfNeeded: upstream), nanoseconds: nanoseconds), context)
-    }
-
-    func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?) {
-        common.upstreams[upstream].dialFailed(reason, lane: context.worker)
-        common.log.record(.dialFailed(upstream: Int32(truncatingIfNeeded: upstream), reason, detail), context)
-    }
-
-    func timedOut(_ context: StreamContext, kind: TimeoutKind) {
-        common.timeouts[kind].add(lane: context.worker)
-        common.log.record(.timedOut(kind), context)
-    }
 
     func forwarded(_ context: StreamContext, direction: Direction, datagrams count: Int, byteCount: Int) {
         datagrams[direction].add(UInt64(count), lane: context.worker)
@@ -129,10 +96,5 @@ final class UDPRouteMetrics: RouteObserver {
                     nanoseconds: nanoseconds, ingressBytes: totals.ingressBytes, egressBytes: totals.egressBytes,
                     ingressDatagrams: totals.ingressDatagrams, egressDatagrams: totals.egressDatagrams)),
             context)
-    }
-
-    func resolved(upstream: Int, succeeded: Bool) {
-        common.upstreams[upstream].resolved(succeeded: succeeded)
-        if !succeeded { common.log.record(.resolveFailed(upstream: Int32(truncatingIfNeeded: upstream))) }
     }
 }

@@ -30,7 +30,7 @@
     func append(_ bytes: UnsafeRawBufferPointer, to backlog: inout Backlog) {
         var rest = unsafe bytes
         while rest.count > 0 {
-            let used = backlog.tailEnd
+            let used = Int(backlog.tailEnd)
             if backlog.tail < 0 || used == Self.slabSize {
                 let slab = take()
                 if backlog.tail < 0 { backlog.head = slab } else { next[Int(backlog.tail)] = slab }
@@ -41,24 +41,27 @@
             let count = min(rest.count, Self.slabSize - used)
             unsafe (address(of: backlog.tail) + used).copyMemory(from: rest.baseAddress!, byteCount: count)
             unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            backlog.tailEnd += count
+            backlog.tailEnd += Int32(count)
             backlog.count += count
         }
     }
 
     /// The first bytes of a backlog that is not empty.
     func front(of backlog: Backlog) -> UnsafeRawBufferPointer {
-        let end = backlog.head == backlog.tail ? backlog.tailEnd : Self.slabSize
+        let start = Int(backlog.headStart)
         return unsafe UnsafeRawBufferPointer(
-            start: address(of: backlog.head) + backlog.headStart, count: end - backlog.headStart)
+            start: address(of: backlog.head) + start, count: headEnd(of: backlog) - start)
+    }
+
+    private func headEnd(of backlog: Backlog) -> Int {
+        backlog.head == backlog.tail ? Int(backlog.tailEnd) : Self.slabSize
     }
 
     /// Takes `count` bytes off the front; no more than ``front(of:)`` showed.
     func dropFront(_ count: Int, of backlog: inout Backlog) {
-        backlog.headStart += count
+        backlog.headStart += Int32(count)
         backlog.count -= count
-        let end = backlog.head == backlog.tail ? backlog.tailEnd : Self.slabSize
-        guard backlog.headStart == end else { return }
+        guard Int(backlog.headStart) == headEnd(of: backlog) else { return }
         let following = next[Int(backlog.head)]
         give(backlog.head)
         backlog.headStart = 0
@@ -119,10 +122,15 @@
 struct Backlog {
     fileprivate var head: Int32 = -1
     fileprivate var tail: Int32 = -1
-    fileprivate var headStart = 0
-    fileprivate var tailEnd = 0
-    /// Bytes in it.
-    fileprivate(set) var count = 0
+    fileprivate var headStart: Int32 = 0
+    fileprivate var tailEnd: Int32 = 0
+    private var byteCount: Int32 = 0
+
+    /// Bytes in it: never more than a connection may keep, far below what 32 bits hold.
+    fileprivate(set) var count: Int {
+        get { Int(byteCount) }
+        set { byteCount = Int32(newValue) }
+    }
 
     var isEmpty: Bool { count == 0 }
 }

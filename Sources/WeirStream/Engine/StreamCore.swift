@@ -1,5 +1,4 @@
 import LinuxIO
-import Synchronization
 
 /// What TCP and UDP streams have in common: the life from bind to close, the watch over upstream names, and the
 /// replacement of plans. The public stream types are thin faces of it.
@@ -26,7 +25,7 @@ final class StreamCore<Settings: Sendable>: Sendable {
     private let lifecycle = StreamLifecycle()
     private let calls: Calls
     private let tcpOptions: @Sendable (Settings) -> TCPSettings?
-    private let state: Mutex<State>
+    private let state: Lock<State>
 
     init(
         name: String, listen: ListenAddress, transport: Transport, upstreams: [Upstream], settings: Settings,
@@ -38,7 +37,7 @@ final class StreamCore<Settings: Sendable>: Sendable {
         self.listen = listen
         self.calls = calls
         self.tcpOptions = tcpOptions
-        state = Mutex(State(name: name, upstreams: upstreams, settings: settings))
+        state = Lock(State(name: name, upstreams: upstreams, settings: settings))
     }
 
     var localAddress: SocketAddress {

@@ -37,7 +37,7 @@ public final class StreamEngine: Sendable {
     }
 
     /// Where the listeners of this engine are, for loop detection.
-    private let ownListeners = Mutex(OwnListeners())
+    private let ownListeners = Lock(OwnListeners())
     private let loads: [WorkerLoad]
     private let clock: MonotonicClock
     private let streamNumber = Atomic<UInt32>(0)
@@ -78,7 +78,7 @@ public final class StreamEngine: Sendable {
             shortestInterval: options.shortestResolveInterval)
     }
 
-    private static let sharedEngine = Mutex<StreamEngine?>(nil)
+    private static let sharedEngine = Lock<StreamEngine?>(nil)
 
     /// The engine of streams that name none: made at its first use, one worker per core.
     public static func shared() throws(StreamError) -> StreamEngine {

@@ -1,4 +1,4 @@
-import Synchronization
+import LinuxIO
 
 /// Where a stream is in its life, and who waits for its end.
 final class StreamLifecycle: Sendable {
@@ -12,7 +12,7 @@ final class StreamLifecycle: Sendable {
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     var phase: Phase { state.withLock { $0.phase } }
 

@@ -52,8 +52,8 @@ extension TCPConnection: PreDialing {
     func beginDial(upstream index: Int) {
         phase = .dialing
         if mainTimer.isNone {
-            dialDeadline = core.loop.now &+ route.settings.dialTimeout.clampedNanoseconds
-            mainTimer = core.loop.schedule(at: dialDeadline, token: token.with(lane: TimerLane.main))
+            mainTimer = core.loop.schedule(
+                after: route.settings.dialTimeout.clampedNanoseconds, token: token.with(lane: TimerLane.main))
         }
         dial = Dial(upstream: index, startedAt: core.loop.now)
         askForAddresses()

@@ -1,10 +1,10 @@
 import Glibc
 import LinuxIO
 
-/// How long, and how much, a side that is to be reset is still owed.
-struct Flushing {
-    var startedAt: UInt64 = 0
-    var lastProgress: UInt64 = 0
+/// How long, and how much, a side that is to be reset is still owed. An object of its own: few connections ever need it.
+final class Flushing {
+    let startedAt: UInt64
+    var lastProgress: UInt64
     var owed = Int.max
     var nextCheck: UInt64 = 1_000_000
 
@@ -13,6 +13,11 @@ struct Flushing {
     /// However much progress there is, it ends after this many.
     static let longest: UInt64 = 30_000_000_000
     static let slowestCheck: UInt64 = 100_000_000
+
+    init(startedAt: UInt64) {
+        self.startedAt = startedAt
+        lastProgress = startedAt
+    }
 }
 
 extension ConnectionCloseReason {
@@ -67,13 +72,13 @@ extension TCPConnection {
     private func beginFlushing() {
         phase = .flushing
         core.loop.cancel(&mainTimer)
-        flushing.startedAt = core.loop.now
-        flushing.lastProgress = core.loop.now
-        scheduleFlushCheck()
+        let flushing = Flushing(startedAt: core.loop.now)
+        self.flushing = flushing
+        scheduleFlushCheck(flushing)
         relay()
     }
 
-    private func scheduleFlushCheck() {
+    private func scheduleFlushCheck(_ flushing: Flushing) {
         _ = core.loop.schedule(after: flushing.nextCheck, token: token.with(lane: TimerLane.flush))
         flushing.nextCheck = min(flushing.nextCheck * 2, Flushing.slowestCheck)
     }
@@ -81,7 +86,7 @@ extension TCPConnection {
     /// Nothing tells when a peer's kernel has acknowledged all: asks again and again, for a bounded time.
     func checkFlushed() {
         relay()
-        guard phase == .flushing else { return }
+        guard phase == .flushing, let flushing else { return }
         let isClientBroken = client.isBroken
         let unacknowledged = isClientBroken ? upstream.unacknowledgedBytes : client.unacknowledgedBytes
         let owed = unacknowledged + (isClientBroken ? ingress.backlog.count : egress.backlog.count)
@@ -93,7 +98,7 @@ extension TCPConnection {
         if now - flushing.lastProgress > Flushing.longestStall || now - flushing.startedAt > Flushing.longest {
             end(brokenReason ?? .error, withReset: true)
         } else {
-            scheduleFlushCheck()
+            scheduleFlushCheck(flushing)
         }
     }
 

@@ -51,7 +51,6 @@ final class TCPConnection: EventHandler {
     /// Deadline of the hook, of the dial, or of silence, whichever the phase has.
     var mainTimer = TimerWheel.Identifier.none
     var dial: Dial?
-    var dialDeadline: UInt64 = 0
     var preDialTask: Task<Void, Never>?
     var upstreamIndex: Int?
     /// The direction that ended first.
@@ -60,8 +59,8 @@ final class TCPConnection: EventHandler {
     @safe @exclusivity(unchecked) var isHalfCloseTimed = false
     /// Set by the first break; it outranks any end.
     @safe @exclusivity(unchecked) var brokenReason: ConnectionCloseReason?
-    /// When flushing began, and how much was owed when something last moved.
-    var flushing = Flushing()
+    /// Only while what a side is still owed is on its way.
+    var flushing: Flushing?
 
     var core: WorkerCore { listener.core }
 
