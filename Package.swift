@@ -16,6 +16,12 @@ let testing: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// The commit that is built, for `weir version` and `weir_build_info`.
+let revision =
+    Context.gitInformation.map { git in
+        String(git.currentCommit.prefix(12)) + (git.hasUncommittedChanges ? "-dirty" : "")
+    } ?? "unknown"
+
 let package = Package(
     name: "weir",
     products: [
@@ -29,7 +35,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
     ],
     targets: [
-        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+        .target(
+            name: "CLinux",
+            cSettings: [.define("_GNU_SOURCE"), .define("WEIR_REVISION", to: "\"\(revision)\"")]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "LinuxIO", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "WeirMetrics", swiftSettings: strict),

@@ -7,6 +7,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
+const char *weir_revision(void) { return WEIR_REVISION; }
+
 uint64_t weir_monotonic_nanoseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -134,6 +134,8 @@ uint32_t weir_interface_index(const char *name);
 // Process -------------------------------------------------------------------------------------------------------------
 
 uint64_t weir_monotonic_nanoseconds(void);
+/// The commit that was built, as Package.swift found it.
+const char *weir_revision(void);
 /// Raises the soft RLIMIT_NOFILE to the hard one and returns it.
 int64_t weir_raise_descriptor_limit(void);
 void weir_name_thread(const char *name);

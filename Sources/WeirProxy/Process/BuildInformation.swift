@@ -1,8 +1,10 @@
+import LinuxIO
+
 /// What this program was built from: `weir version`, and the labels of `weir_build_info`.
 public struct BuildInformation: Sendable {
     /// The release.
     public let version: String
-    /// The commit; `unknown` where the build was not told.
+    /// The commit; `unknown` where it was built outside a repository.
     public let revision: String
     /// The compiler.
     public let swift: String
@@ -21,9 +23,4 @@ public struct BuildInformation: Sendable {
         "6.2"
         #endif
     }
-}
-
-/// The commit. A build that knows it (the image's, say) writes this line anew.
-enum BuildRevision {
-    static let text = "unknown"
 }
