@@ -100,7 +100,8 @@ public final class EventLoopThread: SerialExecutor {
                 repeat {
                     // From here on a new job writes to the eventfd, which ends the wait. A job that came before is
                     // seen by the load below: `enqueue` stores `hasJobs` first and exchanges `isAwake` then.
-                    isAwake.store(false, ordering: .sequentiallyConsistent)
+                    // An exchange, so that what others published before they saw a thread awake is seen in this turn.
+                    _ = isAwake.exchange(false, ordering: .sequentiallyConsistent)
                     driver.turn(mayWait: !hasJobs.load(ordering: .sequentiallyConsistent))
                     isAwake.store(true, ordering: .sequentiallyConsistent)
                 } while !hasJobs.load(ordering: .relaxed) && !isStopping.load(ordering: .relaxed)

@@ -5,7 +5,7 @@ import LinuxIO
 final class StreamCore<Settings: Sendable>: Sendable {
     /// How a worker is told to serve, and to follow another plan.
     struct Calls: Sendable {
-        let serve: @Sendable (Worker, StreamPlan<Settings>, StreamServing, CInt?) async throws -> Void
+        let prepare: @Sendable (Worker, StreamPlan<Settings>, StreamServing) async -> Void
         let replace: @Sendable (Worker, StreamPlan<Settings>, UInt32) async -> Void
     }
 
@@ -72,7 +72,8 @@ final class StreamCore<Settings: Sendable>: Sendable {
             try await start(hooks)
         } catch {
             unbind()
-            lifecycle.startFailed()
+            // Where workers served already, the close that they are in ends the stream.
+            if state.withLock({ $0.serving == nil }) { lifecycle.startFailed() }
             throw error
         }
     }
@@ -110,15 +111,16 @@ final class StreamCore<Settings: Sendable>: Sendable {
         let numbers = sockets.take()
         // With fewer sockets than workers, streams take turns on who has theirs.
         let offset = numbers.count == engine.workerCount ? 0 : Int(serving.number) % engine.workerCount
+        // Every worker knows the stream before one of them accepts: it may hand a connection to any other.
+        for worker in engine.workers { await calls.prepare(worker, plan, serving) }
         var failure: SystemError?
         for worker in engine.workers {
             let place = (worker.index + engine.workerCount - offset) % engine.workerCount
-            do {
-                try await calls.serve(worker, plan, serving, place < numbers.count ? numbers[place] : nil)
-            } catch let error as SystemError {
-                failure = error
+            guard place < numbers.count else { continue }
+            do throws(SystemError) {
+                try await worker.listen(numbers[place], stream: serving)
             } catch {
-                preconditionFailure("serving throws system errors only: \(error)")
+                failure = error
             }
         }
         if let failure {
@@ -191,9 +193,11 @@ final class StreamCore<Settings: Sendable>: Sendable {
 
     func close(drainTimeout: Duration) async {
         guard let serving = state.withLock({ $0.serving }), lifecycle.beginClosing() else {
-            unbind()
+            // While it starts, the sockets are on their way to the workers.
+            if lifecycle.phase == .created { unbind() }
             return
         }
+        keepUntilClosed()
         await engine.announce(listen.network.transport, serving.address, isListening: false)
         await stopAccepting(serving)
         for worker in serving.workers { await worker.drain(stream: serving.number, timeout: drainTimeout) }
@@ -202,14 +206,23 @@ final class StreamCore<Settings: Sendable>: Sendable {
     /// Also ends what a ``close(drainTimeout:)`` before it, perhaps one that is still under way, left to finish.
     func kill() async {
         guard let serving = state.withLock({ $0.serving }) else {
-            unbind()
+            if lifecycle.phase == .created { unbind() }
             return
         }
         if lifecycle.beginClosing() {
+            keepUntilClosed()
             await engine.announce(listen.network.transport, serving.address, isListening: false)
         }
         await stopAccepting(serving)
         for worker in serving.workers { await worker.kill(stream: serving.number) }
+    }
+
+    /// What is shared with the engine is given back at the end, also where nobody else holds the stream until then.
+    private func keepUntilClosed() {
+        Task {
+            await lifecycle.waitUntilClosed()
+            withExtendedLifetime(self) {}
+        }
     }
 
     /// First no worker accepts any more, and only then each may end: until then connections may still be handed from

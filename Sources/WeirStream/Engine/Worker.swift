@@ -28,18 +28,20 @@ actor Worker: EventLoopDriver {
 
     // MARK: Streams
 
-    /// Serves `socket` (nil where another worker has the only one) for a TCP stream.
-    func serve(_ plan: StreamPlan<TCPSettings>, stream: StreamServing, socket: CInt?) throws(SystemError) {
-        let listener = TCPListener(core: core, plan: plan, serving: stream)
-        core.streams[stream.number] = listener
-        if let socket { try listener.listen(Socket(adopting: socket, family: stream.family)) }
+    /// Makes a TCP stream known, without a socket yet: other workers may hand connections over from now on.
+    func prepare(_ plan: StreamPlan<TCPSettings>, stream: StreamServing) {
+        core.streams[stream.number] = TCPListener(core: core, plan: plan, serving: stream)
     }
 
-    /// Serves `socket` (nil where another worker has the only one) for a UDP stream.
-    func serve(_ plan: StreamPlan<UDPSettings>, stream: StreamServing, socket: CInt?) throws(SystemError) {
-        let listener = UDPListener(core: core, plan: plan, serving: stream)
-        core.streams[stream.number] = listener
-        if let socket { try listener.listen(Socket(adopting: socket, family: stream.family)) }
+    /// Makes a UDP stream known, without a socket yet.
+    func prepare(_ plan: StreamPlan<UDPSettings>, stream: StreamServing) {
+        core.streams[stream.number] = UDPListener(core: core, plan: plan, serving: stream)
+    }
+
+    /// Serves `socket` for a stream that was prepared on every worker.
+    func listen(_ socket: CInt, stream: StreamServing) throws(SystemError) {
+        let socket = Socket(adopting: socket, family: stream.family)
+        try (core.streams[stream.number] as? any DrainingStream)?.listen(socket)
     }
 
     /// New connections of a stream follow another plan from now on.
@@ -98,12 +100,15 @@ actor Worker: EventLoopDriver {
 
     /// A pre-dial hook of a connection or session ended.
     func preDialEnded(_ token: EventToken, _ decision: DialDecision) {
+        // Given back when the hook has really ended, however long its client is gone: that is what is bounded.
+        core.leavePreDial()
         (core.loop.handler(of: token) as? any PreDialing)?.preDialEnded(decision)
     }
 }
 
 /// A stream's part on a worker, on its way out.
 protocol DrainingStream: WorkerStream {
+    func listen(_ bound: consuming Socket) throws(SystemError)
     func stopAccepting()
     func drain(timeout: Duration)
     func kill()

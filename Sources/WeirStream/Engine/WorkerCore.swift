@@ -20,6 +20,11 @@ import LinuxIO
     private var nextIdentifier: UInt64 = 0
     private var pausedListeners: [EventToken] = []
     private var slabWaiters: [EventToken] = []
+    /// Counts the wakes, so that a connection waits for each at most once.
+    private(set) var slabWakes: UInt64 = 1
+    /// Bytes in the queues of sessions that are not ready, over all of them.
+    var queuedDatagramBytes = 0
+    static let mostQueuedDatagramBytes = 16 << 20
     /// Pre-dial hooks of this worker that have not ended.
     var preDialsRunning = 0
 
@@ -135,6 +140,8 @@ import LinuxIO
     }
 
     func slabsWereFreed() {
+        if slabWaiters.isEmpty || slabs.availableBytes == 0 { return }
+        slabWakes += 1
         wake(&slabWaiters)
     }
 

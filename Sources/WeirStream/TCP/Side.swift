@@ -12,6 +12,9 @@ struct Side: ~Copyable {
     /// It broke: nothing more can be written to it. What it sent before can still be read.
     var isBroken = false
 
+    /// epoll reported an error, which no call has told yet.
+    var hasError = false
+
     init(socket: consuming Socket? = nil) {
         self.socket = socket
     }
@@ -19,6 +22,7 @@ struct Side: ~Copyable {
     mutating func note(_ events: EventSet) {
         if events.contains(.readable) { isReadable = true }
         if events.contains(.writable) { isWritable = true }
+        if events.contains(.error) { hasError = true }
         if !events.isDisjoint(with: .anyEnd) {
             sawEnd = true
             isReadable = true
@@ -35,6 +39,12 @@ struct Side: ~Copyable {
     mutating func send(_ bytes: UnsafeRawBufferPointer) -> WriteResult {
         guard socket != nil else { return .wouldBlock }
         return unsafe socket!.send(bytes)
+    }
+
+    /// The pending error, which this takes away.
+    mutating func takeError() -> SystemError? {
+        guard socket != nil else { return nil }
+        return socket!.takeError()
     }
 
     /// Sends FIN. A connection that is gone already says so at the next read.

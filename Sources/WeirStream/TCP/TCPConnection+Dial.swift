@@ -41,7 +41,6 @@ extension TCPConnection: PreDialing {
         guard let task = preDialTask else { return }
         task.cancel()
         preDialTask = nil
-        core.leavePreDial()
         core.loop.cancel(&mainTimer)
         route.observer?.preDialFinished(context, duration: .nanoseconds(core.loop.now - openedAt))
     }

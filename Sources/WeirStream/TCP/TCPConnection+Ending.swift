@@ -37,6 +37,9 @@ extension TCPConnection {
     /// After every move: passes on what ended, and ends what is over.
     func settle() {
         guard phase == .relaying || phase == .flushing else { return }
+        // A side that has ended, or whose bytes nobody takes, is not read: its break must be asked for.
+        if client.hasError, ingress.isSourceAtEnd || !ingress.backlog.isEmpty { noteError(&client, isClient: true) }
+        if upstream.hasError, egress.isSourceAtEnd || !egress.backlog.isEmpty { noteError(&upstream, isClient: false) }
         if client.isBroken || upstream.isBroken {
             settleBroken()
         } else if ingress.isFinished, egress.isFinished {
@@ -91,8 +94,9 @@ extension TCPConnection {
         let unacknowledged = isClientBroken ? upstream.unacknowledgedBytes : client.unacknowledgedBytes
         let owed = unacknowledged + (isClientBroken ? ingress.backlog.count : egress.backlog.count)
         let now = core.loop.now
-        if owed < flushing.owed {
-            flushing.owed = owed
+        // While more is read for it, what it is owed does not fall: bytes that moved are progress, too.
+        if owed < flushing.owed || lastActivity > flushing.lastProgress {
+            flushing.owed = min(owed, flushing.owed)
             flushing.lastProgress = now
         }
         if now - flushing.lastProgress > Flushing.longestStall || now - flushing.startedAt > Flushing.longest {

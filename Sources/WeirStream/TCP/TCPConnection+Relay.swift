@@ -63,7 +63,7 @@ extension TCPConnection {
             }
             let limit = readLimit
             guard limit > 0 else {
-                core.resumeWhenSlabsAreFree(token)
+                waitForSlabs()
                 return .done
             }
             let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: core.readBuffer[..<limit])
@@ -93,8 +93,17 @@ extension TCPConnection {
         }
     }
 
+    /// Where half of the pool is in use, a read brings no more than one slab: a few readers that stopped must not take
+    /// what the others need.
     private var readLimit: Int {
-        min(WorkerCore.readBufferSize, core.slabs.availableBytes, route.hooks.largestRead ?? .max)
+        let largest = core.slabs.isHalfUsed ? SlabPool.slabSize : WorkerCore.readBufferSize
+        return min(largest, core.slabs.availableBytes, max(1, route.hooks.largestRead ?? .max))
+    }
+
+    private func waitForSlabs() {
+        if slabWait == core.slabWakes { return }
+        slabWait = core.slabWakes
+        core.resumeWhenSlabsAreFree(token)
     }
 
     /// Hands bytes to the hook and writes them through; what the sink does not take is kept. False where the hook
@@ -158,6 +167,13 @@ extension TCPConnection {
         side.sawEnd = true
         side.isReadable = true
         if brokenReason == nil { brokenReason = ConnectionCloseReason(error, isClient: isClient) }
+    }
+
+    /// An error that epoll reported, and that no read or write will tell because none is due on that side.
+    func noteError(_ side: inout Side, isClient: Bool) {
+        side.hasError = false
+        guard !side.isBroken, let error = side.takeError() else { return }
+        broke(&side, isClient: isClient, error)
     }
 
     // MARK: Throttling

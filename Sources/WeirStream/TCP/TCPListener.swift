@@ -11,6 +11,9 @@ final class TCPListener: EventHandler, DrainingStream {
     private var token: EventToken?
     private var connections: ContiguousArray<TCPConnection> = []
     private var isPaused = false
+    /// Whether the worker will say when a connection has ended.
+    private var isQueuedForResume = false
+    private var resumeTimer = TimerWheel.Identifier.none
     private var isClosing = false
     /// No worker accepts any more, so that none can hand a connection over.
     private var mayFinish = false
@@ -43,7 +46,13 @@ final class TCPListener: EventHandler, DrainingStream {
     // MARK: Accepting
 
     func descriptorReady(_ events: EventSet, lane: Int) {
-        if isPaused { resume() } else { accept(atMost: WorkerCore.acceptsPerTurn) }
+        // No events: the worker says that a connection has ended.
+        if events.isEmpty { isQueuedForResume = false }
+        if isPaused {
+            resume()
+        } else if !events.isEmpty {
+            accept(atMost: WorkerCore.acceptsPerTurn)
+        }
     }
 
     /// Accepts until nobody waits, or something runs out. Returns whether somebody may still wait.
@@ -138,7 +147,8 @@ final class TCPListener: EventHandler, DrainingStream {
     // MARK: Running out of something
 
     private func pause() {
-        guard let token, let number = socket?.number else { return }
+        // Closing accepts from a paused listener, too: that is out of epoll already.
+        guard !isPaused, let token, let number = socket?.number else { return }
         isPaused = true
         route.observer?.acceptPaused(worker: core.index)
         // Level-triggered: a waiting client would otherwise wake the loop without end.
@@ -147,8 +157,16 @@ final class TCPListener: EventHandler, DrainingStream {
         } catch {
             preconditionFailure("a registered listener: \(error)")
         }
-        core.resumeWhenConnectionEnds(token)
-        _ = core.loop.schedule(after: Self.retryInterval, token: token.with(lane: TimerLane.resume))
+        if !isQueuedForResume {
+            isQueuedForResume = true
+            core.resumeWhenConnectionEnds(token)
+        }
+        scheduleResume(token)
+    }
+
+    private func scheduleResume(_ token: EventToken) {
+        core.loop.cancel(&resumeTimer)
+        resumeTimer = core.loop.schedule(after: Self.retryInterval, token: token.with(lane: TimerLane.resume))
     }
 
     private func resume() {
@@ -158,7 +176,7 @@ final class TCPListener: EventHandler, DrainingStream {
             isPaused = false
         } catch {
             // No memory for the registration (epoll_ctl(2)): the timer comes again.
-            _ = core.loop.schedule(after: Self.retryInterval, token: token.with(lane: TimerLane.resume))
+            scheduleResume(token)
         }
     }
 
@@ -202,6 +220,7 @@ final class TCPListener: EventHandler, DrainingStream {
         guard mayFinish, connections.isEmpty, !isDone, let token else { return }
         isDone = true
         core.loop.cancel(&drainTimer)
+        core.loop.cancel(&resumeTimer)
         core.loop.remove(token)
         serving.workerFinished()
     }

@@ -5,7 +5,7 @@ struct DatagramQueue {
     static let mostBytes = 128 << 10
 
     private(set) var datagrams: [[UInt8]] = []
-    private var byteCount = 0
+    private(set) var byteCount = 0
 
     var count: Int { datagrams.count }
     var isEmpty: Bool { datagrams.isEmpty }

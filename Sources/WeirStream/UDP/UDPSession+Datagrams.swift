@@ -4,6 +4,8 @@ import LinuxIO
 extension UDPSession {
     /// An address that has left its name's answer is given up after this many nanoseconds without a reply.
     private static let patience: UInt64 = 1_000_000_000
+    /// For so long what a client sent is kept for another address, in nanoseconds; later it would be old news.
+    private static let memory: UInt64 = 5_000_000_000
 
     // MARK: Ingress
 
@@ -12,14 +14,29 @@ extension UDPSession {
         switch phase {
         case .closed: drop(.ingress, .error, 1)
         case .preparing:
-            if unsafe !queue.append(datagram.bytes) { drop(.ingress, .queueFull, 1) }
+            if unsafe !keep(datagram.bytes) { drop(.ingress, .queueFull, 1) }
         case .open:
             // Until an address has answered, others may be tried: keep what they would need to see.
-            if !hasReply, !otherAddresses.isEmpty { _ = unsafe queue.append(datagram.bytes) }
+            if !hasReply, !otherAddresses.isEmpty, core.loop.now - openedAt < Self.memory {
+                _ = unsafe keep(datagram.bytes)
+            }
             unsafe core.outbox.add(datagram.bytes)
             unsafe pendingBytes += datagram.bytes.count
             pendingCount += 1
         }
+    }
+
+    /// Copies a datagram for later, where the session and the worker have room.
+    private func keep(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard core.queuedDatagramBytes + bytes.count <= WorkerCore.mostQueuedDatagramBytes, unsafe queue.append(bytes)
+        else { return false }
+        core.queuedDatagramBytes += bytes.count
+        return true
+    }
+
+    func forgetQueue() {
+        core.queuedDatagramBytes -= queue.byteCount
+        queue.removeAll()
     }
 
     /// Sends what was added, in order.
@@ -40,6 +57,7 @@ extension UDPSession {
     private func noteIngress() {
         let now = core.loop.now
         lastActivity = now
+        if !queue.isEmpty, now - openedAt >= Self.memory { forgetQueue() }
         if hasReply, !isAssured {
             isAssured = true
             listener.assure(self)
@@ -106,11 +124,14 @@ extension UDPSession {
     func sendQueue() {
         guard !queue.isEmpty else { return }
         let waiting = queue
-        if hasReply || otherAddresses.isEmpty { queue.removeAll() }
+        if hasReply || otherAddresses.isEmpty { forgetQueue() }
         lastActivity = core.loop.now
         if unansweredSince == nil { unansweredSince = core.loop.now }
-        for datagram in waiting.datagrams {
-            guard phase == .open else { return }
+        for (index, datagram) in waiting.datagrams.enumerated() {
+            guard phase == .open else {
+                drop(.ingress, .error, waiting.count - index)
+                return
+            }
             guard mayForward(.ingress, 1, datagram.count) else { continue }
             unsafe datagram.withUnsafeBytes { bytes in
                 unsafe core.outbox.add(bytes)
@@ -171,7 +192,7 @@ extension UDPSession {
 
     private func firstReply() {
         hasReply = true
-        queue.removeAll()
+        forgetQueue()
         otherAddresses = []
         if let upstreamAddress { route.upstreams[upstreamIndex].prefer(upstreamAddress) }
     }
@@ -229,6 +250,12 @@ extension UDPSession {
     private func recover() {
         guard sawError, phase == .open else { return }
         let before = upstreamAddress
+        if !hasReply, otherAddresses.isEmpty, core.loop.now - lastConnect >= Self.patience,
+            case .addresses(let all) = route.upstreams[upstreamIndex].answer
+        {
+            // All were tried: begin again, at most once in a while.
+            otherAddresses = all.filter { $0 != before && !core.ownListeners.wouldLoop(.udp, $0) }[...]
+        }
         if !hasReply, let next = otherAddresses.popFirst() {
             reconnect(to: next)
         } else {

@@ -39,6 +39,8 @@ final class UDPSession: EventHandler {
     var pendingBytes = 0
 
     let openedAt: UInt64
+    /// When the socket was last connected to an address.
+    var lastConnect: UInt64 = 0
     var lastActivity: UInt64
     /// When the client first spoke after the last reply; nil where nothing is unanswered.
     var unansweredSince: UInt64?
@@ -102,7 +104,6 @@ final class UDPSession: EventHandler {
         guard let task = preDialTask else { return }
         task.cancel()
         preDialTask = nil
-        core.leavePreDial()
         core.loop.cancel(&preparationTimer)
         route.observer?.preDialFinished(context, duration: .nanoseconds(core.loop.now - openedAt))
     }
@@ -155,6 +156,7 @@ final class UDPSession: EventHandler {
             try core.loop.add(new.number, [.readable, .edgeTriggered], token: token)
             socket.take()?.close()
             socket = consume new
+            lastConnect = core.loop.now
             upstreamAddress = address
             context.upstreamAddress = address
             sawError = false
@@ -261,7 +263,7 @@ final class UDPSession: EventHandler {
         endedDropping = reason
         let waiting = phase == .preparing ? queue.count : 0
         if waiting > 0 { drop(.ingress, reason, waiting) }
-        queue.removeAll()
+        forgetQueue()
         leavePreDial()
         phase = .closed
         core.loop.cancel(&silenceTimer)

@@ -22,9 +22,7 @@ public final class UDPStream: Stream {
         core = try StreamCore(
             name: name, listen: listen, transport: .udp, upstreams: upstreams, settings: settings, engine: engine,
             calls: .init(
-                serve: { worker, plan, serving, socket in
-                    try await worker.serve(plan, stream: serving, socket: socket)
-                },
+                prepare: { worker, plan, serving in await worker.prepare(plan, stream: serving) },
                 replace: { worker, plan, stream in await worker.replace(plan, stream: stream) }),
             tcpOptions: { _ in nil })
     }
