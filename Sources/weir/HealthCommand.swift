@@ -13,10 +13,16 @@ struct HealthCommand: ParsableCommand {
     @Flag(help: "Ask whether it should get traffic (/readyz) instead of whether it lives (/healthz).")
     var ready = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Ask the exporter at this address instead of reading a configuration file, which may have changed since.",
+            valueName: "address:port"))
+    var exporter: String?
+
     func run() throws {
-        let loaded = try options.load(tellsWarnings: false)
+        let loaded = exporter == nil ? try options.load(tellsWarnings: false) : nil
         do throws(HealthProbe.Failure) {
-            let answer = try HealthProbe(loaded.configuration, asksReadiness: ready).ask()
+            let answer = try makeProbe(loaded?.configuration).ask()
             if answer.isHealthy {
                 Console.out(answer.text)
                 return
@@ -26,5 +32,10 @@ struct HealthCommand: ParsableCommand {
             Console.failure("\(error)")
         }
         throw ExitCode(1)
+    }
+
+    private func makeProbe(_ configuration: HealthProbe.Configuration?) throws(HealthProbe.Failure) -> HealthProbe {
+        if let configuration { return try HealthProbe(configuration, asksReadiness: ready) }
+        return try HealthProbe(exporter: exporter ?? "", asksReadiness: ready)
     }
 }

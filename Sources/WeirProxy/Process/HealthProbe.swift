@@ -4,6 +4,9 @@ public import WeirConfiguration
 
 /// Asks a running Weir how it is, over its exporter: what `weir health` does, for container health checks.
 public struct HealthProbe: Sendable {
+    /// What a configuration file turns into.
+    public typealias Configuration = WeirConfiguration.Configuration
+
     /// What it said.
     public struct Answer: Sendable, Equatable {
         /// The HTTP status.
@@ -44,9 +47,14 @@ public struct HealthProbe: Sendable {
         _ configuration: Configuration, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {
         let listen = configuration.exporter.listen
-        guard var address = SocketAddress(host: listen.address.description, port: listen.port) else {
-            throw .noAddress("\(listen)")
-        }
+        try self.init(exporter: "\(listen)", asksReadiness: asksReadiness, timeout: timeout)
+    }
+
+    /// A probe of an exporter at `127.0.0.1:9847`, whatever a configuration file says by now.
+    public init(
+        exporter: String, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
+    ) throws(Failure) {
+        guard var address = SocketAddress(exporter) else { throw .noAddress(exporter) }
         if address.ip == .anyIPv4 { address.ip = .loopbackIPv4 }
         if address.ip == .anyIPv6 { address.ip = .loopbackIPv6 }
         self.address = address
