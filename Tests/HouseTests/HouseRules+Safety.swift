@@ -70,7 +70,7 @@ extension HouseRules {
     static func paths(in file: SourceFile) -> [String] {
         guard file.isSource else { return [] }
         return file.lines.enumerated().compactMap { index, line in
-            let found = ["/work/", "/tmp/", "/home/", "/root/"].first {
+            let found = ["/tmp/", "/home/", "/root/"].first {
                 line.contains("\"" + $0) || line.contains(" " + $0)
             }
             return found.map { "\(file.path):\(index + 1): the path \($0) of one machine" }
