@@ -73,7 +73,8 @@ let package = Package(
             name: "WeirExporterTests",
             dependencies: ["WeirExporter", "WeirMetrics", "LinuxIO", "CZlib", "TestSupport"],
             swiftSettings: testing),
-        .testTarget(name: "WeirConfigurationTests", dependencies: ["WeirConfiguration"], swiftSettings: testing),
+        .testTarget(
+            name: "WeirConfigurationTests", dependencies: ["WeirConfiguration", "TestSupport"], swiftSettings: testing),
         .testTarget(
             name: "WeirProxyTests",
             dependencies: [

@@ -66,11 +66,17 @@ extension HouseRules {
         }
     }
 
+    /// The folder that holds this checkout, wherever that is: its path belongs to this machine.
+    private static let checkoutFolder =
+        #filePath.components(separatedBy: "/Tests/HouseTests/")[0]
+        .split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/"
+
     /// Paths of one particular machine.
     static func paths(in file: SourceFile) -> [String] {
         guard file.isSource else { return [] }
         return file.lines.enumerated().compactMap { index, line in
-            let found = ["/tmp/", "/home/", "/root/"].first {
+            // A checkout right under the root has no folder to tell.
+            let found = (["/tmp/", "/home/", "/root/"] + [checkoutFolder].filter { $0 != "/" }).first {
                 line.contains("\"" + $0) || line.contains(" " + $0)
             }
             return found.map { "\(file.path):\(index + 1): the path \($0) of one machine" }

@@ -1,6 +1,8 @@
 import LinuxIO
 import Testing
 
+import func TestSupport.fuzzRounds
+
 @Suite struct IPAddressTests {
     @Test(arguments: [
         // RFC 5952: lower case, no leading zeros, the longest run of zeros, the first of two, never a single group.
@@ -62,7 +64,7 @@ import Testing
     @Test func `every random address survives being printed and read`() {
         var random = SeededGenerator(seed: 5)
         var lost = 0
-        for _ in 0..<5_000 {
+        for _ in 0..<fuzzRounds(5_000) {
             // Masks make runs of zeros common.
             let high = random.next() & random.next() & mask(&random)
             let low = random.next() & random.next() & mask(&random)
@@ -81,7 +83,7 @@ import Testing
         let alphabet = Array("0123456789abcdefF:.%[]/ g\0é")
         var accepted = 0
         var unstable = 0
-        for round in 0..<30_000 {
+        for round in 0..<fuzzRounds(30_000) {
             // Half of the texts are damaged addresses, so that they come close.
             var text = round % 2 == 0 ? Array("::ffff:192.0.2.1") : []
             for _ in 0..<Int.random(in: 1...12, using: &random) {

@@ -1,6 +1,8 @@
 import LinuxIO
 import Testing
 
+import func TestSupport.fuzzRounds
+
 @Suite(.timeLimit(.minutes(1))) struct TimerWheelTests {
     private static let tick = TimerWheel.tick
     private static let minute: UInt64 = 60_000_000_000
@@ -76,7 +78,7 @@ import Testing
         var random = SeededGenerator(seed: seed)
         var checked = Checked(at: seed * 123_456_789_012)
         let spans: [UInt64] = [10 * Self.tick, 300 * Self.tick, Self.minute, 20 * Self.minute, Self.day, 60 * Self.day]
-        for _ in 0..<3_000 {
+        for _ in 0..<fuzzRounds(3_000) {
             switch Int.random(in: 0..<10, using: &random) {
             case 0..<5:
                 checked.schedule(after: .random(in: 0...(spans.randomElement(using: &random) ?? 1), using: &random))

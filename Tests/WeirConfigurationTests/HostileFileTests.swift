@@ -1,5 +1,7 @@
 import Testing
 
+import func TestSupport.fuzzRounds
+
 @testable import WeirConfiguration
 
 @Suite("Hostile files") struct HostileFileTests {
@@ -109,7 +111,7 @@ import Testing
         .map { Array($0.utf8) }
         #expect(errors(bytes: valid) == [])
         var generator = SeededGenerator(state: 0x57_45_49_52)
-        for _ in 0..<20_000 {
+        for _ in 0..<fuzzRounds(20_000) {
             var bytes = valid
             for _ in 0..<Int.random(in: 1...4, using: &generator) {
                 let place = Int.random(in: 0..<bytes.count, using: &generator)

@@ -1,5 +1,7 @@
 import Testing
 
+import func TestSupport.fuzzRounds
+
 @testable import WeirExporter
 
 /// Makes heads that are almost right.
@@ -46,7 +48,7 @@ struct HeadMutator {
         var answered = 0
         var refused = 0
         var incomplete = 0
-        for round in 0..<100_000 {
+        for round in 0..<fuzzRounds(100_000) {
             let bytes = mutator.next()
             let whole = outcome(of: bytes)
             if outcome(of: bytes, splitAt: mutator.splits(bytes.count)) != whole {
