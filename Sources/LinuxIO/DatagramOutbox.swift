@@ -39,16 +39,10 @@ import Glibc
     /// Forgets what was added.
     public borrowing func removeAll() { unsafe weir_outbox_clear(outbox) }
 
-    /// Adds a datagram for a connected socket.
-    public borrowing func add(_ bytes: UnsafeRawBufferPointer) {
-        let result = unsafe weir_outbox_add(outbox, bytes.baseAddress, UInt32(bytes.count), 0, nil, nil)
-        precondition(result == 0, "the outbox is full")
-    }
-
-    /// Adds a datagram to `peer`, leaving from `source` where that is given (a reply on a wildcard bind).
-    public borrowing func add(
-        _ bytes: UnsafeRawBufferPointer, to peer: SocketAddress, from source: (ip: IPAddress, scope: UInt32)?,
-        family: Socket.Family
+    /// Where what is flushed goes, until ``removeAll()``: to `peer`, leaving from `source` where that is given (a reply
+    /// on a wildcard bind). A connected socket needs none.
+    public borrowing func setDestination(
+        _ peer: SocketAddress, from source: (ip: IPAddress, scope: UInt32)?, family: Socket.Family
     ) {
         var rawPeer = peer.raw
         var rawSource = weir_address()
@@ -56,14 +50,20 @@ import Glibc
             rawSource = weir_address(
                 high: source.ip.high, low: source.ip.low, scope: source.scope, port: 0, present: 1)
         }
-        let result = unsafe weir_outbox_add(
-            outbox, bytes.baseAddress, UInt32(bytes.count), family == .ipv6 ? 1 : 0, &rawPeer, &rawSource)
+        unsafe weir_outbox_set_destination(outbox, family == .ipv6 ? 1 : 0, &rawPeer, &rawSource)
+    }
+
+    /// Adds a datagram.
+    public borrowing func add(_ bytes: UnsafeRawBufferPointer) {
+        let result = unsafe weir_outbox_add(outbox, bytes.baseAddress, UInt32(bytes.count))
         precondition(result == 0, "the outbox is full")
     }
 
-    /// Sends from `first` on, in order.
-    public borrowing func flush(to socket: borrowing Socket, from first: Int) -> Outcome {
-        let result = unsafe weir_outbox_flush(outbox, socket.number, UInt32(first))
+    /// Sends from `first` on, in order. With `coalescing`, runs of equal length leave as one send each, which the kernel
+    /// or the card takes apart (`UDP_SEGMENT`, udp(7)). Where it cannot, that fails with EINVAL (longer than the path
+    /// takes in one piece) or EIO, and nothing of the run was sent.
+    public borrowing func flush(to socket: borrowing Socket, from first: Int, coalescing: Bool) -> Outcome {
+        let result = unsafe weir_outbox_flush(outbox, socket.number, UInt32(first), coalescing ? 1 : 0)
         if result >= 0 { return .sent(Int(result)) }
         return result == -EAGAIN || result == -ENOBUFS ? .wouldBlock : .failed(SystemError(.send, -result))
     }

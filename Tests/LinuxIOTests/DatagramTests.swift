@@ -61,7 +61,9 @@ import Testing
                     expectTrue(outbox.length(at: 2) == 65_507)
                     var sent = 0
                     while sent < 3 {
-                        guard case .sent(let count) = outbox.flush(to: sender, from: sent) else { break }
+                        guard case .sent(let count) = outbox.flush(to: sender, from: sent, coalescing: false) else {
+                            break
+                        }
                         sent += count
                     }
                     try #require(sent == 3)
@@ -102,12 +104,12 @@ import Testing
             outbox.add(bytes)
             outbox.add(UnsafeRawBufferPointer(rebasing: bytes[..<2]))
             expectTrue(outbox.isFull)
-            guard case .failed(let error) = outbox.flush(to: sender, from: 0) else {
+            guard case .failed(let error) = outbox.flush(to: sender, from: 0, coalescing: false) else {
                 Issue.record("it was sent")
                 return
             }
             #expect(error == SystemError(.send, EMSGSIZE))
-            guard case .sent(1) = outbox.flush(to: sender, from: 1) else {
+            guard case .sent(1) = outbox.flush(to: sender, from: 1, coalescing: false) else {
                 Issue.record("the one behind it was not sent")
                 return
             }
@@ -138,8 +140,9 @@ import Testing
         #expect(peer.port == (try client.localEndpoint.port))
         let outbox = DatagramOutbox(capacity: 1)
         [UInt8(7)].withUnsafeBytes { bytes in
-            outbox.add(bytes, to: peer, from: (ip, 0), family: family)
-            guard case .sent(1) = outbox.flush(to: server, from: 0) else {
+            outbox.add(bytes)
+            outbox.setDestination(peer, from: (ip, 0), family: family)
+            guard case .sent(1) = outbox.flush(to: server, from: 0, coalescing: true) else {
                 Issue.record("not sent")
                 return
             }
@@ -147,5 +150,31 @@ import Testing
         let reply = try client.receive()
         #expect(reply.bytes == [7])
         #expect(reply.source == Endpoint(asked, port))
+    }
+
+    @Test func `runs of equal length leave as one send and arrive one by one, in order`() throws {
+        let receiver = try Self.bound(.loopbackIPv4, .ipv4)
+        let sender = try Self.bound(.loopbackIPv4, .ipv4)
+        guard case .connected = sender.connect(to: try receiver.localAddress()) else { return }
+        // Two runs: the second begins behind the shorter datagram that ends the first. Empty ones stay alone.
+        let lengths = [100, 100, 100, 40, 60, 60, 0, 0, 1200, 1200, 1201, 7]
+        let payloads = lengths.enumerated().map { index, length in [UInt8](repeating: UInt8(index), count: length) }
+        let outbox = DatagramOutbox(capacity: lengths.count)
+        var sent = 0
+        let joined = payloads.flatMap { $0 }
+        joined.withUnsafeBytes { bytes in
+            var start = 0
+            for length in lengths {
+                outbox.add(UnsafeRawBufferPointer(rebasing: bytes[start..<start + length]))
+                start += length
+            }
+            while sent < lengths.count, case .sent(let count) = outbox.flush(to: sender, from: sent, coalescing: true) {
+                sent += count
+            }
+        }
+        expectTrue(sent == lengths.count)
+        let got = try Self.receive(lengths.count, from: receiver, DatagramInbox(capacity: lengths.count))
+        let isSame = got.map(\.bytes) == payloads
+        #expect(isSame)
     }
 }

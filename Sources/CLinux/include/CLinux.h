@@ -113,12 +113,15 @@ weir_outbox *weir_outbox_create(uint32_t capacity);
 void weir_outbox_destroy(weir_outbox *outbox);
 uint32_t weir_outbox_count(const weir_outbox *outbox);
 void weir_outbox_clear(weir_outbox *outbox);
-/// Adds one datagram; -ENOBUFS when full. `peer` and `source` may be absent (connected socket; let the route decide).
-int weir_outbox_add(
-    weir_outbox *outbox, const void *bytes, uint32_t length, int is_v6, const weir_address *peer,
-    const weir_address *source);
-/// Sends from `first` on; returns how many were taken, or a negated errno that belongs to the datagram at `first`.
-int weir_outbox_flush(weir_outbox *outbox, int fd, uint32_t first);
+/// Where the datagrams of the next flushes go, until `weir_outbox_clear`: to `peer`, leaving from `source` where that is
+/// present. Without it they go where the socket is connected to.
+void weir_outbox_set_destination(
+    weir_outbox *outbox, int is_v6, const weir_address *peer, const weir_address *source);
+/// Adds one datagram; -ENOBUFS when full.
+int weir_outbox_add(weir_outbox *outbox, const void *bytes, uint32_t length);
+/// Sends from `first` on, with `segments` runs of equal length as one UDP_SEGMENT send each (udp(7)). Returns how many
+/// datagrams were taken, or a negated errno that belongs to the datagram at `first`, or to the run that begins there.
+int weir_outbox_flush(weir_outbox *outbox, int fd, uint32_t first, int segments);
 uint32_t weir_outbox_length(const weir_outbox *outbox, uint32_t index);
 
 // Names and interfaces ------------------------------------------------------------------------------------------------

@@ -112,8 +112,9 @@ final class DemoDatagramSocket: @unchecked Sendable {
             guard let peer = datagram.peer, let answer = body(unsafe Array(datagram.bytes)) else { continue }
             unsafe answer.withUnsafeBytes { bytes in
                 outbox.removeAll()
-                unsafe outbox.add(bytes, to: peer, from: nil, family: socket.family)
-                _ = outbox.flush(to: socket, from: 0)
+                outbox.setDestination(peer, from: nil, family: socket.family)
+                unsafe outbox.add(bytes)
+                _ = outbox.flush(to: socket, from: 0, coalescing: false)
             }
         }
         outbox.removeAll()

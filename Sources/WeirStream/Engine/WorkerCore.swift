@@ -12,6 +12,9 @@ import LinuxIO
     let readBuffer: UnsafeMutableRawBufferPointer
     let inbox = DatagramInbox(capacity: WorkerCore.datagramsPerBatch)
     let outbox = DatagramOutbox(capacity: WorkerCore.datagramsPerBatch)
+    /// Which datagrams of the inbox belong to which session, and the sessions that have some. Empty between batches.
+    let inboxOrder = InboxOrder(capacity: WorkerCore.datagramsPerBatch)
+    var sessionsInBatch: ContiguousArray<UDPSession> = []
     var ownListeners = OwnListeners()
     /// The streams that this worker serves, by their number.
     var streams: [UInt32: any WorkerStream] = [:]
@@ -31,7 +34,7 @@ import LinuxIO
     static let readBufferSize = 128 << 10
     /// What one connection may move per direction before the others get their turn.
     static let bytesPerTurn = 512 << 10
-    static let datagramsPerBatch = 32
+    static let datagramsPerBatch = 64
     static let batchesPerTurn = 4
     static let acceptsPerTurn = 64
     static let mostPreDials = 1024
@@ -49,6 +52,7 @@ import LinuxIO
         slabs = SlabPool(bytes: bufferMemory)
         unsafe readBuffer = .allocate(byteCount: Self.readBufferSize, alignment: 4096)
         load.lastTurn.store(loop.now, ordering: .relaxed)
+        sessionsInBatch.reserveCapacity(Self.datagramsPerBatch)
     }
 
     deinit {

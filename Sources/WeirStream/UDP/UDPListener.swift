@@ -72,9 +72,9 @@ final class UDPListener: EventHandler, DrainingStream {
         }
     }
 
-    /// Sends a batch on its way: consecutive datagrams of one session leave together.
+    /// Sends a batch on its way: all that one session has in it leaves together, in its order.
     private func forward(_ count: Int) {
-        var current: UDPSession?
+        var last: UDPSession?
         for index in 0..<count {
             let datagram = core.inbox.datagram(at: index)
             countKernelDrops(datagram.droppedByKernel)
@@ -86,13 +86,11 @@ final class UDPListener: EventHandler, DrainingStream {
             }
             let key = SessionKey(
                 peer: peer, localIP: datagram.localIP ?? serving.address.ip, scope: datagram.localScope)
-            if current?.key != key {
-                current?.sendIngress()
-                current = sessions[key] ?? open(key)
-            }
-            current?.add(datagram)
+            if last?.key != key { last = sessions[key] ?? open(key) }
+            last?.append(index)
         }
-        current?.sendIngress()
+        for session in core.sessionsInBatch { session.sendBatch() }
+        core.sessionsInBatch.removeAll(keepingCapacity: true)
     }
 
     /// What the kernel dropped is told with the next datagram that it did not drop. After a burst there may be none for
@@ -157,6 +155,8 @@ final class UDPListener: EventHandler, DrainingStream {
         for _ in 0..<Self.mostEvictions {
             if take() { return true }
             guard let oldest = unassured.first else { return false }
+            // What it has in this very batch came before the one that it makes room for.
+            oldest.sendBatch()
             oldest.end(.evicted)
         }
         return take()

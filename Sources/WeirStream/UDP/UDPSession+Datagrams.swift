@@ -2,27 +2,48 @@ import Glibc
 import LinuxIO
 
 extension UDPSession {
-    /// An address that has left its name's answer is given up after this many nanoseconds without a reply.
-    private static let patience: UInt64 = 1_000_000_000
     /// For so long what a client sent is kept for another address, in nanoseconds; later it would be old news.
     private static let memory: UInt64 = 5_000_000_000
 
     // MARK: Ingress
 
-    /// Takes a datagram of the client's; it leaves with ``sendIngress()``.
-    func add(_ datagram: ReceivedDatagram) {
+    /// Takes a datagram of the batch that the listener has just received; it leaves with ``sendBatch()``.
+    func append(_ index: Int) {
+        if batch.isEmpty { core.sessionsInBatch.append(self) }
+        core.inboxOrder.append(index, to: &batch)
+    }
+
+    /// Sends this session's part of the batch, in order.
+    func sendBatch() {
+        guard !batch.isEmpty else { return }
+        var byteCount = 0
+        while let index = core.inboxOrder.popFirst(of: &batch) {
+            let datagram = core.inbox.datagram(at: index)
+            if unsafe take(datagram.bytes) { unsafe byteCount += datagram.bytes.count }
+        }
+        let count = core.outbox.count
+        if count > 0 {
+            noteIngress()
+            if mayForward(.ingress, count, byteCount) { flush(count) }
+            core.outbox.removeAll()
+        }
+        recover()
+    }
+
+    /// Puts a datagram of the client's where it belongs now. True where that is the worker's outbox.
+    private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
         switch phase {
-        case .closed: drop(.ingress, .error, 1)
+        case .closed:
+            drop(.ingress, .error, 1)
+            return false
         case .preparing:
-            if unsafe !keep(datagram.bytes) { drop(.ingress, .queueFull, 1) }
+            if unsafe !keep(bytes) { drop(.ingress, .queueFull, 1) }
+            return false
         case .open:
             // Until an address has answered, others may be tried: keep what they would need to see.
-            if !hasReply, !otherAddresses.isEmpty, core.loop.now - openedAt < Self.memory {
-                _ = unsafe keep(datagram.bytes)
-            }
-            unsafe core.outbox.add(datagram.bytes)
-            unsafe pendingBytes += datagram.bytes.count
-            pendingCount += 1
+            if !hasReply, !otherAddresses.isEmpty, core.loop.now - openedAt < Self.memory { _ = unsafe keep(bytes) }
+            unsafe core.outbox.add(bytes)
+            return true
         }
     }
 
@@ -37,21 +58,6 @@ extension UDPSession {
     func forgetQueue() {
         core.queuedDatagramBytes -= queue.byteCount
         queue.removeAll()
-    }
-
-    /// Sends what was added, in order.
-    func sendIngress() {
-        guard pendingCount > 0 else { return }
-        let count = pendingCount
-        let byteCount = pendingBytes
-        pendingCount = 0
-        pendingBytes = 0
-        if phase == .open {
-            noteIngress()
-            if mayForward(.ingress, count, byteCount) { flush(count) }
-        }
-        core.outbox.removeAll()
-        recover()
     }
 
     private func noteIngress() {
@@ -97,13 +103,15 @@ extension UDPSession {
         var retried = -1
         while first < count {
             guard socket != nil else { return }
-            switch core.outbox.flush(to: socket!, from: first) {
+            switch core.outbox.flush(to: socket!, from: first, coalescing: coalescesIngress) {
             case .sent(let sent):
                 countForwarded(.ingress, first..<first + sent)
                 first += sent
             case .wouldBlock:
                 drop(.ingress, .sendBuffer, count - first)
                 return
+            case .failed(let error) where coalescesIngress && Self.forbidsCoalescing(error):
+                coalescesIngress = false
             case .failed(let error):
                 if error.code == EMSGSIZE {
                     upstreamFailed(.tooBig)
@@ -118,6 +126,11 @@ extension UDPSession {
                 }
             }
         }
+    }
+
+    /// The path takes no run of datagrams as one: from now on this session sends them one by one (udp(7)).
+    private static func forbidsCoalescing(_ error: SystemError) -> Bool {
+        error.code == EINVAL || error.code == EIO
     }
 
     /// Sends what waited, or what a dead address swallowed, towards the address that the session has now.
@@ -178,14 +191,15 @@ extension UDPSession {
                 drop(.egress, .truncated, 1)
                 continue
             }
-            unsafe core.outbox.add(
-                datagram.bytes, to: key.peer,
-                from: listener.serving.isWildcard ? (key.localIP, key.scope) : nil, family: listener.serving.family)
+            unsafe core.outbox.add(datagram.bytes)
             unsafe byteCount += datagram.bytes.count
             added += 1
         }
         defer { core.outbox.removeAll() }
         guard added > 0, mayForward(.egress, added, byteCount) else { return }
+        core.outbox.setDestination(
+            key.peer, from: listener.serving.isWildcard ? (key.localIP, key.scope) : nil,
+            family: listener.serving.family)
         flushReplies(added)
         if let expected = route.settings.responses, egressDatagrams >= UInt64(expected) { end(.responses) }
     }
@@ -201,13 +215,15 @@ extension UDPSession {
         var first = 0
         while first < count {
             guard listener.socket != nil else { return }
-            switch core.outbox.flush(to: listener.socket!, from: first) {
+            switch core.outbox.flush(to: listener.socket!, from: first, coalescing: coalescesEgress) {
             case .sent(let sent):
                 countForwarded(.egress, first..<first + sent)
                 first += sent
             case .wouldBlock:
                 drop(.egress, .sendBuffer, count - first)
                 return
+            case .failed(let error) where coalescesEgress && Self.forbidsCoalescing(error):
+                coalescesEgress = false
             case .failed(let error):
                 drop(.egress, error.code == EMSGSIZE ? .tooLarge : .error, 1)
                 first += 1
@@ -233,62 +249,5 @@ extension UDPSession {
     func drop(_ direction: Direction, _ reason: DropReason, _ count: Int) {
         route.observer?.dropped(
             context, direction: direction, reason: reason, datagrams: count, worker: core.index)
-    }
-
-    // MARK: Errors of the upstream
-
-    /// The network said that datagrams did not arrive. The session lives; perhaps another address does, too.
-    private func upstreamFailed(_ reason: UpstreamErrorReason) {
-        route.observer?.upstreamFailed(context, upstream: upstreamIndex, reason: reason)
-        if reason == .tooBig { return }
-        sawError = true
-        route.requestRefresh(upstreamIndex, now: core.loop.now)
-    }
-
-    /// After an error, and with the worker's outbox free: tries another address of the name, and sends again what the
-    /// first one swallowed.
-    private func recover() {
-        guard sawError, phase == .open else { return }
-        let before = upstreamAddress
-        if !hasReply, otherAddresses.isEmpty, core.loop.now - lastConnect >= Self.patience,
-            case .addresses(let all) = route.upstreams[upstreamIndex].answer
-        {
-            // All were tried: begin again, at most once in a while.
-            otherAddresses = all.filter { $0 != before && !core.ownListeners.wouldLoop(.udp, $0) }[...]
-        }
-        if !hasReply, let next = otherAddresses.popFirst() {
-            reconnect(to: next)
-        } else {
-            leaveStaleAddress(waitingSince: unansweredSince ?? core.loop.now)
-        }
-        if upstreamAddress != before { sendQueue() }
-    }
-
-    /// Dials again in place when the address has left its name's answer and errors came or replies stopped.
-    private func leaveStaleAddress(waitingSince: UInt64) {
-        let state = route.upstreams[upstreamIndex]
-        guard upstreamEpoch != state.epoch, let current = upstreamAddress, phase == .open else { return }
-        if state.contains(current) {
-            upstreamEpoch = state.epoch
-            return
-        }
-        guard sawError || core.loop.now - waitingSince > Self.patience, case .addresses(let list) = state.answer,
-            let next = list.first(where: { !core.ownListeners.wouldLoop(.udp, $0) })
-        else { return }
-        upstreamEpoch = state.epoch
-        reconnect(to: next)
-    }
-}
-
-extension UpstreamErrorReason {
-    /// What an ICMP error comes up as (udp(7), icmp(7)); nil for errors of our own side.
-    init?(_ error: SystemError) {
-        switch error.code {
-        case ECONNREFUSED: self = .refused
-        case EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN: self = .unreachable
-        case EMSGSIZE: self = .tooBig
-        case EPROTO, ENOPROTOOPT, ECONNRESET: self = .other
-        default: return nil
-        }
     }
 }

@@ -34,9 +34,11 @@ final class UDPSession: EventHandler {
 
     /// Datagrams that wait for the session to be ready, or that are sent again where the first address is dead.
     var queue = DatagramQueue()
-    /// Datagrams in the worker's outbox that are this session's.
-    var pendingCount = 0
-    var pendingBytes = 0
+    /// Its datagrams of the batch that the listener has just received.
+    var batch = InboxOrder.Chain()
+    /// Whether runs of datagrams may leave as one send: until the kernel refuses.
+    var coalescesIngress = true
+    var coalescesEgress = true
 
     let openedAt: UInt64
     /// When the socket was last connected to an address.
