@@ -32,6 +32,7 @@ static const struct {
     [WEIR_OPTION_REUSE_PORT] = {SOL_SOCKET, SO_REUSEPORT},
     [WEIR_OPTION_V6_ONLY] = {IPPROTO_IPV6, IPV6_V6ONLY},
     [WEIR_OPTION_NO_DELAY] = {IPPROTO_TCP, TCP_NODELAY},
+    [WEIR_OPTION_QUICK_ACK] = {IPPROTO_TCP, TCP_QUICKACK},
     [WEIR_OPTION_KEEPALIVE] = {SOL_SOCKET, SO_KEEPALIVE},
     [WEIR_OPTION_KEEPALIVE_IDLE] = {IPPROTO_TCP, TCP_KEEPIDLE},
     [WEIR_OPTION_KEEPALIVE_INTERVAL] = {IPPROTO_TCP, TCP_KEEPINTVL},
@@ -138,9 +139,16 @@ int64_t weir_receive(int fd, void *buffer, size_t length) {
     return n;
 }
 
-int64_t weir_send(int fd, const void *buffer, size_t length) {
+int weir_peek(int fd) {
+    char byte;
+    int n;
+    RETRY(n, (int)recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT));
+    return n;
+}
+
+int64_t weir_send(int fd, const void *buffer, size_t length, int more) {
     int64_t n;
-    RETRY(n, send(fd, buffer, length, MSG_NOSIGNAL));
+    RETRY(n, send(fd, buffer, length, MSG_NOSIGNAL | (more ? MSG_MORE : 0)));
     return n;
 }
 

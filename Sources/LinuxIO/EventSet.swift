@@ -16,6 +16,8 @@ public struct EventSet: OptionSet, Sendable {
     public static let writable = EventSet(rawValue: EPOLLOUT.rawValue)
     /// The peer will send no more (it shut down its writing side).
     public static let peerClosed = EventSet(rawValue: EPOLLRDHUP.rawValue)
+    /// Urgent data (tcp(7)) waits, at which a read stops short.
+    public static let urgent = EventSet(rawValue: EPOLLPRI.rawValue)
     /// Both directions are closed. Always reported.
     public static let hangup = EventSet(rawValue: EPOLLHUP.rawValue)
     /// An error is pending. Always reported.
@@ -26,5 +28,5 @@ public struct EventSet: OptionSet, Sendable {
     /// Any sign that an end or an error lies behind the data: a short read then proves nothing.
     public static let anyEnd: EventSet = [.peerClosed, .hangup, .error]
     /// All that a relayed socket is ever asked about, registered once.
-    public static let relay: EventSet = [.readable, .writable, .peerClosed, .edgeTriggered]
+    public static let relay: EventSet = [.readable, .writable, .peerClosed, .urgent, .edgeTriggered]
 }

@@ -11,6 +11,8 @@ extension Socket {
         case ipv6Only
         /// `TCP_NODELAY`: no waiting for more data; inherited from a listener.
         case noDelay
+        /// `TCP_QUICKACK`: on sends a due ACK now; off lets it wait for data to go with, the handshake's included.
+        case quickAcknowledge
         /// `SO_KEEPALIVE`: ask a silent peer; inherited from a listener.
         case keepalive
         /// `TCP_KEEPIDLE`, seconds of silence before the first probe.
@@ -40,6 +42,7 @@ extension Socket {
             case .reusePort: WEIR_OPTION_REUSE_PORT
             case .ipv6Only: WEIR_OPTION_V6_ONLY
             case .noDelay: WEIR_OPTION_NO_DELAY
+            case .quickAcknowledge: WEIR_OPTION_QUICK_ACK
             case .keepalive: WEIR_OPTION_KEEPALIVE
             case .keepaliveIdle: WEIR_OPTION_KEEPALIVE_IDLE
             case .keepaliveInterval: WEIR_OPTION_KEEPALIVE_INTERVAL

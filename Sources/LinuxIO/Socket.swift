@@ -151,9 +151,19 @@ public struct Socket: ~Copyable, Sendable {
         return result == -Int64(EAGAIN) ? .wouldBlock : .failed(SystemError(.receive, CInt(-result)))
     }
 
-    /// send(2) without SIGPIPE.
-    public borrowing func send(_ bytes: UnsafeRawBufferPointer) -> WriteResult {
-        let result = unsafe weir_send(number, bytes.baseAddress, bytes.count)
+    /// Whether there is something to read, or an end; takes neither. The error where there is neither and the connection
+    /// is broken: that this takes away.
+    public borrowing func peek() -> ReadResult {
+        let result = weir_peek(number)
+        if result > 0 { return .bytes(Int(result)) }
+        if result == 0 { return .endOfStream }
+        return result == -EAGAIN ? .wouldBlock : .failed(SystemError(.receive, -result))
+    }
+
+    /// send(2) without SIGPIPE. With `more`, the kernel keeps what does not fill a segment until the next write, the end
+    /// of the stream, or 200 ms (`MSG_MORE`).
+    public borrowing func send(_ bytes: UnsafeRawBufferPointer, more: Bool = false) -> WriteResult {
+        let result = unsafe weir_send(number, bytes.baseAddress, bytes.count, more ? 1 : 0)
         if result >= 0 { return .bytes(Int(result)) }
         return result == -Int64(EAGAIN) ? .wouldBlock : .failed(SystemError(.send, CInt(-result)))
     }

@@ -72,10 +72,7 @@ final class ListenerSockets: Sendable {
         if isIPv6 { try socket.set(.ipv6Only, !listen.isDualStack) }
         if isTCP {
             try socket.set(.reuseAddress, true)
-            if let options {
-                socket.setTCPOptions(options)
-                if let keepalive = options.keepalive { socket.startKeepalive(keepalive) }
-            }
+            if let options { socket.setListenerOptions(options) }
         } else {
             if listen.address.ip.isWildcard {
                 if isIPv6 { try socket.set(.packetInfoIPv6, true) } else { try socket.set(.packetInfoIPv4, true) }
@@ -96,12 +93,17 @@ extension ListenAddress {
 }
 
 extension Socket {
-    /// What both sides of a relay want from the start; a listener hands these on to what it accepts (tcp(7)).
-    borrowing func setTCPOptions(_ settings: TCPSettings) {
+    /// What a listener hands on to all that it accepts from now on (tcp(7)).
+    borrowing func setListenerOptions(_ settings: TCPSettings) {
         setIfPossible(.noDelay, 1)
-        if let userTimeout = settings.userTimeout {
-            setIfPossible(.userTimeout, Int(userTimeout.clampedNanoseconds / 1_000_000))
-        }
+        setIfPossible(.userTimeout, settings.userTimeoutMilliseconds)
+        if let keepalive = settings.keepalive { startKeepalive(keepalive) } else { setIfPossible(.keepalive, 0) }
+    }
+
+    /// What a socket needs before it is connected to an upstream. The rest comes when a connection turns out to need it
+    /// (see ``Side``): most end soon.
+    borrowing func setUserTimeout(_ settings: TCPSettings) {
+        if settings.userTimeout != nil { setIfPossible(.userTimeout, settings.userTimeoutMilliseconds) }
     }
 
     /// Lets the kernel ask a silent peer whether it is still there.
@@ -111,4 +113,9 @@ extension Socket {
         setIfPossible(.keepaliveCount, keepalive.count)
         setIfPossible(.keepalive, 1)
     }
+}
+
+extension TCPSettings {
+    /// 0 is the kernel's default (tcp(7)).
+    fileprivate var userTimeoutMilliseconds: Int { Int((userTimeout?.clampedNanoseconds ?? 0) / 1_000_000) }
 }

@@ -31,6 +31,12 @@ import LinuxIO
     /// Pre-dial hooks of this worker that have not ended.
     var preDialsRunning = 0
 
+    /// Connections that ended in this period and in the one before.
+    private var endings = 0
+    private var lastEndings = 0
+    private var endingsSince: UInt64 = 0
+    private static let endingsPeriod: UInt64 = 1_000_000_000
+
     static let readBufferSize = 128 << 10
     /// What one connection may move per direction before the others get their turn.
     static let bytesPerTurn = 512 << 10
@@ -84,10 +90,12 @@ import LinuxIO
     // MARK: Placement
 
     /// The worker that should carry the next connection: the one with the fewest. This one also where it has an eighth
-    /// more than that, because handing over costs three system calls, and the difference does not grow.
+    /// more than that, because handing over costs three system calls, and the difference does not grow; and as long as
+    /// its connections live for less than a second, because they are gone before a difference matters.
     func leastLoadedWorker() -> Int {
-        var best = index
         let own = load.connections.load(ordering: .relaxed)
+        if isChurning(own) { return index }
+        var best = index
         var fewest = own
         for other in loads.indices where other != index {
             let count = loads[other].connections.load(ordering: .relaxed)
@@ -137,7 +145,19 @@ import LinuxIO
         slabWaiters.append(token)
     }
 
+    /// Whether connections live for less than a second: as many end in one as are open (Little's law).
+    private func isChurning(_ open: Int) -> Bool {
+        if loop.now - endingsSince >= Self.endingsPeriod {
+            // After a silent period the number says nothing any more.
+            lastEndings = loop.now - endingsSince < 2 * Self.endingsPeriod ? endings : 0
+            endings = 0
+            endingsSince = loop.now
+        }
+        return lastEndings > open
+    }
+
     func connectionEnded() {
+        endings += 1
         budget.giveConnection()
         load.connections.subtract(1, ordering: .relaxed)
         wake(&pausedListeners)

@@ -52,14 +52,15 @@ final class Dial {
         case failed
     }
 
-    /// Tries the next address.
-    func startNext(settings: TCPSettings, loop: EventLoop, token: EventToken) -> Step {
+    /// Tries the next address. With `waitsForData` the ACK that ends the handshake waits for the first data.
+    func startNext(settings: TCPSettings, waitsForData: Bool, loop: EventLoop, token: EventToken) -> Step {
         guard hasMore, let address = candidates.popFirst() else { return .failed }
         let lane = nextLane
         nextLane += 1
         do throws(SystemError) {
             let socket = try Socket(.stream, family: Socket.family(of: address))
-            socket.setTCPOptions(settings)
+            if waitsForData { socket.setIfPossible(.quickAcknowledge, 0) }
+            socket.setUserTimeout(settings)
             let result = socket.connect(to: address)
             if case .failed(let error) = result { throw error }
             try loop.add(socket.number, .relay, token: token.with(lane: lane))
@@ -81,8 +82,8 @@ final class Dial {
         guard failed || events.contains(.writable) else { return .started }
         attempts.remove(at: index)
         let socket = Socket(adopting: attempt.number, family: attempt.family)
-        // A connection that was made and reset at once has both: its error is told by the first read.
-        if failed, let error = socket.takeError() {
+        // A connection that was made and broken at once counts as made where anything came of it: the reads tell the rest.
+        if failed, case .failed(let error) = socket.peek() {
             lastError = error
             return .failed
         }
@@ -99,7 +100,8 @@ extension DialFailure {
         case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN, EAFNOSUPPORT: self = .unreachable
         case ECONNRESET: self = .reset
         case EMFILE, ENFILE: self = .descriptorLimit
-        case EADDRNOTAVAIL: self = .addressUnavailable
+        // EAGAIN: what connect(2) says of a datagram socket where no port is free.
+        case EADDRNOTAVAIL, EAGAIN: self = .addressUnavailable
         case EACCES, EPERM: self = .permission
         default: self = .other
         }

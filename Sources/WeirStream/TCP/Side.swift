@@ -9,14 +9,32 @@ struct Side: ~Copyable {
     var isWritable = true
     /// An end or an error lies somewhere behind the data: a short read no longer means that the socket is empty.
     var sawEnd = false
+    /// All that the peer ever sent is in the socket already, and its end behind it: a short read then takes the last of it.
+    var holdsEverything = false
     /// It broke: nothing more can be written to it. What it sent before can still be read.
     var isBroken = false
 
     /// epoll reported an error, which no call has told yet.
     var hasError = false
 
+    /// What was postponed on a socket that we connected, because many connections end before they need it.
+    private var postpones = false
+    private var isFirstWrite = true
+    /// Whether the handshake's ACK still waits for data to go with.
+    private var owesHandshake = false
+
+    /// From this length on a first write may end in a segment that Nagle's algorithm would hold back (RFC 896).
+    private static let longWrite = 1024
+
     init(socket: consuming Socket? = nil) {
         self.socket = socket
+    }
+
+    /// A socket that we connected. `owesHandshake` says that its handshake's ACK waits for data.
+    init(dialled socket: consuming Socket, owesHandshake: Bool) {
+        self.socket = consume socket
+        postpones = true
+        self.owesHandshake = owesHandshake
     }
 
     mutating func note(_ events: EventSet) {
@@ -25,6 +43,9 @@ struct Side: ~Copyable {
         if events.contains(.error) { hasError = true }
         if !events.isDisjoint(with: .anyEnd) {
             sawEnd = true
+            // Urgent data makes reads short, and what lies behind an error is for the reads to tell.
+            holdsEverything =
+                events.contains(.peerClosed) && events.isDisjoint(with: [.error, .hangup, .urgent])
             isReadable = true
             // A write then tells what happened, where no read is allowed to.
             isWritable = true
@@ -36,9 +57,33 @@ struct Side: ~Copyable {
         return unsafe socket!.receive(into: buffer)
     }
 
-    mutating func send(_ bytes: UnsafeRawBufferPointer) -> WriteResult {
+    mutating func send(_ bytes: UnsafeRawBufferPointer, more: Bool) -> WriteResult {
         guard socket != nil else { return .wouldBlock }
-        return unsafe socket!.send(bytes)
+        if postpones { startSending(bytes.count) }
+        return unsafe socket!.send(bytes, more: more)
+    }
+
+    /// A first short write leaves at once whether or not Nagle's algorithm is on: `TCP_NODELAY` is for the next one.
+    private mutating func startSending(_ count: Int) {
+        owesHandshake = false
+        if isFirstWrite, count < Self.longWrite {
+            isFirstWrite = false
+            return
+        }
+        postpones = false
+        socket?.setIfPossible(.noDelay, 1)
+    }
+
+    /// Sends the ACK that ends the handshake where no data has gone with it.
+    mutating func finishHandshake() {
+        guard owesHandshake else { return }
+        owesHandshake = false
+        socket?.setIfPossible(.quickAcknowledge, 1)
+    }
+
+    /// Sends what a write with `more` held back.
+    mutating func push() {
+        socket?.setIfPossible(.noDelay, 1)
     }
 
     /// The pending error, which this takes away.

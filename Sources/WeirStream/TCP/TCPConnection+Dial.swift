@@ -86,7 +86,10 @@ extension TCPConnection: PreDialing {
     /// Tries addresses until an attempt is under way.
     func startNextAttempt() {
         while let dial, dial.hasMore {
-            switch dial.startNext(settings: route.settings, loop: core.loop, token: token) {
+            let waitsForData = !route.upstreams[dial.upstream].opening.isUpstreamFirst
+            switch dial.startNext(
+                settings: route.settings, waitsForData: waitsForData, loop: core.loop, token: token)
+            {
             case .failed: continue
             case .connected(let socket, let address, let lane):
                 dialSucceeded(socket, address, lane: lane, events: .writable)
@@ -116,8 +119,8 @@ extension TCPConnection: PreDialing {
         guard let dial else { return }
         core.loop.cancel(&mainTimer)
         upstreamIndex = dial.upstream
-        upstream.socket = consume socket
-        upstream.isReadable = false
+        let opening = route.upstreams[dial.upstream].opening
+        upstream = Side(dialled: socket, owesHandshake: !opening.isUpstreamFirst)
         upstream.note(events)
         upstreamLane = lane
         context.upstreamAddress = address
@@ -129,6 +132,7 @@ extension TCPConnection: PreDialing {
         armSilenceTimer()
         scheduleUpstreamKeepalive()
         relay()
+        if !opening.isClientFirst { core.loop.defer(token.with(lane: Self.clientLane)) }
     }
 
     /// Four system calls that a connection which soon ends does not need: made when it has lived for a while. The client's

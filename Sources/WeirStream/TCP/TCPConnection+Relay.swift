@@ -71,26 +71,40 @@ extension TCPConnection {
             case .bytes(let count):
                 // A short read has emptied the socket, unless an end came with the data: then no new edge will come.
                 if count < limit, !source.sawEnd { source.isReadable = false }
+                let isLastRead = count < limit && source.holdsEverything
                 budget -= count
+                if flow.byteCount == 0 { firstBytes(direction) }
                 flow.byteCount += UInt64(count)
                 lastActivity = core.loop.now
                 let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
-                guard unsafe passOn(direction, bytes, &sink, &flow)
+                // The end follows at once, and goes in the same segment.
+                guard unsafe passOn(direction, bytes, &sink, &flow, endFollows: isLastRead)
                 else { return .closedByHook(discarded: count) }
+                if isLastRead { ended(direction, &source, &flow) }
             case .wouldBlock:
                 source.isReadable = false
             case .endOfStream:
-                // The end is a word of the peer's, too: the silence that a half-closed connection may keep begins here.
-                lastActivity = core.loop.now
-                flow.isSourceAtEnd = true
-                source.isReadable = false
-                if firstEnd == nil { firstEnd = direction }
+                ended(direction, &source, &flow)
             case .failed(let error):
                 flow.isSourceAtEnd = true
                 source.isReadable = false
                 broke(&source, isClient: direction == .ingress, error)
             }
         }
+    }
+
+    /// The first bytes of a direction are about to be counted.
+    private func firstBytes(_ direction: Direction) {
+        guard ingress.byteCount == 0, egress.byteCount == 0, let upstreamIndex else { return }
+        route.upstreams[upstreamIndex].opening.spoke(direction)
+    }
+
+    private func ended(_ direction: Direction, _ source: inout Side, _ flow: inout Flow) {
+        // The end is a word of the peer's, too: the silence that a half-closed connection may keep begins here.
+        lastActivity = core.loop.now
+        flow.isSourceAtEnd = true
+        source.isReadable = false
+        if firstEnd == nil { firstEnd = direction }
     }
 
     /// Where half of the pool is in use, a read brings no more than one slab: a few readers that stopped must not take
@@ -109,7 +123,8 @@ extension TCPConnection {
     /// Hands bytes to the hook and writes them through; what the sink does not take is kept. False where the hook
     /// closes.
     private func passOn(
-        _ direction: Direction, _ bytes: UnsafeRawBufferPointer, _ sink: inout Side, _ flow: inout Flow
+        _ direction: Direction, _ bytes: UnsafeRawBufferPointer, _ sink: inout Side, _ flow: inout Flow,
+        endFollows: Bool
     ) -> Bool {
         if let onRead = route.hooks.onRead {
             let event = ReadEvent(
@@ -120,7 +135,7 @@ extension TCPConnection {
             case .close: return false
             }
         }
-        switch unsafe sink.send(bytes) {
+        switch unsafe sink.send(bytes, more: endFollows) {
         case .bytes(let count):
             if count == bytes.count { return true }
             unsafe core.slabs.append(UnsafeRawBufferPointer(rebasing: bytes[count...]), to: &flow.backlog)
@@ -140,7 +155,7 @@ extension TCPConnection {
         guard sink.isWritable, !sink.isBroken else { return false }
         while !flow.backlog.isEmpty {
             let front = unsafe core.slabs.front(of: flow.backlog)
-            switch unsafe sink.send(front) {
+            switch unsafe sink.send(front, more: false) {
             case .bytes(let count):
                 core.slabs.dropFront(count, of: &flow.backlog)
                 core.slabsWereFreed()

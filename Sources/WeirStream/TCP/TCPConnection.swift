@@ -111,6 +111,8 @@ final class TCPConnection: EventHandler {
                 upstream.note(events)
             }
             relay()
+            // Deferred: a turn has passed since the dial, and no data has come that the handshake could go with.
+            if events.isEmpty { upstream.finishHandshake() }
         }
     }
 

@@ -6,10 +6,17 @@ final class TCPListener: EventHandler, DrainingStream {
     let core: WorkerCore
     let serving: StreamServing
     /// What new connections follow.
-    var route: StreamRoute<TCPSettings>
+    var route: StreamRoute<TCPSettings> {
+        didSet {
+            if route.settings != oldValue.settings { socket?.setListenerOptions(route.settings) }
+        }
+    }
     private var socket: Socket?
     private var token: EventToken?
     private var connections: ContiguousArray<TCPConnection> = []
+    private var acceptedCount = 0
+    /// How many connections the next event is likely to bring.
+    private var expected = 1
     private var isPaused = false
     /// Whether the worker will say when a connection has ended.
     private var isQueuedForResume = false
@@ -51,12 +58,20 @@ final class TCPListener: EventHandler, DrainingStream {
         if isPaused {
             resume()
         } else if !events.isEmpty {
-            accept(atMost: WorkerCore.acceptsPerTurn)
+            acceptBatch()
         }
     }
 
+    /// Accepts about as many as came the last time. Level-triggered: whoever still waits shows in the next turn, and a
+    /// call that finds nobody is saved.
+    private func acceptBatch() {
+        let limit = min(expected, WorkerCore.acceptsPerTurn)
+        let before = acceptedCount
+        let isMore = accept(atMost: limit)
+        expected = isMore ? limit * 2 : max(1, acceptedCount - before)
+    }
+
     /// Accepts until nobody waits, or something runs out. Returns whether somebody may still wait.
-    @discardableResult
     private func accept(atMost limit: Int) -> Bool {
         for _ in 0..<limit {
             guard socket != nil else { return false }
@@ -66,6 +81,7 @@ final class TCPListener: EventHandler, DrainingStream {
             }
             switch socket!.accept() {
             case .accepted(let client, let address):
+                acceptedCount += 1
                 place(client, address)
             case .wouldBlock:
                 core.budget.giveConnection()
