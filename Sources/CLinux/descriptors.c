@@ -41,6 +41,23 @@ int64_t weir_write(int fd, const void *buffer, size_t length) {
     return n;
 }
 
+int weir_pipe(int *read_end, int *write_end, int capacity) {
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) return -errno;
+    *read_end = ends[0];
+    *write_end = ends[1];
+    // The system may refuse a user more (pipe(7)); then it keeps what it has.
+    fcntl(ends[1], F_SETPIPE_SZ, capacity);
+    int size = fcntl(ends[1], F_GETPIPE_SZ);
+    return size < 0 ? 65536 : size;
+}
+
+int64_t weir_splice(int from, int to, size_t length) {
+    int64_t n;
+    RETRY(n, splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+    return n;
+}
+
 int weir_open_read(const char *path) {
     int fd;
     RETRY(fd, open(path, O_RDONLY | O_CLOEXEC));

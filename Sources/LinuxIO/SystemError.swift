@@ -5,8 +5,8 @@ public struct SystemError: Error, Equatable, Hashable, Sendable, CustomStringCon
     /// The calls of this module, by the name of their man page.
     public enum Operation: String, Sendable {
         case accept, bind, close, connect, dial, epollCreate = "epoll_create", epollControl = "epoll_ctl"
-        case epollWait = "epoll_wait", eventFD = "eventfd", inotify, listen, open, read, receive = "recv"
-        case resourceLimit = "setrlimit", send, shutdown, socket, socketName = "getsockname"
+        case epollWait = "epoll_wait", eventFD = "eventfd", inotify, listen, open, pipe, read, receive = "recv"
+        case resourceLimit = "setrlimit", send, shutdown, socket, splice, socketName = "getsockname"
         case socketOption = "setsockopt", write, thread = "pthread_create", interfaces = "getifaddrs"
     }
 

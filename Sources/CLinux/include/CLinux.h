@@ -30,6 +30,10 @@ int weir_eventfd_signal(int fd);
 int weir_eventfd_drain(int fd);
 int64_t weir_read(int fd, void *buffer, size_t length);
 int64_t weir_write(int fd, const void *buffer, size_t length);
+/// A nonblocking pipe of about `capacity` bytes; returns how many it really holds.
+int weir_pipe(int *read_end, int *write_end, int capacity);
+/// splice(2) between a pipe and a socket, without waiting.
+int64_t weir_splice(int from, int to, size_t length);
 int weir_open_read(const char *path);
 
 // epoll ---------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ import Synchronization
 ///   configuration files, a reload;
 /// - *listeners* take what they need at start and reload, at most a quarter;
 /// - the rest carries *traffic*: a TCP connection takes 2, a UDP session 1. UDP may use at most nine tenths of it, so
-///   that a flood of sources cannot keep TCP out.
+///   that a flood of sources cannot keep TCP out;
+/// - *pipes* for bulk transfers (2 each) come out of the traffic's part, as long as an eighth of that is free.
 final class DescriptorBudget: Sendable {
     private let traffic: Int
     private let datagrams: Int
@@ -64,6 +65,14 @@ final class DescriptorBudget: Sendable {
         usedByDatagrams.subtract(1, ordering: .relaxed)
         used.subtract(1, ordering: .relaxed)
     }
+
+    /// Whether little is left: what is only for speed must make room.
+    var isTight: Bool { used.load(ordering: .relaxed) > traffic / 8 * 7 }
+
+    /// Takes both descriptors of a pipe, where there are plenty.
+    func takePipe() -> Bool { !isTight && take(2) }
+
+    func givePipe() { used.subtract(2, ordering: .relaxed) }
 
     /// Takes descriptors for listeners: `wanted` (one a worker) while that leaves enough, else one.
     func takeListeners(wanted: Int) -> Int {

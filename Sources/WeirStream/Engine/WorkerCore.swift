@@ -8,6 +8,7 @@ import LinuxIO
     let budget: DescriptorBudget
     let load: WorkerLoad
     let slabs: SlabPool
+    let pipes: PipePool
     /// Filled and emptied within one call: nothing in it survives a turn.
     let readBuffer: UnsafeMutableRawBufferPointer
     let inbox = DatagramInbox(capacity: WorkerCore.datagramsPerBatch)
@@ -56,6 +57,7 @@ import LinuxIO
         load = loads[index]
         loop = try EventLoop(wokenBy: threads[index], clock: clock)
         slabs = SlabPool(bytes: bufferMemory)
+        pipes = PipePool(budget: budget)
         unsafe readBuffer = .allocate(byteCount: Self.readBufferSize, alignment: 4096)
         load.lastTurn.store(loop.now, ordering: .relaxed)
         sessionsInBatch.reserveCapacity(Self.datagramsPerBatch)

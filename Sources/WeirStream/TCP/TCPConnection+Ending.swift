@@ -38,8 +38,8 @@ extension TCPConnection {
     func settle() {
         guard phase == .relaying || phase == .flushing else { return }
         // A side that has ended, or whose bytes nobody takes, is not read: its break must be asked for.
-        if client.hasError, ingress.isSourceAtEnd || !ingress.backlog.isEmpty { noteError(&client, isClient: true) }
-        if upstream.hasError, egress.isSourceAtEnd || !egress.backlog.isEmpty { noteError(&upstream, isClient: false) }
+        if client.hasError, ingress.isSourceAtEnd || !ingress.keepsNothing { noteError(&client, isClient: true) }
+        if upstream.hasError, egress.isSourceAtEnd || !egress.keepsNothing { noteError(&upstream, isClient: false) }
         if client.isBroken || upstream.isBroken {
             settleBroken()
         } else if ingress.isFinished, egress.isFinished {
@@ -63,7 +63,7 @@ extension TCPConnection {
         if isClientBroken { discard(&egress, .egress) } else { discard(&ingress, .ingress) }
         let (isAtEnd, isEmpty) =
             isClientBroken
-            ? (ingress.isSourceAtEnd, ingress.backlog.isEmpty) : (egress.isSourceAtEnd, egress.backlog.isEmpty)
+            ? (ingress.isSourceAtEnd, ingress.keepsNothing) : (egress.isSourceAtEnd, egress.keepsNothing)
         // A reset throws away what the kernel has not delivered yet: wait for that, too.
         if isAtEnd, isEmpty, isClientBroken ? upstream.isAcknowledged : client.isAcknowledged {
             end(reason, withReset: true)
@@ -92,7 +92,7 @@ extension TCPConnection {
         guard phase == .flushing, let flushing else { return }
         let isClientBroken = client.isBroken
         let unacknowledged = isClientBroken ? upstream.unacknowledgedBytes : client.unacknowledgedBytes
-        let owed = unacknowledged + (isClientBroken ? ingress.backlog.count : egress.backlog.count)
+        let owed = unacknowledged + (isClientBroken ? ingress.keptBytes : egress.keptBytes)
         let now = core.loop.now
         // While more is read for it, what it is owed does not fall: bytes that moved are progress, too.
         if owed < flushing.owed || lastActivity > flushing.lastProgress {
@@ -191,9 +191,14 @@ extension TCPConnection {
 
     /// What was read and cannot be delivered any more is counted.
     private func discard(_ flow: inout Flow, _ direction: Direction) {
-        guard !flow.backlog.isEmpty else { return }
-        let count = core.slabs.clear(&flow.backlog)
+        guard !flow.keepsNothing else { return }
+        var count = core.slabs.clear(&flow.backlog)
         core.slabsWereFreed()
+        if let pipe = flow.pipe {
+            count += pipe.count
+            flow.pipe = nil
+            core.pipes.give(pipe)
+        }
         route.observer?.discarded(context, direction: direction, byteCount: count)
     }
 }

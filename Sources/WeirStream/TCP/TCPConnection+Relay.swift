@@ -47,6 +47,9 @@ extension TCPConnection {
             if !flow.backlog.isEmpty {
                 guard writeBacklog(direction, &sink, &flow) else { return .done }
             }
+            if let pipe = flow.pipe {
+                guard drain(pipe, direction, &sink, &flow) else { return .done }
+            }
             if flow.isSourceAtEnd {
                 // A source that broke did not end: its FIN is not ours to invent.
                 if !flow.isFinished, !source.isBroken, !sink.isBroken {
@@ -60,6 +63,14 @@ extension TCPConnection {
             guard budget > 0 else {
                 core.loop.defer(token.with(lane: Self.clientLane))
                 return .done
+            }
+            if flow.pace.isBulk, let pipe = core.pipes.take() {
+                switch splice(through: pipe, direction, &source, &sink, &flow) {
+                case .moved(let count): budget -= count
+                case .closedByHook(let count): return .closedByHook(discarded: count)
+                case .notPossible: flow.pace.forbidBulk()
+                }
+                continue
             }
             let limit = readLimit
             guard limit > 0 else {
@@ -80,7 +91,7 @@ extension TCPConnection {
                 // The end follows at once, and goes in the same segment.
                 guard unsafe passOn(direction, bytes, &sink, &flow, endFollows: isLastRead)
                 else { return .closedByHook(discarded: count) }
-                if isLastRead { ended(direction, &source, &flow) }
+                if isLastRead { ended(direction, &source, &flow) } else { flow.pace.noteRead(count, limit: limit) }
             case .wouldBlock:
                 source.isReadable = false
             case .endOfStream:
@@ -94,12 +105,12 @@ extension TCPConnection {
     }
 
     /// The first bytes of a direction are about to be counted.
-    private func firstBytes(_ direction: Direction) {
+    func firstBytes(_ direction: Direction) {
         guard ingress.byteCount == 0, egress.byteCount == 0, let upstreamIndex else { return }
         route.upstreams[upstreamIndex].opening.spoke(direction)
     }
 
-    private func ended(_ direction: Direction, _ source: inout Side, _ flow: inout Flow) {
+    func ended(_ direction: Direction, _ source: inout Side, _ flow: inout Flow) {
         // The end is a word of the peer's, too: the silence that a half-closed connection may keep begins here.
         lastActivity = core.loop.now
         flow.isSourceAtEnd = true
@@ -120,21 +131,25 @@ extension TCPConnection {
         core.resumeWhenSlabsAreFree(token)
     }
 
+    /// Asks the hook about bytes that were read. False where it closes.
+    func mayPass(_ count: Int, _ direction: Direction, _ flow: inout Flow) -> Bool {
+        guard let onRead = route.hooks.onRead else { return true }
+        switch onRead(ReadEvent(context: context, direction: direction, byteCount: count, readCount: 1)) {
+        case .forward: return true
+        case .pause(let time):
+            throttle(direction, time, &flow)
+            return true
+        case .close: return false
+        }
+    }
+
     /// Hands bytes to the hook and writes them through; what the sink does not take is kept. False where the hook
     /// closes.
     private func passOn(
         _ direction: Direction, _ bytes: UnsafeRawBufferPointer, _ sink: inout Side, _ flow: inout Flow,
         endFollows: Bool
     ) -> Bool {
-        if let onRead = route.hooks.onRead {
-            let event = ReadEvent(
-                context: context, direction: direction, byteCount: bytes.count, readCount: 1)
-            switch onRead(event) {
-            case .forward: break
-            case .pause(let time): throttle(direction, time, &flow)
-            case .close: return false
-            }
-        }
+        guard mayPass(bytes.count, direction, &flow) else { return false }
         switch unsafe sink.send(bytes, more: endFollows) {
         case .bytes(let count):
             if count == bytes.count { return true }
@@ -177,7 +192,7 @@ extension TCPConnection {
     }
 
     /// The first break names the reason; whatever the side sent before it is still read.
-    private func broke(_ side: inout Side, isClient: Bool, _ error: SystemError) {
+    func broke(_ side: inout Side, isClient: Bool, _ error: SystemError) {
         side.isBroken = true
         side.sawEnd = true
         side.isReadable = true
@@ -193,7 +208,7 @@ extension TCPConnection {
 
     // MARK: Throttling
 
-    private func throttle(_ direction: Direction, _ time: Duration, _ flow: inout Flow) {
+    func throttle(_ direction: Direction, _ time: Duration, _ flow: inout Flow) {
         flow.isThrottled = true
         let lane = direction == .ingress ? TimerLane.ingressPause : TimerLane.egressPause
         _ = core.loop.schedule(after: time.clampedNanoseconds, token: token.with(lane: lane))

@@ -1,0 +1,47 @@
+import LinuxIO
+
+/// The pipes that a worker's bulk transfers go through. A connection has one only while bytes are in it, so a few serve
+/// many; one that ends with bytes in it is closed and never used again.
+final class PipePool {
+    private let budget: DescriptorBudget
+    private var idle: [Pipe] = []
+    private var open = 0
+
+    /// What one pipe is asked to hold, in bytes.
+    static let pipeSize = 256 << 10
+    /// At most so many on a worker; further transfers are copied.
+    static let mostPipes = 256
+
+    init(budget: DescriptorBudget) {
+        self.budget = budget
+    }
+
+    deinit {
+        for _ in 0..<open { budget.givePipe() }
+    }
+
+    /// An empty pipe; nil where no more may be opened now.
+    func take() -> Pipe? {
+        if let pipe = idle.popLast() { return pipe }
+        guard open < Self.mostPipes, budget.takePipe() else { return nil }
+        do {
+            let pipe = try Pipe(capacity: Self.pipeSize)
+            open += 1
+            return pipe
+        } catch {
+            // Out of descriptors or of memory for pipes: copying needs neither.
+            budget.givePipe()
+            return nil
+        }
+    }
+
+    /// Takes a pipe back. One with bytes in it is closed, and so is one whose descriptors others may need.
+    func give(_ pipe: Pipe) {
+        if pipe.count == 0, !budget.isTight {
+            idle.append(pipe)
+        } else {
+            open -= 1
+            budget.givePipe()
+        }
+    }
+}
