@@ -33,6 +33,7 @@ static const struct {
     [WEIR_OPTION_V6_ONLY] = {IPPROTO_IPV6, IPV6_V6ONLY},
     [WEIR_OPTION_NO_DELAY] = {IPPROTO_TCP, TCP_NODELAY},
     [WEIR_OPTION_QUICK_ACK] = {IPPROTO_TCP, TCP_QUICKACK},
+    [WEIR_OPTION_DEFER_ACCEPT] = {IPPROTO_TCP, TCP_DEFER_ACCEPT},
     [WEIR_OPTION_KEEPALIVE] = {SOL_SOCKET, SO_KEEPALIVE},
     [WEIR_OPTION_KEEPALIVE_IDLE] = {IPPROTO_TCP, TCP_KEEPIDLE},
     [WEIR_OPTION_KEEPALIVE_INTERVAL] = {IPPROTO_TCP, TCP_KEEPINTVL},
@@ -143,6 +144,18 @@ int weir_peek(int fd) {
     char byte;
     int n;
     RETRY(n, (int)recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT));
+    return n;
+}
+
+int64_t weir_receive_copy(int fd, void *buffer, size_t length) {
+    int64_t n;
+    RETRY(n, recv(fd, buffer, length, MSG_PEEK));
+    return n;
+}
+
+int64_t weir_discard(int fd, size_t length) {
+    int64_t n;
+    RETRY(n, recv(fd, NULL, length, MSG_TRUNC));
     return n;
 }
 

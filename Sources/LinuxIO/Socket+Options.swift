@@ -11,8 +11,11 @@ extension Socket {
         case ipv6Only
         /// `TCP_NODELAY`: no waiting for more data; inherited from a listener.
         case noDelay
-        /// `TCP_QUICKACK`: on sends a due ACK now; off lets it wait for data to go with, the handshake's included.
+        /// `TCP_QUICKACK`: sends an ACK that is due now.
         case quickAcknowledge
+        /// `TCP_DEFER_ACCEPT`: on a listener, seconds to wait for data before a connection can be accepted; on a socket that
+        /// connects, the ACK that ends the handshake waits for data to go with, for at most 200 ms.
+        case deferAccept
         /// `SO_KEEPALIVE`: ask a silent peer; inherited from a listener.
         case keepalive
         /// `TCP_KEEPIDLE`, seconds of silence before the first probe.
@@ -43,6 +46,7 @@ extension Socket {
             case .ipv6Only: WEIR_OPTION_V6_ONLY
             case .noDelay: WEIR_OPTION_NO_DELAY
             case .quickAcknowledge: WEIR_OPTION_QUICK_ACK
+            case .deferAccept: WEIR_OPTION_DEFER_ACCEPT
             case .keepalive: WEIR_OPTION_KEEPALIVE
             case .keepaliveIdle: WEIR_OPTION_KEEPALIVE_IDLE
             case .keepaliveInterval: WEIR_OPTION_KEEPALIVE_INTERVAL

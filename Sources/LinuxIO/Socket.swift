@@ -145,7 +145,20 @@ public struct Socket: ~Copyable, Sendable {
 
     /// recv(2) into `buffer`, which must not be empty.
     public borrowing func receive(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
-        let result = unsafe weir_receive(number, buffer.baseAddress, buffer.count)
+        Self.readResult(unsafe weir_receive(number, buffer.baseAddress, buffer.count))
+    }
+
+    /// recv(2) that leaves the bytes in the socket: the next read brings them again.
+    public borrowing func receiveCopy(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
+        Self.readResult(unsafe weir_receive_copy(number, buffer.baseAddress, buffer.count))
+    }
+
+    /// Takes `count` bytes that ``receiveCopy(into:)`` has shown out of the socket.
+    public borrowing func discard(_ count: Int) -> ReadResult {
+        Self.readResult(weir_discard(number, count))
+    }
+
+    private static func readResult(_ result: Int64) -> ReadResult {
         if result > 0 { return .bytes(Int(result)) }
         if result == 0 { return .endOfStream }
         return result == -Int64(EAGAIN) ? .wouldBlock : .failed(SystemError(.receive, CInt(-result)))

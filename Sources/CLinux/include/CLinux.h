@@ -54,6 +54,7 @@ enum weir_option {
     WEIR_OPTION_V6_ONLY,
     WEIR_OPTION_NO_DELAY,
     WEIR_OPTION_QUICK_ACK,
+    WEIR_OPTION_DEFER_ACCEPT,
     WEIR_OPTION_KEEPALIVE,
     WEIR_OPTION_KEEPALIVE_IDLE,
     WEIR_OPTION_KEEPALIVE_INTERVAL,
@@ -86,6 +87,10 @@ int weir_peer_address(int fd, weir_address *address);
 int64_t weir_receive(int fd, void *buffer, size_t length);
 /// Looks whether there is something to read, and takes nothing: 1, 0 at the end, or a negated errno (recv(2)).
 int weir_peek(int fd);
+/// Like weir_receive, and leaves the bytes where they are (MSG_PEEK, recv(2)).
+int64_t weir_receive_copy(int fd, void *buffer, size_t length);
+/// Takes bytes out of a TCP socket without copying them (MSG_TRUNC, tcp(7)).
+int64_t weir_discard(int fd, size_t length);
 /// With `more`, the kernel waits for what follows before it fills a segment (MSG_MORE, send(2)).
 int64_t weir_send(int fd, const void *buffer, size_t length, int more);
 /// Datagrams that the socket dropped since it was opened, modulo 2^31 (SO_MEMINFO, sock_diag(7)).

@@ -26,9 +26,6 @@
     /// Bytes that can still be kept, counted in whole slabs.
     var availableBytes: Int { (capacity - inUse) * Self.slabSize }
 
-    /// Whether half of the pool or more is in use.
-    var isHalfUsed: Bool { inUse * 2 >= capacity }
-
     /// Keeps `bytes` at the end of `backlog`. The caller read no more than ``availableBytes``.
     func append(_ bytes: UnsafeRawBufferPointer, to backlog: inout Backlog) {
         var rest = unsafe bytes

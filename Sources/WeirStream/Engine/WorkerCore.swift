@@ -23,9 +23,6 @@ import LinuxIO
     private let threads: [EventLoopThread]
     private var nextIdentifier: UInt64 = 0
     private var pausedListeners: [EventToken] = []
-    private var slabWaiters: [EventToken] = []
-    /// Counts the wakes, so that a connection waits for each at most once.
-    private(set) var slabWakes: UInt64 = 1
     /// Bytes in the queues of sessions that are not ready, over all of them.
     var queuedDatagramBytes = 0
     static let mostQueuedDatagramBytes = 16 << 20
@@ -142,11 +139,6 @@ import LinuxIO
         pausedListeners.append(token)
     }
 
-    /// Calls `token`'s owner when kept bytes were given back.
-    func resumeWhenSlabsAreFree(_ token: EventToken) {
-        slabWaiters.append(token)
-    }
-
     /// Whether connections live for less than a second: as many end in one as are open (Little's law).
     private func isChurning(_ open: Int) -> Bool {
         if loop.now - endingsSince >= Self.endingsPeriod {
@@ -163,12 +155,6 @@ import LinuxIO
         budget.giveConnection()
         load.connections.subtract(1, ordering: .relaxed)
         wake(&pausedListeners)
-    }
-
-    func slabsWereFreed() {
-        if slabWaiters.isEmpty || slabs.availableBytes == 0 { return }
-        slabWakes += 1
-        wake(&slabWaiters)
     }
 
     private func wake(_ tokens: inout [EventToken]) {

@@ -59,7 +59,7 @@ final class Dial {
         nextLane += 1
         do throws(SystemError) {
             let socket = try Socket(.stream, family: Socket.family(of: address))
-            if waitsForData { socket.setIfPossible(.quickAcknowledge, 0) }
+            if waitsForData { socket.setIfPossible(.deferAccept, 1) }
             socket.setUserTimeout(settings)
             let result = socket.connect(to: address)
             if case .failed(let error) = result { throw error }

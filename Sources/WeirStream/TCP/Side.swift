@@ -57,10 +57,24 @@ struct Side: ~Copyable {
         return unsafe socket!.receive(into: buffer)
     }
 
+    /// See ``Socket/receiveCopy(into:)``.
+    func receiveCopy(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
+        guard socket != nil else { return .wouldBlock }
+        return unsafe socket!.receiveCopy(into: buffer)
+    }
+
+    /// Takes `count` bytes that ``receiveCopy(into:)`` has shown. Fewer are gone where the connection broke meanwhile.
+    func discard(_ count: Int) {
+        var rest = count
+        while rest > 0, let result = socket?.discard(rest), case .bytes(let taken) = result { rest -= taken }
+    }
+
     mutating func send(_ bytes: UnsafeRawBufferPointer, more: Bool) -> WriteResult {
         guard socket != nil else { return .wouldBlock }
         if postpones { startSending(bytes.count) }
-        return unsafe socket!.send(bytes, more: more)
+        let result = unsafe socket!.send(bytes, more: more)
+        finishHandshake()
+        return result
     }
 
     /// See ``Pipe/fill(from:limit:)``.
@@ -73,12 +87,13 @@ struct Side: ~Copyable {
     mutating func drain(_ pipe: Pipe) -> WriteResult {
         guard socket != nil else { return .wouldBlock }
         if postpones { startSending(pipe.count) }
-        return pipe.drain(to: socket!)
+        let result = pipe.drain(to: socket!)
+        finishHandshake()
+        return result
     }
 
     /// A first short write leaves at once whether or not Nagle's algorithm is on: `TCP_NODELAY` is for the next one.
     private mutating func startSending(_ count: Int) {
-        owesHandshake = false
         if isFirstWrite, count < Self.longWrite {
             isFirstWrite = false
             return
@@ -87,16 +102,13 @@ struct Side: ~Copyable {
         socket?.setIfPossible(.noDelay, 1)
     }
 
-    /// Sends the ACK that ends the handshake where no data has gone with it.
+    /// Sends the ACK that ends the handshake where no data has gone with it. In either case the kernel takes the waiting
+    /// for a conversation in which ACKs may be late: an upstream that writes its answer in two pieces, with Nagle's
+    /// algorithm on, would then stand for 40 ms. This says that they may not.
     mutating func finishHandshake() {
         guard owesHandshake else { return }
         owesHandshake = false
         socket?.setIfPossible(.quickAcknowledge, 1)
-    }
-
-    /// Sends what a write with `more` held back.
-    mutating func push() {
-        socket?.setIfPossible(.noDelay, 1)
     }
 
     /// The pending error, which this takes away.
@@ -130,6 +142,8 @@ struct Flow {
     var backlog = Backlog()
     /// The same for spliced bytes: only while there are some.
     var pipe: Pipe?
+    /// The same for bytes that were shown to the hook, and counted, and wait in the source's socket.
+    var announced: Int32 = 0
     /// How its bytes move, and for how long they have suggested the other way.
     var pace = Pace()
     /// The source will send no more.
@@ -140,8 +154,8 @@ struct Flow {
     var isThrottled = false
 
     /// Bytes read, and not yet taken by the sink.
-    var keptBytes: Int { backlog.count + (pipe?.count ?? 0) }
-    var keepsNothing: Bool { backlog.isEmpty && pipe == nil }
+    var keptBytes: Int { backlog.count + (pipe?.count ?? 0) + Int(announced) }
+    var keepsNothing: Bool { backlog.isEmpty && pipe == nil && announced == 0 }
 }
 
 /// Whether a direction's bytes are copied or spliced. Splicing costs a call more for each piece, and saves two copies: it

@@ -193,7 +193,8 @@ extension TCPConnection {
     private func discard(_ flow: inout Flow, _ direction: Direction) {
         guard !flow.keepsNothing else { return }
         var count = core.slabs.clear(&flow.backlog)
-        core.slabsWereFreed()
+        count += Int(flow.announced)
+        flow.announced = 0
         if let pipe = flow.pipe {
             count += pipe.count
             flow.pipe = nil

@@ -73,9 +73,13 @@ extension TCPConnection {
                 continue
             }
             let limit = readLimit
-            guard limit > 0 else {
-                waitForSlabs()
-                return .done
+            if limit == 0 || flow.announced > 0 {
+                switch passWithoutKeeping(direction, &source, &sink, &flow) {
+                case .moved(let count): budget -= count
+                case .sinkIsFull: return .done
+                case .closedByHook(let count): return .closedByHook(discarded: count)
+                }
+                continue
             }
             let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: core.readBuffer[..<limit])
             switch unsafe source.receive(into: buffer) {
@@ -118,17 +122,9 @@ extension TCPConnection {
         if firstEnd == nil { firstEnd = direction }
     }
 
-    /// Where half of the pool is in use, a read brings no more than one slab: a few readers that stopped must not take
-    /// what the others need.
+    /// What could be kept, should the sink take nothing of it.
     private var readLimit: Int {
-        let largest = core.slabs.isHalfUsed ? SlabPool.slabSize : WorkerCore.readBufferSize
-        return min(largest, core.slabs.availableBytes, max(1, route.hooks.largestRead ?? .max))
-    }
-
-    private func waitForSlabs() {
-        if slabWait == core.slabWakes { return }
-        slabWait = core.slabWakes
-        core.resumeWhenSlabsAreFree(token)
+        min(WorkerCore.readBufferSize, core.slabs.availableBytes, max(1, route.hooks.largestRead ?? .max))
     }
 
     /// Asks the hook about bytes that were read. False where it closes.
@@ -173,7 +169,6 @@ extension TCPConnection {
             switch unsafe sink.send(front, more: false) {
             case .bytes(let count):
                 core.slabs.dropFront(count, of: &flow.backlog)
-                core.slabsWereFreed()
                 lastActivity = core.loop.now
                 if count < front.count {
                     sink.isWritable = false

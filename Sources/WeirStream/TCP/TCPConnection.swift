@@ -47,8 +47,6 @@ final class TCPConnection: EventHandler {
 
     /// The coarse time of the last byte moved.
     @safe @exclusivity(unchecked) var lastActivity: UInt64
-    /// The wake of the slab pool that it waits for already.
-    var slabWait: UInt64 = 0
     let openedAt: UInt64
     /// Deadline of the hook, of the dial, or of silence, whichever the phase has.
     var mainTimer = TimerWheel.Identifier.none
