@@ -1,30 +1,13 @@
 import LinuxIO
 
-/// Who has spoken first on the connections to an upstream so far: whether the ACK that ends a handshake may wait for the
-/// client's first bytes and go with them, which saves every connection a packet.
-///
-/// An upstream that speaks first is reached by that ACK, so one connection on which it did settles it for good.
-struct Opening {
-    private var clientFirst = 0
-    private(set) var isUpstreamFirst = false
-    private static let enough = 16
-
-    /// Whether the ACK may wait for as long as the kernel allows, 200 ms.
-    var isClientFirst: Bool { !isUpstreamFirst && clientFirst >= Self.enough }
-
-    mutating func spoke(_ direction: Direction) {
-        if direction == .egress { isUpstreamFirst = true } else if clientFirst < Self.enough { clientFirst += 1 }
-    }
-}
-
 /// One upstream of a route as a worker knows it: what its name gave, and who waits for that. Confined to the worker.
 final class UpstreamState {
     let upstream: Upstream
     private(set) var answer: NameAnswer
     /// Counts the answers that differed, so that a session can see that its address may have left.
     private(set) var epoch = 0
-    /// Who speaks first on connections to it.
-    var opening = Opening()
+    /// How connections to it have gone.
+    var manners = Manners()
     private var waiting: [EventToken] = []
     private var lastRefresh: UInt64 = 0
     private static let refreshEvery: UInt64 = 1_000_000_000

@@ -22,6 +22,8 @@ struct Side: ~Copyable {
     private var isFirstWrite = true
     /// Whether the handshake's ACK still waits for data to go with.
     private var owesHandshake = false
+    /// Whether the ACK of the answer may wait for ours to its end.
+    private var expectsSingleAnswer = false
 
     /// From this length on a first write may end in a segment that Nagle's algorithm would hold back (RFC 896).
     private static let longWrite = 1024
@@ -30,11 +32,12 @@ struct Side: ~Copyable {
         self.socket = socket
     }
 
-    /// A socket that we connected. `owesHandshake` says that its handshake's ACK waits for data.
-    init(dialled socket: consuming Socket, owesHandshake: Bool) {
+    /// A socket that we connected, to an upstream of these manners. Unless it speaks first the handshake's ACK waits.
+    init(dialled socket: consuming Socket, manners: Manners) {
         self.socket = consume socket
         postpones = true
-        self.owesHandshake = owesHandshake
+        owesHandshake = !manners.isUpstreamFirst
+        expectsSingleAnswer = manners.givesSingleAnswers
     }
 
     mutating func note(_ events: EventSet) {
@@ -73,7 +76,7 @@ struct Side: ~Copyable {
         guard socket != nil else { return .wouldBlock }
         if postpones { startSending(bytes.count) }
         let result = unsafe socket!.send(bytes, more: more)
-        finishHandshake()
+        if owesHandshake { handshakeLeft() }
         return result
     }
 
@@ -88,7 +91,7 @@ struct Side: ~Copyable {
         guard socket != nil else { return .wouldBlock }
         if postpones { startSending(pipe.count) }
         let result = pipe.drain(to: socket!)
-        finishHandshake()
+        if owesHandshake { handshakeLeft() }
         return result
     }
 
@@ -102,13 +105,25 @@ struct Side: ~Copyable {
         socket?.setIfPossible(.noDelay, 1)
     }
 
-    /// Sends the ACK that ends the handshake where no data has gone with it. In either case the kernel takes the waiting
-    /// for a conversation in which ACKs may be late: an upstream that writes its answer in two pieces, with Nagle's
-    /// algorithm on, would then stand for 40 ms. This says that they may not.
+    /// A write has taken the handshake's ACK along. The kernel takes the wait for a conversation in which ACKs may be late;
+    /// an upstream that writes its answer in two pieces with Nagle's algorithm on would then stand for 40 ms.
+    private mutating func handshakeLeft() {
+        owesHandshake = false
+        if !expectsSingleAnswer { socket?.setIfPossible(.quickAcknowledge, 1) }
+    }
+
+    /// Sends the ACK that ends the handshake where no data has gone with it.
     mutating func finishHandshake() {
         guard owesHandshake else { return }
         owesHandshake = false
+        expectsSingleAnswer = false
         socket?.setIfPossible(.quickAcknowledge, 1)
+    }
+
+    /// The first read of the answer came. What was expected to be all of it is acknowledged at once where more follows.
+    mutating func answered(withEnd: Bool) {
+        if expectsSingleAnswer, !withEnd { socket?.setIfPossible(.quickAcknowledge, 1) }
+        expectsSingleAnswer = false
     }
 
     /// The pending error, which this takes away.

@@ -86,7 +86,7 @@ extension TCPConnection: PreDialing {
     /// Tries addresses until an attempt is under way.
     func startNextAttempt() {
         while let dial, dial.hasMore {
-            let waitsForData = !route.upstreams[dial.upstream].opening.isUpstreamFirst
+            let waitsForData = !route.upstreams[dial.upstream].manners.isUpstreamFirst
             switch dial.startNext(
                 settings: route.settings, waitsForData: waitsForData, loop: core.loop, token: token)
             {
@@ -119,8 +119,8 @@ extension TCPConnection: PreDialing {
         guard let dial else { return }
         core.loop.cancel(&mainTimer)
         upstreamIndex = dial.upstream
-        let opening = route.upstreams[dial.upstream].opening
-        upstream = Side(dialled: socket, owesHandshake: !opening.isUpstreamFirst)
+        let manners = route.upstreams[dial.upstream].manners
+        upstream = Side(dialled: socket, manners: manners)
         upstream.note(events)
         upstreamLane = lane
         context.upstreamAddress = address
@@ -132,7 +132,7 @@ extension TCPConnection: PreDialing {
         armSilenceTimer()
         scheduleUpstreamKeepalive()
         relay()
-        if !opening.isClientFirst { core.loop.defer(token.with(lane: Self.clientLane)) }
+        if !manners.isClientFirst { core.loop.defer(token.with(lane: Self.clientLane)) }
     }
 
     /// Four system calls that a connection which soon ends does not need: made when it has lived for a while. The client's

@@ -20,7 +20,7 @@ extension TCPConnection {
         case .bytes(let count):
             let new = count - before
             if new > 0 {
-                if flow.byteCount == 0 { firstBytes(direction) }
+                if flow.byteCount == 0 { firstBytes(direction, &source, withEnd: false) }
                 flow.byteCount += UInt64(new)
                 lastActivity = core.loop.now
                 guard mayPass(new, direction, &flow) else { return .closedByHook(discarded: new) }

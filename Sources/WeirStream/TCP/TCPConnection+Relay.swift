@@ -88,7 +88,7 @@ extension TCPConnection {
                 if count < limit, !source.sawEnd { source.isReadable = false }
                 let isLastRead = count < limit && source.holdsEverything
                 budget -= count
-                if flow.byteCount == 0 { firstBytes(direction) }
+                if flow.byteCount == 0 { firstBytes(direction, &source, withEnd: isLastRead) }
                 flow.byteCount += UInt64(count)
                 lastActivity = core.loop.now
                 let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
@@ -109,9 +109,16 @@ extension TCPConnection {
     }
 
     /// The first bytes of a direction are about to be counted.
-    func firstBytes(_ direction: Direction) {
-        guard ingress.byteCount == 0, egress.byteCount == 0, let upstreamIndex else { return }
-        route.upstreams[upstreamIndex].opening.spoke(direction)
+    func firstBytes(_ direction: Direction, _ source: inout Side, withEnd: Bool) {
+        guard let upstreamIndex else { return }
+        let state = route.upstreams[upstreamIndex]
+        if !hasSpoken {
+            hasSpoken = true
+            state.manners.spoke(direction)
+        }
+        guard direction == .egress else { return }
+        state.manners.answered(withEnd: withEnd)
+        source.answered(withEnd: withEnd)
     }
 
     func ended(_ direction: Direction, _ source: inout Side, _ flow: inout Flow) {

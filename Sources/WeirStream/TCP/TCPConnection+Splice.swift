@@ -17,7 +17,7 @@ extension TCPConnection {
     ) -> SpliceOutcome {
         switch source.fill(pipe, limit: spliceLimit) {
         case .bytes(let count):
-            if flow.byteCount == 0 { firstBytes(direction) }
+            if flow.byteCount == 0 { firstBytes(direction, &source, withEnd: false) }
             flow.byteCount += UInt64(count)
             lastActivity = core.loop.now
             flow.pace.notePiece(count)

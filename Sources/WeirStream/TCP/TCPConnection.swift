@@ -53,6 +53,8 @@ final class TCPConnection: EventHandler {
     var dial: Dial?
     var preDialTask: Task<Void, Never>?
     var upstreamIndex: Int?
+    /// Whether a byte has come from either side.
+    @safe @exclusivity(unchecked) var hasSpoken = false
     /// The direction that ended first.
     var firstEnd: Direction?
     /// Whether the timer for a half-closed connection was armed.
