@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -21,15 +22,16 @@ extension Integration {
                 let weir = try WeirProcess(routes: .route("lossy", port, to: server.port), launcher: network.launcher)
                 let flows = 4
                 let done = Semaphore()
-                let results = Results()
+                let results = Mutex<[Result<Void, any Error>]>([])
                 for flow in 0..<flows {
                     Thread {
-                        results.add(Result { try Self.exchange(Endpoint("10.84.0.1", port), from: far, flow, size) })
+                        let result = Result { try Self.exchange(Endpoint("10.84.0.1", port), from: far, flow, size) }
+                        results.withLock { $0.append(result) }
                         done.signal()
                     }.start()
                 }
                 for _ in 0..<flows { done.wait() }
-                for result in results.all { try result.get() }
+                for result in results.withLock({ $0 }) { try result.get() }
                 let samples = try weir.scrapeWhenIdle("lossy")
                 #expect(samples.accepted("lossy") == flows)
                 #expect(samples.closed("lossy", "client_eof") == flows)
@@ -37,13 +39,6 @@ extension Integration {
                 #expect(samples.bytes("lossy", "egress") == flows * size)
                 #expect(samples.total("weir_tcp_bytes_discarded_total") == 0)
             }
-        }
-
-        private final class Results: @unchecked Sendable {
-            private let lock = NSLock()
-            private var results: [Result<Void, any Error>] = []
-            func add(_ result: Result<Void, any Error>) { lock.withLock { results.append(result) } }
-            var all: [Result<Void, any Error>] { lock.withLock { results } }
         }
 
         /// Sends a pattern of its own while it reads the echo.

@@ -19,7 +19,6 @@ extension Integration {
                     routes: [
                         String.route("client-gone", toNear, to: server.port, Self.keepalive),
                         .route("upstream-gone", toFar, to: farServer.port, host: "10.83.0.2", Self.keepalive),
-                        .route("patient", try Ports.free(), to: farServer.port, host: "10.83.0.2"),
                     ].joined(separator: "\n"), launcher: network.launcher)
                 let goes = try far.run { try TCPConnection(to: Endpoint("10.83.0.1", toNear)) }
                 let stays = try TCPConnection(to: Endpoint(toFar))

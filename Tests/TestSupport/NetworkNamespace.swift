@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A network of the test's own (network_namespaces(7)), with its loopback interface up. It needs root.
 ///
@@ -10,23 +11,19 @@ package final class NetworkNamespace: Sendable {
     package init() throws {
         // A thread that unshares goes its own way, and ends: no other thread of the test changes its network.
         let done = Semaphore()
-        let made = Made()
-        let thread = Thread {
-            made.result = Result { () throws(SystemFailure) in try Self.make() }
+        let made = Mutex<Result<Int32, SystemFailure>?>(nil)
+        Thread {
+            let result = Result { () throws(SystemFailure) in try Self.make() }
+            made.withLock { $0 = result }
             done.signal()
-        }
-        thread.start()
+        }.start()
         done.wait()
-        descriptor = try made.result.get()
+        // The thread has signalled, so there is a result.
+        descriptor = try made.withLock { $0! }.get()
         try ip("link set lo up")
     }
 
     deinit { close(descriptor) }
-
-    /// Written by one thread before it signals the other, which reads.
-    private final class Made: @unchecked Sendable {
-        var result: Result<Int32, SystemFailure> = .failure(SystemFailure("unshare", code: ENOSYS))
-    }
 
     private static func make() throws(SystemFailure) -> Int32 {
         guard try call("unshare", newNetwork) == 0 else {
