@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 
+import greedy
 import idle_memory
 import proxies
 import scrapes
@@ -19,6 +20,7 @@ from backends import Backends
 from report import Report
 
 OTHER_ROWS = {
+    "greedy": "latency of small echoes beside one iperf3 stream",
     "idle": "memory per idle connection",
     "scrape": "time and size of a scrape at 1,000 routes",
     "calls": "system calls per request (needs strace)",
@@ -89,6 +91,12 @@ def measure_all(arguments, directory, report):
                     row, running, backends, arguments.rounds, arguments.seconds, not arguments.quick, report, is_over
                 ))
         steps = {
+            "greedy": (
+                greedy.TITLE,
+                lambda: greedy.measure(
+                    running, backends, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
             "calls": (tracing.CALLS_TITLE, lambda: tracing.system_calls(running, backends, report)),
             "idle": (idle_memory.TITLE, lambda: idle_memory.measure(kinds, directory, backends, report)),
             "scrape": (scrapes.TITLE, lambda: scrapes.measure(arguments.proxies, directory, backends, report)),
