@@ -70,7 +70,7 @@ extension Integration {
             }
             let lost = samples.total("weir_udp_drops_total", inward.merging(["reason": "kernel_overflow"]) { $1 })
             #expect(samples.total("weir_udp_drops_total", inward) == lost)
-            #expect(lost < sources / 10)
+            #expect(lost < sources / 2)
             // Each source whose datagram was read has opened a session, and all but those in the table made room.
             let opened = samples.total("weir_udp_sessions_opened_total", game)
             let closed = samples.total("weir_udp_sessions_closed_total", game)

@@ -30,18 +30,31 @@ import WeirStream
         }
     }
 
-    @Test func `datagrams longer than the packets of the link pass, both ways`() async throws {
+    /// Who is at the other end of a link, or of a path, with short packets.
+    enum Side: CaseIterable {
+        case client
+        case upstream
+    }
+
+    @Test(arguments: Side.allCases)
+    func `datagrams longer than the packets of the link pass, both ways`(beyond: Side) async throws {
         let home = try NetworkNamespace()
         let far = try NetworkNamespace()
         try NetworkNamespace.connect(home, far)
         for end in [home, far] { try end.ip("link set cable77 mtu 1280") }
-        let upstream = try far.run { try CollectingUpstream(host: "10.77.0.2") }
-        try await withUDP("\(upstream.server.endpoint)", engine: EngineSetup(network: home)) { rig in
-            let client = try home.run { try UDPSocket() }
+        let upstream =
+            beyond == .upstream
+            ? try far.run { try CollectingUpstream(host: "10.77.0.2") } : try home.run { try CollectingUpstream() }
+        try await withUDP(
+            "\(upstream.server.endpoint)", listen: beyond == .client ? "udp://10.77.0.1:0" : "udp://127.0.0.1:0",
+            engine: EngineSetup(network: home)
+        ) { rig in
+            let client = try (beyond == .client ? far : home).run {
+                try UDPSocket(bindingTo: Endpoint(beyond == .client ? "10.77.0.2" : "127.0.0.1", 0))
+            }
             try client.send([1], to: rig.endpoint)
             var wanted = [[UInt8(1)]]
-            _ = try upstream.payloads(atLeast: 1)
-            let session = upstream.datagrams[0].source
+            let session = try upstream.session()
             for run in [
                 DatagramRun("", equal(1_400, 30), [1_399], equal(1_200, 20), [0]),
                 DatagramRun("", equal(1_252, 5), equal(1_253, 5), [1], equal(3_000, 8), [2_999]),
@@ -54,9 +67,7 @@ import WeirStream
                 try rig.whileHeld {
                     for datagram in datagrams { try upstream.server.send(datagram, to: session) }
                 }
-                var got: [[UInt8]] = []
-                while got.count < datagrams.count { got.append(try client.receive().bytes) }
-                expectSame(got, datagrams)
+                expectSame(try datagrams.map { _ in try client.receive().bytes }, datagrams)
             }
             try rig.kill()
             try rig.waitUntilClosed()
@@ -124,6 +135,32 @@ import WeirStream
             expectSame(upstream.payloads, wanted)
             #expect(rig.recorder.dropped(.ingress) == 0)
             #expect(rig.recorder.forwarded(.ingress) == 2 + sent.count)
+            #expect(rig.recorder.count(.opened) == 1)
+        }
+    }
+
+    @Test func `a reply too long for the path to the client costs none of its neighbours`() async throws {
+        let path = try NarrowPath()
+        let upstream = try path.home.run { try CollectingUpstream() }
+        try await withUDP(
+            "\(upstream.server.endpoint)", listen: "udp://10.77.0.1:0", engine: EngineSetup(network: path.home)
+        ) { rig in
+            let client = try path.far.run { try UDPSocket(bindingTo: Endpoint("10.78.0.2", 0)) }
+            try client.send([1], to: rig.endpoint)
+            let session = try upstream.session()
+            let replies = DatagramRun("", equal(100, 31), [1_400], equal(100, 40)).datagrams()
+            try rig.whileHeld { for reply in replies { try upstream.server.send(reply, to: session) } }
+            let short = replies.filter { $0.count == 100 }
+            expectSame(try short.map { _ in try client.receive().bytes }, short)
+            // Lost on the way, and known from then on.
+            try upstream.server.send(replies[31], to: session)
+            expectSame([try client.receive().bytes], [replies[31]])
+            try rig.kill()
+            try rig.waitUntilClosed()
+            #expect(rig.recorder.forwarded(.egress) == replies.count + 1)
+            #expect(rig.recorder.dropped(.egress) == 0)
+            // What a client's path says is nothing that an upstream did.
+            #expect(!rig.recorder.events.contains(.upstreamFailed(.tooBig)))
             #expect(rig.recorder.count(.opened) == 1)
         }
     }

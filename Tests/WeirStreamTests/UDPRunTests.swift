@@ -59,7 +59,7 @@ import WeirStream
         try await withUDP("\(upstream.server.endpoint)") { rig in
             let client = try UDPSocket()
             try client.send([1], to: rig.endpoint)
-            let session = try Self.session(of: upstream)
+            let session = try upstream.session()
             try client.cutSends(into: size)
             try rig.whileHeld {
                 try client.send(Array(pieces.joined()), to: rig.endpoint)
@@ -110,12 +110,6 @@ import WeirStream
         }
     }
 
-    /// From where the session of the first datagram came.
-    private static func session(of upstream: CollectingUpstream) throws -> Endpoint {
-        _ = try upstream.payloads(atLeast: 1)
-        return upstream.datagrams[0].source
-    }
-
     private static func checkIngress(
         _ run: DatagramRun, listen: String = "udp://127.0.0.1:0", host: String = "127.0.0.1",
         upstreamHost: String = "127.0.0.1"
@@ -146,7 +140,7 @@ import WeirStream
             let endpoint = Endpoint(host, rig.stream.localAddress.port)
             let client = try UDPSocket(bindingTo: Endpoint(host, 0))
             try client.send([1, 2], to: endpoint)
-            let session = try Self.session(of: upstream)
+            let session = try upstream.session()
             let run = run.datagrams()
             try rig.whileHeld { for datagram in run { try upstream.server.send(datagram, to: session) } }
             var got: [[UInt8]] = []

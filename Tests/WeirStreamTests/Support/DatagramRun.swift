@@ -76,4 +76,10 @@ final class CollectingUpstream: Sendable {
         try waitUntil("\(count) datagrams reach the upstream; so far \(self.count)") { self.count >= count }
         return payloads
     }
+
+    /// From where the session of the first datagram came.
+    func session() throws -> Endpoint {
+        _ = try payloads(atLeast: 1)
+        return datagrams[0].source
+    }
 }
