@@ -23,6 +23,12 @@ package final class UDPSocket: Sendable {
     /// From now on only datagrams of this peer arrive, and its port unreachable answers become errors here.
     package func connect(to endpoint: Endpoint) throws { try socket.connect(to: endpoint) }
 
+    /// From now on the kernel cuts what is sent into datagrams of this size and a shorter last one (udp(7),
+    /// `UDP_SEGMENT`): to the receiver they come in one piece where it takes such, else one by one.
+    package func cutSends(into size: Int) throws {
+        try socket.set(103, level: Int32(IPPROTO_UDP), to: Int32(size))
+    }
+
     package func setTimeouts(seconds: Int) throws { try socket.setTimeouts(seconds: seconds) }
     package func isReadable(within milliseconds: Int32 = 0) -> Bool { socket.isReadable(within: milliseconds) }
     package func close() { socket.close() }
@@ -80,6 +86,16 @@ package final class UDPServer: Sendable {
     }
 
     deinit { stopped.store(true, ordering: .relaxed) }
+
+    /// Sends something unasked, from the socket that answers.
+    package func send(_ bytes: [UInt8], to endpoint: Endpoint) throws { try socket.send(bytes, to: endpoint) }
+
+    /// As above, in one send that the kernel cuts into datagrams of `size`.
+    package func send(_ bytes: [UInt8], to endpoint: Endpoint, cutInto size: Int) throws {
+        try socket.cutSends(into: size)
+        defer { try? socket.cutSends(into: 0) }
+        try socket.send(bytes, to: endpoint)
+    }
 
     /// Closes the socket, so that the port is dead from now on.
     package func stop() throws {

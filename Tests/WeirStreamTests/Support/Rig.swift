@@ -76,6 +76,8 @@ struct EngineSetup: Sendable {
     var bufferMemory: Int?
     var resolveInterval: Duration?
     var shortestResolveInterval: Duration?
+    /// Where its sockets are: a new thread is in the network of the one that starts it.
+    var network: NetworkNamespace?
 
     func makeEngine() throws -> StreamEngine {
         var options = StreamEngine.Options(workers: workers)
@@ -85,7 +87,13 @@ struct EngineSetup: Sendable {
         if let bufferMemory { options.bufferMemory = bufferMemory }
         if let resolveInterval { options.resolveInterval = resolveInterval }
         if let shortestResolveInterval { options.shortestResolveInterval = shortestResolveInterval }
-        return try StreamEngine(options)
+        guard let network else { return try StreamEngine(options) }
+        return try network.run { try StreamEngine(options) }
+    }
+
+    /// For what must be bound in the engine's network: without one it is bound when it is served.
+    fileprivate func inNetwork(_ bind: () throws -> Void) throws {
+        if let network { try network.run(bind) }
     }
 }
 
@@ -99,6 +107,7 @@ func withTCP(
     let stream = try TCPStream(
         name: "test", listen: ListenAddress(listen), upstreams: upstreams.map { try Upstream($0) },
         settings: settings, engine: engine)
+    try setup.inNetwork { try stream.bind() }
     try await serve(Rig(engine: engine, stream: stream, recorder: Recorder(), clock: setup.clock), hooks, body)
 }
 
@@ -112,6 +121,7 @@ func withUDP(
     let stream = try UDPStream(
         name: "test", listen: ListenAddress(listen), upstreams: upstreams.map { try Upstream($0) },
         settings: settings, engine: engine)
+    try setup.inNetwork { try stream.bind() }
     try await serve(Rig(engine: engine, stream: stream, recorder: Recorder(), clock: setup.clock), hooks, body)
 }
 

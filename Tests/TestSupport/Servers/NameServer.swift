@@ -1,0 +1,193 @@
+import Glibc
+import Synchronization
+
+/// A small DNS server (RFC 1035) on a loopback address of its own, whose answers a test changes and may make wrong.
+/// It needs root, for port 53 and for ``launcher``.
+package final class NameServer: Sendable {
+    package enum Answer: Sendable, Equatable {
+        /// A record for each address of the family that was asked for: none where there is none.
+        case addresses([String], ttl: UInt32 = 60)
+        /// NXDOMAIN.
+        case noSuchName
+        /// SERVFAIL.
+        case failure
+        /// No answer, and none later.
+        case silence
+        /// No answer until the test gives another one.
+        case held
+        /// The flag that says: ask again over TCP, where nobody listens.
+        case truncated
+        /// Fewer bytes than the header promises.
+        case cutShort
+        /// A good answer to another question.
+        case wrongIdentifier
+        /// A good answer that says it is for another name.
+        case wrongQuestion
+        /// A true identifier, and nothing else that makes sense.
+        case noise
+        /// An alias of an alias and so on, which leads nowhere.
+        case aliases(Int)
+        /// An alias of itself.
+        case aliasOfItself
+    }
+
+    private struct State {
+        var answers: [String: Answer] = [:]
+        var asked: [String: Int] = [:]
+        var held: [(Question, Endpoint)] = []
+    }
+
+    private final class Table: Sendable {
+        let state = Mutex(State())
+    }
+
+    private let table: Table
+    private let server: UDPServer
+    private let directory: TemporaryDirectory
+
+    /// Knows no name. Who asks waits `timeout` seconds for an answer, and asks once.
+    package init(timeout: Int = 1) throws {
+        let table = Table()
+        self.table = table
+        server = try Self.bound { datagram in
+            guard let question = Question(datagram.bytes) else { return [] }
+            return table.state.withLock { state in
+                if question.isIPv4 { state.asked[question.name, default: 0] += 1 }
+                let answer = state.answers[question.name] ?? .noSuchName
+                if answer == .held { state.held.append((question, datagram.source)) }
+                return question.reply(answer).map { [$0] } ?? []
+            }
+        }
+        directory = try TemporaryDirectory("names")
+        try directory.write(
+            "resolv.conf", "nameserver \(server.endpoint.host)\noptions timeout:\(timeout) attempts:1\n")
+        try directory.write("nsswitch.conf", "hosts: dns\n")
+    }
+
+    /// Other tests of this machine may have a name server, too.
+    private static func bound(_ handler: @escaping @Sendable (UDPSocket.Datagram) -> [[UInt8]]) throws -> UDPServer {
+        for _ in 0..<20 {
+            let host = "127.77.\(Int.random(in: 0...254)).\(Int.random(in: 1...254))"
+            do { return try UDPServer(host: host, port: 53, handler: handler) } catch let error as SystemFailure {
+                if error.code != EADDRINUSE { throw error }
+            }
+        }
+        throw SystemFailure("find a loopback address with a free port 53", code: EADDRINUSE)
+    }
+
+    package subscript(_ name: String) -> Answer? {
+        get { table.state.withLock { $0.answers[name] } }
+        set {
+            let late = table.state.withLock { state in
+                state.answers[name] = newValue
+                let late = state.held.filter { $0.0.name == name && newValue != .held }
+                state.held.removeAll { $0.0.name == name && newValue != .held }
+                return late
+            }
+            for (question, source) in late {
+                if let reply = question.reply(newValue ?? .noSuchName) { try? server.send(reply, to: source) }
+            }
+        }
+    }
+
+    /// How often the name was asked for; the two families of one look-up count once.
+    package func lookUps(of name: String) -> Int { table.state.withLock { $0.asked[name] ?? 0 } }
+
+    /// Stands before the command of a program that is to ask this server, and is replaced by it: it gives the program
+    /// a view of the files of its own (mount_namespaces(7)), with other settings of the resolver.
+    package var launcher: [String] {
+        let script = """
+            mount --bind '\(directory.file("resolv.conf"))' /etc/resolv.conf &&
+            { [ ! -e /etc/nsswitch.conf ] || mount --bind '\(directory.file("nsswitch.conf"))' /etc/nsswitch.conf; } &&
+            exec "$@"
+            """
+        return ["unshare", "--mount", "sh", "-c", script, "sh"]
+    }
+}
+
+/// A question and what can be said to it.
+private struct Question: Sendable {
+    let name: String
+    let isIPv4: Bool
+    private let identifier: [UInt8]
+    /// The question as it was asked: name, type, class.
+    private let bytes: [UInt8]
+
+    private enum Record {
+        static let a: UInt16 = 1
+        static let alias: UInt16 = 5
+        static let aaaa: UInt16 = 28
+    }
+    /// Points to the name of the question (RFC 1035 section 4.1.4).
+    private static let sameName: [UInt8] = [0xc0, 12]
+
+    init?(_ message: [UInt8]) {
+        guard message.count > 16 else { return nil }
+        var labels: [String] = []
+        var place = 12
+        while place < message.count, message[place] != 0 {
+            let end = place + 1 + Int(message[place])
+            guard end < message.count else { return nil }
+            labels.append(String(decoding: message[place + 1..<end], as: UTF8.self))
+            place = end
+        }
+        guard place + 5 <= message.count else { return nil }
+        let type = UInt16(message[place + 1]) << 8 | UInt16(message[place + 2])
+        guard type == Record.a || type == Record.aaaa else { return nil }
+        name = labels.joined(separator: ".").lowercased()
+        isIPv4 = type == Record.a
+        identifier = Array(message[..<2])
+        bytes = Array(message[12..<place + 5])
+    }
+
+    func reply(_ answer: NameServer.Answer) -> [UInt8]? {
+        switch answer {
+        case .silence, .held: return nil
+        case .addresses(let texts, let ttl): return message(records: records(texts, ttl))
+        case .noSuchName: return message(code: 3)
+        case .failure: return message(code: 2)
+        case .truncated: return message(isTruncated: true)
+        case .cutShort: return message(records: records(["127.0.0.1", "::1"], 60)).dropLast(3)
+        case .wrongIdentifier:
+            let good = message(records: records(["127.0.0.1", "::1"], 60))
+            return good[..<2].map { ~$0 } + good[2...]
+        case .wrongQuestion:
+            var good = message(records: records(["127.0.0.1", "::1"], 60))
+            // The first letter of the name.
+            good[13] = good[13] == 120 ? 121 : 120
+            return good
+        case .noise: return identifier + [0x81, 0x80] + Pattern.bytes(200, seed: UInt64(identifier[0]))
+        case .aliases(let count): return message(records: aliases(count))
+        case .aliasOfItself: return message(records: [record(Self.sameName, Record.alias, 60, Self.sameName)])
+        }
+    }
+
+    private func message(code: UInt8 = 0, isTruncated: Bool = false, records: [[UInt8]] = []) -> [UInt8] {
+        let counts: [UInt16] = [1, UInt16(records.count), 0, 0]
+        return identifier + [0x81 | (isTruncated ? 2 : 0), 0x80 | code] + counts.flatMap(Self.pair) + bytes
+            + records.joined()
+    }
+
+    private func records(_ addresses: [String], _ ttl: UInt32) -> [[UInt8]] {
+        addresses.filter { $0.contains(":") != isIPv4 }.compactMap { text in
+            var address = [UInt8](repeating: 0, count: isIPv4 ? 4 : 16)
+            guard inet_pton(isIPv4 ? AF_INET : AF_INET6, text, &address) == 1 else { return nil }
+            return record(Self.sameName, isIPv4 ? Record.a : Record.aaaa, ttl, address)
+        }
+    }
+
+    private func aliases(_ count: Int) -> [[UInt8]] {
+        func label(_ number: Int) -> [UInt8] {
+            let text = Array("alias\(number)".utf8)
+            return [UInt8(text.count)] + text + [0]
+        }
+        return (0..<count).map { record($0 == 0 ? Self.sameName : label($0), Record.alias, 60, label($0 + 1)) }
+    }
+
+    private func record(_ owner: [UInt8], _ type: UInt16, _ ttl: UInt32, _ data: [UInt8]) -> [UInt8] {
+        owner + Self.pair(type) + [0, 1] + Self.pair(UInt16(ttl >> 16)) + Self.pair(UInt16(truncatingIfNeeded: ttl))
+            + Self.pair(UInt16(data.count)) + data
+    }
+
+    private static func pair(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(truncatingIfNeeded: value)] }
+}
