@@ -8,13 +8,17 @@ package final class WeirProcess {
     private static let fileName = "weir.yml"
 
     /// Starts it. `routes` is the body of the `routes:` map; `rest` any further top-level keys.
+    /// `launcher` is a program that sets something up and then replaces itself with what follows.
     /// Returns once `/readyz` says that every route is bound.
-    package init(routes: String, rest: String = "", environment: [String: String] = [:]) throws {
+    package init(
+        routes: String, rest: String = "", environment: [String: String] = [:], launcher: [String] = []
+    ) throws {
         directory = try TemporaryDirectory("run")
         exporterPort = try Ports.free()
         let text = Self.configuration(routes: routes, rest: rest, exporterPort: exporterPort)
         let path = try directory.write(Self.fileName, text)
-        process = try ChildProcess(try Tool.weir(), ["run", "--config", path], environment: environment)
+        let command = launcher + [try Tool.weir(), "run", "--config", path]
+        process = try ChildProcess(command[0], Array(command.dropFirst()), environment: environment)
         try waitUntil("weir is ready", deadline: .seconds(15)) {
             if let exit = process.exitIfEnded() {
                 throw DeadlineExceeded(
