@@ -95,8 +95,12 @@ extension Integration {
             traffic.stop()
             #expect(traffic.failures == [])
             #expect(findings == [])
+            // Without the route that comes and goes.
+            reloads += 1
+            try weir.replaceConfiguration(routes: routes(0), rest: rest(0))
             let end = try weir.scrape(until: "everything has ended", deadline: .seconds(20)) {
-                $0["weir_connections_active"] == 0 && $0.total("weir_udp_sessions_active") == 0
+                $0.reloads("success") + $0.reloads("failure") == reloads + signals
+                    && $0["weir_connections_active"] == 0 && $0.total("weir_udp_sessions_active") == 0
             }
             Self.say(
                 "\(Self.seconds) s: \(Self.mebibytes(weir.process.residentBytes)) resident, growing by "
