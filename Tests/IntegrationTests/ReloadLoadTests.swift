@@ -55,7 +55,8 @@ extension Integration {
             #expect(end.total("weir_dial_failures_total") == 0)
             // Two descriptors for a connection of the load that was open when they were counted.
             #expect(weir.process.descriptorCount <= descriptors + 2)
-            #expect(weir.process.residentBytes < memory + 8 << 20)
+            // The finer bound is that of the thousand reloads in process; a sanitizer keeps some megabytes more.
+            #expect(weir.process.residentBytes < memory + 16 << 20)
         }
     }
 }

@@ -95,9 +95,9 @@ extension Integration {
             traffic.stop()
             #expect(traffic.failures == [])
             #expect(findings == [])
-            // Without the route that comes and goes.
+            // A file unlike all before it, without the route that comes and goes.
             reloads += 1
-            try weir.replaceConfiguration(routes: routes(0), rest: rest(0))
+            try weir.replaceConfiguration(routes: routes(-1), rest: rest(-1))
             let end = try weir.scrape(until: "everything has ended", deadline: .seconds(20)) {
                 $0.reloads("success") + $0.reloads("failure") == reloads + signals
                     && $0["weir_connections_active"] == 0 && $0.total("weir_udp_sessions_active") == 0

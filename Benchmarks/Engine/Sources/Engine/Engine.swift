@@ -9,7 +9,7 @@ struct Engine {
     static func main() async throws {
         let arguments = Array(CommandLine.arguments.dropFirst())
         guard arguments.count >= 3, arguments.count % 2 == 1, let workers = Int(arguments[0]) else {
-            fputs("usage: Engine WORKERS LISTEN UPSTREAM [LISTEN UPSTREAM ...]\n", stderr)
+            print("usage: Engine WORKERS LISTEN UPSTREAM [LISTEN UPSTREAM ...]")
             exit(2)
         }
         let engine = try StreamEngine(StreamEngine.Options(workers: workers))
