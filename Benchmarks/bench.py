@@ -95,6 +95,9 @@ def measure_all(arguments, directory, report):
                     row, running, backends, arguments.rounds, arguments.seconds, not arguments.quick, report, is_over
                 ))
         steps = {
+            "calls": (tracing.CALLS_TITLE, lambda: tracing.system_calls(running, backends, report)),
+            "idle": (idle_memory.TITLE, lambda: idle_memory.measure(kinds, directory, backends, report)),
+            "scrape": (scrapes.TITLE, lambda: scrapes.measure(arguments.proxies, directory, backends, report)),
             "metrics": (
                 counting.TITLE,
                 lambda: counting.measure(
@@ -102,9 +105,6 @@ def measure_all(arguments, directory, report):
                 ),
             ),
             "full": (capacity.TITLE, lambda: capacity.measure(directory, backends, report)),
-            "calls": (tracing.CALLS_TITLE, lambda: tracing.system_calls(running, backends, report)),
-            "idle": (idle_memory.TITLE, lambda: idle_memory.measure(kinds, directory, backends, report)),
-            "scrape": (scrapes.TITLE, lambda: scrapes.measure(arguments.proxies, directory, backends, report)),
             "instructions": (
                 tracing.INSTRUCTIONS_TITLE,
                 lambda: tracing.instructions(kinds, directory, backends, report),
