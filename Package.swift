@@ -65,7 +65,7 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testing),
         .testTarget(name: "HouseTests", swiftSettings: testing),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "TestSupport"], swiftSettings: testing),
-        .testTarget(name: "WeirMetricsTests", dependencies: ["WeirMetrics"], swiftSettings: testing),
+        .testTarget(name: "WeirMetricsTests", dependencies: ["WeirMetrics", "TestSupport"], swiftSettings: testing),
         .testTarget(
             name: "WeirStreamTests", dependencies: ["WeirStream", "LinuxIO", "TestSupport"], swiftSettings: testing),
         .testTarget(name: "WeirAccessTests", dependencies: ["WeirAccess", "LinuxIO"], swiftSettings: testing),

@@ -9,6 +9,8 @@ import sys
 import tempfile
 import time
 
+import capacity
+import counting
 import greedy
 import idle_memory
 import proxies
@@ -21,9 +23,11 @@ from report import Report
 
 OTHER_ROWS = {
     "greedy": "latency of small echoes beside one iperf3 stream",
+    "metrics": "throughput with counting beside the same engine without hooks",
+    "full": "scrapes while 9,500 connections carry data (needs 20,000 descriptors)",
     "idle": "memory per idle connection",
-    "scrape": "time and size of a scrape at 1,000 routes",
-    "calls": "system calls per request (needs strace)",
+    "scrape": "start, and time and size of a scrape, at 1,000 routes",
+    "calls": "system calls per request and per connection (needs strace)",
     "instructions": "instructions per request (needs valgrind; not with --quick)",
 }
 QUICK = {"rounds": 3, "seconds": 2, "limit": 265}
@@ -46,6 +50,7 @@ def parse_arguments():
         "--proxies", default=",".join(proxies.USUAL), metavar="A,B", help=f"any of {', '.join(proxies.ALL)}"
     )
     parser.add_argument("--weir", metavar="PROGRAM", help="measure this program instead of building one")
+    parser.add_argument("--engine", metavar="PROGRAM", help="the engine without hooks, for the row `metrics`")
     parser.add_argument("--output", metavar="FILE", help="write the table to this file as well")
     parser.add_argument("--raw", metavar="FILE", help="write the values of all rounds as JSON")
     arguments = parser.parse_args()
@@ -64,6 +69,7 @@ def parse_arguments():
         for key in getattr(arguments, name):
             if key not in known:
                 parser.error(f"no {name} named '{key}': {', '.join(known)}")
+    counting.use(arguments.engine)
     if arguments.weir:
         proxies.Weir.program = os.path.abspath(arguments.weir)
     return arguments
@@ -100,6 +106,13 @@ def measure_all(arguments, directory, report):
             "calls": (tracing.CALLS_TITLE, lambda: tracing.system_calls(running, backends, report)),
             "idle": (idle_memory.TITLE, lambda: idle_memory.measure(kinds, directory, backends, report)),
             "scrape": (scrapes.TITLE, lambda: scrapes.measure(arguments.proxies, directory, backends, report)),
+            "metrics": (
+                counting.TITLE,
+                lambda: counting.measure(
+                    directory, backends, arguments.rounds, arguments.seconds, arguments.quick, report, is_over
+                ),
+            ),
+            "full": (capacity.TITLE, lambda: capacity.measure(directory, backends, report)),
             "instructions": (
                 tracing.INSTRUCTIONS_TITLE,
                 lambda: tracing.instructions(kinds, directory, backends, report),

@@ -44,42 +44,54 @@ def _one(kind, directory, backends, wanted):
         cleanup.callback(proxy.stop)
         proxy.start()
         with contextlib.ExitStack() as warm_up:
-            _open(warm_up, proxy, listener, WARM_UP)
+            open_connections(warm_up, proxy.ports.idle, listener, WARM_UP)
         time.sleep(SETTLE_SECONDS)
         pids = proxy.processes()
         baseline = resident_bytes(pids)
-        _open(cleanup, proxy, listener, wanted)
+        open_connections(cleanup, proxy.ports.idle, listener, wanted)
         time.sleep(SETTLE_SECONDS)
         return baseline, resident_bytes(pids)
 
 
-def _open(owner, proxy, listener, wanted):
-    """Opens connections in small batches and sends a message each way on every one."""
-    opened = 0
-    while opened < wanted:
-        count = min(BATCH, wanted - opened)
+def open_connections(owner, port, listener, wanted):
+    """Opens connections in small batches, sends a message each way on every one, and returns both ends of all."""
+    pairs = []
+    while len(pairs) < wanted:
         clients = []
-        for _ in range(count):
+        for _ in range(min(BATCH, wanted - len(pairs))):
             client = owner.enter_context(socket.socket())
             client.settimeout(10)
-            client.connect(("127.0.0.1", proxy.ports.idle))
-            client.sendall(MESSAGE)
+            client.connect(("127.0.0.1", port))
+            client.sendall(str(len(pairs) + len(clients)).encode().ljust(len(MESSAGE)))
             clients.append(client)
-        for _ in range(count):
+        first = len(pairs)
+        pairs += [(client, None) for client in clients]
+        for _ in clients:
             upstream, _address = listener.accept()
             owner.enter_context(upstream)
             upstream.settimeout(10)
-            _receive(upstream)
+            # The proxy may dial in another order: the message tells whose connection it is.
+            number = int(_receive(upstream))
             upstream.sendall(MESSAGE)
-        for client in clients:
+            pairs[number] = (pairs[number][0], upstream)
+        for client, _upstream in pairs[first:]:
             _receive(client)
-        opened += count
+    return pairs
+
+
+def exchange(client, upstream):
+    """A message each way."""
+    client.sendall(MESSAGE)
+    _receive(upstream)
+    upstream.sendall(MESSAGE)
+    _receive(client)
 
 
 def _receive(connection):
-    left = len(MESSAGE)
-    while left > 0:
-        received = connection.recv(left)
+    message = b""
+    while len(message) < len(MESSAGE):
+        received = connection.recv(len(MESSAGE) - len(message))
         if not received:
             raise Failure("a connection ended that should have stayed open")
-        left -= len(received)
+        message += received
+    return message

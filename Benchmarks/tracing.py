@@ -25,7 +25,7 @@ CONNECTIONS = 8
 def system_calls(proxies, backends, report):
     """All system calls of the proxy while wrk runs, over the requests answered in that time."""
     keep_alive = report.line(CALLS_TITLE, "per small keep-alive request", count)
-    fresh = report.line(CALLS_TITLE, "per request on a new connection", count)
+    fresh = report.line(CALLS_TITLE, "per new connection, from accept to close, one request in it", count)
     backends.http()
     for proxy in proxies:
         try:

@@ -56,22 +56,6 @@ extension Integration {
             #expect(try weir.process.waitForExit(deadline: .seconds(5)) == .code(0))
         }
 
-        @Test("a second signal ends a drain at once")
-        func secondSignal() throws {
-            let server = try TCPServer.echo()
-            let port = try Ports.free()
-            let weir = try WeirProcess(
-                routes: .route("stuck", port, to: server.port), rest: "shutdown: { drain_timeout: 60s }")
-            let client = try TCPConnection(to: Endpoint(port))
-            try client.send("x")
-            #expect(client.receive(1).text == "x")
-            weir.process.send(signal: SIGTERM)
-            try waitUntil("it drains") { (try? HTTP.get("/readyz", port: weir.exporterPort).status) == 503 }
-            #expect(weir.process.isRunning)
-            weir.process.send(signal: SIGTERM)
-            _ = try weir.process.waitForExit(deadline: .seconds(5))
-        }
-
         @Test("each connection has one closed line with its reason and totals, and an id of its own")
         func closedLines() throws {
             let server = try TCPServer.echo()

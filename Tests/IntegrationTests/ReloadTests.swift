@@ -18,20 +18,6 @@ extension Integration {
             }
         }
 
-        private static func reloads(_ samples: Samples) -> Int {
-            samples.total("weir_config_reloads_total", ["result": "success"])
-        }
-
-        /// Makes the process take the new configuration, by signal or because it sees the file change.
-        private static func apply(_ routes: [String], to weir: WeirProcess, bySignal: Bool) throws {
-            let before = Self.reloads(try weir.scrape())
-            try weir.replaceConfiguration(routes: routes.joined(separator: "\n"))
-            if bySignal { weir.process.send(signal: SIGHUP) }
-            try weir.scrape(until: "the new configuration is in force", deadline: .seconds(15)) {
-                Self.reloads($0) > before
-            }
-        }
-
         @Test("adding, re-pointing and removing routes, by SIGHUP and by a changed file", arguments: [true, false])
         func addRepointRemove(bySignal: Bool) throws {
             let (one, two) = (try Self.greeter("one"), try Self.greeter("two"))
@@ -40,16 +26,15 @@ extension Integration {
             let weir = try WeirProcess(routes: keep)
             #expect(try Self.answer(from: first) == "one")
 
-            try Self.apply([keep, .route("more", second, to: two.port)], to: weir, bySignal: bySignal)
+            try weir.reload(routes: [keep, .route("more", second, to: two.port)], bySignal: bySignal)
             #expect(try Self.answer(from: second) == "two")
             #expect(try Self.answer(from: first) == "one")
 
-            try Self.apply(
-                [.route("keep", first, to: two.port), .route("more", second, to: two.port)], to: weir,
-                bySignal: bySignal)
+            try weir.reload(
+                routes: [.route("keep", first, to: two.port), .route("more", second, to: two.port)], bySignal: bySignal)
             #expect(try Self.answer(from: first) == "two")
 
-            try Self.apply([.route("keep", first, to: two.port)], to: weir, bySignal: bySignal)
+            try weir.reload(routes: [.route("keep", first, to: two.port)], bySignal: bySignal)
             try waitUntil("the removed port is closed") { (try? TCPConnection(to: Endpoint(second))) == nil }
             #expect(try Self.answer(from: first) == "two")
 
@@ -70,7 +55,7 @@ extension Integration {
             let client = try TCPConnection(to: Endpoint(port))
             try client.send("before")
             #expect(client.receive(6).text == "before")
-            try Self.apply([.route("stays", other, to: echo.port)], to: weir, bySignal: true)
+            try weir.reload(routes: [.route("stays", other, to: echo.port)])
             try client.send("after")
             #expect(client.receive(5).text == "after")
             try client.shutdownWriting()
@@ -85,7 +70,7 @@ extension Integration {
             var broken = 0
             for round in 0..<5 {
                 let target = round.isMultiple(of: 2) ? two.port : one.port
-                let before = Self.reloads(try weir.scrape())
+                let before = try weir.scrape().reloads("success")
                 try weir.replaceConfiguration(routes: .route("busy", port, to: target))
                 weir.process.send(signal: SIGHUP)
                 try waitUntil("reload \(round)", deadline: .seconds(15)) {
@@ -94,7 +79,7 @@ extension Integration {
                         try client.send("x")
                         if client.receive(1).text != "x" { broken += 1 }
                     }
-                    return Self.reloads(try weir.scrape()) > before
+                    return try weir.scrape().reloads("success") > before
                 }
             }
             #expect(broken == 0)
@@ -117,7 +102,7 @@ extension Integration {
             #expect(samples.total("weir_config_reloads_total", ["result": "success"]) == 0)
             #expect(try Self.answer(from: port) == "still here")
             try weir.waitForLog("dial_timout")
-            try Self.apply([.route("good", port, to: server.port)], to: weir, bySignal: true)
+            try weir.reload(routes: [.route("good", port, to: server.port)])
             #expect(try weir.scrape()["weir_config_last_reload_successful"] == 1)
         }
 

@@ -116,14 +116,7 @@ extension ChildProcess {
                 else { return nil }
                 return String(target.dropFirst("socket:[".count).dropLast())
             })
-        let wanted = ":" + String(format: "%04X", port)
-        for table in ["/proc/net/\(name)", "/proc/net/\(name)6"] {
-            for line in contents(of: table).split(separator: "\n").dropFirst() {
-                let columns = line.split(separator: " ")
-                let listening = name == "udp" || columns[3] == "0A"
-                if listening, columns[1].hasSuffix(wanted), inodes.contains(String(columns[9])) { return true }
-            }
-        }
-        return false
+        let rows = SocketTable.Transport(rawValue: name).map { SocketTable($0).listening(on: port) } ?? []
+        return rows.contains { inodes.contains(String($0.inode)) }
     }
 }

@@ -36,7 +36,16 @@ package final class TemporaryDirectory: Sendable {
 }
 
 /// The whole file as text; empty while it does not exist.
+///
+/// Foundation stops after the first page of a file whose length the kernel does not know, such as /proc/net/tcp.
 package func contents(of path: String) -> String {
-    guard let data = FileManager.default.contents(atPath: path) else { return "" }
-    return String(decoding: data, as: UTF8.self)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return "" }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while let count = try? checked("read", { read(descriptor, &buffer, buffer.count) }), count > 0 {
+        bytes += buffer[..<count]
+    }
+    return String(decoding: bytes, as: UTF8.self)
 }

@@ -1,4 +1,4 @@
-import Glibc
+import TestSupport
 import Testing
 
 @testable import WeirMetrics
@@ -22,27 +22,12 @@ import Testing
         // Other tests run at the same time and allocate, so take the quietest of many single scrapes.
         var smallest = Int.max
         for _ in 0..<200 {
-            let before = bytesInUse()
+            let before = heapBytesInUse()
             registry.render(into: &buffer)
-            smallest = min(smallest, abs(bytesInUse() - before))
+            smallest = min(smallest, abs(heapBytesInUse() - before))
         }
         #expect(smallest == 0)
         #expect(buffer.output.capacity == capacity)
         #expect(buffer.text == page)
     }
-}
-
-/// `mallinfo2().uordblks`, bytes that the program holds. Glibc's import hides the function; on x86-64 a struct of this
-/// size is returned through a pointer in the place of a first argument. Constant elsewhere.
-private func bytesInUse() -> Int {
-    #if arch(x86_64)
-    typealias Call = @convention(c) (UnsafeMutableRawPointer) -> UnsafeMutableRawPointer
-    guard let symbol = dlsym(nil, "mallinfo2") else { return 0 }
-    return withUnsafeTemporaryAllocation(byteCount: 80, alignment: 8) { buffer in
-        let result = unsafeBitCast(symbol, to: Call.self)(buffer.baseAddress!)
-        return result.load(fromByteOffset: 7 * 8, as: Int.self)
-    }
-    #else
-    return 0
-    #endif
 }

@@ -59,6 +59,22 @@ import Testing
         }
     }
 
+    @Test(arguments: [[30, 5], [5, 30]])
+    func `of two closes the shorter drain time counts`(seconds: [Int]) async throws {
+        let server = try TCPServer.echo()
+        try await withTCP("\(server.endpoint)", engine: EngineSetup(workers: 2, clock: TestClock())) { rig in
+            let client = try rig.connectThrough()
+            for time in seconds { try rig.close(drainTimeout: .seconds(time)) }
+            rig.advance(by: .seconds(4))
+            try client.send("?")
+            #expect(client.receive(1).text == "?")
+            rig.advance(by: .seconds(2))
+            try rig.waitUntilClosed()
+            #expect(rig.recorder.events.suffix(2) == [.timedOut(.drain), .closed(.drained)])
+            #expect(client.receive().ending == .reset)
+        }
+    }
+
     @Test func `killing ends everything at once, and calls it that`() async throws {
         let server = try TCPServer.echo()
         try await withTCP("\(server.endpoint)", engine: EngineSetup(workers: 2)) { rig in

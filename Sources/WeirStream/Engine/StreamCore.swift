@@ -191,14 +191,19 @@ final class StreamCore<Settings: Sendable>: Sendable {
 
     // MARK: End
 
+    /// Where it closes already, the shorter of both drain times counts.
     func close(drainTimeout: Duration) async {
-        guard let serving = state.withLock({ $0.serving }), lifecycle.beginClosing() else {
+        guard let serving = state.withLock({ $0.serving }) else {
             // While it starts, the sockets are on their way to the workers.
             if lifecycle.phase == .created { unbind() }
             return
         }
-        keepUntilClosed()
-        await engine.announce(listen.network.transport, serving.address, isListening: false)
+        if lifecycle.beginClosing() {
+            keepUntilClosed()
+            await engine.announce(listen.network.transport, serving.address, isListening: false)
+        } else if lifecycle.phase != .closing {
+            return
+        }
         await stopAccepting(serving)
         for worker in serving.workers { await worker.drain(stream: serving.number, timeout: drainTimeout) }
     }
