@@ -45,6 +45,8 @@ static const struct {
     [WEIR_OPTION_PACKET_INFO_V4] = {IPPROTO_IP, IP_PKTINFO},
     [WEIR_OPTION_PACKET_INFO_V6] = {IPPROTO_IPV6, IPV6_RECVPKTINFO},
     [WEIR_OPTION_BIND_ADDRESS_NO_PORT] = {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT},
+    [WEIR_OPTION_RECEIVE_ERRORS_V4] = {IPPROTO_IP, IP_RECVERR},
+    [WEIR_OPTION_RECEIVE_ERRORS_V6] = {IPPROTO_IPV6, IPV6_RECVERR},
     [WEIR_OPTION_ERROR] = {SOL_SOCKET, SO_ERROR},
 };
 
@@ -170,6 +172,15 @@ int weir_receive_drops(int fd) {
     socklen_t length = sizeof values;
     if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &length) < 0) return -errno;
     return (int)(values[SK_MEMINFO_DROPS] & INT32_MAX);
+}
+
+int weir_clear_error_queue(int fd, int most) {
+    // The address and the cause come as control data, which nobody asks for: the error itself is told by the next call.
+    char byte;
+    for (int i = 0; i < most; i++) {
+        if (recv(fd, &byte, 1, MSG_ERRQUEUE | MSG_DONTWAIT) < 0 && errno != EINTR) return i;
+    }
+    return most;
 }
 
 int weir_unacknowledged(int fd) {

@@ -36,6 +36,11 @@ extension Socket {
         case packetInfoIPv4
         /// `IPV6_RECVPKTINFO`, the same for IPv6.
         case packetInfoIPv6
+        /// `IP_RECVERR`: tell a datagram socket of every ICMP error, the soft ones included (ip(7)). They also queue up: see
+        /// ``Socket/clearErrorQueue()``.
+        case receiveErrorsIPv4
+        /// `IPV6_RECVERR`, the same for IPv6.
+        case receiveErrorsIPv6
         /// `IP_BIND_ADDRESS_NO_PORT`: take the local port at connect.
         case bindAddressNoPort
 
@@ -57,6 +62,8 @@ extension Socket {
             case .receiveOverflow: WEIR_OPTION_RECEIVE_OVERFLOW
             case .packetInfoIPv4: WEIR_OPTION_PACKET_INFO_V4
             case .packetInfoIPv6: WEIR_OPTION_PACKET_INFO_V6
+            case .receiveErrorsIPv4: WEIR_OPTION_RECEIVE_ERRORS_V4
+            case .receiveErrorsIPv6: WEIR_OPTION_RECEIVE_ERRORS_V6
             case .bindAddressNoPort: WEIR_OPTION_BIND_ADDRESS_NO_PORT
             }
         }

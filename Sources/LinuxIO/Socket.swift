@@ -138,6 +138,12 @@ public struct Socket: ~Copyable, Sendable {
         return result < 0 ? nil : UInt32(result)
     }
 
+    /// Forgets the queued copies of ICMP errors, a bounded number at a time: what there was to tell, a call on the socket
+    /// has told or will.
+    public borrowing func clearErrorQueue() {
+        _ = weir_clear_error_queue(number, 64)
+    }
+
     /// Bytes sent and not yet acknowledged by the peer's kernel; 0 where the connection is gone.
     public borrowing func unacknowledgedBytes() -> Int { max(0, Int(weir_unacknowledged(number))) }
 

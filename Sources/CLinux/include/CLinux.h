@@ -66,6 +66,8 @@ enum weir_option {
     WEIR_OPTION_PACKET_INFO_V4,
     WEIR_OPTION_PACKET_INFO_V6,
     WEIR_OPTION_BIND_ADDRESS_NO_PORT,
+    WEIR_OPTION_RECEIVE_ERRORS_V4,
+    WEIR_OPTION_RECEIVE_ERRORS_V6,
     WEIR_OPTION_ERROR,
 };
 
@@ -95,6 +97,8 @@ int64_t weir_discard(int fd, size_t length);
 int64_t weir_send(int fd, const void *buffer, size_t length, int more);
 /// Datagrams that the socket dropped since it was opened, modulo 2^31 (SO_MEMINFO, sock_diag(7)).
 int weir_receive_drops(int fd);
+/// Empties the queue of ICMP errors (IP_RECVERR, ip(7)), at most `most` of them; returns how many there were.
+int weir_clear_error_queue(int fd, int most);
 /// Bytes that were sent and not yet acknowledged (SIOCOUTQ, tcp(7)).
 int weir_unacknowledged(int fd);
 

@@ -56,7 +56,8 @@ extension Proxy {
     func reload(to new: Configuration) async throws(ProxyError) {
         let plan = try makePlan(new.routes)
         if plan.isEmpty { return }
-        let bound = try await bind(plan.added.filter { !plan.mustWait($0) })
+        let returning = plan.added.filter { drainingDatagrams(at: $0.key) != nil }
+        let bound = try await bind(plan.added.filter { !plan.mustWait($0) && !returning.contains($0) })
         let before = routes
         var done: [ReloadPlan.Entry] = []
         do throws(ProxyError) {
@@ -70,9 +71,10 @@ extension Proxy {
             throw error
         }
         let drainTimeout = new.shutdown.drainTimeout
-        let late = plan.added.filter(plan.mustWait)
+        let late = plan.added.filter { plan.mustWait($0) && !returning.contains($0) }
         do throws(ProxyError) {
             try await serve(bound)
+            for entry in returning { try await serveAgain(entry) }
             // An address that overlaps one which goes (`0.0.0.0:80` for `[::]:80`) is free only when that is closed.
             for key in plan.removed { await remove(key, drainTimeout: drainTimeout) }
             try await serve(try await bind(late))
@@ -85,6 +87,22 @@ extension Proxy {
     }
 
     // MARK: Single routes
+
+    /// A UDP address that comes back while its old sessions drain: the same sockets, and the sessions live on.
+    private func serveAgain(_ entry: ReloadPlan.Entry) async throws(ProxyError) {
+        guard let old = await reopen(entry.key) else {
+            try await serve(try await bind([entry]))
+            return
+        }
+        let observer = makeObserver(entry.route)
+        add(entry, stream: old.stream, observer: observer)
+        do throws(StreamError) {
+            try await old.stream.update(entry.route, hooks: observer.hooks)
+        } catch {
+            throw .route(entry.route.name, error)
+        }
+        logStart(entry.route)
+    }
 
     private func update(_ entry: ReloadPlan.Entry) async throws(ProxyError) {
         guard let running = routes[entry.key] else { return }

@@ -39,8 +39,8 @@ public actor Proxy {
     /// Whether a reload is under way: reloads run one after another.
     private var isReloading = false
     private var waitingReloads: [CheckedContinuation<Void, Never>] = []
-    /// Streams of removed routes that still carry something.
-    private var draining: [ObjectIdentifier: any WeirStream.Stream] = [:]
+    /// Removed routes whose streams still carry something.
+    private var draining: [ObjectIdentifier: RunningRoute] = [:]
 
     /// Makes the engine, the registry, the log and the exporter. Nothing listens yet.
     public init(_ configuration: Configuration, options: Options = Options()) throws(ProxyError) {
@@ -215,7 +215,7 @@ public actor Proxy {
     }
 
     private func closeEverything(drainTimeout: Duration) async {
-        let streams = routes.values.map(\.stream.stream) + draining.values
+        let streams = routes.values.map(\.stream.stream) + draining.values.map(\.stream.stream)
         for route in routes.values { logStop(route) }
         routes = [:]
         for stream in streams { await stream.close(drainTimeout: drainTimeout) }
@@ -251,15 +251,35 @@ public actor Proxy {
     /// Keeps a stream that drains until it is empty.
     func watchDrain(of route: RunningRoute) {
         let stream = route.stream.stream
-        draining[ObjectIdentifier(stream)] = stream
+        draining[ObjectIdentifier(stream)] = route
         Task {
             await stream.waitUntilClosed()
-            drained(stream, route)
+            drained(stream)
         }
     }
 
-    private func drained(_ stream: any WeirStream.Stream, _ route: RunningRoute) {
-        draining[ObjectIdentifier(stream)] = nil
+    private func drained(_ stream: any WeirStream.Stream) {
+        // One that was taken up again and removed again is waited for twice.
+        guard let route = draining.removeValue(forKey: ObjectIdentifier(stream)) else { return }
         logger.debug("drained", metadata: ["route": "\(route.configuration.name)"])
+    }
+
+    /// The removed UDP route that still has the sockets of `key`. TCP has closed its own.
+    func drainingDatagrams(at key: ListenerKey) -> (route: RunningRoute, stream: UDPStream)? {
+        for route in draining.values where route.key == key {
+            if case .udp(let stream) = route.stream { return (route, stream) }
+        }
+        return nil
+    }
+
+    /// Takes up again what drains at `key`, if something does.
+    func reopen(_ key: ListenerKey) async -> RunningRoute? {
+        guard let (route, stream) = drainingDatagrams(at: key) else { return nil }
+        if await stream.reopen() {
+            draining[ObjectIdentifier(stream)] = nil
+            return route
+        }
+        await stream.waitUntilClosed()
+        return nil
     }
 }

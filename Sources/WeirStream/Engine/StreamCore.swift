@@ -222,6 +222,17 @@ final class StreamCore<Settings: Sendable>: Sendable {
         for worker in serving.workers { await worker.kill(stream: serving.number) }
     }
 
+    /// Serves again what a ``close(drainTimeout:)`` has left draining, on the sockets that it still has: the workers' `resume`.
+    /// False where it has ended, or is about to.
+    func reopen() async -> Bool {
+        guard let serving = state.withLock({ $0.serving }), lifecycle.reopen(workers: engine.workerCount) else {
+            return false
+        }
+        await engine.announce(listen.network.transport, serving.address, isListening: true)
+        for worker in serving.workers { await worker.resume(stream: serving.number) }
+        return true
+    }
+
     /// What is shared with the engine is given back at the end, also where nobody else holds the stream until then.
     private func keepUntilClosed() {
         Task {
@@ -246,12 +257,12 @@ final class StreamCore<Settings: Sendable>: Sendable {
             defer { state.watches = [] }
             return (state.serving, state.watches)
         }
-        engine.budget.giveListeners(state.withLock { $0.granted })
         Task {
             for (host, watch) in watches { await engine.resolver.unwatch(watch, of: host) }
             if let serving {
                 for worker in serving.workers { await worker.forget(stream: serving.number) }
             }
+            engine.budget.giveListeners(state.withLock { $0.granted })
             lifecycle.closed()
         }
     }

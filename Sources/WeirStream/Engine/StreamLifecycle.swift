@@ -51,8 +51,20 @@ final class StreamLifecycle: Sendable {
     /// A worker's last connection or session is gone, and it takes no more. Returns whether it was the last worker.
     func workerFinished() -> Bool {
         state.withLock { state in
+            // A worker that has not heard yet that the stream serves again.
+            guard state.phase == .closing else { return false }
             state.busyWorkers -= 1
             return state.busyWorkers == 0
+        }
+    }
+
+    /// Whether a stream that closes serves again, on `workers` workers: not where it has ended already.
+    func reopen(workers: Int) -> Bool {
+        state.withLock { state in
+            guard state.phase == .closing, state.busyWorkers > 0 else { return false }
+            state.phase = .serving
+            state.busyWorkers = workers
+            return true
         }
     }
 

@@ -91,8 +91,14 @@ actor Worker: EventLoopDriver {
         (core.streams[stream] as? any DrainingStream)?.kill()
     }
 
+    /// Takes up again what was draining.
+    func resume(stream: UInt32) {
+        (core.streams[stream] as? UDPListener)?.resume()
+    }
+
     /// Forgets a stream that has ended on every worker.
     func forget(stream: UInt32) {
+        (core.streams[stream] as? any DrainingStream)?.close()
         core.streams[stream] = nil
     }
 
@@ -112,6 +118,8 @@ protocol DrainingStream: WorkerStream {
     func stopAccepting()
     func drain(timeout: Duration)
     func kill()
+    /// The stream has ended on every worker.
+    func close()
 }
 
 /// A connection or session whose pre-dial hook runs.

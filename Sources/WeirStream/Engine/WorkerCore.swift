@@ -34,6 +34,8 @@ import LinuxIO
     private var lastEndings = 0
     private var endingsSince: UInt64 = 0
     private static let endingsPeriod: UInt64 = 1_000_000_000
+    /// An idle worker turns once a second.
+    private static let longestTurn: UInt64 = 2_000_000_000
 
     static let readBufferSize = 128 << 10
     /// What one connection may move per direction before the others get their turn.
@@ -98,12 +100,18 @@ import LinuxIO
         var fewest = own
         for other in loads.indices where other != index {
             let count = loads[other].connections.load(ordering: .relaxed)
-            if count < fewest {
+            if count < fewest, !isStalled(loads[other]) {
                 fewest = count
                 best = other
             }
         }
         return own > fewest + fewest / 8 ? best : index
+    }
+
+    /// Whether a worker has not turned for longer than an idle one sleeps: a hook blocks it.
+    private func isStalled(_ load: WorkerLoad) -> Bool {
+        let lastTurn = load.lastTurn.load(ordering: .relaxed)
+        return loop.now > lastTurn && loop.now - lastTurn > Self.longestTurn
     }
 
     /// Gives an accepted connection to another worker. False where its queue is full.

@@ -232,6 +232,9 @@ final class TCPListener: EventHandler, DrainingStream {
         finishIfDone()
     }
 
+    /// Everything was released by the last connection.
+    func close() {}
+
     private func finishIfDone() {
         guard mayFinish, connections.isEmpty, !isDone, let token else { return }
         isDone = true

@@ -215,13 +215,25 @@ final class UDPListener: EventHandler, DrainingStream {
         finishIfDone()
     }
 
+    /// The socket stays until all workers have finished: one less in its group would lead living sessions' datagrams to
+    /// the wrong worker.
     private func finishIfDone() {
-        guard isDraining, sessions.isEmpty, !isDone, let token else { return }
+        guard isDraining, sessions.isEmpty, !isDone else { return }
         isDone = true
         core.loop.cancel(&drainTimer)
-        socket.take()?.close()
-        core.loop.remove(token)
         serving.workerFinished()
+    }
+
+    func resume() {
+        isDraining = false
+        isDone = false
+        core.loop.cancel(&drainTimer)
+    }
+
+    func close() {
+        socket.take()?.close()
+        if let token { core.loop.remove(token) }
+        token = nil
     }
 }
 

@@ -113,14 +113,11 @@ extension UDPSession {
             case .failed(let error) where coalescesIngress && Self.forbidsCoalescing(error):
                 coalescesIngress = false
             case .failed(let error):
-                if error.code == EMSGSIZE {
-                    upstreamFailed(.tooBig)
-                    drop(.ingress, .tooLarge, 1)
-                    first += 1
-                } else if retried == first {
-                    drop(.ingress, .error, 1)
+                if retried == first {
+                    drop(.ingress, error.code == EMSGSIZE ? .tooLarge : .error, 1)
                     first += 1
                 } else {
+                    // Perhaps the answer to an earlier one (ICMP), which this took away: once more.
                     retried = first
                     if let reason = UpstreamErrorReason(error) { upstreamFailed(reason) }
                 }
@@ -163,6 +160,7 @@ extension UDPSession {
             dial(upstream: upstreamIndex)
             return
         }
+        if events.contains(.error) { socket?.clearErrorQueue() }
         for _ in 0..<WorkerCore.batchesPerTurn {
             guard phase == .open, socket != nil else { return }
             switch core.inbox.receive(from: socket!, isConnected: true) {

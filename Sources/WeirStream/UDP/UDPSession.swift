@@ -153,6 +153,8 @@ final class UDPSession: EventHandler {
             // Room for a few of the largest; the kernel clamps to wmem_max.
             new.setIfPossible(.sendBuffer, 1 << 20)
             new.setIfPossible(.receiveBuffer, 1 << 20)
+            // Without it a host that is off, or a network without a way, is never heard of.
+            new.setIfPossible(new.family == .ipv6 ? .receiveErrorsIPv6 : .receiveErrorsIPv4, 1)
             if case .failed(let error) = new.connect(to: address) { throw error }
             // Not for writing: a datagram socket becomes writable again after every single send.
             try core.loop.add(new.number, [.readable, .edgeTriggered], token: token)

@@ -47,6 +47,10 @@ public final class UDPStream: Stream {
         try await core.update(name: name, upstreams: upstreams, settings: settings, hooks: hooks)
     }
 
+    /// Serves again while a ``close(drainTimeout:)`` drains: the same sockets, the sessions that are left, and new ones.
+    /// - Returns: false where nothing was left; ``waitUntilClosed()`` then returns soon, and the address is free.
+    public func reopen() async -> Bool { await core.reopen() }
+
     /// See ``Stream/close(drainTimeout:)``.
     public func close(drainTimeout: Duration) async { await core.close(drainTimeout: drainTimeout) }
 
