@@ -1,5 +1,6 @@
 #include "address.h"
 
+#include <linux/errqueue.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
@@ -174,13 +175,25 @@ int weir_receive_drops(int fd) {
     return (int)(values[SK_MEMINFO_DROPS] & INT32_MAX);
 }
 
-int weir_clear_error_queue(int fd, int most) {
-    // The address and the cause come as control data, which nobody asks for: the error itself is told by the next call.
+int weir_take_queued_error(int fd, int *is_local) {
     char byte;
-    for (int i = 0; i < most; i++) {
-        if (recv(fd, &byte, 1, MSG_ERRQUEUE | MSG_DONTWAIT) < 0 && errno != EINTR) return i;
+    _Alignas(struct cmsghdr) uint8_t control[256];
+    struct iovec vector = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr header = {
+        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    int64_t n;
+    RETRY(n, recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT));
+    if (n < 0) return n == -EAGAIN ? 0 : (int)n;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
+        if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+            (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) {
+            struct sock_extended_err error;
+            memcpy(&error, CMSG_DATA(c), sizeof error);
+            *is_local = error.ee_origin == SO_EE_ORIGIN_LOCAL;
+            return (int)error.ee_errno;
+        }
     }
-    return most;
+    return -ENOMSG;
 }
 
 int weir_unacknowledged(int fd) {

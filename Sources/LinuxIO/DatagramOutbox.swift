@@ -60,8 +60,8 @@ import Glibc
     }
 
     /// Sends from `first` on, in order. With `coalescing`, runs of equal length leave as one send each, which the kernel
-    /// or the card takes apart (`UDP_SEGMENT`, udp(7)). Where it cannot, that fails with EINVAL (longer than the path
-    /// takes in one piece) or EIO, and nothing of the run was sent.
+    /// or the card takes apart (`UDP_SEGMENT`, udp(7)). Where it cannot, that fails with EINVAL or EMSGSIZE (longer than
+    /// the path takes in one piece) or EIO, and nothing of the run was sent.
     public borrowing func flush(to socket: borrowing Socket, from first: Int, coalescing: Bool) -> Outcome {
         let result = unsafe weir_outbox_flush(outbox, socket.number, UInt32(first), coalescing ? 1 : 0)
         if result >= 0 { return .sent(Int(result)) }

@@ -37,7 +37,7 @@ extension Socket {
         /// `IPV6_RECVPKTINFO`, the same for IPv6.
         case packetInfoIPv6
         /// `IP_RECVERR`: tell a datagram socket of every ICMP error, the soft ones included (ip(7)). They also queue up: see
-        /// ``Socket/clearErrorQueue()``.
+        /// ``Socket/takeQueuedError()``.
         case receiveErrorsIPv4
         /// `IPV6_RECVERR`, the same for IPv6.
         case receiveErrorsIPv6

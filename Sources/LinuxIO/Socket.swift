@@ -138,10 +138,12 @@ public struct Socket: ~Copyable, Sendable {
         return result < 0 ? nil : UInt32(result)
     }
 
-    /// Forgets the queued copies of ICMP errors, a bounded number at a time: what there was to tell, a call on the socket
-    /// has told or will.
-    public borrowing func clearErrorQueue() {
-        _ = weir_clear_error_queue(number, 64)
+    /// Takes the oldest of the errors that ``Option/receiveErrorsIPv4`` lets queue up; nil where there is none. With the
+    /// last one the pending error is gone, too. `isLocal` says that our own kernel refused to send, else it was told by ICMP.
+    public borrowing func takeQueuedError() -> (error: SystemError, isLocal: Bool)? {
+        var isLocal: CInt = 0
+        let code = unsafe weir_take_queued_error(number, &isLocal)
+        return code > 0 ? (SystemError(.send, code), isLocal != 0) : nil
     }
 
     /// Bytes sent and not yet acknowledged by the peer's kernel; 0 where the connection is gone.

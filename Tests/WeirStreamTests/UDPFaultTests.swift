@@ -132,7 +132,8 @@ import WeirStream
             // The error that the long one leaves behind meets a later send, which is not to blame for it.
             let wanted = [[1]] + sent.filter { $0.count == 100 } + [[2]]
             try waitUntil("the last one arrives") { upstream.payloads.last == [2] }
-            expectSame(upstream.payloads, wanted)
+            // The long one is lost on the way, unless it left with others and was cut to the link's packets.
+            expectSame(upstream.payloads.filter { $0.count != 1_400 }, wanted)
             #expect(rig.recorder.dropped(.ingress) == 0)
             #expect(rig.recorder.forwarded(.ingress) == 2 + sent.count)
             #expect(rig.recorder.count(.opened) == 1)
@@ -151,13 +152,19 @@ import WeirStream
             let replies = DatagramRun("", equal(100, 31), [1_400], equal(100, 40)).datagrams()
             try rig.whileHeld { for reply in replies { try upstream.server.send(reply, to: session) } }
             let short = replies.filter { $0.count == 100 }
-            expectSame(try short.map { _ in try client.receive().bytes }, short)
-            // Lost on the way, and known from then on.
-            try upstream.server.send(replies[31], to: session)
+            var arrived: [[UInt8]] = []
+            while arrived.count < short.count {
+                let bytes = try client.receive().bytes
+                // Lost on the way, unless it left with others and was cut to the link's packets.
+                if bytes.count != 1_400 { arrived.append(bytes) }
+            }
+            expectSame(arrived, short)
+            // Known from the first one on that went alone and was lost.
+            for _ in 0..<2 { try upstream.server.send(replies[31], to: session) }
             expectSame([try client.receive().bytes], [replies[31]])
             try rig.kill()
             try rig.waitUntilClosed()
-            #expect(rig.recorder.forwarded(.egress) == replies.count + 1)
+            #expect(rig.recorder.forwarded(.egress) == replies.count + 2)
             #expect(rig.recorder.dropped(.egress) == 0)
             // What a client's path says is nothing that an upstream did.
             #expect(!rig.recorder.events.contains(.upstreamFailed(.tooBig)))

@@ -97,8 +97,9 @@ int64_t weir_discard(int fd, size_t length);
 int64_t weir_send(int fd, const void *buffer, size_t length, int more);
 /// Datagrams that the socket dropped since it was opened, modulo 2^31 (SO_MEMINFO, sock_diag(7)).
 int weir_receive_drops(int fd);
-/// Empties the queue of ICMP errors (IP_RECVERR, ip(7)), at most `most` of them; returns how many there were.
-int weir_clear_error_queue(int fd, int most);
+/// Takes an error out of the queue that IP_RECVERR fills (ip(7)): its errno, and whether it is our own kernel's. 0 where
+/// there is none.
+int weir_take_queued_error(int fd, int *is_local);
 /// Bytes that were sent and not yet acknowledged (SIOCOUTQ, tcp(7)).
 int weir_unacknowledged(int fd);
 

@@ -6,6 +6,10 @@ final class PipePool {
     private let budget: DescriptorBudget
     private var idle: [Pipe] = []
     private var open = 0
+    /// Whether a pipe was wanted since the last look.
+    private var wasUsed = false
+    private var lastLook: UInt64 = 0
+    private static let period: UInt64 = 1_000_000_000
 
     /// What one pipe is asked to hold, in bytes.
     static let pipeSize = 256 << 10
@@ -22,6 +26,7 @@ final class PipePool {
 
     /// An empty pipe; nil where no more may be opened now.
     func take() -> Pipe? {
+        wasUsed = true
         if let pipe = idle.popLast() { return pipe }
         guard open < Self.mostPipes, budget.takePipe() else { return nil }
         do {
@@ -33,6 +38,18 @@ final class PipePool {
             budget.givePipe()
             return nil
         }
+    }
+
+    /// Once a turn: closes idle pipes where none was wanted for a while.
+    func trim(now: UInt64) {
+        guard now - lastLook >= Self.period else { return }
+        lastLook = now
+        if !wasUsed, !idle.isEmpty {
+            open -= idle.count
+            for _ in idle { budget.givePipe() }
+            idle.removeAll()
+        }
+        wasUsed = false
     }
 
     /// Takes a pipe back. One with bytes in it is closed, and so is one whose descriptors others may need.

@@ -79,6 +79,7 @@ import LinuxIO
             preconditionFailure("\(error)")
         }
         load.lastTurn.store(loop.now, ordering: .relaxed)
+        pipes.trim(now: loop.now)
         return busy
     }
 

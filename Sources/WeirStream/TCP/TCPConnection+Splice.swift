@@ -76,11 +76,15 @@ extension TCPConnection {
 
     /// The kernel does not splice into this sink: from here on its bytes are copied, beginning with those in the pipe.
     /// False: they are still to be written.
-    private func keepCopied(_ pipe: Pipe, _ direction: Direction, _ sink: inout Side, _ flow: inout Flow) -> Bool {
+    private func keepCopied(
+        _ pipe: Pipe, _ direction: Direction, _ sink: inout Side, _ flow: inout Flow
+    ) -> Bool {
         flow.pace.forbidBulk()
         do throws(SystemError) {
             while pipe.count > 0 {
-                guard core.slabs.availableBytes >= WorkerCore.readBufferSize else { throw SystemError(.splice, ENOBUFS) }
+                guard core.slabs.availableBytes >= WorkerCore.readBufferSize else {
+                    throw SystemError(.splice, ENOBUFS)
+                }
                 let count = try unsafe pipe.read(into: core.readBuffer)
                 unsafe core.slabs.append(
                     UnsafeRawBufferPointer(rebasing: core.readBuffer[..<count]), to: &flow.backlog)

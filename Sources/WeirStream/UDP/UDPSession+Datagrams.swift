@@ -113,21 +113,27 @@ extension UDPSession {
             case .failed(let error) where coalescesIngress && Self.forbidsCoalescing(error):
                 coalescesIngress = false
             case .failed(let error):
+                let isTold = noteErrors() > 0
                 if retried == first {
+                    if error.code == EMSGSIZE { upstreamFailed(.tooBig) }
                     drop(.ingress, error.code == EMSGSIZE ? .tooLarge : .error, 1)
                     first += 1
                 } else {
                     // Perhaps the answer to an earlier one (ICMP), which this took away: once more.
                     retried = first
-                    if let reason = UpstreamErrorReason(error) { upstreamFailed(reason) }
+                    // Or our own kernel knows no way there.
+                    if !isTold, error.code != EMSGSIZE, let reason = UpstreamErrorReason(error) {
+                        upstreamFailed(reason)
+                    }
                 }
             }
         }
     }
 
-    /// The path takes no run of datagrams as one: from now on this session sends them one by one (udp(7)).
+    /// The path takes no run of datagrams as one, because each is longer than its packets (EINVAL, in newer kernels EMSGSIZE)
+    /// or cannot be checksummed on the way (EIO): from now on this session sends them one by one (udp(7)).
     private static func forbidsCoalescing(_ error: SystemError) -> Bool {
-        error.code == EINVAL || error.code == EIO
+        error.code == EINVAL || error.code == EMSGSIZE || error.code == EIO
     }
 
     /// Sends what waited, or what a dead address swallowed, towards the address that the session has now.
@@ -160,7 +166,7 @@ extension UDPSession {
             dial(upstream: upstreamIndex)
             return
         }
-        if events.contains(.error) { socket?.clearErrorQueue() }
+        if events.contains(.error) || events.isEmpty { takeErrors() }
         for _ in 0..<WorkerCore.batchesPerTurn {
             guard phase == .open, socket != nil else { return }
             switch core.inbox.receive(from: socket!, isConnected: true) {
@@ -169,9 +175,8 @@ extension UDPSession {
                 // Edge-triggered: a full batch may have left some behind, a short one has not.
                 if count < core.inbox.capacity { return }
             case .wouldBlock: return
-            case .failed(let error):
-                upstreamFailed(UpstreamErrorReason(error) ?? .other)
-                recover()
+            case .failed:
+                takeErrors()
             }
         }
         core.loop.defer(token)

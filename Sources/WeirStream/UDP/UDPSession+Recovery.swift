@@ -4,6 +4,29 @@ import LinuxIO
 extension UDPSession {
     /// An address that has left its name's answer is given up after this many nanoseconds without a reply.
     private static let patience: UInt64 = 1_000_000_000
+    private static let mostErrorsAtOnce = 64
+
+    /// The socket has an error: notes what the network said, and looks for another way.
+    func takeErrors() {
+        noteErrors()
+        recover()
+    }
+
+    /// Counts what the network said of earlier datagrams, and returns how often it did. What our own kernel refuses is told
+    /// by the send.
+    @discardableResult
+    func noteErrors() -> Int {
+        var count = 0
+        for _ in 0..<Self.mostErrorsAtOnce {
+            guard let (error, isLocal) = socket?.takeQueuedError() else { return count }
+            if isLocal { continue }
+            count += 1
+            upstreamFailed(UpstreamErrorReason(error) ?? .other)
+        }
+        // The rest later: others want their turn.
+        core.loop.defer(token)
+        return count
+    }
 
     /// The network said that datagrams did not arrive. The session lives; perhaps another address does, too.
     func upstreamFailed(_ reason: UpstreamErrorReason) {
