@@ -26,6 +26,6 @@ int weir_epoll_remove(int epoll, int fd) { return control(epoll, EPOLL_CTL_DEL, 
 
 int weir_epoll_wait(int epoll, struct epoll_event *events, int capacity, int timeout_milliseconds) {
     // Not repeated on EINTR: the caller turns anyway, and its time-out would be stale.
-    int n = epoll_wait(epoll, events, capacity, timeout_milliseconds);
+    int n = (int)DIRECT(epoll_pwait, epoll, events, capacity, timeout_milliseconds, NULL, 0);
     return n < 0 ? (errno == EINTR ? 0 : -errno) : n;
 }

@@ -94,7 +94,7 @@ static void read_control(struct msghdr *header, weir_datagram *datagram) {
 int weir_inbox_receive(weir_inbox *inbox, int fd, int with_addresses) {
     struct mmsghdr *headers = with_addresses ? inbox->addressed : inbox->connected;
     int n;
-    RETRY(n, recvmmsg(fd, headers, inbox->capacity, MSG_DONTWAIT, NULL));
+    RETRY(n, (int)DIRECT(recvmmsg, fd, headers, inbox->capacity, MSG_DONTWAIT, NULL));
     for (int i = 0; i < n; i++) {
         struct msghdr *header = &headers[i].msg_hdr;
         weir_datagram *datagram = &inbox->datagrams[i];

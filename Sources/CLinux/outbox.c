@@ -152,7 +152,7 @@ int weir_outbox_flush(weir_outbox *outbox, int fd, uint32_t first, int segments)
         i += run;
     }
     int n;
-    RETRY(n, sendmmsg(fd, outbox->headers, messages, MSG_DONTWAIT | MSG_NOSIGNAL));
+    RETRY(n, (int)DIRECT(sendmmsg, fd, outbox->headers, messages, MSG_DONTWAIT | MSG_NOSIGNAL));
     if (n <= 0) return n;
     uint32_t sent = 0;
     for (int i = 0; i < n; i++) sent += outbox->runs[i];

@@ -139,7 +139,7 @@ int weir_peer_address(int fd, weir_address *address) {
 
 int64_t weir_receive(int fd, void *buffer, size_t length) {
     int64_t n;
-    RETRY(n, recv(fd, buffer, length, 0));
+    RETRY(n, DIRECT(recvfrom, fd, buffer, length, 0, NULL, NULL));
     return n;
 }
 
@@ -164,7 +164,7 @@ int64_t weir_discard(int fd, size_t length) {
 
 int64_t weir_send(int fd, const void *buffer, size_t length, int more) {
     int64_t n;
-    RETRY(n, send(fd, buffer, length, MSG_NOSIGNAL | (more ? MSG_MORE : 0)));
+    RETRY(n, DIRECT(sendto, fd, buffer, length, MSG_NOSIGNAL | (more ? MSG_MORE : 0), NULL, 0));
     return n;
 }
 

@@ -36,6 +36,9 @@ public struct TimerWheel {
     private var heads: ContiguousArray<Int32>
     private var occupied: ContiguousArray<UInt64>
     private var now: UInt64
+    /// The next tick at which something must be done, or an earlier one, where that was cancelled; `max` for none. So most
+    /// turns need not look at any slot.
+    private var stop = UInt64.max
     /// How many timers are armed.
     public private(set) var count = 0
 
@@ -74,21 +77,20 @@ public struct TimerWheel {
     /// cancel through the wheel's owner only after `advance` returned: it collects, it does not act.
     public mutating func advance(to nanoseconds: UInt64, fire: (_ payload: UInt64, _ deadline: UInt64) -> Void) {
         let target = nanoseconds / Self.tick
-        while now < target {
-            guard count > 0 else {
-                now = target
-                return
-            }
-            now = min(target, nextStop())
+        if count == 0 { stop = .max }
+        while stop <= target {
+            now = stop
             cascade()
             fireSlot(Int(now & 255), fire)
+            stop = nextStop()
         }
+        now = max(now, target)
     }
 
     /// When the loop must look again, in nanoseconds, or nil with no timer armed. Never later than the next deadline;
     /// it may be earlier, where a higher level must first be spread out.
     public var nextDeadline: UInt64? {
-        count == 0 ? nil : nextStop() * Self.tick
+        count == 0 ? nil : stop * Self.tick
     }
 
     // MARK: Slots
@@ -157,6 +159,8 @@ public struct TimerWheel {
         var level = 0
         while level < Self.levels - 1, distance >> (Self.slotBits * UInt64(level + 1)) != 0 { level += 1 }
         let slot = level * Self.slotsPerLevel + Int(target >> (Self.slotBits * UInt64(level)) & 255)
+        let shift = Self.slotBits * UInt64(level)
+        stop = min(stop, (target >> shift) << shift)
         nodes[Int(index)].slot = Int32(slot)
         nodes[Int(index)].previous = -1
         nodes[Int(index)].next = heads[slot]

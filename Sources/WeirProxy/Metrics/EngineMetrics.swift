@@ -2,7 +2,7 @@ import WeirMetrics
 import WeirStream
 
 /// Counts the turns of the event loops, on the loops themselves, and tells the registry that a lane holds nothing old.
-struct EngineMetrics: EngineObserver {
+final class EngineMetrics: EngineObserver {
     private struct Lane: Sendable {
         let turns: Counter
         let busy: Counter

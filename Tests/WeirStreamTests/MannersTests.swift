@@ -1,0 +1,66 @@
+import TestSupport
+import Testing
+
+@testable import WeirStream
+
+@Suite(.timeLimit(.minutes(1))) struct MannersTests {
+    @Test func `sixteen connections whose client spoke first make a habit, one whose upstream did ends it for good`() {
+        var manners = Manners()
+        for _ in 0..<15 { manners.spoke(.ingress) }
+        #expect(!manners.isClientFirst)
+        manners.spoke(.ingress)
+        #expect(manners.isClientFirst && !manners.isUpstreamFirst)
+        manners.spoke(.egress)
+        #expect(!manners.isClientFirst && manners.isUpstreamFirst)
+        for _ in 0..<100 { manners.spoke(.ingress) }
+        #expect(!manners.isClientFirst && manners.isUpstreamFirst)
+    }
+
+    @Test func `an answer in pieces ends the habit of single ones until it is formed anew`() {
+        var manners = Manners()
+        for _ in 0..<16 {
+            manners.spoke(.ingress)
+            manners.answered(withEnd: true)
+        }
+        #expect(manners.givesSingleAnswers)
+        manners.answered(withEnd: false)
+        #expect(!manners.givesSingleAnswers)
+        for _ in 0..<15 { manners.answered(withEnd: true) }
+        #expect(!manners.givesSingleAnswers)
+        manners.answered(withEnd: true)
+        #expect(manners.givesSingleAnswers)
+    }
+
+    @Test func `an upstream that changes its manners in mid-life is served as well as before`() async throws {
+        let speaksFirst = Box(false)
+        let server = try TCPServer { connection in
+            if speaksFirst.value {
+                try connection.send("hello")
+                try connection.send(connection.receive(1).bytes)
+            } else {
+                let question = connection.receive(4)
+                // Two writes: the second must not wait for an acknowledgement that is late.
+                if question.text == "many" { try connection.send("first ") }
+                try connection.send(question.bytes)
+            }
+        }
+        try await withTCP("\(server.endpoint)") { rig in
+            for _ in 0..<20 {
+                let client = try rig.connect()
+                try client.send("once")
+                #expect(client.receive().text == "once")
+            }
+            let client = try rig.connect()
+            try client.send("many")
+            #expect(client.receive().text == "first many")
+            speaksFirst.set(true)
+            for _ in 0..<3 {
+                let client = try rig.connect()
+                #expect(client.receive(5).text == "hello")
+                try client.send("x")
+                #expect(client.receive().text == "x")
+            }
+            try rig.recorder.expect(.closed(.upstreamEOF), times: 24)
+        }
+    }
+}
