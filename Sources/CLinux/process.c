@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
@@ -26,6 +27,13 @@ int64_t weir_raise_descriptor_limit(void) {
 }
 
 void weir_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
+
+int weir_scheduling_policy(void) { return sched_getscheduler(0); }
+
+int weir_set_batch_scheduling(int on) {
+    struct sched_param parameters = {0};
+    return sched_setscheduler(0, on ? SCHED_BATCH : SCHED_OTHER, &parameters) < 0 ? -errno : 0;
+}
 
 void weir_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
 

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A plain thread, for work that blocks or that drives an event loop.
@@ -6,6 +7,17 @@ public enum Thread {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
+
+    /// Whether the calling thread is scheduled as most are (`SCHED_OTHER`, sched(7)), and nobody chose otherwise for it.
+    public static var isScheduledNormally: Bool { weir_scheduling_policy() == 0 }
+
+    /// Whether the calling thread is under `SCHED_BATCH` (sched(7)).
+    public static var isScheduledAsBatch: Bool { weir_scheduling_policy() == 3 }
+
+    /// `SCHED_BATCH` (sched(7)) for the calling thread, or back to normal: when it wakes up, it does not take the processor
+    /// from whoever is working, so that more has come for it when its turn begins. Returns whether the system did it.
+    @discardableResult
+    public static func scheduleAsBatch(_ isOn: Bool) -> Bool { weir_set_batch_scheduling(isOn ? 1 : 0) == 0 }
 
     /// Starts a detached thread (pthread_create(3)) with every signal blocked, so that signals go to the threads that
     /// wait for them.

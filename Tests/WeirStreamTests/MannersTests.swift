@@ -53,6 +53,7 @@ import Testing
             let client = try rig.connect()
             try client.send("many")
             #expect(client.receive().text == "first many")
+            client.close()
             speaksFirst.set(true)
             for _ in 0..<3 {
                 let client = try rig.connect()

@@ -160,6 +160,10 @@ const char *weir_revision(void);
 /// Raises the soft RLIMIT_NOFILE to the hard one and returns it.
 int64_t weir_raise_descriptor_limit(void);
 void weir_name_thread(const char *name);
+/// The calling thread's scheduling policy (sched(7)): 0 is SCHED_OTHER, 3 SCHED_BATCH.
+int weir_scheduling_policy(void);
+/// Puts the calling thread under SCHED_BATCH, or back under SCHED_OTHER (sched(7)).
+int weir_set_batch_scheduling(int on);
 void weir_ignore_sigpipe(void);
 /// inotify(7): a nonblocking, close-on-exec instance.
 int weir_inotify_create(void);

@@ -22,6 +22,9 @@ import LinuxIO
     private let loads: [WorkerLoad]
     private let threads: [EventLoopThread]
     private var nextIdentifier: UInt64 = 0
+    private var policy: BatchPolicy
+    /// Known from the first turn on, which is the first thing on the worker's own thread.
+    private var mayChoosePolicy: Bool?
     private var pausedListeners: [EventToken] = []
     /// Bytes in the queues of sessions that are not ready, over all of them.
     var queuedDatagramBytes = 0
@@ -55,6 +58,7 @@ import LinuxIO
         self.budget = budget
         load = loads[index]
         loop = try EventLoop(wokenBy: threads[index], clock: clock)
+        policy = BatchPolicy(now: loop.now)
         slabs = SlabPool(bytes: bufferMemory)
         pipes = PipePool(budget: budget)
         unsafe readBuffer = .allocate(byteCount: Self.readBufferSize, alignment: 4096)
@@ -80,7 +84,15 @@ import LinuxIO
         }
         load.lastTurn.store(loop.now, ordering: .relaxed)
         pipes.trim(now: loop.now)
+        if let isBatch = policy.note(busy: busy, now: loop.now) { schedule(asBatch: isBatch) }
         return busy
+    }
+
+    /// Only where nobody chose a policy for the process (chrt(1), CPUSchedulingPolicy= of systemd).
+    private func schedule(asBatch isBatch: Bool) {
+        let mayChoose = mayChoosePolicy ?? Thread.isScheduledNormally
+        mayChoosePolicy = mayChoose
+        if mayChoose { Thread.scheduleAsBatch(isBatch) }
     }
 
     /// A number for a connection or session that no other of this process has.
