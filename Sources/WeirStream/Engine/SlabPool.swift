@@ -41,7 +41,7 @@
             let count = min(rest.count, Self.slabSize - used)
             unsafe (address(of: backlog.tail) + used).copyMemory(from: rest.baseAddress!, byteCount: count)
             unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            backlog.tailEnd += Int32(count)
+            backlog.tailEnd += UInt16(count)
             backlog.count += count
         }
     }
@@ -59,7 +59,7 @@
 
     /// Takes `count` bytes off the front; no more than ``front(of:)`` showed.
     func dropFront(_ count: Int, of backlog: inout Backlog) {
-        backlog.headStart += Int32(count)
+        backlog.headStart += UInt16(count)
         backlog.count -= count
         guard Int(backlog.headStart) == headEnd(of: backlog) else { return }
         let following = next[Int(backlog.head)]
@@ -122,9 +122,10 @@
 struct Backlog {
     fileprivate var head: Int32 = -1
     fileprivate var tail: Int32 = -1
-    fileprivate var headStart: Int32 = 0
-    fileprivate var tailEnd: Int32 = 0
     private var byteCount: Int32 = 0
+    /// Within a slab.
+    fileprivate var headStart: UInt16 = 0
+    fileprivate var tailEnd: UInt16 = 0
 
     /// Bytes in it: never more than a connection may keep, far below what 32 bits hold.
     fileprivate(set) var count: Int {

@@ -26,40 +26,34 @@ struct Flow {
 
 /// Whether a direction's bytes are copied or spliced. Splicing costs a call more for each piece, and saves two copies: it
 /// pays for a flow that fills the buffers again and again.
+///
+/// One byte, because every connection has two: below ``bulk`` how many reads in a row filled the buffer, from there on how
+/// many pieces in a row were small, or that the sockets cannot be spliced.
 struct Pace {
-    private(set) var isBulk = false
-    private var mayBeBulk = true
-    private var streak: UInt8 = 0
+    private var state: UInt8 = 0
 
     /// After so many reads in a row that filled the buffer, the next ones are spliced.
-    private static let fullReads: UInt8 = 4
+    private static let bulk: UInt8 = 4
     /// After so many small pieces in a row, the next ones are copied.
     private static let smallPieces: UInt8 = 3
     private static let smallPiece = 32 << 10
+    private static let neverBulk = UInt8.max
+
+    var isBulk: Bool { state >= Self.bulk && state != Self.neverBulk }
 
     /// Notes a read of `count` bytes of at most `limit`.
     mutating func noteRead(_ count: Int, limit: Int) {
-        guard count == limit, limit >= Self.smallPiece, mayBeBulk else {
-            streak = 0
-            return
-        }
-        streak += 1
-        if streak >= Self.fullReads { self = Pace(isBulk: true) }
+        guard state < Self.bulk else { return }
+        state = count == limit && limit >= Self.smallPiece ? state + 1 : 0
     }
 
     /// Notes a spliced piece.
     mutating func notePiece(_ count: Int) {
-        streak = count < Self.smallPiece ? streak + 1 : 0
-        if streak >= Self.smallPieces { self = Pace() }
+        guard isBulk else { return }
+        state = count < Self.smallPiece ? state + 1 : Self.bulk
+        if state == Self.bulk + Self.smallPieces { state = 0 }
     }
 
     /// These sockets cannot be spliced.
-    mutating func forbidBulk() {
-        self = Pace()
-        mayBeBulk = false
-    }
-
-    init(isBulk: Bool = false) {
-        self.isBulk = isBulk
-    }
+    mutating func forbidBulk() { state = Self.neverBulk }
 }
