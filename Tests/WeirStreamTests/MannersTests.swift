@@ -4,31 +4,20 @@ import Testing
 @testable import WeirStream
 
 @Suite(.timeLimit(.minutes(1))) struct MannersTests {
-    @Test func `sixteen connections whose client spoke first make a habit, one whose upstream did ends it for good`() {
-        var manners = Manners()
-        for _ in 0..<15 { manners.spoke(.ingress) }
-        #expect(!manners.isClientFirst)
-        manners.spoke(.ingress)
-        #expect(manners.isClientFirst && !manners.isUpstreamFirst)
-        manners.spoke(.egress)
-        #expect(!manners.isClientFirst && manners.isUpstreamFirst)
-        for _ in 0..<100 { manners.spoke(.ingress) }
-        #expect(!manners.isClientFirst && manners.isUpstreamFirst)
-    }
-
-    @Test func `an answer in pieces ends the habit of single ones until it is formed anew`() {
-        var manners = Manners()
-        for _ in 0..<16 {
-            manners.spoke(.ingress)
-            manners.answered(withEnd: true)
+    @Test func `sixteen single answers in a row make a habit, and anything else ends it until it is formed anew`() {
+        for (isAsked, withEnd) in [(true, false), (false, true), (false, false)] {
+            var manners = Manners()
+            for _ in 0..<15 { manners.answered(isAsked: true, withEnd: true) }
+            #expect(!manners.givesSingleAnswers)
+            manners.answered(isAsked: true, withEnd: true)
+            #expect(manners.givesSingleAnswers)
+            manners.answered(isAsked: isAsked, withEnd: withEnd)
+            #expect(!manners.givesSingleAnswers)
+            for _ in 0..<15 { manners.answered(isAsked: true, withEnd: true) }
+            #expect(!manners.givesSingleAnswers)
+            manners.answered(isAsked: true, withEnd: true)
+            #expect(manners.givesSingleAnswers)
         }
-        #expect(manners.givesSingleAnswers)
-        manners.answered(withEnd: false)
-        #expect(!manners.givesSingleAnswers)
-        for _ in 0..<15 { manners.answered(withEnd: true) }
-        #expect(!manners.givesSingleAnswers)
-        manners.answered(withEnd: true)
-        #expect(manners.givesSingleAnswers)
     }
 
     @Test func `an upstream that changes its manners in mid-life is served as well as before`() async throws {

@@ -17,6 +17,8 @@ final class Dial {
     var isWaitingForName = false
     /// The last failure, for the reason and the log.
     private(set) var lastError: SystemError?
+    /// What the last attempt was told to expect (see ``Manners``).
+    private(set) var expectsSingleAnswer = false
     private var candidates: ArraySlice<SocketAddress> = []
     private var attempts: [Attempt] = []
     private var nextLane = 1
@@ -52,14 +54,15 @@ final class Dial {
         case failed
     }
 
-    /// Tries the next address. With `waitsForData` the ACK that ends the handshake waits for the first data.
-    func startNext(settings: TCPSettings, waitsForData: Bool, loop: EventLoop, token: EventToken) -> Step {
+    /// Tries the next address. Where a single answer is expected, the ACK that ends the handshake waits for data.
+    func startNext(settings: TCPSettings, expectsSingleAnswer: Bool, loop: EventLoop, token: EventToken) -> Step {
         guard hasMore, let address = candidates.popFirst() else { return .failed }
         let lane = nextLane
         nextLane += 1
         do throws(SystemError) {
             let socket = try Socket(.stream, family: Socket.family(of: address))
-            if waitsForData { socket.setIfPossible(.deferAccept, 1) }
+            self.expectsSingleAnswer = expectsSingleAnswer
+            if expectsSingleAnswer { socket.setIfPossible(.deferAccept, 1) }
             socket.setUserTimeout(settings)
             let result = socket.connect(to: address)
             if case .failed(let error) = result { throw error }

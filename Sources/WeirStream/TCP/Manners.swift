@@ -1,26 +1,19 @@
 /// How the connections to an upstream have gone so far, as far as that saves the next ones packets. Confined to the worker.
 struct Manners {
-    private var clientFirst = 0
     private var singleAnswers = 0
-    /// The upstream has spoken first. It is reached by the ACK that ends the handshake, so once settles it for good.
-    private(set) var isUpstreamFirst = false
     /// So many connections in a row make a habit.
     private static let habit = 16
 
-    /// Whether the ACK that ends the handshake may wait for the client's first bytes for as long as the kernel allows,
-    /// 200 ms.
-    var isClientFirst: Bool { !isUpstreamFirst && clientFirst >= Self.habit }
+    /// Whether clients speak first, and the answer comes in one piece with the upstream's end. Then the ACK that ends the
+    /// handshake can go with the question, and the ACK of the answer with our end.
+    ///
+    /// The kernel takes a handshake that waits for a conversation in which ACKs may be late. An upstream that writes its
+    /// answer in pieces with Nagle's algorithm on would stand for 40 ms, and one that resets behind a long answer would
+    /// throw away what the window had no room for: so nobody else's ACKs wait.
+    var givesSingleAnswers: Bool { singleAnswers >= Self.habit }
 
-    /// Whether the answer is likely to come in one piece with the upstream's end: its ACK can then go with ours.
-    var givesSingleAnswers: Bool { isClientFirst && singleAnswers >= Self.habit }
-
-    /// The first bytes of a connection came.
-    mutating func spoke(_ direction: Direction) {
-        if direction == .egress { isUpstreamFirst = true } else if clientFirst < Self.habit { clientFirst += 1 }
-    }
-
-    /// The first read of an answer came, with the end or without.
-    mutating func answered(withEnd: Bool) {
-        if !withEnd { singleAnswers = 0 } else if singleAnswers < Self.habit { singleAnswers += 1 }
+    /// The first read of an answer came: behind a question or unasked, with the end or without.
+    mutating func answered(isAsked: Bool, withEnd: Bool) {
+        if !isAsked || !withEnd { singleAnswers = 0 } else if singleAnswers < Self.habit { singleAnswers += 1 }
     }
 }

@@ -20,9 +20,7 @@ struct Side: ~Copyable {
     /// What was postponed on a socket that we connected, because many connections end before they need it.
     private var postpones = false
     private var isFirstWrite = true
-    /// Whether the handshake's ACK still waits for data to go with.
-    private var owesHandshake = false
-    /// Whether the ACK of the answer may wait for ours to its end.
+    /// Whether ACKs wait for data to go with, because the answer is likely to come in one piece.
     private var expectsSingleAnswer = false
 
     /// From this length on a first write may end in a segment that Nagle's algorithm would hold back (RFC 896).
@@ -32,12 +30,11 @@ struct Side: ~Copyable {
         self.socket = socket
     }
 
-    /// A socket that we connected, to an upstream of these manners. Unless it speaks first the handshake's ACK waits.
-    init(dialled socket: consuming Socket, manners: Manners) {
+    /// A socket that we connected.
+    init(dialled socket: consuming Socket, expectsSingleAnswer: Bool) {
         self.socket = consume socket
         postpones = true
-        owesHandshake = !manners.isUpstreamFirst
-        expectsSingleAnswer = manners.givesSingleAnswers
+        self.expectsSingleAnswer = expectsSingleAnswer
     }
 
     mutating func note(_ events: EventSet) {
@@ -75,9 +72,7 @@ struct Side: ~Copyable {
     mutating func send(_ bytes: UnsafeRawBufferPointer, more: Bool) -> WriteResult {
         guard socket != nil else { return .wouldBlock }
         if postpones { startSending(bytes.count) }
-        let result = unsafe socket!.send(bytes, more: more)
-        if owesHandshake { handshakeLeft() }
-        return result
+        return unsafe socket!.send(bytes, more: more)
     }
 
     /// See ``Pipe/fill(from:limit:)``.
@@ -90,9 +85,7 @@ struct Side: ~Copyable {
     mutating func drain(_ pipe: Pipe) -> WriteResult {
         guard socket != nil else { return .wouldBlock }
         if postpones { startSending(pipe.count) }
-        let result = pipe.drain(to: socket!)
-        if owesHandshake { handshakeLeft() }
-        return result
+        return pipe.drain(to: socket!)
     }
 
     /// A first short write leaves at once whether or not Nagle's algorithm is on: `TCP_NODELAY` is for the next one.
@@ -103,21 +96,6 @@ struct Side: ~Copyable {
         }
         postpones = false
         socket?.setIfPossible(.noDelay, 1)
-    }
-
-    /// A write has taken the handshake's ACK along. The kernel takes the wait for a conversation in which ACKs may be late;
-    /// an upstream that writes its answer in two pieces with Nagle's algorithm on would then stand for 40 ms.
-    private mutating func handshakeLeft() {
-        owesHandshake = false
-        if !expectsSingleAnswer { socket?.setIfPossible(.quickAcknowledge, 1) }
-    }
-
-    /// Sends the ACK that ends the handshake where no data has gone with it.
-    mutating func finishHandshake() {
-        guard owesHandshake else { return }
-        owesHandshake = false
-        expectsSingleAnswer = false
-        socket?.setIfPossible(.quickAcknowledge, 1)
     }
 
     /// The first read of the answer came. What was expected to be all of it is acknowledged at once where more follows.

@@ -86,9 +86,10 @@ extension TCPConnection: PreDialing {
     /// Tries addresses until an attempt is under way.
     func startNextAttempt() {
         while let dial, dial.hasMore {
-            let waitsForData = !route.upstreams[dial.upstream].manners.isUpstreamFirst
+            let manners = route.upstreams[dial.upstream].manners
             switch dial.startNext(
-                settings: route.settings, waitsForData: waitsForData, loop: core.loop, token: token)
+                settings: route.settings, expectsSingleAnswer: manners.givesSingleAnswers, loop: core.loop, token: token
+            )
             {
             case .failed: continue
             case .connected(let socket, let address, let lane):
@@ -119,8 +120,7 @@ extension TCPConnection: PreDialing {
         guard let dial else { return }
         core.loop.cancel(&mainTimer)
         upstreamIndex = dial.upstream
-        let manners = route.upstreams[dial.upstream].manners
-        upstream = Side(dialled: socket, manners: manners)
+        upstream = Side(dialled: socket, expectsSingleAnswer: dial.expectsSingleAnswer)
         upstream.note(events)
         upstreamLane = lane
         context.upstreamAddress = address
@@ -132,7 +132,6 @@ extension TCPConnection: PreDialing {
         armSilenceTimer()
         scheduleUpstreamKeepalive()
         relay()
-        if !manners.isClientFirst { core.loop.defer(token.with(lane: Self.clientLane)) }
     }
 
     /// Four system calls that a connection which soon ends does not need: made when it has lived for a while. The client's

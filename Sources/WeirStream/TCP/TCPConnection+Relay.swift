@@ -110,15 +110,12 @@ extension TCPConnection {
 
     /// The first bytes of a direction are about to be counted.
     func firstBytes(_ direction: Direction, _ source: inout Side, withEnd: Bool) {
-        guard let upstreamIndex else { return }
-        let state = route.upstreams[upstreamIndex]
-        if !hasSpoken {
-            hasSpoken = true
-            state.manners.spoke(direction)
+        if direction == .ingress {
+            hasQuestion = true
+        } else if let upstreamIndex {
+            route.upstreams[upstreamIndex].manners.answered(isAsked: hasQuestion, withEnd: withEnd)
+            source.answered(withEnd: withEnd)
         }
-        guard direction == .egress else { return }
-        state.manners.answered(withEnd: withEnd)
-        source.answered(withEnd: withEnd)
     }
 
     func ended(_ direction: Direction, _ source: inout Side, _ flow: inout Flow) {

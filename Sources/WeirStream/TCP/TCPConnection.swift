@@ -53,8 +53,8 @@ final class TCPConnection: EventHandler {
     var dial: Dial?
     var preDialTask: Task<Void, Never>?
     var upstreamIndex: Int?
-    /// Whether a byte has come from either side.
-    @safe @exclusivity(unchecked) var hasSpoken = false
+    /// Whether a byte has come from the client.
+    @safe @exclusivity(unchecked) var hasQuestion = false
     /// The direction that ended first.
     var firstEnd: Direction?
     /// Whether the timer for a half-closed connection was armed.
@@ -111,8 +111,6 @@ final class TCPConnection: EventHandler {
                 upstream.note(events)
             }
             relay()
-            // Deferred: a turn has passed since the dial, and no data has come that the handshake could go with.
-            if events.isEmpty { upstream.finishHandshake() }
         }
     }
 
