@@ -31,6 +31,11 @@ final class PipePool {
         guard open < Self.mostPipes, budget.takePipe() else { return nil }
         do {
             let pipe = try Pipe(capacity: Self.pipeSize)
+            // Beyond what one user may have, pipes hold two pages (pipe(7)): copying is quicker.
+            guard pipe.capacity >= Self.pipeSize / 4 else {
+                budget.givePipe()
+                return nil
+            }
             open += 1
             return pipe
         } catch {

@@ -11,6 +11,8 @@ struct Side: ~Copyable {
     var sawEnd = false
     /// All that the peer ever sent is in the socket already, and its end behind it: a short read then takes the last of it.
     var holdsEverything = false
+    /// Urgent data has come: a read may stop short at it, and a splice never passes it.
+    private(set) var sawUrgent = false
     /// It broke: nothing more can be written to it. What it sent before can still be read.
     var isBroken = false
 
@@ -41,6 +43,11 @@ struct Side: ~Copyable {
         if events.contains(.readable) { isReadable = true }
         if events.contains(.writable) { isWritable = true }
         if events.contains(.error) { hasError = true }
+        if events.contains(.urgent) {
+            sawUrgent = true
+            // From here on only a read that finds nothing proves that there is nothing.
+            sawEnd = true
+        }
         if !events.isDisjoint(with: .anyEnd) {
             sawEnd = true
             // Urgent data makes reads short, and what lies behind an error is for the reads to tell.

@@ -64,7 +64,7 @@ extension TCPConnection {
                 core.loop.defer(token.with(lane: Self.clientLane))
                 return .done
             }
-            if flow.pace.isBulk, let pipe = core.pipes.take() {
+            if flow.announced == 0, !source.sawUrgent, flow.pace.isBulk, let pipe = core.pipes.take() {
                 switch splice(through: pipe, direction, &source, &sink, &flow) {
                 case .moved(let count): budget -= count
                 case .closedByHook(let count): return .closedByHook(discarded: count)
@@ -86,7 +86,7 @@ extension TCPConnection {
             case .bytes(let count):
                 // A short read has emptied the socket, unless an end came with the data: then no new edge will come.
                 if count < limit, !source.sawEnd { source.isReadable = false }
-                let isLastRead = count < limit && source.holdsEverything
+                let isLastRead = count < limit && source.holdsEverything && !source.isBroken
                 budget -= count
                 if flow.byteCount == 0 { firstBytes(direction, &source, withEnd: isLastRead) }
                 flow.byteCount += UInt64(count)

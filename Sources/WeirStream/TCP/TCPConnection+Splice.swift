@@ -33,7 +33,8 @@ extension TCPConnection {
         case .wouldBlock:
             source.isReadable = false
         case .endOfStream:
-            ended(direction, &source, &flow)
+            // Or urgent data with the end behind it: a read can tell.
+            flow.pace.forbidBulk()
         case .failed(let error) where error.code == EINVAL:
             core.pipes.give(pipe)
             return .notPossible

@@ -157,7 +157,8 @@ final class UDPListener: EventHandler, DrainingStream {
             guard let oldest = unassured.first else { return false }
             // What it has in this very batch came before the one that it makes room for.
             oldest.sendBatch()
-            oldest.end(.evicted)
+            // That may have assured it.
+            if oldest.isListed { oldest.end(.evicted) }
         }
         return take()
     }
