@@ -18,6 +18,8 @@ enum { MOST_SEGMENTS = 64, MOST_BYTES = 65507 };
 
 struct weir_outbox {
     uint32_t capacity;
+    /// Whether this kernel knows UDP_SEGMENT.
+    int can_segment;
     uint32_t count;
     struct mmsghdr *headers;
     struct iovec *vectors;
@@ -32,10 +34,22 @@ struct weir_outbox {
     uint32_t source_length;
 };
 
+// Before Linux 4.18 the kernel ignores the control message, and would send a run as one long datagram.
+static int kernel_can_segment(void) {
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return 0;
+    int value = 0;
+    socklen_t length = sizeof value;
+    int result = getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &value, &length);
+    close(fd);
+    return result == 0;
+}
+
 weir_outbox *weir_outbox_create(uint32_t capacity) {
     weir_outbox *outbox = calloc(1, sizeof *outbox);
     if (!outbox) return NULL;
     outbox->capacity = capacity;
+    outbox->can_segment = kernel_can_segment();
     outbox->headers = calloc(capacity, sizeof *outbox->headers);
     outbox->vectors = calloc(capacity, sizeof *outbox->vectors);
     outbox->runs = calloc(capacity, sizeof *outbox->runs);
@@ -133,7 +147,7 @@ static void write_segment_size(struct msghdr *header, uint16_t size) {
 int weir_outbox_flush(weir_outbox *outbox, int fd, uint32_t first, int segments) {
     uint32_t messages = 0;
     for (uint32_t i = first; i < outbox->count; messages++) {
-        uint32_t run = segments ? run_length(outbox, i) : 1;
+        uint32_t run = segments && outbox->can_segment ? run_length(outbox, i) : 1;
         struct msghdr *header = &outbox->headers[messages].msg_hdr;
         memset(header, 0, sizeof *header);
         header->msg_iov = &outbox->vectors[i];

@@ -7,8 +7,11 @@ import Glibc
     public enum Outcome: Sendable {
         /// The kernel took this many, at least one.
         case sent(Int)
-        /// No room now; nothing was taken.
+        /// No room in the socket now; nothing was taken.
         case wouldBlock
+        /// The device had no room for the first one not yet sent: that one is lost (ENOBUFS in send(2)). Only sockets that
+        /// ask for errors are told (ip(7), `IP_RECVERR`).
+        case lost
         /// An error that concerns the first one not yet sent, or a pending ICMP error of the socket.
         case failed(SystemError)
     }
@@ -61,11 +64,15 @@ import Glibc
 
     /// Sends from `first` on, in order. With `coalescing`, runs of equal length leave as one send each, which the kernel
     /// or the card takes apart (`UDP_SEGMENT`, udp(7)). Where it cannot, that fails with EINVAL or EMSGSIZE (longer than
-    /// the path takes in one piece) or EIO, and nothing of the run was sent.
+    /// the path takes in one piece) or EIO, and nothing of the run was sent. A kernel without it (before 4.18) is asked once.
     public borrowing func flush(to socket: borrowing Socket, from first: Int, coalescing: Bool) -> Outcome {
         let result = unsafe weir_outbox_flush(outbox, socket.number, UInt32(first), coalescing ? 1 : 0)
         if result >= 0 { return .sent(Int(result)) }
-        return result == -EAGAIN || result == -ENOBUFS ? .wouldBlock : .failed(SystemError(.send, -result))
+        switch -result {
+        case EAGAIN: return .wouldBlock
+        case ENOBUFS: return .lost
+        default: return .failed(SystemError(.send, -result))
+        }
     }
 
     /// The length of a waiting datagram.

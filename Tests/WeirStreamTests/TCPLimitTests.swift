@@ -58,6 +58,24 @@ import WeirStream
         }
     }
 
+    @Test func `a stream with one socket spreads its connections also while they come and go quickly`() async throws {
+        let server = try TCPServer.echo()
+        let setup = EngineSetup(workers: 2, clock: TestClock())
+        let takeListeners: @Sendable (StreamEngine) -> Void = { engine in
+            while engine.budget.takeListeners(wanted: 2) == 2 {}
+        }
+        try await withTCP("\(server.endpoint)", engine: setup, prepare: takeListeners) { rig in
+            for _ in 0..<50 { try rig.connectThrough().close() }
+            try rig.recorder.expect(.closed(.clientEOF), times: 50)
+            rig.advance(by: .milliseconds(1_100))
+            let before = rig.recorder.seen.workers
+            let clients = try (0..<20).map { _ in try rig.connectThrough() }
+            let carried = rig.recorder.seen.workers.map { $0.value - before[$0.key, default: 0] }
+            #expect(carried.count == 2 && carried.allSatisfy { $0 >= 8 })
+            for client in clients { client.close() }
+        }
+    }
+
     @Test func `a thousand connections leave nothing behind`() async throws {
         let server = try TCPServer.echo()
         // Not a port of the kernel's choice: those may also be some other connection's.

@@ -162,6 +162,26 @@ import Testing
         throw DeadlineExceeded(description: "no descriptor leads to \(endpoint)")
     }
 
+    @Test func `urgent data in the middle costs no other byte, and the end behind it is seen`() async throws {
+        let parts = (0..<4).map { Pattern.bytes(6 << 20, seed: $0) }
+        let server = try TCPServer { connection in
+            try connection.setTimeouts(seconds: 30)
+            for part in parts {
+                try connection.send(part)
+                try connection.sendUrgent(33)
+            }
+        }
+        try await withTCP("\(server.endpoint)") { rig in
+            let client = try rig.connect()
+            try client.setTimeouts(seconds: 30)
+            let received = client.receive()
+            expectSame(received.bytes, Array(parts.joined()))
+            #expect(received.ending == .endOfStream)
+            client.close()
+            try rig.recorder.expect(.closed(.upstreamEOF))
+        }
+    }
+
     @Test func `a socket that takes nothing from a pipe gets its bytes copied`() async throws {
         let sent = Pattern.bytes(Self.size)
         let server = try TCPServer { connection in

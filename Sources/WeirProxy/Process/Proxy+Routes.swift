@@ -79,7 +79,10 @@ extension Proxy {
             for key in plan.removed { await remove(key, drainTimeout: drainTimeout) }
             try await serve(try await bind(late))
         } catch {
-            for entry in plan.added { await remove(entry.key, drainTimeout: .zero) }
+            for entry in plan.added {
+                // What had been draining before goes on doing that.
+                await remove(entry.key, drainTimeout: returning.contains(entry) ? drainTimeout : .zero)
+            }
             await revert(done, to: before)
             await restore(plan.removed, from: before)
             throw error
@@ -90,17 +93,18 @@ extension Proxy {
 
     /// A UDP address that comes back while its old sessions drain: the same sockets, and the sessions live on.
     private func serveAgain(_ entry: ReloadPlan.Entry) async throws(ProxyError) {
-        guard let old = await reopen(entry.key) else {
-            try await serve(try await bind([entry]))
-            return
-        }
         let observer = makeObserver(entry.route)
-        add(entry, stream: old.stream, observer: observer)
+        let stream: ServedStream?
         do throws(StreamError) {
-            try await old.stream.update(entry.route, hooks: observer.hooks)
+            stream = try await reopen(entry, hooks: observer.hooks)
         } catch {
             throw .route(entry.route.name, error)
         }
+        guard let stream else {
+            try await serve(try await bind([entry]))
+            return
+        }
+        add(entry, stream: stream, observer: observer)
         logStart(entry.route)
     }
 

@@ -272,12 +272,14 @@ public actor Proxy {
         return nil
     }
 
-    /// Takes up again what drains at `key`, if something does.
-    func reopen(_ key: ListenerKey) async -> RunningRoute? {
-        guard let (route, stream) = drainingDatagrams(at: key) else { return nil }
-        if await stream.reopen() {
+    /// Takes up again what drains at the address of `wanted`, if something does.
+    func reopen(
+        _ wanted: ReloadPlan.Entry, hooks: StreamHooks
+    ) async throws(StreamError) -> ServedStream? {
+        guard let (route, stream) = drainingDatagrams(at: wanted.key) else { return nil }
+        if try await route.stream.reopen(wanted.route, hooks: hooks) {
             draining[ObjectIdentifier(stream)] = nil
-            return route
+            return route.stream
         }
         await stream.waitUntilClosed()
         return nil

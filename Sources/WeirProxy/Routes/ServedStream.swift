@@ -41,6 +41,15 @@ enum ServedStream: Sendable {
         }
     }
 
+    /// Serves a draining UDP address again, as another route. False where nothing of it is left; TCP has closed its
+    /// sockets and is bound anew.
+    func reopen(_ route: RouteConfiguration, hooks: StreamHooks) async throws(StreamError) -> Bool {
+        guard case .udp(let stream) = self, case .udp(let settings) = route.settings else { return false }
+        return try await stream.reopen(
+            name: route.name, upstreams: try route.streamUpstreams(), settings: WeirStream.UDPSettings(settings),
+            hooks: hooks)
+    }
+
     /// Points the same sockets elsewhere; new connections and sessions follow.
     func update(_ route: RouteConfiguration, hooks: StreamHooks) async throws(StreamError) {
         let upstreams = try route.streamUpstreams()

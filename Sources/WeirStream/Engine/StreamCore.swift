@@ -135,6 +135,11 @@ final class StreamCore<Settings: Sendable>: Sendable {
     func update(name: String, upstreams: [Upstream], settings: Settings, hooks: StreamHooks) async throws(StreamError) {
         guard !upstreams.isEmpty else { throw .noUpstream }
         try checkForLoops(upstreams)
+        await follow(name: name, upstreams: upstreams, settings: settings, hooks: hooks)
+    }
+
+    /// Points every worker to another plan, which was found to be possible.
+    private func follow(name: String, upstreams: [Upstream], settings: Settings, hooks: StreamHooks) async {
         state.withLock { state in
             state.name = name
             state.upstreams = upstreams
@@ -222,13 +227,27 @@ final class StreamCore<Settings: Sendable>: Sendable {
         for worker in serving.workers { await worker.kill(stream: serving.number) }
     }
 
-    /// Serves again what a ``close(drainTimeout:)`` has left draining, on the sockets that it still has: the workers' `resume`.
-    /// False where it has ended, or is about to.
-    func reopen() async -> Bool {
-        guard let serving = state.withLock({ $0.serving }), lifecycle.reopen(workers: engine.workerCount) else {
+    /// Serves again what a ``close(drainTimeout:)`` has left draining, on the sockets that it still has, under another plan:
+    /// nothing new begins before every worker follows it. False where it has ended, or is about to; where it throws it
+    /// goes on draining.
+    func reopen(
+        name: String, upstreams: [Upstream], settings: Settings, hooks: StreamHooks
+    ) async throws(StreamError) -> Bool {
+        guard !upstreams.isEmpty else { throw .noUpstream }
+        guard let serving = state.withLock({ $0.serving }) else { return false }
+        // Our own address is one that it must not dial.
+        await engine.announce(listen.network.transport, serving.address, isListening: true)
+        do throws(StreamError) {
+            try checkForLoops(upstreams)
+        } catch {
+            await engine.announce(listen.network.transport, serving.address, isListening: false)
+            throw error
+        }
+        guard lifecycle.reopen(workers: engine.workerCount) else {
+            await engine.announce(listen.network.transport, serving.address, isListening: false)
             return false
         }
-        await engine.announce(listen.network.transport, serving.address, isListening: true)
+        await follow(name: name, upstreams: upstreams, settings: settings, hooks: hooks)
         for worker in serving.workers { await worker.resume(stream: serving.number) }
         return true
     }

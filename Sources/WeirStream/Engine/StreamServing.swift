@@ -9,6 +9,8 @@ final class StreamServing: Sendable {
     let family: Socket.Family
     /// Whether it is bound to every address.
     let isWildcard: Bool
+    /// How many listening sockets it has: one a worker, or fewer where descriptors are short.
+    let socketCount: Int
     let workers: [Worker]
     let count = StreamCount()
     private let onWorkerFinished: @Sendable () -> Void
@@ -20,6 +22,7 @@ final class StreamServing: Sendable {
         address = sockets.address
         family = sockets.family
         isWildcard = sockets.isWildcard
+        socketCount = sockets.count
         self.workers = workers
         self.onWorkerFinished = onWorkerFinished
     }

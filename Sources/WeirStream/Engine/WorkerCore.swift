@@ -105,10 +105,11 @@ import LinuxIO
 
     /// The worker that should carry the next connection: the one with the fewest. This one also where it has an eighth
     /// more than that, because handing over costs three system calls, and the difference does not grow; and as long as
-    /// its connections live for less than a second, because they are gone before a difference matters.
-    func leastLoadedWorker() -> Int {
+    /// its connections live for less than a second and every worker accepts for itself (`sockets` of the stream), because
+    /// they are gone before a difference matters.
+    func leastLoadedWorker(accepting sockets: Int) -> Int {
         let own = load.connections.load(ordering: .relaxed)
-        if isChurning(own) { return index }
+        if isChurning(own), sockets == loads.count { return index }
         var best = index
         var fewest = own
         for other in loads.indices where other != index {

@@ -25,7 +25,7 @@ final class TCPListener: EventHandler, DrainingStream {
     /// No worker accepts any more, so that none can hand a connection over.
     private var mayFinish = false
     private var isDone = false
-    private var drainTimer = TimerWheel.Identifier.none
+    private var drainTimer = DrainTimer()
 
     private enum TimerLane {
         static let resume = 0
@@ -101,7 +101,7 @@ final class TCPListener: EventHandler, DrainingStream {
     }
 
     private func place(_ client: consuming Socket, _ address: SocketAddress) {
-        let worker = isClosing ? core.index : core.leastLoadedWorker()
+        let worker = isClosing ? core.index : core.leastLoadedWorker(accepting: serving.socketCount)
         if worker == core.index {
             open(client, address)
             return
@@ -217,8 +217,7 @@ final class TCPListener: EventHandler, DrainingStream {
         if connections.isEmpty {
             finishIfDone()
         } else {
-            drainTimer = core.loop.schedule(
-                after: timeout.clampedNanoseconds, token: token.with(lane: TimerLane.drain))
+            drainTimer.arm(after: timeout, token: token.with(lane: TimerLane.drain), on: core.loop)
         }
     }
 
@@ -238,7 +237,7 @@ final class TCPListener: EventHandler, DrainingStream {
     private func finishIfDone() {
         guard mayFinish, connections.isEmpty, !isDone, let token else { return }
         isDone = true
-        core.loop.cancel(&drainTimer)
+        drainTimer.cancel(on: core.loop)
         core.loop.cancel(&resumeTimer)
         core.loop.remove(token)
         serving.workerFinished()

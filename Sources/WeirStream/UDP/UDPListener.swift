@@ -14,7 +14,7 @@ final class UDPListener: EventHandler, DrainingStream {
     private var unassured = SessionList()
     private(set) var isDraining = false
     private var isDone = false
-    private var drainTimer = TimerWheel.Identifier.none
+    private var drainTimer = DrainTimer()
     /// What the kernel says it has dropped, as far as it is counted already.
     private var kernelDrops: UInt32 = 0
     private var isDropCheckArmed = false
@@ -195,8 +195,7 @@ final class UDPListener: EventHandler, DrainingStream {
         if sessions.isEmpty {
             finishIfDone()
         } else {
-            drainTimer = core.loop.schedule(
-                after: timeout.clampedNanoseconds, token: token.with(lane: TimerLane.drain))
+            drainTimer.arm(after: timeout, token: token.with(lane: TimerLane.drain), on: core.loop)
         }
     }
 
@@ -221,14 +220,14 @@ final class UDPListener: EventHandler, DrainingStream {
     private func finishIfDone() {
         guard isDraining, sessions.isEmpty, !isDone else { return }
         isDone = true
-        core.loop.cancel(&drainTimer)
+        drainTimer.cancel(on: core.loop)
         serving.workerFinished()
     }
 
     func resume() {
         isDraining = false
         isDone = false
-        core.loop.cancel(&drainTimer)
+        drainTimer.cancel(on: core.loop)
     }
 
     func close() {

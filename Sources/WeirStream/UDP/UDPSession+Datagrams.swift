@@ -110,6 +110,9 @@ extension UDPSession {
             case .wouldBlock:
                 drop(.ingress, .sendBuffer, count - first)
                 return
+            case .lost:
+                drop(.ingress, .sendBuffer, 1)
+                first += 1
             case .failed(let error) where coalescesIngress && Self.forbidsCoalescing(error):
                 coalescesIngress = false
             case .failed(let error):
@@ -225,6 +228,9 @@ extension UDPSession {
             case .wouldBlock:
                 drop(.egress, .sendBuffer, count - first)
                 return
+            case .lost:
+                drop(.egress, .sendBuffer, 1)
+                first += 1
             case .failed(let error) where coalescesEgress && Self.forbidsCoalescing(error):
                 coalescesEgress = false
             case .failed(let error):

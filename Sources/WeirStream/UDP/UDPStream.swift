@@ -47,9 +47,15 @@ public final class UDPStream: Stream {
         try await core.update(name: name, upstreams: upstreams, settings: settings, hooks: hooks)
     }
 
-    /// Serves again while a ``close(drainTimeout:)`` drains: the same sockets, the sessions that are left, and new ones.
+    /// Serves again while a ``close(drainTimeout:)`` drains: the same sockets, the sessions that are left as they began, and
+    /// new ones as it is told here.
     /// - Returns: false where nothing was left; ``waitUntilClosed()`` then returns soon, and the address is free.
-    public func reopen() async -> Bool { await core.reopen() }
+    /// - Throws: what ``update(name:upstreams:settings:hooks:)`` throws; the stream goes on draining.
+    public func reopen(
+        name: String, upstreams: [Upstream], settings: UDPSettings, hooks: StreamHooks
+    ) async throws(StreamError) -> Bool {
+        try await core.reopen(name: name, upstreams: upstreams, settings: settings, hooks: hooks)
+    }
 
     /// See ``Stream/close(drainTimeout:)``.
     public func close(drainTimeout: Duration) async { await core.close(drainTimeout: drainTimeout) }

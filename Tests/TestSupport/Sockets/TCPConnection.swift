@@ -74,6 +74,14 @@ package final class TCPConnection: Sendable {
         try shutdownWriting()
     }
 
+    /// Sends one byte out of band (MSG_OOB in send(2)): a reader that does not ask for it never sees it.
+    package func sendUrgent(_ byte: UInt8) throws {
+        var byte = byte
+        _ = try checked("send(MSG_OOB)") {
+            Glibc.send(socket.descriptor, &byte, 1, Int32(MSG_OOB) | Int32(MSG_NOSIGNAL))
+        }
+    }
+
     package func shutdownWriting() throws {
         try checked("shutdown") { shutdown(socket.descriptor, Int32(SHUT_WR)) }
     }

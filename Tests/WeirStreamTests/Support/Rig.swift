@@ -101,9 +101,11 @@ struct EngineSetup: Sendable {
 func withTCP(
     _ upstreams: String..., listen: String = "tcp://127.0.0.1:0", settings: TCPSettings = TCPSettings(),
     engine setup: EngineSetup = EngineSetup(), hooks: StreamHooks = StreamHooks(),
+    prepare: (StreamEngine) -> Void = { _ in },
     _ body: @escaping @Sendable (Rig<TCPStream>) throws -> Void
 ) async throws {
     let engine = try setup.makeEngine()
+    prepare(engine)
     let stream = try TCPStream(
         name: "test", listen: ListenAddress(listen), upstreams: upstreams.map { try Upstream($0) },
         settings: settings, engine: engine)
