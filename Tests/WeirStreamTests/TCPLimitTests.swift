@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
-import WeirStream
+
+@testable import WeirStream
 
 @Suite(.timeLimit(.minutes(1))) struct TCPLimitTests {
     @Test(arguments: [1, 3])
