@@ -16,6 +16,8 @@ extension Socket {
         /// `TCP_DEFER_ACCEPT`: on a listener, seconds to wait for data before a connection can be accepted; on a socket that
         /// connects, the ACK that ends the handshake waits for data to go with, for at most 200 ms.
         case deferAccept
+        /// `TCP_FASTOPEN`: on a listener, how many connections may bring data before their handshake is over.
+        case fastOpen
         /// `SO_KEEPALIVE`: ask a silent peer; inherited from a listener.
         case keepalive
         /// `TCP_KEEPIDLE`, seconds of silence before the first probe.
@@ -52,6 +54,7 @@ extension Socket {
             case .noDelay: WEIR_OPTION_NO_DELAY
             case .quickAcknowledge: WEIR_OPTION_QUICK_ACK
             case .deferAccept: WEIR_OPTION_DEFER_ACCEPT
+            case .fastOpen: WEIR_OPTION_FAST_OPEN
             case .keepalive: WEIR_OPTION_KEEPALIVE
             case .keepaliveIdle: WEIR_OPTION_KEEPALIVE_IDLE
             case .keepaliveInterval: WEIR_OPTION_KEEPALIVE_INTERVAL

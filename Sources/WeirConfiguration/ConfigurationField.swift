@@ -109,6 +109,14 @@ struct ConfigurationField {
             .route, "pre_dial_timeout", [.tcp], default: "`5s`", "How long a hook before the dial may take."),
         ConfigurationField(.route, "max_connections", [.tcp], default: "none", "Connections at once on this route."),
         ConfigurationField(
+            .route, "defer_accept", [.tcp], default: "`off`",
+            "For so long a client that sends nothing is not accepted (`TCP_DEFER_ACCEPT`). Breaks protocols in which the "
+                + "server speaks first."),
+        ConfigurationField(
+            .route, "fast_open", [.tcp], default: "`off`",
+            "Connections that may bring data before their handshake is over (`TCP_FASTOPEN`); needs bit 2 of "
+                + "`net.ipv4.tcp_fastopen`. A client's first bytes may then come twice."),
+        ConfigurationField(
             .route, "unassured_timeout", [.udp], default: "`30s`",
             "Silence that ends a session whose client has not spoken again after a reply."),
         ConfigurationField(.route, "max_sessions", [.udp], default: "`16384`", "The size of the session table."),

@@ -12,6 +12,10 @@ extension RouteReader {
         set(&settings.maxConnections, fields, "max_connections", &isGood) {
             findings.count($0, $1, in: RouteReader.counts)
         }
+        set(&settings.deferAccept, fields, "defer_accept", &isGood) { readOff($0, or: $1, readDeferral) }
+        set(&settings.fastOpen, fields, "fast_open", &isGood) { value, key in
+            readOff(value, or: key) { findings.count($0, $1, in: 1...65_535) }
+        }
         return isGood ? settings : nil
     }
 
@@ -65,11 +69,32 @@ extension RouteReader {
         return isGood ? .some(keepalive) : nil
     }
 
+    /// `off`, or what `read` takes; the outer nil is an error.
+    private func readOff<Value>(
+        _ value: YAMLValue, or key: String, _ read: (YAMLValue, String) -> Value?
+    ) -> Value?? {
+        if case .scalar(let text, _) = value.content, isOff(text) { return .some(nil) }
+        return read(value, key).map { .some($0) }
+    }
+
+    /// The kernel counts in retransmissions of its answer to a SYN: more than a few minutes there are none.
+    private func readDeferral(_ value: YAMLValue, _ key: String) -> Duration? {
+        readSeconds(value, key, in: 1...127, example: "3s")
+    }
+
     private func readProbeTime(_ value: YAMLValue, _ key: String) -> Duration? {
-        findings.parsed(value, key, expected: "a duration such as `60s`") { text throws(ValueError) in
+        readSeconds(value, key, in: 1...32_767, example: "60s")
+    }
+
+    private func readSeconds(
+        _ value: YAMLValue, _ key: String, in bounds: ClosedRange<Int>, example: String
+    ) -> Duration? {
+        findings.parsed(value, key, expected: "a duration such as `\(example)`") { text throws(ValueError) in
             let duration = try parseDuration(text)
-            guard duration >= .seconds(1), duration <= .seconds(32_767), duration.components.attoseconds == 0 else {
-                throw ValueError("expected whole seconds from 1s to 32767s, found \(quoted(text))")
+            let (seconds, rest) = duration.components
+            guard bounds.contains(Int(clamping: seconds)), rest == 0 else {
+                throw ValueError(
+                    "expected whole seconds from \(bounds.lowerBound)s to \(bounds.upperBound)s, found \(quoted(text))")
             }
             return duration
         }

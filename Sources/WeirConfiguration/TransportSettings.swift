@@ -31,12 +31,17 @@ public struct TCPSettings: Sendable, Hashable {
     public var preDialTimeout: Duration
     /// The most connections at once on this route; nil is no limit of its own.
     public var maxConnections: Int?
+    /// `TCP_DEFER_ACCEPT`: for so long a client that sends nothing is not accepted; nil is off. Whole seconds.
+    public var deferAccept: Duration?
+    /// `TCP_FASTOPEN`: how many connections may be open before their handshake is over; nil is off.
+    public var fastOpen: Int?
 
     /// Makes the settings; defaults as documented.
     public init(
         dialTimeout: Duration = .seconds(5), idleTimeout: Duration? = nil,
         halfCloseTimeout: Duration = .seconds(3600), keepalive: Keepalive? = Keepalive(),
-        userTimeout: Duration? = nil, preDialTimeout: Duration = .seconds(5), maxConnections: Int? = nil
+        userTimeout: Duration? = nil, preDialTimeout: Duration = .seconds(5), maxConnections: Int? = nil,
+        deferAccept: Duration? = nil, fastOpen: Int? = nil
     ) {
         self.dialTimeout = dialTimeout
         self.idleTimeout = idleTimeout
@@ -45,6 +50,8 @@ public struct TCPSettings: Sendable, Hashable {
         self.userTimeout = userTimeout
         self.preDialTimeout = preDialTimeout
         self.maxConnections = maxConnections
+        self.deferAccept = deferAccept
+        self.fastOpen = fastOpen
     }
 }
 

@@ -59,7 +59,7 @@ extension Integration {
 
             let clock = ContinuousClock()
             let start = clock.now
-            var (reloads, failed, signals, minute) = (0, 0, 0, 0)
+            var (reloads, failed, signals, minute, told) = (0, 0, 0, 0, 0)
             var memory = Memory()
             var last = try weir.scrape()
             var findings: [String] = []
@@ -84,12 +84,15 @@ extension Integration {
                 memory.note(weir.process.residentBytes, after: passed)
                 if passed >= .seconds(60 * (minute + 1)) {
                     minute += 1
+                    let failures = traffic.failures
                     Self.say(
                         "minute \(minute): \(Self.mebibytes(weir.process.residentBytes)) resident, "
                             + "\(weir.process.descriptorCount) descriptors, \(reloads) reloads, "
                             + "\(now.total("weir_tcp_connections_accepted_total")) connections, "
                             + "\(now.total("weir_udp_sessions_opened_total")) sessions, "
-                            + "\(Self.mebibytes(now.total("weir_bytes_total"))), \(traffic.failures.count) failures")
+                            + "\(Self.mebibytes(now.total("weir_bytes_total"))), \(failures.count) failures")
+                    if failures.count > told { Self.say("so far: \(failures.joined(separator: "; "))") }
+                    told = failures.count
                 }
             }
             traffic.stop()

@@ -115,7 +115,7 @@ import Testing
                     + "`host`, `port`, "
                     + "`dial_timeout`, `idle_timeout`, `half_close_timeout`, `keepalive`, `tcp_user_timeout`, "
                     + "`pre_dial_timeout`, "
-                    + "`max_connections`, `unassured_timeout`, `max_sessions`, `responses`",
+                    + "`max_connections`, `defer_accept`, `fast_open`, `unassured_timeout`, `max_sessions`, `responses`",
                 "weir.yml:8:18: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, "
                     + "`udp6`, found `http`: Weir "
                     + "forwards streams without looking into them, and `http` runs over TCP; did you mean `tcp`?",
@@ -203,6 +203,14 @@ import Testing
             (
                 "keepalive: {idle: 100ms}",
                 "weir.yml:5:23: error: `idle`: expected whole seconds from 1s to 32767s, found `100ms`"
+            ),
+            (
+                "defer_accept: 1500ms",
+                "weir.yml:5:19: error: `defer_accept`: expected whole seconds from 1s to 127s, found `1500ms`"
+            ),
+            (
+                "fast_open: yes",
+                "weir.yml:5:16: error: `fast_open`: expected a number from 1 to 65535, found `yes`"
             ),
             (
                 "max_connections: 0",

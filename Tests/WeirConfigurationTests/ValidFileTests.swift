@@ -50,6 +50,8 @@ import Testing
                 tcp_user_timeout: 20s
                 pre_dial_timeout: 2s
                 max_connections: 7
+                defer_accept: 3s
+                fast_open: 64
               a.second:
                 scheme: udp6
                 bind: fe80::1%eth0
@@ -77,7 +79,7 @@ import Testing
                     dialTimeout: .seconds(1), idleTimeout: .seconds(600), halfCloseTimeout: .seconds(30),
                     keepalive: Keepalive(idle: .seconds(30), interval: .seconds(10), count: 3),
                     userTimeout: .seconds(20),
-                    preDialTimeout: .seconds(2), maxConnections: 7))
+                    preDialTimeout: .seconds(2), maxConnections: 7, deferAccept: .seconds(3), fastOpen: 64))
         let udp = configuration.routes[1]
         #expect(udp.listenAddress.description == "[fe80::1%eth0]:53")
         #expect(
@@ -90,7 +92,8 @@ import Testing
     func off(word: String) throws {
         let configuration = try load(
             "defaults: { idle_timeout: 1m }\n"
-                + route("idle_timeout: \(word)", "tcp_user_timeout: \(word)", "keepalive: off"))
+                + route("idle_timeout: \(word)", "tcp_user_timeout: \(word)", "keepalive: off", "defer_accept: off",
+                    "fast_open: off"))
         #expect(configuration.routes[0].tcp == TCPSettings(idleTimeout: nil, keepalive: nil, userTimeout: nil))
     }
 
@@ -174,7 +177,7 @@ import Testing
     func reference() {
         let rows = Configuration.fieldReference.split(separator: "\n")
         #expect(rows.first == "| field | for | default | meaning |")
-        #expect(rows.count == 2 + 14)
+        #expect(rows.count == 2 + 16)
         #expect(rows.contains { $0.hasPrefix("| `dial_timeout` | TCP | `5s` | ") })
         #expect(!Configuration.fieldReference.contains("acl"))
         #expect(Configuration.settingReference.contains("| `exporter.listen` | `127.0.0.1:9847` |"))

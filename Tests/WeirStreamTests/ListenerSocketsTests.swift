@@ -45,6 +45,45 @@ import Testing
         await engine.shutdown()
     }
 
+    /// A listening socket of this process on the port, asked for an option.
+    private static func option(_ option: LinuxIO.Socket.Option, ofListenerAt port: UInt16) throws -> Int {
+        for number in 3..<Int32(1024) {
+            let socket = LinuxIO.Socket(adopting: number, family: .ipv4)
+            let isListener = (try? socket.peerAddress()) == nil && (try? socket.localAddress())?.port == port
+            let value = isListener ? try? socket.value(of: option) : nil
+            _ = socket.release()
+            if let value { return value }
+        }
+        throw DeadlineExceeded(description: "no listener at \(port)")
+    }
+
+    @Test func `a client that sends nothing is not accepted where that is asked for, and an update ends that`()
+        async throws
+    {
+        var settings = TCPSettings()
+        settings.deferAccept = .seconds(10)
+        settings.fastOpen = 64
+        let server = try TCPServer { try $0.send("hello") }
+        try await withTCP("\(server.endpoint)", settings: settings) { rig in
+            #expect(try Self.option(.fastOpen, ofListenerAt: rig.endpoint.port) == 64)
+            let silent = try rig.connect()
+            let talking = try rig.connect()
+            try talking.send("?")
+            #expect(talking.receive(5).text == "hello")
+            #expect(rig.recorder.count(.opened) == 1)
+            try wait {
+                try await rig.stream.update(
+                    name: "test", upstreams: [try Upstream("\(server.endpoint)")], settings: TCPSettings(),
+                    hooks: StreamHooks(observer: rig.recorder))
+            }
+            #expect(try Self.option(.fastOpen, ofListenerAt: rig.endpoint.port) == 0)
+            // Now the server may speak first.
+            #expect(try rig.connect().receive(5).text == "hello")
+            try silent.send("?")
+            #expect(silent.receive(5).text == "hello")
+        }
+    }
+
     @Test(arguments: [Network.tcp, .udp])
     func `nobody else binds the port of a stream`(network: Network) async throws {
         let engine = try EngineSetup(workers: 3).makeEngine()

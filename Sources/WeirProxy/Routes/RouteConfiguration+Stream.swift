@@ -33,6 +33,8 @@ extension WeirStream.TCPSettings {
         }
         userTimeout = settings.userTimeout
         maxConnections = settings.maxConnections
+        deferAccept = settings.deferAccept
+        fastOpen = settings.fastOpen
     }
 }
 

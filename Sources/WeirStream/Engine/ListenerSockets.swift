@@ -97,6 +97,8 @@ extension Socket {
     borrowing func setListenerOptions(_ settings: TCPSettings) {
         setIfPossible(.noDelay, 1)
         setIfPossible(.userTimeout, settings.userTimeoutMilliseconds)
+        setIfPossible(.deferAccept, Int(clamping: settings.deferAccept?.components.seconds ?? 0))
+        setIfPossible(.fastOpen, settings.fastOpen ?? 0)
         if let keepalive = settings.keepalive { startKeepalive(keepalive) } else { setIfPossible(.keepalive, 0) }
     }
 

@@ -31,6 +31,12 @@ public struct TCPSettings: Hashable, Sendable {
     public var userTimeout: Duration?
     /// How many connections the stream may have at once; nil is only the process's limit.
     public var maxConnections: Int?
+    /// For so long a client that sends nothing is not accepted (`TCP_DEFER_ACCEPT`, whole seconds); nil is off. Not for
+    /// protocols in which the server speaks first.
+    public var deferAccept: Duration?
+    /// How many connections may bring data before their handshake is over (`TCP_FASTOPEN`, RFC 7413); nil is off. Not for
+    /// protocols in which it matters when a client's first bytes come twice.
+    public var fastOpen: Int?
 
     /// The defaults.
     public init() {}
