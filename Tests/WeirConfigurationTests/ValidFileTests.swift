@@ -92,7 +92,8 @@ import Testing
     func off(word: String) throws {
         let configuration = try load(
             "defaults: { idle_timeout: 1m }\n"
-                + route("idle_timeout: \(word)", "tcp_user_timeout: \(word)", "keepalive: off", "defer_accept: off",
+                + route(
+                    "idle_timeout: \(word)", "tcp_user_timeout: \(word)", "keepalive: off", "defer_accept: off",
                     "fast_open: off"))
         #expect(configuration.routes[0].tcp == TCPSettings(idleTimeout: nil, keepalive: nil, userTimeout: nil))
     }
