@@ -52,6 +52,13 @@ final class Recorder: StreamObserver {
         }
     }
 
+    /// Waits until so many datagrams were told as forwarded: that comes after the send, so their reader may be quicker.
+    func expectForwarded(_ direction: Direction, _ count: Int) throws {
+        try waitUntil("\(count) datagrams are told as forwarded; so far \(forwarded(direction))") {
+            forwarded(direction) == count
+        }
+    }
+
     func dropped(_ direction: Direction, _ reason: DropReason) -> Int {
         events.reduce(0) { sum, event in
             if case .dropped(direction, reason, let datagrams) = event { sum + datagrams } else { sum }
