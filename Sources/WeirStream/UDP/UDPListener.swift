@@ -15,8 +15,7 @@ final class UDPListener: EventHandler, DrainingStream {
     private(set) var isDraining = false
     private var isDone = false
     private var drainTimer = DrainTimer()
-    /// What the kernel says it has dropped, as far as it is counted already.
-    private var kernelDrops: UInt32 = 0
+    private var kernelDrops = KernelDropCount()
     private var isDropCheckArmed = false
 
     private enum TimerLane {
@@ -30,8 +29,6 @@ final class UDPListener: EventHandler, DrainingStream {
     private static let mostEvictions = 8
     /// How long after a burst the kernel is asked what it dropped, in nanoseconds.
     private static let dropCheckDelay: UInt64 = 500_000_000
-    /// Both sources of the number agree on these bits.
-    private static let dropMask: UInt32 = 0x7fff_ffff
 
     init(core: WorkerCore, plan: StreamPlan<UDPSettings>, serving: StreamServing) {
         self.core = core
@@ -102,9 +99,9 @@ final class UDPListener: EventHandler, DrainingStream {
     }
 
     private func countKernelDrops(_ total: UInt32?) {
-        guard let total, total & Self.dropMask != kernelDrops else { return }
-        let new = Int((total &- kernelDrops) & Self.dropMask)
-        kernelDrops = total & Self.dropMask
+        guard let total else { return }
+        let new = kernelDrops.note(total)
+        if new == 0 { return }
         route.observer?.dropped(
             nil, direction: .ingress, reason: .kernelOverflow, datagrams: new, worker: core.index)
     }
