@@ -34,9 +34,6 @@ public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertib
         /// The largest database, in bytes.
         public static let mostBytes = 1 << 30
 
-        private static let countryPath = unsafe path("country", "iso_code")
-        private static let timezonePath = unsafe path("location", "time_zone")
-
         /// Opens a database.
         public init(_ path: String) throws(GeoDatabaseFailure) {
             let copy: FileDescriptor
@@ -45,14 +42,15 @@ public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertib
             } catch {
                 throw .unusable("\(error)")
             }
-            unsafe handle = .allocate(capacity: 1)
+            let opened = UnsafeMutablePointer<MMDB_s>.allocate(capacity: 1)
             // The library opens the copy by itself and keeps a mapping of it.
-            let code = unsafe MMDB_open("/proc/self/fd/\(copy.rawValue)", UInt32(MMDB_MODE_MMAP), handle)
+            let code = unsafe MMDB_open("/proc/self/fd/\(copy.rawValue)", UInt32(MMDB_MODE_MMAP), opened)
             copy.close()
             guard code == MMDB_SUCCESS else {
-                unsafe handle.deallocate()
+                unsafe opened.deallocate()
                 throw .unusable(unsafe String(cString: MMDB_strerror(code)))
             }
+            unsafe handle = opened
         }
 
         deinit {
@@ -64,8 +62,8 @@ public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertib
         public func location(of address: IPAddress) -> AddressLocation {
             var found = unsafe lookUp(address)
             guard unsafe found.found_entry else { return AddressLocation() }
-            let country = unsafe text(&found.entry, Self.countryPath)
-            let timezone = unsafe text(&found.entry, Self.timezonePath)
+            let country = unsafe text(&found.entry, "country", "iso_code")
+            let timezone = unsafe text(&found.entry, "location", "time_zone")
             return AddressLocation(
                 country: country.flatMap { CountryCode($0) },
                 timezone: timezone.map { String(decoding: $0, as: UTF8.self) })
@@ -96,23 +94,20 @@ public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertib
             }
         }
 
-        /// The bytes of a text in an entry; nil where there is none.
-        private func text(
-            _ entry: inout MMDB_entry_s, _ path: UnsafePointer<UnsafePointer<CChar>?>
-        ) -> [UInt8]? {
-            var data = unsafe MMDB_entry_data_s()
-            guard unsafe MMDB_aget_value(&entry, &data, path) == MMDB_SUCCESS, unsafe data.has_data,
-                unsafe data.type == UInt32(MMDB_DATA_TYPE_UTF8_STRING), let start = unsafe data.utf8_string
-            else { return nil }
-            return unsafe Array(UnsafeRawBufferPointer(start: start, count: Int(data.data_size)))
-        }
-
-        /// Keys on the way to a value, as the library wants them; for the life of the process.
-        private static func path(_ keys: String...) -> UnsafePointer<UnsafePointer<CChar>?> {
-            let path = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: keys.count + 1)
-            for (index, key) in keys.enumerated() { unsafe (path + index).initialize(to: UnsafePointer(strdup(key))) }
-            unsafe (path + keys.count).initialize(to: nil)
-            return unsafe UnsafePointer(path)
+        /// The bytes of a text in an entry, under one key within another; nil where there is none.
+        private func text(_ entry: inout MMDB_entry_s, _ outer: StaticString, _ inner: StaticString) -> [UInt8]? {
+            unsafe withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: 3) { keys in
+                for (index, key) in [outer, inner].enumerated() {
+                    let start = unsafe UnsafeRawPointer(key.utf8Start).assumingMemoryBound(to: CChar.self)
+                    unsafe keys.initializeElement(at: index, to: start)
+                }
+                unsafe keys.initializeElement(at: 2, to: nil)
+                var data = unsafe MMDB_entry_data_s()
+                guard unsafe MMDB_aget_value(&entry, &data, keys.baseAddress) == MMDB_SUCCESS, unsafe data.has_data,
+                    unsafe data.type == UInt32(MMDB_DATA_TYPE_UTF8_STRING), let start = unsafe data.utf8_string
+                else { return nil }
+                return unsafe Array(UnsafeRawBufferPointer(start: start, count: Int(data.data_size)))
+            }
         }
     }
 #else
