@@ -136,7 +136,8 @@ struct AccessReader {
         return AccessEntry(text, file: file, location: item.place)
     }
 
-    private func requireDatabase(_ verdict: AccessRuleVerdict, _ place: SourceLocation, _ key: String, of rule: String) {
+    private func requireDatabase(_ verdict: AccessRuleVerdict, _ place: SourceLocation, _ key: String, of rule: String)
+    {
         guard verdict.needsDatabase, !hasDatabase else { return }
         findings.error(
             place,

@@ -42,7 +42,10 @@ struct AccessRuleTests {
             (
                 "host:a", "expected a rule that begins with `ip:`, `cidr:`, `country:` or `tz:`, found `host:a`", nil
             ),
-            ("IP:192.0.2.7", "expected a rule that begins with `ip:`, `cidr:`, `country:` or `tz:`, found `IP:192.0.2.7`", nil),
+            (
+                "IP:192.0.2.7",
+                "expected a rule that begins with `ip:`, `cidr:`, `country:` or `tz:`, found `IP:192.0.2.7`", nil
+            ),
             ("ip:", "expected an IP address behind `ip:`, found nothing", nil),
             ("ip: 192.0.2.7", "expected an IP address behind `ip:`, found ` 192.0.2.7`", nil),
             ("ip:192.0.2.07", "expected an IP address behind `ip:`, found `192.0.2.07`", nil),
@@ -92,7 +95,9 @@ struct AccessRuleTests {
     @Test("Random bytes never trap, and what is taken prints as something that is taken")
     func randomBytes() throws {
         var generator = SeededGenerator(seed: 0x0a11_0ced)
-        let parts = ["ip:", "cidr:", "country:", "tz:", "::", ":", "/", ".", "10", "255", "ffff", "DE", "a/b", "\u{0}", "ü"]
+        let parts = [
+            "ip:", "cidr:", "country:", "tz:", "::", ":", "/", ".", "10", "255", "ffff", "DE", "a/b", "\u{0}", "ü",
+        ]
         var taken = 0
         for _ in 0..<20_000 {
             let count = Int.random(in: 1...6, using: &generator)

@@ -57,7 +57,8 @@ struct PrefixTableTests {
         var generator = SeededGenerator(seed: seed)
         for _ in 0..<40 {
             // Few bits are random, so that blocks nest and repeat.
-            let mask = UInt64.random(in: 0...UInt64.max, using: &generator) & .random(in: 0...UInt64.max, using: &generator)
+            let mask =
+                UInt64.random(in: 0...UInt64.max, using: &generator) & .random(in: 0...UInt64.max, using: &generator)
             func address(_ isIPv4: Bool) -> IPAddress {
                 let bits = UInt64.random(in: 0...UInt64.max, using: &generator) & mask
                 return isIPv4
@@ -93,7 +94,8 @@ struct AccessListMemoryTests {
                 isIPv4
                 ? IPAddress(v4: .random(in: 0x0100_0000...0xdfff_ffff, using: &generator))
                 : IPAddress(
-                    high: .random(in: 1 << 61..<1 << 62, using: &generator), low: .random(in: 0...(.max), using: &generator))
+                    high: .random(in: 1 << 61..<1 << 62, using: &generator),
+                    low: .random(in: 0...(.max), using: &generator))
             let length = Int.random(in: isIPv4 ? 12...32 : 24...64, using: &generator)
             text += "\(try #require(IPPrefix(around: address, length: length)))\n"
         }

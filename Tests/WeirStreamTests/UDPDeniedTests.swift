@@ -116,7 +116,7 @@ import Testing
                 },
                 review: { $0.clientAddress.port == port ? .reject(.acl) : .accept }, observer: rig.recorder)
             try Self.update(rig, "\(server.endpoint)", hooks)
-            #expect(rig.recorder.count(.sessionClosed(.hook)) == 1)
+            #expect(rig.recorder.count(.sessionClosed(.routeRemoved)) == 1)
             #expect(rig.stream.openCount == 1)
             // Open sessions are reviewed, not admitted once more.
             #expect(admits.value == 0)

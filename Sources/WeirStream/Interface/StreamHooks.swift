@@ -58,7 +58,7 @@ public struct StreamHooks: Sendable {
     public var admit: Admit?
     /// See ``Review``. UDP only, whose sessions have no end of their own: TCP connections stay as they were admitted.
     /// Apart from ``admit``, because that may count, and a session is counted once. One that is rejected ends as
-    /// ``SessionCloseReason/hook``, or before its dial with the reason that is given.
+    /// ``SessionCloseReason/routeRemoved``, or before its dial with the reason that is given.
     public var review: Review?
     /// See ``PreDial``.
     public var preDial: PreDial?

@@ -252,7 +252,7 @@ final class UDPSession: EventHandler {
 
     /// Ends the session because its stream's new hooks do not admit it.
     func revoke(_ reason: RejectReason) {
-        if phase == .preparing { reject(reason) } else { end(.hook) }
+        if phase == .preparing { reject(reason) } else { end(.routeRemoved) }
     }
 
     /// Ends the session, once.
