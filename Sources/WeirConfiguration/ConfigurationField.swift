@@ -4,9 +4,12 @@ struct ConfigurationField {
     /// The mapping in which the key stands.
     enum Section: String {
         case top = ""
-        case exporter, log, shutdown, limits
+        case exporter, log, shutdown, limits, acl
+        case aclLog = "acl.log"
+        case geoip
         case route
         case keepalive
+        case routeACL
     }
 
     /// Why a key that the design names is still refused.
@@ -55,8 +58,8 @@ struct ConfigurationField {
             .top, "defaults", default: "", "Any route field; each route takes what it does not set itself."),
         ConfigurationField(.top, "routes", default: "", "The routes by name, at least one."),
         ConfigurationField(.top, "entrypoint", support: .laterAndProtects),
-        ConfigurationField(.top, "acl", support: .laterAndProtects),
-        ConfigurationField(.top, "geoip", support: .laterAndProtects),
+        ConfigurationField(.top, "acl", default: "", "Who may use the routes."),
+        ConfigurationField(.top, "geoip", default: "", "Where addresses are."),
         ConfigurationField(.top, "docker", support: .later),
 
         ConfigurationField(
@@ -81,6 +84,22 @@ struct ConfigurationField {
         ConfigurationField(.limits, "max_connections_per_ip", support: .laterAndProtects),
         ConfigurationField(.limits, "rate_limit", support: .laterAndProtects),
         ConfigurationField(.limits, "bandwidth", support: .laterAndProtects),
+
+        ConfigurationField(
+            .acl, "default", default: "`allow`", "What becomes of clients that no rule is about: `allow` or `deny`."),
+        ConfigurationField(
+            .acl, "allow_local", default: "`true`",
+            "Whether addresses of private networks pass before the default. Global only."),
+        ConfigurationField(.acl, "allow", default: "none", "Rules for who may pass; see *Access control*."),
+        ConfigurationField(.acl, "deny", default: "none", "Rules for who is turned away."),
+        ConfigurationField(.acl, "log", default: "", "Where decisions are logged."),
+        ConfigurationField(
+            .aclLog, "path", default: "required", "`stdout`, or a file to append to, opened again on SIGHUP."),
+        ConfigurationField(
+            .aclLog, "log_allowed", default: "`false`", "Whether clients that pass are logged too."),
+        ConfigurationField(
+            .geoip, "database", default: "none",
+            "A MaxMind database for rules about countries and time zones; needs a build with the trait `GeoIP`."),
 
         ConfigurationField(
             .route, "scheme", default: "required",
@@ -122,7 +141,9 @@ struct ConfigurationField {
         ConfigurationField(.route, "max_sessions", [.udp], default: "`16384`", "The size of the session table."),
         ConfigurationField(
             .route, "responses", [.udp], default: "none", "Replies after which a session ends; 1 suits DNS."),
-        ConfigurationField(.route, "acl", support: .laterAndProtects),
+        ConfigurationField(
+            .route, "acl", default: "none",
+            "`default`, `allow` and `deny` of this route; see *Access control*."),
         ConfigurationField(.route, "proxy_protocol", support: .laterAndProtects),
         ConfigurationField(.route, "relay_proxy_protocol_header", support: .later),
         ConfigurationField(.route, "pre_dial", support: .laterAndProtects),
@@ -133,6 +154,12 @@ struct ConfigurationField {
         ConfigurationField(.keepalive, "idle", default: "`60s`", "Silence before the first probe."),
         ConfigurationField(.keepalive, "interval", default: "`10s`", "Time between probes."),
         ConfigurationField(.keepalive, "count", default: "`6`", "Unanswered probes that end the connection."),
+
+        ConfigurationField(
+            .routeACL, "default", default: "none",
+            "What becomes, on this route, of clients that none of its rules is about: `allow` or `deny`."),
+        ConfigurationField(.routeACL, "allow", default: "none", "Rules for who may pass."),
+        ConfigurationField(.routeACL, "deny", default: "none", "Rules for who is turned away."),
     ]
 }
 
@@ -150,9 +177,10 @@ extension Configuration {
     /// The settings outside of routes as a Markdown table, for the README.
     public static var settingReference: String {
         var lines = ["| setting | default | meaning |", "|---|---|---|"]
-        let sections: [ConfigurationField.Section] = [.exporter, .log, .shutdown, .limits]
+        let sections: [ConfigurationField.Section] = [.exporter, .log, .shutdown, .limits, .acl, .aclLog, .geoip]
         let top = ConfigurationField.fields(of: .top).filter { !$0.defaultText.isEmpty }
-        for field in top + sections.flatMap({ ConfigurationField.fields(of: $0) }) where field.support == .supported {
+        let fields = top + sections.flatMap { ConfigurationField.fields(of: $0) }
+        for field in fields where field.support == .supported && !field.defaultText.isEmpty {
             let path = field.section == .top ? field.key : "\(field.section.rawValue).\(field.key)"
             lines.append("| `\(path)` | \(field.defaultText) | \(field.meaning) |")
         }

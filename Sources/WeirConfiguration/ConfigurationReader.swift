@@ -1,6 +1,7 @@
 /// Reads the whole tree of a file.
 struct ConfigurationReader {
     let findings: Findings
+    let surroundings: Surroundings
 
     /// The configuration, or nil after an error that leaves none. Errors are noted; the caller asks for them.
     func read(_ root: YAMLValue) -> Configuration? {
@@ -18,16 +19,27 @@ struct ConfigurationReader {
         }
         if let value = top["shutdown"] { read(shutdown: value, into: &configuration.shutdown) }
         if let value = top["limits"] { read(limits: value, into: &configuration.limits) }
-        let defaults = read(defaults: top["defaults"])
-        let drafts = read(routes: top["routes"], root: root, defaults: defaults)
-        checkListeners(of: drafts, exporter: configuration.exporter, at: exporterPlace(top), findings: findings)
+        if let value = top["geoip"] {
+            configuration.geoip = AccessReader.readGeoIP(value, findings: findings, surroundings: surroundings)
+        }
+        let access = AccessReader(
+            findings: findings, surroundings: surroundings, hasDatabase: top["geoip"] != nil)
+        if let value = top["acl"] { configuration.access = access.readGlobal(value) }
+        let defaults = read(defaults: top["defaults"], access: access)
+        let drafts = read(routes: top["routes"], root: root, access: access, defaults: defaults)
+        checkListeners(
+            of: drafts, exporter: configuration.exporter, at: place(of: "listen", in: top["exporter"]),
+            findings: findings)
+        checkAccess(
+            of: drafts, global: configuration.access, at: place(of: "default", in: top["acl"]), findings: findings)
         configuration.routes = drafts.compactMap(\.route)
         return configuration
     }
 
-    private func exporterPlace(_ top: SectionEntries) -> SourceLocation? {
-        guard case .mapping(let entries)? = top["exporter"]?.content else { return nil }
-        return entries.first { $0.key == "listen" }?.value.place
+    /// Where the value of a key in a section stands.
+    private func place(of key: String, in section: YAMLValue?) -> SourceLocation? {
+        guard case .mapping(let entries)? = section?.content else { return nil }
+        return entries.first { $0.key == key }?.value.place
     }
 
     private func read(exporter value: YAMLValue, into exporter: inout Configuration.Exporter) {
@@ -85,22 +97,24 @@ struct ConfigurationReader {
     }
 
     /// Checks every default by itself, so that a bad one is found even where no route uses it.
-    private func read(defaults value: YAMLValue?) -> SectionEntries {
+    private func read(defaults value: YAMLValue?, access: AccessReader) -> SectionEntries {
         guard let value, let section = findings.section(value, .route, named: "`defaults`") else {
             return SectionEntries(entries: [:])
         }
-        RouteReader(findings: findings, defaults: SectionEntries(entries: [:])).check(section)
+        RouteReader(findings: findings, access: access, defaults: SectionEntries(entries: [:])).check(section)
         return section
     }
 
-    private func read(routes value: YAMLValue?, root: YAMLValue, defaults: SectionEntries) -> [RouteDraft] {
+    private func read(
+        routes value: YAMLValue?, root: YAMLValue, access: AccessReader, defaults: SectionEntries
+    ) -> [RouteDraft] {
         guard let value else {
             findings.error(root.place, "expected `routes:` with at least one route, found none")
             return []
         }
         switch value.content {
         case .mapping(let entries) where !entries.isEmpty:
-            let reader = RouteReader(findings: findings, defaults: defaults)
+            let reader = RouteReader(findings: findings, access: access, defaults: defaults)
             return entries.map { reader.read($0) }
         case .mapping, .null:
             findings.error(value.place, "`routes`: expected at least one route, found none")

@@ -8,6 +8,8 @@ struct RouteDraft {
     var bind: IPLiteral??
     var host: UpstreamHost?
     var ports: PortPair?
+    /// The `acl` section, where there is one.
+    var access: AccessReader.RouteSection?
     /// Where `host`, or else `port`, is written.
     var targetPlace: SourceLocation
     /// Where `port` is written.
@@ -22,6 +24,7 @@ struct RouteReader {
     static let counts = 1...10_000_000
 
     let findings: Findings
+    let access: AccessReader
     let defaults: SectionEntries
 
     func read(_ entry: YAMLValue.Entry) -> RouteDraft {
@@ -38,6 +41,7 @@ struct RouteReader {
             return draft
         }
         refuseForeignFields(own, of: scheme, named: name)
+        if let value = merged["acl"] { draft.access = access.readRoute(value) }
         let settings: TransportSettings? =
             switch scheme.transport {
             case .tcp: readTCP(merged).map { .tcp($0) }
@@ -48,7 +52,7 @@ struct RouteReader {
         }
         draft.route = RouteConfiguration(
             name: entry.key, scheme: scheme, bind: bind, host: host, listenPort: ports.listen,
-            upstreamPort: ports.upstream, settings: settings, location: entry.keyPlace)
+            upstreamPort: ports.upstream, settings: settings, access: draft.access?.access, location: entry.keyPlace)
         return draft
     }
 
@@ -62,6 +66,7 @@ struct RouteReader {
         if let value = fields["bind"] { draft.bind = readBind(value, scheme: draft.scheme) }
         if let value = fields["host"] { draft.host = readHost(value) }
         if let value = fields["port"] { draft.ports = readPort(value) }
+        if let value = fields["acl"] { _ = access.readRoute(value) }
         _ = readTCP(fields)
         let forUDP = fields.entries.filter { $0.key != "idle_timeout" }
         _ = readUDP(SectionEntries(entries: forUDP))

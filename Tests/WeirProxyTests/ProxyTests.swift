@@ -74,7 +74,7 @@ struct ProxyTests {
             // No limit is set, and both upstreams are addresses.
             #expect(
                 absent == [
-                    "weir_tcp_connections_limit", "weir_upstream_resolves_total",
+                    "weir_acl_decisions_total", "weir_tcp_connections_limit", "weir_upstream_resolves_total",
                     "weir_upstream_last_resolve_success_timestamp_seconds",
                 ])
         }

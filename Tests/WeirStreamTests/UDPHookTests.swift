@@ -6,7 +6,7 @@ import WeirStream
     @Test func `a source that is not admitted gets no answer, and its datagrams are counted`() async throws {
         let server = try UDPServer.echo()
         for (reason, drop) in [
-            (RejectReason.acl, DropReason.acl), (.rateLimit, .rateLimit), (.perIPLimit, .sessionLimit), (.hook, .error),
+            (RejectReason.rateLimit, DropReason.rateLimit), (.perIPLimit, .sessionLimit), (.hook, .error),
         ] {
             try await withUDP("\(server.endpoint)", hooks: StreamHooks(admit: { _ in .reject(reason) })) { rig in
                 let client = try UDPSocket()

@@ -35,6 +35,12 @@ int weir_pipe(int *read_end, int *write_end, int capacity);
 /// splice(2) between a pipe and a socket, without waiting.
 int64_t weir_splice(int from, int to, size_t length);
 int weir_open_read(const char *path);
+/// Opens a file to append to, made with mode 0640 where there is none. A pipe that nobody reads is an error.
+int weir_open_append(const char *path);
+/// The descriptor of a file in memory (memfd_create(2)) with what `path` holds; -EFBIG where that is more than `limit`.
+int weir_copy_to_memory(const char *path, int64_t limit);
+/// dup3(2), close-on-exec: `to` leads where `from` leads.
+int weir_replace_descriptor(int from, int to);
 
 // epoll ---------------------------------------------------------------------------------------------------------------
 

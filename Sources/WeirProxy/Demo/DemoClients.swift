@@ -1,14 +1,34 @@
 import LinuxIO
 
 /// The clients of the demo: steady and bounded, a few megabytes a second in all.
-///
-/// Clients that access rules deny will stand here as one more function, when there are rules.
 enum DemoClients {
     /// Starts them all.
     static func start(_ threads: DemoThreads, base: UInt16) throws(SystemError) {
         try startTCP(threads, base: base)
         try startFailing(threads, base: base)
         try startUDP(threads, base: base)
+        try startDenied(threads, base: base)
+    }
+
+    /// What the demo's access rules deny: a part of the loopback network, which every machine has.
+    static let deniedNetwork = "127.66.0.0/16"
+    private static let deniedAddress = IPAddress(v4: 0x7f42_0001)
+
+    private static func startDenied(_ threads: DemoThreads, base: UInt16) throws(SystemError) {
+        let source = SocketAddress(deniedAddress, port: 0)
+        try threads.repeat(every: .milliseconds(700)) {
+            let connection = try BlockingSocket.connect(to: DemoRoute.web.listener(base), from: source)
+            _ = try connection.receive()
+        }
+        // The first datagram is judged; the others are only dropped.
+        try threads.repeat(every: .seconds(1)) {
+            let socket = try BlockingSocket.datagrams(
+                to: DemoRoute.dns.listener(base), from: source, timeout: .seconds(1))
+            for _ in 0..<5 where threads.isRunning {
+                try socket.send([UInt8](repeating: 0x64, count: 40))
+                threads.rest(.milliseconds(100))
+            }
+        }
     }
 
     private static func startTCP(_ threads: DemoThreads, base: UInt16) throws(SystemError) {

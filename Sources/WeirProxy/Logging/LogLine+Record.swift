@@ -1,4 +1,5 @@
 import LinuxIO
+import WeirAccess
 
 extension LogLine {
     /// The line of a record. `suppressed` is how many of its kind were held back before it.
@@ -32,6 +33,13 @@ extension LogLine {
         case .acceptFailed: ("accept failed", "accept")
         case .acceptPaused: ("accepting paused until descriptors or connections are free", "accept")
         case .resolveFailed: ("upstream name not resolved", "resolve")
+        case .decided(let decision):
+            decision.action == .allow ? ("client allowed", "allow") : ("client denied", "deny")
+        case .behindGateway:
+            (
+                "every client so far has the same private address: if that is a NAT gateway or a container bridge, "
+                    + "allow_local lets in everybody", "accept"
+            )
         }
     }
 
@@ -61,9 +69,19 @@ extension LogLine {
         case .acceptFailed(let reason, let error):
             add("reason", reason.rawValue)
             add("error", error.description)
-        case .acceptPaused: break
+        case .acceptPaused, .behindGateway: break
+        case .decided(let decision): add(decision, of: route)
         case .resolveFailed(let upstream): addUpstream(nil, index: upstream, route: route)
         }
+    }
+
+    private mutating func add(_ decision: AccessDecision, of route: LogRoute) {
+        if let (text, origin) = route.rules?.name(of: decision) {
+            add("rule", text)
+            if let origin { add("list", origin) }
+        }
+        add("rule_kind", decision.kind.rawValue)
+        add("scope", decision.step.scope.rawValue)
     }
 
     /// The address that was dialled; where there is none, the upstream as it was configured.

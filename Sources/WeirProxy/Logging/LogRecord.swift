@@ -1,5 +1,6 @@
 import LinuxIO
 import Logging
+import WeirAccess
 import WeirStream
 
 /// What happened to a connection or session, on its way from a worker to the log's thread: plain values, no reference,
@@ -27,6 +28,8 @@ struct LogRecord: Sendable {
         case acceptFailed(AcceptErrorReason, SystemError)
         case acceptPaused
         case resolveFailed(upstream: Int32)
+        case decided(AccessDecision)
+        case behindGateway
     }
 
     /// Wall-clock nanoseconds since 1970.
@@ -46,9 +49,9 @@ extension LogRecord.Fact {
     /// How serious it is.
     var level: Logger.Level {
         switch self {
-        case .opened, .rejected, .connectionClosed, .sessionClosed: .info
+        case .opened, .decided, .rejected, .connectionClosed, .sessionClosed: .info
         case .dialled, .timedOut: .debug
-        case .acceptPaused, .resolveFailed: .warning
+        case .acceptPaused, .resolveFailed, .behindGateway: .warning
         // The client went away: nothing is wrong with the upstream.
         case .dialFailed(_, .canceled, _): .debug
         case .dialFailed, .upstreamFailed, .acceptFailed: .error
@@ -59,7 +62,7 @@ extension LogRecord.Fact {
     /// connection and never limited.
     var repetition: LogRateLimiter.Kind? {
         switch self {
-        case .opened, .dialled, .connectionClosed, .sessionClosed, .timedOut: nil
+        case .opened, .decided, .dialled, .connectionClosed, .sessionClosed, .timedOut, .behindGateway: nil
         case .rejected(let reason): .init(fact: 1, reason: UInt8(reason.memberIndex))
         case .dialFailed(let upstream, let reason, _):
             .init(fact: 2, reason: UInt8(reason.memberIndex), upstream: UInt16(truncatingIfNeeded: upstream))

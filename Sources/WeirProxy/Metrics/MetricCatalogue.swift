@@ -1,3 +1,4 @@
+import WeirAccess
 import WeirExporter
 import WeirMetrics
 import WeirStream
@@ -132,10 +133,18 @@ extension MetricCatalogue {
     static let timeouts = MetricFamily.counter(
         "timeouts_total", "Timers that ended something; the normal end of a UDP session is none.",
         [.route, .transport, .of("kind", RouteMembers.timeoutKinds)])
+    static let accessDecisions = MetricFamily.counter(
+        "acl_decisions_total", "Decisions of access rules, one for each connection or session.",
+        [
+            .route, .transport, .of("decision", AccessAction.allCases), .of("rule_kind", AccessRuleKind.allCases),
+            .of("scope", AccessScope.allCases),
+        ])
     static let routeInfo = MetricFamily.gauge(
         "route_info", "1 for each configured route; 0 for one that a reload took away.", [.route, .transport, .listen])
 
     private static let both = [
-        bytes, reads, dials, dialFailures, dialDuration, upstreamActive, resolves, lastResolve, timeouts, routeInfo,
+        bytes, reads, dials, dialFailures, dialDuration, upstreamActive, resolves, lastResolve, timeouts,
+        accessDecisions,
+        routeInfo,
     ]
 }

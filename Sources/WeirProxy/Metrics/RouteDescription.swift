@@ -19,6 +19,8 @@ struct RouteDescription: Sendable, Equatable {
     /// `max_connections` or `max_sessions`, where there is one.
     var limit: Int?
     var hasIdleTimeout: Bool
+    /// Whether access rules decide over its clients.
+    var hasAccessRules = false
 
     /// Labels of families that are per route and protocol.
     var labels: [String] { [name, transport.rawValue] }

@@ -3,11 +3,11 @@ import WeirStream
 /// Which members of each closed label can occur today, for the transport and for a route's settings. They are exported
 /// at 0 from the start, so that `rate()` sees the first event; the others are not exported at all.
 enum RouteMembers {
-    /// The limit's member is there without a limit too: a reload can set one at any time, and the counters that
+    /// Members of rules and limits are there without them too: a reload can set some at any time, and the counters that
     /// `active` is derived from stay the same as long as the route has its name.
-    static let tcpRejectReasons: [RejectReason] = [.routeLimit]
+    static let tcpRejectReasons: [RejectReason] = [.acl, .routeLimit]
     /// A UDP session whose upstream's name gives no address has none to choose.
-    static let udpRejectReasons: [RejectReason] = [.sessionLimit, .noUpstream, .draining]
+    static let udpRejectReasons: [RejectReason] = [.acl, .sessionLimit, .noUpstream, .draining]
 
     static let connectionCloseReasons: [ConnectionCloseReason] = [
         .clientEOF, .upstreamEOF, .clientReset, .upstreamReset, .timeout, .dialFailed, .drained, .killed, .error,
@@ -18,8 +18,12 @@ enum RouteMembers {
 
     /// Those of datagrams from clients. None is truncated: the buffer holds the longest that UDP can carry.
     static let ingressDropReasons: [DropReason] = [
-        .sessionLimit, .queueFull, .noUpstream, .sendBuffer, .tooLarge, .draining, .kernelOverflow, .error,
+        .acl, .sessionLimit, .queueFull, .noUpstream, .sendBuffer, .tooLarge, .draining, .kernelOverflow, .error,
     ]
+    /// Those that can occur on a route with access rules, or without.
+    static func ingressDropReasons(hasAccessRules: Bool) -> [DropReason] {
+        hasAccessRules ? ingressDropReasons : ingressDropReasons.filter { $0 != .acl }
+    }
     /// Replies belong to a session that is there.
     static let egressDropReasons: [DropReason] = [.sendBuffer, .tooLarge, .error]
 

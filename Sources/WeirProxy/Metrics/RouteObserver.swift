@@ -70,6 +70,8 @@ public struct RouteReport: Sendable, Equatable {
     public var timeouts: UInt64 = 0
     /// Connections or sessions that were ended before a dial.
     public var rejected: UInt64 = 0
+    /// Those of them that access rules denied.
+    public var denied: UInt64 = 0
     /// Datagrams that were not forwarded.
     public var dropped: UInt64 = 0
 }
@@ -115,6 +117,7 @@ struct RouteCommon: Sendable {
         var report = RouteReport(route: route.name, transport: route.transport.rawValue)
         report.accepted = opened.value
         report.rejected = rejected.all.reduce(0) { $0 + $1.value }
+        report.denied = rejected[.acl].value
         report.ingressBytes = bytes[.ingress].value
         report.egressBytes = bytes[.egress].value
         report.timeouts = timeouts.all.reduce(0) { $0 + $1.value }

@@ -31,7 +31,7 @@ final class UDPRouteMetrics: RouteObserver {
         datagrams = DirectionCounters(registration, MetricCatalogue.udpDatagrams, labels: name)
         ingressDrops = MemberCounters(
             registration, MetricCatalogue.udpDrops, labels: name + [Direction.ingress.rawValue],
-            members: RouteMembers.ingressDropReasons)
+            members: RouteMembers.ingressDropReasons(hasAccessRules: route.hasAccessRules))
         egressDrops = MemberCounters(
             registration, MetricCatalogue.udpDrops, labels: name + [Direction.egress.rawValue],
             members: RouteMembers.egressDropReasons)

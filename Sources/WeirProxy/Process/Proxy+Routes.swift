@@ -11,8 +11,8 @@ extension Proxy {
         let stream: ServedStream
     }
 
-    func makePlan(_ wanted: [RouteConfiguration]) throws(ProxyError) -> ReloadPlan {
-        try ReloadPlan(running: routes.mapValues(\.configuration), wanted: wanted)
+    func makePlan(_ wanted: [RouteConfiguration], affectsAll: Bool = false) throws(ProxyError) -> ReloadPlan {
+        try ReloadPlan(running: routes.mapValues(\.configuration), wanted: wanted, affectsAll: affectsAll)
     }
 
     /// Takes the addresses of new routes: of all of them, or of none.
@@ -41,7 +41,7 @@ extension Proxy {
         for (position, item) in bound.enumerated() {
             let observer = makeObserver(item.entry.route)
             do throws(StreamError) {
-                try await item.stream.stream.listenAndServe(hooks: observer.hooks)
+                try await item.stream.stream.listenAndServe(hooks: makeHooks(item.entry.route, observer))
             } catch {
                 for served in bound[..<position] { await remove(served.entry.key, drainTimeout: .zero) }
                 await release(Array(bound[position...]))
@@ -52,9 +52,24 @@ extension Proxy {
         }
     }
 
-    /// Does what a plan says. Nothing is changed before every new address that can be had now is bound.
+    /// Goes over to other routes and rules, or throws and leaves everything as it was.
     func reload(to new: Configuration) async throws(ProxyError) {
-        let plan = try makePlan(new.routes)
+        let before = access
+        access = try AccessState(new, parts: parts, previous: before)
+        do throws(ProxyError) {
+            try await reload(to: new, accessBefore: before)
+        } catch {
+            access.end(successor: before)
+            access = before
+            throw error
+        }
+        before.end(successor: access)
+    }
+
+    /// Does what a plan says. Nothing is changed before every new address that can be had now is bound.
+    private func reload(to new: Configuration, accessBefore: AccessState) async throws(ProxyError) {
+        let accessNow = access
+        let plan = try makePlan(new.routes, affectsAll: accessNow.plan.differs(from: accessBefore.plan))
         if plan.isEmpty { return }
         let returning = plan.added.filter { drainingDatagrams(at: $0.key) != nil }
         let bound = try await bind(plan.added.filter { !plan.mustWait($0) && !returning.contains($0) })
@@ -66,7 +81,9 @@ extension Proxy {
                 done.append(entry)
             }
         } catch {
+            access = accessBefore
             await revert(done, to: before)
+            access = accessNow
             await release(bound)
             throw error
         }
@@ -83,8 +100,10 @@ extension Proxy {
                 // What had been draining before goes on doing that.
                 await remove(entry.key, drainTimeout: returning.contains(entry) ? drainTimeout : .zero)
             }
+            access = accessBefore
             await revert(done, to: before)
             await restore(plan.removed, from: before)
+            access = accessNow
             throw error
         }
     }
@@ -96,7 +115,7 @@ extension Proxy {
         let observer = makeObserver(entry.route)
         let stream: ServedStream?
         do throws(StreamError) {
-            stream = try await reopen(entry, hooks: observer.hooks)
+            stream = try await reopen(entry, hooks: makeHooks(entry.route, observer))
         } catch {
             throw .route(entry.route.name, error)
         }
@@ -112,7 +131,7 @@ extension Proxy {
         guard let running = routes[entry.key] else { return }
         let observer = makeObserver(entry.route)
         do throws(StreamError) {
-            try await running.stream.update(entry.route, hooks: observer.hooks)
+            try await running.stream.update(entry.route, hooks: makeHooks(entry.route, observer))
         } catch {
             throw .route(entry.route.name, error)
         }
@@ -157,7 +176,8 @@ extension Proxy {
     }
 
     private func makeObserver(_ route: RouteConfiguration) -> any RouteObserver {
-        let description = RouteDescription(route)
+        var description = RouteDescription(route)
+        description.hasAccessRules = access.plan.policy(of: route) != nil
         let observer: any RouteObserver =
             switch description.transport {
             case .tcp: TCPRouteMetrics(description, registry: parts.registry, log: parts.log)

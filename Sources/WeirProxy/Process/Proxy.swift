@@ -33,6 +33,8 @@ public actor Proxy {
     let parts: ProxyParts
     let logger: Logger
     var routes: [ListenerKey: RunningRoute] = [:]
+    /// Who may use them.
+    var access: AccessState
     /// The configuration in use.
     public internal(set) var configuration: Configuration
     private var state = State.created
@@ -46,6 +48,7 @@ public actor Proxy {
     public init(_ configuration: Configuration, options: Options = Options()) throws(ProxyError) {
         self.configuration = configuration
         parts = try ProxyParts(configuration, options: options)
+        access = try AccessState(configuration, parts: parts)
         let log = parts.log
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
     }
@@ -129,6 +132,7 @@ public actor Proxy {
         }
         parts.log.level = Logger.Level(new.log.level)
         parts.log.format = LogFormat(new.log.format)
+        access.log?.output.format = parts.log.format
         // What is fixed keeps the value that is in use, so that the next reload warns again.
         var taken = new
         taken.workers = configuration.workers
@@ -230,6 +234,7 @@ public actor Proxy {
     private func endParts() async {
         await parts.exporter.stop()
         await parts.engine.shutdown()
+        if let log = access.log, log.file != nil { log.output.close(within: .seconds(2)) }
         parts.log.close(within: .seconds(2))
     }
 

@@ -46,6 +46,8 @@ public enum ReadDecision: Sendable {
 public struct StreamHooks: Sendable {
     /// Decides over a client, first of all, once per connection or session. Synchronous, on the worker: never blocks.
     public typealias Admit = @Sendable (StreamContext) -> AdmitDecision
+    /// Decides over a session that is open already, when its stream takes these hooks over. Synchronous, on the worker.
+    public typealias Review = @Sendable (StreamContext) -> AdmitDecision
     /// Runs before the dial, never on the worker: may wait for others. An error it throws rejects with `hook`. It is
     /// cancelled when the client resets or ``TCPSettings/preDialTimeout`` is over.
     public typealias PreDial = @concurrent @Sendable (StreamContext) async throws -> DialDecision
@@ -54,6 +56,10 @@ public struct StreamHooks: Sendable {
 
     /// See ``Admit``.
     public var admit: Admit?
+    /// See ``Review``. UDP only, whose sessions have no end of their own: TCP connections stay as they were admitted.
+    /// Apart from ``admit``, because that may count, and a session is counted once. One that is rejected ends as
+    /// ``SessionCloseReason/routeRemoved``, or before its dial with the reason that is given.
+    public var review: Review?
     /// See ``PreDial``.
     public var preDial: PreDial?
     /// See ``OnRead``.
@@ -65,10 +71,11 @@ public struct StreamHooks: Sendable {
 
     /// No hooks, or these.
     public init(
-        admit: Admit? = nil, preDial: PreDial? = nil, onRead: OnRead? = nil, largestRead: Int? = nil,
-        observer: (any StreamObserver)? = nil
+        admit: Admit? = nil, review: Review? = nil, preDial: PreDial? = nil, onRead: OnRead? = nil,
+        largestRead: Int? = nil, observer: (any StreamObserver)? = nil
     ) {
         self.admit = admit
+        self.review = review
         self.preDial = preDial
         self.onRead = onRead
         self.largestRead = largestRead

@@ -6,7 +6,7 @@ final class UDPListener: EventHandler, DrainingStream {
     let core: WorkerCore
     let serving: StreamServing
     /// What new sessions follow.
-    var route: StreamRoute<UDPSettings>
+    private(set) var route: StreamRoute<UDPSettings>
     private(set) var socket: Socket?
     private var token: EventToken?
     private var sessions: [SessionKey: UDPSession] = [:]
@@ -44,6 +44,22 @@ final class UDPListener: EventHandler, DrainingStream {
         socket = consume bound
     }
 
+    /// New sessions follow another plan from now on. Those that are open stay as they began, unless the plan's hooks do
+    /// not admit them any more.
+    func follow(_ new: StreamRoute<UDPSettings>) {
+        route = new
+        // While it drains, the last session's end would be its own: those are judged when it is taken up again.
+        if !isDraining { reviewSessions() }
+    }
+
+    private func reviewSessions() {
+        guard let review = route.hooks.review else { return }
+        // A copy: those that end leave the table.
+        for session in Array(sessions.values) {
+            if case .reject(let reason) = review(session.context) { session.revoke(reason) }
+        }
+    }
+
     /// UDP sessions stay on the worker whose socket the kernel chose.
     func take(_ handoff: Handoff) {
         preconditionFailure("datagram sockets are not handed over")
@@ -72,6 +88,8 @@ final class UDPListener: EventHandler, DrainingStream {
     /// Sends a batch on its way: all that one session has in it leaves together, in its order.
     private func forward(_ count: Int) {
         var last: UDPSession?
+        var lastDenied: SessionKey?
+        var deniedCount = 0
         for index in 0..<count {
             let datagram = core.inbox.datagram(at: index)
             countKernelDrops(datagram.droppedByKernel)
@@ -83,8 +101,24 @@ final class UDPListener: EventHandler, DrainingStream {
             }
             let key = SessionKey(
                 peer: peer, localIP: datagram.localIP ?? serving.address.ip, scope: datagram.localScope)
-            if last?.key != key { last = sessions[key] ?? open(key) }
+            if last?.key != key {
+                if key == lastDenied {
+                    deniedCount += 1
+                    continue
+                }
+                last = sessions[key]
+                if last == nil, core.denied.holds(mark(key), now: core.loop.now, silence: deniedSilence) {
+                    deniedCount += 1
+                    lastDenied = key
+                    continue
+                }
+                last = last ?? open(key)
+            }
             last?.append(index)
+        }
+        if deniedCount > 0 {
+            route.observer?.dropped(
+                nil, direction: .ingress, reason: .acl, datagrams: deniedCount, worker: core.index)
         }
         for session in core.sessionsInBatch { session.sendBatch() }
         core.sessionsInBatch.removeAll(keepingCapacity: true)
@@ -118,6 +152,8 @@ final class UDPListener: EventHandler, DrainingStream {
         if let (reason, drop) = refusal(context, route) {
             route.observer?.rejected(context, reason: reason)
             route.observer?.dropped(nil, direction: .ingress, reason: drop, datagrams: 1, worker: core.index)
+            // An access rule says the same of the next datagram; limits may not.
+            if reason == .acl { core.denied.insert(mark(key), now: core.loop.now) }
             return nil
         }
         let session = UDPSession(key: key, context: context, route: route, listener: self)
@@ -129,6 +165,14 @@ final class UDPListener: EventHandler, DrainingStream {
         route.observer?.dropped(nil, direction: .ingress, reason: drop, datagrams: 1, worker: core.index)
         return nil
     }
+
+    /// How a source is remembered that was denied under the current plan: another plan judges anew.
+    private func mark(_ key: SessionKey) -> DeniedSources.Mark {
+        DeniedSources.Mark(key: key, stream: serving.number, generation: route.generation)
+    }
+
+    /// Silence after which a denied source is forgotten, in nanoseconds.
+    private var deniedSilence: UInt64 { route.settings.unassuredTimeout.clampedNanoseconds }
 
     private func refusal(
         _ context: StreamContext, _ route: StreamRoute<UDPSettings>
@@ -225,6 +269,7 @@ final class UDPListener: EventHandler, DrainingStream {
         isDraining = false
         isDone = false
         drainTimer.cancel(on: core.loop)
+        reviewSessions()
     }
 
     func close() {

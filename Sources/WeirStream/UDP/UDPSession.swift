@@ -250,6 +250,11 @@ final class UDPSession: EventHandler {
         listener.forget(self)
     }
 
+    /// Ends the session because its stream's new hooks do not admit it.
+    func revoke(_ reason: RejectReason) {
+        if phase == .preparing { reject(reason) } else { end(.routeRemoved) }
+    }
+
     /// Ends the session, once.
     func end(_ reason: SessionCloseReason) {
         guard release(dropping: reason == .hook || reason == .upstreamError ? .error : .noUpstream) else { return }
