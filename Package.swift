@@ -78,7 +78,8 @@ let package = Package(
         .testTarget(
             name: "WeirProxyTests",
             dependencies: [
-                "WeirProxy", "WeirConfiguration", "WeirStream", "WeirExporter", "WeirMetrics", "LinuxIO", "TestSupport",
+                "WeirProxy", "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),

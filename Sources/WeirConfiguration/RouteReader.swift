@@ -43,12 +43,17 @@ struct RouteReader {
             case .tcp: readTCP(merged).map { .tcp($0) }
             case .udp: readUDP(merged).map { .udp($0) }
             }
-        guard isNameGood, let settings, let bind = draft.bind, let host = draft.host, let ports = draft.ports else {
+        let limits = LimitReader(findings: findings).read(merged)
+        let preDial = readPreDial(merged)
+        guard isNameGood, let settings, let limits, let preDial, let bind = draft.bind, let host = draft.host,
+            let ports = draft.ports
+        else {
             return draft
         }
         draft.route = RouteConfiguration(
             name: entry.key, scheme: scheme, bind: bind, host: host, listenPort: ports.listen,
-            upstreamPort: ports.upstream, settings: settings, location: entry.keyPlace)
+            upstreamPort: ports.upstream, settings: settings, limits: limits, preDial: preDial,
+            location: entry.keyPlace)
         return draft
     }
 
@@ -62,6 +67,8 @@ struct RouteReader {
         if let value = fields["bind"] { draft.bind = readBind(value, scheme: draft.scheme) }
         if let value = fields["host"] { draft.host = readHost(value) }
         if let value = fields["port"] { draft.ports = readPort(value) }
+        _ = LimitReader(findings: findings).read(fields)
+        _ = readPreDial(fields)
         _ = readTCP(fields)
         let forUDP = fields.entries.filter { $0.key != "idle_timeout" }
         _ = readUDP(SectionEntries(entries: forUDP))

@@ -24,6 +24,11 @@ extension Integration {
                 ("weir_timeouts_total", ["kind": "dial"]),
                 ("weir_tcp_connections_closed_total", ["reason": "client_eof"]),
                 ("weir_udp_sessions_opened_total", [:]),
+                ("weir_tcp_connections_rejected_total", ["reason": "rate_limit"]),
+                ("weir_tcp_connections_rejected_total", ["reason": "per_ip_limit"]),
+                ("weir_tcp_connections_rejected_total", ["reason": "hook"]),
+                ("weir_throttle_pauses_total", ["direction": "egress"]),
+                ("weir_pre_dial_duration_seconds_count", [:]),
             ]
             try waitUntil("every kind of traffic has been counted", deadline: .seconds(40)) {
                 if let exit = demo.exitIfEnded() {

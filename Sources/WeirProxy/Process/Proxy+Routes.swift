@@ -11,8 +11,8 @@ extension Proxy {
         let stream: ServedStream
     }
 
-    func makePlan(_ wanted: [RouteConfiguration]) throws(ProxyError) -> ReloadPlan {
-        try ReloadPlan(running: routes.mapValues(\.configuration), wanted: wanted)
+    func makePlan(_ wanted: [RouteConfiguration], touchesAll: Bool = false) throws(ProxyError) -> ReloadPlan {
+        try ReloadPlan(running: routes.mapValues(\.configuration), wanted: wanted, touchesAll: touchesAll)
     }
 
     /// Takes the addresses of new routes: of all of them, or of none.
@@ -41,7 +41,7 @@ extension Proxy {
         for (position, item) in bound.enumerated() {
             let observer = makeObserver(item.entry.route)
             do throws(StreamError) {
-                try await item.stream.stream.listenAndServe(hooks: observer.hooks)
+                try await item.stream.stream.listenAndServe(hooks: makeHooks(item.entry.route, observer))
             } catch {
                 for served in bound[..<position] { await remove(served.entry.key, drainTimeout: .zero) }
                 await release(Array(bound[position...]))
@@ -54,8 +54,22 @@ extension Proxy {
 
     /// Does what a plan says. Nothing is changed before every new address that can be had now is bound.
     func reload(to new: Configuration) async throws(ProxyError) {
-        let plan = try makePlan(new.routes)
+        let plan = try makePlan(new.routes, touchesAll: new.limits.traffic != limits.process)
         if plan.isEmpty { return }
+        let limitsBefore = limits.process
+        limits.process = new.limits.traffic
+        do throws(ProxyError) {
+            try await carryOut(plan, drainTimeout: new.shutdown.drainTimeout, limitsBefore: limitsBefore)
+        } catch {
+            limits.process = limitsBefore
+            throw error
+        }
+        limits.forget(except: Set(routes.values.map(\.configuration.name)))
+    }
+
+    private func carryOut(
+        _ plan: ReloadPlan, drainTimeout: Duration, limitsBefore: TrafficLimits
+    ) async throws(ProxyError) {
         let returning = plan.added.filter { drainingDatagrams(at: $0.key) != nil }
         let bound = try await bind(plan.added.filter { !plan.mustWait($0) && !returning.contains($0) })
         let before = routes
@@ -66,11 +80,11 @@ extension Proxy {
                 done.append(entry)
             }
         } catch {
+            limits.process = limitsBefore
             await revert(done, to: before)
             await release(bound)
             throw error
         }
-        let drainTimeout = new.shutdown.drainTimeout
         let late = plan.added.filter { plan.mustWait($0) && !returning.contains($0) }
         do throws(ProxyError) {
             try await serve(bound)
@@ -79,6 +93,7 @@ extension Proxy {
             for key in plan.removed { await remove(key, drainTimeout: drainTimeout) }
             try await serve(try await bind(late))
         } catch {
+            limits.process = limitsBefore
             for entry in plan.added {
                 // What had been draining before goes on doing that.
                 await remove(entry.key, drainTimeout: returning.contains(entry) ? drainTimeout : .zero)
@@ -96,7 +111,7 @@ extension Proxy {
         let observer = makeObserver(entry.route)
         let stream: ServedStream?
         do throws(StreamError) {
-            stream = try await reopen(entry, hooks: observer.hooks)
+            stream = try await reopen(entry, hooks: makeHooks(entry.route, observer))
         } catch {
             throw .route(entry.route.name, error)
         }
@@ -112,7 +127,7 @@ extension Proxy {
         guard let running = routes[entry.key] else { return }
         let observer = makeObserver(entry.route)
         do throws(StreamError) {
-            try await running.stream.update(entry.route, hooks: observer.hooks)
+            try await running.stream.update(entry.route, hooks: makeHooks(entry.route, observer))
         } catch {
             throw .route(entry.route.name, error)
         }
@@ -153,11 +168,20 @@ extension Proxy {
     private func add(_ entry: ReloadPlan.Entry, stream: ServedStream, observer: any RouteObserver) {
         routes[entry.key] = RunningRoute(
             key: entry.key, configuration: entry.route, stream: stream, observer: observer,
-            info: RouteInfo(RouteDescription(entry.route), registry: parts.registry))
+            info: RouteInfo(RouteDescription(entry.route, limits: limits.process), registry: parts.registry))
+    }
+
+    /// What the engine asks about the clients of a route, in this order, and whom it tells.
+    private func makeHooks(_ route: RouteConfiguration, _ observer: any RouteObserver) -> StreamHooks {
+        var hooks = observer.hooks
+        let limiter = limits.limiter(of: route, clients: parts.clients, workers: parts.engine.workerCount)
+        limiter?.install(in: &hooks, observer.common.route.transport)
+        if let program = route.preDial { hooks.preDial = parts.programs.hook(program, of: route) }
+        return hooks
     }
 
     private func makeObserver(_ route: RouteConfiguration) -> any RouteObserver {
-        let description = RouteDescription(route)
+        let description = RouteDescription(route, limits: limits.process)
         let observer: any RouteObserver =
             switch description.transport {
             case .tcp: TCPRouteMetrics(description, registry: parts.registry, log: parts.log)

@@ -18,9 +18,12 @@ struct ReloadPlan: Equatable {
     /// Sockets that nobody wants any more.
     private(set) var removed: [ListenerKey] = []
 
-    /// Compares; the order of the file is kept, removals are in the order of their listeners' text.
+    /// Compares; the order of the file is kept, removals are in the order of their listeners' text. `touchesAll` says that
+    /// something of the process changed that every route follows.
     /// - Throws: ``ProxyError/route(_:_:)`` for a route whose address the engine does not take.
-    init(running: [ListenerKey: RouteConfiguration], wanted: [RouteConfiguration]) throws(ProxyError) {
+    init(running: [ListenerKey: RouteConfiguration], wanted: [RouteConfiguration], touchesAll: Bool = false)
+        throws(ProxyError)
+    {
         var gone = running
         for route in wanted {
             let key: ListenerKey
@@ -32,7 +35,7 @@ struct ReloadPlan: Equatable {
             let entry = Entry(key: key, route: route)
             switch gone.removeValue(forKey: key) {
             case nil: added.append(entry)
-            case route: kept.append(entry)
+            case route where !touchesAll: kept.append(entry)
             default: updated.append(entry)
             }
         }

@@ -43,5 +43,6 @@ extension WeirStream.UDPSettings {
         idleTimeout = settings.idleTimeout
         maxSessions = settings.maxSessions
         responses = settings.responses
+        preDialTimeout = settings.preDialTimeout
     }
 }
