@@ -10,6 +10,10 @@ struct ConfigurationField {
         case route
         case keepalive
         case routeACL
+        case rateLimit = "rate_limit"
+        case bandwidth
+        case perConnection = "per_connection"
+        case preDial = "pre_dial"
     }
 
     /// Why a key that the design names is still refused.
@@ -80,10 +84,17 @@ struct ConfigurationField {
         ConfigurationField(
             .limits, "max_connections", default: "`auto`",
             "TCP connections at once in the whole process; `auto` comes from the descriptor limit."),
-        ConfigurationField(.limits, "max_sessions", support: .laterAndProtects),
-        ConfigurationField(.limits, "max_connections_per_ip", support: .laterAndProtects),
-        ConfigurationField(.limits, "rate_limit", support: .laterAndProtects),
-        ConfigurationField(.limits, "bandwidth", support: .laterAndProtects),
+        ConfigurationField(
+            .limits, "max_sessions", default: "none",
+            "UDP sessions at once over all routes; beyond it a route's oldest unassured one makes room for its next one."
+        ),
+        ConfigurationField(
+            .limits, "max_connections_per_ip", default: "none",
+            "TCP connections and UDP sessions of one client at once over all routes."),
+        ConfigurationField(
+            .limits, "rate_limit", default: "none", "As on a route, for what a client opens on all routes together."),
+        ConfigurationField(
+            .limits, "bandwidth", default: "none", "As on a route, for the bytes of all routes together."),
 
         ConfigurationField(
             .acl, "default", default: "`allow`", "What becomes of clients that no rule is about: `allow` or `deny`."),
@@ -125,7 +136,8 @@ struct ConfigurationField {
             .route, "tcp_user_timeout", [.tcp], default: "`off`",
             "How long sent data may stay unacknowledged. Kills readers that pause; off unless you need it."),
         ConfigurationField(
-            .route, "pre_dial_timeout", [.tcp], default: "`5s`", "How long a hook before the dial may take."),
+            .route, "pre_dial_timeout", default: "`5s`",
+            "How long `pre_dial` may take, waiting for its turn included; on UDP also the first look-up of a name."),
         ConfigurationField(.route, "max_connections", [.tcp], default: "none", "Connections at once on this route."),
         ConfigurationField(
             .route, "defer_accept", [.tcp], default: "`off`",
@@ -146,10 +158,19 @@ struct ConfigurationField {
             "`default`, `allow` and `deny` of this route; see *Access control*."),
         ConfigurationField(.route, "proxy_protocol", support: .laterAndProtects),
         ConfigurationField(.route, "relay_proxy_protocol_header", support: .later),
-        ConfigurationField(.route, "pre_dial", support: .laterAndProtects),
-        ConfigurationField(.route, "max_connections_per_ip", support: .laterAndProtects),
-        ConfigurationField(.route, "rate_limit", support: .laterAndProtects),
-        ConfigurationField(.route, "bandwidth", support: .laterAndProtects),
+        ConfigurationField(
+            .route, "max_connections_per_ip", default: "none",
+            "Connections or sessions of one client at once: of an IPv4 address, or of the /64 of an IPv6 one."),
+        ConfigurationField(
+            .route, "rate_limit", default: "none",
+            "New connections or sessions of one client (address or /64): `10/s`, `600/m`, `5/h`, or "
+                + "`{rate: 10/s, burst: 20}`."),
+        ConfigurationField(
+            .route, "bandwidth", default: "none",
+            "Bytes a second: `{ingress: 10MB/s, egress: 512KiB/s, per_connection: {egress: 1MB/s}}`."),
+        ConfigurationField(
+            .route, "pre_dial", default: "none",
+            "A program that lets each client pass or not: `{exec: [PROGRAM, ARGUMENT], concurrency: 16}`."),
 
         ConfigurationField(.keepalive, "idle", default: "`60s`", "Silence before the first probe."),
         ConfigurationField(.keepalive, "interval", default: "`10s`", "Time between probes."),
@@ -160,6 +181,18 @@ struct ConfigurationField {
             "What becomes, on this route, of clients that none of its rules is about: `allow` or `deny`."),
         ConfigurationField(.routeACL, "allow", default: "none", "Rules for who may pass."),
         ConfigurationField(.routeACL, "deny", default: "none", "Rules for who is turned away."),
+
+        ConfigurationField(.rateLimit, "rate", default: "required", "How many in which time."),
+        ConfigurationField(.rateLimit, "burst", default: "the count of `rate`", "How many at once, after a rest."),
+
+        ConfigurationField(.bandwidth, "ingress", default: "none", "From clients to the upstream."),
+        ConfigurationField(.bandwidth, "egress", default: "none", "From the upstream to clients."),
+        ConfigurationField(.bandwidth, "per_connection", default: "none", "The same for each connection or session."),
+        ConfigurationField(.perConnection, "ingress", default: "none", "From the client to the upstream."),
+        ConfigurationField(.perConnection, "egress", default: "none", "From the upstream to the client."),
+
+        ConfigurationField(.preDial, "exec", default: "required", "The program and its arguments."),
+        ConfigurationField(.preDial, "concurrency", default: "`16`", "How many may run at once."),
     ]
 }
 

@@ -94,6 +94,12 @@ struct ConfigurationReader {
         {
             limits.maxConnections = count
         }
+        if let value = section["max_sessions"],
+            let count = findings.count(value, "max_sessions", in: RouteReader.counts)
+        {
+            limits.maxSessions = count
+        }
+        if let traffic = LimitReader(findings: findings).read(section) { limits.traffic = traffic }
     }
 
     /// Checks every default by itself, so that a bad one is found even where no route uses it.

@@ -26,6 +26,7 @@ extension RouteReader {
         set(&settings.unassuredTimeout, fields, "unassured_timeout", &isGood) { findings.duration($0, $1) }
         set(&settings.idleTimeout, fields, "idle_timeout", &isGood) { readSessionTimeout($0, $1) }
         set(&settings.maxSessions, fields, "max_sessions", &isGood) { findings.count($0, $1, in: RouteReader.counts) }
+        set(&settings.preDialTimeout, fields, "pre_dial_timeout", &isGood) { findings.duration($0, $1) }
         set(&settings.responses, fields, "responses", &isGood) { findings.count($0, $1, in: RouteReader.counts) }
         return isGood ? settings : nil
     }

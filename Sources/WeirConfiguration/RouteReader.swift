@@ -47,12 +47,17 @@ struct RouteReader {
             case .tcp: readTCP(merged).map { .tcp($0) }
             case .udp: readUDP(merged).map { .udp($0) }
             }
-        guard isNameGood, let settings, let bind = draft.bind, let host = draft.host, let ports = draft.ports else {
+        let limits = LimitReader(findings: findings).read(merged)
+        let preDial = readPreDial(merged)
+        guard isNameGood, let settings, let limits, let preDial, let bind = draft.bind, let host = draft.host,
+            let ports = draft.ports
+        else {
             return draft
         }
         draft.route = RouteConfiguration(
             name: entry.key, scheme: scheme, bind: bind, host: host, listenPort: ports.listen,
-            upstreamPort: ports.upstream, settings: settings, access: draft.access?.access, location: entry.keyPlace)
+            upstreamPort: ports.upstream, settings: settings, access: draft.access?.access, limits: limits,
+            preDial: preDial, location: entry.keyPlace)
         return draft
     }
 
@@ -67,6 +72,8 @@ struct RouteReader {
         if let value = fields["host"] { draft.host = readHost(value) }
         if let value = fields["port"] { draft.ports = readPort(value) }
         if let value = fields["acl"] { _ = access.readRoute(value) }
+        _ = LimitReader(findings: findings).read(fields)
+        _ = readPreDial(fields)
         _ = readTCP(fields)
         let forUDP = fields.entries.filter { $0.key != "idle_timeout" }
         _ = readUDP(SectionEntries(entries: forUDP))

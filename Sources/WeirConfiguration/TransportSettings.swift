@@ -65,16 +65,19 @@ public struct UDPSettings: Sendable, Hashable {
     public var maxSessions: Int
     /// Replies after which a session ends; nil is no such end.
     public var responses: Int?
+    /// How long a `preDial` hook, and the first look-up of a name, may take.
+    public var preDialTimeout: Duration
 
     /// Makes the settings; defaults as documented.
     public init(
         unassuredTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(300),
-        maxSessions: Int = 16_384, responses: Int? = nil
+        maxSessions: Int = 16_384, responses: Int? = nil, preDialTimeout: Duration = .seconds(5)
     ) {
         self.unassuredTimeout = unassuredTimeout
         self.idleTimeout = idleTimeout
         self.maxSessions = maxSessions
         self.responses = responses
+        self.preDialTimeout = preDialTimeout
     }
 }
 

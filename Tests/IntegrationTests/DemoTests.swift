@@ -28,6 +28,11 @@ extension Integration {
                 ("weir_udp_drops_total", ["reason": "acl"]),
                 ("weir_acl_decisions_total", ["decision": "deny", "rule_kind": "cidr", "scope": "global"]),
                 ("weir_acl_decisions_total", ["decision": "allow", "rule_kind": "local"]),
+                ("weir_tcp_connections_rejected_total", ["reason": "rate_limit"]),
+                ("weir_tcp_connections_rejected_total", ["reason": "per_ip_limit"]),
+                ("weir_tcp_connections_rejected_total", ["reason": "hook"]),
+                ("weir_throttle_pauses_total", ["direction": "egress"]),
+                ("weir_pre_dial_duration_seconds_count", [:]),
             ]
             try waitUntil("every kind of traffic has been counted", deadline: .seconds(40)) {
                 if let exit = demo.exitIfEnded() {

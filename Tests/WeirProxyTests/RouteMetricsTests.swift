@@ -212,4 +212,58 @@ struct RouteMetricsTests {
         #expect(metrics.registrationFailure != nil)
         #expect(small.droppedSeries > 0)
     }
+
+    @Test(
+        "What only limits and hooks can bring appears with them, and active stays what it was",
+        arguments: [Scheme.tcp4, .udp4])
+    func features(scheme: Scheme) throws {
+        let limits = TrafficLimits(
+            maxConnectionsPerIP: 1, rateLimit: RateLimit(count: 1),
+            bandwidth: Bandwidth(total: ByteRates(egress: 5_000)))
+        let plain = makeRoute("a", scheme: scheme, listen: 1, upstream: 22)
+        let limited = makeRoute(
+            "a", scheme: scheme, listen: 1, upstream: 22, limits: limits, preDial: PreDialProgram(command: ["x"]))
+        func observer(_ route: RouteConfiguration, _ process: TrafficLimits = TrafficLimits()) throws
+            -> any RouteObserver
+        {
+            let description = RouteDescription(route, limits: process)
+            let log = try makeSilentLog()
+            return description.transport == .tcp
+                ? TCPRouteMetrics(description, registry: registry, log: log)
+                : UDPRouteMetrics(description, registry: registry, log: log)
+        }
+        let family = scheme == .tcp4 ? "weir_tcp_connections" : "weir_udp_sessions"
+        let features: Set = ["per_ip_limit", "rate_limit", "hook"]
+        func reasons() throws -> Set<String> {
+            Set(try scrape(registry).matching("\(family)_rejected_total").compactMap { $0.key.labels["reason"] })
+        }
+        let first = try observer(plain)
+        #expect(try reasons().isDisjoint(with: features))
+        #expect(try scrape(registry).matching("weir_udp_drops_total", ["reason": "bandwidth"]).isEmpty)
+        first.opened(try makeContext())
+
+        let second = try observer(limited)
+        #expect(second.registrationFailure == nil)
+        #expect(try reasons().isSuperset(of: features))
+        let context = try makeContext()
+        second.opened(context)
+        second.timedOut(context, kind: .preDial)
+        second.preDialFinished(context, duration: .milliseconds(3))
+        second.paused(context, direction: .egress, cause: .throttle)
+        second.rejected(context, reason: .perIPLimit)
+        let samples = try scrape(registry)
+        #expect(samples.total("\(family)_active") == 1)
+        #expect(samples.total("\(family)_rejected_total", ["reason": "per_ip_limit"]) == 1)
+        #expect(samples.timeouts("a", "pre_dial") == 1)
+        #expect(samples["weir_pre_dial_duration_seconds_count", ["route": "a"]] == 1)
+        #expect(samples.total("weir_throttle_pauses_total", ["direction": "egress"]) == (scheme == .tcp4 ? 1 : 0))
+        #expect(samples.matching("weir_udp_drops_total", ["reason": "bandwidth"]).count == (scheme == .tcp4 ? 0 : 2))
+
+        // The process's limits are every route's; and what has been counted stays on the page.
+        let third = try observer(plain, TrafficLimits(rateLimit: RateLimit(count: 1)))
+        #expect(third.registrationFailure == nil)
+        #expect(try reasons().isSuperset(of: features))
+        #expect(try scrape(registry).total("\(family)_active") == 1)
+        withExtendedLifetime((first, second, third)) {}
+    }
 }

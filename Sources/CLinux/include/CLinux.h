@@ -159,6 +159,17 @@ int weir_interface_addresses(weir_address *addresses, int capacity);
 /// The index of an interface, or 0 (if_nametoindex(3)).
 uint32_t weir_interface_index(const char *name);
 
+// Programs ------------------------------------------------------------------------------------------------------------
+
+/// Starts a program, found as execvp(3) finds it, in a process group of its own: with nothing of ours but the environment
+/// that is given here, and its three standard streams on /dev/null. Returns its process id and a descriptor that becomes
+/// readable when it ends (pidfd_open(2)). Waits until the program runs or was refused.
+int weir_spawn(char *const arguments[], char *const environment[], int *process_descriptor);
+/// SIGKILL for a process that was not reaped yet, and for all in its group.
+int weir_kill_group(int process);
+/// Takes a process away that has ended: 1 and its exit code, or a signal's number below zero; 0 while it runs.
+int weir_reap(int process, int *status);
+
 // Process -------------------------------------------------------------------------------------------------------------
 
 uint64_t weir_monotonic_nanoseconds(void);

@@ -8,6 +8,7 @@ enum DemoClients {
         try startFailing(threads, base: base)
         try startUDP(threads, base: base)
         try startDenied(threads, base: base)
+        try startLimited(threads, base: base)
     }
 
     /// What the demo's access rules deny: a part of the loopback network, which every machine has.
@@ -28,6 +29,36 @@ enum DemoClients {
                 try socket.send([UInt8](repeating: 0x64, count: 40))
                 threads.rest(.milliseconds(100))
             }
+        }
+    }
+
+    /// Clients that limits hold up, or turn away.
+    private static func startLimited(_ threads: DemoThreads, base: UInt16) throws(SystemError) {
+        for _ in 0..<2 {
+            try threads.repeat(every: .milliseconds(300)) {
+                let connection = try BlockingSocket.connect(to: DemoRoute.rated.listener(base))
+                try converse(connection, messages: 2, pause: .milliseconds(100), threads)
+            }
+        }
+        // Another client, with more at once than one may have.
+        let other = SocketAddress(IPAddress(v4: 0x7f43_0001), port: 0)
+        try threads.repeat(every: .seconds(2)) {
+            let connections = try (0..<4).map { _ in
+                try BlockingSocket.connect(to: DemoRoute.rated.listener(base), from: other)
+            }
+            threads.rest(.seconds(1))
+            withExtendedLifetime(connections) {}
+        }
+        for _ in 0..<2 {
+            try threads.repeat(every: .milliseconds(200)) {
+                let connection = try BlockingSocket.connect(to: DemoRoute.paced.listener(base))
+                try connection.send(Array("GET / HTTP/1.1\r\nHost: demo\r\n\r\n".utf8))
+                _ = try connection.receiveToEnd(limit: 2 * DemoUpstreams.pageBytes)
+            }
+        }
+        try threads.repeat(every: .seconds(1)) {
+            let connection = try BlockingSocket.connect(to: DemoRoute.asked.listener(base))
+            try converse(connection, messages: 2, pause: .milliseconds(100), threads)
         }
     }
 

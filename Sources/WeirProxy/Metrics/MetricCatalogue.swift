@@ -112,6 +112,12 @@ extension MetricCatalogue {
         [.route, .transport, .direction], unit: "bytes")
     static let reads = MetricFamily.counter(
         "reads_total", "Reads that brought data.", [.route, .transport, .direction])
+    static let throttlePauses = MetricFamily.counter(
+        "throttle_pauses_total", "Times that reading paused because a limit of bytes a second was reached.",
+        [.route, .transport, .direction])
+    static let preDialDuration = MetricFamily.histogram(
+        "pre_dial_duration_seconds", "Time that the hook before the dial took, where there is one.", [.route],
+        microseconds: Buckets.dial)
     static let dials = MetricFamily.counter(
         "dials_total", "Dials that ended, successful or not; once per dial, not per address.",
         [.route, .transport, .upstream])
@@ -143,8 +149,7 @@ extension MetricCatalogue {
         "route_info", "1 for each configured route; 0 for one that a reload took away.", [.route, .transport, .listen])
 
     private static let both = [
-        bytes, reads, dials, dialFailures, dialDuration, upstreamActive, resolves, lastResolve, timeouts,
-        accessDecisions,
-        routeInfo,
+        bytes, reads, throttlePauses, preDialDuration, dials, dialFailures, dialDuration, upstreamActive, resolves,
+        lastResolve, timeouts, accessDecisions, routeInfo,
     ]
 }

@@ -24,8 +24,13 @@ extension RouteObserver {
     }
 
     func rejected(_ context: StreamContext, reason: RejectReason) {
+        context.giveBack()
         common.rejected[reason].add(lane: context.worker)
         common.log.record(.rejected(reason), context)
+    }
+
+    func preDialFinished(_ context: StreamContext, duration: Duration) {
+        common.preDialDuration?.observe(nanoseconds: duration.clampedNanoseconds, lane: context.worker)
     }
 
     func dialled(_ context: StreamContext, upstream: Int, duration: Duration) {
@@ -86,6 +91,8 @@ struct RouteCommon: Sendable {
     let bytes: DirectionCounters
     let reads: DirectionCounters
     let timeouts: MemberCounters<TimeoutKind>
+    /// Only where there is a hook.
+    let preDialDuration: Histogram?
     let upstreams: [UpstreamMetrics]
     let log: RouteLog
 
@@ -93,21 +100,22 @@ struct RouteCommon: Sendable {
         self.route = route
         self.registration = registration
         let name = [route.name]
-        switch route.transport {
-        case .tcp:
-            opened = registration.counter(MetricCatalogue.tcpAccepted, name)
-            rejected = MemberCounters(
-                registration, MetricCatalogue.tcpRejected, labels: name, members: RouteMembers.tcpRejectReasons)
-        case .udp:
-            opened = registration.counter(MetricCatalogue.udpOpened, name)
-            rejected = MemberCounters(
-                registration, MetricCatalogue.udpRejected, labels: name, members: RouteMembers.udpRejectReasons)
-        }
+        let (openedFamily, rejectedFamily) =
+            route.transport == .tcp
+            ? (MetricCatalogue.tcpAccepted, MetricCatalogue.tcpRejected)
+            : (MetricCatalogue.udpOpened, MetricCatalogue.udpRejected)
+        opened = registration.counter(openedFamily, name)
+        let reasons = RouteMembers.rejectReasons(route.transport, route.features)
+        rejected = MemberCounters(
+            registration, rejectedFamily, labels: name, members: reasons.shown, hidden: reasons.hidden)
         bytes = DirectionCounters(registration, MetricCatalogue.bytes, labels: route.labels)
         reads = DirectionCounters(registration, MetricCatalogue.reads, labels: route.labels)
         timeouts = MemberCounters(
             registration, MetricCatalogue.timeouts, labels: route.labels,
-            members: RouteMembers.timeouts(route.transport, hasIdleTimeout: route.hasIdleTimeout))
+            members: RouteMembers.timeouts(
+                route.transport, hasIdleTimeout: route.hasIdleTimeout, route.features))
+        preDialDuration =
+            route.features.hasPreDial ? registration.histogram(MetricCatalogue.preDialDuration, name) : nil
         upstreams = route.upstreams.map { UpstreamMetrics(registration, route, $0) }
         self.log = RouteLog(log, number: log.routes.insert(route.logRoute))
     }

@@ -21,22 +21,13 @@ extension Proxy {
     /// behind it sees the client.
     func makeHooks(_ route: RouteConfiguration, _ observer: any RouteObserver) -> StreamHooks {
         var hooks = observer.hooks
-        var admissions: [StreamHooks.Admit] = []
         if let access = access.makeAccess(route, observer) {
-            admissions.append { access.admit($0) }
+            hooks.admit = { access.admit($0) }
             hooks.review = { access.review($0) }
         }
-        hooks.admit = Self.inOrder(admissions)
+        let limiter = limits.limiter(of: route, clients: parts.clients, workers: parts.engine.workerCount)
+        limiter?.install(in: &hooks, observer.common.route.transport)
+        if let program = route.preDial { hooks.preDial = parts.programs.hook(program, of: route) }
         return hooks
-    }
-
-    private static func inOrder(_ admissions: [StreamHooks.Admit]) -> StreamHooks.Admit? {
-        if admissions.count < 2 { return admissions.first }
-        return { context in
-            for admit in admissions {
-                if case .reject(let reason) = admit(context) { return .reject(reason) }
-            }
-            return .accept
-        }
     }
 }

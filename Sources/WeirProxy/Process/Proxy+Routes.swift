@@ -66,11 +66,27 @@ extension Proxy {
         before.end(successor: access)
     }
 
-    /// Does what a plan says. Nothing is changed before every new address that can be had now is bound.
     private func reload(to new: Configuration, accessBefore: AccessState) async throws(ProxyError) {
-        let accessNow = access
-        let plan = try makePlan(new.routes, affectsAll: accessNow.plan.differs(from: accessBefore.plan))
+        let affectsAll = access.plan.differs(from: accessBefore.plan) || new.limits.traffic != limits.process
+        let plan = try makePlan(new.routes, affectsAll: affectsAll)
         if plan.isEmpty { return }
+        let limitsBefore = limits.process
+        limits.process = new.limits.traffic
+        do throws(ProxyError) {
+            try await carryOut(plan, drainTimeout: new.shutdown.drainTimeout, before: (accessBefore, limitsBefore))
+        } catch {
+            limits.process = limitsBefore
+            throw error
+        }
+        limits.forget(except: Set(routes.values.map(\.configuration.name)))
+    }
+
+    /// Does what a plan says. Nothing is changed before every new address that can be had now is bound. What is undone
+    /// follows the rules of `before` again.
+    private func carryOut(
+        _ plan: ReloadPlan, drainTimeout: Duration, before rules: (access: AccessState, limits: TrafficLimits)
+    ) async throws(ProxyError) {
+        let accessNow = access
         let returning = plan.added.filter { drainingDatagrams(at: $0.key) != nil }
         let bound = try await bind(plan.added.filter { !plan.mustWait($0) && !returning.contains($0) })
         let before = routes
@@ -81,13 +97,12 @@ extension Proxy {
                 done.append(entry)
             }
         } catch {
-            access = accessBefore
+            (access, limits.process) = rules
             await revert(done, to: before)
             access = accessNow
             await release(bound)
             throw error
         }
-        let drainTimeout = new.shutdown.drainTimeout
         let late = plan.added.filter { plan.mustWait($0) && !returning.contains($0) }
         do throws(ProxyError) {
             try await serve(bound)
@@ -100,7 +115,7 @@ extension Proxy {
                 // What had been draining before goes on doing that.
                 await remove(entry.key, drainTimeout: returning.contains(entry) ? drainTimeout : .zero)
             }
-            access = accessBefore
+            (access, limits.process) = rules
             await revert(done, to: before)
             await restore(plan.removed, from: before)
             access = accessNow
@@ -172,12 +187,12 @@ extension Proxy {
     private func add(_ entry: ReloadPlan.Entry, stream: ServedStream, observer: any RouteObserver) {
         routes[entry.key] = RunningRoute(
             key: entry.key, configuration: entry.route, stream: stream, observer: observer,
-            info: RouteInfo(RouteDescription(entry.route), registry: parts.registry))
+            info: RouteInfo(RouteDescription(entry.route, limits: limits.process), registry: parts.registry))
     }
 
     private func makeObserver(_ route: RouteConfiguration) -> any RouteObserver {
-        var description = RouteDescription(route)
-        description.hasAccessRules = access.plan.policy(of: route) != nil
+        var description = RouteDescription(route, limits: limits.process)
+        description.features.hasAccessRules = access.plan.policy(of: route) != nil
         let observer: any RouteObserver =
             switch description.transport {
             case .tcp: TCPRouteMetrics(description, registry: parts.registry, log: parts.log)

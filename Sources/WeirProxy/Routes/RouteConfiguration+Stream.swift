@@ -45,5 +45,6 @@ extension WeirStream.UDPSettings {
         idleTimeout = settings.idleTimeout
         maxSessions = settings.maxSessions
         responses = settings.responses
+        preDialTimeout = settings.preDialTimeout
     }
 }

@@ -32,6 +32,7 @@ extension UDPSession {
 
     /// Puts a datagram of the client's where it belongs now. True where that is the worker's outbox.
     private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard phase == .closed || mayPass(.ingress, bytes.count) else { return false }
         switch phase {
         case .closed:
             drop(.ingress, .error, 1)
@@ -45,6 +46,13 @@ extension UDPSession {
             unsafe core.outbox.add(bytes)
             return true
         }
+    }
+
+    /// Asks the hook that polices, if there is one, and counts what it refuses.
+    private func mayPass(_ direction: Direction, _ byteCount: Int) -> Bool {
+        guard let police = route.hooks.police, !police(context, direction, byteCount) else { return true }
+        drop(direction, .bandwidth, 1)
+        return false
     }
 
     /// Copies a datagram for later, where the session and the worker have room.
@@ -197,6 +205,7 @@ extension UDPSession {
                 drop(.egress, .truncated, 1)
                 continue
             }
+            guard mayPass(.egress, unsafe datagram.bytes.count) else { continue }
             unsafe core.outbox.add(datagram.bytes)
             unsafe byteCount += datagram.bytes.count
             added += 1
