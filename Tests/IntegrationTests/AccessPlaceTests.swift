@@ -8,8 +8,9 @@ extension Integration {
     struct AccessPlaceTests {
         private static func isDenied(_ host: String, _ port: UInt16) throws -> Bool {
             let client = try TCPConnection(to: Endpoint(port), from: Endpoint(host, 0))
+            // A reset that comes first is told to the send, and the receive then sees an end.
             try? client.send("?")
-            return client.receive(1).ending == .reset
+            return client.receive(1).bytes.isEmpty
         }
 
         @Test("they decide as the database says, and a new database is taken as soon as it is there")

@@ -36,12 +36,13 @@ struct RouteMetricsTests {
         withExtendedLifetime((metrics, info)) {}
     }
 
-    @Test("A UDP route with one upstream has at most 50 lines, buckets apart")
+    // One line more than was planned: `active` is derived from it, and a reload can turn access rules on.
+    @Test("A UDP route with one upstream has at most 51 lines, buckets apart")
     func udpBudget() throws {
         let metrics = try udp()
         let info = RouteInfo(
             RouteDescription(makeRoute("a", scheme: .udp4, listen: 1, upstream: 22)), registry: registry)
-        #expect(try lineCount() <= 50)
+        #expect(try lineCount() <= 51)
         #expect(try lineCount() > 40)
         withExtendedLifetime((metrics, info)) {}
     }
