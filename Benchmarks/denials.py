@@ -1,6 +1,7 @@
 """What denied clients cost: how fast connections are accepted and denied, and what a denied flood takes from others."""
 
 import contextlib
+import itertools
 import multiprocessing
 import socket
 import time
@@ -137,24 +138,31 @@ def flood(directory, backends, rounds, seconds, report, is_over):
     under = report.line(FLOOD_TITLE, "answers, flood is denied", per_second, better=None)
     ratio = report.line(FLOOD_TITLE, "denied ÷ elsewhere", _ratio, better=None)
     longest = report.line(FLOOD_TITLE, "p99 of the answers, flood is denied", duration, better=None)
-    with _echo_server(backends.ports.idle), _weir(directory, backends, "-flooded") as weir, socket.socket(
-        socket.AF_INET, socket.SOCK_DGRAM
-    ) as elsewhere:
-        elsewhere.bind(("127.0.0.1", 0))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_echo_server(backends.ports.idle))
+        weir = stack.enter_context(_weir(directory, backends, "-flooded"))
+        elsewhere = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        elsewhere.bind((ALLOWED_SOURCE, 0))
         unread = elsewhere.getsockname()[1]
+        # One session for all rounds: it is the only one that its address may have, where a rate denies.
+        client = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        client.settimeout(0.1)
+        client.bind((ALLOWED_SOURCE, 0))
+        client.connect(("127.0.0.1", weir.ports.dns))
+        numbers = itertools.count(1)
         for round_number in range(rounds):
             if is_over():
                 report.fail(FLOOD_TITLE, "weir", f"no time left for round {round_number + 1}")
                 return
-            first = _flow_beside(weir.ports.dns, unread, seconds)
-            second = _flow_beside(weir.ports.dns, weir.ports.dns, seconds)
+            first = _flow_beside(client, numbers, unread, seconds)
+            second = _flow_beside(client, numbers, weir.ports.dns, seconds)
             beside.add("weir", len(first) / seconds)
             under.add("weir", len(second) / seconds)
             ratio.add("weir", len(second) / len(first))
             longest.add("weir", sorted(second)[len(second) * 99 // 100])
 
 
-def _flow_beside(port, flooded, seconds):
+def _flow_beside(client, numbers, flooded, seconds):
     """The times of all answers of a flow while a flood runs."""
     ready = _fork.Event()
     attacker = _fork.Process(target=_attack, args=(flooded, ready), daemon=True)
@@ -162,7 +170,7 @@ def _flow_beside(port, flooded, seconds):
     try:
         if not ready.wait(10):
             raise Failure("the flood did not begin")
-        times = _flow(port, seconds)
+        times = _flow(client, numbers, seconds)
     finally:
         attacker.kill()
         attacker.join()
@@ -171,28 +179,24 @@ def _flow_beside(port, flooded, seconds):
     return times
 
 
-def _flow(port, seconds):
-    """Keeps a few questions under way on one socket. A lost one is asked again after a while."""
+def _flow(client, numbers, seconds):
+    """Keeps a few questions under way. A lost one is asked again after a while."""
     times = []
     asked = {}
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(0.1)
-        client.connect(("127.0.0.1", port))
-        number = 0
-        end = time.monotonic() + seconds
-        while (now := time.monotonic()) < end:
-            while len(asked) < WINDOW:
-                number += 1
-                asked[number] = now
-                client.send(number.to_bytes(8, "big").ljust(64))
-            try:
-                answer = int.from_bytes(client.recv(2048)[:8], "big")
-            except TimeoutError:
-                asked.clear()
-                continue
-            began = asked.pop(answer, None)
-            if began is not None:
-                times.append(time.monotonic() - began)
+    end = time.monotonic() + seconds
+    while (now := time.monotonic()) < end:
+        while len(asked) < WINDOW:
+            number = next(numbers)
+            asked[number] = now
+            client.send(number.to_bytes(8, "big").ljust(64))
+        try:
+            answer = int.from_bytes(client.recv(2048)[:8], "big")
+        except TimeoutError:
+            asked.clear()
+            continue
+        began = asked.pop(answer, None)
+        if began is not None:
+            times.append(time.monotonic() - began)
     return times
 
 
