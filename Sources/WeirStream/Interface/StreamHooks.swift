@@ -44,13 +44,19 @@ public enum ReadDecision: Sendable {
 ///
 /// No hook costs anything where it is nil.
 public struct StreamHooks: Sendable {
-    /// Decides over a client, first of all, once per connection or session. Synchronous, on the worker: never blocks.
+    /// Decides over a client, first of all, once per connection or session. Synchronous, on the worker: never blocks. Where
+    /// the peer is a trusted proxy it is asked once the header is there; a connection that ends before that never comes here.
     public typealias Admit = @Sendable (StreamContext) -> AdmitDecision
     /// Runs before the dial, never on the worker: may wait for others. An error it throws rejects with `hook`. It is
     /// cancelled when the client resets or ``TCPSettings/preDialTimeout`` is over.
     public typealias PreDial = @concurrent @Sendable (StreamContext) async throws -> DialDecision
     /// Sees every read, before the bytes are passed on. Synchronous, on the worker: never blocks.
     public typealias OnRead = @Sendable (ReadEvent) -> ReadDecision
+
+    /// Says whether a peer may, and so must, send a PROXY header. Synchronous, on the worker; asked for each new peer of a
+    /// stream that has ``ProxyProtocolMode/mixed`` or ``ProxyProtocolMode/required``, and for each datagram where every one
+    /// has a header.
+    public typealias IsTrustedProxy = @Sendable (IPAddress) -> Bool
 
     /// See ``Admit``.
     public var admit: Admit?
@@ -60,18 +66,21 @@ public struct StreamHooks: Sendable {
     public var onRead: OnRead?
     /// The most bytes one read may bring, for an `onRead` that limits: a read, or a splice, cannot overshoot it.
     public var largestRead: Int?
+    /// See ``IsTrustedProxy``.
+    public var isTrustedProxy: IsTrustedProxy?
     /// Sees what happens; decides nothing.
     public var observer: (any StreamObserver)?
 
     /// No hooks, or these.
     public init(
         admit: Admit? = nil, preDial: PreDial? = nil, onRead: OnRead? = nil, largestRead: Int? = nil,
-        observer: (any StreamObserver)? = nil
+        isTrustedProxy: IsTrustedProxy? = nil, observer: (any StreamObserver)? = nil
     ) {
         self.admit = admit
         self.preDial = preDial
         self.onRead = onRead
         self.largestRead = largestRead
+        self.isTrustedProxy = isTrustedProxy
         self.observer = observer
     }
 }
