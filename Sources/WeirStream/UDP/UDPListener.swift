@@ -9,7 +9,9 @@ final class UDPListener: EventHandler, DrainingStream {
     var route: StreamRoute<UDPSettings>
     private(set) var socket: Socket?
     private var token: EventToken?
-    private var sessions: [SessionKey: UDPSession] = [:]
+    var sessions: [SessionKey: UDPSession] = [:]
+    /// Those of peers that put a PROXY header in front of each datagram.
+    var proxiedSessions: [ProxiedSessionKey: UDPSession] = [:]
     /// Sessions that may be evicted, oldest first.
     private var unassured = SessionList()
     private(set) var isDraining = false
@@ -74,23 +76,35 @@ final class UDPListener: EventHandler, DrainingStream {
 
     /// Sends a batch on its way: all that one session has in it leaves together, in its order.
     private func forward(_ count: Int) {
+        if route.settings.proxyProtocol == .disabled { sort(count) } else { sortWithHeaders(count) }
+        for session in core.sessionsInBatch { session.sendBatch() }
+        core.sessionsInBatch.removeAll(keepingCapacity: true)
+    }
+
+    /// Gives each datagram of a batch to its session.
+    private func sort(_ count: Int) {
         var last: UDPSession?
         for index in 0..<count {
-            let datagram = core.inbox.datagram(at: index)
-            countKernelDrops(datagram.droppedByKernel)
-            guard let peer = datagram.peer else { continue }
-            if datagram.isTruncated {
-                route.observer?.dropped(
-                    nil, direction: .ingress, reason: .truncated, datagrams: 1, worker: core.index)
-                continue
-            }
-            let key = SessionKey(
-                peer: peer, localIP: datagram.localIP ?? serving.address.ip, scope: datagram.localScope)
+            guard let key = sessionKey(of: core.inbox.datagram(at: index)) else { continue }
             if last?.key != key { last = sessions[key] ?? open(key) }
             last?.append(index)
         }
-        for session in core.sessionsInBatch { session.sendBatch() }
-        core.sessionsInBatch.removeAll(keepingCapacity: true)
+    }
+
+    /// Who sent a datagram, and to which of our addresses; nil where it is of no use.
+    func sessionKey(of datagram: ReceivedDatagram) -> SessionKey? {
+        countKernelDrops(datagram.droppedByKernel)
+        guard let peer = datagram.peer else { return nil }
+        if datagram.isTruncated {
+            drop(.truncated)
+            return nil
+        }
+        return SessionKey(peer: peer, localIP: datagram.localIP ?? serving.address.ip, scope: datagram.localScope)
+    }
+
+    /// A datagram from a client that belongs to no session.
+    func drop(_ reason: DropReason) {
+        route.observer?.dropped(nil, direction: .ingress, reason: reason, datagrams: 1, worker: core.index)
     }
 
     /// What the kernel dropped is told with the next datagram that it did not drop. After a burst there may be none for
@@ -111,25 +125,29 @@ final class UDPListener: EventHandler, DrainingStream {
 
     // MARK: Sessions
 
-    private func open(_ key: SessionKey) -> UDPSession? {
+    /// Begins a session. `header` is the peer's, where it had to send one.
+    func open(_ key: SessionKey, header: ProxyHeader? = nil) -> UDPSession? {
         let route = route
         let context = StreamContext(
             id: core.makeIdentifier(), route: route.name, transport: .udp, clientAddress: key.peer,
             localAddress: SocketAddress(key.localIP, port: serving.address.port, scope: key.scope),
             upstreams: route.configuredUpstreams, worker: core.index)
+        if let header { context.adopt(header) }
         route.observer?.opened(context)
-        if let (reason, drop) = refusal(context, route) {
+        if let (reason, lost) = refusal(context, route) {
             route.observer?.rejected(context, reason: reason)
-            route.observer?.dropped(nil, direction: .ingress, reason: drop, datagrams: 1, worker: core.index)
+            drop(lost)
             return nil
         }
-        let session = UDPSession(key: key, context: context, route: route, listener: self)
-        sessions[key] = session
+        let isKeyedByClient = header != nil && route.settings.expectedHeaders == .each
+        let session = UDPSession(
+            key: key, isKeyedByClient: isKeyedByClient, context: context, route: route, listener: self)
+        if isKeyedByClient { proxiedSessions[session.proxiedKey] = session } else { sessions[key] = session }
         unassured.append(session)
         session.start()
-        guard let drop = session.endedDropping else { return session }
+        guard let lost = session.endedDropping else { return session }
         // It could not even begin: the datagram that would have opened it has nowhere to wait.
-        route.observer?.dropped(nil, direction: .ingress, reason: drop, datagrams: 1, worker: core.index)
+        drop(lost)
         return nil
     }
 
@@ -176,13 +194,16 @@ final class UDPListener: EventHandler, DrainingStream {
     /// A session has ended and released everything.
     func forget(_ session: UDPSession) {
         unassured.remove(session)
-        sessions[session.key] = nil
+        if session.isKeyedByClient { proxiedSessions[session.proxiedKey] = nil } else { sessions[session.key] = nil }
         serving.count.leave()
         core.budget.giveSession()
         finishIfDone()
     }
 
     // MARK: Ending
+
+    private var allSessions: [UDPSession] { Array(sessions.values) + proxiedSessions.values }
+    private var hasNoSession: Bool { sessions.isEmpty && proxiedSessions.isEmpty }
 
     /// Known sessions go on through the same socket; only new ones are refused.
     func stopAccepting() {
@@ -191,8 +212,8 @@ final class UDPListener: EventHandler, DrainingStream {
 
     func drain(timeout: Duration) {
         guard let token, !isDone else { return }
-        for session in sessions.values { session.streamDrains() }
-        if sessions.isEmpty {
+        for session in allSessions { session.streamDrains() }
+        if hasNoSession {
             finishIfDone()
         } else {
             drainTimer.arm(after: timeout, token: token.with(lane: TimerLane.drain), on: core.loop)
@@ -205,20 +226,20 @@ final class UDPListener: EventHandler, DrainingStream {
             countKernelDrops(socket?.droppedDatagrams())
         } else {
             // The drain time is over.
-            for session in sessions.values { session.endDrained() }
+            for session in allSessions { session.endDrained() }
         }
     }
 
     func kill() {
         isDraining = true
-        for session in sessions.values { session.end(.routeRemoved) }
+        for session in allSessions { session.end(.routeRemoved) }
         finishIfDone()
     }
 
     /// The socket stays until all workers have finished: one less in its group would lead living sessions' datagrams to
     /// the wrong worker.
     private func finishIfDone() {
-        guard isDraining, sessions.isEmpty, !isDone else { return }
+        guard isDraining, hasNoSession, !isDone else { return }
         isDone = true
         drainTimer.cancel(on: core.loop)
         serving.workerFinished()
@@ -241,12 +262,12 @@ extension DropReason {
     /// What becomes of a datagram whose session was rejected.
     init(_ reason: RejectReason) {
         switch reason {
-        case .acl, .proxyProtocol: self = .acl
+        case .acl: self = .acl
         case .routeLimit, .sessionLimit, .perIPLimit: self = .sessionLimit
         case .rateLimit: self = .rateLimit
         case .noUpstream: self = .noUpstream
         case .draining: self = .draining
-        case .hook: self = .error
+        case .hook, .proxyProtocol: self = .error
         }
     }
 }
