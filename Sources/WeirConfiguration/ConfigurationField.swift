@@ -7,6 +7,9 @@ struct ConfigurationField {
         case exporter, log, shutdown, limits
         case route
         case keepalive
+        case entrypoint
+        /// Wherever it stands: its keys are the same.
+        case proxyProtocol = "entrypoint.proxy_protocol"
     }
 
     /// Why a key that the design names is still refused.
@@ -54,7 +57,7 @@ struct ConfigurationField {
         ConfigurationField(
             .top, "defaults", default: "", "Any route field; each route takes what it does not set itself."),
         ConfigurationField(.top, "routes", default: "", "The routes by name, at least one."),
-        ConfigurationField(.top, "entrypoint", support: .laterAndProtects),
+        ConfigurationField(.top, "entrypoint", default: "", "What holds for every route's clients."),
         ConfigurationField(.top, "acl", support: .laterAndProtects),
         ConfigurationField(.top, "geoip", support: .laterAndProtects),
         ConfigurationField(.top, "docker", support: .later),
@@ -115,8 +118,13 @@ struct ConfigurationField {
         ConfigurationField(
             .route, "responses", [.udp], default: "none", "Replies after which a session ends; 1 suits DNS."),
         ConfigurationField(.route, "acl", support: .laterAndProtects),
-        ConfigurationField(.route, "proxy_protocol", support: .laterAndProtects),
-        ConfigurationField(.route, "relay_proxy_protocol_header", support: .later),
+        ConfigurationField(
+            .route, "proxy_protocol", default: "`entrypoint`'s",
+            "Who sends PROXY headers to this route: the keys of `entrypoint.proxy_protocol`, which it replaces whole."),
+        ConfigurationField(
+            .route, "relay_proxy_protocol_header", default: "`false`",
+            "The PROXY header that the upstream gets. TCP: `v1`, `v2`, or `true` for v2. UDP: `v2` or `true` in front of "
+                + "a session's first datagram, `each` in front of every one."),
         ConfigurationField(.route, "pre_dial", support: .laterAndProtects),
         ConfigurationField(.route, "max_connections_per_ip", support: .laterAndProtects),
         ConfigurationField(.route, "rate_limit", support: .laterAndProtects),
@@ -125,6 +133,19 @@ struct ConfigurationField {
         ConfigurationField(.keepalive, "idle", default: "`60s`", "Silence before the first probe."),
         ConfigurationField(.keepalive, "interval", default: "`10s`", "Time between probes."),
         ConfigurationField(.keepalive, "count", default: "`6`", "Unanswered probes that end the connection."),
+
+        ConfigurationField(.entrypoint, "proxy_protocol", default: "", "Who sends PROXY headers to the routes."),
+        ConfigurationField(
+            .proxyProtocol, "mode", default: "`disabled`",
+            "`mixed`: peers in `trusted_proxies` must send a PROXY header, the others pass as they are. `required`: the "
+                + "others are refused. `disabled`: nobody's bytes are read as a header."),
+        ConfigurationField(
+            .proxyProtocol, "trusted_proxies", default: "none",
+            "Addresses and blocks, such as `[10.0.0.0/8, \"2001:db8::7\"]`, of the proxies; needed for `mixed` and "
+                + "`required`."),
+        ConfigurationField(
+            .proxyProtocol, "datagrams", default: "`first`",
+            "On UDP routes: whether a trusted peer's `first` datagram of a session has the header, or `each`."),
     ]
 }
 
@@ -142,7 +163,7 @@ extension Configuration {
     /// The settings outside of routes as a Markdown table, for the README.
     public static var settingReference: String {
         var lines = ["| setting | default | meaning |", "|---|---|---|"]
-        let sections: [ConfigurationField.Section] = [.exporter, .log, .shutdown, .limits]
+        let sections: [ConfigurationField.Section] = [.exporter, .log, .shutdown, .limits, .proxyProtocol]
         let top = ConfigurationField.fields(of: .top).filter { !$0.defaultText.isEmpty }
         for field in top + sections.flatMap({ ConfigurationField.fields(of: $0) }) where field.support == .supported {
             let path = field.section == .top ? field.key : "\(field.section.rawValue).\(field.key)"

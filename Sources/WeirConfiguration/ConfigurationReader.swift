@@ -19,7 +19,8 @@ struct ConfigurationReader {
         if let value = top["shutdown"] { read(shutdown: value, into: &configuration.shutdown) }
         if let value = top["limits"] { read(limits: value, into: &configuration.limits) }
         let defaults = read(defaults: top["defaults"])
-        let drafts = read(routes: top["routes"], root: root, defaults: defaults)
+        let proxyProtocol = top["entrypoint"].flatMap { read(entrypoint: $0) } ?? ProxyProtocolSettings()
+        let drafts = read(routes: top["routes"], root: root, defaults: defaults, proxyProtocol: proxyProtocol)
         checkListeners(of: drafts, exporter: configuration.exporter, at: exporterPlace(top), findings: findings)
         configuration.routes = drafts.compactMap(\.route)
         return configuration
@@ -49,6 +50,13 @@ struct ConfigurationReader {
         {
             exporter.maxSeries = count
         }
+    }
+
+    private func read(entrypoint value: YAMLValue) -> ProxyProtocolSettings? {
+        guard let section = findings.section(value, .entrypoint, named: "`entrypoint`"),
+            let value = section["proxy_protocol"]
+        else { return nil }
+        return findings.proxyProtocol(value, named: "`entrypoint.proxy_protocol`")
     }
 
     private func read(log value: YAMLValue, into log: inout Configuration.Log) {
@@ -93,14 +101,16 @@ struct ConfigurationReader {
         return section
     }
 
-    private func read(routes value: YAMLValue?, root: YAMLValue, defaults: SectionEntries) -> [RouteDraft] {
+    private func read(
+        routes value: YAMLValue?, root: YAMLValue, defaults: SectionEntries, proxyProtocol: ProxyProtocolSettings
+    ) -> [RouteDraft] {
         guard let value else {
             findings.error(root.place, "expected `routes:` with at least one route, found none")
             return []
         }
         switch value.content {
         case .mapping(let entries) where !entries.isEmpty:
-            let reader = RouteReader(findings: findings, defaults: defaults)
+            let reader = RouteReader(findings: findings, defaults: defaults, proxyProtocol: proxyProtocol)
             return entries.map { reader.read($0) }
         case .mapping, .null:
             findings.error(value.place, "`routes`: expected at least one route, found none")

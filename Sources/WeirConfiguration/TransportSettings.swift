@@ -31,12 +31,25 @@ public struct TCPSettings: Sendable, Hashable {
     public var preDialTimeout: Duration
     /// The most connections at once on this route; nil is no limit of its own.
     public var maxConnections: Int?
+    /// Who begins with a PROXY header.
+    public var proxyProtocol: ProxyProtocolSettings
+    /// The PROXY header that the upstream gets; nil is none.
+    public var relayedHeader: RelayedHeader?
+
+    /// A form of the PROXY header.
+    public enum RelayedHeader: String, Sendable, CaseIterable {
+        /// A line of text.
+        case v1
+        /// Binary.
+        case v2
+    }
 
     /// Makes the settings; defaults as documented.
     public init(
         dialTimeout: Duration = .seconds(5), idleTimeout: Duration? = nil,
         halfCloseTimeout: Duration = .seconds(3600), keepalive: Keepalive? = Keepalive(),
-        userTimeout: Duration? = nil, preDialTimeout: Duration = .seconds(5), maxConnections: Int? = nil
+        userTimeout: Duration? = nil, preDialTimeout: Duration = .seconds(5), maxConnections: Int? = nil,
+        proxyProtocol: ProxyProtocolSettings = ProxyProtocolSettings(), relayedHeader: RelayedHeader? = nil
     ) {
         self.dialTimeout = dialTimeout
         self.idleTimeout = idleTimeout
@@ -45,6 +58,8 @@ public struct TCPSettings: Sendable, Hashable {
         self.userTimeout = userTimeout
         self.preDialTimeout = preDialTimeout
         self.maxConnections = maxConnections
+        self.proxyProtocol = proxyProtocol
+        self.relayedHeader = relayedHeader
     }
 }
 
@@ -58,16 +73,31 @@ public struct UDPSettings: Sendable, Hashable {
     public var maxSessions: Int
     /// Replies after which a session ends; nil is no such end.
     public var responses: Int?
+    /// Who sends PROXY headers.
+    public var proxyProtocol: ProxyProtocolSettings
+    /// The datagrams that reach the upstream with a PROXY header; nil is none.
+    public var relayedHeader: RelayedHeader?
+
+    /// Which datagrams have a header.
+    public enum RelayedHeader: String, Sendable, CaseIterable {
+        /// The first one of a session.
+        case first
+        /// Every one.
+        case each
+    }
 
     /// Makes the settings; defaults as documented.
     public init(
         unassuredTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(300),
-        maxSessions: Int = 16_384, responses: Int? = nil
+        maxSessions: Int = 16_384, responses: Int? = nil,
+        proxyProtocol: ProxyProtocolSettings = ProxyProtocolSettings(), relayedHeader: RelayedHeader? = nil
     ) {
         self.unassuredTimeout = unassuredTimeout
         self.idleTimeout = idleTimeout
         self.maxSessions = maxSessions
         self.responses = responses
+        self.proxyProtocol = proxyProtocol
+        self.relayedHeader = relayedHeader
     }
 }
 

@@ -115,7 +115,8 @@ import Testing
                     + "`host`, `port`, "
                     + "`dial_timeout`, `idle_timeout`, `half_close_timeout`, `keepalive`, `tcp_user_timeout`, "
                     + "`pre_dial_timeout`, "
-                    + "`max_connections`, `unassured_timeout`, `max_sessions`, `responses`",
+                    + "`max_connections`, `unassured_timeout`, `max_sessions`, `responses`, `proxy_protocol`, "
+                    + "`relay_proxy_protocol_header`",
                 "weir.yml:8:18: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, "
                     + "`udp6`, found `http`: Weir "
                     + "forwards streams without looking into them, and `http` runs over TCP; did you mean `tcp`?",
@@ -219,11 +220,6 @@ import Testing
                     + "ignoring it could let in whom it keeps out: remove it"
             ),
             (
-                "relay_proxy_protocol_header: v1",
-                "weir.yml:5:5: error: route `a`: this version of Weir does not support "
-                    + "`relay_proxy_protocol_header` yet"
-            ),
-            (
                 "max_sessions: 1",
                 "weir.yml:5:5: error: route `a`: `max_sessions` is for UDP routes, and the scheme is `tcp`"
             ),
@@ -237,7 +233,7 @@ import Testing
         #expect(errors(route(line)) == [expected])
     }
 
-    @Test("Keys of later versions are refused, not ignored", arguments: ["acl", "entrypoint", "geoip", "docker"])
+    @Test("Keys of later versions are refused, not ignored", arguments: ["acl", "geoip", "docker"])
     func laterKeys(key: String) {
         let found = errors("\(key): {}\n" + route())
         #expect(found.count == 1)

@@ -132,10 +132,18 @@ extension MetricCatalogue {
     static let timeouts = MetricFamily.counter(
         "timeouts_total", "Timers that ended something; the normal end of a UDP session is none.",
         [.route, .transport, .of("kind", RouteMembers.timeoutKinds)])
+    static let proxyHeaders = MetricFamily.counter(
+        "proxy_protocol_headers_total", "PROXY headers read, where a route reads them.",
+        [.route, .of("version", ProxyHeader.Version.allCases)])
+    static let proxyErrors = MetricFamily.counter(
+        "proxy_protocol_errors_total",
+        "PROXY headers refused or missing: each is a rejected connection, or a datagram dropped as error.",
+        [.route, .of("reason", ProxyHeaderError.allCases)])
     static let routeInfo = MetricFamily.gauge(
         "route_info", "1 for each configured route; 0 for one that a reload took away.", [.route, .transport, .listen])
 
     private static let both = [
-        bytes, reads, dials, dialFailures, dialDuration, upstreamActive, resolves, lastResolve, timeouts, routeInfo,
+        bytes, reads, dials, dialFailures, dialDuration, upstreamActive, resolves, lastResolve, timeouts,
+        proxyHeaders, proxyErrors, routeInfo,
     ]
 }

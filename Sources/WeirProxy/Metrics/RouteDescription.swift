@@ -19,6 +19,8 @@ struct RouteDescription: Sendable, Equatable {
     /// `max_connections` or `max_sessions`, where there is one.
     var limit: Int?
     var hasIdleTimeout: Bool
+    /// Whether some peers begin with a PROXY header.
+    var readsProxyHeaders = false
 
     /// Labels of families that are per route and protocol.
     var labels: [String] { [name, transport.rawValue] }
@@ -33,6 +35,7 @@ extension RouteDescription {
     init(_ route: RouteConfiguration) {
         name = route.name
         listen = route.listenText
+        readsProxyHeaders = route.proxyProtocol.mode != .disabled
         var isName = false
         if case .name = route.host { isName = true }
         upstreams = [Upstream(text: route.upstreamText, isName: isName)]

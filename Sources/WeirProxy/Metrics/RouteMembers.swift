@@ -3,9 +3,9 @@ import WeirStream
 /// Which members of each closed label can occur today, for the transport and for a route's settings. They are exported
 /// at 0 from the start, so that `rate()` sees the first event; the others are not exported at all.
 enum RouteMembers {
-    /// The limit's member is there without a limit too: a reload can set one at any time, and the counters that
-    /// `active` is derived from stay the same as long as the route has its name.
-    static let tcpRejectReasons: [RejectReason] = [.routeLimit]
+    /// The members of limits and of PROXY headers are there without them too: a reload can set one at any time, and the
+    /// counters that `active` is derived from stay the same as long as the route has its name.
+    static let tcpRejectReasons: [RejectReason] = [.routeLimit, .proxyProtocol]
     /// A UDP session whose upstream's name gives no address has none to choose.
     static let udpRejectReasons: [RejectReason] = [.sessionLimit, .noUpstream, .draining]
 
@@ -23,7 +23,17 @@ enum RouteMembers {
     /// Replies belong to a session that is there.
     static let egressDropReasons: [DropReason] = [.sendBuffer, .tooLarge, .error]
 
-    static let timeoutKinds: [TimeoutKind] = [.dial, .idle, .halfClose, .drain]
+    static let timeoutKinds: [TimeoutKind] = [.dial, .idle, .halfClose, .proxyHeader, .drain]
+
+    /// Version 1 has no form for datagrams.
+    static func proxyVersions(_ transport: Transport) -> [ProxyHeader.Version] {
+        transport == .tcp ? ProxyHeader.Version.allCases : [.v2]
+    }
+
+    /// A datagram is whole or it is not: nothing of it can be late.
+    static func proxyErrors(_ transport: Transport) -> [ProxyHeaderError] {
+        transport == .tcp ? ProxyHeaderError.allCases : ProxyHeaderError.allCases.filter { $0 != .timeout }
+    }
 
     /// What can go wrong with a dial. Only a name can fail to resolve, or turn out to be one of our listeners.
     static func dialFailures(_ transport: Transport, isName: Bool) -> [DialFailure] {
@@ -36,11 +46,15 @@ enum RouteMembers {
         return isName ? all : all.filter { $0 != .dns && $0 != .loop }
     }
 
-    /// Timers that can fire. `hasIdleTimeout` is about TCP; UDP sessions end by silence as a rule.
-    static func timeouts(_ transport: Transport, hasIdleTimeout: Bool) -> [TimeoutKind] {
-        switch transport {
-        case .tcp: hasIdleTimeout ? [.dial, .idle, .halfClose, .drain] : [.dial, .halfClose, .drain]
-        case .udp: [.drain]
+    /// Timers that can fire on a route. UDP sessions end by silence as a rule.
+    static func timeouts(_ route: RouteDescription) -> [TimeoutKind] {
+        guard route.transport == .tcp else { return [.drain] }
+        return timeoutKinds.filter { kind in
+            switch kind {
+            case .idle: route.hasIdleTimeout
+            case .proxyHeader: route.readsProxyHeaders
+            default: true
+            }
         }
     }
 }

@@ -41,7 +41,7 @@ extension Proxy {
         for (position, item) in bound.enumerated() {
             let observer = makeObserver(item.entry.route)
             do throws(StreamError) {
-                try await item.stream.stream.listenAndServe(hooks: observer.hooks)
+                try await item.stream.stream.listenAndServe(hooks: Self.hooks(item.entry.route, observer))
             } catch {
                 for served in bound[..<position] { await remove(served.entry.key, drainTimeout: .zero) }
                 await release(Array(bound[position...]))
@@ -96,7 +96,7 @@ extension Proxy {
         let observer = makeObserver(entry.route)
         let stream: ServedStream?
         do throws(StreamError) {
-            stream = try await reopen(entry, hooks: observer.hooks)
+            stream = try await reopen(entry, hooks: Self.hooks(entry.route, observer))
         } catch {
             throw .route(entry.route.name, error)
         }
@@ -112,7 +112,7 @@ extension Proxy {
         guard let running = routes[entry.key] else { return }
         let observer = makeObserver(entry.route)
         do throws(StreamError) {
-            try await running.stream.update(entry.route, hooks: observer.hooks)
+            try await running.stream.update(entry.route, hooks: Self.hooks(entry.route, observer))
         } catch {
             throw .route(entry.route.name, error)
         }
@@ -168,6 +168,13 @@ extension Proxy {
                 "metrics of a route are incomplete", metadata: ["route": "\(route.name)", "error": "\(failure)"])
         }
         return observer
+    }
+
+    /// What the engine asks and tells of a route.
+    private static func hooks(_ route: RouteConfiguration, _ observer: any RouteObserver) -> StreamHooks {
+        var hooks = observer.hooks
+        route.addTrust(to: &hooks)
+        return hooks
     }
 
     // MARK: Log

@@ -33,6 +33,8 @@ extension WeirStream.TCPSettings {
         }
         userTimeout = settings.userTimeout
         maxConnections = settings.maxConnections
+        proxyProtocol = ProxyProtocolMode(settings.proxyProtocol.mode)
+        relayedHeader = settings.relayedHeader.map { $0 == .v1 ? .v1 : .v2 }
     }
 }
 
@@ -43,5 +45,8 @@ extension WeirStream.UDPSettings {
         idleTimeout = settings.idleTimeout
         maxSessions = settings.maxSessions
         responses = settings.responses
+        proxyProtocol = ProxyProtocolMode(settings.proxyProtocol.mode)
+        expectedHeaders = settings.proxyProtocol.datagrams == .each ? .each : .first
+        relayedHeader = settings.relayedHeader.map { $0 == .each ? .each : .first }
     }
 }
