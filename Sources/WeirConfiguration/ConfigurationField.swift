@@ -14,6 +14,9 @@ struct ConfigurationField {
         case bandwidth
         case perConnection = "per_connection"
         case preDial = "pre_dial"
+        case entrypoint
+        /// Wherever it stands: its keys are the same.
+        case proxyProtocol = "entrypoint.proxy_protocol"
     }
 
     /// Why a key that the design names is still refused.
@@ -61,7 +64,7 @@ struct ConfigurationField {
         ConfigurationField(
             .top, "defaults", default: "", "Any route field; each route takes what it does not set itself."),
         ConfigurationField(.top, "routes", default: "", "The routes by name, at least one."),
-        ConfigurationField(.top, "entrypoint", support: .laterAndProtects),
+        ConfigurationField(.top, "entrypoint", default: "", "What holds for every route's clients."),
         ConfigurationField(.top, "acl", default: "", "Who may use the routes."),
         ConfigurationField(.top, "geoip", default: "", "Where addresses are."),
         ConfigurationField(.top, "docker", support: .later),
@@ -156,8 +159,13 @@ struct ConfigurationField {
         ConfigurationField(
             .route, "acl", default: "none",
             "`default`, `allow` and `deny` of this route; see *Access control*."),
-        ConfigurationField(.route, "proxy_protocol", support: .laterAndProtects),
-        ConfigurationField(.route, "relay_proxy_protocol_header", support: .later),
+        ConfigurationField(
+            .route, "proxy_protocol", default: "`entrypoint`'s",
+            "Who sends PROXY headers to this route: the keys of `entrypoint.proxy_protocol`, which it replaces whole."),
+        ConfigurationField(
+            .route, "relay_proxy_protocol_header", default: "`false`",
+            "The PROXY header that the upstream gets. TCP: `v1`, `v2`, or `true` for v2. UDP: `v2` or `true` in front of "
+                + "a session's first datagram, `each` in front of every one."),
         ConfigurationField(
             .route, "max_connections_per_ip", default: "none",
             "Connections or sessions of one client at once: of an IPv4 address, or of the /64 of an IPv6 one."),
@@ -193,6 +201,19 @@ struct ConfigurationField {
 
         ConfigurationField(.preDial, "exec", default: "required", "The program and its arguments."),
         ConfigurationField(.preDial, "concurrency", default: "`16`", "How many may run at once."),
+
+        ConfigurationField(.entrypoint, "proxy_protocol", default: "", "Who sends PROXY headers to the routes."),
+        ConfigurationField(
+            .proxyProtocol, "mode", default: "`disabled`",
+            "`mixed`: peers in `trusted_proxies` must send a PROXY header, the others pass as they are. `required`: the "
+                + "others are refused. `disabled`: nobody's bytes are read as a header."),
+        ConfigurationField(
+            .proxyProtocol, "trusted_proxies", default: "none",
+            "Addresses and blocks, such as `[10.0.0.0/8, \"2001:db8::7\"]`, of the proxies; needed for `mixed` and "
+                + "`required`."),
+        ConfigurationField(
+            .proxyProtocol, "datagrams", default: "`first`",
+            "On UDP routes: whether a trusted peer's `first` datagram of a session has the header, or `each`."),
     ]
 }
 
@@ -210,7 +231,9 @@ extension Configuration {
     /// The settings outside of routes as a Markdown table, for the README.
     public static var settingReference: String {
         var lines = ["| setting | default | meaning |", "|---|---|---|"]
-        let sections: [ConfigurationField.Section] = [.exporter, .log, .shutdown, .limits, .acl, .aclLog, .geoip]
+        let sections: [ConfigurationField.Section] = [
+            .exporter, .log, .shutdown, .limits, .acl, .aclLog, .geoip, .proxyProtocol,
+        ]
         let top = ConfigurationField.fields(of: .top).filter { !$0.defaultText.isEmpty }
         let fields = top + sections.flatMap { ConfigurationField.fields(of: $0) }
         for field in fields where field.support == .supported && !field.defaultText.isEmpty {

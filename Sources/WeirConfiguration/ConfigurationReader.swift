@@ -25,8 +25,10 @@ struct ConfigurationReader {
         let access = AccessReader(
             findings: findings, surroundings: surroundings, hasDatabase: top["geoip"] != nil)
         if let value = top["acl"] { configuration.access = access.readGlobal(value) }
+        let proxyProtocol = top["entrypoint"].flatMap { read(entrypoint: $0) } ?? ProxyProtocolSettings()
         let defaults = read(defaults: top["defaults"], access: access)
-        let drafts = read(routes: top["routes"], root: root, access: access, defaults: defaults)
+        let reader = RouteReader(findings: findings, access: access, defaults: defaults, proxyProtocol: proxyProtocol)
+        let drafts = read(routes: top["routes"], root: root, with: reader)
         checkListeners(
             of: drafts, exporter: configuration.exporter, at: place(of: "listen", in: top["exporter"]),
             findings: findings)
@@ -61,6 +63,13 @@ struct ConfigurationReader {
         {
             exporter.maxSeries = count
         }
+    }
+
+    private func read(entrypoint value: YAMLValue) -> ProxyProtocolSettings? {
+        guard let section = findings.section(value, .entrypoint, named: "`entrypoint`"),
+            let value = section["proxy_protocol"]
+        else { return nil }
+        return findings.proxyProtocol(value, named: "`entrypoint.proxy_protocol`")
     }
 
     private func read(log value: YAMLValue, into log: inout Configuration.Log) {
@@ -111,16 +120,13 @@ struct ConfigurationReader {
         return section
     }
 
-    private func read(
-        routes value: YAMLValue?, root: YAMLValue, access: AccessReader, defaults: SectionEntries
-    ) -> [RouteDraft] {
+    private func read(routes value: YAMLValue?, root: YAMLValue, with reader: RouteReader) -> [RouteDraft] {
         guard let value else {
             findings.error(root.place, "expected `routes:` with at least one route, found none")
             return []
         }
         switch value.content {
         case .mapping(let entries) where !entries.isEmpty:
-            let reader = RouteReader(findings: findings, access: access, defaults: defaults)
             return entries.map { reader.read($0) }
         case .mapping, .null:
             findings.error(value.place, "`routes`: expected at least one route, found none")

@@ -26,6 +26,8 @@ struct RouteReader {
     let findings: Findings
     let access: AccessReader
     let defaults: SectionEntries
+    /// Of `entrypoint`, for routes that have none of their own.
+    var proxyProtocol = ProxyProtocolSettings()
 
     func read(_ entry: YAMLValue.Entry) -> RouteDraft {
         var draft = RouteDraft(
@@ -74,9 +76,12 @@ struct RouteReader {
         if let value = fields["acl"] { _ = access.readRoute(value) }
         _ = LimitReader(findings: findings).read(fields)
         _ = readPreDial(fields)
-        _ = readTCP(fields)
-        let forUDP = fields.entries.filter { $0.key != "idle_timeout" }
-        _ = readUDP(SectionEntries(entries: forUDP))
+        // What each transport reads in its own way.
+        let relayKey = "relay_proxy_protocol_header"
+        if let value = fields[relayKey] { findings.checkRelayedHeader(value, relayKey) }
+        let forTCP = fields.entries.filter { $0.key != relayKey }
+        _ = readTCP(SectionEntries(entries: forTCP))
+        _ = readUDP(SectionEntries(entries: forTCP.filter { $0.key != "idle_timeout" }))
     }
 
     private func checkName(_ entry: YAMLValue.Entry) -> Bool {

@@ -33,6 +33,7 @@ struct HouseTests {
     @Test("checked-in files are text")
     func textOnly() throws {
         let pictures: Set = ["png", "svg", "ico"]
+        // Inputs of the fuzz targets are what peers may send.
         for path in try Self.trackedFiles() where !path.hasPrefix("Fuzz/Corpus/") {
             guard !pictures.contains(URL(fileURLWithPath: path).pathExtension),
                 let data = FileManager.default.contents(atPath: Checkout.root + "/" + path)

@@ -62,10 +62,70 @@ struct RouteMetricsTests {
         #expect(samples["weir_dials_total", upstream] == 0)
         #expect(samples.matching("weir_dial_failures_total", upstream).count == DialFailure.allCases.count)
         let rejected = samples.matching("weir_tcp_connections_rejected_total").map { $0.key.labels["reason"] }
-        #expect(Set(rejected) == ["acl", "route_limit"])
+        #expect(Set(rejected) == ["route_limit"])
+        // What is off is not there.
+        #expect(samples.matching("weir_proxy_protocol_headers_total").isEmpty)
+        #expect(samples.matching("weir_proxy_protocol_errors_total").isEmpty)
+        #expect(samples.matching("weir_timeouts_total", ["kind": "proxy_header"]).isEmpty)
         #expect(samples["weir_tcp_connections_limit", ["route": "a"]] == nil)
         #expect(samples.matching("weir_upstream_resolves_total").count == 2)
         withExtendedLifetime(metrics) {}
+    }
+
+    private var reading: ProxyProtocolSettings {
+        get throws { ProxyProtocolSettings(mode: .required, trustedProxies: []) }
+    }
+
+    @Test("A route that reads PROXY headers has their versions and reasons at 0, those that its transport can have")
+    func proxyMembers() throws {
+        let tcp = TCPRouteMetrics(
+            RouteDescription(
+                makeRoute(
+                    "a", listen: 1, upstream: 22,
+                    settings: .tcp(WeirConfiguration.TCPSettings(maxConnections: 5, proxyProtocol: try reading)))),
+            registry: registry, log: try makeSilentLog())
+        #expect(try lineCount() <= 60)
+        let udp = UDPRouteMetrics(
+            RouteDescription(
+                makeRoute(
+                    "b", scheme: .udp4, listen: 1, upstream: 53,
+                    settings: .udp(WeirConfiguration.UDPSettings(proxyProtocol: try reading)))),
+            registry: registry, log: try makeSilentLog())
+        let samples = try scrape(registry)
+        func members(_ name: String, _ label: String, _ route: String) -> Set<String> {
+            Set(samples.matching(name, ["route": route]).compactMap { $0.key.labels[label] })
+        }
+        #expect(members("weir_proxy_protocol_headers_total", "version", "a") == ["v1", "v2"])
+        #expect(members("weir_proxy_protocol_headers_total", "version", "b") == ["v2"])
+        let all = Set(ProxyHeaderError.allCases.map(\.rawValue))
+        #expect(members("weir_proxy_protocol_errors_total", "reason", "a") == all)
+        #expect(members("weir_proxy_protocol_errors_total", "reason", "b") == all.subtracting(["timeout"]))
+        #expect(samples.matching("weir_timeouts_total", ["kind": "proxy_header", "route": "a"]).count == 1)
+        for (series, value) in samples.values { #expect(value == 0, "\(series)") }
+        withExtendedLifetime((tcp, udp)) {}
+    }
+
+    @Test("A refused header is counted by its reason, its connection as rejected")
+    func proxyHeader() throws {
+        let metrics = TCPRouteMetrics(
+            RouteDescription(
+                makeRoute(
+                    "a", listen: 1, upstream: 22,
+                    settings: .tcp(WeirConfiguration.TCPSettings(proxyProtocol: try reading)))),
+            registry: registry, log: try makeSilentLog())
+        let context = try makeContext(worker: 1)
+        metrics.opened(context)
+        metrics.proxyHeaderRead(context, version: .v1, worker: 1)
+        metrics.opened(context)
+        metrics.proxyHeaderFailed(context, reason: .checksum, worker: 1)
+        metrics.rejected(context, reason: .proxyProtocol)
+        let samples = try scrape(registry)
+        #expect(samples["weir_proxy_protocol_headers_total", ["route": "a", "version": "v1"]] == 1)
+        #expect(samples.total("weir_proxy_protocol_headers_total") == 1)
+        #expect(samples["weir_proxy_protocol_errors_total", ["route": "a", "reason": "checksum"]] == 1)
+        #expect(samples.total("weir_proxy_protocol_errors_total") == 1)
+        #expect(samples["weir_tcp_connections_rejected_total", ["route": "a", "reason": "proxy_protocol"]] == 1)
+        #expect(samples.active("a") == 1)
     }
 
     @Test("An address needs no name: it has no look-ups and cannot fail to resolve")

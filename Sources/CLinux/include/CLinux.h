@@ -131,6 +131,10 @@ void weir_inbox_destroy(weir_inbox *inbox);
 /// Receives at most `capacity` datagrams without waiting. `with_addresses` is off for connected sockets.
 int weir_inbox_receive(weir_inbox *inbox, int fd, int with_addresses);
 const weir_datagram *weir_inbox_datagram(const weir_inbox *inbox, uint32_t index);
+/// Bytes in front of every received datagram that may be written to.
+enum { WEIR_INBOX_HEADROOM = 64 };
+/// Takes bytes off the front of a received datagram; it must have as many.
+void weir_inbox_drop_first(weir_inbox *inbox, uint32_t index, uint32_t count);
 
 /// Headers for one sendmmsg(2). It borrows the payloads: they must live until the flush.
 typedef struct weir_outbox weir_outbox;
@@ -144,6 +148,8 @@ void weir_outbox_set_destination(
     weir_outbox *outbox, int is_v6, const weir_address *peer, const weir_address *source);
 /// Adds one datagram; -ENOBUFS when full.
 int weir_outbox_add(weir_outbox *outbox, const void *bytes, uint32_t length);
+/// Writes bytes in front of a datagram that was added, where there must be room for them.
+void weir_outbox_prepend(weir_outbox *outbox, uint32_t index, const void *bytes, uint32_t length);
 /// Sends from `first` on, with `segments` runs of equal length as one UDP_SEGMENT send each (udp(7)). Returns how many
 /// datagrams were taken, or a negated errno that belongs to the datagram at `first`, or to the run that begins there.
 int weir_outbox_flush(weir_outbox *outbox, int fd, uint32_t first, int segments);

@@ -23,6 +23,8 @@ extension LogLine {
     private static func words(for fact: LogRecord.Fact, isTCP: Bool) -> (message: String, action: String) {
         switch fact {
         case .opened: isTCP ? ("connection accepted", "accept") : ("session opened", "open")
+        case .proxied: ("client behind a proxy", isTCP ? "accept" : "open")
+        case .headerFailed: ("PROXY header refused", isTCP ? "accept" : "open")
         case .dialled: ("dialled", "dial")
         case .rejected: (isTCP ? "connection rejected" : "session rejected", "reject")
         case .connectionClosed: ("connection closed", "closed")
@@ -46,6 +48,8 @@ extension LogLine {
     private mutating func addDetails(of record: LogRecord, route: LogRoute) {
         switch record.fact {
         case .opened: break
+        case .proxied(let peer): add("peer", peer.description)
+        case .headerFailed(let reason): add("reason", reason.rawValue)
         case .dialled(let upstream, let nanoseconds):
             addUpstream(record.upstreamAddress, index: upstream, route: route)
             add("duration", nanoseconds: nanoseconds)

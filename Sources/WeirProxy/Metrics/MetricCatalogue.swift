@@ -145,11 +145,18 @@ extension MetricCatalogue {
             .route, .transport, .of("decision", AccessAction.allCases), .of("rule_kind", AccessRuleKind.allCases),
             .of("scope", AccessScope.allCases),
         ])
+    static let proxyHeaders = MetricFamily.counter(
+        "proxy_protocol_headers_total", "PROXY headers read, where a route reads them.",
+        [.route, .of("version", ProxyHeader.Version.allCases)])
+    static let proxyErrors = MetricFamily.counter(
+        "proxy_protocol_errors_total",
+        "PROXY headers refused or missing: each is a rejected connection, or a datagram dropped as error.",
+        [.route, .of("reason", ProxyHeaderError.allCases)])
     static let routeInfo = MetricFamily.gauge(
         "route_info", "1 for each configured route; 0 for one that a reload took away.", [.route, .transport, .listen])
 
     private static let both = [
         bytes, reads, throttlePauses, preDialDuration, dials, dialFailures, dialDuration, upstreamActive, resolves,
-        lastResolve, timeouts, accessDecisions, routeInfo,
+        lastResolve, timeouts, accessDecisions, proxyHeaders, proxyErrors, routeInfo,
     ]
 }

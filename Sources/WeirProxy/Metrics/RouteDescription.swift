@@ -42,6 +42,8 @@ struct RouteFeatures: Sendable, Equatable {
     var hasBandwidth = false
     /// A program before the dial.
     var hasPreDial = false
+    /// Peers that begin with a PROXY header.
+    var readsProxyHeaders = false
 }
 
 extension RouteDescription {
@@ -49,6 +51,7 @@ extension RouteDescription {
     init(_ route: RouteConfiguration, limits: TrafficLimits = TrafficLimits()) {
         name = route.name
         listen = route.listenText
+        features.readsProxyHeaders = route.proxyProtocol.mode != .disabled
         var isName = false
         if case .name = route.host { isName = true }
         upstreams = [Upstream(text: route.upstreamText, isName: isName)]

@@ -4,7 +4,7 @@ import WeirStream
 /// at 0 from the start, so that `rate()` sees the first event; the others are not exported at all.
 enum RouteMembers {
     /// Those of every route, and those that only a feature brings. The limit's member is there without a limit too.
-    static let tcpRejectReasons: [RejectReason] = [.routeLimit] + featureRejectReasons
+    static let tcpRejectReasons: [RejectReason] = [.routeLimit, .proxyProtocol] + featureRejectReasons
     /// A UDP session whose upstream's name gives no address has none to choose.
     static let udpRejectReasons: [RejectReason] = [.sessionLimit, .noUpstream, .draining] + featureRejectReasons
     private static let featureRejectReasons: [RejectReason] = [.acl, .perIPLimit, .rateLimit, .hook]
@@ -21,6 +21,7 @@ enum RouteMembers {
             case .perIPLimit: features.hasPerIPLimit
             case .rateLimit: features.hasRateLimit
             case .hook: features.hasPreDial
+            case .proxyProtocol: features.readsProxyHeaders
             default: true
             }
         }
@@ -54,7 +55,17 @@ enum RouteMembers {
         }
     }
 
-    static let timeoutKinds: [TimeoutKind] = [.dial, .idle, .halfClose, .preDial, .drain]
+    static let timeoutKinds: [TimeoutKind] = [.dial, .idle, .halfClose, .proxyHeader, .preDial, .drain]
+
+    /// Version 1 has no form for datagrams.
+    static func proxyVersions(_ transport: Transport) -> [ProxyHeader.Version] {
+        transport == .tcp ? ProxyHeader.Version.allCases : [.v2]
+    }
+
+    /// A datagram is whole or it is not: nothing of it can be late.
+    static func proxyErrors(_ transport: Transport) -> [ProxyHeaderError] {
+        transport == .tcp ? ProxyHeaderError.allCases : ProxyHeaderError.allCases.filter { $0 != .timeout }
+    }
 
     /// What can go wrong with a dial. Only a name can fail to resolve, or turn out to be one of our listeners.
     static func dialFailures(_ transport: Transport, isName: Bool) -> [DialFailure] {
@@ -67,15 +78,14 @@ enum RouteMembers {
         return isName ? all : all.filter { $0 != .dns && $0 != .loop }
     }
 
-    /// Timers that can fire. `hasIdleTimeout` is about TCP; UDP sessions end by silence as a rule.
-    static func timeouts(
-        _ transport: Transport, hasIdleTimeout: Bool, _ features: RouteFeatures = RouteFeatures()
-    ) -> [TimeoutKind] {
+    /// Timers that can fire on a route. UDP sessions end by silence as a rule.
+    static func timeouts(_ route: RouteDescription) -> [TimeoutKind] {
         timeoutKinds.filter { kind in
             switch kind {
-            case .dial, .halfClose: transport == .tcp
-            case .idle: transport == .tcp && hasIdleTimeout
-            case .preDial: features.hasPreDial
+            case .dial, .halfClose: route.transport == .tcp
+            case .idle: route.transport == .tcp && route.hasIdleTimeout
+            case .proxyHeader: route.transport == .tcp && route.features.readsProxyHeaders
+            case .preDial: route.features.hasPreDial
             default: true
             }
         }

@@ -20,7 +20,22 @@ extension RouteObserver {
 
     func opened(_ context: StreamContext) {
         common.opened.add(lane: context.worker)
-        common.log.record(.opened, context)
+        // Whose header is still to come is told of once it is there, with the client's address.
+        if !context.awaitsProxyHeader { common.log.recordOpened(context) }
+    }
+
+    func proxyHeaderRead(_ context: StreamContext?, version: ProxyHeader.Version, worker: Int) {
+        common.proxyHeaders?.read[version].add(lane: worker)
+        if let context { common.log.recordOpened(context) }
+    }
+
+    func proxyHeaderFailed(_ context: StreamContext?, reason: ProxyHeaderError, worker: Int) {
+        common.proxyHeaders?.failed[reason].add(lane: worker)
+        if let context {
+            common.log.record(.headerFailed(reason), context)
+        } else {
+            common.log.record(.headerFailed(reason), worker: worker)
+        }
     }
 
     func rejected(_ context: StreamContext, reason: RejectReason) {
@@ -93,6 +108,8 @@ struct RouteCommon: Sendable {
     let timeouts: MemberCounters<TimeoutKind>
     /// Only where there is a hook.
     let preDialDuration: Histogram?
+    /// Where the route reads PROXY headers.
+    let proxyHeaders: ProxyHeaderMetrics?
     let upstreams: [UpstreamMetrics]
     let log: RouteLog
 
@@ -112,10 +129,10 @@ struct RouteCommon: Sendable {
         reads = DirectionCounters(registration, MetricCatalogue.reads, labels: route.labels)
         timeouts = MemberCounters(
             registration, MetricCatalogue.timeouts, labels: route.labels,
-            members: RouteMembers.timeouts(
-                route.transport, hasIdleTimeout: route.hasIdleTimeout, route.features))
+            members: RouteMembers.timeouts(route))
         preDialDuration =
             route.features.hasPreDial ? registration.histogram(MetricCatalogue.preDialDuration, name) : nil
+        proxyHeaders = route.features.readsProxyHeaders ? ProxyHeaderMetrics(registration, route) : nil
         upstreams = route.upstreams.map { UpstreamMetrics(registration, route, $0) }
         self.log = RouteLog(log, number: log.routes.insert(route.logRoute))
     }

@@ -21,6 +21,7 @@ extension Proxy {
     /// behind it sees the client.
     func makeHooks(_ route: RouteConfiguration, _ observer: any RouteObserver) -> StreamHooks {
         var hooks = observer.hooks
+        route.addTrust(to: &hooks)
         if let access = access.makeAccess(route, observer) {
             hooks.admit = { access.admit($0) }
             hooks.review = { access.review($0) }

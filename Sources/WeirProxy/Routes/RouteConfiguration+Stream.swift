@@ -35,6 +35,8 @@ extension WeirStream.TCPSettings {
         maxConnections = settings.maxConnections
         deferAccept = settings.deferAccept
         fastOpen = settings.fastOpen
+        proxyProtocol = ProxyProtocolMode(settings.proxyProtocol.mode)
+        relayedHeader = settings.relayedHeader.map { $0 == .v1 ? .v1 : .v2 }
     }
 }
 
@@ -46,5 +48,8 @@ extension WeirStream.UDPSettings {
         maxSessions = settings.maxSessions
         responses = settings.responses
         preDialTimeout = settings.preDialTimeout
+        proxyProtocol = ProxyProtocolMode(settings.proxyProtocol.mode)
+        expectedHeaders = settings.proxyProtocol.datagrams == .each ? .each : .first
+        relayedHeader = settings.relayedHeader.map { $0 == .each ? .each : .first }
     }
 }

@@ -44,7 +44,8 @@ public enum ReadDecision: Sendable {
 ///
 /// No hook costs anything where it is nil.
 public struct StreamHooks: Sendable {
-    /// Decides over a client, first of all, once per connection or session. Synchronous, on the worker: never blocks.
+    /// Decides over a client, first of all, once per connection or session. Synchronous, on the worker: never blocks. Where
+    /// the peer is a trusted proxy it is asked once the header is there; a connection that ends before that never comes here.
     ///
     /// It may hang an object on the context (``StreamContext/attach(_:)``), which the later hooks and the observer find there.
     /// What it takes for a client is given back when the observer is told of the end, which happens once: `rejected`,
@@ -64,6 +65,11 @@ public struct StreamHooks: Sendable {
     /// time. Synchronous, on the worker: never blocks.
     public typealias Police = @Sendable (StreamContext, Direction, _ byteCount: Int) -> Bool
 
+    /// Says whether a peer may, and so must, send a PROXY header. Synchronous, on the worker; asked for each new peer of a
+    /// stream that has ``ProxyProtocolMode/mixed`` or ``ProxyProtocolMode/required``, and for each datagram where every one
+    /// has a header.
+    public typealias IsTrustedProxy = @Sendable (IPAddress) -> Bool
+
     /// See ``Admit``.
     public var admit: Admit?
     /// See ``Review``. UDP only, whose sessions have no end of their own: TCP connections stay as they were admitted.
@@ -78,13 +84,15 @@ public struct StreamHooks: Sendable {
     public var police: Police?
     /// The most bytes one read may bring, for an `onRead` that limits: a read, or a splice, cannot overshoot it.
     public var largestRead: Int?
+    /// See ``IsTrustedProxy``.
+    public var isTrustedProxy: IsTrustedProxy?
     /// Sees what happens; decides nothing.
     public var observer: (any StreamObserver)?
 
     /// No hooks, or these.
     public init(
         admit: Admit? = nil, review: Review? = nil, preDial: PreDial? = nil, onRead: OnRead? = nil, police: Police? = nil,
-        largestRead: Int? = nil, observer: (any StreamObserver)? = nil
+        largestRead: Int? = nil, isTrustedProxy: IsTrustedProxy? = nil, observer: (any StreamObserver)? = nil
     ) {
         self.admit = admit
         self.review = review
@@ -92,6 +100,7 @@ public struct StreamHooks: Sendable {
         self.onRead = onRead
         self.police = police
         self.largestRead = largestRead
+        self.isTrustedProxy = isTrustedProxy
         self.observer = observer
     }
 }

@@ -201,6 +201,8 @@ extension TCPConnection {
     private func discard(_ flow: inout Flow, _ direction: Direction) {
         guard !flow.keepsNothing else { return }
         var count = core.slabs.clear(&flow.backlog)
+        // Nothing was read: what was kept is the rest of our own PROXY header.
+        if flow.byteCount == 0 { return }
         count += Int(flow.announced)
         flow.announced = 0
         if let pipe = flow.pipe {

@@ -1,3 +1,5 @@
+import LinuxIO
+
 /// Sources of datagrams that were denied a session, so that what they send next is dropped without asking again.
 ///
 /// A bounded table: each mark has two places that it can have, and a new one takes that of the two which was silent for
@@ -6,6 +8,8 @@ struct DeniedSources {
     /// A source as one plan of one stream has judged it.
     struct Mark: Hashable {
         let key: SessionKey
+        /// The client that a PROXY header named.
+        let client: SocketAddress?
         let stream: UInt32
         let generation: Int
     }
@@ -15,7 +19,7 @@ struct DeniedSources {
         var lastSeen: UInt64
     }
 
-    /// A power of two. The memory, 1.3 MB, is taken when the first source is denied.
+    /// A power of two. The memory, under 2 MiB, is taken when the first source is denied.
     static let capacity = 16_384
 
     private var places: [Place?] = []

@@ -9,7 +9,9 @@ final class UDPListener: EventHandler, DrainingStream {
     private(set) var route: StreamRoute<UDPSettings>
     private(set) var socket: Socket?
     private var token: EventToken?
-    private var sessions: [SessionKey: UDPSession] = [:]
+    var sessions: [SessionKey: UDPSession] = [:]
+    /// Those of peers that put a PROXY header in front of each datagram.
+    var proxiedSessions: [ProxiedSessionKey: UDPSession] = [:]
     /// Sessions that may be evicted, oldest first.
     private var unassured = SessionList()
     private(set) var isDraining = false
@@ -55,7 +57,7 @@ final class UDPListener: EventHandler, DrainingStream {
     private func reviewSessions() {
         guard let review = route.hooks.review else { return }
         // A copy: those that end leave the table.
-        for session in Array(sessions.values) {
+        for session in allSessions {
             if case .reject(let reason) = review(session.context) { session.revoke(reason) }
         }
     }
@@ -87,27 +89,25 @@ final class UDPListener: EventHandler, DrainingStream {
 
     /// Sends a batch on its way: all that one session has in it leaves together, in its order.
     private func forward(_ count: Int) {
+        if route.settings.proxyProtocol == .disabled { sort(count) } else { sortWithHeaders(count) }
+        for session in core.sessionsInBatch { session.sendBatch() }
+        core.sessionsInBatch.removeAll(keepingCapacity: true)
+    }
+
+    /// Gives each datagram of a batch to its session.
+    private func sort(_ count: Int) {
         var last: UDPSession?
         var lastDenied: SessionKey?
         var deniedCount = 0
         for index in 0..<count {
-            let datagram = core.inbox.datagram(at: index)
-            countKernelDrops(datagram.droppedByKernel)
-            guard let peer = datagram.peer else { continue }
-            if datagram.isTruncated {
-                route.observer?.dropped(
-                    nil, direction: .ingress, reason: .truncated, datagrams: 1, worker: core.index)
-                continue
-            }
-            let key = SessionKey(
-                peer: peer, localIP: datagram.localIP ?? serving.address.ip, scope: datagram.localScope)
+            guard let key = sessionKey(of: core.inbox.datagram(at: index)) else { continue }
             if last?.key != key {
                 if key == lastDenied {
                     deniedCount += 1
                     continue
                 }
                 last = sessions[key]
-                if last == nil, core.denied.holds(mark(key), now: core.loop.now, silence: deniedSilence) {
+                if last == nil, isDenied(key) {
                     deniedCount += 1
                     lastDenied = key
                     continue
@@ -116,12 +116,24 @@ final class UDPListener: EventHandler, DrainingStream {
             }
             last?.append(index)
         }
-        if deniedCount > 0 {
-            route.observer?.dropped(
-                nil, direction: .ingress, reason: .acl, datagrams: deniedCount, worker: core.index)
+        if deniedCount > 0 { drop(.acl, deniedCount) }
+    }
+
+    /// Who sent a datagram, and to which of our addresses; nil where it is of no use.
+    func sessionKey(of datagram: ReceivedDatagram) -> SessionKey? {
+        countKernelDrops(datagram.droppedByKernel)
+        guard let peer = datagram.peer else { return nil }
+        if datagram.isTruncated {
+            drop(.truncated)
+            return nil
         }
-        for session in core.sessionsInBatch { session.sendBatch() }
-        core.sessionsInBatch.removeAll(keepingCapacity: true)
+        return SessionKey(peer: peer, localIP: datagram.localIP ?? serving.address.ip, scope: datagram.localScope)
+    }
+
+    /// Datagrams from a client that belong to no session.
+    func drop(_ reason: DropReason, _ count: Int = 1) {
+        route.observer?.dropped(
+            nil, direction: .ingress, reason: reason, datagrams: count, worker: core.index)
     }
 
     /// What the kernel dropped is told with the next datagram that it did not drop. After a burst there may be none for
@@ -142,33 +154,43 @@ final class UDPListener: EventHandler, DrainingStream {
 
     // MARK: Sessions
 
-    private func open(_ key: SessionKey) -> UDPSession? {
+    /// Begins a session. `header` is the peer's, where it had to send one.
+    func open(_ key: SessionKey, header: ProxyHeader? = nil) -> UDPSession? {
         let route = route
         let context = StreamContext(
             id: core.makeIdentifier(), route: route.name, transport: .udp, clientAddress: key.peer,
             localAddress: SocketAddress(key.localIP, port: serving.address.port, scope: key.scope),
             upstreams: route.configuredUpstreams, worker: core.index)
+        if let header { context.adopt(header) }
         route.observer?.opened(context)
-        if let (reason, drop) = refusal(context, route) {
+        if let (reason, lost) = refusal(context, route) {
             route.observer?.rejected(context, reason: reason)
-            route.observer?.dropped(nil, direction: .ingress, reason: drop, datagrams: 1, worker: core.index)
+            drop(lost)
             // An access rule says the same of the next datagram; limits may not.
-            if reason == .acl { core.denied.insert(mark(key), now: core.loop.now) }
+            if reason == .acl { core.denied.insert(mark(key, header), now: core.loop.now) }
             return nil
         }
-        let session = UDPSession(key: key, context: context, route: route, listener: self)
-        sessions[key] = session
+        let isKeyedByClient = header != nil && route.settings.expectedHeaders == .each
+        let session = UDPSession(
+            key: key, isKeyedByClient: isKeyedByClient, context: context, route: route, listener: self)
+        if isKeyedByClient { proxiedSessions[session.proxiedKey] = session } else { sessions[key] = session }
         unassured.append(session)
         session.start()
-        guard let drop = session.endedDropping else { return session }
+        guard let lost = session.endedDropping else { return session }
         // It could not even begin: the datagram that would have opened it has nowhere to wait.
-        route.observer?.dropped(nil, direction: .ingress, reason: drop, datagrams: 1, worker: core.index)
+        drop(lost)
         return nil
     }
 
-    /// How a source is remembered that was denied under the current plan: another plan judges anew.
-    private func mark(_ key: SessionKey) -> DeniedSources.Mark {
-        DeniedSources.Mark(key: key, stream: serving.number, generation: route.generation)
+    /// Whether a client was denied under the current plan not long ago. Being asked about is being heard.
+    func isDenied(_ key: SessionKey, header: ProxyHeader? = nil) -> Bool {
+        core.denied.holds(mark(key, header), now: core.loop.now, silence: deniedSilence)
+    }
+
+    /// How a client is remembered that was denied under the current plan: another plan judges anew.
+    private func mark(_ key: SessionKey, _ header: ProxyHeader?) -> DeniedSources.Mark {
+        DeniedSources.Mark(
+            key: key, client: header?.addresses?.source, stream: serving.number, generation: route.generation)
     }
 
     /// Silence after which a denied source is forgotten, in nanoseconds.
@@ -217,13 +239,16 @@ final class UDPListener: EventHandler, DrainingStream {
     /// A session has ended and released everything.
     func forget(_ session: UDPSession) {
         unassured.remove(session)
-        sessions[session.key] = nil
+        if session.isKeyedByClient { proxiedSessions[session.proxiedKey] = nil } else { sessions[session.key] = nil }
         serving.count.leave()
         core.budget.giveSession()
         finishIfDone()
     }
 
     // MARK: Ending
+
+    private var allSessions: [UDPSession] { Array(sessions.values) + proxiedSessions.values }
+    private var hasNoSession: Bool { sessions.isEmpty && proxiedSessions.isEmpty }
 
     /// Known sessions go on through the same socket; only new ones are refused.
     func stopAccepting() {
@@ -232,8 +257,8 @@ final class UDPListener: EventHandler, DrainingStream {
 
     func drain(timeout: Duration) {
         guard let token, !isDone else { return }
-        for session in sessions.values { session.streamDrains() }
-        if sessions.isEmpty {
+        for session in allSessions { session.streamDrains() }
+        if hasNoSession {
             finishIfDone()
         } else {
             drainTimer.arm(after: timeout, token: token.with(lane: TimerLane.drain), on: core.loop)
@@ -246,20 +271,20 @@ final class UDPListener: EventHandler, DrainingStream {
             countKernelDrops(socket?.droppedDatagrams())
         } else {
             // The drain time is over.
-            for session in sessions.values { session.endDrained() }
+            for session in allSessions { session.endDrained() }
         }
     }
 
     func kill() {
         isDraining = true
-        for session in sessions.values { session.end(.routeRemoved) }
+        for session in allSessions { session.end(.routeRemoved) }
         finishIfDone()
     }
 
     /// The socket stays until all workers have finished: one less in its group would lead living sessions' datagrams to
     /// the wrong worker.
     private func finishIfDone() {
-        guard isDraining, sessions.isEmpty, !isDone else { return }
+        guard isDraining, hasNoSession, !isDone else { return }
         isDone = true
         drainTimer.cancel(on: core.loop)
         serving.workerFinished()
@@ -283,12 +308,12 @@ extension DropReason {
     /// What becomes of a datagram whose session was rejected.
     init(_ reason: RejectReason) {
         switch reason {
-        case .acl, .proxyProtocol: self = .acl
+        case .acl: self = .acl
         case .routeLimit, .sessionLimit, .perIPLimit: self = .sessionLimit
         case .rateLimit: self = .rateLimit
         case .noUpstream: self = .noUpstream
         case .draining: self = .draining
-        case .hook: self = .error
+        case .hook, .proxyProtocol: self = .error
         }
     }
 }

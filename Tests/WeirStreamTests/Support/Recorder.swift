@@ -6,6 +6,8 @@ import WeirStream
 final class Recorder: StreamObserver {
     enum Event: Equatable, Sendable {
         case opened
+        case headerRead(ProxyHeader.Version)
+        case headerFailed(ProxyHeaderError)
         case rejected(RejectReason)
         case preDialFinished
         case dialled(upstream: Int)
@@ -73,6 +75,14 @@ final class Recorder: StreamObserver {
             $0.workers[context.worker, default: 0] += 1
             $0.clients.append(context.clientAddress)
         }
+    }
+
+    func proxyHeaderRead(_ context: StreamContext?, version: ProxyHeader.Version, worker: Int) {
+        note(.headerRead(version))
+    }
+
+    func proxyHeaderFailed(_ context: StreamContext?, reason: ProxyHeaderError, worker: Int) {
+        note(.headerFailed(reason))
     }
 
     func rejected(_ context: StreamContext, reason: RejectReason) { note(.rejected(reason)) }
