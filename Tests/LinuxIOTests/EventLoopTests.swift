@@ -106,6 +106,8 @@ import Testing
         let (loop, _) = try Self.makeLoop()
         let owner = Recorder()
         let token = loop.insert(owner)
+        // It would hold itself.
+        defer { owner.onEvent = nil }
         owner.onEvent = { if owner.events.count < 3 { loop.defer(token.with(lane: 2)) } }
         loop.defer(token.with(lane: 2))
         _ = try loop.turn(mayWait: true)

@@ -51,7 +51,7 @@ import WeirAccess
         let admitted = Atomic<Int>(0)
         let refused = Atomic<Int>(0)
         try onThreads(8) { [counts, scope] index in
-            var generator = SeededGenerator(state: UInt64(index))
+            var generator = SeededGenerator(seed: UInt64(index))
             for _ in 0..<50_000 {
                 let client = Int.random(in: 0..<clients.count, using: &generator)
                 guard let place = counts.enter(clients[client], scope, limit: limit) else {

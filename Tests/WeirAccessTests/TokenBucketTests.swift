@@ -26,7 +26,7 @@ import WeirAccess
 
     @Test func `over a long time as many pass as the rate says, whatever comes`() {
         let bucket = TokenBucket(count: 100, period: second, burst: 20)
-        var generator = SeededGenerator(state: 4)
+        var generator = SeededGenerator(seed: 4)
         var state: UInt64 = 0
         var now: UInt64 = second
         var passed = 0
@@ -61,7 +61,7 @@ import WeirAccess
     @Test(arguments: [1_000, 65_536, 1_000_000, 10_485_760, 1_250_000_000] as [UInt64])
     func `whoever waits as long as told moves as many bytes as the rate says`(rate: UInt64) {
         let bucket = ByteBucket(bytesPerSecond: rate)
-        var generator = SeededGenerator(state: rate)
+        var generator = SeededGenerator(seed: rate)
         var state: UInt64 = 0
         var now: UInt64 = 77
         var moved = 0
