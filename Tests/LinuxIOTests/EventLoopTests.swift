@@ -94,6 +94,8 @@ import Testing
         let tokens = owners.map { loop.insert($0) }
         let first = try Self.readable()
         let second = try Self.readable()
+        // They would hold themselves.
+        defer { for owner in owners { owner.onEvent = nil } }
         owners[0].onEvent = { loop.remove(tokens[1]) }
         owners[1].onEvent = { loop.remove(tokens[0]) }
         try loop.add(first.number, .readable, token: tokens[0])
