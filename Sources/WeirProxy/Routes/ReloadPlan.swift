@@ -18,8 +18,8 @@ struct ReloadPlan: Equatable {
     /// Sockets that nobody wants any more.
     private(set) var removed: [ListenerKey] = []
 
-    /// Compares; the order of the file is kept, removals are in the order of their listeners' text. `touchesAll` says that
-    /// something of the process changed that every route follows.
+    /// Compares; the order of the file is kept, removals are in the order of their listeners' text. `touchesAll` says
+    /// that something of the process changed that every route follows.
     /// - Throws: ``ProxyError/route(_:_:)`` for a route whose address the engine does not take.
     init(running: [ListenerKey: RouteConfiguration], wanted: [RouteConfiguration], touchesAll: Bool = false)
         throws(ProxyError)
