@@ -4,8 +4,8 @@ import Synchronization
 // Proof: every access goes through an `Atomic`; the pointer never changes, and the memory lives as long as the object.
 /// A fixed number of 64-bit words that threads share, all zero at the start: what a table without locks is made of.
 ///
-/// The memory comes from the kernel page by page as words are first touched (calloc(3)): a large table that holds little
-/// costs little.
+/// The memory comes from the kernel page by page as words are first touched (calloc(3)): a large table that holds
+/// little costs little.
 @safe public final class AtomicWords: @unchecked Sendable {
     /// How many words there are.
     public let count: Int

@@ -89,8 +89,7 @@ struct ConfigurationField {
             "TCP connections at once in the whole process; `auto` comes from the descriptor limit."),
         ConfigurationField(
             .limits, "max_sessions", default: "none",
-            "UDP sessions at once over all routes; beyond it a route's oldest unassured one makes room for its next one."
-        ),
+            "UDP sessions at once over all routes; beyond it a route's oldest unassured one makes room for its next."),
         ConfigurationField(
             .limits, "max_connections_per_ip", default: "none",
             "TCP connections and UDP sessions of one client at once over all routes."),

@@ -67,8 +67,8 @@ public final class MetricsRegistry: Sendable {
 
     /// The counter with these label values; the same one for the same values, with one owner more.
     ///
-    /// A hidden one is not on the page until somebody registers it without hiding it, and then stays there: for members of
-    /// a derived gauge that cannot occur yet, so that the gauge stays the same when they can.
+    /// A hidden one is not on the page until somebody registers it without hiding it, and then stays there: for members
+    /// of a derived gauge that cannot occur yet, so that the gauge stays the same when they can.
     public func counter(
         _ descriptor: MetricDescriptor, labels: [String] = [], isHidden: Bool = false
     ) throws(RegistrationError) -> Counter {

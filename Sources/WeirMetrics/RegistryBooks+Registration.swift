@@ -20,8 +20,8 @@ extension RegistryBooks {
         return family
     }
 
-    /// The series of that descriptor and those labels: the one that exists (revived if it was retired), or a new one. One
-    /// that is hidden is shown from the first registration on that wants it to be.
+    /// The series of that descriptor and those labels: the one that exists (revived if it was retired), or a new one.
+    /// One that is hidden is shown from the first registration on that wants it to be.
     mutating func series(
         _ descriptor: MetricDescriptor, labels: [String], isHidden: Bool = false, now: UInt64, dropped: (Int) -> Void
     ) throws(RegistrationError) -> Series {
@@ -125,8 +125,8 @@ extension RegistryBooks {
         abandon(series.family.series.append(series.record))
     }
 
-    /// Puts a series on the page that was hidden so far. There it stays as long as it lives: what it has counted belongs to
-    /// sums that others show.
+    /// Puts a series on the page that was hidden so far. There it stays as long as it lives: what it has counted
+    /// belongs to sums that others show.
     private mutating func show(_ series: Series) {
         series.isHidden = false
         publish(series)

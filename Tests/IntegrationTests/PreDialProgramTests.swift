@@ -172,7 +172,7 @@ extension Integration {
         }
 
         @Test(
-            "a program that is not there lets nobody pass and says so once; one that hangs does not keep Weir from ending"
+            "a program that is not there lets nobody pass and says so once; one that hangs holds up no shutdown"
         )
         func missing() throws {
             let server = try TCPServer.echo()

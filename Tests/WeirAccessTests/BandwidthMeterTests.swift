@@ -14,7 +14,8 @@ import WeirAccess
         var moved = 0
     }
 
-    /// Lets readers run beside each other for so many seconds of a clock of their own, always the one that is ready first.
+    /// Lets readers run beside each other for so many seconds of a clock of their own, always the one that is ready
+    /// first.
     private func run(_ readers: inout [Reader], _ meter: BandwidthMeter, seconds: UInt64) {
         let end = second + seconds * second
         while true {

@@ -40,7 +40,8 @@ import WeirAccess
         }
         let elapsed = Int(time.load(0) - second)
         #expect(elapsed == 80_000_000)
-        // Attempts that come late see an earlier time, and may find a token that is really there taken: never more pass.
+        // Attempts that come late see an earlier time, and may find a token that is really there taken: never more
+        // pass.
         #expect(passed.load(ordering: .relaxed) <= elapsed / 1000 + 50)
         #expect(passed.load(ordering: .relaxed) >= elapsed / 1000 * 9 / 10)
     }

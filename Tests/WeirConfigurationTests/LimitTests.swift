@@ -141,8 +141,8 @@ struct LimitTests {
             ),
             (
                 "bandwidth: {per_connection: {egress: 5}}",
-                "weir.yml:5:42: error: `egress`: expected bytes a second such as `10MB/s` or `512KiB/s`, at least 1KB/s "
-                    + "and at most 100GB/s, found `5`"
+                "weir.yml:5:42: error: `egress`: expected bytes a second such as `10MB/s` or `512KiB/s`, at least "
+                    + "1KB/s and at most 100GB/s, found `5`"
             ),
             (
                 "pre_dial: /bin/true",

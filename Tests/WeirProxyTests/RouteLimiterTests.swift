@@ -63,7 +63,8 @@ struct RouteLimiterTests {
         var hooks = StreamHooks(admit: { _ in .reject(.acl) })
         limiter.install(in: &hooks, .tcp)
         let context = try makeContext(client: one)
-        guard case .reject(.acl) = try #require(hooks.admit)(context) else {
+        let admit = try #require(hooks.admit)
+        guard case .reject(.acl) = admit(context) else {
             Issue.record("the rule's reason is lost")
             return
         }
@@ -78,7 +79,8 @@ struct RouteLimiterTests {
             let route = makeRoute(
                 "a", listen: 1, upstream: 2,
                 limits: TrafficLimits(bandwidth: Bandwidth(total: ByteRates(egress: rate))))
-            let limiter = try #require(book.limiter(of: route, clients: tables, workers: 1))
+            let made = book.limiter(of: route, clients: tables, workers: 1)
+            let limiter = try #require(made)
             return (try #require(limiter.route.bandwidth.egress), try #require(limiter.process.bandwidth.egress))
         }
         let first = try meter(5_000)

@@ -3,9 +3,9 @@ import LinuxIO
 /// The bytes of one direction that many connections share, over all workers.
 ///
 /// The bytes come out of one pool, which is a time that all workers move on (``ByteBucket``). So that they do not meet
-/// there at every read, a worker borrows a quantum at once and deals it out by itself. Whoever takes bytes waits until the
-/// pool has earned the quantum that they came from: so those who want much and those who want little stand in one queue,
-/// and nobody waits longer than one piece of each of the others takes.
+/// there at every read, a worker borrows a quantum at once and deals it out by itself. Whoever takes bytes waits until
+/// the pool has earned the quantum that they came from: so those who want much and those who want little stand in one
+/// queue, and nobody waits longer than one piece of each of the others takes.
 public final class BandwidthMeter: Sendable {
     /// The rate.
     public let bucket: ByteBucket

@@ -1,14 +1,15 @@
 public import LinuxIO
 
-/// How many connections and sessions each client has at once, over all workers: exact, without a lock, in a fixed table.
+/// How many connections and sessions each client has at once, over all workers: exact, without a lock, in a fixed
+/// table.
 ///
-/// The table has 65,536 buckets of 8 words, 4 MiB of which only what is used takes memory. A client's bucket is chosen
-/// by 16 bits of its key; a word holds the other 48 bits and a count of 16. A word whose count is 0 is free for anybody.
-/// As every word says whom it counts, a word that was freed and taken by another client meanwhile cannot be mistaken:
-/// the compare-and-swap fails.
+/// The table has 65,536 buckets of 16 words, 8 MiB of which only what is used takes memory. A client's bucket is chosen
+/// by 16 bits of its key; a word holds the other 48 bits and a count of 16. A word whose count is 0 is free for
+/// anybody. As every word says whom it counts, a word that was freed and taken by another client meanwhile cannot be
+/// mistaken: the compare-and-swap fails.
 ///
-/// A client that finds all 8 words of its bucket in use by others is refused, as if it had too many. With 20,000 clients
-/// at once that happens to one in a million million, with 200,000 to one in 5,000, and nobody outside can bring
+/// A client that finds all 16 words of its bucket in use by others is refused, as if it had too many. With 200,000
+/// clients at once that happens to one in six million, with 400,000 to one in 1,600, and nobody outside can bring
 /// it about (``ClientKey``).
 public final class ClientCounts: Sendable {
     /// Where a client is counted, to be given back with ``leave(_:)``.
@@ -20,7 +21,7 @@ public final class ClientCounts: Sendable {
     public static let largestLimit = 65_535
 
     private let words: AtomicWords
-    private static let wordsPerBucket = 8
+    private static let wordsPerBucket = 16
     private static let bucketBits: UInt64 = 16
     private static let countBits: UInt64 = 16
     private static let countMask: UInt64 = 1 << countBits - 1
@@ -32,8 +33,8 @@ public final class ClientCounts: Sendable {
 
     /// Counts one more of a client, or returns nil where it has `limit` already. Any thread.
     ///
-    /// Never more than `limit` are in at once. Where the first two of a client come at the same time on two threads while
-    /// others leave the same bucket, both may be refused in favour of neither.
+    /// Never more than `limit` are in at once. Where the first two of a client come at the same time on two threads
+    /// while others leave the same bucket, both may be refused.
     public func enter(_ address: IPAddress, _ scope: LimitScope, limit: Int) -> Place? {
         let key = ClientKey(address, scope)
         let limit = UInt64(min(max(limit, 0), Self.largestLimit))
@@ -46,8 +47,8 @@ public final class ClientCounts: Sendable {
             let old = look.own == nil ? look.freeWord : look.ownWord
             let new = look.own == nil ? tag | 1 : old + 1
             guard words.replace(index, old, with: new) else { continue }
-            // Two threads may have taken a word for the same client at once. Each looks again after it has written: in the
-            // one order in which all see these accesses, the later of the two sees both.
+            // Two threads may have taken a word for the same client at once. Each looks again after it has written: in
+            // the one order in which all see these accesses, the later of the two sees both.
             let others = self.look(first, tag, except: index).total
             if new & Self.countMask + others <= limit { return Place(index: UInt32(index)) }
             words.subtract(index, 1)

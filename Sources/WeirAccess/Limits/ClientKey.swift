@@ -13,8 +13,8 @@ public struct LimitScope: Hashable, Sendable {
     }
 }
 
-/// Whom a limit takes for one client: an IPv4 address, or the /64 of an IPv6 address, out of which one host may choose any
-/// address. Clients on one link that use link-local addresses (`fe80::/64`) count as one.
+/// Whom a limit takes for one client: an IPv4 address, or the /64 of an IPv6 address, out of which one host may choose
+/// any address. Clients on one link that use link-local addresses (`fe80::/64`) count as one.
 ///
 /// The 64 bits that tell networks apart are permuted with a secret of the process: two networks never have the same key
 /// in one scope, and nobody outside knows which keys lie beside each other in a table.

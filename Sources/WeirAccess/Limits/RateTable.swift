@@ -3,12 +3,12 @@ public import LinuxIO
 /// How fast each client network opens connections and sessions, over all workers: token buckets in a fixed table,
 /// without a lock.
 ///
-/// The table has 32,768 sets of 8 buckets, 4 MiB of which only what is used takes memory. A network without a bucket has
-/// a full one, so a bucket that is full again is worth nothing, and its room goes to the next network that needs one.
-/// Where all 8 of a set are still filling, the one that will be full soonest makes room: nobody is refused because
+/// The table has 32,768 sets of 8 buckets, 4 MiB of which only what is used takes memory. A network without a bucket
+/// has a full one, so a bucket that is full again is worth nothing, and its room goes to the next network that needs
+/// one. Where all 8 of a set are still filling, the one that will be full soonest makes room: nobody is refused because
 /// the table is full, and whoever was driven out of it begins anew with a full bucket. Nobody outside can choose who
-/// meets whom (``ClientKey``). Under such pressure, and only then, two threads that touch the same set at the same moment
-/// may charge a token to the wrong one of its networks.
+/// meets whom (``ClientKey``). Under such pressure, and only then, two threads that touch the same set at the same
+/// moment may charge a token to the wrong one of its networks.
 public final class RateTable: Sendable {
     private let words: AtomicWords
     private static let setBits: UInt64 = 15
@@ -49,8 +49,8 @@ public final class RateTable: Sendable {
         }
     }
 
-    /// The place of a network; else the first empty one; else the one whose bucket is full, or will be soonest. With what
-    /// stood there.
+    /// The place of a network; else the first empty one; else the one whose bucket is full, or will be soonest. With
+    /// what stood there.
     ///
     /// Each key is read once. Of two threads that look for the same network, and find it nowhere and room, both so
     /// choose the same place, and one of them fails to take it.

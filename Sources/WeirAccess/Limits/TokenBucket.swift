@@ -9,8 +9,8 @@ public struct TokenBucket: Hashable, Sendable {
     /// Nanoseconds in which an empty bucket fills.
     public let fillTime: UInt64
 
-    /// A bucket of `burst` tokens, into which `count` come every `period` nanoseconds. All are taken as 1 where they are
-    /// less; a token comes at most every nanosecond.
+    /// A bucket of `burst` tokens, into which `count` come every `period` nanoseconds. All are taken as 1 where they
+    /// are less; a token comes at most every nanosecond.
     public init(count: Int, period: UInt64, burst: Int) {
         interval = max(1, period / UInt64(max(1, count)))
         fillTime = interval.clampedMultiplying(by: UInt64(max(1, burst)))
@@ -23,8 +23,8 @@ public struct TokenBucket: Hashable, Sendable {
     }
 }
 
-/// So many bytes a second: a token bucket that may go into debt. Bytes that were read are charged whatever they cost, and
-/// the next ones wait until the debt is small enough.
+/// So many bytes a second: a token bucket that may go into debt. Bytes that were read are charged whatever they cost,
+/// and the next ones wait until the debt is small enough.
 ///
 /// The state is one time, as in ``TokenBucket``.
 public struct ByteBucket: Hashable, Sendable {

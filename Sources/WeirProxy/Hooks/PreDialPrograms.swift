@@ -24,8 +24,8 @@ final class PreDialPrograms: Sendable {
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
     }
 
-    /// The hook of a route. Exit code 0 lets the client pass; anything else, also a program that cannot be started, does
-    /// not. How long it may take is the engine's to say, which cancels it.
+    /// The hook of a route. Exit code 0 lets the client pass; anything else, also a program that cannot be started,
+    /// does not. How long it may take is the engine's to say, which cancels it.
     func hook(_ program: PreDialProgram, of route: RouteConfiguration) -> StreamHooks.PreDial {
         let runner: ProgramRunner
         do throws(SystemError) {

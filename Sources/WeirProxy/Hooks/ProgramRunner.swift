@@ -1,8 +1,8 @@
 import LinuxIO
 import Synchronization
 
-/// Starts the programs of hooks and waits for them, on a thread of its own: neither a worker nor a thread of Swift's pool
-/// ever waits for a process. The kernel says through a descriptor for each when it has ended.
+/// Starts the programs of hooks and waits for them, on a thread of its own: neither a worker nor a thread of Swift's
+/// pool ever waits for a process. The kernel says through a descriptor for each when it has ended.
 actor ProgramRunner: EventLoopDriver {
     private enum State {
         case created, started, stopped

@@ -22,8 +22,8 @@ enum ProgramResult: Sendable, Equatable {
 
 /// The programs that run and the requests that wait for their turn. Confined to the thread of its loop.
 ///
-/// For each route as many run as its bound says; the others wait in their order. A place is free again when a program has
-/// really ended, however long its client is gone. How many may wait is bounded by whom the engine lets ask.
+/// For each route as many run as its bound says; the others wait in their order. A place is free again when a program
+/// has really ended, however long its client is gone. How many may wait is bounded by whom the engine lets ask.
 final class ProgramTable {
     typealias Answer = (ProgramResult) -> Void
 
@@ -73,8 +73,8 @@ final class ProgramTable {
         }
     }
 
-    /// Nobody waits for the answer any more. A program that runs is killed, with all that it started; the answer comes when
-    /// it is gone.
+    /// Nobody waits for the answer any more. A program that runs is killed, with all that it started; the answer comes
+    /// when it is gone.
     func cancel(_ number: UInt64) {
         if let run = running[number] {
             run.kill()

@@ -12,8 +12,8 @@ final class ClientTables: Sendable {
     let clock = MonotonicClock.system
 }
 
-/// What one connection or session has taken that limits count, and what its own limits of bandwidth have come to. It hangs
-/// on the context from `admit` on.
+/// What one connection or session has taken that limits count, and what its own limits of bandwidth have come to. It
+/// hangs on the context from `admit` on.
 final class ClientTicket: Sendable {
     private let tables: ClientTables
     private let places: (ClientCounts.Place?, ClientCounts.Place?)

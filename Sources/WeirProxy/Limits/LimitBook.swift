@@ -5,8 +5,8 @@ import WeirStream
 
 /// The limits in force, and the meters that outlive a reload. Belongs to the proxy.
 struct LimitBook {
-    /// A meter lives as long as its rates stay the same: a reload that changes something else lets old and new connections
-    /// share it.
+    /// A meter lives as long as its rates stay the same: a reload that changes something else lets old and new
+    /// connections share it.
     private struct Meters {
         let rates: ByteRates
         let meters: DirectionPair<BandwidthMeter>

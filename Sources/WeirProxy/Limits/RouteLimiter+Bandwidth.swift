@@ -2,8 +2,8 @@ import LinuxIO
 import WeirAccess
 import WeirStream
 
-// Bytes a second. A TCP connection that has read more than it may is not read for a while: its sender waits, and nothing is
-// lost. Datagrams that come too fast are dropped, one by one.
+// Bytes a second. A TCP connection that has read more than it may is not read for a while: its sender waits, and
+// nothing is lost. Datagrams that come too fast are dropped, one by one.
 
 extension RouteLimiter {
     /// Adds the pauses, and the bound on one read that keeps a splice from taking a second's worth at once.
@@ -24,7 +24,8 @@ extension RouteLimiter {
         }
     }
 
-    /// Charges what was read to everything that it counts for. Returns how long the next read has to wait, in nanoseconds.
+    /// Charges what was read to everything that it counts for. Returns how long the next read has to wait, in
+    /// nanoseconds.
     private func charge(_ event: ReadEvent) -> UInt64 {
         let (direction, worker) = (event.direction, event.context.worker)
         let now = tables.clock.nanoseconds

@@ -5,9 +5,9 @@ import WeirStream
 
 /// Holds the clients of one route to its limits, and to those of the process.
 ///
-/// A client is asked in this order: how many it has on the route, how many it has in the process, how fast it opens them on
-/// the route, how fast in the process. What one of them refuses takes nothing of those behind it, and no place. The
-/// route's `max_connections` or `max_sessions` comes last, from the engine.
+/// A client is asked in this order: how many it has on the route, how many it has in the process, how fast it opens
+/// them on the route, how fast in the process. What one of them refuses takes nothing of those behind it, and no place.
+/// The route's `max_connections` or `max_sessions` comes last, from the engine.
 final class RouteLimiter: Sendable {
     /// The limits of the route, or of the process.
     struct Level: Sendable {

@@ -9,8 +9,8 @@ enum RouteMembers {
     static let udpRejectReasons: [RejectReason] = [.sessionLimit, .noUpstream, .draining] + featureRejectReasons
     private static let featureRejectReasons: [RejectReason] = [.acl, .perIPLimit, .rateLimit, .hook]
 
-    /// The reasons that can occur, and those that a reload can make possible. The latter are counters, too, which are hidden
-    /// until then: those that `active` is derived from stay the same as long as the route has its name.
+    /// The reasons that can occur, and those that a reload can make possible. The latter are counters, too, which are
+    /// hidden until then: those that `active` is derived from stay the same as long as the route has its name.
     static func rejectReasons(
         _ transport: Transport, _ features: RouteFeatures
     ) -> (shown: [RejectReason], hidden: [RejectReason]) {

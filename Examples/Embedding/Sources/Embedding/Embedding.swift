@@ -2,8 +2,8 @@ import Glibc
 import Synchronization
 import WeirStream
 
-/// Each example serves a stream with hooks, lets clients speak through it, and prints what came of it. The tests compare
-/// the lines.
+/// Each example serves a stream with hooks, lets clients speak through it, and prints what came of it. The tests
+/// compare the lines.
 @main
 struct Embedding {
     static func main() async throws {

@@ -3,8 +3,8 @@ import WeirStream
 
 /// So many bytes a second for one connection, with a burst: a token bucket for `onRead`.
 ///
-/// `onRead` runs on the worker that carries the connection, and only there, so the bucket needs no lock; an atomic makes
-/// that plain to the compiler.
+/// `onRead` runs on the worker that carries the connection, and only there, so the bucket needs no lock; an atomic
+/// makes that plain to the compiler.
 final class TokenBucket: Sendable {
     static let bytesPerSecond = 400_000
     /// At most this much at once. Told to the engine, so that no read and no splice brings more.
