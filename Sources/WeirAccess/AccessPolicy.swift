@@ -21,6 +21,9 @@ public enum AccessStep: Int, CaseIterable, Sendable {
     /// The global default.
     case globalDefault
 
+    /// All of them, kept: `allCases` makes an array each time.
+    static let order = allCases
+
     /// Whose step it is.
     public var scope: AccessScope {
         switch self {
@@ -106,7 +109,7 @@ public struct AccessPolicy: Sendable {
             known = found
             return found
         }
-        for step in AccessStep.allCases {
+        for step in AccessStep.order {
             if let decision = decide(address, at: step, location: location) { return decision }
         }
         preconditionFailure("the last step decides over every client")

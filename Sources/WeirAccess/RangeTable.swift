@@ -14,6 +14,14 @@ struct RangeTable<Key: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable
     /// Where each range begins; it ends where the next one begins.
     private var starts: ContiguousArray<Key> = []
     private var values: ContiguousArray<UInt32> = []
+    /// For each part of all numbers how many ranges begin before it, so that a search looks at one part only. Empty where
+    /// there are few ranges: a short search is quick, and most lists are short.
+    private var parts: ContiguousArray<UInt32> = []
+
+    /// Parts have their upper bits in common, so many.
+    private static var partBits: Int { 16 }
+    private static var shift: Int { Key.bitWidth - partBits }
+    private static var fewRanges: Int { 4096 }
 
     /// Stands for numbers in no block.
     private static var nothing: UInt32 { .max }
@@ -34,6 +42,13 @@ struct RangeTable<Key: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable
             open.append(block)
         }
         while !open.isEmpty { close(&open) }
+        if starts.count > Self.fewRanges { countParts() }
+    }
+
+    private mutating func countParts() {
+        parts = ContiguousArray(repeating: 0, count: (1 << Self.partBits) + 1)
+        for start in starts { parts[Int(truncatingIfNeeded: start >> Self.shift) + 1] += 1 }
+        for part in 1..<parts.count { parts[part] += parts[part - 1] }
     }
 
     /// The smallest block around `key`.
@@ -41,6 +56,11 @@ struct RangeTable<Key: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable
         // The number of ranges that begin at `key` or before.
         var low = 0
         var count = starts.count
+        if !parts.isEmpty {
+            let part = Int(truncatingIfNeeded: key >> Self.shift)
+            low = Int(parts[part])
+            count = Int(parts[part + 1]) - low
+        }
         while count > 0 {
             let half = count / 2
             if starts[low + half] <= key {

@@ -52,6 +52,23 @@ struct PrefixTableTests {
         #expect(try value(table([]), "10.0.0.1") == nil)
     }
 
+    @Test("A table with very many blocks finds them, and nothing beside them")
+    func manyBlocks() throws {
+        let blocks = try (0..<10_000).map { number in
+            try #require(IPPrefix(around: IPAddress(v4: UInt32(number) << 18 | 1 << 17), length: 30))
+        }
+        let table = PrefixTable(blocks.enumerated().map { (prefix: $1, value: UInt32($0)) })
+        for (number, block) in blocks.enumerated() {
+            let first = block.network.v4Bits
+            #expect(table.value(around: IPAddress(v4: first - 1)) == nil)
+            #expect(table.value(around: IPAddress(v4: first)) == UInt32(number))
+            #expect(table.value(around: IPAddress(v4: first + 3)) == UInt32(number))
+            #expect(table.value(around: IPAddress(v4: first + 4)) == nil)
+        }
+        #expect(table.value(around: IPAddress(v4: 0)) == nil)
+        #expect(table.value(around: IPAddress(v4: .max)) == nil)
+    }
+
     @Test("Random tables agree with a look at every block", arguments: [1, 2, 3, 4] as [UInt64])
     func againstEveryBlock(_ seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
