@@ -1,4 +1,5 @@
 import LinuxIO
+import Synchronization
 import TestSupport
 import Testing
 import WeirStream
@@ -102,6 +103,39 @@ import WeirStream
                 [.timedOut(.proxyHeader), .headerFailed(.timeout), .rejected(.proxyProtocol)].contains($0)
             }
             #expect(events == [.timedOut(.proxyHeader), .headerFailed(.timeout), .rejected(.proxyProtocol)])
+        }
+    }
+
+    /// Counts turns of all loops.
+    private final class TurnCounter: EngineObserver {
+        let turns = Atomic<Int>(0)
+
+        func turned(worker: Int, busyNanoseconds: UInt64, timerLagNanoseconds: UInt64?) {
+            turns.add(1, ordering: .relaxed)
+        }
+    }
+
+    @Test func `half a header keeps no loop busy`() async throws {
+        let server = try TCPServer.echo()
+        let counter = TurnCounter()
+        try await withTCP(
+            "\(server.endpoint)", settings: Proxied.tcp(.required), engine: EngineSetup(observer: counter),
+            hooks: Proxied.Gate().hooks
+        ) { rig in
+            let slow = try (0..<10).map { _ in try rig.connect() }
+            for client in slow { try client.send("PROXY TCP4 192.0.2.1 ") }
+            let other = try rig.connect()
+            try other.send(try Proxied.header())
+            let before = counter.turns.load(ordering: .relaxed)
+            let rounds = 200
+            for _ in 0..<rounds {
+                try other.send("?")
+                #expect(other.receive(1).text == "?")
+            }
+            // A few for each of them; a loop that cannot wait turns all the time that they take.
+            #expect(counter.turns.load(ordering: .relaxed) - before < 8 * rounds)
+            #expect(rig.stream.openCount == 11)
+            withExtendedLifetime(slow) {}
         }
     }
 
