@@ -1,0 +1,169 @@
+"""A demo, a Weir of our own to hurt, two Prometheus and an Alertmanager, all with the files that are shipped.
+
+`shipped` runs prometheus/ as it is, but for its targets and a scrape every second. `hasty` runs a copy in which all times
+are thirty times shorter, so that an alert can come and go while a test waits.
+"""
+
+import json
+import re
+import shutil
+import socket
+import threading
+from pathlib import Path
+
+from support import PROMETHEUS, Process, free_port, free_ports, http, query, tool, wait_until, weir
+
+HASTE = 30
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def hurried(text: str) -> str:
+    """Rules whose windows and delays are shorter."""
+
+    def shorter(match: re.Match) -> str:
+        seconds = int(match[2]) * SECONDS[match[3]] / HASTE
+        return f"{match[1]}{max(1, round(seconds))}s"
+
+    return re.sub(r"(\[|offset |\bfor: |keep_firing_for: )(\d+)([smhd])", shorter, text)
+
+
+class EchoServer:
+    """An upstream that can go away and come back at the same port."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.listener = None
+        self.start()
+
+    def start(self):
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+
+    def stop(self):
+        # Wakes the thread that waits in accept, which closing alone does not.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def _accept(self, listener: socket.socket):
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._echo, args=(client,), daemon=True).start()
+
+    @staticmethod
+    def _echo(client: socket.socket):
+        with client:
+            try:
+                while data := client.recv(65_536):
+                    client.sendall(data)
+            except OSError:
+                return
+
+
+class World:
+    """Everything that runs."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.demo_exporter, self.edge_exporter, self.edge_port = free_port(), free_port(), free_port()
+        self.upstream = EchoServer()
+        self.alertmanager = self._url(free_port())
+        self.configuration = folder / "weir.yml"
+        self.configure()
+        self.demo = Process(
+            folder, weir(), "demo", "--exporter", f"127.0.0.1:{self.demo_exporter}", "--base-port", str(free_ports(100)))
+        self.edge = Process(folder, weir(), "run", "--config", str(self.configuration))
+        for name, port in (("demo", self.demo_exporter), ("edge", self.edge_exporter)):
+            wait_until(f"{name} is ready", lambda port=port: http(f"http://127.0.0.1:{port}/readyz")[0] == 200, 60)
+        self.manager = Process(
+            folder, tool("prometheus-alertmanager"), f"--config.file={PROMETHEUS / 'alertmanager.yml'}",
+            f"--storage.path={folder / 'alerts'}", "--cluster.listen-address=",
+            f"--web.listen-address={self.alertmanager.removeprefix('http://')}")
+        self.processes = [self.demo, self.edge, self.manager]
+        self.shipped = self._prometheus("shipped", lambda text: text)
+        self.hasty = self._prometheus("hasty", hurried)
+        wait_until("Alertmanager is ready", lambda: http(f"{self.alertmanager}/-/ready")[0] == 200, 60)
+        self.stop_clients = threading.Event()
+
+    @staticmethod
+    def _url(port: int) -> str:
+        return f"http://127.0.0.1:{port}"
+
+    @property
+    def edge_instance(self) -> str:
+        return f"127.0.0.1:{self.edge_exporter}"
+
+    def configure(self, extra: str = ""):
+        self.configuration.write_text(
+            f"exporter: {{ listen: '127.0.0.1:{self.edge_exporter}' }}\n"
+            "log: { level: error }\n"
+            f"routes:\n  edge: {{ scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, "
+            f"port: '{self.edge_port}:{self.upstream.port}' }}\n" + extra)
+
+    def _prometheus(self, name: str, change) -> str:
+        home = self.folder / name
+        shutil.copytree(PROMETHEUS, home)
+        configuration = (home / "prometheus.yml").read_text()
+        assert configuration.count("15s") == 2 and configuration.count("10s") == 1
+        (home / "prometheus.yml").write_text(configuration.replace("15s", "1s").replace("10s", "1s"))
+        for path in (home / "rules").glob("*.yml"):
+            path.write_text(change(path.read_text()))
+        targets = [f"127.0.0.1:{self.demo_exporter}", self.edge_instance]
+        (home / "targets" / "weir.yml").write_text(json.dumps([{"targets": targets}]))
+        manager = self.alertmanager.removeprefix("http://")
+        # The alerts of the shipped rules would mix with those of the hurried ones.
+        listed = [manager] if name == "hasty" else []
+        (home / "targets" / "alertmanager.yml").write_text(json.dumps([{"targets": listed}]))
+        url = self._url(free_port())
+        self.processes.append(Process(
+            self.folder, tool("prometheus"), f"--config.file={home / 'prometheus.yml'}",
+            f"--storage.tsdb.path={home / 'data'}", f"--web.listen-address={url.removeprefix('http://')}",
+            "--log.level=warn"))
+        wait_until(f"{name} is ready", lambda: http(f"{url}/-/ready")[0] == 200, 60)
+        wait_until(f"{name} sees both targets", lambda: len(query(url, "up == 1")) == 2, 60)
+        return url
+
+    def converse(self, size: int = 1000) -> bool:
+        """One connection through Weir; whether all came back."""
+        sent = bytes(range(256)) * (size // 256 + 1)
+        try:
+            with socket.create_connection(("127.0.0.1", self.edge_port), timeout=10) as client:
+                client.sendall(sent[:size])
+                client.shutdown(socket.SHUT_WR)
+                received = b""
+                while data := client.recv(65_536):
+                    received += data
+        except OSError:
+            return False
+        return received == sent[:size]
+
+    def keep_conversing(self):
+        """Clients that come again and again until `stop_clients`."""
+
+        def repeat():
+            while not self.stop_clients.wait(0.1):
+                self.converse()
+
+        threading.Thread(target=repeat, daemon=True).start()
+
+    def alerts(self, name: str) -> list[dict]:
+        """Alerts of this name about our own Weir in Alertmanager."""
+        status, body = http(f"{self.alertmanager}/api/v2/alerts?filter=alertname={name}")
+        assert status == 200, body
+        return [alert for alert in json.loads(body) if alert["labels"]["instance"] == self.edge_instance]
+
+    def state(self, name: str) -> str:
+        """State of an alert about our own Weir in the hasty Prometheus."""
+        found = query(self.hasty, f'ALERTS{{alertname="{name}", instance="{self.edge_instance}"}}')
+        return max((series["metric"]["alertstate"] for series in found), default="inactive", key=["pending", "firing"].index)
+
+    def check(self):
+        for process in self.processes:
+            process.check()
+
+    def stop(self):
+        self.stop_clients.set()
+        for process in reversed(self.processes):
+            process.stop()
