@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import socket
+import struct
 import threading
 from pathlib import Path
 
@@ -138,6 +139,16 @@ class World:
         except OSError:
             return False
         return received == sent[:size]
+
+    def leave_with_answers_unread(self):
+        """A client that fills every buffer on the way, reads nothing and resets."""
+        client = socket.create_connection(("127.0.0.1", self.edge_port), timeout=1)
+        with client:
+            try:
+                client.sendall(bytes(64 * 1024 * 1024))
+            except TimeoutError:
+                pass
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def keep_conversing(self):
         """Clients that come again and again until `stop_clients`."""

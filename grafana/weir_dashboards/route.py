@@ -119,7 +119,7 @@ FLOW = Row("Flow", (
     Panel("Throttling", "lines", "cps", EVENT,
           (q("sum by (route, direction) (rate(weir_throttle_pauses_total{#}~))", "{{route}} {{direction}}"),),
           "Times that a bandwidth limit or a hook paused reading. Nothing where none is set."),
-    Panel("Bytes discarded", "lines", "Bps", NONZERO,
+    Panel("Bytes discarded", "lines", "Bps", EVENT,
           (q("sum by (route, direction) (rate(weir_tcp_bytes_discarded_total{#}~))", "{{route}} {{direction}}"),),
           "Read, but no longer deliverable, because the other side was gone."),
     Panel("Bytes per read", "lines", "bytes", NONZERO,
