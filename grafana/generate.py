@@ -4,7 +4,8 @@
     python grafana/generate.py            writes the files
     python grafana/generate.py --check    fails where a file is not what would be written
 
-Needs the Grafana Foundation SDK (grafana/requirements.txt); `scripts/setup-tools tests` puts it into .test-servers/venv.
+Needs the Grafana Foundation SDK (Tests/SeenTests/requirements.txt); `scripts/setup-tools tests` puts it into
+.test-servers/venv.
 """
 
 import json
@@ -24,10 +25,8 @@ FOLDER = Path(__file__).parent / "dashboards"
 
 def rendered() -> dict[str, str]:
     """The text of each file, by its name."""
-    return {
-        f"{table.uid}.json": json.dumps(build(table), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        for table in DASHBOARDS
-    }
+    options = {"cls": JSONEncoder, "indent": 2, "sort_keys": True, "ensure_ascii": False}
+    return {f"{table.uid}.json": json.dumps(build(table), **options) + "\n" for table in DASHBOARDS}
 
 
 def main() -> int:

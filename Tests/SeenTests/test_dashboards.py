@@ -17,7 +17,7 @@ from weir_dashboards.panel import MARKS
 
 # Those of Grafana's units that these dashboards may use.
 UNITS = {
-    "short", "none", "percent", "percentunit", "s", "ms", "bytes", "Bps", "cps", "pps", "reqps", "ops", "dateTimeFromNow",
+    "short", "none", "percent", "percentunit", "s", "ms", "bytes", "Bps", "cps", "pps", "reqps", "ops",
 }
 PANELS = [(uid, panel) for uid, dashboard in committed().items() for panel in panels(dashboard)]
 PANEL_NAMES = [f"{uid}: {panel['title']}" for uid, panel in PANELS]
@@ -72,9 +72,8 @@ def test_the_grid_has_no_overlap_and_no_hole_at_its_left(uid):
     taken = set()
     for panel in committed()[uid]["panels"]:
         place = panel["gridPos"]
-        cells = {
-            (x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])
-        }
+        columns, lines = range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"])
+        cells = {(x, y) for x in columns for y in lines}
         assert place["w"] > 0 and place["h"] > 0 and place["x"] + place["w"] <= 24
         assert not cells & taken, panel["title"]
         taken |= cells
@@ -117,7 +116,8 @@ def test_the_queries_of_a_panel_keep_the_rules_for_queries(uid, panel):
         # Whatever is selected is selected from the chosen jobs and instances, and routes where it has them.
         for selector in re.findall(r"\{([^{}]*)\}", re.sub(r"\{\{.*?\}\}", "", expression)):
             assert 'job=~"$job"' in selector and 'instance=~"$instance"' in selector, expression
-        assert len(re.findall(r"\{", expression)) == len(re.findall(r"\b(?:weir_|process_|scrape_|up\b|ALERTS\b)\w*\{", expression))
+        named = re.findall(r"\b(?:weir_\w+|process_\w+|scrape_\w+|up|ALERTS)\{", expression)
+        assert expression.count("{") == len(named), "every metric has a selector"
         assert "route=~" not in expression or "route" in variables(committed()[uid])
         for interval in re.findall(r"\[([^\]]*)\]", expression):
             assert interval == "$__rate_interval", expression

@@ -1,6 +1,7 @@
 """Rules, alerts, their tests and their runbook, by Prometheus' own tools."""
 
 import re
+from functools import cache
 
 import pytest
 import yaml
@@ -22,6 +23,7 @@ RECORDED = [rule for rule in rules() if "record" in rule]
 TEST_FILES = sorted((PROMETHEUS / "tests").glob("*.yml"))
 
 
+@cache
 def alert_checks() -> list[dict]:
     tests = [test for path in TEST_FILES for test in yaml.safe_load(path.read_text())["tests"]]
     return [check for test in tests for check in test["alert_rule_test"]]

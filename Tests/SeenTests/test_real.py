@@ -85,7 +85,7 @@ def test_every_panel_that_is_marked_nonzero_shows_something_in_the_demo(world, a
         raise AssertionError(f"{error}; still empty or 0: {sorted(left)}") from None
 
 
-@pytest.mark.parametrize("uid, title, expressions", marked(ZERO), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize("uid, title, expressions", marked(ZERO), ids=lambda value: value if type(value) is str else "")
 def test_a_panel_that_is_marked_zero_shows_zero_and_not_nothing(world, uid, title, expressions):
     wait_until("there are two scrapes", lambda: total(world.shipped, expressions, all_values()) is not None)
     assert total(world.shipped, expressions, all_values()) == 0
@@ -115,8 +115,7 @@ def test_every_query_works_over_time_with_chosen_values(world, form):
     chosen = {
         "one": all_values(demo, "echo"),
         # As Grafana writes several values: each escaped for a regular expression within a string.
-        "several": all_values(
-            "(" + "|".join(value.replace(".", r"\\.") for value in (demo, world.edge_instance)) + ")", "(echo|dns|dead-udp)"),
+        "several": all_values(f"({demo}|{world.edge_instance})".replace(".", r"\\."), "(echo|dns|dead-udp)"),
     }[form]
     now = time.time()
     shown = 0
@@ -133,7 +132,8 @@ def test_every_query_works_over_time_with_chosen_values(world, form):
 
 def raw(title: str) -> str:
     """The counter that a panel of Weir route shows the rate of."""
-    expression = next(panel["targets"][0]["expr"] for uid, panel, _ in PANELS if uid == "weir-route" and panel["title"] == title)
+    found = [panel for uid, panel, _ in PANELS if uid == "weir-route" and panel["title"] == title]
+    expression = found[0]["targets"][0]["expr"]
     return re.sub(r"rate\((weir_\w+\{[^}]*\})\[\$__rate_interval\]\)", r"\1", expression).removesuffix(" > 0")
 
 
@@ -227,7 +227,8 @@ def test_the_alert_of_failing_dials_comes_reaches_alertmanager_and_goes(world):
     wait_until("the upstream counts as unreachable", lambda: world.state("WeirUpstreamUnreachable") == "firing", 60)
     assert total(world.hasty, event("Alerts firing"), values) > firing
     # Alertmanager has both, and the one that says more silences the other.
-    wait_until("both are in Alertmanager", lambda: world.alerts("WeirUpstreamUnreachable") and world.alerts("WeirDialFailures"), 60)
+    both = ("WeirUpstreamUnreachable", "WeirDialFailures")
+    wait_until("both are in Alertmanager", lambda: all(world.alerts(name) for name in both), 60)
     alert = world.alerts("WeirDialFailures")[0]
     assert alert["labels"]["route"] == "edge" and alert["labels"]["severity"] == "warning"
     assert alert["annotations"]["description"].endswith("most of them with: refused.")
@@ -235,7 +236,7 @@ def test_the_alert_of_failing_dials_comes_reaches_alertmanager_and_goes(world):
     wait_until("it is inhibited", lambda: world.alerts("WeirDialFailures")[0]["status"]["inhibitedBy"] == [stronger])
 
     world.upstream.start()
-    for name in ("WeirUpstreamUnreachable", "WeirDialFailures"):
+    for name in both:
         wait_until(f"{name} is over", lambda name=name: world.state(name) == "inactive", 90)
         wait_until(f"Alertmanager knows that {name} is over", lambda name=name: not world.alerts(name), 60)
 

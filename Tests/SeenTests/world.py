@@ -1,7 +1,7 @@
 """A demo, a Weir of our own to hurt, two Prometheus and an Alertmanager, all with the files that are shipped.
 
-`shipped` runs prometheus/ as it is, but for its targets and a scrape every second. `hasty` runs a copy in which all times
-are thirty times shorter, so that an alert can come and go while a test waits.
+`shipped` runs prometheus/ as it is, but for its targets and a scrape every second. `hasty` runs a copy in which all
+times are thirty times shorter, so that an alert can come and go while a test waits.
 """
 
 import json
@@ -73,8 +73,8 @@ class World:
         self.alertmanager = self._url(free_port())
         self.configuration = folder / "weir.yml"
         self.configure()
-        self.demo = Process(
-            folder, weir(), "demo", "--exporter", f"127.0.0.1:{self.demo_exporter}", "--base-port", str(free_ports(100)))
+        exporter, base_port = f"127.0.0.1:{self.demo_exporter}", str(free_ports(100))
+        self.demo = Process(folder, weir(), "demo", "--exporter", exporter, "--base-port", base_port)
         self.edge = Process(folder, weir(), "run", "--config", str(self.configuration))
         for name, port in (("demo", self.demo_exporter), ("edge", self.edge_exporter)):
             wait_until(f"{name} is ready", lambda port=port: http(f"http://127.0.0.1:{port}/readyz")[0] == 200, 60)
@@ -168,7 +168,8 @@ class World:
     def state(self, name: str) -> str:
         """State of an alert about our own Weir in the hasty Prometheus."""
         found = query(self.hasty, f'ALERTS{{alertname="{name}", instance="{self.edge_instance}"}}')
-        return max((series["metric"]["alertstate"] for series in found), default="inactive", key=["pending", "firing"].index)
+        states = {series["metric"]["alertstate"] for series in found}
+        return next((state for state in ("firing", "pending") if state in states), "inactive")
 
     def check(self):
         for process in self.processes:

@@ -65,7 +65,8 @@ TOP = Row("Top routes", (
              " or sum by (route) (rate(weir_udp_sessions_opened_total{#}~)))", "{{route}}"),),
           "The ten routes with the most new connections or sessions a second.", 6, 8),
     Panel("By failed dials", "bars", "cps", NONZERO,
-          (q("topk(10, sum by (route, upstream) (rate(weir_dial_failures_total{#}~)) > 0)", "{{route}} → {{upstream}}"),),
+          (q("topk(10, sum by (route, upstream) (rate(weir_dial_failures_total{#}~)) > 0)",
+             "{{route}} → {{upstream}}"),),
           "The ten upstreams whose dials fail most often.", 6, 8, NONE_IS_GOOD),
     Panel("By timeouts", "bars", "cps", NONZERO,
           (q("topk(10, sum by (route) (rate(weir_timeouts_total{#}~)) > 0)", "{{route}}"),),
@@ -102,4 +103,5 @@ LIMITS = Row("Processes and their limits", (
 ))
 
 OVERVIEW = Dashboard(
-    "weir-overview", "Weir overview", "All routes: is Weir healthy, is data flowing, who is refused.", (ANSWERS, TOP, LIMITS))
+    "weir-overview", "Weir overview", "All routes: is Weir healthy, is data flowing, who is refused.",
+    (ANSWERS, TOP, LIMITS))

@@ -7,8 +7,8 @@ INSTANCE = 'job=~"$job", instance=~"$instance"'
 ROUTE = INSTANCE + ', route=~"$route"'
 RATE = "[$__rate_interval]"
 
-# How the test against a real Prometheus proves a panel, because members that are exported at 0 from the start would make
-# "it returns data" prove nothing.
+# How the test against a real Prometheus proves a panel, because members that are exported at 0 from the start would
+# make "it returns data" prove nothing.
 NONZERO = "nonzero"  # shows more than 0 while the demo runs
 ZERO = "zero"  # shows 0 while the demo runs, since nothing is wrong with it
 EVENT = "event"  # shows what the test injects

@@ -13,7 +13,8 @@ ANSWERS = Row("", (
           (q('sum(rate(weir_dial_failures_total{#, reason!="canceled"}~)) / (sum(rate(weir_dials_total{#}~)) > 0)'),),
           "Share of the dials that ended without success.", 4, 4, SHARE_OF_FAILURES),
     Panel("Unanswered sessions", "stat", "percentunit", NONZERO,
-          (q("sum(rate(weir_udp_sessions_unanswered_total{#}~)) / (sum(rate(weir_udp_sessions_closed_total{#}~)) > 0)"),),
+          (q("sum(rate(weir_udp_sessions_unanswered_total{#}~))"
+             " / (sum(rate(weir_udp_sessions_closed_total{#}~)) > 0)"),),
           "Share of the UDP sessions that ended without an answer. Normal for one-way traffic such as syslog.", 4, 4),
     Panel("Clients refused", "stat", "cps", NONZERO,
           (q("(sum(rate(weir_tcp_connections_rejected_total{#}~)) or vector(0))"
@@ -108,7 +109,8 @@ SESSIONS = Row("UDP sessions", (
              "{{route}} → {{upstream}} {{reason}}"),),
           "Errors that the network reported: how a dead UDP upstream shows. Empty is good."),
     Panel("Drops by reason", "stack", "pps", ZERO,
-          (q("sum by (route, direction, reason) (rate(weir_udp_drops_total{#}~))", "{{route}} {{direction}} {{reason}}"),),
+          (q("sum by (route, direction, reason) (rate(weir_udp_drops_total{#}~))",
+             "{{route}} {{direction}} {{reason}}"),),
           "Datagrams not forwarded.", thresholds=NONE_IS_GOOD),
 ))
 

@@ -1,9 +1,12 @@
 """Weir runtime and exporter: the process itself."""
 
-from .panel import EVENT, NONE_IS_GOOD, NONZERO, ONE_IS_BAD, ONE_IS_GOOD, SHARE_OF_LIMIT, ZERO, Dashboard, Panel, Row, q
+from .panel import (
+    EVENT, NONE_IS_GOOD, NONZERO, ONE_IS_BAD, ONE_IS_GOOD, SHARE_OF_LIMIT, ZERO, Dashboard, Panel, Row, q,
+)
 
 ANSWERS = Row("", (
-    Panel("Up", "stat", "short", NONZERO, (q("sum(up{@})"),), "Instances that Prometheus can scrape.", 4, 4, ONE_IS_GOOD),
+    Panel("Up", "stat", "short", NONZERO, (q("sum(up{@})"),),
+          "Instances that Prometheus can scrape.", 4, 4, ONE_IS_GOOD),
     Panel("Uptime of the youngest", "stat", "s", NONZERO, (q("time() - max(process_start_time_seconds{@})"),),
           "Since the last start of any instance.", 4, 4),
     Panel("Configuration refused", "stat", "short", EVENT,
@@ -45,7 +48,8 @@ PROCESS = Row("Process", (
     Panel("Reloads by result", "lines", "short", EVENT,
           (q("sum by (instance, result) (increase(weir_config_reloads_total{@}~))", "{{instance}} {{result}}"),),
           "Reloads of the configuration.", 12),
-    Panel("Routes", "lines", "short", NONZERO, (q("sum by (instance, protocol) (weir_route_info{@})", "{{instance}} {{protocol}}"),),
+    Panel("Routes", "lines", "short", NONZERO,
+          (q("sum by (instance, protocol) (weir_route_info{@})", "{{instance}} {{protocol}}"),),
           "Configured routes.", 12),
 ))
 
@@ -54,18 +58,22 @@ EXPORTER = Row("Exporter", (
           (q("sum by (instance, code) (rate(weir_exporter_requests_total{@}~)) > 0", "{{instance}} {{code}}"),),
           "Requests that the exporter answered."),
     Panel("Refused requests", "lines", "reqps", EVENT,
-          (q('sum by (instance, code) (rate(weir_exporter_requests_total{@, code=~"4..|5.."}~))', "{{instance}} {{code}}"),),
+          (q('sum by (instance, code) (rate(weir_exporter_requests_total{@, code=~"4..|5.."}~))',
+             "{{instance}} {{code}}"),),
           "Requests with an error as their answer.", thresholds=NONE_IS_GOOD),
     Panel("Time to make a page, 99th percentile", "lines", "s", NONZERO,
-          (q("histogram_quantile(0.99, sum by (instance, le) (rate(weir_exporter_scrape_duration_seconds_bucket{@}~)))",
+          (q("histogram_quantile(0.99, sum by (instance, le)"
+             " (rate(weir_exporter_scrape_duration_seconds_bucket{@}~)))",
              "{{instance}}"),),
           "Rendering and compressing. A scrape never runs on a worker."),
     Panel("Scrape duration", "lines", "s", NONZERO, (q("scrape_duration_seconds{@}", "{{instance}}"),),
           "The whole scrape as Prometheus sees it.", thresholds=((None, "green"), (1, "orange"), (5, "red"))),
     Panel("Response bytes", "lines", "Bps", NONZERO,
-          (q("sum by (instance, encoding) (rate(weir_exporter_response_bytes_total{@}~))", "{{instance}} {{encoding}}"),),
+          (q("sum by (instance, encoding) (rate(weir_exporter_response_bytes_total{@}~))",
+             "{{instance}} {{encoding}}"),),
           "Answers, heads included."),
-    Panel("Series", "lines", "short", NONZERO, (q("weir_exporter_series{@}", "{{instance}}"),), "Lines of the last page."),
+    Panel("Series", "lines", "short", NONZERO, (q("weir_exporter_series{@}", "{{instance}}"),),
+          "Lines of the last page."),
 ))
 
 RUNTIME = Dashboard(
