@@ -9,7 +9,7 @@ import support  # noqa: E402,F401 (puts grafana/ on the path)
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "long: takes minutes; runs with WEIR_LONG_TESTS=true, as scripts/test --full sets it")
+    config.addinivalue_line("markers", "long: takes minutes; runs with WEIR_LONG_TESTS=true (scripts/test --full)")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -166,6 +166,56 @@ def test_panels_agree_with_what_was_done(world):
     assert {title: after[title] - (before[title] or 0) for title in truth} == truth
 
 
+@pytest.mark.parametrize("begun, parts", [
+    ("tcp_connections_accepted_total", ("tcp_connections_active", "tcp_connections_closed_total",
+                                        "tcp_connections_rejected_total")),
+    ("udp_sessions_opened_total", ("udp_sessions_active", "udp_sessions_closed_total", "udp_sessions_rejected_total")),
+])
+def test_what_began_is_open_closed_or_rejected_at_every_scrape(world, begun, parts):
+    # At one instant all series come from one scrape.
+    of = {name: f"sum by (instance, route) (weir_{name})" for name in (begun, *parts)}
+    at = time.time() - 2
+    found = {name: {tuple(series["metric"].items()): float(series["value"][1])
+                    for series in query(world.shipped, expression, at)} for name, expression in of.items()}
+    assert len(found[begun]) >= 4 and sum(found[begun].values()) > 10
+    for key, count in found[begun].items():
+        assert count == sum(found[part][key] for part in parts), key
+
+
+@pytest.mark.parametrize("which", ["shipped", "hasty"])
+def test_every_rule_is_evaluated_without_an_error(world, which):
+    def groups() -> list[dict]:
+        return json.loads(http(f"{getattr(world, which)}/api/v1/rules")[1])["data"]["groups"]
+
+    wait_until("all rules were evaluated", lambda: all(
+        rule["health"] != "unknown" for group in groups() for rule in group["rules"]))
+    rules = [rule for group in groups() for rule in group["rules"]]
+    assert len(rules) > 30
+    assert [rule for rule in rules if rule["health"] != "ok"] == []
+    for rule in rules:
+        if rule["type"] == "recording":
+            assert query(world.shipped, rule["name"]), f"{rule['name']} has no result in the demo"
+
+
+def test_the_demo_raises_the_alerts_of_what_is_broken_in_it_and_of_nothing_else(world):
+    instance = f"127.0.0.1:{world.demo_exporter}"
+
+    def firing() -> set[tuple[str, str]]:
+        alerts = query(world.hasty, f'ALERTS{{instance="{instance}", alertstate="firing"}}')
+        return {(series["metric"]["alertname"], series["metric"].get("route", "")) for series in alerts}
+
+    expected = {
+        ("WeirDialFailures", "dead"), ("WeirUpstreamUnreachable", "dead"), ("WeirUdpUpstreamErrors", "dead-udp"),
+        ("WeirUpstreamNameStale", "nameless"),
+    }
+    wait_until(f"all of {expected} fire", lambda: expected <= firing(), 90)
+    about_upstreams = {
+        "WeirDialFailures", "WeirUpstreamUnreachable", "WeirUdpUpstreamErrors", "WeirUdpRouteSilent",
+        "WeirUpstreamNameStale"}
+    healthy = {"echo", "web", "bulk", "upload", "dns", "game", "syslog", "limited"}
+    assert [one for one in firing() if one[0] in about_upstreams and one[1] in healthy] == []
+
+
 def event(title: str) -> list[str]:
     return next(expressions for _, name, expressions in marked(EVENT) if name == title)
 

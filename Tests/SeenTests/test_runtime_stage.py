@@ -1,5 +1,5 @@
-"""The runtime stage of the Dockerfile without a Docker engine: a minimal Debian with exactly the packages that it names runs
-the program as its user, serves TCP and UDP, and says that it is well. Takes minutes: only with `scripts/test --full`.
+"""The runtime stage of the Dockerfile without a Docker engine: a minimal Debian with exactly the packages that it names
+runs the program as its user, serves TCP and UDP, and says that it is well. Takes minutes: `scripts/test --full`.
 """
 
 import os
@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -39,8 +40,8 @@ def root(tmp_path_factory):
     """The file system of the image."""
     assert os.geteuid() == 0, "chroot and debootstrap need root"
     folder = tmp_path_factory.mktemp("image") / "root"
-    made = run(tool("debootstrap"), "--variant=minbase", f"--include={','.join(PACKAGES)}", "bookworm", str(folder), MIRROR,
-               timeout=1800)
+    options = ("--variant=minbase", f"--include={','.join(PACKAGES)}")
+    made = run(tool("debootstrap"), *options, "bookworm", str(folder), MIRROR, timeout=1800)
     assert made.returncode == 0, made.stdout[-4000:] + made.stderr[-4000:]
     for command in re.findall(r"&& ((?:groupadd|useradd) .+?)(?: \\)?$", RUNTIME, re.MULTILINE):
         added = run("chroot", str(folder), *command.split())
@@ -91,9 +92,8 @@ def test_it_serves_tcp_and_udp_as_its_user_and_answers_weir_health(root, tmp_pat
     # ENTRYPOINT and CMD, then HEALTHCHECK, without further arguments.
     with Process(tmp_path, *chrooted(root, "/usr/local/bin/weir", "run")) as weir:
         wait_until("it is ready", lambda: weir.check() or http(f"http://127.0.0.1:{exporter}/readyz")[0] == 200, 60)
-        status = (f"/proc/{weir.process.pid}/status")
-        with open(status) as file:
-            assert re.search(r"^Uid:\t10001\t10001\t10001\t10001$", file.read(), re.MULTILINE)
+        status = Path(f"/proc/{weir.process.pid}/status").read_text()
+        assert re.search(r"^Uid:\t10001\t10001\t10001\t10001$", status, re.MULTILINE)
         with socket.create_connection(("127.0.0.1", tcp_port), timeout=10) as client:
             client.sendall(b"through the image")
             client.shutdown(socket.SHUT_WR)
