@@ -106,26 +106,53 @@ def test_a_panel_keeps_the_rules_for_panels(uid, panel):
         assert bool(target.get("instant")) != bool(target.get("range"))
 
 
+def problems(expression: str) -> list[str]:
+    """What is wrong with the expression of a panel."""
+    found = []
+    names = metric_names(expression)
+    found += [f"{name} is no metric" for name in names if family(name) is None] or ([] if names else ["no metric"])
+    named = re.findall(r"\b(?:weir_\w+|process_\w+|scrape_\w+|up|ALERTS)\{", expression)
+    if len(named) < len(re.findall(r"\b(?:weir_\w+|process_\w+|scrape_\w+|up|ALERTS)\b(?!\s*[=!])", expression)):
+        found.append("a metric without a selector")
+    for selector in re.findall(r"\{([^{}]*)\}", expression):
+        # Whatever is shown is from the chosen jobs and instances.
+        if 'job=~"$job"' not in selector or 'instance=~"$instance"' not in selector:
+            found.append(f"{{{selector}}} leaves out job or instance")
+    found += [f"[{text}]" for text in re.findall(r"\[([^\]]*)\]", expression) if text != "$__rate_interval"]
+    for name in names:
+        if family(name) and family(name)[1] not in ("counter", "histogram"):
+            continue
+        for match in re.finditer(rf"(\w+)?\(?\s*\b{name}\{{", expression):
+            if match[1] not in ("rate", "increase", "irate"):
+                found.append(f"{name} without rate")
+    return found
+
+
+SELECTED = '{job=~"$job", instance=~"$instance"}'
+
+
+@pytest.mark.parametrize("expression", [
+    f"sum(weir_bytes_total{SELECTED})",
+    f"rate(sum(weir_bytes_total{SELECTED})[$__rate_interval])",
+    f"rate(weir_bytes_total{SELECTED}[5m])",
+    'rate(weir_bytes_total{job=~"$job"}[$__rate_interval])',
+    'rate(weir_bytes_total{job="weir", instance=~"$instance"}[$__rate_interval])',
+    "rate(weir_bytes_total[$__rate_interval])",
+    f"rate(weir_bites_total{SELECTED}[$__rate_interval])",
+    f"histogram_quantile(0.9, weir_dial_duration_seconds_bucket{SELECTED})",
+    "vector(1)",
+    f"weir_connections_active{SELECTED} / weir_connections_limit",
+])
+def test_the_rules_for_queries_find_what_breaks_them(expression):
+    assert problems(expression)
+
+
 @every_panel
 def test_the_queries_of_a_panel_keep_the_rules_for_queries(uid, panel):
     for target in panel["targets"]:
         expression = target["expr"]
-        names = metric_names(expression)
-        assert names, expression
-        assert not [name for name in names if family(name) is None], expression
-        # Whatever is selected is selected from the chosen jobs and instances, and routes where it has them.
-        for selector in re.findall(r"\{([^{}]*)\}", re.sub(r"\{\{.*?\}\}", "", expression)):
-            assert 'job=~"$job"' in selector and 'instance=~"$instance"' in selector, expression
-        named = re.findall(r"\b(?:weir_\w+|process_\w+|scrape_\w+|up|ALERTS)\{", expression)
-        assert expression.count("{") == len(named), "every metric has a selector"
+        assert problems(expression) == [], expression
         assert "route=~" not in expression or "route" in variables(committed()[uid])
-        for interval in re.findall(r"\[([^\]]*)\]", expression):
-            assert interval == "$__rate_interval", expression
-        for name in names:
-            kind = family(name)[1]
-            is_counter = kind == "counter" or (kind == "histogram")
-            for match in re.finditer(rf"(\w+)?\(?\s*\b{name}\{{", expression):
-                assert not is_counter or match[1] in ("rate", "increase", "irate"), f"{name} without rate: {expression}"
         if panel["type"] == "heatmap":
             assert target["format"] == "heatmap" and "by (le)" in expression and target["legendFormat"] == "{{le}}"
         for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
