@@ -130,6 +130,17 @@ def test_every_query_works_over_time_with_chosen_values(world, form):
     assert shown > 60
 
 
+def test_no_panel_shows_another_program(world):
+    ours = {f"127.0.0.1:{world.demo_exporter}", world.edge_instance}
+    assert len(query(world.shipped, 'process_open_fds{job="other"}')) == 1
+    for uid, panel, _ in PANELS:
+        for target in panel["targets"]:
+            for series in query(world.shipped, interpolate(target["expr"], all_values())):
+                assert series["metric"].get("instance") in ours | {None}, f"{uid} {panel['title']}"
+    up = next(table for _, _, table in PANELS if table.title == "Instances up")
+    assert total(world.shipped, [query.expression for query in up.queries], all_values()) == 2
+
+
 def raw(title: str) -> str:
     """The counter that a panel of Weir route shows the rate of."""
     found = [panel for uid, panel, _ in PANELS if uid == "weir-route" and panel["title"] == title]

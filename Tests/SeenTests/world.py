@@ -108,7 +108,11 @@ class World:
         shutil.copytree(PROMETHEUS, home)
         configuration = (home / "prometheus.yml").read_text()
         assert configuration.count("15s") == 2 and configuration.count("10s") == 1
-        (home / "prometheus.yml").write_text(configuration.replace("15s", "1s").replace("10s", "1s"))
+        url = self._url(free_port())
+        # Another program with `up` and process metrics of its own, as in any Prometheus: this one itself.
+        other = f"  - job_name: other\n    static_configs: [{{ targets: ['{url.removeprefix('http://')}'] }}]\n"
+        configuration = configuration.replace("15s", "1s").replace("10s", "1s") + other
+        (home / "prometheus.yml").write_text(configuration)
         for path in (home / "rules").glob("*.yml"):
             path.write_text(change(path.read_text()))
         targets = [f"127.0.0.1:{self.demo_exporter}", self.edge_instance]
@@ -117,13 +121,12 @@ class World:
         # The alerts of the shipped rules would mix with those of the hurried ones.
         listed = [manager] if name == "hasty" else []
         (home / "targets" / "alertmanager.yml").write_text(json.dumps([{"targets": listed}]))
-        url = self._url(free_port())
         self.processes.append(Process(
             self.folder, tool("prometheus"), f"--config.file={home / 'prometheus.yml'}",
             f"--storage.tsdb.path={home / 'data'}", f"--web.listen-address={url.removeprefix('http://')}",
             "--log.level=warn"))
         wait_until(f"{name} is ready", lambda: http(f"{url}/-/ready")[0] == 200, 60)
-        wait_until(f"{name} sees both targets", lambda: len(query(url, "up == 1")) == 2, 60)
+        wait_until(f"{name} sees its targets", lambda: len(query(url, "up == 1")) == 3, 60)
         return url
 
     def converse(self, size: int = 1000) -> bool:

@@ -138,8 +138,9 @@ def _stack(panel: Panel) -> timeseries.Panel:
 
 
 def _bars(panel: Panel) -> bargauge.Panel:
+    chosen = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "job", "instance"))
     link = dashboard.DashboardLink("Show the route").url(
-        "/d/weir-route?var-route=${__field.labels.route}&${__url_time_range}")
+        f"/d/weir-route?{chosen}&var-route=${{__field.labels.route}}&${{__url_time_range}}")
     return (
         bargauge.Panel()
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))

@@ -6,9 +6,10 @@ from .panel import (
 )
 
 ANSWERS = Row("", (
-    Panel("Instances up", "stat", "short", NONZERO, (q("sum(up{@})"),),
+    Panel("Instances up", "stat", "short", NONZERO, (q("sum(up{@} OURS)"),),
           "Instances that Prometheus can scrape.", 3, 4, ONE_IS_GOOD),
-    Panel("Instances down", "stat", "short", EVENT, (q("count(up{@} == 0) or vector(0)"),),
+    Panel("Instances down", "stat", "short", EVENT,
+          (q("count(up{@} == 0 and on (job, instance) last_over_time(weir_build_info{@}[1d])) or vector(0)"),),
           "Instances that Prometheus cannot scrape: see the alert WeirInstanceDown.", 3, 4, ONE_IS_BAD),
     Panel("Alerts firing", "stat", "short", EVENT,
           (q('count(ALERTS{@, alertname=~"Weir.+", alertstate="firing"}) or vector(0)'),),
@@ -90,7 +91,7 @@ LIMITS = Row("Processes and their limits", (
           "How late due timers ran. Late timers mean too little CPU, or a hook that blocks.", 12, 7,
           ((None, "green"), (0.1, "orange"), (1, "red"))),
     Panel("Descriptors in use", "lines", "percentunit", NONZERO,
-          (q("process_open_fds{@} / process_max_fds{@}", "{{instance}}"),),
+          (q("process_open_fds{@} / process_max_fds{@} OURS", "{{instance}}"),),
           "Open file descriptors against their limit.", 8, 7, SHARE_OF_LIMIT, 1),
     Panel("Connections in use", "lines", "percentunit", NONZERO,
           (q("weir_connections_active{@} / weir_connections_limit{@}", "{{instance}}"),),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 INSTANCE = 'job=~"$job", instance=~"$instance"'
 ROUTE = INSTANCE + ', route=~"$route"'
 RATE = "[$__rate_interval]"
+# Other programs have `up` and process metrics, too, and "All" does not leave out their jobs.
+OURS = f" and on (job, instance) weir_build_info{{{INSTANCE}}}"
 
 # How the test against a real Prometheus proves a panel, because members that are exported at 0 from the start would
 # make "it returns data" prove nothing.
@@ -73,8 +75,8 @@ class Dashboard:
 
 def q(expression: str, legend: str = "") -> Query:
     """A query. `@` stands for the chosen instances, `#` for the chosen routes, `~` behind a brace for the rate
-    interval."""
-    text = expression.replace("}~", "}" + RATE).replace("@", INSTANCE).replace("#", ROUTE)
+    interval, `OURS` leaves only instances of Weir."""
+    text = expression.replace(" OURS", OURS).replace("}~", "}" + RATE).replace("@", INSTANCE).replace("#", ROUTE)
     return Query(text, legend)
 
 
