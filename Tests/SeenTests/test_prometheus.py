@@ -26,7 +26,7 @@ TEST_FILES = sorted((PROMETHEUS / "tests").glob("*.yml"))
 @cache
 def alert_checks() -> list[dict]:
     tests = [test for path in TEST_FILES for test in yaml.safe_load(path.read_text())["tests"]]
-    return [check for test in tests for check in test["alert_rule_test"]]
+    return [check for test in tests for check in test.get("alert_rule_test", [])]
 
 
 def test_the_configuration_is_valid():
@@ -36,7 +36,7 @@ def test_the_configuration_is_valid():
 
 
 @pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.name)
-def test_alerts_fire_and_stay_silent_as_their_tests_say(path):
+def test_rules_record_and_alerts_fire_and_stay_silent_as_their_tests_say(path):
     tested = run(tool("promtool"), "test", "rules", str(path))
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
@@ -97,6 +97,11 @@ def test_a_rule_asks_for_metrics_that_exist(rule):
     assert not unknown
     recorded = set(re.findall(r"\b\w+:\w+:\w+\b", rule["expr"]))
     assert recorded <= {rule["record"] for rule in RECORDED}
+
+
+def test_every_recording_rule_has_a_test():
+    text = (PROMETHEUS / "tests" / "weir.recording.test.yml").read_text()
+    assert [rule["record"] for rule in RECORDED if f"expr: {rule['record']}\n" not in text] == []
 
 
 @pytest.mark.parametrize("rule", RECORDED, ids=lambda rule: rule["record"])
