@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import signal
 import time
 import urllib.parse
 
@@ -20,8 +19,6 @@ PANELS = [
     for uid, table_of_panels in ((table.uid, table) for table in generate.DASHBOARDS)
     for panel, table in zip(panels(committed()[uid]), table_of_panels.panels, strict=True)
 ]
-# Panels whose features the demo does not switch on: their metrics are not exported.
-SWITCHED_OFF = {"Hook before the dial, percentiles", "Throttling", "PROXY headers"}
 
 
 def marked(mark: str) -> list:
@@ -232,14 +229,9 @@ def event(title: str) -> list[str]:
 
 
 def test_every_event_is_injected_by_a_test_here():
-    assert {title for _, title, _ in marked(EVENT)} == SWITCHED_OFF | {
+    assert {title for _, title, _ in marked(EVENT)} == {
         "Instances down", "Alerts firing", "Configuration refused", "Reloads by result", "Refused requests",
-        "Bytes discarded"}
-
-
-def test_panels_of_features_that_are_off_show_nothing(world):
-    for title in SWITCHED_OFF:
-        assert total(world.shipped, event(title), all_values()) is None
+        "Bytes discarded", "Drops by reason", "PROXY headers"}
 
 
 def moves(world: World, title: str, inject, mend=None):
@@ -264,14 +256,26 @@ def test_bytes_that_could_no_longer_be_delivered_are_seen(world):
     moves(world, "Bytes discarded", world.leave_with_answers_unread)
 
 
-def test_a_configuration_that_is_refused_is_seen(world):
-    def reload(extra: str):
-        world.configure(extra)
-        world.edge.signal(signal.SIGHUP)
+def test_datagrams_that_are_dropped_are_seen(world):
+    moves(world, "Drops by reason", world.crowd_the_session_table)
 
-    assert not total(world.hasty, event("Reloads by result"), all_values(world.edge_instance))
-    moves(world, "Configuration refused", lambda: reload("nonsense: true\n"), lambda: reload(""))
-    assert total(world.hasty, event("Reloads by result"), all_values(world.edge_instance, rate="60s")) > 0
+
+def test_proxy_headers_are_seen(world, announced):
+    # A route that reads none does not export their metrics.
+    assert total(world.hasty, event("PROXY headers"), all_values()) is None
+    if "weir_proxy_protocol_headers_total" in announced:
+        return
+    world.reload("entrypoint: { proxy_protocol: { mode: mixed, trusted_proxies: [127.0.0.1] } }\n")
+    values = all_values(world.edge_instance)
+    wait_until("the metrics are there", lambda: total(world.hasty, event("PROXY headers"), values) == 0)
+    moves(world, "PROXY headers", world.send_proxy_header)
+    world.reload()
+
+
+def test_a_configuration_that_is_refused_is_seen(world):
+    before = total(world.hasty, event("Reloads by result"), all_values(world.edge_instance, rate="10m")) or 0
+    moves(world, "Configuration refused", lambda: world.reload("nonsense: true\n"), world.reload)
+    assert total(world.hasty, event("Reloads by result"), all_values(world.edge_instance, rate="10m")) > before
 
 
 def test_the_alert_of_failing_dials_comes_reaches_alertmanager_and_goes(world):

@@ -6,13 +6,12 @@ import os
 import re
 import shutil
 import socket
-import threading
 from pathlib import Path
 
 import pytest
 
 from support import REPOSITORY, Process, free_port, http, run, tool, wait_until
-from world import EchoServer
+from world import EchoServer, echo_datagrams
 
 RUNTIME = (REPOSITORY / "Dockerfile").read_text().split("\nFROM debian:bookworm-slim\n")[1]
 PACKAGES = re.search(r"--no-install-recommends (.+?) \\", RUNTIME)[1].split()
@@ -54,18 +53,6 @@ def root(tmp_path_factory):
 
 def chrooted(root, *command: str) -> list[str]:
     return ["chroot", f"--userspec={USER}", str(root), *command]
-
-
-def echo_datagrams(port: int):
-    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind(("127.0.0.1", port))
-
-    def answer():
-        while True:
-            data, client = server.recvfrom(65_536)
-            server.sendto(data, client)
-
-    threading.Thread(target=answer, daemon=True).start()
 
 
 def test_every_library_is_there_and_every_named_package_is_needed(root):

@@ -7,6 +7,7 @@ times are thirty times shorter, so that an alert can come and go while a test wa
 import json
 import re
 import shutil
+import signal
 import socket
 import struct
 import threading
@@ -63,13 +64,28 @@ class EchoServer:
                 return
 
 
+def echo_datagrams(port: int):
+    """The same for datagrams; it stays."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", port))
+
+    def answer():
+        while True:
+            data, client = server.recvfrom(65_536)
+            server.sendto(data, client)
+
+    threading.Thread(target=answer, daemon=True).start()
+
+
 class World:
     """Everything that runs."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.demo_exporter, self.edge_exporter, self.edge_port = free_port(), free_port(), free_port()
+        self.edge_datagrams, self.datagram_upstream = free_port(), free_port()
         self.upstream = EchoServer()
+        echo_datagrams(self.datagram_upstream)
         self.alertmanager = self._url(free_port())
         self.configuration = folder / "weir.yml"
         self.configure()
@@ -101,7 +117,13 @@ class World:
             f"exporter: {{ listen: '127.0.0.1:{self.edge_exporter}' }}\n"
             "log: { level: error }\n"
             f"routes:\n  edge: {{ scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, "
-            f"port: '{self.edge_port}:{self.upstream.port}' }}\n" + extra)
+            f"port: '{self.edge_port}:{self.upstream.port}' }}\n"
+            f"  datagrams: {{ scheme: udp4, bind: 127.0.0.1, host: 127.0.0.1, max_sessions: 1, idle_timeout: 2s, "
+            f"port: '{self.edge_datagrams}:{self.datagram_upstream}' }}\n" + extra)
+
+    def reload(self, extra: str = ""):
+        self.configure(extra)
+        self.edge.signal(signal.SIGHUP)
 
     def _prometheus(self, name: str, change) -> str:
         home = self.folder / name
@@ -152,6 +174,24 @@ class World:
             except TimeoutError:
                 pass
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def crowd_the_session_table(self):
+        """One client whose session is assured, and others for whom there is no room."""
+        address = ("127.0.0.1", self.edge_datagrams)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
+            first.settimeout(10)
+            for _ in range(2):
+                first.sendto(b"mine", address)
+                assert first.recv(100) == b"mine"
+            for _ in range(20):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                    other.sendto(b"no room", address)
+
+    def send_proxy_header(self):
+        """What a trusted proxy sends in front of its client's bytes."""
+        with socket.create_connection(("127.0.0.1", self.edge_port), timeout=10) as proxy:
+            proxy.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 443\r\nhello")
+            assert proxy.recv(100) == b"hello"
 
     def keep_conversing(self):
         """Clients that come again and again until `stop_clients`."""

@@ -76,9 +76,11 @@ TOP = Row("Top routes", (
           (q("topk(10, (sum by (route) (rate(weir_tcp_connections_rejected_total{#}~))"
              " or sum by (route) (rate(weir_udp_sessions_rejected_total{#}~))) > 0)", "{{route}}"),),
           "The ten routes that reject most clients.", 6, 8, NONE_IS_GOOD),
-    Panel("By dropped datagrams", "bars", "pps", ZERO,
-          (q("topk(10, sum by (route) (rate(weir_udp_drops_total{#}~)))", "{{route}}"),),
-          "The ten UDP routes that drop most datagrams.", 6, 8, NONE_IS_GOOD),
+    Panel("By lost datagrams", "bars", "pps", ZERO,
+          (q('topk(10, sum by (route) (rate(weir_udp_drops_total{#, reason!~"acl|.+_limit|draining"}~)))',
+             "{{route}}"),),
+          "The ten UDP routes that lose most datagrams. Those that rules and limits refuse do not count.", 6, 8,
+          NONE_IS_GOOD),
 ))
 
 LIMITS = Row("Processes and their limits", (

@@ -81,7 +81,7 @@ DIALS = Row("Dials", (
           (q("time() - (weir_upstream_last_resolve_success_timestamp_seconds{#} > 0)", "{{route}} → {{upstream}}"),),
           "Since the upstream's name last resolved; missing while it never has.", 12, 7,
           ((None, "green"), (120, "orange"), (300, "red"))),
-    Panel("Hook before the dial, percentiles", "lines", "s", EVENT, quantiles("weir_pre_dial_duration_seconds", "#"),
+    Panel("Hook before the dial, percentiles", "lines", "s", NONZERO, quantiles("weir_pre_dial_duration_seconds", "#"),
           "How long the pre-dial hook took. Nothing where no hook is set.", 12),
 ))
 
@@ -108,17 +108,17 @@ SESSIONS = Row("UDP sessions", (
           (q("sum by (route, upstream, reason) (rate(weir_udp_upstream_errors_total{#}~)) > 0",
              "{{route}} → {{upstream}} {{reason}}"),),
           "Errors that the network reported: how a dead UDP upstream shows. Empty is good."),
-    Panel("Drops by reason", "stack", "pps", ZERO,
+    Panel("Drops by reason", "stack", "pps", EVENT,
           (q("sum by (route, direction, reason) (rate(weir_udp_drops_total{#}~))",
              "{{route}} {{direction}} {{reason}}"),),
-          "Datagrams not forwarded.", thresholds=NONE_IS_GOOD),
+          "Datagrams not forwarded: lost, or refused by rules and limits.", thresholds=NONE_IS_GOOD),
 ))
 
 FLOW = Row("Flow", (
     Panel("Back-pressure", "lines", "cps", NONZERO,
           (q("sum by (route, direction) (rate(weir_tcp_backpressure_pauses_total{#}~))", "{{route}} {{direction}}"),),
           "Times that reading paused because the other side took no more: a slow peer."),
-    Panel("Throttling", "lines", "cps", EVENT,
+    Panel("Throttling", "lines", "cps", NONZERO,
           (q("sum by (route, direction) (rate(weir_throttle_pauses_total{#}~))", "{{route}} {{direction}}"),),
           "Times that a bandwidth limit or a hook paused reading. Nothing where none is set."),
     Panel("Bytes discarded", "lines", "Bps", EVENT,
