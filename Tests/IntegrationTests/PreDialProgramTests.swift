@@ -49,7 +49,7 @@ extension Integration {
                 tr '\\0' '\\n' < /proc/$$/environ > "$1/environment"
                 ls /proc/$$/fd > "$1/descriptors"
                 readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2 > "$1/streams"
-                grep -E 'Sig(Blk|Ign)' /proc/$$/status > "$1/signals"
+                grep -E 'Sig(Blk|Ign)' /proc/self/status > "$1/signals"
                 [ "$WEIR_CLIENT_IP" = 127.0.0.1 ]
                 """
             let weir = try WeirProcess(routes: .route("asked", port, to: server.port, try hook(script)))

@@ -68,7 +68,8 @@ import WeirAccess
         let end = now + 60 * second
         while true {
             // A timer is never early, and up to a tick late.
-            now += bucket.wait(state, at: now) + UInt64.random(in: 0...1_000_000, using: &generator)
+            let wait = bucket.wait(state, at: now)
+            now += wait == 0 ? 1_000 : wait + UInt64.random(in: 0...1_000_000, using: &generator)
             if now >= end { break }
             let piece = Int.random(in: 1...bucket.largestPiece, using: &generator)
             state = bucket.charging(piece, to: state, at: now)
