@@ -1,9 +1,10 @@
-// libFuzzer target: PROXY headers of version 1. It is compiled in one module with
-//   Sources/WeirStream/ProxyProtocol/*.swift Sources/WeirStream/Interface/Network.swift
-// against a module LinuxIO made of
-//   Sources/LinuxIO/IPAddress.swift Sources/LinuxIO/IPAddress+Parsing.swift Sources/LinuxIO/SocketAddress.swift
+// Modules: LinuxIO WeirStream
 
-/// The input as it is, and behind the word that every line begins with.
+import LinuxIO
+import WeirStream
+
+/// PROXY headers of version 1: the input as it is, and behind the word that every line begins with. Nothing may trap, and
+/// what is read must be the same with payload behind it, and when it is written and read again.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: data, count: count))
@@ -29,8 +30,9 @@ private func check(_ bytes: [UInt8]) {
         guard let addresses = header.addresses else { return }
         for version in ProxyHeader.Version.allCases {
             let written = ProxyHeaderWriter.bytes(version, for: addresses)
-            let again = ProxyHeader(version: version, length: written.count, addresses: addresses)
-            precondition(scan(written) == .complete(again), "written and read differ")
+            guard case .complete(let again) = scan(written), again.version == version, again.length == written.count,
+                again.addresses == addresses
+            else { preconditionFailure("written and read differ") }
         }
     }
 }

@@ -1,20 +1,23 @@
-// libFuzzer target: PROXY headers of version 2. It is compiled in one module with
-//   Sources/WeirStream/ProxyProtocol/*.swift Sources/WeirStream/Interface/Network.swift
-// against a module LinuxIO made of
-//   Sources/LinuxIO/IPAddress.swift Sources/LinuxIO/IPAddress+Parsing.swift Sources/LinuxIO/SocketAddress.swift
+// Modules: LinuxIO WeirStream
 
-/// The input as it is, and behind the signature, from a stream and as a datagram.
+import LinuxIO
+import WeirStream
+
+private let signature: [UInt8] = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]
+
+/// PROXY headers of version 2: the input as it is, and behind the signature, from a stream and as a datagram. Nothing may
+/// trap, and what is read must be the same with payload behind it, and when it is written and read again.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: data, count: count))
-    for bytes in [input, ProxyHeaderParser.signatureOfV2 + input] {
+    for bytes in [input, signature + input] {
         check(bytes) {
             ProxyHeaderParser.parse(stream: $0.span)
         } write: {
             ProxyHeaderWriter.bytes(.v2, for: $0)
         }
-        let isWhole = ProxyHeaderParser.parse(datagram: bytes.span) != .incomplete
-        precondition(isWhole, "nothing follows a datagram")
+        let isDecided = ProxyHeaderParser.parse(datagram: bytes.span) != .incomplete
+        precondition(isDecided, "nothing follows a datagram")
         check(bytes) { bytes in
             let scan = ProxyHeaderParser.parse(datagram: bytes.span)
             // A datagram that is cut off is what a stream still waits for.
@@ -39,7 +42,8 @@ private func check(
         precondition(scan(Array(bytes[..<(header.length - 1)])) == .incomplete, "complete too early")
         guard let addresses = header.addresses else { return }
         let written = write(addresses)
-        let again = ProxyHeader(version: .v2, length: written.count, addresses: addresses)
-        precondition(scan(written) == .complete(again), "written and read differ")
+        guard case .complete(let again) = scan(written), again.version == .v2, again.length == written.count,
+            again.addresses == addresses
+        else { preconditionFailure("written and read differ") }
     }
 }
