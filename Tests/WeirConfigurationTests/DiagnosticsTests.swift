@@ -222,11 +222,6 @@ import Testing
                 "weir.yml:5:19: error: `dial_timeout`: expected a duration of at most 365 days (8760h), found `9000h`"
             ),
             (
-                "bandwidth: 1",
-                "weir.yml:5:5: error: route `a`: this version of Weir does not support `bandwidth` yet, and "
-                    + "ignoring it could let in whom it keeps out: remove it"
-            ),
-            (
                 "max_sessions: 1",
                 "weir.yml:5:5: error: route `a`: `max_sessions` is for UDP routes, and the scheme is `tcp`"
             ),
