@@ -112,9 +112,9 @@ import WeirStream
             for expected in [[1], [1, 1, 1, 1], []] as [[UInt8]] { #expect(try client.receive().bytes == expected) }
             try waitUntil("all are in the books") {
                 rig.recorder.dropped(.ingress, .bandwidth) == 2 && rig.recorder.dropped(.egress, .bandwidth) == 3
+                    && rig.recorder.forwarded(.ingress) == 3 && rig.recorder.forwarded(.egress) == 3
             }
             #expect(server.received == 3)
-            #expect(rig.recorder.forwarded(.ingress) == 3 && rig.recorder.forwarded(.egress) == 3)
             #expect(read.value == 6)
             #expect(rig.recorder.count(.opened) == 1)
         }
