@@ -91,8 +91,9 @@ public struct StreamHooks: Sendable {
 
     /// No hooks, or these.
     public init(
-        admit: Admit? = nil, review: Review? = nil, preDial: PreDial? = nil, onRead: OnRead? = nil, police: Police? = nil,
-        largestRead: Int? = nil, isTrustedProxy: IsTrustedProxy? = nil, observer: (any StreamObserver)? = nil
+        admit: Admit? = nil, review: Review? = nil, preDial: PreDial? = nil, onRead: OnRead? = nil,
+        police: Police? = nil, largestRead: Int? = nil, isTrustedProxy: IsTrustedProxy? = nil,
+        observer: (any StreamObserver)? = nil
     ) {
         self.admit = admit
         self.review = review
