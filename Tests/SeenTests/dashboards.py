@@ -67,14 +67,6 @@ def catalogue() -> dict[str, str]:
     return dict(rows)
 
 
-# Metrics whose features come later than this table; a name leaves the list when it stands in the README.
-ANNOUNCED = {
-    "weir_acl_decisions_total": "counter",
-    "weir_throttle_pauses_total": "counter",
-    "weir_pre_dial_duration_seconds": "histogram",
-    "weir_proxy_protocol_headers_total": "counter",
-    "weir_proxy_protocol_errors_total": "counter",
-}
 # What Prometheus itself adds.
 OWN = {"up": "gauge", "scrape_duration_seconds": "gauge", "ALERTS": "gauge"}
 
@@ -90,7 +82,7 @@ def metric_names(expression: str) -> set[str]:
 
 def family(name: str) -> tuple[str, str] | None:
     """Name and type of the family that a series belongs to."""
-    known = catalogue() | ANNOUNCED | OWN
+    known = catalogue() | OWN
     if name in known:
         return name, known[name]
     base = re.sub(r"_(bucket|sum|count)$", "", name)
