@@ -13,9 +13,8 @@ from tools import Failure
 DENY_TITLE = "connections: accepted and denied, beside accepted and relayed"
 FLOOD_TITLE = "an allowed UDP flow beside a denied flood"
 
-# How the routes of these rows deny. Each denied source may have one connection or session, which it gets before anything
-# is measured; an `acl` that denies 127.66.0.0/16 can stand here instead, and then it gets none.
-DENIAL = "rate_limit: { rate: 1/h, burst: 1 }"
+# How the routes of these rows deny.
+DENIAL = 'acl: { deny: ["cidr:127.66.0.0/16"] }'
 DENIED_SOURCES = [f"127.66.0.{number}" for number in range(1, 17)]
 ALLOWED_SOURCE = "127.0.0.1"
 
