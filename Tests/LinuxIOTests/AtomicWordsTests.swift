@@ -25,6 +25,7 @@ import Testing
         // 512 MiB.
         let words = AtomicWords(count: 64 << 20)
         #expect(words.load(words.count - 1) == 0)
-        #expect(try residentPages() - before < 16_384)
+        let touched = try residentPages() - before
+        #expect(touched < 16_384 || Sanitizer.isPresent)
     }
 }
