@@ -29,6 +29,9 @@ let package = Package(
         .library(name: "WeirStream", targets: ["WeirStream"]),
         .executable(name: "weir", targets: ["weir"]),
     ],
+    traits: [
+        .trait(name: "GeoIP", description: "Access rules by country and time zone, through libmaxminddb.")
+    ],
     dependencies: [
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
@@ -39,10 +42,14 @@ let package = Package(
             name: "CLinux",
             cSettings: [.define("_GNU_SOURCE"), .define("WEIR_REVISION", to: "\"\(revision)\"")]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
         .target(name: "LinuxIO", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "WeirMetrics", swiftSettings: strict),
         .target(name: "WeirStream", dependencies: ["LinuxIO"], swiftSettings: strict),
-        .target(name: "WeirAccess", dependencies: ["LinuxIO"], swiftSettings: strict),
+        .target(
+            name: "WeirAccess",
+            dependencies: ["LinuxIO", .target(name: "CMaxMindDB", condition: .when(traits: ["GeoIP"]))],
+            swiftSettings: strict),
         .target(name: "WeirExporter", dependencies: ["LinuxIO", "WeirMetrics", "CZlib"], swiftSettings: strict),
         .target(name: "WeirConfiguration", dependencies: ["Yams"], swiftSettings: strict),
         .target(
@@ -68,7 +75,8 @@ let package = Package(
         .testTarget(name: "WeirMetricsTests", dependencies: ["WeirMetrics", "TestSupport"], swiftSettings: testing),
         .testTarget(
             name: "WeirStreamTests", dependencies: ["WeirStream", "LinuxIO", "TestSupport"], swiftSettings: testing),
-        .testTarget(name: "WeirAccessTests", dependencies: ["WeirAccess", "LinuxIO"], swiftSettings: testing),
+        .testTarget(
+            name: "WeirAccessTests", dependencies: ["WeirAccess", "LinuxIO", "TestSupport"], swiftSettings: testing),
         .testTarget(
             name: "WeirExporterTests",
             dependencies: ["WeirExporter", "WeirMetrics", "LinuxIO", "CZlib", "TestSupport"],
@@ -78,7 +86,8 @@ let package = Package(
         .testTarget(
             name: "WeirProxyTests",
             dependencies: [
-                "WeirProxy", "WeirConfiguration", "WeirStream", "WeirExporter", "WeirMetrics", "LinuxIO", "TestSupport",
+                "WeirProxy", "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),

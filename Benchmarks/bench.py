@@ -11,6 +11,7 @@ import time
 
 import capacity
 import counting
+import denials
 import greedy
 import idle_memory
 import proxies
@@ -23,6 +24,8 @@ from report import Report
 
 OTHER_ROWS = {
     "greedy": "latency of small echoes beside one iperf3 stream",
+    "deny": "connections that are denied beside ones that are relayed (Weir alone)",
+    "flood": "a UDP flow beside a flood that is denied (Weir alone)",
     "metrics": "throughput with counting beside the same engine without hooks",
     "full": "scrapes while 9,500 connections carry data (needs 20,000 descriptors)",
     "idle": "memory per idle connection",
@@ -102,6 +105,16 @@ def measure_all(arguments, directory, report):
                 lambda: greedy.measure(
                     running, backends, arguments.rounds, arguments.seconds, report, is_over
                 ),
+            ),
+            "deny": (
+                denials.DENY_TITLE,
+                lambda: denials.connections(
+                    directory, backends, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
+            "flood": (
+                denials.FLOOD_TITLE,
+                lambda: denials.flood(directory, backends, arguments.rounds, arguments.seconds, report, is_over),
             ),
             "calls": (tracing.CALLS_TITLE, lambda: tracing.system_calls(running, backends, report)),
             "idle": (idle_memory.TITLE, lambda: idle_memory.measure(kinds, directory, backends, report)),

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "retry.h"
@@ -56,6 +58,35 @@ int64_t weir_splice(int from, int to, size_t length) {
     int64_t n;
     RETRY(n, splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
     return n;
+}
+
+int weir_open_append(const char *path) {
+    int fd;
+    RETRY(fd, open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640));
+    return fd;
+}
+
+int weir_copy_to_memory(const char *path, int64_t limit) {
+    int from, to;
+    RETRY(from, open(path, O_RDONLY | O_CLOEXEC));
+    if (from < 0) return from;
+    RETRY(to, memfd_create("weir", MFD_CLOEXEC));
+    int64_t total = 0, count = to < 0 ? to : 1;
+    while (count > 0 && total <= limit) {
+        // sendfile(2) moves pages within the kernel; both positions go forward.
+        RETRY(count, sendfile(to, from, NULL, 16 << 20));
+        if (count > 0) total += count;
+    }
+    close(from);
+    if (count >= 0 && total <= limit) return to;
+    if (to >= 0) close(to);
+    return count < 0 ? (int)count : -EFBIG;
+}
+
+int weir_replace_descriptor(int from, int to) {
+    int fd;
+    RETRY(fd, dup3(from, to, O_CLOEXEC));
+    return fd;
 }
 
 int weir_open_read(const char *path) {

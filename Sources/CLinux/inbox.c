@@ -8,6 +8,9 @@
 // Room for one packet-info and one overflow counter.
 enum { CONTROL_BYTES = 128 };
 
+// Room in front of each datagram, and a page that keeps the next one's pages its own.
+enum { HEADROOM = WEIR_INBOX_HEADROOM, GAP = 4096 };
+
 // Headers stay filled in between receives: only what the kernel wrote to is put back.
 struct weir_inbox {
     uint32_t capacity;
@@ -42,14 +45,15 @@ weir_inbox *weir_inbox_create(uint32_t capacity, uint32_t buffer_size) {
     inbox->datagrams = calloc(capacity, sizeof *inbox->datagrams);
     inbox->controls = calloc(capacity, sizeof *inbox->controls);
     // Pages are taken by the kernel only where a datagram was written: small datagrams cost one page each.
-    inbox->buffers = malloc((size_t)capacity * buffer_size);
+    size_t stride = (size_t)buffer_size + GAP;
+    inbox->buffers = malloc(capacity * stride);
     if (!inbox->addressed || !inbox->connected || !inbox->vectors || !inbox->peers || !inbox->datagrams ||
         !inbox->controls || !inbox->buffers) {
         weir_inbox_destroy(inbox);
         return NULL;
     }
     for (uint32_t i = 0; i < capacity; i++) {
-        inbox->vectors[i].iov_base = inbox->buffers + (size_t)i * buffer_size;
+        inbox->vectors[i].iov_base = inbox->buffers + i * stride + HEADROOM;
         inbox->vectors[i].iov_len = buffer_size;
         inbox->connected[i].msg_hdr.msg_iov = &inbox->vectors[i];
         inbox->connected[i].msg_hdr.msg_iovlen = 1;
@@ -112,3 +116,8 @@ int weir_inbox_receive(weir_inbox *inbox, int fd, int with_addresses) {
 }
 
 const weir_datagram *weir_inbox_datagram(const weir_inbox *inbox, uint32_t index) { return &inbox->datagrams[index]; }
+
+void weir_inbox_drop_first(weir_inbox *inbox, uint32_t index, uint32_t count) {
+    inbox->datagrams[index].bytes += count;
+    inbox->datagrams[index].length -= count;
+}

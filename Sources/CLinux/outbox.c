@@ -118,6 +118,13 @@ int weir_outbox_add(weir_outbox *outbox, const void *bytes, uint32_t length) {
     return 0;
 }
 
+void weir_outbox_prepend(weir_outbox *outbox, uint32_t index, const void *bytes, uint32_t length) {
+    struct iovec *vector = &outbox->vectors[index];
+    vector->iov_base = (uint8_t *)vector->iov_base - length;
+    vector->iov_len += length;
+    memcpy(vector->iov_base, bytes, length);
+}
+
 // How many datagrams from `first` on may leave as segments of one send: all as long as the first one but the last,
 // which may be shorter, and none of them empty.
 static uint32_t run_length(const weir_outbox *outbox, uint32_t first) {

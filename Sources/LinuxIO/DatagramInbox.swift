@@ -32,6 +32,9 @@ import Glibc
     /// The longest payload that UDP can carry over IPv6 without jumbograms, and more than IPv4's 65,507.
     public static let bufferSize = 65_536
 
+    /// Bytes in front of every datagram that ``DatagramOutbox/prepend(_:at:)`` may write to.
+    public static let headroom = Int(WEIR_INBOX_HEADROOM)
+
     private let inbox: OpaquePointer
     /// How many datagrams one receive can bring.
     public let capacity: Int
@@ -68,5 +71,11 @@ import Glibc
             localScope: raw.local.scope,
             isTruncated: raw.truncated != 0,
             droppedByKernel: raw.has_overflow == 0 ? nil : raw.overflow)
+    }
+
+    /// Takes `count` bytes off the front of a datagram of the last receive; what is left is the datagram from now on.
+    public borrowing func dropFirst(_ count: Int, at index: Int) {
+        precondition(unsafe index < capacity && count <= Int(weir_inbox_datagram(inbox, UInt32(index)).pointee.length))
+        unsafe weir_inbox_drop_first(inbox, UInt32(index), UInt32(count))
     }
 }

@@ -62,6 +62,15 @@ import Glibc
         precondition(result == 0, "the outbox is full")
     }
 
+    /// Puts bytes in front of a datagram that waits. They are written to where its own bytes are, right before them: there
+    /// must be ``DatagramInbox/headroom`` that nobody else uses, and none of it used yet.
+    public borrowing func prepend(_ bytes: [UInt8], at index: Int) {
+        precondition(index < count && bytes.count <= DatagramInbox.headroom)
+        unsafe bytes.withUnsafeBytes {
+            unsafe weir_outbox_prepend(outbox, UInt32(index), $0.baseAddress, UInt32($0.count))
+        }
+    }
+
     /// Sends from `first` on, in order. With `coalescing`, runs of equal length leave as one send each, which the kernel
     /// or the card takes apart (`UDP_SEGMENT`, udp(7)). Where it cannot, that fails with EINVAL or EMSGSIZE (longer than
     /// the path takes in one piece) or EIO, and nothing of the run was sent. A kernel without it (before 4.18) is asked once.

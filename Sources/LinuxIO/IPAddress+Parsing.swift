@@ -2,12 +2,16 @@ extension IPAddress {
     /// Reads an address literal: a dotted quad without leading zeros, or IPv6 text (RFC 4291 section 2.2). No scope,
     /// no brackets, no name.
     public init?(_ text: some StringProtocol) {
-        let bytes = Array(text.utf8)
+        self.init(parsing: Array(text.utf8)[...])
+    }
+
+    /// Reads an address literal from its bytes, as ``init(_:)`` does.
+    public init?(parsing bytes: ArraySlice<UInt8>) {
         if bytes.contains(UInt8(ascii: ":")) {
             guard let address = Self.parseIPv6(bytes) else { return nil }
             self = address
         } else {
-            guard let bits = Self.parseIPv4(bytes[...]) else { return nil }
+            guard let bits = Self.parseIPv4(bytes) else { return nil }
             self.init(v4: bits)
         }
     }
@@ -34,7 +38,7 @@ extension IPAddress {
         return value <= 255 ? value : nil
     }
 
-    private static func parseIPv6(_ bytes: [UInt8]) -> IPAddress? {
+    private static func parseIPv6(_ bytes: ArraySlice<UInt8>) -> IPAddress? {
         guard bytes.count <= 45 else { return nil }
         // At most one "::"; what stands before and behind it are plain groups.
         var gap: Int?
@@ -43,7 +47,7 @@ extension IPAddress {
             gap = index
         }
         guard let gap else {
-            guard let groups = groups(bytes[...]), groups.count == 8 else { return nil }
+            guard let groups = groups(bytes), groups.count == 8 else { return nil }
             return IPAddress(groups: groups)
         }
         guard let head = groups(bytes[..<gap], canHoldIPv4: false), let tail = groups(bytes[(gap + 2)...]),

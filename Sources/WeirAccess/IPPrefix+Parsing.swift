@@ -22,16 +22,23 @@ extension IPPrefix {
 
     /// Reads `10.0.0.0/8`, `2001:db8::/32`, or a single address as the block that holds only it.
     public init(parsing text: some StringProtocol) throws(ParseError) {
-        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let address = IPAddress(parts[0]) else { throw .malformedAddress(String(parts[0])) }
-        let isMappedText = address.isIPv4 && parts[0].contains(":")
+        try self.init(parsing: Array(text.utf8)[...])
+    }
+
+    /// Reads a block from its bytes, as ``init(parsing:)-(StringProtocol)`` does.
+    public init(parsing bytes: ArraySlice<UInt8>) throws(ParseError) {
+        let slash = bytes.firstIndex(of: UInt8(ascii: "/"))
+        let written = bytes[..<(slash ?? bytes.endIndex)]
+        guard let address = IPAddress(parsing: written) else { throw .malformedAddress(Self.text(written)) }
+        let isMappedText = address.isIPv4 && written.contains(UInt8(ascii: ":"))
         let most = address.isIPv4 && !isMappedText ? 32 : 128
         var length = most
-        if parts.count == 2 {
-            guard let written = Self.length(parts[1]), written <= most else {
-                throw .malformedLength(String(parts[1]), most: most)
+        if let slash {
+            let digits = bytes[(slash + 1)...]
+            guard let number = Self.length(digits), number <= most else {
+                throw .malformedLength(Self.text(digits), most: most)
             }
-            length = written
+            length = number
         }
         if isMappedText {
             // Shorter than the mapped prefix itself it would be half IPv4 and half IPv6: nobody means that.
@@ -45,15 +52,16 @@ extension IPPrefix {
         self = prefix
     }
 
+    private static func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
+
     /// One to three decimal digits without a leading zero.
-    private static func length(_ digits: some StringProtocol) -> Int? {
-        let bytes = Array(digits.utf8)
-        guard let first = bytes.first, bytes.count <= 3 else { return nil }
-        if first == UInt8(ascii: "0"), bytes.count > 1 { return nil }
+    private static func length(_ digits: ArraySlice<UInt8>) -> Int? {
+        guard let first = digits.first, digits.count <= 3 else { return nil }
+        if first == UInt8(ascii: "0"), digits.count > 1 { return nil }
         var value = 0
-        for byte in bytes {
-            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
-            value = value * 10 + Int(byte - UInt8(ascii: "0"))
+        for digit in digits {
+            guard digit >= UInt8(ascii: "0"), digit <= UInt8(ascii: "9") else { return nil }
+            value = value * 10 + Int(digit - UInt8(ascii: "0"))
         }
         return value
     }

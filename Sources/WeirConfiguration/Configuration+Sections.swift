@@ -71,10 +71,19 @@ extension Configuration {
     public struct Limits: Sendable, Equatable {
         /// The most TCP connections at once; `auto` comes from the descriptor limit.
         public var maxConnections: AutomaticCount
+        /// The most UDP sessions at once; nil is no limit beside those of the routes.
+        public var maxSessions: Int?
+        /// What clients may take on all routes together.
+        public var traffic: TrafficLimits
 
         /// Makes the section; defaults as documented.
-        public init(maxConnections: AutomaticCount = .automatic) {
+        public init(
+            maxConnections: AutomaticCount = .automatic, maxSessions: Int? = nil,
+            traffic: TrafficLimits = TrafficLimits()
+        ) {
             self.maxConnections = maxConnections
+            self.maxSessions = maxSessions
+            self.traffic = traffic
         }
     }
 }

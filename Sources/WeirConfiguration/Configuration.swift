@@ -13,19 +13,26 @@ public struct Configuration: Sendable, Equatable {
     public var shutdown: Shutdown
     /// Limits of the whole process.
     public var limits: Limits
+    /// Who may use the routes.
+    public var access: AccessConfiguration
+    /// The database for rules about countries and time zones; nil where there is none.
+    public var geoip: GeoIP?
     /// The routes, in the order of the file. Names and listeners are distinct.
     public var routes: [RouteConfiguration]
 
     /// Makes a configuration; what is left out has its documented default.
     public init(
         exporter: Exporter = Exporter(), log: Log = Log(), workers: AutomaticCount = .automatic,
-        shutdown: Shutdown = Shutdown(), limits: Limits = Limits(), routes: [RouteConfiguration] = []
+        shutdown: Shutdown = Shutdown(), limits: Limits = Limits(), access: AccessConfiguration = AccessConfiguration(),
+        geoip: GeoIP? = nil, routes: [RouteConfiguration] = []
     ) {
         self.exporter = exporter
         self.log = log
         self.workers = workers
         self.shutdown = shutdown
         self.limits = limits
+        self.access = access
+        self.geoip = geoip
         self.routes = routes
     }
 

@@ -4,9 +4,19 @@ struct ConfigurationField {
     /// The mapping in which the key stands.
     enum Section: String {
         case top = ""
-        case exporter, log, shutdown, limits
+        case exporter, log, shutdown, limits, acl
+        case aclLog = "acl.log"
+        case geoip
         case route
         case keepalive
+        case routeACL
+        case rateLimit = "rate_limit"
+        case bandwidth
+        case perConnection = "per_connection"
+        case preDial = "pre_dial"
+        case entrypoint
+        /// Wherever it stands: its keys are the same.
+        case proxyProtocol = "entrypoint.proxy_protocol"
     }
 
     /// Why a key that the design names is still refused.
@@ -54,9 +64,9 @@ struct ConfigurationField {
         ConfigurationField(
             .top, "defaults", default: "", "Any route field; each route takes what it does not set itself."),
         ConfigurationField(.top, "routes", default: "", "The routes by name, at least one."),
-        ConfigurationField(.top, "entrypoint", support: .laterAndProtects),
-        ConfigurationField(.top, "acl", support: .laterAndProtects),
-        ConfigurationField(.top, "geoip", support: .laterAndProtects),
+        ConfigurationField(.top, "entrypoint", default: "", "What holds for every route's clients."),
+        ConfigurationField(.top, "acl", default: "", "Who may use the routes."),
+        ConfigurationField(.top, "geoip", default: "", "Where addresses are."),
         ConfigurationField(.top, "docker", support: .later),
 
         ConfigurationField(
@@ -77,10 +87,32 @@ struct ConfigurationField {
         ConfigurationField(
             .limits, "max_connections", default: "`auto`",
             "TCP connections at once in the whole process; `auto` comes from the descriptor limit."),
-        ConfigurationField(.limits, "max_sessions", support: .laterAndProtects),
-        ConfigurationField(.limits, "max_connections_per_ip", support: .laterAndProtects),
-        ConfigurationField(.limits, "rate_limit", support: .laterAndProtects),
-        ConfigurationField(.limits, "bandwidth", support: .laterAndProtects),
+        ConfigurationField(
+            .limits, "max_sessions", default: "none",
+            "UDP sessions at once over all routes; beyond it a route's oldest unassured one makes room for its next."),
+        ConfigurationField(
+            .limits, "max_connections_per_ip", default: "none",
+            "TCP connections and UDP sessions of one client at once over all routes."),
+        ConfigurationField(
+            .limits, "rate_limit", default: "none", "As on a route, for what a client opens on all routes together."),
+        ConfigurationField(
+            .limits, "bandwidth", default: "none", "As on a route, for the bytes of all routes together."),
+
+        ConfigurationField(
+            .acl, "default", default: "`allow`", "What becomes of clients that no rule is about: `allow` or `deny`."),
+        ConfigurationField(
+            .acl, "allow_local", default: "`true`",
+            "Whether addresses of private networks pass before the default. Global only."),
+        ConfigurationField(.acl, "allow", default: "none", "Rules for who may pass; see *Access control*."),
+        ConfigurationField(.acl, "deny", default: "none", "Rules for who is turned away."),
+        ConfigurationField(.acl, "log", default: "", "Where decisions are logged."),
+        ConfigurationField(
+            .aclLog, "path", default: "required", "`stdout`, or a file to append to, opened again on SIGHUP."),
+        ConfigurationField(
+            .aclLog, "log_allowed", default: "`false`", "Whether clients that pass are logged too."),
+        ConfigurationField(
+            .geoip, "database", default: "none",
+            "A MaxMind database for rules about countries and time zones; needs a build with the trait `GeoIP`."),
 
         ConfigurationField(
             .route, "scheme", default: "required",
@@ -106,7 +138,8 @@ struct ConfigurationField {
             .route, "tcp_user_timeout", [.tcp], default: "`off`",
             "How long sent data may stay unacknowledged. Kills readers that pause; off unless you need it."),
         ConfigurationField(
-            .route, "pre_dial_timeout", [.tcp], default: "`5s`", "How long a hook before the dial may take."),
+            .route, "pre_dial_timeout", default: "`5s`",
+            "How long `pre_dial` may take, waiting for its turn included; on UDP also the first look-up of a name."),
         ConfigurationField(.route, "max_connections", [.tcp], default: "none", "Connections at once on this route."),
         ConfigurationField(
             .route, "defer_accept", [.tcp], default: "`off`",
@@ -122,17 +155,64 @@ struct ConfigurationField {
         ConfigurationField(.route, "max_sessions", [.udp], default: "`16384`", "The size of the session table."),
         ConfigurationField(
             .route, "responses", [.udp], default: "none", "Replies after which a session ends; 1 suits DNS."),
-        ConfigurationField(.route, "acl", support: .laterAndProtects),
-        ConfigurationField(.route, "proxy_protocol", support: .laterAndProtects),
-        ConfigurationField(.route, "relay_proxy_protocol_header", support: .later),
-        ConfigurationField(.route, "pre_dial", support: .laterAndProtects),
-        ConfigurationField(.route, "max_connections_per_ip", support: .laterAndProtects),
-        ConfigurationField(.route, "rate_limit", support: .laterAndProtects),
-        ConfigurationField(.route, "bandwidth", support: .laterAndProtects),
+        ConfigurationField(
+            .route, "acl", default: "none",
+            "`default`, `allow` and `deny` of this route; see *Access control*."),
+        ConfigurationField(
+            .route, "proxy_protocol", default: "`entrypoint`'s",
+            "Who sends PROXY headers to this route: the keys of `entrypoint.proxy_protocol`, which it replaces whole."),
+        ConfigurationField(
+            .route, "relay_proxy_protocol_header", default: "`false`",
+            "The PROXY header that the upstream gets. TCP: `v1`, `v2`, or `true` for v2. UDP: `v2` or `true` in front of "
+                + "a session's first datagram, `each` in front of every one."),
+        ConfigurationField(
+            .route, "max_connections_per_ip", default: "none",
+            "Connections or sessions of one client at once: of an IPv4 address, or of the /64 of an IPv6 one."),
+        ConfigurationField(
+            .route, "rate_limit", default: "none",
+            "New connections or sessions of one client (address or /64): `10/s`, `600/m`, `5/h`, or "
+                + "`{rate: 10/s, burst: 20}`."),
+        ConfigurationField(
+            .route, "bandwidth", default: "none",
+            "Bytes a second: `{ingress: 10MB/s, egress: 512KiB/s, per_connection: {egress: 1MB/s}}`."),
+        ConfigurationField(
+            .route, "pre_dial", default: "none",
+            "A program that lets each client pass or not: `{exec: [PROGRAM, ARGUMENT], concurrency: 16}`."),
 
         ConfigurationField(.keepalive, "idle", default: "`60s`", "Silence before the first probe."),
         ConfigurationField(.keepalive, "interval", default: "`10s`", "Time between probes."),
         ConfigurationField(.keepalive, "count", default: "`6`", "Unanswered probes that end the connection."),
+
+        ConfigurationField(
+            .routeACL, "default", default: "none",
+            "What becomes, on this route, of clients that none of its rules is about: `allow` or `deny`."),
+        ConfigurationField(.routeACL, "allow", default: "none", "Rules for who may pass."),
+        ConfigurationField(.routeACL, "deny", default: "none", "Rules for who is turned away."),
+
+        ConfigurationField(.rateLimit, "rate", default: "required", "How many in which time."),
+        ConfigurationField(.rateLimit, "burst", default: "the count of `rate`", "How many at once, after a rest."),
+
+        ConfigurationField(.bandwidth, "ingress", default: "none", "From clients to the upstream."),
+        ConfigurationField(.bandwidth, "egress", default: "none", "From the upstream to clients."),
+        ConfigurationField(.bandwidth, "per_connection", default: "none", "The same for each connection or session."),
+        ConfigurationField(.perConnection, "ingress", default: "none", "From the client to the upstream."),
+        ConfigurationField(.perConnection, "egress", default: "none", "From the upstream to the client."),
+
+        ConfigurationField(.preDial, "exec", default: "required", "The program and its arguments."),
+        ConfigurationField(.preDial, "concurrency", default: "`16`", "How many may run at once."),
+
+        ConfigurationField(.entrypoint, "proxy_protocol", default: "", "Who sends PROXY headers to the routes."),
+        ConfigurationField(
+            .proxyProtocol, "mode", default: "`disabled`",
+            "`mixed`: peers in `trusted_proxies` must send a PROXY header, the others pass as they are. `required`: the "
+                + "others are refused. `disabled`: nobody's bytes are read as a header."),
+        ConfigurationField(
+            .proxyProtocol, "trusted_proxies", default: "none",
+            "Addresses and blocks, such as `[10.0.0.0/8, \"2001:db8::7\"]`, of the proxies; needed for `mixed` and "
+                + "`required`."),
+        ConfigurationField(
+            .proxyProtocol, "datagrams", default: "`first`",
+            "On UDP routes: whether a trusted peer's `first` datagram of a session has the header, or `each`."),
     ]
 }
 
@@ -150,9 +230,12 @@ extension Configuration {
     /// The settings outside of routes as a Markdown table, for the README.
     public static var settingReference: String {
         var lines = ["| setting | default | meaning |", "|---|---|---|"]
-        let sections: [ConfigurationField.Section] = [.exporter, .log, .shutdown, .limits]
+        let sections: [ConfigurationField.Section] = [
+            .exporter, .log, .shutdown, .limits, .acl, .aclLog, .geoip, .proxyProtocol,
+        ]
         let top = ConfigurationField.fields(of: .top).filter { !$0.defaultText.isEmpty }
-        for field in top + sections.flatMap({ ConfigurationField.fields(of: $0) }) where field.support == .supported {
+        let fields = top + sections.flatMap { ConfigurationField.fields(of: $0) }
+        for field in fields where field.support == .supported && !field.defaultText.isEmpty {
             let path = field.section == .top ? field.key : "\(field.section.rawValue).\(field.key)"
             lines.append("| `\(path)` | \(field.defaultText) | \(field.meaning) |")
         }

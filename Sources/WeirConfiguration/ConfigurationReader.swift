@@ -1,6 +1,7 @@
 /// Reads the whole tree of a file.
 struct ConfigurationReader {
     let findings: Findings
+    let surroundings: Surroundings
 
     /// The configuration, or nil after an error that leaves none. Errors are noted; the caller asks for them.
     func read(_ root: YAMLValue) -> Configuration? {
@@ -18,16 +19,29 @@ struct ConfigurationReader {
         }
         if let value = top["shutdown"] { read(shutdown: value, into: &configuration.shutdown) }
         if let value = top["limits"] { read(limits: value, into: &configuration.limits) }
-        let defaults = read(defaults: top["defaults"])
-        let drafts = read(routes: top["routes"], root: root, defaults: defaults)
-        checkListeners(of: drafts, exporter: configuration.exporter, at: exporterPlace(top), findings: findings)
+        if let value = top["geoip"] {
+            configuration.geoip = AccessReader.readGeoIP(value, findings: findings, surroundings: surroundings)
+        }
+        let access = AccessReader(
+            findings: findings, surroundings: surroundings, hasDatabase: top["geoip"] != nil)
+        if let value = top["acl"] { configuration.access = access.readGlobal(value) }
+        let proxyProtocol = top["entrypoint"].flatMap { read(entrypoint: $0) } ?? ProxyProtocolSettings()
+        let defaults = read(defaults: top["defaults"], access: access)
+        let reader = RouteReader(findings: findings, access: access, defaults: defaults, proxyProtocol: proxyProtocol)
+        let drafts = read(routes: top["routes"], root: root, with: reader)
+        checkListeners(
+            of: drafts, exporter: configuration.exporter, at: place(of: "listen", in: top["exporter"]),
+            findings: findings)
+        checkAccess(
+            of: drafts, global: configuration.access, at: place(of: "default", in: top["acl"]), findings: findings)
         configuration.routes = drafts.compactMap(\.route)
         return configuration
     }
 
-    private func exporterPlace(_ top: SectionEntries) -> SourceLocation? {
-        guard case .mapping(let entries)? = top["exporter"]?.content else { return nil }
-        return entries.first { $0.key == "listen" }?.value.place
+    /// Where the value of a key in a section stands.
+    private func place(of key: String, in section: YAMLValue?) -> SourceLocation? {
+        guard case .mapping(let entries)? = section?.content else { return nil }
+        return entries.first { $0.key == key }?.value.place
     }
 
     private func read(exporter value: YAMLValue, into exporter: inout Configuration.Exporter) {
@@ -49,6 +63,13 @@ struct ConfigurationReader {
         {
             exporter.maxSeries = count
         }
+    }
+
+    private func read(entrypoint value: YAMLValue) -> ProxyProtocolSettings? {
+        guard let section = findings.section(value, .entrypoint, named: "`entrypoint`"),
+            let value = section["proxy_protocol"]
+        else { return nil }
+        return findings.proxyProtocol(value, named: "`entrypoint.proxy_protocol`")
     }
 
     private func read(log value: YAMLValue, into log: inout Configuration.Log) {
@@ -82,25 +103,30 @@ struct ConfigurationReader {
         {
             limits.maxConnections = count
         }
+        if let value = section["max_sessions"],
+            let count = findings.count(value, "max_sessions", in: RouteReader.counts)
+        {
+            limits.maxSessions = count
+        }
+        if let traffic = LimitReader(findings: findings).read(section) { limits.traffic = traffic }
     }
 
     /// Checks every default by itself, so that a bad one is found even where no route uses it.
-    private func read(defaults value: YAMLValue?) -> SectionEntries {
+    private func read(defaults value: YAMLValue?, access: AccessReader) -> SectionEntries {
         guard let value, let section = findings.section(value, .route, named: "`defaults`") else {
             return SectionEntries(entries: [:])
         }
-        RouteReader(findings: findings, defaults: SectionEntries(entries: [:])).check(section)
+        RouteReader(findings: findings, access: access, defaults: SectionEntries(entries: [:])).check(section)
         return section
     }
 
-    private func read(routes value: YAMLValue?, root: YAMLValue, defaults: SectionEntries) -> [RouteDraft] {
+    private func read(routes value: YAMLValue?, root: YAMLValue, with reader: RouteReader) -> [RouteDraft] {
         guard let value else {
             findings.error(root.place, "expected `routes:` with at least one route, found none")
             return []
         }
         switch value.content {
         case .mapping(let entries) where !entries.isEmpty:
-            let reader = RouteReader(findings: findings, defaults: defaults)
             return entries.map { reader.read($0) }
         case .mapping, .null:
             findings.error(value.place, "`routes`: expected at least one route, found none")

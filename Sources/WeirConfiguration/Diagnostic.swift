@@ -64,10 +64,13 @@ extension Diagnostic: Comparable {
 public struct ConfigurationErrors: Error, Sendable, Hashable {
     /// The findings, sorted; at least one of them is an error.
     public let diagnostics: [Diagnostic]
+    /// Files beside the configuration that were looked at: a change of one may mend it.
+    public let dependencies: [FileDependency]
 
     /// Wraps findings, sorting them by place.
-    public init(_ diagnostics: [Diagnostic]) {
+    public init(_ diagnostics: [Diagnostic], dependencies: [FileDependency] = []) {
         self.diagnostics = diagnostics.sorted()
+        self.dependencies = dependencies
     }
 }
 

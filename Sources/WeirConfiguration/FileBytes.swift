@@ -23,6 +23,32 @@ func readFile(path: String, limit: Int) throws(ValueError) -> [UInt8] {
     return bytes
 }
 
+/// Enough of stat(2) to notice that a file was replaced or written to.
+public struct FileStamp: Sendable, Hashable {
+    private var device: UInt = 0
+    private var inode: UInt = 0
+    private var size = 0
+    private var seconds = 0
+    private var nanoseconds = 0
+
+    /// The stamp of a file that is not there.
+    public init() {}
+
+    /// How a file looks now.
+    public init(of path: String) {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return }
+        device = UInt(status.st_dev)
+        inode = UInt(status.st_ino)
+        size = Int(status.st_size)
+        seconds = status.st_mtim.tv_sec
+        nanoseconds = status.st_mtim.tv_nsec
+    }
+
+    /// Whether there is a file.
+    public var isThere: Bool { self != FileStamp() }
+}
+
 /// The usual reasons in words.
 private func reason(_ number: Int32) -> String {
     switch number {

@@ -75,6 +75,22 @@ extension Findings {
         }
     }
 
+    /// `true` or `false`.
+    func flag(_ value: YAMLValue, _ key: String) -> Bool? {
+        parsed(value, key, expected: "`true` or `false`") { text throws(ValueError) in
+            switch text {
+            case "true", "True", "TRUE": return true
+            case "false", "False", "FALSE": return false
+            default:
+                let isOff = ["no", "off", "0"].contains(text.lowercased())
+                let isOn = ["yes", "on", "1"].contains(text.lowercased())
+                throw ValueError(
+                    "expected `true` or `false`, found \(quoted(text))",
+                    suggestion: isOff ? "false" : isOn ? "true" : nil)
+            }
+        }
+    }
+
     /// One of an enumeration's words.
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ value: YAMLValue, _ key: String, of type: Choice.Type

@@ -21,6 +21,12 @@ final class Findings {
         seen.insert(Diagnostic(file: file, location: place, message: message, suggestion: suggestion))
     }
 
+    /// Notes an error in another file, one that this one names.
+    func error(in file: String, _ place: SourceLocation?, _ message: String, suggestion: String?) {
+        hasErrors = true
+        seen.insert(Diagnostic(file: file, location: place, message: message, suggestion: suggestion))
+    }
+
     /// Notes what can be used but was probably not meant.
     func warning(_ place: SourceLocation?, _ message: String, suggestion: String? = nil) {
         seen.insert(

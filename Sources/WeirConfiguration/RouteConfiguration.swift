@@ -15,6 +15,12 @@ public struct RouteConfiguration: Sendable {
     public var upstreamPort: UInt16
     /// What fits the transport. Its case always agrees with ``scheme``.
     public var settings: TransportSettings
+    /// Who may use this route, besides what the global section says; nil where the route says nothing.
+    public var access: RouteAccessConfiguration?
+    /// What clients may take on this route.
+    public var limits: TrafficLimits
+    /// The program that decides before the dial; nil is none.
+    public var preDial: PreDialProgram?
     /// Where the route's name stands in its file; nil for a route that comes from elsewhere. Not compared by `==`.
     public var location: SourceLocation?
 
@@ -22,7 +28,8 @@ public struct RouteConfiguration: Sendable {
     public init(
         name: String, scheme: Scheme, bind: IPLiteral? = nil, host: UpstreamHost = .name("localhost"),
         listenPort: UInt16, upstreamPort: UInt16, settings: TransportSettings? = nil,
-        location: SourceLocation? = nil
+        access: RouteAccessConfiguration? = nil, limits: TrafficLimits = TrafficLimits(),
+        preDial: PreDialProgram? = nil, location: SourceLocation? = nil
     ) {
         self.name = name
         self.scheme = scheme
@@ -31,6 +38,9 @@ public struct RouteConfiguration: Sendable {
         self.listenPort = listenPort
         self.upstreamPort = upstreamPort
         self.settings = settings ?? (scheme.transport == .tcp ? .tcp(TCPSettings()) : .udp(UDPSettings()))
+        self.access = access
+        self.limits = limits
+        self.preDial = preDial
         self.location = location
     }
 
@@ -72,6 +82,7 @@ extension RouteConfiguration: Equatable {
     public static func == (left: RouteConfiguration, right: RouteConfiguration) -> Bool {
         left.name == right.name && left.scheme == right.scheme && left.bind == right.bind && left.host == right.host
             && left.listenPort == right.listenPort && left.upstreamPort == right.upstreamPort
-            && left.settings == right.settings
+            && left.settings == right.settings && left.access == right.access && left.limits == right.limits
+            && left.preDial == right.preDial
     }
 }

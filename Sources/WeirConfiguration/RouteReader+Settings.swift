@@ -1,7 +1,7 @@
 extension RouteReader {
     /// The TCP settings; nil if one of them is wrong. Fields that do not belong to TCP are not looked at.
     func readTCP(_ fields: SectionEntries) -> TCPSettings? {
-        var settings = TCPSettings()
+        var settings = TCPSettings(proxyProtocol: proxyProtocol)
         var isGood = true
         set(&settings.dialTimeout, fields, "dial_timeout", &isGood) { findings.duration($0, $1) }
         set(&settings.idleTimeout, fields, "idle_timeout", &isGood) { findings.durationOrOff($0, $1) }
@@ -16,17 +16,28 @@ extension RouteReader {
         set(&settings.fastOpen, fields, "fast_open", &isGood) { value, key in
             readOff(value, or: key) { findings.count($0, $1, in: 1...65_535) }
         }
+        set(&settings.proxyProtocol, fields, "proxy_protocol", &isGood) { value, key in
+            findings.proxyProtocol(value, named: "`\(key)`")
+        }
+        set(&settings.relayedHeader, fields, "relay_proxy_protocol_header", &isGood) { findings.relayedHeader($0, $1) }
         return isGood ? settings : nil
     }
 
     /// The UDP settings; nil if one of them is wrong. Fields that do not belong to UDP are not looked at.
     func readUDP(_ fields: SectionEntries) -> UDPSettings? {
-        var settings = UDPSettings()
+        var settings = UDPSettings(proxyProtocol: proxyProtocol)
         var isGood = true
         set(&settings.unassuredTimeout, fields, "unassured_timeout", &isGood) { findings.duration($0, $1) }
         set(&settings.idleTimeout, fields, "idle_timeout", &isGood) { readSessionTimeout($0, $1) }
         set(&settings.maxSessions, fields, "max_sessions", &isGood) { findings.count($0, $1, in: RouteReader.counts) }
+        set(&settings.preDialTimeout, fields, "pre_dial_timeout", &isGood) { findings.duration($0, $1) }
         set(&settings.responses, fields, "responses", &isGood) { findings.count($0, $1, in: RouteReader.counts) }
+        set(&settings.proxyProtocol, fields, "proxy_protocol", &isGood) { value, key in
+            findings.proxyProtocol(value, named: "`\(key)`")
+        }
+        set(&settings.relayedHeader, fields, "relay_proxy_protocol_header", &isGood) {
+            findings.relayedDatagramHeader($0, $1)
+        }
         return isGood ? settings : nil
     }
 

@@ -8,6 +8,8 @@ struct RouteDraft {
     var bind: IPLiteral??
     var host: UpstreamHost?
     var ports: PortPair?
+    /// The `acl` section, where there is one.
+    var access: AccessReader.RouteSection?
     /// Where `host`, or else `port`, is written.
     var targetPlace: SourceLocation
     /// Where `port` is written.
@@ -22,7 +24,10 @@ struct RouteReader {
     static let counts = 1...10_000_000
 
     let findings: Findings
+    let access: AccessReader
     let defaults: SectionEntries
+    /// Of `entrypoint`, for routes that have none of their own.
+    var proxyProtocol = ProxyProtocolSettings()
 
     func read(_ entry: YAMLValue.Entry) -> RouteDraft {
         var draft = RouteDraft(
@@ -38,17 +43,23 @@ struct RouteReader {
             return draft
         }
         refuseForeignFields(own, of: scheme, named: name)
+        if let value = merged["acl"] { draft.access = access.readRoute(value) }
         let settings: TransportSettings? =
             switch scheme.transport {
             case .tcp: readTCP(merged).map { .tcp($0) }
             case .udp: readUDP(merged).map { .udp($0) }
             }
-        guard isNameGood, let settings, let bind = draft.bind, let host = draft.host, let ports = draft.ports else {
+        let limits = LimitReader(findings: findings).read(merged)
+        let preDial = readPreDial(merged)
+        guard isNameGood, let settings, let limits, let preDial, let bind = draft.bind, let host = draft.host,
+            let ports = draft.ports
+        else {
             return draft
         }
         draft.route = RouteConfiguration(
             name: entry.key, scheme: scheme, bind: bind, host: host, listenPort: ports.listen,
-            upstreamPort: ports.upstream, settings: settings, location: entry.keyPlace)
+            upstreamPort: ports.upstream, settings: settings, access: draft.access?.access, limits: limits,
+            preDial: preDial, location: entry.keyPlace)
         return draft
     }
 
@@ -62,9 +73,15 @@ struct RouteReader {
         if let value = fields["bind"] { draft.bind = readBind(value, scheme: draft.scheme) }
         if let value = fields["host"] { draft.host = readHost(value) }
         if let value = fields["port"] { draft.ports = readPort(value) }
-        _ = readTCP(fields)
-        let forUDP = fields.entries.filter { $0.key != "idle_timeout" }
-        _ = readUDP(SectionEntries(entries: forUDP))
+        if let value = fields["acl"] { _ = access.readRoute(value) }
+        _ = LimitReader(findings: findings).read(fields)
+        _ = readPreDial(fields)
+        // What each transport reads in its own way.
+        let relayKey = "relay_proxy_protocol_header"
+        if let value = fields[relayKey] { findings.checkRelayedHeader(value, relayKey) }
+        let forTCP = fields.entries.filter { $0.key != relayKey }
+        _ = readTCP(SectionEntries(entries: forTCP))
+        _ = readUDP(SectionEntries(entries: forTCP.filter { $0.key != "idle_timeout" }))
     }
 
     private func checkName(_ entry: YAMLValue.Entry) -> Bool {

@@ -35,13 +35,26 @@ public struct TCPSettings: Sendable, Hashable {
     public var deferAccept: Duration?
     /// `TCP_FASTOPEN`: how many connections may be open before their handshake is over; nil is off.
     public var fastOpen: Int?
+    /// Who begins with a PROXY header.
+    public var proxyProtocol: ProxyProtocolSettings
+    /// The PROXY header that the upstream gets; nil is none.
+    public var relayedHeader: RelayedHeader?
+
+    /// A form of the PROXY header.
+    public enum RelayedHeader: String, Sendable, CaseIterable {
+        /// A line of text.
+        case v1
+        /// Binary.
+        case v2
+    }
 
     /// Makes the settings; defaults as documented.
     public init(
         dialTimeout: Duration = .seconds(5), idleTimeout: Duration? = nil,
         halfCloseTimeout: Duration = .seconds(3600), keepalive: Keepalive? = Keepalive(),
         userTimeout: Duration? = nil, preDialTimeout: Duration = .seconds(5), maxConnections: Int? = nil,
-        deferAccept: Duration? = nil, fastOpen: Int? = nil
+        deferAccept: Duration? = nil, fastOpen: Int? = nil,
+        proxyProtocol: ProxyProtocolSettings = ProxyProtocolSettings(), relayedHeader: RelayedHeader? = nil
     ) {
         self.dialTimeout = dialTimeout
         self.idleTimeout = idleTimeout
@@ -52,6 +65,8 @@ public struct TCPSettings: Sendable, Hashable {
         self.maxConnections = maxConnections
         self.deferAccept = deferAccept
         self.fastOpen = fastOpen
+        self.proxyProtocol = proxyProtocol
+        self.relayedHeader = relayedHeader
     }
 }
 
@@ -65,16 +80,34 @@ public struct UDPSettings: Sendable, Hashable {
     public var maxSessions: Int
     /// Replies after which a session ends; nil is no such end.
     public var responses: Int?
+    /// How long a `preDial` hook, and the first look-up of a name, may take.
+    public var preDialTimeout: Duration
+    /// Who sends PROXY headers.
+    public var proxyProtocol: ProxyProtocolSettings
+    /// The datagrams that reach the upstream with a PROXY header; nil is none.
+    public var relayedHeader: RelayedHeader?
+
+    /// Which datagrams have a header.
+    public enum RelayedHeader: String, Sendable, CaseIterable {
+        /// The first one of a session.
+        case first
+        /// Every one.
+        case each
+    }
 
     /// Makes the settings; defaults as documented.
     public init(
         unassuredTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(300),
-        maxSessions: Int = 16_384, responses: Int? = nil
+        maxSessions: Int = 16_384, responses: Int? = nil, preDialTimeout: Duration = .seconds(5),
+        proxyProtocol: ProxyProtocolSettings = ProxyProtocolSettings(), relayedHeader: RelayedHeader? = nil
     ) {
         self.unassuredTimeout = unassuredTimeout
         self.idleTimeout = idleTimeout
         self.maxSessions = maxSessions
         self.responses = responses
+        self.preDialTimeout = preDialTimeout
+        self.proxyProtocol = proxyProtocol
+        self.relayedHeader = relayedHeader
     }
 }
 

@@ -58,6 +58,8 @@ final class Series {
     let beginnings: [Series]
     let endings: [Series]
     let isDerived: Bool
+    /// Whether it is on no page yet: it only feeds a derived gauge.
+    var isHidden: Bool
     /// Number of owners; retired at zero.
     var owners = 1
     /// End of visibility, when retired.
@@ -70,7 +72,7 @@ final class Series {
 
     init(
         family: Family, labels: [String], cells: LaneCells, record: SeriesRecordPointer, beginnings: [Series],
-        endings: [Series], isDerived: Bool
+        endings: [Series], isDerived: Bool, isHidden: Bool = false
     ) {
         serial = ScrapeReaders.makeSerial()
         self.family = family
@@ -80,8 +82,9 @@ final class Series {
         self.beginnings = beginnings
         self.endings = endings
         self.isDerived = isDerived
+        self.isHidden = isHidden
     }
 
-    var lines: Int { family.descriptor.isExposed ? family.descriptor.kind.lineCount : 0 }
+    var lines: Int { family.descriptor.isExposed && !isHidden ? family.descriptor.kind.lineCount : 0 }
     var components: [Series] { beginnings + endings }
 }

@@ -66,12 +66,18 @@ public final class MetricsRegistry: Sendable {
     }
 
     /// The counter with these label values; the same one for the same values, with one owner more.
-    public func counter(_ descriptor: MetricDescriptor, labels: [String] = []) throws(RegistrationError) -> Counter {
+    ///
+    /// A hidden one is not on the page until somebody registers it without hiding it, and then stays there: for members
+    /// of a derived gauge that cannot occur yet, so that the gauge stays the same when they can.
+    public func counter(
+        _ descriptor: MetricDescriptor, labels: [String] = [], isHidden: Bool = false
+    ) throws(RegistrationError) -> Counter {
         guard case .counter = descriptor.kind else {
             throw .wrongKind(metric: descriptor.name, expected: "counter")
         }
         return try withBooks { books, now throws(RegistrationError) in
-            let series = try books.series(descriptor, labels: labels, now: now, dropped: self.drop)
+            let series = try books.series(
+                descriptor, labels: labels, isHidden: isHidden, now: now, dropped: self.drop)
             return Counter(cells: series.cells, serial: series.serial)
         }
     }

@@ -21,16 +21,21 @@ extension RegistryBooks {
     }
 
     /// The series of that descriptor and those labels: the one that exists (revived if it was retired), or a new one.
+    /// One that is hidden is shown from the first registration on that wants it to be.
     mutating func series(
-        _ descriptor: MetricDescriptor, labels: [String], now: UInt64, dropped: (Int) -> Void
+        _ descriptor: MetricDescriptor, labels: [String], isHidden: Bool = false, now: UInt64, dropped: (Int) -> Void
     ) throws(RegistrationError) -> Series {
         let family = try checkedFamily(for: descriptor, labels: labels)
         if let known = books[descriptor.name]?.byLabels[labels] {
             guard !known.isDerived else { throw .derivationMismatch(metric: descriptor.name) }
+            if known.isHidden, !isHidden {
+                try checkLimit(descriptor, dropped: dropped)
+                show(known)
+            }
             retain(known)
             return known
         }
-        try checkLimit(descriptor, dropped: dropped)
+        if !isHidden { try checkLimit(descriptor, dropped: dropped) }
         let taken = cells.allocate(width: descriptor.kind.cellCount)
         let record = SeriesRecordPointer(
             cells: taken, visibleFrom: now, prefixes: TextFormat.prefixes(of: descriptor, labels: labels),
@@ -38,7 +43,7 @@ extension RegistryBooks {
         return add(
             Series(
                 family: family, labels: labels, cells: taken, record: record, beginnings: [], endings: [],
-                isDerived: false))
+                isDerived: false, isHidden: isHidden))
     }
 
     /// The derived gauge of that descriptor and those labels.
@@ -111,8 +116,19 @@ extension RegistryBooks {
     private mutating func add(_ series: Series) -> Series {
         books[series.family.descriptor.name]?.byLabels[series.labels] = series
         bySerial[series.serial] = series
+        if !series.isHidden { publish(series) }
+        return series
+    }
+
+    private mutating func publish(_ series: Series) {
         lines += series.lines
         abandon(series.family.series.append(series.record))
-        return series
+    }
+
+    /// Puts a series on the page that was hidden so far. There it stays as long as it lives: what it has counted
+    /// belongs to sums that others show.
+    private mutating func show(_ series: Series) {
+        series.isHidden = false
+        publish(series)
     }
 }

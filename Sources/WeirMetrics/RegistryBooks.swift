@@ -62,7 +62,9 @@ struct RegistryBooks {
     mutating func freeAll() {
         for book in books.values {
             book.family.series.forEach { $0.deallocate() }
+            for series in book.byLabels.values where series.isHidden { series.record.deallocate() }
         }
+        for item in expired where item.series.isHidden { item.series.record.deallocate() }
         for item in unlinked { item.series.record.deallocate() }
         for item in abandoned { item.block.deallocate() }
     }

@@ -16,9 +16,11 @@ public final class SeriesGroup: Sendable {
         retire()
     }
 
-    /// As ``MetricsRegistry/counter(_:labels:)``, owned by the group.
-    public func counter(_ descriptor: MetricDescriptor, labels: [String] = []) throws(RegistrationError) -> Counter {
-        try own(registry.counter(descriptor, labels: labels))
+    /// As ``MetricsRegistry/counter(_:labels:isHidden:)``, owned by the group.
+    public func counter(
+        _ descriptor: MetricDescriptor, labels: [String] = [], isHidden: Bool = false
+    ) throws(RegistrationError) -> Counter {
+        try own(registry.counter(descriptor, labels: labels, isHidden: isHidden))
     }
 
     /// As ``MetricsRegistry/gauge(_:labels:)``, owned by the group.

@@ -5,7 +5,7 @@ enum HouseRules {
         "LinuxIO": ["CLinux"],
         "WeirMetrics": [],
         "WeirStream": ["LinuxIO"],
-        "WeirAccess": ["LinuxIO"],
+        "WeirAccess": ["LinuxIO", "CMaxMindDB"],
         "WeirExporter": ["LinuxIO", "WeirMetrics", "CZlib"],
         "WeirConfiguration": ["Yams"],
         "WeirProxy": [

@@ -20,7 +20,7 @@ struct HouseTests {
     @Test("every module of the package has its arrows declared, and the manifest declares no others")
     func arrowsAreComplete() throws {
         let folders = try FileManager.default.contentsOfDirectory(atPath: Checkout.root + "/Sources")
-        let modules = folders.filter { !["CLinux", "CZlib"].contains($0) && !$0.hasPrefix(".") }
+        let modules = folders.filter { !["CLinux", "CZlib", "CMaxMindDB"].contains($0) && !$0.hasPrefix(".") }
         #expect(Set(modules) == Set(HouseRules.arrows.keys))
     }
 
@@ -33,7 +33,8 @@ struct HouseTests {
     @Test("checked-in files are text")
     func textOnly() throws {
         let pictures: Set = ["png", "svg", "ico"]
-        for path in try Self.trackedFiles() {
+        // Inputs of the fuzz targets are what peers may send.
+        for path in try Self.trackedFiles() where !path.hasPrefix("Fuzz/Corpus/") {
             guard !pictures.contains(URL(fileURLWithPath: path).pathExtension),
                 let data = FileManager.default.contents(atPath: Checkout.root + "/" + path)
             else { continue }

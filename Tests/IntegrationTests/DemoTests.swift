@@ -24,6 +24,15 @@ extension Integration {
                 ("weir_timeouts_total", ["kind": "dial"]),
                 ("weir_tcp_connections_closed_total", ["reason": "client_eof"]),
                 ("weir_udp_sessions_opened_total", [:]),
+                ("weir_tcp_connections_rejected_total", ["reason": "acl"]),
+                ("weir_udp_drops_total", ["reason": "acl"]),
+                ("weir_acl_decisions_total", ["decision": "deny", "rule_kind": "cidr", "scope": "global"]),
+                ("weir_acl_decisions_total", ["decision": "allow", "rule_kind": "local"]),
+                ("weir_tcp_connections_rejected_total", ["reason": "rate_limit"]),
+                ("weir_tcp_connections_rejected_total", ["reason": "per_ip_limit"]),
+                ("weir_tcp_connections_rejected_total", ["reason": "hook"]),
+                ("weir_throttle_pauses_total", ["direction": "egress"]),
+                ("weir_pre_dial_duration_seconds_count", [:]),
             ]
             try waitUntil("every kind of traffic has been counted", deadline: .seconds(40)) {
                 if let exit = demo.exitIfEnded() {
@@ -85,7 +94,7 @@ extension Integration {
                 routes: [
                     .route("tcp-route", try Ports.free(), to: 9),
                     .route("udp-route", try Ports.free(), to: 9, scheme: "udp4"),
-                ].joined(separator: "\n"))
+                ].joined(separator: "\n"), rest: "acl: { deny: [\"ip:127.66.0.1\"] }")
             let samples = try weir.scrape()
             #expect(samples.types.count > 20)
             for (name, type) in samples.types {

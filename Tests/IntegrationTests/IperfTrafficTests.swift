@@ -23,9 +23,10 @@ extension Integration {
                 port: port, ["-n", "256M"] + (direction == "egress" ? ["-R"] : []))
             let samples = try weir.scrapeWhenIdle("bulk-tcp")
             let counted = samples.bytes("bulk-tcp", direction)
-            // The receiving side stops reading at the end of the test, so up to what was in flight may differ; what it
-            // did read must have been carried, and what was never sent cannot have been.
-            #expect(report.receivedBytes >= 250_000_000)
+            // The receiving side stops reading at the end of the test, so what was in flight may differ: on a busy machine
+            // the full buffers of four sockets. What it did read must have been carried, and what was never sent cannot
+            // have been.
+            #expect(report.sentBytes == 256 << 20 && report.receivedBytes >= 128 << 20)
             #expect(counted >= report.receivedBytes)
             #expect(counted <= report.sentBytes + Self.controlBytes)
             #expect(samples.accepted("bulk-tcp") == 2)

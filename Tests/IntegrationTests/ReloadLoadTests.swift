@@ -38,6 +38,7 @@ extension Integration {
                 fallen += now.countersBehind(last)
                 last = now
                 #expect(now["weir_config_last_reload_successful"] == (round % 10 == 9 ? 0 : 1))
+                try connection.expectEcho([UInt8(truncatingIfNeeded: round)])
                 if round == Self.changes / 4 {
                     (descriptors, memory) = (weir.process.descriptorCount, weir.process.residentBytes)
                 }

@@ -177,4 +177,44 @@ import Testing
         let isSame = got.map(\.bytes) == payloads
         #expect(isSame)
     }
+
+    @Test func `what is in front of a datagram can be taken off, and something else put there`() throws {
+        let receiver = try Self.bound(.loopbackIPv4, .ipv4)
+        let sender = try Self.bound(.loopbackIPv4, .ipv4)
+        guard case .connected = sender.connect(to: try receiver.localAddress()) else { return }
+        let outbox = DatagramOutbox(capacity: 4)
+        let inbox = DatagramInbox(capacity: 4)
+        let payloads = [Pattern.bytes(65_507), [1, 2, 3], Pattern.bytes(4_000, seed: 2)]
+        for payload in payloads {
+            payload.withUnsafeBytes {
+                outbox.add($0)
+                _ = outbox.flush(to: sender, from: 0, coalescing: false)
+                outbox.removeAll()
+            }
+        }
+        var count = 0
+        try waitUntil("all three are there") {
+            if case .received(let batch) = inbox.receive(from: receiver, isConnected: false) { count = batch }
+            return count == 3
+        }
+        let header = [UInt8](repeating: 0xaa, count: DatagramInbox.headroom)
+        inbox.dropFirst(2, at: 1)
+        inbox.dropFirst(10, at: 0)
+        expectTrue(inbox.datagram(at: 1).bytes.elementsEqual([3]))
+        expectTrue(inbox.datagram(at: 0).bytes.elementsEqual(payloads[0][10...]))
+        inbox.dropFirst(1, at: 1)
+        expectTrue(inbox.datagram(at: 1).bytes.isEmpty)
+        // The room in front of one is nobody else's: the neighbours stay whole, and so does what is behind it.
+        for index in 0..<3 { outbox.add(inbox.datagram(at: index).bytes) }
+        outbox.prepend(header, at: 2)
+        outbox.prepend([9], at: 1)
+        expectTrue(outbox.length(at: 2) == header.count + 4_000)
+        expectTrue(outbox.length(at: 1) == 1)
+        guard case .sent(3) = outbox.flush(to: sender, from: 0, coalescing: false) else {
+            Issue.record("not sent")
+            return
+        }
+        let got = try Self.receive(3, from: receiver, inbox)
+        expectTrue(got.map(\.bytes) == [Array(payloads[0][10...]), [9], header + payloads[2]])
+    }
 }

@@ -94,6 +94,8 @@ import Testing
         let tokens = owners.map { loop.insert($0) }
         let first = try Self.readable()
         let second = try Self.readable()
+        // They would hold themselves.
+        defer { for owner in owners { owner.onEvent = nil } }
         owners[0].onEvent = { loop.remove(tokens[1]) }
         owners[1].onEvent = { loop.remove(tokens[0]) }
         try loop.add(first.number, .readable, token: tokens[0])
@@ -106,6 +108,8 @@ import Testing
         let (loop, _) = try Self.makeLoop()
         let owner = Recorder()
         let token = loop.insert(owner)
+        // It would hold itself.
+        defer { owner.onEvent = nil }
         owner.onEvent = { if owner.events.count < 3 { loop.defer(token.with(lane: 2)) } }
         loop.defer(token.with(lane: 2))
         _ = try loop.turn(mayWait: true)

@@ -83,7 +83,7 @@ import Testing
             exporter: { listen: nowhere, maxseries: 5 }
             log: { level: warn, format: jsn }
             workers: 65
-            acl: { default: deny }
+            docker: { default: deny }
             routs: {}
             defaults: { dial_timeout: 5, frequency: 3 }
             routes:
@@ -104,9 +104,7 @@ import Testing
                 "weir.yml:2:15: error: `level`: expected one of `debug`, `info`, `warning`, `error`, found `warn`",
                 "weir.yml:2:29: error: `format`: expected one of `text`, `json`, found `jsn`; did you mean `json`?",
                 "weir.yml:3:10: error: `workers`: expected `auto` or a number from 1 to 64, found `65`",
-                "weir.yml:4:1: error: the file: this version of Weir does not support `acl` yet, and ignoring "
-                    + "it could let in "
-                    + "whom it keeps out: remove it",
+                "weir.yml:4:1: error: the file: this version of Weir does not support `docker` yet",
                 "weir.yml:5:1: error: the file: unknown key `routs`; did you mean `routes`?",
                 "weir.yml:6:27: error: `dial_timeout`: expected a duration such as `300ms`, `5s` or `1m30s`, "
                     + "found `5` without a "
@@ -115,7 +113,9 @@ import Testing
                     + "`host`, `port`, "
                     + "`dial_timeout`, `idle_timeout`, `half_close_timeout`, `keepalive`, `tcp_user_timeout`, "
                     + "`pre_dial_timeout`, "
-                    + "`max_connections`, `defer_accept`, `fast_open`, `unassured_timeout`, `max_sessions`, `responses`",
+                    + "`max_connections`, `defer_accept`, `fast_open`, `unassured_timeout`, `max_sessions`, "
+                    + "`responses`, `acl`, `proxy_protocol`, `relay_proxy_protocol_header`, "
+                    + "`max_connections_per_ip`, `rate_limit`, `bandwidth`, `pre_dial`",
                 "weir.yml:8:18: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, "
                     + "`udp6`, found `http`: Weir "
                     + "forwards streams without looking into them, and `http` runs over TCP; did you mean `tcp`?",
@@ -222,16 +222,6 @@ import Testing
                 "weir.yml:5:19: error: `dial_timeout`: expected a duration of at most 365 days (8760h), found `9000h`"
             ),
             (
-                "acl: {}",
-                "weir.yml:5:5: error: route `a`: this version of Weir does not support `acl` yet, and "
-                    + "ignoring it could let in whom it keeps out: remove it"
-            ),
-            (
-                "relay_proxy_protocol_header: v1",
-                "weir.yml:5:5: error: route `a`: this version of Weir does not support "
-                    + "`relay_proxy_protocol_header` yet"
-            ),
-            (
                 "max_sessions: 1",
                 "weir.yml:5:5: error: route `a`: `max_sessions` is for UDP routes, and the scheme is `tcp`"
             ),
@@ -245,7 +235,7 @@ import Testing
         #expect(errors(route(line)) == [expected])
     }
 
-    @Test("Keys of later versions are refused, not ignored", arguments: ["acl", "entrypoint", "geoip", "docker"])
+    @Test("Keys of later versions are refused, not ignored", arguments: ["docker"])
     func laterKeys(key: String) {
         let found = errors("\(key): {}\n" + route())
         #expect(found.count == 1)

@@ -178,9 +178,10 @@ import Testing
     func reference() {
         let rows = Configuration.fieldReference.split(separator: "\n")
         #expect(rows.first == "| field | for | default | meaning |")
-        #expect(rows.count == 2 + 16)
+        #expect(rows.count == 2 + 23)
         #expect(rows.contains { $0.hasPrefix("| `dial_timeout` | TCP | `5s` | ") })
-        #expect(!Configuration.fieldReference.contains("acl"))
+        #expect(Configuration.settingReference.contains("| `acl.allow_local` | `true` |"))
+        #expect(!Configuration.settingReference.contains("`acl.log`"))
         #expect(Configuration.settingReference.contains("| `exporter.listen` | `127.0.0.1:9847` |"))
     }
 

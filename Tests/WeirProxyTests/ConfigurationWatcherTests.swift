@@ -2,6 +2,7 @@ import Glibc
 import Synchronization
 import TestSupport
 import Testing
+import WeirConfiguration
 
 @testable import WeirProxy
 
@@ -116,5 +117,45 @@ struct ConfigurationWatcherTests {
         #expect(folders("/weir.yml") == ["/"])
         #expect(folders("/etc/weir/weir.yml") == ["/etc", "/srv/weir-1", "/srv/weir-1/v1"])
         #expect(folders("/loop/weir.yml").contains("/"))
+    }
+
+    @Test("A file beside the configuration is watched wherever it is, also one that is named only later")
+    func dependencies() throws {
+        let (folder, other) = (try TemporaryDirectory("watch"), try TemporaryDirectory("watch"))
+        let path = try folder.write("weir.yml", "same")
+        let list = try other.write("list.txt", "one")
+        let calls = Calls()
+        let watcher = ConfigurationWatcher(
+            path: path, seen: FileContent.read(path),
+            dependencies: [FileDependency(path: list, stamp: FileStamp(of: list))]
+        ) { calls.add() }
+        try watcher.start()
+        defer { watcher.stop() }
+        try other.replace("list.txt", "two")
+        try waitUntil("the list is seen") { calls.count == 1 }
+        let later = try other.write("later.txt", "one")
+        watcher.markSeen(
+            FileContent.read(path), dependencies: [FileDependency(path: later, stamp: FileStamp(of: later))])
+        // No longer one of its files; and one that is away is no change, until it is back.
+        try other.replace("list.txt", "three")
+        try #require(unlink(later) == 0)
+        try other.write("later.txt", "two")
+        try waitUntil("the other list is seen") { calls.count == 2 }
+    }
+
+    @Test("What changed between the reading of a file and the start of the watch is a change")
+    func changedBeforeStart() throws {
+        let folder = try TemporaryDirectory("watch")
+        let path = try folder.write("weir.yml", "same")
+        let list = try folder.write("list.txt", "one")
+        let stamp = FileStamp(of: list)
+        try folder.replace("list.txt", "two")
+        let calls = Calls()
+        let watcher = ConfigurationWatcher(
+            path: path, seen: FileContent.read(path), dependencies: [FileDependency(path: list, stamp: stamp)]
+        ) { calls.add() }
+        try watcher.start()
+        defer { watcher.stop() }
+        try waitUntil("the earlier change is seen") { calls.count == 1 }
     }
 }

@@ -13,6 +13,7 @@ struct DemoTableTests {
         echo.ingressBytes = 3048
         echo.egressBytes = 4_000_000
         echo.rejected = 3
+        echo.denied = 2
         var dead = RouteReport(route: "dead-udp", transport: "udp")
         dead.failures = ["timeout": 2, "refused": 10]
         dead.timeouts = 7
@@ -21,9 +22,9 @@ struct DemoTableTests {
             to: .init(reports: [echo, dead], nanoseconds: 2_000_000_000))
         #expect(
             lines == [
-                "ROUTE     PROTO  ACTIVE    IN/S   OUT/S  REJECTED  TIMEOUTS  FAILURES BY REASON",
-                "echo      tcp        12  1.0 KB  2.0 MB         3         0  -",
-                "dead-udp  udp         0     0 B     0 B         0         7  refused 10, timeout 2",
+                "ROUTE     PROTO  ACTIVE    IN/S   OUT/S  REJECTED  DENIED  TIMEOUTS  FAILURES BY REASON",
+                "echo      tcp        12  1.0 KB  2.0 MB         3       2         0  -",
+                "dead-udp  udp         0     0 B     0 B         0       0         7  refused 10, timeout 2",
             ])
     }
 

@@ -11,11 +11,11 @@ import WeirMetrics
 func makeRoute(
     _ name: String, scheme: Scheme = .tcp4, bind: IPLiteral? = .ipv4(127, 0, 0, 1),
     host: UpstreamHost = .address(.ipv4(127, 0, 0, 1)), listen: UInt16, upstream: UInt16,
-    settings: TransportSettings? = nil
+    settings: TransportSettings? = nil, limits: TrafficLimits = TrafficLimits(), preDial: PreDialProgram? = nil
 ) -> RouteConfiguration {
     RouteConfiguration(
         name: name, scheme: scheme, bind: bind, host: host, listenPort: listen, upstreamPort: upstream,
-        settings: settings)
+        settings: settings, limits: limits, preDial: preDial)
 }
 
 /// A log that goes nowhere.
@@ -24,9 +24,13 @@ func makeSilentLog(lanes: Int = 1) throws -> LogOutput {
 }
 
 /// A connection or session as the engine would tell of it.
-func makeContext(_ transport: WeirStream.Transport = .tcp, id: UInt64 = 1, worker: Int = 0) throws -> StreamContext {
+func makeContext(
+    _ transport: WeirStream.Transport = .tcp, id: UInt64 = 1, worker: Int = 0, client: IPAddress = .loopbackIPv4
+)
+    throws -> StreamContext
+{
     StreamContext(
-        id: id, route: "a", transport: transport, clientAddress: SocketAddress(.loopbackIPv4, port: 40_000),
+        id: id, route: "a", transport: transport, clientAddress: SocketAddress(client, port: 40_000),
         localAddress: SocketAddress(.loopbackIPv4, port: 1), upstreams: [try Upstream("localhost:22")], worker: worker)
 }
 

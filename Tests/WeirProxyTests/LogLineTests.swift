@@ -55,6 +55,21 @@ struct LogLineTests {
         #expect(text.contains(" upstream=192.0.2.53:53 "))
     }
 
+    @Test("A client behind a proxy is told with the peer, and a refused header with its reason")
+    func proxyHeaders() throws {
+        let peer = try #require(SocketAddress("10.0.0.1:443"))
+        let proxied = record(.proxied(by: peer))
+        #expect(proxied.fact.level == .debug)
+        #expect(
+            line(proxied, .text).hasSuffix(
+                "DEBUG client behind a proxy protocol=tcp route=ssh-proxy listen=tcp4://0.0.0.0:2222 dst=localhost:22 "
+                    + "action=accept id=1f client=192.0.2.9:50000 peer=10.0.0.1:443\n"))
+        let refused = record(.headerFailed(.checksum))
+        #expect(refused.fact.level == .warning)
+        #expect(line(refused, .text).contains(" WARNING PROXY header refused protocol=tcp "))
+        #expect(line(refused, .text).hasSuffix(" client=192.0.2.9:50000 reason=checksum\n"))
+    }
+
     @Test("A failed dial is an error that names route, upstream, reason and what the system said")
     func dialFailed() {
         let fact = LogRecord.Fact.dialFailed(upstream: 0, .refused, SystemError(.connect, 111))

@@ -54,6 +54,8 @@ struct MetricCatalogueTests {
         check(DialFailure.self)
         check(TimeoutKind.self)
         check(DropReason.self)
+        check(ProxyHeader.Version.self)
+        check(ProxyHeaderError.self)
         check(UpstreamErrorReason.self)
         check(AcceptErrorReason.self)
         check(Direction.self)

@@ -71,10 +71,12 @@ struct ProxyTests {
                 .filter { $0.hasPrefix("# TYPE ") }.map { String($0.split(separator: " ")[2]) }
             #expect(names == MetricCatalogue.all.map(\.name).filter(names.contains))
             let absent = Set(MetricCatalogue.all.map(\.name)).subtracting(names)
-            // No limit is set, and both upstreams are addresses.
+            // No limit is set, no hook and no rule either, both upstreams are addresses, and nobody sends PROXY headers.
             #expect(
                 absent == [
-                    "weir_tcp_connections_limit", "weir_upstream_resolves_total",
+                    "weir_acl_decisions_total", "weir_proxy_protocol_headers_total",
+                    "weir_proxy_protocol_errors_total", "weir_tcp_connections_limit", "weir_throttle_pauses_total",
+                    "weir_pre_dial_duration_seconds", "weir_upstream_resolves_total",
                     "weir_upstream_last_resolve_success_timestamp_seconds",
                 ])
         }

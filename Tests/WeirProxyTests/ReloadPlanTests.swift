@@ -24,6 +24,14 @@ struct ReloadPlanTests {
         #expect(plan.kept.map(\.route.name) == ["dns", "ssh", "web"])
     }
 
+    @Test("Where something changed that all routes follow, those that are the same are updated, too")
+    func affectsAll() throws {
+        let plan = try ReloadPlan(running: try running([ssh, web]), wanted: [ssh, dns], affectsAll: true)
+        #expect(plan.updated.map(\.route.name) == ["ssh"])
+        #expect(plan.added.map(\.route.name) == ["dns"])
+        #expect(plan.kept.isEmpty && plan.removed.count == 1)
+    }
+
     @Test("At the start everything is added, in the order of the file")
     func start() throws {
         let plan = try plan([], [web, ssh])

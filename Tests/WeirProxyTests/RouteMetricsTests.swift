@@ -36,12 +36,13 @@ struct RouteMetricsTests {
         withExtendedLifetime((metrics, info)) {}
     }
 
-    @Test("A UDP route with one upstream has at most 50 lines, buckets apart")
+    // One line more than was planned: `active` is derived from it, and a reload can turn access rules on.
+    @Test("A UDP route with one upstream has at most 51 lines, buckets apart")
     func udpBudget() throws {
         let metrics = try udp()
         let info = RouteInfo(
             RouteDescription(makeRoute("a", scheme: .udp4, listen: 1, upstream: 22)), registry: registry)
-        #expect(try lineCount() <= 50)
+        #expect(try lineCount() <= 51)
         #expect(try lineCount() > 40)
         withExtendedLifetime((metrics, info)) {}
     }
@@ -61,10 +62,70 @@ struct RouteMetricsTests {
         #expect(samples["weir_dials_total", upstream] == 0)
         #expect(samples.matching("weir_dial_failures_total", upstream).count == DialFailure.allCases.count)
         let rejected = samples.matching("weir_tcp_connections_rejected_total").map { $0.key.labels["reason"] }
-        #expect(rejected == ["route_limit"])
+        #expect(Set(rejected) == ["route_limit"])
+        // What is off is not there.
+        #expect(samples.matching("weir_proxy_protocol_headers_total").isEmpty)
+        #expect(samples.matching("weir_proxy_protocol_errors_total").isEmpty)
+        #expect(samples.matching("weir_timeouts_total", ["kind": "proxy_header"]).isEmpty)
         #expect(samples["weir_tcp_connections_limit", ["route": "a"]] == nil)
         #expect(samples.matching("weir_upstream_resolves_total").count == 2)
         withExtendedLifetime(metrics) {}
+    }
+
+    private var reading: ProxyProtocolSettings {
+        ProxyProtocolSettings(mode: .required)
+    }
+
+    @Test("A route that reads PROXY headers has their versions and reasons at 0, those that its transport can have")
+    func proxyMembers() throws {
+        let tcp = TCPRouteMetrics(
+            RouteDescription(
+                makeRoute(
+                    "a", listen: 1, upstream: 22,
+                    settings: .tcp(WeirConfiguration.TCPSettings(maxConnections: 5, proxyProtocol: reading)))),
+            registry: registry, log: try makeSilentLog())
+        #expect(try lineCount() <= 60)
+        let udp = UDPRouteMetrics(
+            RouteDescription(
+                makeRoute(
+                    "b", scheme: .udp4, listen: 1, upstream: 53,
+                    settings: .udp(WeirConfiguration.UDPSettings(proxyProtocol: reading)))),
+            registry: registry, log: try makeSilentLog())
+        let samples = try scrape(registry)
+        func members(_ name: String, _ label: String, _ route: String) -> Set<String> {
+            Set(samples.matching(name, ["route": route]).compactMap { $0.key.labels[label] })
+        }
+        #expect(members("weir_proxy_protocol_headers_total", "version", "a") == ["v1", "v2"])
+        #expect(members("weir_proxy_protocol_headers_total", "version", "b") == ["v2"])
+        let all = Set(ProxyHeaderError.allCases.map(\.rawValue))
+        #expect(members("weir_proxy_protocol_errors_total", "reason", "a") == all)
+        #expect(members("weir_proxy_protocol_errors_total", "reason", "b") == all.subtracting(["timeout"]))
+        #expect(samples.matching("weir_timeouts_total", ["kind": "proxy_header", "route": "a"]).count == 1)
+        for (series, value) in samples.values where series.name.contains("proxy") { #expect(value == 0, "\(series)") }
+        withExtendedLifetime((tcp, udp)) {}
+    }
+
+    @Test("A refused header is counted by its reason, its connection as rejected")
+    func proxyHeader() throws {
+        let metrics = TCPRouteMetrics(
+            RouteDescription(
+                makeRoute(
+                    "a", listen: 1, upstream: 22,
+                    settings: .tcp(WeirConfiguration.TCPSettings(proxyProtocol: reading)))),
+            registry: registry, log: try makeSilentLog())
+        let context = try makeContext(worker: 1)
+        metrics.opened(context)
+        metrics.proxyHeaderRead(context, version: .v1, worker: 1)
+        metrics.opened(context)
+        metrics.proxyHeaderFailed(context, reason: .checksum, worker: 1)
+        metrics.rejected(context, reason: .proxyProtocol)
+        let samples = try scrape(registry)
+        #expect(samples["weir_proxy_protocol_headers_total", ["route": "a", "version": "v1"]] == 1)
+        #expect(samples.total("weir_proxy_protocol_headers_total") == 1)
+        #expect(samples["weir_proxy_protocol_errors_total", ["route": "a", "reason": "checksum"]] == 1)
+        #expect(samples.total("weir_proxy_protocol_errors_total") == 1)
+        #expect(samples["weir_tcp_connections_rejected_total", ["route": "a", "reason": "proxy_protocol"]] == 1)
+        #expect(samples.active("a") == 1)
     }
 
     @Test("An address needs no name: it has no look-ups and cannot fail to resolve")
@@ -211,5 +272,59 @@ struct RouteMetricsTests {
         metrics.dialFailed(context, upstream: 0, reason: .refused, detail: nil)
         #expect(metrics.registrationFailure != nil)
         #expect(small.droppedSeries > 0)
+    }
+
+    @Test(
+        "What only limits and hooks can bring appears with them, and active stays what it was",
+        arguments: [Scheme.tcp4, .udp4])
+    func features(scheme: Scheme) throws {
+        let limits = TrafficLimits(
+            maxConnectionsPerIP: 1, rateLimit: RateLimit(count: 1),
+            bandwidth: Bandwidth(total: ByteRates(egress: 5_000)))
+        let plain = makeRoute("a", scheme: scheme, listen: 1, upstream: 22)
+        let limited = makeRoute(
+            "a", scheme: scheme, listen: 1, upstream: 22, limits: limits, preDial: PreDialProgram(command: ["x"]))
+        func observer(_ route: RouteConfiguration, _ process: TrafficLimits = TrafficLimits()) throws
+            -> any RouteObserver
+        {
+            let description = RouteDescription(route, limits: process)
+            let log = try makeSilentLog()
+            return description.transport == .tcp
+                ? TCPRouteMetrics(description, registry: registry, log: log)
+                : UDPRouteMetrics(description, registry: registry, log: log)
+        }
+        let family = scheme == .tcp4 ? "weir_tcp_connections" : "weir_udp_sessions"
+        let features: Set = ["per_ip_limit", "rate_limit", "hook"]
+        func reasons() throws -> Set<String> {
+            Set(try scrape(registry).matching("\(family)_rejected_total").compactMap { $0.key.labels["reason"] })
+        }
+        let first = try observer(plain)
+        #expect(try reasons().isDisjoint(with: features))
+        #expect(try scrape(registry).matching("weir_udp_drops_total", ["reason": "bandwidth"]).isEmpty)
+        first.opened(try makeContext())
+
+        let second = try observer(limited)
+        #expect(second.registrationFailure == nil)
+        #expect(try reasons().isSuperset(of: features))
+        let context = try makeContext()
+        second.opened(context)
+        second.timedOut(context, kind: .preDial)
+        second.preDialFinished(context, duration: .milliseconds(3))
+        second.paused(context, direction: .egress, cause: .throttle)
+        second.rejected(context, reason: .perIPLimit)
+        let samples = try scrape(registry)
+        #expect(samples.total("\(family)_active") == 1)
+        #expect(samples.total("\(family)_rejected_total", ["reason": "per_ip_limit"]) == 1)
+        #expect(samples.timeouts("a", "pre_dial") == 1)
+        #expect(samples["weir_pre_dial_duration_seconds_count", ["route": "a"]] == 1)
+        #expect(samples.total("weir_throttle_pauses_total", ["direction": "egress"]) == (scheme == .tcp4 ? 1 : 0))
+        #expect(samples.matching("weir_udp_drops_total", ["reason": "bandwidth"]).count == (scheme == .tcp4 ? 0 : 2))
+
+        // The process's limits are every route's; and what has been counted stays on the page.
+        let third = try observer(plain, TrafficLimits(rateLimit: RateLimit(count: 1)))
+        #expect(third.registrationFailure == nil)
+        #expect(try reasons().isSuperset(of: features))
+        #expect(try scrape(registry).total("\(family)_active") == 1)
+        withExtendedLifetime((first, second, third)) {}
     }
 }

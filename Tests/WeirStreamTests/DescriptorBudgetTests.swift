@@ -18,6 +18,22 @@ import Testing
         #expect(!budget.takeConnection())
     }
 
+    @Test func `a limit of sessions can come, move and go`() {
+        let budget = DescriptorBudget(limit: 10_000, maxConnections: nil)
+        for _ in 0..<5 { #expect(budget.takeSession()) }
+        budget.limitSessions(to: 3)
+        #expect(!budget.takeSession())
+        for _ in 0..<3 { budget.giveSession() }
+        #expect(budget.takeSession())
+        #expect(!budget.takeSession())
+        #expect(budget.takeConnection())
+        budget.limitSessions(to: 4)
+        #expect(budget.takeSession())
+        #expect(!budget.takeSession())
+        budget.limitSessions(to: nil)
+        #expect(budget.takeSession())
+    }
+
     @Test func `a limit of connections holds beside the descriptors`() {
         let budget = DescriptorBudget(limit: 10_000, maxConnections: 3)
         #expect(budget.connectionLimit == 3)

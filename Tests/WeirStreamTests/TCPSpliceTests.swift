@@ -163,13 +163,13 @@ import Testing
     }
 
     @Test func `urgent data in the middle costs no other byte, and the end behind it is seen`() async throws {
-        let parts = (0..<4).map { Pattern.bytes(6 << 20, seed: $0) }
+        let parts = (0..<2).map { Pattern.bytes(12 << 20, seed: $0) }
         let server = try TCPServer { connection in
             try connection.setTimeouts(seconds: 30)
-            for part in parts {
-                try connection.send(part)
-                try connection.sendUrgent(33)
-            }
+            try connection.send(parts[0])
+            // One only: where a second one comes before it is reached, the kernel makes the first an ordinary byte.
+            try connection.sendUrgent(33)
+            try connection.send(parts[1])
         }
         try await withTCP("\(server.endpoint)") { rig in
             let client = try rig.connect()

@@ -6,7 +6,7 @@ import WeirStream
     @Test func `a source that is not admitted gets no answer, and its datagrams are counted`() async throws {
         let server = try UDPServer.echo()
         for (reason, drop) in [
-            (RejectReason.acl, DropReason.acl), (.rateLimit, .rateLimit), (.perIPLimit, .sessionLimit), (.hook, .error),
+            (RejectReason.rateLimit, DropReason.rateLimit), (.perIPLimit, .sessionLimit), (.hook, .error),
         ] {
             try await withUDP("\(server.endpoint)", hooks: StreamHooks(admit: { _ in .reject(reason) })) { rig in
                 let client = try UDPSocket()
@@ -92,6 +92,56 @@ import WeirStream
             try client.send([3], to: rig.endpoint)
             #expect(try client.receive().bytes == [3])
             #expect(rig.recorder.count(.paused(.ingress, .throttle)) == 2)
+        }
+    }
+
+    @Test func `datagrams that may not pass are dropped one by one, and onRead sees the others`() async throws {
+        let server = try UDPServer { [$0.bytes, [9, 9, 9]] }
+        let read = Box(0)
+        let hooks = StreamHooks(
+            onRead: { event in
+                read.update { $0 += event.readCount }
+                return .forward
+            },
+            police: { _, direction, byteCount in direction == .ingress ? byteCount != 2 : byteCount != 3 })
+        try await withUDP("\(server.endpoint)", hooks: hooks) { rig in
+            let client = try UDPSocket()
+            for datagram in [[1], [2, 2], [1, 1, 1, 1], [2, 2], []] as [[UInt8]] {
+                try client.send(datagram, to: rig.endpoint)
+            }
+            for expected in [[1], [1, 1, 1, 1], []] as [[UInt8]] { #expect(try client.receive().bytes == expected) }
+            try waitUntil("all are in the books") {
+                rig.recorder.dropped(.ingress, .bandwidth) == 2 && rig.recorder.dropped(.egress, .bandwidth) == 3
+                    && rig.recorder.forwarded(.ingress) == 3 && rig.recorder.forwarded(.egress) == 3
+            }
+            #expect(server.received == 3)
+            #expect(read.value == 6)
+            #expect(rig.recorder.count(.opened) == 1)
+        }
+    }
+
+    @Test func `datagrams that wait for a hook are policed when they come, once`() async throws {
+        let server = try UDPServer.echo()
+        let asked = Box(0)
+        let go = Box(false)
+        let hooks = StreamHooks(
+            preDial: { _ in
+                try await offPool { try waitUntil("it may go on") { go.value } }
+                return .dial
+            },
+            police: { _, direction, byteCount in
+                if direction == .ingress { asked.update { $0 += 1 } }
+                return byteCount == 1
+            })
+        try await withUDP("\(server.endpoint)", hooks: hooks) { rig in
+            let client = try UDPSocket()
+            for datagram in [[1], [2, 2], [3]] as [[UInt8]] { try client.send(datagram, to: rig.endpoint) }
+            try waitUntil("all have come") { asked.value == 3 }
+            go.set(true)
+            #expect(try client.receive().bytes == [1])
+            #expect(try client.receive().bytes == [3])
+            #expect(asked.value == 3)
+            #expect(rig.recorder.dropped(.ingress, .bandwidth) == 1)
         }
     }
 }

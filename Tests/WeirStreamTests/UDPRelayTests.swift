@@ -23,8 +23,7 @@ import WeirStream
                 #expect(reply.source == endpoint)
             }
             #expect(rig.recorder.forwarded(.ingress) == sizes.count)
-            // Told after the reply has left: the client may be quicker.
-            try waitUntil("the last reply is told") { rig.recorder.forwarded(.egress) == sizes.count }
+            try rig.recorder.expectForwarded(.egress, sizes.count)
             #expect(rig.recorder.count(.opened) == 1)
             try rig.kill()
             #expect(rig.recorder.totals.map(\.ingressBytes) == [UInt64(sizes.reduce(0, +))])

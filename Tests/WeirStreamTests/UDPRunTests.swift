@@ -106,7 +106,7 @@ import WeirStream
                 let number = Int(payloads[0][0])
                 expectSame(payloads, [[UInt8(number)]] + runs[number])
             }
-            #expect(rig.recorder.forwarded(.ingress) == clients.count * 61)
+            try rig.recorder.expectForwarded(.ingress, clients.count * 61)
         }
     }
 

@@ -106,7 +106,7 @@ import WeirStream
             resolver.letGo()
             try waitUntil("the others arrive") { got.value.count == 64 }
             #expect(got.value == Array(0..<64))
-            #expect(rig.recorder.forwarded(.ingress) == 64)
+            try rig.recorder.expectForwarded(.ingress, 64)
         }
     }
 

@@ -35,6 +35,12 @@ int weir_pipe(int *read_end, int *write_end, int capacity);
 /// splice(2) between a pipe and a socket, without waiting.
 int64_t weir_splice(int from, int to, size_t length);
 int weir_open_read(const char *path);
+/// Opens a file to append to, made with mode 0640 where there is none. A pipe that nobody reads is an error.
+int weir_open_append(const char *path);
+/// The descriptor of a file in memory (memfd_create(2)) with what `path` holds; -EFBIG where that is more than `limit`.
+int weir_copy_to_memory(const char *path, int64_t limit);
+/// dup3(2), close-on-exec: `to` leads where `from` leads.
+int weir_replace_descriptor(int from, int to);
 
 // epoll ---------------------------------------------------------------------------------------------------------------
 
@@ -125,6 +131,10 @@ void weir_inbox_destroy(weir_inbox *inbox);
 /// Receives at most `capacity` datagrams without waiting. `with_addresses` is off for connected sockets.
 int weir_inbox_receive(weir_inbox *inbox, int fd, int with_addresses);
 const weir_datagram *weir_inbox_datagram(const weir_inbox *inbox, uint32_t index);
+/// Bytes in front of every received datagram that may be written to.
+enum { WEIR_INBOX_HEADROOM = 64 };
+/// Takes bytes off the front of a received datagram; it must have as many.
+void weir_inbox_drop_first(weir_inbox *inbox, uint32_t index, uint32_t count);
 
 /// Headers for one sendmmsg(2). It borrows the payloads: they must live until the flush.
 typedef struct weir_outbox weir_outbox;
@@ -138,6 +148,8 @@ void weir_outbox_set_destination(
     weir_outbox *outbox, int is_v6, const weir_address *peer, const weir_address *source);
 /// Adds one datagram; -ENOBUFS when full.
 int weir_outbox_add(weir_outbox *outbox, const void *bytes, uint32_t length);
+/// Writes bytes in front of a datagram that was added, where there must be room for them.
+void weir_outbox_prepend(weir_outbox *outbox, uint32_t index, const void *bytes, uint32_t length);
 /// Sends from `first` on, with `segments` runs of equal length as one UDP_SEGMENT send each (udp(7)). Returns how many
 /// datagrams were taken, or a negated errno that belongs to the datagram at `first`, or to the run that begins there.
 int weir_outbox_flush(weir_outbox *outbox, int fd, uint32_t first, int segments);
@@ -152,6 +164,17 @@ int weir_resolve(const char *name, weir_address *addresses, int capacity);
 int weir_interface_addresses(weir_address *addresses, int capacity);
 /// The index of an interface, or 0 (if_nametoindex(3)).
 uint32_t weir_interface_index(const char *name);
+
+// Programs ------------------------------------------------------------------------------------------------------------
+
+/// Starts a program, found as execvp(3) finds it, in a process group of its own: with nothing of ours but the environment
+/// that is given here, and its three standard streams on /dev/null. Returns its process id and a descriptor that becomes
+/// readable when it ends (pidfd_open(2)). Waits until the program runs or was refused.
+int weir_spawn(char *const arguments[], char *const environment[], int *process_descriptor);
+/// SIGKILL for a process that was not reaped yet, and for all in its group.
+int weir_kill_group(int process);
+/// Takes a process away that has ended: 1 and its exit code, or a signal's number below zero; 0 while it runs.
+int weir_reap(int process, int *status);
 
 // Process -------------------------------------------------------------------------------------------------------------
 

@@ -73,6 +73,7 @@ public final class Demo: Sendable {
         Configuration(
             exporter: .init(listen: options.exporter), log: .init(level: .error),
             shutdown: .init(delay: .zero, drainTimeout: .seconds(2)),
+            access: .init(deny: [AccessEntry("cidr:\(DemoClients.deniedNetwork)")]),
             routes: DemoRoute.allCases.map { $0.configuration(options.basePort) })
     }
 

@@ -1,14 +1,65 @@
 import LinuxIO
 
 /// The clients of the demo: steady and bounded, a few megabytes a second in all.
-///
-/// Clients that access rules deny will stand here as one more function, when there are rules.
 enum DemoClients {
     /// Starts them all.
     static func start(_ threads: DemoThreads, base: UInt16) throws(SystemError) {
         try startTCP(threads, base: base)
         try startFailing(threads, base: base)
         try startUDP(threads, base: base)
+        try startDenied(threads, base: base)
+        try startLimited(threads, base: base)
+    }
+
+    /// What the demo's access rules deny: a part of the loopback network, which every machine has.
+    static let deniedNetwork = "127.66.0.0/16"
+    private static let deniedAddress = IPAddress(v4: 0x7f42_0001)
+
+    private static func startDenied(_ threads: DemoThreads, base: UInt16) throws(SystemError) {
+        let source = SocketAddress(deniedAddress, port: 0)
+        try threads.repeat(every: .milliseconds(700)) {
+            let connection = try BlockingSocket.connect(to: DemoRoute.web.listener(base), from: source)
+            _ = try connection.receive()
+        }
+        // The first datagram is judged; the others are only dropped.
+        try threads.repeat(every: .seconds(1)) {
+            let socket = try BlockingSocket.datagrams(
+                to: DemoRoute.dns.listener(base), from: source, timeout: .seconds(1))
+            for _ in 0..<5 where threads.isRunning {
+                try socket.send([UInt8](repeating: 0x64, count: 40))
+                threads.rest(.milliseconds(100))
+            }
+        }
+    }
+
+    /// Clients that limits hold up, or turn away.
+    private static func startLimited(_ threads: DemoThreads, base: UInt16) throws(SystemError) {
+        for _ in 0..<2 {
+            try threads.repeat(every: .milliseconds(300)) {
+                let connection = try BlockingSocket.connect(to: DemoRoute.rated.listener(base))
+                try converse(connection, messages: 2, pause: .milliseconds(100), threads)
+            }
+        }
+        // Another client, with more at once than one may have.
+        let other = SocketAddress(IPAddress(v4: 0x7f43_0001), port: 0)
+        try threads.repeat(every: .seconds(2)) {
+            let connections = try (0..<4).map { _ in
+                try BlockingSocket.connect(to: DemoRoute.rated.listener(base), from: other)
+            }
+            threads.rest(.seconds(1))
+            withExtendedLifetime(connections) {}
+        }
+        for _ in 0..<2 {
+            try threads.repeat(every: .milliseconds(200)) {
+                let connection = try BlockingSocket.connect(to: DemoRoute.paced.listener(base))
+                try connection.send(Array("GET / HTTP/1.1\r\nHost: demo\r\n\r\n".utf8))
+                _ = try connection.receiveToEnd(limit: 2 * DemoUpstreams.pageBytes)
+            }
+        }
+        try threads.repeat(every: .seconds(1)) {
+            let connection = try BlockingSocket.connect(to: DemoRoute.asked.listener(base))
+            try converse(connection, messages: 2, pause: .milliseconds(100), threads)
+        }
     }
 
     private static func startTCP(_ threads: DemoThreads, base: UInt16) throws(SystemError) {

@@ -29,6 +29,12 @@ enum DemoRoute: String, CaseIterable, Sendable {
     case syslog
     /// A UDP upstream that nobody listens on.
     case deadUDP = "dead-udp"
+    /// Clients that open connections faster than `rate_limit` lets them, and more than `max_connections_per_ip`.
+    case rated
+    /// Answers that `bandwidth` holds to a rate.
+    case paced
+    /// A program before the dial that lets every other client pass.
+    case asked
 
     private var place: UInt16 { UInt16(DemoRoute.allCases.firstIndex(of: self) ?? 0) }
 
@@ -46,7 +52,19 @@ enum DemoRoute: String, CaseIterable, Sendable {
     func configuration(_ base: UInt16) -> RouteConfiguration {
         RouteConfiguration(
             name: rawValue, scheme: scheme, bind: .ipv4(127, 0, 0, 1), host: host, listenPort: listenPort(base),
-            upstreamPort: upstreamPort(base), settings: settings)
+            upstreamPort: upstreamPort(base), settings: settings, limits: limits, preDial: preDial)
+    }
+
+    private var limits: TrafficLimits {
+        switch self {
+        case .rated: TrafficLimits(maxConnectionsPerIP: 3, rateLimit: RateLimit(count: 3, burst: 4))
+        case .paced: TrafficLimits(bandwidth: Bandwidth(total: ByteRates(egress: 200_000)))
+        default: TrafficLimits()
+        }
+    }
+
+    private var preDial: PreDialProgram? {
+        self == .asked ? PreDialProgram(command: ["sh", "-c", "[ $((WEIR_CLIENT_PORT % 4)) -lt 2 ]"]) : nil
     }
 
     private var scheme: Scheme {

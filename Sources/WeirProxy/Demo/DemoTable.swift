@@ -7,10 +7,10 @@ struct DemoTable {
     }
 
     private static let headings = [
-        "ROUTE", "PROTO", "ACTIVE", "IN/S", "OUT/S", "REJECTED", "TIMEOUTS", "FAILURES BY REASON",
+        "ROUTE", "PROTO", "ACTIVE", "IN/S", "OUT/S", "REJECTED", "DENIED", "TIMEOUTS", "FAILURES BY REASON",
     ]
     /// Columns of numbers are aligned to the right.
-    private static let isNumber = [false, false, true, true, true, true, true, false]
+    private static let isNumber = [false, false, true, true, true, true, true, true, false]
 
     /// One line a route, and the headings above.
     static func lines(from before: Look, to now: Look) -> [String] {
@@ -21,8 +21,8 @@ struct DemoTable {
             return [
                 report.route, report.transport, "\(report.active)",
                 rate(report.ingressBytes, old?.ingressBytes, seconds),
-                rate(report.egressBytes, old?.egressBytes, seconds), "\(report.rejected)", "\(report.timeouts)",
-                failures(report.failures),
+                rate(report.egressBytes, old?.egressBytes, seconds), "\(report.rejected)", "\(report.denied)",
+                "\(report.timeouts)", failures(report.failures),
             ]
         }
         let widths = headings.indices.map { column in

@@ -25,12 +25,14 @@ enum DemoUpstreams {
 
     /// Starts those that answer.
     static func start(_ threads: DemoThreads, base: UInt16) throws(SystemError) {
-        for route in [DemoRoute.echo, .limited] {
+        for route in [DemoRoute.echo, .limited, .rated, .asked] {
             try threads.serve(route.upstream(base)) { connection in try echo(connection) }
         }
-        try threads.serve(DemoRoute.web.upstream(base)) { connection in
-            _ = try connection.receive()
-            try connection.send(page)
+        for route in [DemoRoute.web, .paced] {
+            try threads.serve(route.upstream(base)) { connection in
+                _ = try connection.receive()
+                try connection.send(page)
+            }
         }
         try threads.serve(DemoRoute.bulk.upstream(base)) { connection in
             _ = try connection.receive()

@@ -1,4 +1,5 @@
 import LinuxIO
+import WeirAccess
 
 extension LogLine {
     /// The line of a record. `suppressed` is how many of its kind were held back before it.
@@ -22,6 +23,8 @@ extension LogLine {
     private static func words(for fact: LogRecord.Fact, isTCP: Bool) -> (message: String, action: String) {
         switch fact {
         case .opened: isTCP ? ("connection accepted", "accept") : ("session opened", "open")
+        case .proxied: ("client behind a proxy", isTCP ? "accept" : "open")
+        case .headerFailed: ("PROXY header refused", isTCP ? "accept" : "open")
         case .dialled: ("dialled", "dial")
         case .rejected: (isTCP ? "connection rejected" : "session rejected", "reject")
         case .connectionClosed: ("connection closed", "closed")
@@ -32,12 +35,21 @@ extension LogLine {
         case .acceptFailed: ("accept failed", "accept")
         case .acceptPaused: ("accepting paused until descriptors or connections are free", "accept")
         case .resolveFailed: ("upstream name not resolved", "resolve")
+        case .decided(let decision):
+            decision.action == .allow ? ("client allowed", "allow") : ("client denied", "deny")
+        case .behindGateway:
+            (
+                "every client so far has the same private address: if that is a NAT gateway or a container bridge, "
+                    + "allow_local lets in everybody", "accept"
+            )
         }
     }
 
     private mutating func addDetails(of record: LogRecord, route: LogRoute) {
         switch record.fact {
         case .opened: break
+        case .proxied(let peer): add("peer", peer.description)
+        case .headerFailed(let reason): add("reason", reason.rawValue)
         case .dialled(let upstream, let nanoseconds):
             addUpstream(record.upstreamAddress, index: upstream, route: route)
             add("duration", nanoseconds: nanoseconds)
@@ -61,9 +73,19 @@ extension LogLine {
         case .acceptFailed(let reason, let error):
             add("reason", reason.rawValue)
             add("error", error.description)
-        case .acceptPaused: break
+        case .acceptPaused, .behindGateway: break
+        case .decided(let decision): add(decision, of: route)
         case .resolveFailed(let upstream): addUpstream(nil, index: upstream, route: route)
         }
+    }
+
+    private mutating func add(_ decision: AccessDecision, of route: LogRoute) {
+        if let (text, origin) = route.rules?.name(of: decision) {
+            add("rule", text)
+            if let origin { add("list", origin) }
+        }
+        add("rule_kind", decision.kind.rawValue)
+        add("scope", decision.step.scope.rawValue)
     }
 
     /// The address that was dialled; where there is none, the upstream as it was configured.

@@ -13,13 +13,15 @@ public final class LogOutput: Sendable {
     }
 
     private let descriptor: CInt
+    /// Owns the descriptor, where it is not the process's own.
+    private let file: LogFile?
     private let clock: MonotonicClock
     private let rings: [LogRing]
     private let others = Mutex<[Item]>([])
     let routes = LogRouteTable()
     private let levelValue: Atomic<UInt8>
     private let formatValue: Atomic<UInt8>
-    private let dropped = Atomic<UInt64>(0)
+    private let dropped: LogDrops
     private let isAwake = Atomic<Bool>(true)
     private let isClosing = Atomic<Bool>(false)
     private let wakeup: ThreadSignal
@@ -34,13 +36,31 @@ public final class LogOutput: Sendable {
     private static let longestSleep: UInt64 = 60_000_000_000
 
     /// A log that writes to `descriptor` (standard output) for `lanes` workers, and starts its thread.
-    public init(
+    public convenience init(
         descriptor: CInt = 1, lanes: Int, level: Logger.Level = .info, format: LogFormat = .text,
         clock: MonotonicClock = .system, startsThread: Bool = true
     ) throws(SystemError) {
+        try self.init(
+            descriptor, file: nil, lanes: lanes, level: level, format: format, clock: clock, startsThread: startsThread)
+    }
+
+    /// A log that appends to a file, whatever level its lines have. It looks like the one beside it, and what both
+    /// throw away is one number.
+    convenience init(file: LogFile, lanes: Int, beside log: LogOutput) throws(SystemError) {
+        try self.init(
+            file.number, file: file, lanes: lanes, level: .trace, format: log.format, clock: log.clock,
+            startsThread: true, dropped: log.dropped)
+    }
+
+    private init(
+        _ descriptor: CInt, file: LogFile?, lanes: Int, level: Logger.Level, format: LogFormat,
+        clock: MonotonicClock, startsThread: Bool, dropped: LogDrops = LogDrops()
+    ) throws(SystemError) {
+        self.dropped = dropped
         wakeup = try ThreadSignal()
         finished = try ThreadSignal()
         self.descriptor = descriptor
+        self.file = file
         self.clock = clock
         rings = (0..<lanes).map { _ in LogRing(capacity: Self.ringCapacity) }
         levelValue = Atomic(Self.number(of: level))
@@ -69,7 +89,7 @@ public final class LogOutput: Sendable {
     }
 
     /// Lines that were thrown away: queues were full, or the descriptor could not be written to.
-    public var droppedLines: UInt64 { dropped.load(ordering: .relaxed) }
+    public var droppedLines: UInt64 { dropped.value }
 
     private static func number(of level: Logger.Level) -> UInt8 {
         switch level {
@@ -90,7 +110,7 @@ public final class LogOutput: Sendable {
         if rings[lane].push(record) {
             wake()
         } else {
-            dropped.add(1, ordering: .relaxed)
+            dropped.add(1)
         }
     }
 
@@ -113,7 +133,7 @@ public final class LogOutput: Sendable {
         if isTaken {
             wake()
         } else {
-            dropped.add(1, ordering: .relaxed)
+            dropped.add(1)
         }
     }
 
@@ -155,7 +175,7 @@ public final class LogOutput: Sendable {
     private func drainOnce(into drain: inout LogDrain, isLast: Bool) -> Bool {
         collect(into: &drain, isLast: isLast)
         if drain.bytes.isEmpty { return false }
-        if !Self.writeAll(drain.bytes, to: descriptor) { dropped.add(drain.lines, ordering: .relaxed) }
+        if !Self.writeAll(drain.bytes, to: descriptor) { dropped.add(drain.lines) }
         drain.removeWritten()
         return true
     }

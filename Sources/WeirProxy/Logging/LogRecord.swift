@@ -1,5 +1,6 @@
 import LinuxIO
 import Logging
+import WeirAccess
 import WeirStream
 
 /// What happened to a connection or session, on its way from a worker to the log's thread: plain values, no reference,
@@ -17,6 +18,9 @@ struct LogRecord: Sendable {
     /// What happened. Every reason is the word that the metrics use too.
     enum Fact: Sendable {
         case opened
+        /// The client stands behind a trusted proxy.
+        case proxied(by: SocketAddress)
+        case headerFailed(ProxyHeaderError)
         case dialled(upstream: Int32, nanoseconds: UInt64)
         case rejected(RejectReason)
         case connectionClosed(ConnectionCloseReason, Flow)
@@ -27,6 +31,8 @@ struct LogRecord: Sendable {
         case acceptFailed(AcceptErrorReason, SystemError)
         case acceptPaused
         case resolveFailed(upstream: Int32)
+        case decided(AccessDecision)
+        case behindGateway
     }
 
     /// Wall-clock nanoseconds since 1970.
@@ -46,9 +52,9 @@ extension LogRecord.Fact {
     /// How serious it is.
     var level: Logger.Level {
         switch self {
-        case .opened, .rejected, .connectionClosed, .sessionClosed: .info
-        case .dialled, .timedOut: .debug
-        case .acceptPaused, .resolveFailed: .warning
+        case .opened, .decided, .rejected, .connectionClosed, .sessionClosed: .info
+        case .dialled, .timedOut, .proxied: .debug
+        case .acceptPaused, .resolveFailed, .behindGateway, .headerFailed: .warning
         // The client went away: nothing is wrong with the upstream.
         case .dialFailed(_, .canceled, _): .debug
         case .dialFailed, .upstreamFailed, .acceptFailed: .error
@@ -59,7 +65,7 @@ extension LogRecord.Fact {
     /// connection and never limited.
     var repetition: LogRateLimiter.Kind? {
         switch self {
-        case .opened, .dialled, .connectionClosed, .sessionClosed, .timedOut: nil
+        case .opened, .proxied, .decided, .dialled, .connectionClosed, .sessionClosed, .timedOut, .behindGateway: nil
         case .rejected(let reason): .init(fact: 1, reason: UInt8(reason.memberIndex))
         case .dialFailed(let upstream, let reason, _):
             .init(fact: 2, reason: UInt8(reason.memberIndex), upstream: UInt16(truncatingIfNeeded: upstream))
@@ -69,6 +75,7 @@ extension LogRecord.Fact {
         case .acceptPaused: .init(fact: 5, reason: 0)
         case .resolveFailed(let upstream):
             .init(fact: 6, reason: 0, upstream: UInt16(truncatingIfNeeded: upstream))
+        case .headerFailed(let reason): .init(fact: 7, reason: UInt8(reason.memberIndex))
         }
     }
 }

@@ -9,6 +9,8 @@ struct LogRoute: Sendable, Equatable {
     var listen: String
     /// The configured upstreams, `localhost:22`, in order.
     var upstreams: [String]
+    /// In the access log: what the rules behind decisions are called.
+    var rules: AccessRuleNames?
 
     /// All upstreams in one text.
     var destination: String { upstreams.joined(separator: ",") }

@@ -1,3 +1,4 @@
+import WeirAccess
 import WeirExporter
 import WeirMetrics
 import WeirStream
@@ -111,6 +112,12 @@ extension MetricCatalogue {
         [.route, .transport, .direction], unit: "bytes")
     static let reads = MetricFamily.counter(
         "reads_total", "Reads that brought data.", [.route, .transport, .direction])
+    static let throttlePauses = MetricFamily.counter(
+        "throttle_pauses_total", "Times that reading paused because a limit of bytes a second was reached.",
+        [.route, .transport, .direction])
+    static let preDialDuration = MetricFamily.histogram(
+        "pre_dial_duration_seconds", "Time that the hook before the dial took, where there is one.", [.route],
+        microseconds: Buckets.dial)
     static let dials = MetricFamily.counter(
         "dials_total", "Dials that ended, successful or not; once per dial, not per address.",
         [.route, .transport, .upstream])
@@ -132,10 +139,24 @@ extension MetricCatalogue {
     static let timeouts = MetricFamily.counter(
         "timeouts_total", "Timers that ended something; the normal end of a UDP session is none.",
         [.route, .transport, .of("kind", RouteMembers.timeoutKinds)])
+    static let accessDecisions = MetricFamily.counter(
+        "acl_decisions_total", "Decisions of access rules, one for each connection or session.",
+        [
+            .route, .transport, .of("decision", AccessAction.allCases), .of("rule_kind", AccessRuleKind.allCases),
+            .of("scope", AccessScope.allCases),
+        ])
+    static let proxyHeaders = MetricFamily.counter(
+        "proxy_protocol_headers_total", "PROXY headers read, where a route reads them.",
+        [.route, .of("version", ProxyHeader.Version.allCases)])
+    static let proxyErrors = MetricFamily.counter(
+        "proxy_protocol_errors_total",
+        "PROXY headers refused or missing: each is a rejected connection, or a datagram dropped as error.",
+        [.route, .of("reason", ProxyHeaderError.allCases)])
     static let routeInfo = MetricFamily.gauge(
         "route_info", "1 for each configured route; 0 for one that a reload took away.", [.route, .transport, .listen])
 
     private static let both = [
-        bytes, reads, dials, dialFailures, dialDuration, upstreamActive, resolves, lastResolve, timeouts, routeInfo,
+        bytes, reads, throttlePauses, preDialDuration, dials, dialFailures, dialDuration, upstreamActive, resolves,
+        lastResolve, timeouts, accessDecisions, proxyHeaders, proxyErrors, routeInfo,
     ]
 }

@@ -116,6 +116,27 @@ extension DropReason: MetricMember {
     }
 }
 
+extension ProxyHeader.Version: MetricMember {
+    var memberIndex: Int { self == .v1 ? 0 : 1 }
+}
+
+extension ProxyHeaderError: MetricMember {
+    var memberIndex: Int {
+        switch self {
+        case .missing: 0
+        case .malformed: 1
+        case .unsupportedVersion: 2
+        case .unsupportedCommand: 3
+        case .unsupportedFamily: 4
+        case .tooLong: 5
+        case .checksum: 6
+        case .truncated: 7
+        case .timeout: 8
+        case .untrusted: 9
+        }
+    }
+}
+
 extension UpstreamErrorReason: MetricMember {
     var memberIndex: Int {
         switch self {

@@ -28,6 +28,12 @@ struct RouteLog: Sendable {
             lane: context.worker)
     }
 
+    /// Queues that a client is there, and behind which peer.
+    func recordOpened(_ context: StreamContext) {
+        record(.opened, context)
+        if context.peerAddress != context.clientAddress { record(.proxied(by: context.peerAddress), context) }
+    }
+
     /// Queues what happened to the route on a worker.
     func record(_ fact: LogRecord.Fact, worker: Int) {
         guard output.isEnabled(fact.level) else { return }

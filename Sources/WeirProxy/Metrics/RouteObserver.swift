@@ -20,12 +20,32 @@ extension RouteObserver {
 
     func opened(_ context: StreamContext) {
         common.opened.add(lane: context.worker)
-        common.log.record(.opened, context)
+        // Whose header is still to come is told of once it is there, with the client's address.
+        if !context.awaitsProxyHeader { common.log.recordOpened(context) }
+    }
+
+    func proxyHeaderRead(_ context: StreamContext?, version: ProxyHeader.Version, worker: Int) {
+        common.proxyHeaders?.read[version].add(lane: worker)
+        if let context { common.log.recordOpened(context) }
+    }
+
+    func proxyHeaderFailed(_ context: StreamContext?, reason: ProxyHeaderError, worker: Int) {
+        common.proxyHeaders?.failed[reason].add(lane: worker)
+        if let context {
+            common.log.record(.headerFailed(reason), context)
+        } else {
+            common.log.record(.headerFailed(reason), worker: worker)
+        }
     }
 
     func rejected(_ context: StreamContext, reason: RejectReason) {
+        context.giveBack()
         common.rejected[reason].add(lane: context.worker)
         common.log.record(.rejected(reason), context)
+    }
+
+    func preDialFinished(_ context: StreamContext, duration: Duration) {
+        common.preDialDuration?.observe(nanoseconds: duration.clampedNanoseconds, lane: context.worker)
     }
 
     func dialled(_ context: StreamContext, upstream: Int, duration: Duration) {
@@ -70,6 +90,8 @@ public struct RouteReport: Sendable, Equatable {
     public var timeouts: UInt64 = 0
     /// Connections or sessions that were ended before a dial.
     public var rejected: UInt64 = 0
+    /// Those of them that access rules denied.
+    public var denied: UInt64 = 0
     /// Datagrams that were not forwarded.
     public var dropped: UInt64 = 0
 }
@@ -84,6 +106,10 @@ struct RouteCommon: Sendable {
     let bytes: DirectionCounters
     let reads: DirectionCounters
     let timeouts: MemberCounters<TimeoutKind>
+    /// Only where there is a hook.
+    let preDialDuration: Histogram?
+    /// Where the route reads PROXY headers.
+    let proxyHeaders: ProxyHeaderMetrics?
     let upstreams: [UpstreamMetrics]
     let log: RouteLog
 
@@ -91,21 +117,22 @@ struct RouteCommon: Sendable {
         self.route = route
         self.registration = registration
         let name = [route.name]
-        switch route.transport {
-        case .tcp:
-            opened = registration.counter(MetricCatalogue.tcpAccepted, name)
-            rejected = MemberCounters(
-                registration, MetricCatalogue.tcpRejected, labels: name, members: RouteMembers.tcpRejectReasons)
-        case .udp:
-            opened = registration.counter(MetricCatalogue.udpOpened, name)
-            rejected = MemberCounters(
-                registration, MetricCatalogue.udpRejected, labels: name, members: RouteMembers.udpRejectReasons)
-        }
+        let (openedFamily, rejectedFamily) =
+            route.transport == .tcp
+            ? (MetricCatalogue.tcpAccepted, MetricCatalogue.tcpRejected)
+            : (MetricCatalogue.udpOpened, MetricCatalogue.udpRejected)
+        opened = registration.counter(openedFamily, name)
+        let reasons = RouteMembers.rejectReasons(route.transport, route.features)
+        rejected = MemberCounters(
+            registration, rejectedFamily, labels: name, members: reasons.shown, hidden: reasons.hidden)
         bytes = DirectionCounters(registration, MetricCatalogue.bytes, labels: route.labels)
         reads = DirectionCounters(registration, MetricCatalogue.reads, labels: route.labels)
         timeouts = MemberCounters(
             registration, MetricCatalogue.timeouts, labels: route.labels,
-            members: RouteMembers.timeouts(route.transport, hasIdleTimeout: route.hasIdleTimeout))
+            members: RouteMembers.timeouts(route))
+        preDialDuration =
+            route.features.hasPreDial ? registration.histogram(MetricCatalogue.preDialDuration, name) : nil
+        proxyHeaders = route.features.readsProxyHeaders ? ProxyHeaderMetrics(registration, route) : nil
         upstreams = route.upstreams.map { UpstreamMetrics(registration, route, $0) }
         self.log = RouteLog(log, number: log.routes.insert(route.logRoute))
     }
@@ -115,6 +142,7 @@ struct RouteCommon: Sendable {
         var report = RouteReport(route: route.name, transport: route.transport.rawValue)
         report.accepted = opened.value
         report.rejected = rejected.all.reduce(0) { $0 + $1.value }
+        report.denied = rejected[.acl].value
         report.ingressBytes = bytes[.ingress].value
         report.egressBytes = bytes[.egress].value
         report.timeouts = timeouts.all.reduce(0) { $0 + $1.value }

@@ -21,9 +21,11 @@ final class RouteRegistration: Sendable {
     /// Why a series is missing, if one is.
     var failure: RegistrationError? { firstFailure.withLock { $0 } }
 
-    func counter(_ family: MetricFamily, _ labels: [String]) -> Counter {
-        attempt { () throws(RegistrationError) in try group.counter(family.descriptor, labels: labels) }
-            ?? registry.discardingCounter
+    /// A hidden one is not on the page as long as nobody shows it.
+    func counter(_ family: MetricFamily, _ labels: [String], isHidden: Bool = false) -> Counter {
+        attempt { () throws(RegistrationError) in
+            try group.counter(family.descriptor, labels: labels, isHidden: isHidden)
+        } ?? registry.discardingCounter
     }
 
     func gauge(_ family: MetricFamily, _ labels: [String]) -> Gauge {

@@ -13,6 +13,8 @@ final class TCPRouteMetrics: RouteObserver {
     private let duration: Histogram
     private let discarded: DirectionCounters
     private let backpressure: DirectionCounters
+    /// Only where there is a limit that pauses.
+    private let throttle: DirectionCounters?
     private let acceptErrors: MemberCounters<AcceptErrorReason>
     private let acceptPauses: Counter
 
@@ -29,6 +31,9 @@ final class TCPRouteMetrics: RouteObserver {
         duration = registration.histogram(MetricCatalogue.tcpDuration, name)
         discarded = DirectionCounters(registration, MetricCatalogue.tcpDiscarded, labels: name)
         backpressure = DirectionCounters(registration, MetricCatalogue.tcpBackpressure, labels: name)
+        throttle =
+            route.features.hasBandwidth
+            ? DirectionCounters(registration, MetricCatalogue.throttlePauses, labels: route.labels) : nil
         acceptErrors = MemberCounters(
             registration, MetricCatalogue.acceptErrors, labels: name, members: AcceptErrorReason.allCases)
         acceptPauses = registration.counter(MetricCatalogue.acceptPauses, name)
@@ -59,7 +64,10 @@ final class TCPRouteMetrics: RouteObserver {
     // MARK: What the engine tells
 
     func paused(_ context: StreamContext, direction: Direction, cause: PauseCause) {
-        if cause == .backpressure { backpressure[direction].add(lane: context.worker) }
+        switch cause {
+        case .backpressure: backpressure[direction].add(lane: context.worker)
+        case .throttle: throttle?[direction].add(lane: context.worker)
+        }
     }
 
     func discarded(_ context: StreamContext, direction: Direction, byteCount: Int) {
@@ -67,6 +75,7 @@ final class TCPRouteMetrics: RouteObserver {
     }
 
     func connectionClosed(_ context: StreamContext, reason: ConnectionCloseReason, totals: FlowTotals) {
+        context.giveBack()
         let nanoseconds = totals.duration.clampedNanoseconds
         if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, lane: context.worker) }
         duration.observe(nanoseconds: nanoseconds, lane: context.worker)

@@ -31,10 +31,10 @@ final class UDPRouteMetrics: RouteObserver {
         datagrams = DirectionCounters(registration, MetricCatalogue.udpDatagrams, labels: name)
         ingressDrops = MemberCounters(
             registration, MetricCatalogue.udpDrops, labels: name + [Direction.ingress.rawValue],
-            members: RouteMembers.ingressDropReasons)
+            members: RouteMembers.dropReasons(.ingress, route.features))
         egressDrops = MemberCounters(
             registration, MetricCatalogue.udpDrops, labels: name + [Direction.egress.rawValue],
-            members: RouteMembers.egressDropReasons)
+            members: RouteMembers.dropReasons(.egress, route.features))
         self.common = common
     }
 
@@ -83,6 +83,7 @@ final class UDPRouteMetrics: RouteObserver {
     }
 
     func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {
+        context.giveBack()
         let nanoseconds = totals.duration.clampedNanoseconds
         // The engine names the upstream only where `dialled` was told.
         if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, lane: context.worker) }

@@ -39,8 +39,11 @@ final class BlockingSocket: Sendable {
     }
 
     /// Opens a UDP socket that talks to one peer.
-    static func datagrams(to address: SocketAddress, timeout: Duration) throws(SystemError) -> BlockingSocket {
+    static func datagrams(
+        to address: SocketAddress, from local: SocketAddress? = nil, timeout: Duration
+    ) throws(SystemError) -> BlockingSocket {
         let socket = try Socket(.datagram, family: Socket.family(of: address))
+        if let local { try socket.bind(local) }
         if case .failed(let error) = socket.connect(to: address) { throw error }
         return BlockingSocket(socket, timeout: timeout)
     }

@@ -8,6 +8,8 @@ public struct ConfigurationFile: Sendable {
         public let findings: [String]
         /// The bytes that were refused; nil where they cannot be read.
         let content: [UInt8]?
+        /// Files beside it that were looked at.
+        let dependencies: [FileDependency]
     }
 
     /// A file that can be used.
@@ -18,6 +20,8 @@ public struct ConfigurationFile: Sendable {
         public let warnings: [String]
         /// The bytes, read just before: what has changed since differs from them.
         let content: [UInt8]?
+        /// Files beside it that it depends on.
+        let dependencies: [FileDependency]
         /// How many routes it has.
         public var routeCount: Int { configuration.routes.count }
     }
@@ -37,11 +41,13 @@ public struct ConfigurationFile: Sendable {
     public func load() throws(Refusal) -> Loaded {
         let content = FileContent.read(path)
         do throws(ConfigurationErrors) {
-            let loaded = try Configuration.load(path: path, environment: environment)
+            let loaded = try Configuration.load(path: path, environment: environment, rules: AccessRules())
             return Loaded(
-                configuration: loaded.configuration, warnings: loaded.warnings.map(\.description), content: content)
+                configuration: loaded.configuration, warnings: loaded.warnings.map(\.description), content: content,
+                dependencies: loaded.dependencies)
         } catch {
-            throw Refusal(findings: error.diagnostics.map(\.description), content: content)
+            throw Refusal(
+                findings: error.diagnostics.map(\.description), content: content, dependencies: error.dependencies)
         }
     }
 }

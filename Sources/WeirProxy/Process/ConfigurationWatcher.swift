@@ -1,15 +1,20 @@
 import Glibc
 import LinuxIO
 import Synchronization
+public import WeirConfiguration
 
 /// Tells when the content of a file has changed: through writes, renames and swaps of symbolic links. Touching a file,
 /// or replacing it by one with the same content, is no change; a file that is away for a moment is none either.
+///
+/// Files that it depends on may be large: of them only the stamp is compared, so that a touch is a change.
 public final class ConfigurationWatcher: Sendable {
     private let path: String
     private let onChange: @Sendable () -> Void
     private let isStopped = Atomic<Bool>(false)
     /// Content that was acted on last; nil where there was none to read.
     private let seen: Mutex<[UInt8]?>
+    /// Files beside it, as they were when they were read last.
+    private let dependencies: Mutex<[FileDependency]>
 
     /// Changes that come within this time are one, in milliseconds.
     private static let debounce = 100
@@ -20,10 +25,13 @@ public final class ConfigurationWatcher: Sendable {
 
     /// Watches `path` and calls `onChange` on the watcher's thread. `seen` is the content that is in use: a change
     /// between its reading and the start of the watch is a change too.
-    public init(path: String, seen: [UInt8]?, onChange: @escaping @Sendable () -> Void) {
+    public init(
+        path: String, seen: [UInt8]?, dependencies: [FileDependency] = [], onChange: @escaping @Sendable () -> Void
+    ) {
         self.path = path
         self.onChange = onChange
         self.seen = Mutex(seen)
+        self.dependencies = Mutex(dependencies)
     }
 
     /// Starts the thread.
@@ -40,30 +48,39 @@ public final class ConfigurationWatcher: Sendable {
     }
 
     /// This content is in use, or was refused: somebody read the file for another reason (SIGHUP).
-    public func markSeen(_ content: [UInt8]?) {
+    public func markSeen(_ content: [UInt8]?, dependencies: [FileDependency] = []) {
         seen.withLock { $0 = content }
+        self.dependencies.withLock { $0 = dependencies }
     }
 
     private func run(_ box: WatchBox) {
-        var stamp = FileContent.stamp(path)
-        addFolders(to: box)
+        var stamp = FileStamp(of: path)
+        var watched: Set<String> = []
+        addFolders(to: box, &watched)
         // What came before the folders were watched was reported to nobody.
         compare()
         while !isStopped.load(ordering: .relaxed) {
             let isReported = box.wait(milliseconds: Self.pollInterval)
-            let newStamp = FileContent.stamp(path)
-            guard isReported || newStamp != stamp else { continue }
+            let newStamp = FileStamp(of: path)
+            // The file may have been read again meanwhile, and name other files now.
+            if !watched.isSuperset(of: paths) { addFolders(to: box, &watched) }
+            guard isReported || newStamp != stamp || hasChangedDependency else { continue }
             var waits = 0
             while box.wait(milliseconds: Self.debounce), waits < Self.mostDebounces { waits += 1 }
-            stamp = FileContent.stamp(path)
+            stamp = FileStamp(of: path)
             // Links may lead elsewhere now.
-            addFolders(to: box)
+            addFolders(to: box, &watched)
             compare()
         }
     }
 
-    private func addFolders(to box: WatchBox) {
-        for folder in WatchedPath.folders(of: path) { box.add(folder) }
+    private var paths: [String] { [path] + dependencies.withLock { $0.map(\.path) } }
+
+    private func addFolders(to box: WatchBox, _ watched: inout Set<String>) {
+        watched = Set(paths)
+        for path in watched {
+            for folder in WatchedPath.folders(of: path) { box.add(folder) }
+        }
     }
 
     /// Acts where the content differs from what was acted on last.
@@ -73,7 +90,29 @@ public final class ConfigurationWatcher: Sendable {
             defer { seen = content }
             return seen != content
         }
-        if isNew { onChange() }
+        let isOtherNew = takeChangedDependencies()
+        if isNew || isOtherNew { onChange() }
+    }
+
+    /// One that is away is no change: it comes back, or the next reload tells.
+    private var hasChangedDependency: Bool {
+        dependencies.withLock { $0 }.contains { dependency in
+            let stamp = FileStamp(of: dependency.path)
+            return stamp.isThere && stamp != dependency.stamp
+        }
+    }
+
+    private func takeChangedDependencies() -> Bool {
+        dependencies.withLock { dependencies in
+            var hasChanged = false
+            for index in dependencies.indices {
+                let stamp = FileStamp(of: dependencies[index].path)
+                guard stamp.isThere, stamp != dependencies[index].stamp else { continue }
+                dependencies[index] = FileDependency(path: dependencies[index].path, stamp: stamp)
+                hasChanged = true
+            }
+            return hasChanged
+        }
     }
 }
 
@@ -103,28 +142,10 @@ private final class WatchBox: Sendable {
     }
 }
 
-/// What a file holds, and a cheap sign that it may have changed.
+/// What a file holds.
 enum FileContent {
-    /// Enough of stat(2) to notice a replaced or rewritten file.
-    struct Stamp: Equatable {
-        var device: UInt = 0
-        var inode: UInt = 0
-        var size = 0
-        var seconds = 0
-        var nanoseconds = 0
-    }
-
     /// As long as a configuration may be, and one byte more.
     private static let mostBytes = (4 << 20) + 1
-
-    /// The sign; the same empty one for every file that is not there.
-    static func stamp(_ path: String) -> Stamp {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0 else { return Stamp() }
-        return Stamp(
-            device: UInt(status.st_dev), inode: UInt(status.st_ino), size: Int(status.st_size),
-            seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
-    }
 
     /// The bytes; nil where it cannot be read.
     static func read(_ path: String) -> [UInt8]? {

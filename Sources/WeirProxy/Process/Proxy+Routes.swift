@@ -11,8 +11,8 @@ extension Proxy {
         let stream: ServedStream
     }
 
-    func makePlan(_ wanted: [RouteConfiguration]) throws(ProxyError) -> ReloadPlan {
-        try ReloadPlan(running: routes.mapValues(\.configuration), wanted: wanted)
+    func makePlan(_ wanted: [RouteConfiguration], affectsAll: Bool = false) throws(ProxyError) -> ReloadPlan {
+        try ReloadPlan(running: routes.mapValues(\.configuration), wanted: wanted, affectsAll: affectsAll)
     }
 
     /// Takes the addresses of new routes: of all of them, or of none.
@@ -41,7 +41,7 @@ extension Proxy {
         for (position, item) in bound.enumerated() {
             let observer = makeObserver(item.entry.route)
             do throws(StreamError) {
-                try await item.stream.stream.listenAndServe(hooks: observer.hooks)
+                try await item.stream.stream.listenAndServe(hooks: makeHooks(item.entry.route, observer))
             } catch {
                 for served in bound[..<position] { await remove(served.entry.key, drainTimeout: .zero) }
                 await release(Array(bound[position...]))
@@ -52,10 +52,41 @@ extension Proxy {
         }
     }
 
-    /// Does what a plan says. Nothing is changed before every new address that can be had now is bound.
+    /// Goes over to other routes and rules, or throws and leaves everything as it was.
     func reload(to new: Configuration) async throws(ProxyError) {
-        let plan = try makePlan(new.routes)
+        let before = access
+        access = try AccessState(new, parts: parts, previous: before)
+        do throws(ProxyError) {
+            try await reload(to: new, accessBefore: before)
+        } catch {
+            access.end(successor: before)
+            access = before
+            throw error
+        }
+        before.end(successor: access)
+    }
+
+    private func reload(to new: Configuration, accessBefore: AccessState) async throws(ProxyError) {
+        let affectsAll = access.plan.differs(from: accessBefore.plan) || new.limits.traffic != limits.process
+        let plan = try makePlan(new.routes, affectsAll: affectsAll)
         if plan.isEmpty { return }
+        let limitsBefore = limits.process
+        limits.process = new.limits.traffic
+        do throws(ProxyError) {
+            try await carryOut(plan, drainTimeout: new.shutdown.drainTimeout, before: (accessBefore, limitsBefore))
+        } catch {
+            limits.process = limitsBefore
+            throw error
+        }
+        limits.forget(except: Set(routes.values.map(\.configuration.name)))
+    }
+
+    /// Does what a plan says. Nothing is changed before every new address that can be had now is bound. What is undone
+    /// follows the rules of `before` again.
+    private func carryOut(
+        _ plan: ReloadPlan, drainTimeout: Duration, before rules: (access: AccessState, limits: TrafficLimits)
+    ) async throws(ProxyError) {
+        let accessNow = access
         let returning = plan.added.filter { drainingDatagrams(at: $0.key) != nil }
         let bound = try await bind(plan.added.filter { !plan.mustWait($0) && !returning.contains($0) })
         let before = routes
@@ -66,11 +97,12 @@ extension Proxy {
                 done.append(entry)
             }
         } catch {
+            (access, limits.process) = rules
             await revert(done, to: before)
+            access = accessNow
             await release(bound)
             throw error
         }
-        let drainTimeout = new.shutdown.drainTimeout
         let late = plan.added.filter { plan.mustWait($0) && !returning.contains($0) }
         do throws(ProxyError) {
             try await serve(bound)
@@ -83,8 +115,10 @@ extension Proxy {
                 // What had been draining before goes on doing that.
                 await remove(entry.key, drainTimeout: returning.contains(entry) ? drainTimeout : .zero)
             }
+            (access, limits.process) = rules
             await revert(done, to: before)
             await restore(plan.removed, from: before)
+            access = accessNow
             throw error
         }
     }
@@ -96,7 +130,7 @@ extension Proxy {
         let observer = makeObserver(entry.route)
         let stream: ServedStream?
         do throws(StreamError) {
-            stream = try await reopen(entry, hooks: observer.hooks)
+            stream = try await reopen(entry, hooks: makeHooks(entry.route, observer))
         } catch {
             throw .route(entry.route.name, error)
         }
@@ -112,7 +146,7 @@ extension Proxy {
         guard let running = routes[entry.key] else { return }
         let observer = makeObserver(entry.route)
         do throws(StreamError) {
-            try await running.stream.update(entry.route, hooks: observer.hooks)
+            try await running.stream.update(entry.route, hooks: makeHooks(entry.route, observer))
         } catch {
             throw .route(entry.route.name, error)
         }
@@ -153,11 +187,12 @@ extension Proxy {
     private func add(_ entry: ReloadPlan.Entry, stream: ServedStream, observer: any RouteObserver) {
         routes[entry.key] = RunningRoute(
             key: entry.key, configuration: entry.route, stream: stream, observer: observer,
-            info: RouteInfo(RouteDescription(entry.route), registry: parts.registry))
+            info: RouteInfo(RouteDescription(entry.route, limits: limits.process), registry: parts.registry))
     }
 
     private func makeObserver(_ route: RouteConfiguration) -> any RouteObserver {
-        let description = RouteDescription(route)
+        var description = RouteDescription(route, limits: limits.process)
+        description.features.hasAccessRules = access.plan.policy(of: route) != nil
         let observer: any RouteObserver =
             switch description.transport {
             case .tcp: TCPRouteMetrics(description, registry: parts.registry, log: parts.log)

@@ -33,6 +33,10 @@ public actor Proxy {
     let parts: ProxyParts
     let logger: Logger
     var routes: [ListenerKey: RunningRoute] = [:]
+    /// Who may use them.
+    var access: AccessState
+    /// What they may take.
+    var limits: LimitBook
     /// The configuration in use.
     public internal(set) var configuration: Configuration
     private var state = State.created
@@ -45,7 +49,9 @@ public actor Proxy {
     /// Makes the engine, the registry, the log and the exporter. Nothing listens yet.
     public init(_ configuration: Configuration, options: Options = Options()) throws(ProxyError) {
         self.configuration = configuration
+        limits = LimitBook(configuration.limits.traffic)
         parts = try ProxyParts(configuration, options: options)
+        access = try AccessState(configuration, parts: parts)
         let log = parts.log
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
     }
@@ -127,13 +133,15 @@ public actor Proxy {
             logger.warning(
                 "this setting changes only with a restart; the old value stays", metadata: ["setting": "\(name)"])
         }
+        parts.engine.limitSessions(to: new.limits.maxSessions)
         parts.log.level = Logger.Level(new.log.level)
         parts.log.format = LogFormat(new.log.format)
+        access.log?.output.format = parts.log.format
         // What is fixed keeps the value that is in use, so that the next reload warns again.
         var taken = new
         taken.workers = configuration.workers
         taken.exporter = configuration.exporter
-        taken.limits = configuration.limits
+        taken.limits.maxConnections = configuration.limits.maxConnections
         configuration = taken
         parts.metrics.configurationTaken(isReload: true)
         logger.info("configuration reloaded", metadata: ["routes": "\(routes.count)"])
@@ -147,7 +155,7 @@ public actor Proxy {
             names.append("exporter.retired_series_ttl")
         }
         if new.exporter.maxSeries != old.exporter.maxSeries { names.append("exporter.max_series") }
-        if new.limits != old.limits { names.append("limits.max_connections") }
+        if new.limits.maxConnections != old.limits.maxConnections { names.append("limits.max_connections") }
         return names
     }
 
@@ -229,7 +237,9 @@ public actor Proxy {
 
     private func endParts() async {
         await parts.exporter.stop()
+        await parts.programs.stop()
         await parts.engine.shutdown()
+        if let log = access.log, log.file != nil { log.output.close(within: .seconds(2)) }
         parts.log.close(within: .seconds(2))
     }
 

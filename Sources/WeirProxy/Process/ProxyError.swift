@@ -15,6 +15,10 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
     case log(SystemError)
     /// The metrics of the process cannot be registered.
     case metrics(RegistrationError)
+    /// An access rule, a list of them or the database that they need cannot be used.
+    case access(String)
+    /// The access log cannot be written.
+    case accessLog(String, SystemError)
     /// The proxy is ending.
     case ending
 
@@ -26,6 +30,8 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
         case .engine(let error): "cannot start: \(error)"
         case .log(let error): "cannot start the log: \(error)"
         case .metrics(let error): "cannot register metrics: \(error)"
+        case .access(let problem): "access rules: \(problem)"
+        case .accessLog(let path, let error): "acl.log: \(path): \(error)"
         case .ending: "the process is ending"
         }
     }

@@ -13,6 +13,8 @@ struct ProxyParts: Sendable {
     let metrics: ProcessMetrics
     let health: Health
     let exporter: Exporter
+    let clients = ClientTables()
+    let programs: PreDialPrograms
 
     init(_ configuration: Configuration, options: Proxy.Options) throws(ProxyError) {
         let workers = max(1, configuration.workers.value ?? sysconf(CInt(_SC_NPROCESSORS_ONLN)))
@@ -34,6 +36,7 @@ struct ProxyParts: Sendable {
         } catch {
             throw .log(error)
         }
+        programs = PreDialPrograms(log: log)
         engine = try Self.makeEngine(configuration, options, workers: workers, observer: observers.engine)
         health = Health()
         exporter = try Self.makeExporter(
@@ -54,7 +57,9 @@ struct ProxyParts: Sendable {
         engineOptions.observer = observer
         if let resolver = options.resolver { engineOptions.resolver = resolver }
         do throws(StreamError) {
-            return try StreamEngine(engineOptions)
+            let engine = try StreamEngine(engineOptions)
+            engine.limitSessions(to: configuration.limits.maxSessions)
+            return engine
         } catch {
             throw .engine(error)
         }

@@ -19,8 +19,11 @@ struct ReloadPlan: Equatable {
     private(set) var removed: [ListenerKey] = []
 
     /// Compares; the order of the file is kept, removals are in the order of their listeners' text.
+    /// - Parameter affectsAll: whether something outside of the routes has changed that all of them follow.
     /// - Throws: ``ProxyError/route(_:_:)`` for a route whose address the engine does not take.
-    init(running: [ListenerKey: RouteConfiguration], wanted: [RouteConfiguration]) throws(ProxyError) {
+    init(
+        running: [ListenerKey: RouteConfiguration], wanted: [RouteConfiguration], affectsAll: Bool = false
+    ) throws(ProxyError) {
         var gone = running
         for route in wanted {
             let key: ListenerKey
@@ -32,7 +35,7 @@ struct ReloadPlan: Equatable {
             let entry = Entry(key: key, route: route)
             switch gone.removeValue(forKey: key) {
             case nil: added.append(entry)
-            case route: kept.append(entry)
+            case route where !affectsAll: kept.append(entry)
             default: updated.append(entry)
             }
         }

@@ -35,6 +35,8 @@ extension WeirStream.TCPSettings {
         maxConnections = settings.maxConnections
         deferAccept = settings.deferAccept
         fastOpen = settings.fastOpen
+        proxyProtocol = ProxyProtocolMode(settings.proxyProtocol.mode)
+        relayedHeader = settings.relayedHeader.map { $0 == .v1 ? .v1 : .v2 }
     }
 }
 
@@ -45,5 +47,9 @@ extension WeirStream.UDPSettings {
         idleTimeout = settings.idleTimeout
         maxSessions = settings.maxSessions
         responses = settings.responses
+        preDialTimeout = settings.preDialTimeout
+        proxyProtocol = ProxyProtocolMode(settings.proxyProtocol.mode)
+        expectedHeaders = settings.proxyProtocol.datagrams == .each ? .each : .first
+        relayedHeader = settings.relayedHeader.map { $0 == .each ? .each : .first }
     }
 }

@@ -19,6 +19,7 @@ final class DescriptorBudget: Sendable {
     private let used = Atomic<Int>(0)
     private let connections = Atomic<Int>(0)
     private let usedByDatagrams = Atomic<Int>(0)
+    private let maxSessions = Atomic<Int>(.max)
     private let usedByListeners = Atomic<Int>(0)
 
     /// Shares out `limit` descriptors; `maxConnections` bounds TCP further.
@@ -52,9 +53,13 @@ final class DescriptorBudget: Sendable {
         used.subtract(2, ordering: .relaxed)
     }
 
+    /// Bounds UDP further, from now on: what is open stays.
+    func limitSessions(to limit: Int?) { maxSessions.store(limit ?? .max, ordering: .relaxed) }
+
     /// Takes the descriptor of a UDP session.
     func takeSession() -> Bool {
-        if usedByDatagrams.add(1, ordering: .relaxed).newValue > datagrams || !take(1) {
+        let limit = min(datagrams, maxSessions.load(ordering: .relaxed))
+        if usedByDatagrams.add(1, ordering: .relaxed).newValue > limit || !take(1) {
             usedByDatagrams.subtract(1, ordering: .relaxed)
             return false
         }

@@ -103,6 +103,10 @@ public final class StreamEngine: Sendable {
     /// How many TCP connections the process may carry.
     public var connectionLimit: Int { budget.connectionLimit }
 
+    /// How many UDP sessions the process may carry from now on; nil is what the descriptors allow. Where there are
+    /// more, none of them ends: new ones take the place of unassured ones as on a full stream, or are rejected.
+    public func limitSessions(to limit: Int?) { budget.limitSessions(to: limit) }
+
     /// How many TCP connections it carries now.
     public var openConnections: Int { loads.reduce(0) { $0 + $1.connections.load(ordering: .relaxed) } }
 

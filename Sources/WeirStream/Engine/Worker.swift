@@ -53,7 +53,7 @@ actor Worker: EventLoopDriver {
     /// New sessions of a stream follow another plan from now on.
     func replace(_ plan: StreamPlan<UDPSettings>, stream: UInt32) {
         guard let listener = core.streams[stream] as? UDPListener else { return }
-        listener.route = StreamRoute(plan, previous: listener.route)
+        listener.follow(StreamRoute(plan, previous: listener.route))
     }
 
     /// What a name gave, for one upstream of one plan of one stream.

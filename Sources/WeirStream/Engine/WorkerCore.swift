@@ -16,6 +16,8 @@ import LinuxIO
     /// Which datagrams of the inbox belong to which session, and the sessions that have some. Empty between batches.
     let inboxOrder = InboxOrder(capacity: WorkerCore.datagramsPerBatch)
     var sessionsInBatch: ContiguousArray<UDPSession> = []
+    /// Whom the worker's UDP streams have turned away.
+    var denied = DeniedSources()
     var ownListeners = OwnListeners()
     /// The streams that this worker serves, by their number.
     var streams: [UInt32: any WorkerStream] = [:]

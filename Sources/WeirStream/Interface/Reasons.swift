@@ -67,7 +67,7 @@ public enum SessionCloseReason: String, CaseIterable, Sendable {
     case upstreamError = "upstream_error"
     /// It fell silent while its route or the process drained, or outlived the drain time.
     case drained
-    /// Its route was removed and it was ended at once.
+    /// Its route was removed, or does not admit its client any more, and it was ended at once.
     case routeRemoved = "route_removed"
     /// A hook closed it.
     case hook

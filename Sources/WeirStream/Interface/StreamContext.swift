@@ -1,8 +1,8 @@
 import LinuxIO
 
-// Proof: everything is immutable but `attachment` and `upstreamAddress`. Both are written only on the worker's thread:
-// `attachment` before the context is handed to any other thread (starting the task of `preDial` orders the write before
-// its reads), `upstreamAddress` after `preDial` has returned. Observers and the other hooks run on the worker itself.
+// Proof: what is not immutable is written only on the worker's thread: `attachment` and what a PROXY header changes before
+// the context is handed to any other thread (starting the task of `preDial` orders the writes before its reads),
+// `upstreamAddress` after `preDial` has returned. Observers and the other hooks run on the worker itself.
 /// One connection or session, as hooks and observers see it.
 ///
 /// It is made when the client arrives and stays the same object until the end, so that a hook can hang its own state on
@@ -14,10 +14,13 @@ public final class StreamContext: @unchecked Sendable {
     public let route: String
     /// TCP connection or UDP session.
     public let transport: Transport
+    /// Whether a PROXY header must come first: until it is there, the client is not known.
+    public private(set) var awaitsProxyHeader: Bool
     /// The client's address: the effective one, after a trusted PROXY header.
-    public let clientAddress: SocketAddress
-    /// Our address that the client spoke to; with a wildcard bind on TCP the bound one.
-    public let localAddress: SocketAddress
+    public private(set) var clientAddress: SocketAddress
+    /// The address that the client spoke to: ours (with a wildcard bind on TCP the bound one), or the one that a trusted
+    /// PROXY header names.
+    public private(set) var localAddress: SocketAddress
     /// The configured upstreams, in order. ``DialDecision/dialUpstream(_:)`` chooses by this index.
     public let upstreams: [Upstream]
     /// The worker that carries it: 0 up to the engine's worker count.
@@ -27,23 +30,47 @@ public final class StreamContext: @unchecked Sendable {
     public internal(set) var upstreamAddress: SocketAddress?
     /// What ``attach(_:)`` left here.
     public private(set) var attachment: (any AnyObject & Sendable)?
+    /// Who the peer is, where that is not the client. An object, because few contexts need it.
+    private var proxy: ProxyPeer?
+
+    /// Who sends to us: the client, or the proxy that named it.
+    public var peerAddress: SocketAddress { proxy?.address ?? clientAddress }
 
     init(
         id: UInt64, route: String, transport: Transport, clientAddress: SocketAddress, localAddress: SocketAddress,
-        upstreams: [Upstream], worker: Int
+        upstreams: [Upstream], worker: Int, awaitsProxyHeader: Bool = false
     ) {
         self.id = id
         self.route = route
         self.transport = transport
+        self.awaitsProxyHeader = awaitsProxyHeader
         self.clientAddress = clientAddress
         self.localAddress = localAddress
         self.upstreams = upstreams
         self.worker = worker
     }
 
+    /// A header of the peer's is there. Only before any hook has seen the context.
+    func adopt(_ header: ProxyHeader) {
+        awaitsProxyHeader = false
+        guard let addresses = header.addresses else { return }
+        proxy = ProxyPeer(clientAddress)
+        clientAddress = addresses.source
+        localAddress = addresses.destination
+    }
+
     /// Hangs a hook's own state on the connection or session. Only from `admit`, which runs first of all and on the
     /// worker; every later hook finds it in ``attachment``.
     public func attach(_ state: any AnyObject & Sendable) {
         attachment = state
+    }
+}
+
+/// The peer behind which a client stands.
+private final class ProxyPeer: Sendable {
+    let address: SocketAddress
+
+    init(_ address: SocketAddress) {
+        self.address = address
     }
 }

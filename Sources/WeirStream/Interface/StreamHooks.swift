@@ -44,34 +44,64 @@ public enum ReadDecision: Sendable {
 ///
 /// No hook costs anything where it is nil.
 public struct StreamHooks: Sendable {
-    /// Decides over a client, first of all, once per connection or session. Synchronous, on the worker: never blocks.
+    /// Decides over a client, first of all, once per connection or session. Synchronous, on the worker: never blocks. Where
+    /// the peer is a trusted proxy it is asked once the header is there; a connection that ends before that never comes here.
+    ///
+    /// It may hang an object on the context (``StreamContext/attach(_:)``), which the later hooks and the observer find
+    /// there. What it takes for a client is given back when the observer is told of the end, which happens once:
+    /// `rejected`, `connectionClosed` or `sessionClosed`. A stream's own limit may still reject what was accepted here.
     public typealias Admit = @Sendable (StreamContext) -> AdmitDecision
-    /// Runs before the dial, never on the worker: may wait for others. An error it throws rejects with `hook`. It is
-    /// cancelled when the client resets or ``TCPSettings/preDialTimeout`` is over.
+    /// Decides over a session that is open already, when its stream takes these hooks over. Synchronous, on the worker.
+    public typealias Review = @Sendable (StreamContext) -> AdmitDecision
+    /// Runs before the dial, never on the worker: may wait for others, and holds up only its own client. It chooses
+    /// among the upstreams, or rejects; an error it throws rejects with `hook`. It is cancelled when the client resets
+    /// or ``TCPSettings/preDialTimeout`` is over: a hook that does not heed that runs on, and its decision is ignored.
     public typealias PreDial = @concurrent @Sendable (StreamContext) async throws -> DialDecision
-    /// Sees every read, before the bytes are passed on. Synchronous, on the worker: never blocks.
+    /// Sees every read, before the bytes are passed on, spliced bytes included. Synchronous, on the worker: never
+    /// blocks, and is never called twice at once for one connection. One that limits also sets ``largestRead``.
     public typealias OnRead = @Sendable (ReadEvent) -> ReadDecision
+    /// UDP only. Says of each datagram, by its length, whether it may pass; one that may not is dropped, and counted as
+    /// `bandwidth`. Asked when the datagram has been read, before ``OnRead``, which then sees those that pass, a batch
+    /// at a time. Synchronous, on the worker: never blocks.
+    public typealias Police = @Sendable (StreamContext, Direction, _ byteCount: Int) -> Bool
+
+    /// Says whether a peer may, and so must, send a PROXY header. Synchronous, on the worker; asked for each new peer of a
+    /// stream that has ``ProxyProtocolMode/mixed`` or ``ProxyProtocolMode/required``, and for each datagram where every one
+    /// has a header.
+    public typealias IsTrustedProxy = @Sendable (IPAddress) -> Bool
 
     /// See ``Admit``.
     public var admit: Admit?
+    /// See ``Review``. UDP only, whose sessions have no end of their own: TCP connections stay as they were admitted.
+    /// Apart from ``admit``, because that may count, and a session is counted once. One that is rejected ends as
+    /// ``SessionCloseReason/routeRemoved``, or before its dial with the reason that is given.
+    public var review: Review?
     /// See ``PreDial``.
     public var preDial: PreDial?
     /// See ``OnRead``.
     public var onRead: OnRead?
+    /// See ``Police``.
+    public var police: Police?
     /// The most bytes one read may bring, for an `onRead` that limits: a read, or a splice, cannot overshoot it.
     public var largestRead: Int?
+    /// See ``IsTrustedProxy``.
+    public var isTrustedProxy: IsTrustedProxy?
     /// Sees what happens; decides nothing.
     public var observer: (any StreamObserver)?
 
     /// No hooks, or these.
     public init(
-        admit: Admit? = nil, preDial: PreDial? = nil, onRead: OnRead? = nil, largestRead: Int? = nil,
+        admit: Admit? = nil, review: Review? = nil, preDial: PreDial? = nil, onRead: OnRead? = nil,
+        police: Police? = nil, largestRead: Int? = nil, isTrustedProxy: IsTrustedProxy? = nil,
         observer: (any StreamObserver)? = nil
     ) {
         self.admit = admit
+        self.review = review
         self.preDial = preDial
         self.onRead = onRead
+        self.police = police
         self.largestRead = largestRead
+        self.isTrustedProxy = isTrustedProxy
         self.observer = observer
     }
 }

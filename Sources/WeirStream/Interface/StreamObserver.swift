@@ -21,8 +21,15 @@ public struct FlowTotals: Sendable {
 /// Unless said otherwise a function runs synchronously on the worker whose index it is given (or that its context
 /// names): it must not block, and it may keep a counter per worker without sharing a cache line.
 public protocol StreamObserver: Sendable {
-    /// A connection was accepted, or a session's first datagram came; rejected ones included.
+    /// A connection was accepted, or a session's first datagram came; rejected ones included. Of a connection whose
+    /// ``StreamContext/awaitsProxyHeader`` is true, only the peer is known yet.
     func opened(_ context: StreamContext)
+    /// A PROXY header was read; a connection's context names its client from now on. `context` is nil for a datagram whose
+    /// session is not there, or is not opened yet.
+    func proxyHeaderRead(_ context: StreamContext?, version: ProxyHeader.Version, worker: Int)
+    /// A header was refused, or there was none where one must be. A connection is rejected next; a datagram, which has no
+    /// `context`, is dropped.
+    func proxyHeaderFailed(_ context: StreamContext?, reason: ProxyHeaderError, worker: Int)
     /// It was ended before a dial. Nothing else follows for this context.
     func rejected(_ context: StreamContext, reason: RejectReason)
     /// The pre-dial hook ended, whatever it said.
@@ -60,6 +67,10 @@ public protocol StreamObserver: Sendable {
 extension StreamObserver {
     /// Does nothing.
     public func opened(_ context: StreamContext) {}
+    /// Does nothing.
+    public func proxyHeaderRead(_ context: StreamContext?, version: ProxyHeader.Version, worker: Int) {}
+    /// Does nothing.
+    public func proxyHeaderFailed(_ context: StreamContext?, reason: ProxyHeaderError, worker: Int) {}
     /// Does nothing.
     public func rejected(_ context: StreamContext, reason: RejectReason) {}
     /// Does nothing.

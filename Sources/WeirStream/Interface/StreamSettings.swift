@@ -37,6 +37,12 @@ public struct TCPSettings: Hashable, Sendable {
     /// How many connections may bring data before their handshake is over (`TCP_FASTOPEN`, RFC 7413); nil is off. Not for
     /// protocols in which it matters when a client's first bytes come twice.
     public var fastOpen: Int?
+    /// Who must begin with a PROXY header; ``StreamHooks/isTrustedProxy`` says whom to trust.
+    public var proxyProtocol = ProxyProtocolMode.disabled
+    /// How long a whole header may take to come.
+    public var proxyHeaderTimeout: Duration = .seconds(5)
+    /// The PROXY header that upstreams get before the first byte; nil is none.
+    public var relayedHeader: ProxyHeader.Version?
 
     /// The defaults.
     public init() {}
@@ -54,6 +60,12 @@ public struct UDPSettings: Hashable, Sendable {
     public var responses: Int?
     /// How long the pre-dial hook, and the first look-up of a name, may take.
     public var preDialTimeout: Duration = .seconds(5)
+    /// Who must send PROXY headers; ``StreamHooks/isTrustedProxy`` says whom to trust.
+    public var proxyProtocol = ProxyProtocolMode.disabled
+    /// Which datagrams of a trusted peer have a header.
+    public var expectedHeaders = DatagramHeaders.first
+    /// Which datagrams to the upstream get a PROXY header (version 2); nil is none.
+    public var relayedHeader: DatagramHeaders?
 
     /// The defaults.
     public init() {}

@@ -15,6 +15,7 @@ extension TCPConnection: PreDialing {
             return
         }
         phase = .deciding
+        lastActivity = core.loop.now
         mainTimer = core.loop.schedule(
             after: route.settings.preDialTimeout.clampedNanoseconds, token: token.with(lane: TimerLane.main))
         preDialTask = PreDial.start(hook, context: context, token: token, worker: listener.serving.workers[core.index])
@@ -42,7 +43,7 @@ extension TCPConnection: PreDialing {
         task.cancel()
         preDialTask = nil
         core.loop.cancel(&mainTimer)
-        route.observer?.preDialFinished(context, duration: .nanoseconds(core.loop.now - openedAt))
+        route.observer?.preDialFinished(context, duration: .nanoseconds(core.loop.now - lastActivity))
     }
 
     // MARK: The dial
@@ -131,6 +132,7 @@ extension TCPConnection: PreDialing {
             context, upstream: dial.upstream, duration: .nanoseconds(core.loop.now - dial.startedAt))
         armSilenceTimer()
         scheduleUpstreamKeepalive()
+        if let version = route.settings.relayedHeader { sendHeader(version) }
         relay()
     }
 

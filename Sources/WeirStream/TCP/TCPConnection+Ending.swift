@@ -3,8 +3,9 @@ import LinuxIO
 
 /// How long, and how much, a side that is to be reset is still owed. An object of its own: few connections ever need it.
 final class Flushing {
-    let startedAt: UInt64
+    var startedAt: UInt64
     var lastProgress: UInt64
+    var lastCheck: UInt64
     var owed = Int.max
     var nextCheck: UInt64 = 1_000_000
 
@@ -17,6 +18,7 @@ final class Flushing {
     init(startedAt: UInt64) {
         self.startedAt = startedAt
         lastProgress = startedAt
+        lastCheck = startedAt
     }
 }
 
@@ -94,6 +96,12 @@ extension TCPConnection {
         let unacknowledged = isClientBroken ? upstream.unacknowledgedBytes : client.unacknowledgedBytes
         let owed = unacknowledged + (isClientBroken ? ingress.keptBytes : egress.keptBytes)
         let now = core.loop.now
+        if isClientBroken ? ingress.isThrottled : egress.isThrottled {
+            // What a hook holds back is late through no fault of a peer's: that time does not count.
+            flushing.startedAt += now - flushing.lastCheck
+            flushing.lastProgress = now
+        }
+        flushing.lastCheck = now
         // While more is read for it, what it is owed does not fall: bytes that moved are progress, too.
         if owed < flushing.owed || lastActivity > flushing.lastProgress {
             flushing.owed = min(owed, flushing.owed)
@@ -193,6 +201,8 @@ extension TCPConnection {
     private func discard(_ flow: inout Flow, _ direction: Direction) {
         guard !flow.keepsNothing else { return }
         var count = core.slabs.clear(&flow.backlog)
+        // Nothing was read: what was kept is the rest of our own PROXY header.
+        if flow.byteCount == 0 { return }
         count += Int(flow.announced)
         flow.announced = 0
         if let pipe = flow.pipe {

@@ -2,10 +2,12 @@ import LinuxIO
 
 /// One proxied TCP connection: the client's socket, the upstream's, and what flows between them.
 ///
-/// Its life: perhaps a pre-dial hook, the dial, the relay, and where a side broke a short time of flushing. Each part
-/// has a file; this one holds the state and the way in. Confined to its worker.
+/// Its life: perhaps a PROXY header and a pre-dial hook, the dial, the relay, and where a side broke a short time of
+/// flushing. Each part has a file; this one holds the state and the way in. Confined to its worker.
 final class TCPConnection: EventHandler {
     enum Phase {
+        /// The PROXY header of a trusted peer has not come whole yet.
+        case awaitingHeader
         /// A pre-dial hook runs.
         case deciding
         /// An upstream is being dialled.
@@ -48,7 +50,7 @@ final class TCPConnection: EventHandler {
     /// The coarse time of the last byte moved.
     @safe @exclusivity(unchecked) var lastActivity: UInt64
     let openedAt: UInt64
-    /// Deadline of the hook, of the dial, or of silence, whichever the phase has.
+    /// Deadline of the header, of the hook, of the dial, or of silence, whichever the phase has.
     var mainTimer = TimerWheel.Identifier.none
     var dial: Dial?
     var preDialTask: Task<Void, Never>?
@@ -88,6 +90,11 @@ final class TCPConnection: EventHandler {
             end(.error, withReset: true)
             return
         }
+        if context.awaitsProxyHeader { awaitHeader() } else { decide() }
+    }
+
+    /// The client is known and admitted: a hook decides what to dial, or it is the first upstream.
+    func decide() {
         if let hook = route.hooks.preDial { startPreDial(hook) } else { beginDial(upstream: 0) }
     }
 
@@ -96,6 +103,7 @@ final class TCPConnection: EventHandler {
     func descriptorReady(_ events: EventSet, lane: Int) {
         switch phase {
         case .closed: return
+        case .awaitingHeader: headerNews(events)
         case .deciding, .dialing:
             if events.isEmpty {
                 dialDeferred()
@@ -127,6 +135,7 @@ final class TCPConnection: EventHandler {
     func timerFired(lane: Int, deadline: UInt64) {
         switch (phase, lane) {
         case (.closed, _): return
+        case (.awaitingHeader, TimerLane.main): headerTimedOut()
         case (.deciding, TimerLane.main): preDialTimedOut()
         case (.dialing, TimerLane.main): dialTimedOut()
         case (.dialing, TimerLane.stagger): startNextAttempt()

@@ -126,11 +126,13 @@ final class TCPListener: EventHandler, DrainingStream {
 
     private func open(_ client: consuming Socket, _ address: SocketAddress) {
         let route = route
+        let duty = route.hooks.headerDuty(of: address.ip, route.settings.proxyProtocol)
         let context = StreamContext(
             id: core.makeIdentifier(), route: route.name, transport: .tcp, clientAddress: address,
-            localAddress: serving.address, upstreams: route.configuredUpstreams, worker: core.index)
+            localAddress: serving.address, upstreams: route.configuredUpstreams, worker: core.index,
+            awaitsProxyHeader: duty == .header)
         route.observer?.opened(context)
-        if let reason = refusal(context, route) {
+        if let reason = refusal(context, route, duty) {
             client.closeWithReset()
             core.budget.giveConnection()
             route.observer?.rejected(context, reason: reason)
@@ -143,8 +145,18 @@ final class TCPListener: EventHandler, DrainingStream {
         connection.start()
     }
 
-    private func refusal(_ context: StreamContext, _ route: StreamRoute<TCPSettings>) -> RejectReason? {
-        if let admit = route.hooks.admit, case .reject(let reason) = admit(context) { return reason }
+    private func refusal(
+        _ context: StreamContext, _ route: StreamRoute<TCPSettings>, _ duty: HeaderDuty
+    ) -> RejectReason? {
+        switch duty {
+        case .none:
+            if let admit = route.hooks.admit, case .reject(let reason) = admit(context) { return reason }
+        // Decided once it is known who the client is; its place is taken already.
+        case .header: break
+        case .refused:
+            route.observer?.proxyHeaderFailed(context, reason: .untrusted, worker: core.index)
+            return .proxyProtocol
+        }
         return serving.count.enter(limit: route.settings.maxConnections) ? nil : .routeLimit
     }
 

@@ -10,13 +10,16 @@ struct DatagramQueue {
     var count: Int { datagrams.count }
     var isEmpty: Bool { datagrams.isEmpty }
 
-    /// False where there is no room.
-    mutating func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard datagrams.count < Self.mostDatagrams, byteCount + bytes.count <= Self.mostBytes else {
-            return false
+    /// Keeps a copy, with `headroom` bytes in front of it. False where there is no room.
+    mutating func append(_ bytes: UnsafeRawBufferPointer, headroom: Int) -> Bool {
+        let count = headroom + bytes.count
+        guard datagrams.count < Self.mostDatagrams, byteCount + count <= Self.mostBytes else { return false }
+        if headroom == 0 {
+            unsafe datagrams.append(Array(bytes))
+        } else {
+            unsafe datagrams.append(Array(repeating: 0, count: headroom) + bytes)
         }
-        unsafe datagrams.append(Array(bytes))
-        byteCount += bytes.count
+        byteCount += count
         return true
     }
 

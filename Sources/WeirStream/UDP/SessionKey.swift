@@ -8,6 +8,13 @@ struct SessionKey: Hashable {
     let scope: UInt32
 }
 
+/// The same for peers that bring many clients, each named by the header of each datagram. In a table of its own, so that
+/// the others' key stays short.
+struct ProxiedSessionKey: Hashable {
+    let session: SessionKey
+    let client: SocketAddress
+}
+
 /// Sessions in the order in which they were appended, linked through themselves: appending, removing and finding the
 /// oldest cost the same however many there are.
 struct SessionList {

@@ -6,17 +6,18 @@ final class UDPListener: EventHandler, DrainingStream {
     let core: WorkerCore
     let serving: StreamServing
     /// What new sessions follow.
-    var route: StreamRoute<UDPSettings>
+    private(set) var route: StreamRoute<UDPSettings>
     private(set) var socket: Socket?
     private var token: EventToken?
-    private var sessions: [SessionKey: UDPSession] = [:]
+    var sessions: [SessionKey: UDPSession] = [:]
+    /// Those of peers that put a PROXY header in front of each datagram.
+    var proxiedSessions: [ProxiedSessionKey: UDPSession] = [:]
     /// Sessions that may be evicted, oldest first.
     private var unassured = SessionList()
     private(set) var isDraining = false
     private var isDone = false
     private var drainTimer = DrainTimer()
-    /// What the kernel says it has dropped, as far as it is counted already.
-    private var kernelDrops: UInt32 = 0
+    private var kernelDrops = KernelDropCount()
     private var isDropCheckArmed = false
 
     private enum TimerLane {
@@ -30,8 +31,6 @@ final class UDPListener: EventHandler, DrainingStream {
     private static let mostEvictions = 8
     /// How long after a burst the kernel is asked what it dropped, in nanoseconds.
     private static let dropCheckDelay: UInt64 = 500_000_000
-    /// Both sources of the number agree on these bits.
-    private static let dropMask: UInt32 = 0x7fff_ffff
 
     init(core: WorkerCore, plan: StreamPlan<UDPSettings>, serving: StreamServing) {
         self.core = core
@@ -45,6 +44,22 @@ final class UDPListener: EventHandler, DrainingStream {
         guard let token else { return }
         try core.loop.add(bound.number, .readable, token: token)
         socket = consume bound
+    }
+
+    /// New sessions follow another plan from now on. Those that are open stay as they began, unless the plan's hooks do
+    /// not admit them any more.
+    func follow(_ new: StreamRoute<UDPSettings>) {
+        route = new
+        // While it drains, the last session's end would be its own: those are judged when it is taken up again.
+        if !isDraining { reviewSessions() }
+    }
+
+    private func reviewSessions() {
+        guard let review = route.hooks.review else { return }
+        // A copy: those that end leave the table.
+        for session in allSessions {
+            if case .reject(let reason) = review(session.context) { session.revoke(reason) }
+        }
     }
 
     /// UDP sessions stay on the worker whose socket the kernel chose.
@@ -74,23 +89,51 @@ final class UDPListener: EventHandler, DrainingStream {
 
     /// Sends a batch on its way: all that one session has in it leaves together, in its order.
     private func forward(_ count: Int) {
-        var last: UDPSession?
-        for index in 0..<count {
-            let datagram = core.inbox.datagram(at: index)
-            countKernelDrops(datagram.droppedByKernel)
-            guard let peer = datagram.peer else { continue }
-            if datagram.isTruncated {
-                route.observer?.dropped(
-                    nil, direction: .ingress, reason: .truncated, datagrams: 1, worker: core.index)
-                continue
-            }
-            let key = SessionKey(
-                peer: peer, localIP: datagram.localIP ?? serving.address.ip, scope: datagram.localScope)
-            if last?.key != key { last = sessions[key] ?? open(key) }
-            last?.append(index)
-        }
+        if route.settings.proxyProtocol == .disabled { sort(count) } else { sortWithHeaders(count) }
         for session in core.sessionsInBatch { session.sendBatch() }
         core.sessionsInBatch.removeAll(keepingCapacity: true)
+    }
+
+    /// Gives each datagram of a batch to its session.
+    private func sort(_ count: Int) {
+        var last: UDPSession?
+        var lastDenied: SessionKey?
+        var deniedCount = 0
+        for index in 0..<count {
+            guard let key = sessionKey(of: core.inbox.datagram(at: index)) else { continue }
+            if last?.key != key {
+                if key == lastDenied {
+                    deniedCount += 1
+                    continue
+                }
+                last = sessions[key]
+                if last == nil, isDenied(key) {
+                    deniedCount += 1
+                    lastDenied = key
+                    continue
+                }
+                last = last ?? open(key)
+            }
+            last?.append(index)
+        }
+        if deniedCount > 0 { drop(.acl, deniedCount) }
+    }
+
+    /// Who sent a datagram, and to which of our addresses; nil where it is of no use.
+    func sessionKey(of datagram: ReceivedDatagram) -> SessionKey? {
+        countKernelDrops(datagram.droppedByKernel)
+        guard let peer = datagram.peer else { return nil }
+        if datagram.isTruncated {
+            drop(.truncated)
+            return nil
+        }
+        return SessionKey(peer: peer, localIP: datagram.localIP ?? serving.address.ip, scope: datagram.localScope)
+    }
+
+    /// Datagrams from a client that belong to no session.
+    func drop(_ reason: DropReason, _ count: Int = 1) {
+        route.observer?.dropped(
+            nil, direction: .ingress, reason: reason, datagrams: count, worker: core.index)
     }
 
     /// What the kernel dropped is told with the next datagram that it did not drop. After a burst there may be none for
@@ -102,36 +145,56 @@ final class UDPListener: EventHandler, DrainingStream {
     }
 
     private func countKernelDrops(_ total: UInt32?) {
-        guard let total, total & Self.dropMask != kernelDrops else { return }
-        let new = Int((total &- kernelDrops) & Self.dropMask)
-        kernelDrops = total & Self.dropMask
+        guard let total else { return }
+        let new = kernelDrops.note(total)
+        if new == 0 { return }
         route.observer?.dropped(
             nil, direction: .ingress, reason: .kernelOverflow, datagrams: new, worker: core.index)
     }
 
     // MARK: Sessions
 
-    private func open(_ key: SessionKey) -> UDPSession? {
+    /// Begins a session. `header` is the peer's, where it had to send one.
+    func open(_ key: SessionKey, header: ProxyHeader? = nil) -> UDPSession? {
         let route = route
         let context = StreamContext(
             id: core.makeIdentifier(), route: route.name, transport: .udp, clientAddress: key.peer,
             localAddress: SocketAddress(key.localIP, port: serving.address.port, scope: key.scope),
             upstreams: route.configuredUpstreams, worker: core.index)
+        if let header { context.adopt(header) }
         route.observer?.opened(context)
-        if let (reason, drop) = refusal(context, route) {
+        if let (reason, lost) = refusal(context, route) {
             route.observer?.rejected(context, reason: reason)
-            route.observer?.dropped(nil, direction: .ingress, reason: drop, datagrams: 1, worker: core.index)
+            drop(lost)
+            // An access rule says the same of the next datagram; limits may not.
+            if reason == .acl { core.denied.insert(mark(key, header), now: core.loop.now) }
             return nil
         }
-        let session = UDPSession(key: key, context: context, route: route, listener: self)
-        sessions[key] = session
+        let isKeyedByClient = header != nil && route.settings.expectedHeaders == .each
+        let session = UDPSession(
+            key: key, isKeyedByClient: isKeyedByClient, context: context, route: route, listener: self)
+        if isKeyedByClient { proxiedSessions[session.proxiedKey] = session } else { sessions[key] = session }
         unassured.append(session)
         session.start()
-        guard let drop = session.endedDropping else { return session }
+        guard let lost = session.endedDropping else { return session }
         // It could not even begin: the datagram that would have opened it has nowhere to wait.
-        route.observer?.dropped(nil, direction: .ingress, reason: drop, datagrams: 1, worker: core.index)
+        drop(lost)
         return nil
     }
+
+    /// Whether a client was denied under the current plan not long ago. Being asked about is being heard.
+    func isDenied(_ key: SessionKey, header: ProxyHeader? = nil) -> Bool {
+        core.denied.holds(mark(key, header), now: core.loop.now, silence: deniedSilence)
+    }
+
+    /// How a client is remembered that was denied under the current plan: another plan judges anew.
+    private func mark(_ key: SessionKey, _ header: ProxyHeader?) -> DeniedSources.Mark {
+        DeniedSources.Mark(
+            key: key, client: header?.addresses?.source, stream: serving.number, generation: route.generation)
+    }
+
+    /// Silence after which a denied source is forgotten, in nanoseconds.
+    private var deniedSilence: UInt64 { route.settings.unassuredTimeout.clampedNanoseconds }
 
     private func refusal(
         _ context: StreamContext, _ route: StreamRoute<UDPSettings>
@@ -176,13 +239,16 @@ final class UDPListener: EventHandler, DrainingStream {
     /// A session has ended and released everything.
     func forget(_ session: UDPSession) {
         unassured.remove(session)
-        sessions[session.key] = nil
+        if session.isKeyedByClient { proxiedSessions[session.proxiedKey] = nil } else { sessions[session.key] = nil }
         serving.count.leave()
         core.budget.giveSession()
         finishIfDone()
     }
 
     // MARK: Ending
+
+    private var allSessions: [UDPSession] { Array(sessions.values) + proxiedSessions.values }
+    private var hasNoSession: Bool { sessions.isEmpty && proxiedSessions.isEmpty }
 
     /// Known sessions go on through the same socket; only new ones are refused.
     func stopAccepting() {
@@ -191,8 +257,8 @@ final class UDPListener: EventHandler, DrainingStream {
 
     func drain(timeout: Duration) {
         guard let token, !isDone else { return }
-        for session in sessions.values { session.streamDrains() }
-        if sessions.isEmpty {
+        for session in allSessions { session.streamDrains() }
+        if hasNoSession {
             finishIfDone()
         } else {
             drainTimer.arm(after: timeout, token: token.with(lane: TimerLane.drain), on: core.loop)
@@ -205,20 +271,20 @@ final class UDPListener: EventHandler, DrainingStream {
             countKernelDrops(socket?.droppedDatagrams())
         } else {
             // The drain time is over.
-            for session in sessions.values { session.endDrained() }
+            for session in allSessions { session.endDrained() }
         }
     }
 
     func kill() {
         isDraining = true
-        for session in sessions.values { session.end(.routeRemoved) }
+        for session in allSessions { session.end(.routeRemoved) }
         finishIfDone()
     }
 
     /// The socket stays until all workers have finished: one less in its group would lead living sessions' datagrams to
     /// the wrong worker.
     private func finishIfDone() {
-        guard isDraining, sessions.isEmpty, !isDone else { return }
+        guard isDraining, hasNoSession, !isDone else { return }
         isDone = true
         drainTimer.cancel(on: core.loop)
         serving.workerFinished()
@@ -228,6 +294,7 @@ final class UDPListener: EventHandler, DrainingStream {
         isDraining = false
         isDone = false
         drainTimer.cancel(on: core.loop)
+        reviewSessions()
     }
 
     func close() {
@@ -241,12 +308,12 @@ extension DropReason {
     /// What becomes of a datagram whose session was rejected.
     init(_ reason: RejectReason) {
         switch reason {
-        case .acl, .proxyProtocol: self = .acl
+        case .acl: self = .acl
         case .routeLimit, .sessionLimit, .perIPLimit: self = .sessionLimit
         case .rateLimit: self = .rateLimit
         case .noUpstream: self = .noUpstream
         case .draining: self = .draining
-        case .hook: self = .error
+        case .hook, .proxyProtocol: self = .error
         }
     }
 }

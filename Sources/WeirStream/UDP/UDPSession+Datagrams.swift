@@ -32,6 +32,7 @@ extension UDPSession {
 
     /// Puts a datagram of the client's where it belongs now. True where that is the worker's outbox.
     private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard phase == .closed || mayPass(.ingress, bytes.count) else { return false }
         switch phase {
         case .closed:
             drop(.ingress, .error, 1)
@@ -47,11 +48,20 @@ extension UDPSession {
         }
     }
 
+    /// Asks the hook that polices, if there is one, and counts what it refuses.
+    private func mayPass(_ direction: Direction, _ byteCount: Int) -> Bool {
+        guard let police = route.hooks.police, !police(context, direction, byteCount) else { return true }
+        drop(direction, .bandwidth, 1)
+        return false
+    }
+
     /// Copies a datagram for later, where the session and the worker have room.
     private func keep(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard core.queuedDatagramBytes + bytes.count <= WorkerCore.mostQueuedDatagramBytes, unsafe queue.append(bytes)
+        let before = queue.byteCount
+        guard core.queuedDatagramBytes + bytes.count <= WorkerCore.mostQueuedDatagramBytes,
+            unsafe queue.append(bytes, headroom: queueHeadroom)
         else { return false }
-        core.queuedDatagramBytes += bytes.count
+        core.queuedDatagramBytes += queue.byteCount - before
         return true
     }
 
@@ -101,11 +111,19 @@ extension UDPSession {
     private func flush(_ count: Int) {
         var first = 0
         var retried = -1
+        var headed = route.settings.relayedHeader == .each ? prependHeaders(count) : 0..<0
         while first < count {
             guard socket != nil else { return }
-            switch core.outbox.flush(to: socket!, from: first, coalescing: coalescesIngress) {
+            if owesHeader, !headed.contains(first) {
+                core.outbox.prepend(header, at: first)
+                headed = first..<first + 1
+            }
+            // With its header the first one may be longer than the path takes in one piece, and those behind it are not.
+            let coalesces = coalescesIngress && !owesHeader
+            switch core.outbox.flush(to: socket!, from: first, coalescing: coalesces) {
             case .sent(let sent):
-                countForwarded(.ingress, first..<first + sent)
+                owesHeader = false
+                countForwarded(.ingress, first..<first + sent, headed: headed)
                 first += sent
             case .wouldBlock:
                 drop(.ingress, .sendBuffer, count - first)
@@ -113,7 +131,7 @@ extension UDPSession {
             case .lost:
                 drop(.ingress, .sendBuffer, 1)
                 first += 1
-            case .failed(let error) where coalescesIngress && Self.forbidsCoalescing(error):
+            case .failed(let error) where coalesces && Self.forbidsCoalescing(error):
                 coalescesIngress = false
             case .failed(let error):
                 let isTold = noteErrors() > 0
@@ -151,9 +169,11 @@ extension UDPSession {
                 drop(.ingress, .error, waiting.count - index)
                 return
             }
-            guard mayForward(.ingress, 1, datagram.count) else { continue }
-            unsafe datagram.withUnsafeBytes { bytes in
-                unsafe core.outbox.add(bytes)
+            guard mayForward(.ingress, 1, datagram.count - queueHeadroom) else { continue }
+            // A header would be written in front of it.
+            var datagram = datagram
+            unsafe datagram.withUnsafeMutableBytes { bytes in
+                unsafe core.outbox.add(UnsafeRawBufferPointer(rebasing: bytes[queueHeadroom...]))
                 flush(1)
                 core.outbox.removeAll()
             }
@@ -197,6 +217,7 @@ extension UDPSession {
                 drop(.egress, .truncated, 1)
                 continue
             }
+            guard mayPass(.egress, unsafe datagram.bytes.count) else { continue }
             unsafe core.outbox.add(datagram.bytes)
             unsafe byteCount += datagram.bytes.count
             added += 1
@@ -242,9 +263,11 @@ extension UDPSession {
 
     // MARK: Counting
 
-    private func countForwarded(_ direction: Direction, _ range: Range<Int>) {
+    /// Headers, which those in `headed` have, are none of the client's bytes.
+    private func countForwarded(_ direction: Direction, _ range: Range<Int>, headed: Range<Int> = 0..<0) {
         var bytes = 0
         for index in range { bytes += core.outbox.length(at: index) }
+        if !headed.isEmpty { bytes -= range.clamped(to: headed).count * header.count }
         if direction == .ingress {
             ingressDatagrams += UInt64(range.count)
             ingressBytes += UInt64(bytes)

@@ -32,6 +32,7 @@ extension UDPSession {
     func upstreamFailed(_ reason: UpstreamErrorReason) {
         route.observer?.upstreamFailed(context, upstream: upstreamIndex, reason: reason)
         if reason == .tooBig { return }
+        if reason == .refused { upstreamRefused() }
         sawError = true
         route.requestRefresh(upstreamIndex, now: core.loop.now)
     }

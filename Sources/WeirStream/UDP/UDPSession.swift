@@ -19,6 +19,8 @@ final class UDPSession: EventHandler {
     }
 
     let key: SessionKey
+    /// Whether the client is part of what it is found by (see ``ProxiedSessionKey``).
+    let isKeyedByClient: Bool
     let context: StreamContext
     let route: StreamRoute<UDPSettings>
     let listener: UDPListener
@@ -36,6 +38,10 @@ final class UDPSession: EventHandler {
     var queue = DatagramQueue()
     /// Its datagrams of the batch that the listener has just received.
     var batch = InboxOrder.Chain()
+    /// What goes in front of datagrams to the upstream; empty where that is nothing.
+    var header: [UInt8] = []
+    /// Whether the next datagram takes the header along: the first one to each address that the session was connected to.
+    var owesHeader = false
     /// Whether runs of datagrams may leave as one send: until the kernel refuses.
     var coalescesIngress = true
     var coalescesEgress = true
@@ -69,8 +75,12 @@ final class UDPSession: EventHandler {
 
     var core: WorkerCore { listener.core }
 
-    init(key: SessionKey, context: StreamContext, route: StreamRoute<UDPSettings>, listener: UDPListener) {
+    init(
+        key: SessionKey, isKeyedByClient: Bool, context: StreamContext, route: StreamRoute<UDPSettings>,
+        listener: UDPListener
+    ) {
         self.key = key
+        self.isKeyedByClient = isKeyedByClient
         self.context = context
         self.route = route
         self.listener = listener
@@ -161,6 +171,7 @@ final class UDPSession: EventHandler {
             socket.take()?.close()
             socket = consume new
             lastConnect = core.loop.now
+            oweHeader()
             upstreamAddress = address
             context.upstreamAddress = address
             sawError = false
@@ -248,6 +259,11 @@ final class UDPSession: EventHandler {
         guard release(dropping: DropReason(reason)) else { return }
         route.observer?.rejected(context, reason: reason)
         listener.forget(self)
+    }
+
+    /// Ends the session because its stream's new hooks do not admit it.
+    func revoke(_ reason: RejectReason) {
+        if phase == .preparing { reject(reason) } else { end(.routeRemoved) }
     }
 
     /// Ends the session, once.

@@ -6,6 +6,8 @@ import WeirStream
 final class Recorder: StreamObserver {
     enum Event: Equatable, Sendable {
         case opened
+        case headerRead(ProxyHeader.Version)
+        case headerFailed(ProxyHeaderError)
         case rejected(RejectReason)
         case preDialFinished
         case dialled(upstream: Int)
@@ -52,6 +54,13 @@ final class Recorder: StreamObserver {
         }
     }
 
+    /// Waits until so many datagrams were told as forwarded: that comes after the send, so their reader may be quicker.
+    func expectForwarded(_ direction: Direction, _ count: Int) throws {
+        try waitUntil("\(count) datagrams are told as forwarded; so far \(forwarded(direction))") {
+            forwarded(direction) == count
+        }
+    }
+
     func dropped(_ direction: Direction, _ reason: DropReason) -> Int {
         events.reduce(0) { sum, event in
             if case .dropped(direction, reason, let datagrams) = event { sum + datagrams } else { sum }
@@ -66,6 +75,14 @@ final class Recorder: StreamObserver {
             $0.workers[context.worker, default: 0] += 1
             $0.clients.append(context.clientAddress)
         }
+    }
+
+    func proxyHeaderRead(_ context: StreamContext?, version: ProxyHeader.Version, worker: Int) {
+        note(.headerRead(version))
+    }
+
+    func proxyHeaderFailed(_ context: StreamContext?, reason: ProxyHeaderError, worker: Int) {
+        note(.headerFailed(reason))
     }
 
     func rejected(_ context: StreamContext, reason: RejectReason) { note(.rejected(reason)) }

@@ -76,6 +76,7 @@ struct EngineSetup: Sendable {
     var bufferMemory: Int?
     var resolveInterval: Duration?
     var shortestResolveInterval: Duration?
+    var observer: (any EngineObserver)?
     /// Where its sockets are: a new thread is in the network of the one that starts it.
     var network: NetworkNamespace?
 
@@ -84,6 +85,7 @@ struct EngineSetup: Sendable {
         if let clock { options.clock = clock.clock }
         options.resolver = resolver
         options.maxConnections = maxConnections
+        options.observer = observer
         if let bufferMemory { options.bufferMemory = bufferMemory }
         if let resolveInterval { options.resolveInterval = resolveInterval }
         if let shortestResolveInterval { options.shortestResolveInterval = shortestResolveInterval }

@@ -2,7 +2,19 @@ import Glibc
 import Synchronization
 import WeirStream
 
-/// Counts what flows, as a hook would that measures or limits.
+/// Each example serves a stream with hooks, lets clients speak through it, and prints what came of it. The tests
+/// compare the lines.
+@main
+struct Embedding {
+    static func main() async throws {
+        try await countBytes()
+        try await limitBytes()
+        try await lookUpClients()
+        try await chooseUpstream()
+    }
+}
+
+/// Counts what flows, as a hook would that measures.
 final class Meter: Sendable {
     let ingress = Atomic<Int>(0)
     let egress = Atomic<Int>(0)
@@ -16,13 +28,12 @@ final class Meter: Sendable {
     }
 }
 
-/// Relays one connection through an engine with hooks, from a client to a small echo server, and says what it saw.
-@main
-struct Embedding {
-    static func main() async throws {
+extension Embedding {
+    /// Relays one connection to a small echo server, and says what it saw.
+    static func countBytes() async throws {
         let server = try EchoServer()
+        server.serve()
         let meter = Meter()
-
         let stream = try TCPStream(listen: "tcp://127.0.0.1:0", upstream: "localhost:\(server.port)")
         try await stream.listenAndServe(
             preDial: { context in
@@ -30,11 +41,8 @@ struct Embedding {
                 return .dial
             },
             onRead: meter.count)
-
-        server.serveOne()
-        let answer = try Client.exchange("hello through the weir", port: stream.localAddress.port)
+        let answer: String = try Client.exchange("hello through the weir", port: stream.localAddress.port)
         print("answer: \(answer)")
-
         await stream.close()
         await stream.waitUntilClosed()
         print("ingress \(meter.ingress.load(ordering: .relaxed)), egress \(meter.egress.load(ordering: .relaxed))")

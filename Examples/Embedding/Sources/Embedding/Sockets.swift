@@ -12,12 +12,12 @@ enum Loopback {
     }
 
     static func withAddress<Result>(
-        port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) throws -> Result
+        _ host: UInt32 = 0x7f00_0001, port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) throws -> Result
     ) rethrows -> Result {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        address.sin_addr.s_addr = host.bigEndian
         return try withUnsafePointer(to: &address) { pointer in
             try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 try body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
@@ -29,6 +29,16 @@ enum Loopback {
     static func check(_ call: String, _ result: CInt) throws -> CInt {
         if result < 0 { throw Failure(call: call, code: errno) }
         return result
+    }
+
+    /// Writes until the peer wants no more.
+    static func writeAll(_ socket: CInt, _ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { send(socket, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+            if count <= 0 { return }
+            rest = rest.dropFirst(count)
+        }
     }
 
     /// Reads until the peer ends.
@@ -43,16 +53,18 @@ enum Loopback {
     }
 }
 
-/// Answers one connection with what it got, once the client has ended.
+/// Answers each connection with its own name, if it has one, and what it got, once the client has ended.
 struct EchoServer {
     private let socket: CInt
+    private let name: String
     let port: UInt16
 
-    init() throws {
+    init(name: String = "") throws {
+        self.name = name
         socket = try Loopback.socket()
         let listening = socket
         try Loopback.withAddress(port: 0) { _ = try Loopback.check("bind", bind(listening, $0, $1)) }
-        try Loopback.check("listen", listen(socket, 1))
+        try Loopback.check("listen", listen(socket, 16))
         var address = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafeMutablePointer(to: &address) { pointer in
@@ -62,31 +74,48 @@ struct EchoServer {
         port = UInt16(bigEndian: address.sin_port)
     }
 
-    func serveOne() {
-        let listening = socket
+    private final class Job {
+        let socket: CInt
+        let name: String
+
+        init(_ socket: CInt, _ name: String) {
+            self.socket = socket
+            self.name = name
+        }
+    }
+
+    /// Answers one connection after the other on a thread of its own, as long as the program runs.
+    func serve() {
         var thread = pthread_t()
-        let argument = UnsafeMutableRawPointer(bitPattern: Int(listening))
         pthread_create(
             &thread, nil,
             { argument in
-                let client = accept(CInt(Int(bitPattern: argument)), nil, nil)
-                let bytes = Loopback.readAll(client)
-                _ = bytes.withUnsafeBytes { write(client, $0.baseAddress, $0.count) }
-                close(client)
-                return nil
-            }, argument)
+                guard let argument else { return nil }
+                let job = Unmanaged<Job>.fromOpaque(argument).takeRetainedValue()
+                while true {
+                    let client = accept(job.socket, nil, nil)
+                    if client < 0 { return nil }
+                    let bytes = Array(job.name.utf8) + Loopback.readAll(client)
+                    Loopback.writeAll(client, bytes)
+                    close(client)
+                }
+            }, Unmanaged.passRetained(Job(socket, name)).toOpaque())
     }
 }
 
-/// Sends a text, ends its side, and reads the answer.
+/// Sends bytes, ends its side, and reads the answer: nothing where it is refused.
 enum Client {
-    static func exchange(_ text: String, port: UInt16) throws -> String {
+    static func exchange(_ bytes: [UInt8], port: UInt16, from host: UInt32 = 0x7f00_0001) throws -> [UInt8] {
         let client = try Loopback.socket()
         defer { close(client) }
+        try Loopback.withAddress(host, port: 0) { _ = try Loopback.check("bind", bind(client, $0, $1)) }
         try Loopback.withAddress(port: port) { _ = try Loopback.check("connect", connect(client, $0, $1)) }
-        let bytes = Array(text.utf8)
-        _ = bytes.withUnsafeBytes { write(client, $0.baseAddress, $0.count) }
+        Loopback.writeAll(client, bytes)
         shutdown(client, CInt(SHUT_WR))
-        return String(decoding: Loopback.readAll(client), as: UTF8.self)
+        return Loopback.readAll(client)
+    }
+
+    static func exchange(_ text: String, port: UInt16, from host: UInt32 = 0x7f00_0001) throws -> String {
+        String(decoding: try exchange(Array(text.utf8), port: port, from: host), as: UTF8.self)
     }
 }

@@ -1,0 +1,139 @@
+public import LinuxIO
+
+/// The order in which a client is judged: the first step that has something to say decides.
+///
+/// This is the one table of that order; ``AccessPolicy/decide(_:)`` walks it from top to bottom.
+public enum AccessStep: Int, CaseIterable, Sendable {
+    /// A rule of the global deny list matches: deny.
+    case globalDeny
+    /// A rule of the route's deny list matches: deny.
+    case routeDeny
+    /// The client is on this machine (127.0.0.0/8, ::1): allow.
+    case loopback
+    /// A rule of the route's allow list matches: allow.
+    case routeAllow
+    /// The route has a default: that.
+    case routeDefault
+    /// A rule of the global allow list matches: allow.
+    case globalAllow
+    /// `allow_local` is on and the client's address is of a private network: allow.
+    case allowLocal
+    /// The global default.
+    case globalDefault
+
+    /// All of them, kept: `allCases` makes an array each time.
+    static let order = allCases
+
+    /// Whose step it is.
+    public var scope: AccessScope {
+        switch self {
+        case .routeDeny, .routeAllow, .routeDefault: .route
+        case .globalDeny, .loopback, .globalAllow, .allowLocal, .globalDefault: .global
+        }
+    }
+}
+
+/// What was decided over a client, and by what.
+public struct AccessDecision: Hashable, Sendable {
+    /// The kinds of decision that metrics tell apart.
+    public struct Outcome: Hashable, Sendable {
+        /// What becomes of the client.
+        public let action: AccessAction
+        /// What kind of rule decided.
+        public let kind: AccessRuleKind
+        /// Whose rule it was.
+        public let scope: AccessScope
+    }
+
+    /// What becomes of the client.
+    public let action: AccessAction
+    /// What kind of rule decided.
+    public let kind: AccessRuleKind
+    /// Which step of the order decided.
+    public let step: AccessStep
+    /// The number of the rule in that step's list; nil where it has none.
+    public let rule: Int?
+
+    /// For metrics.
+    public var outcome: Outcome { Outcome(action: action, kind: kind, scope: step.scope) }
+}
+
+/// Who may use a route: what the route and what all routes say. Immutable, and asked on the workers.
+public struct AccessPolicy: Sendable {
+    /// The lists of one scope.
+    public struct Lists: Sendable {
+        /// Who is turned away.
+        public var deny: AccessList
+        /// Who may pass.
+        public var allow: AccessList
+
+        /// No rules, or these.
+        public init(deny: AccessList = .empty, allow: AccessList = .empty) {
+            self.deny = deny
+            self.allow = allow
+        }
+    }
+
+    /// What holds for every route.
+    public var global: Lists
+    /// What becomes of clients that no rule is about.
+    public var globalDefault: AccessAction
+    /// Whether addresses of private networks pass before the global default.
+    public var allowsLocal: Bool
+    /// The route's own lists.
+    public var route: Lists
+    /// What becomes, on this route, of clients that none of its rules is about; nil leaves it to the global lists.
+    public var routeDefault: AccessAction?
+    /// Who knows where addresses are, for rules that need it.
+    public var locator: (any AddressLocator)?
+
+    /// The policy that lets everybody pass, or this one.
+    public init(
+        global: Lists = Lists(), globalDefault: AccessAction = .allow, allowsLocal: Bool = true,
+        route: Lists = Lists(), routeDefault: AccessAction? = nil, locator: (any AddressLocator)? = nil
+    ) {
+        self.global = global
+        self.globalDefault = globalDefault
+        self.allowsLocal = allowsLocal
+        self.route = route
+        self.routeDefault = routeDefault
+        self.locator = locator
+    }
+
+    /// Judges a client.
+    public func decide(_ address: IPAddress) -> AccessDecision {
+        var known: AddressLocation?
+        func location() -> AddressLocation {
+            if let known { return known }
+            let found = locator?.location(of: address) ?? AddressLocation()
+            known = found
+            return found
+        }
+        for step in AccessStep.order {
+            if let decision = decide(address, at: step, location: location) { return decision }
+        }
+        preconditionFailure("the last step decides over every client")
+    }
+
+    private func decide(
+        _ address: IPAddress, at step: AccessStep, location: () -> AddressLocation
+    ) -> AccessDecision? {
+        func by(_ list: AccessList, _ action: AccessAction) -> AccessDecision? {
+            guard let number = list.match(address, location: location) else { return nil }
+            return AccessDecision(action: action, kind: list[number].rule.kind, step: step, rule: number)
+        }
+        func without(_ kind: AccessRuleKind, _ action: AccessAction) -> AccessDecision {
+            AccessDecision(action: action, kind: kind, step: step, rule: nil)
+        }
+        switch step {
+        case .globalDeny: return by(global.deny, .deny)
+        case .routeDeny: return by(route.deny, .deny)
+        case .loopback: return address.isLoopback ? without(.local, .allow) : nil
+        case .routeAllow: return by(route.allow, .allow)
+        case .routeDefault: return routeDefault.map { without(.default, $0) }
+        case .globalAllow: return by(global.allow, .allow)
+        case .allowLocal: return allowsLocal && address.isPrivate ? without(.local, .allow) : nil
+        case .globalDefault: return without(.default, globalDefault)
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import LinuxIO
+
+extension AccessRule {
+    /// Why a text is no rule.
+    public struct ParseError: Error, Hashable, Sendable, CustomStringConvertible {
+        /// What was expected and found, in one line of printable characters.
+        public let message: String
+        /// The exact text that was probably meant.
+        public let suggestion: String?
+
+        init(_ message: String, suggestion: String? = nil) {
+            self.message = message
+            self.suggestion = suggestion
+        }
+
+        /// The message with the suggestion.
+        public var description: String { suggestion.map { "\(message); did you mean `\($0)`?" } ?? message }
+    }
+
+    /// The longest rule, in bytes; names of time zones are the longest part that one can have.
+    public static let longestText = 128
+
+    static let forms = "`ip:`, `cidr:`, `country:` or `tz:`"
+
+    /// Reads `ip:192.0.2.7`, `cidr:2001:db8::/32`, `country:DE` or `tz:Europe/Berlin` (also `timezone:`). A pure function
+    /// of bytes from outside: it never traps.
+    public init(parsing bytes: ArraySlice<UInt8>) throws(ParseError) {
+        guard bytes.count <= Self.longestText else {
+            throw ParseError("expected a rule of at most \(Self.longestText) bytes, found \(bytes.count)")
+        }
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { throw Self.withoutKind(bytes) }
+        let value = bytes[(colon + 1)...]
+        switch String(decoding: bytes[..<colon], as: UTF8.self) {
+        case "ip": self.init(.address(try Self.address(value)))
+        case "cidr": self.init(.block(try Self.block(value)))
+        case "country": self.init(.country(try Self.country(value)))
+        case "tz", "timezone": self.init(.timezone(try Self.timezone(value)))
+        default: throw Self.withoutKind(bytes)
+        }
+    }
+
+    /// Reads a line of a list file: a rule, or only the address or block that it is about.
+    public init(parsingBare bytes: ArraySlice<UInt8>) throws(ParseError) {
+        if let first = bytes.first, Self.beginsAddress(first, bytes), let prefix = try? IPPrefix(parsing: bytes) {
+            self.init(bytes.contains(UInt8(ascii: "/")) ? .block(prefix) : .address(prefix.network))
+        } else {
+            try self.init(parsing: bytes)
+        }
+    }
+
+    /// Whether a line can be an address: no kind of rule begins with a digit, or has a second colon or a dot so early.
+    private static func beginsAddress(_ first: UInt8, _ bytes: ArraySlice<UInt8>) -> Bool {
+        switch first {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: ":"): true
+        case UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"):
+            bytes.contains(UInt8(ascii: ":"))
+        default: false
+        }
+    }
+
+    // MARK: Values
+
+    private static func address(_ bytes: ArraySlice<UInt8>) throws(ParseError) -> IPAddress {
+        if let address = IPAddress(parsing: bytes) { return address }
+        let isBlock = bytes.contains(UInt8(ascii: "/")) && (try? IPPrefix(parsing: bytes)) != nil
+        throw ParseError(
+            "expected an IP address behind `ip:`, found \(shown(bytes))",
+            suggestion: isBlock ? "cidr:" + String(decoding: bytes, as: UTF8.self) : nil)
+    }
+
+    private static func block(_ bytes: ArraySlice<UInt8>) throws(ParseError) -> IPPrefix {
+        let prefix: IPPrefix
+        do throws(IPPrefix.ParseError) {
+            prefix = try IPPrefix(parsing: bytes)
+        } catch {
+            switch error {
+            case .malformedAddress:
+                throw ParseError("expected a block such as `10.0.0.0/8` behind `cidr:`, found \(shown(bytes))")
+            case .malformedLength(_, let most):
+                throw ParseError("expected a length from 0 to \(most) behind the slash, found \(shown(bytes))")
+            case .hostBitsSet(let meant):
+                throw ParseError(
+                    "the address in \(shown(bytes)) has bits behind the length", suggestion: "cidr:\(meant)")
+            }
+        }
+        if bytes.contains(UInt8(ascii: "/")) { return prefix }
+        throw ParseError(
+            "expected a block such as `10.0.0.0/8` behind `cidr:`, found the single address \(shown(bytes))",
+            suggestion: "ip:" + String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// Codes that people write and that no database has: a deny rule of them would let everybody in.
+    private static let mistaken = ["UK": "GB", "EL": "GR"]
+
+    private static func country(_ bytes: ArraySlice<UInt8>) throws(ParseError) -> CountryCode {
+        guard let code = CountryCode(bytes) else {
+            throw ParseError("expected the two letters of a country such as `country:DE`, found \(shown(bytes))")
+        }
+        if let meant = mistaken[code.description] {
+            throw ParseError("`\(code)` is no country code of ISO 3166-1", suggestion: "country:\(meant)")
+        }
+        return code
+    }
+
+    /// `Area/City`, perhaps with a third part. Every byte is checked: the name goes into logs as it is.
+    private static func timezone(_ bytes: ArraySlice<UInt8>) throws(ParseError) -> String {
+        let parts = bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        let isGood = (2...3).contains(parts.count) && parts.allSatisfy { !$0.isEmpty && $0.allSatisfy(isZoneByte) }
+        guard isGood else {
+            throw ParseError("expected a time zone such as `tz:Europe/Berlin`, found \(shown(bytes))")
+        }
+        return zoneKey(String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// How names of time zones are compared: without case.
+    static func zoneKey(_ name: String) -> String { name.lowercased() }
+
+    private static func isZoneByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "+"):
+            true
+        default: false
+        }
+    }
+
+    // MARK: Messages
+
+    private static func withoutKind(_ bytes: ArraySlice<UInt8>) -> ParseError {
+        let message = "expected a rule that begins with \(forms), found \(shown(bytes))"
+        guard let prefix = try? IPPrefix(parsing: bytes) else { return ParseError(message) }
+        let isBlock = bytes.contains(UInt8(ascii: "/"))
+        return ParseError(message, suggestion: isBlock ? "cidr:\(prefix)" : "ip:\(prefix.network)")
+    }
+
+    /// Text from outside for a message: in backquotes, at most 60 bytes of it, what is not printable ASCII escaped.
+    static func shown(_ bytes: ArraySlice<UInt8>) -> String {
+        if bytes.isEmpty { return "nothing" }
+        var text = ""
+        for byte in bytes.prefix(60) {
+            if (0x20..<0x7f).contains(byte) {
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                text += "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+        }
+        return "`\(text)\(bytes.count > 60 ? "…" : "")`"
+    }
+}
+
+extension AccessRule: CustomStringConvertible {
+    /// The rule in its canonical form: `cidr:10.0.0.0/8`.
+    public var description: String {
+        switch target {
+        case .address(let address): "ip:\(address)"
+        case .block(let prefix): "cidr:\(prefix)"
+        case .country(let code): "country:\(code)"
+        case .timezone(let name): "tz:\(name)"
+        }
+    }
+}

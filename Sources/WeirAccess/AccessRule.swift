@@ -1,0 +1,68 @@
+public import LinuxIO
+
+/// A country by its two letters (ISO 3166-1).
+public struct CountryCode: Hashable, Sendable, CustomStringConvertible {
+    private let first: UInt8
+    private let second: UInt8
+
+    /// Two ASCII letters of either case; anything else is none.
+    public init?(_ bytes: some Collection<UInt8>) {
+        guard bytes.count == 2, let first = bytes.first, let second = bytes.dropFirst().first else { return nil }
+        guard let upperFirst = Self.upper(first), let upperSecond = Self.upper(second) else { return nil }
+        self.first = upperFirst
+        self.second = upperSecond
+    }
+
+    private static func upper(_ byte: UInt8) -> UInt8? {
+        let upper = byte & 0xdf
+        return byte >= UInt8(ascii: "A") && (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(upper) ? upper : nil
+    }
+
+    /// `DE`.
+    public var description: String { String(decoding: [first, second], as: UTF8.self) }
+}
+
+/// One rule of an allow or deny list: whom it is about. Which list it stands in says what becomes of them.
+public struct AccessRule: Hashable, Sendable {
+    /// Whom a rule is about.
+    public enum Target: Hashable, Sendable {
+        /// `ip:`, one address.
+        case address(IPAddress)
+        /// `cidr:`, a block of addresses.
+        case block(IPPrefix)
+        /// `country:`, addresses that a database places there.
+        case country(CountryCode)
+        /// `tz:`, addresses that a database places in this time zone; in lower case, because names are compared so.
+        case timezone(String)
+    }
+
+    /// Whom it is about.
+    public let target: Target
+
+    /// A rule about these.
+    public init(_ target: Target) {
+        self.target = target
+    }
+
+    /// What kind of rule it is.
+    public var kind: AccessRuleKind {
+        switch target {
+        case .address: .ip
+        case .block: .cidr
+        case .country: .country
+        case .timezone: .timezone
+        }
+    }
+
+    /// The addresses that it names itself; nil where a database has to be asked.
+    public var prefix: IPPrefix? {
+        switch target {
+        case .address(let address): IPPrefix(around: address, length: address.isIPv4 ? 32 : 128)
+        case .block(let prefix): prefix
+        case .country, .timezone: nil
+        }
+    }
+
+    /// Whether a database has to be asked where an address is.
+    public var needsLocation: Bool { prefix == nil }
+}

@@ -1,0 +1,33 @@
+// Closed enumerations: each raw value is a metric label and the word in the log.
+
+/// What becomes of a client.
+public enum AccessAction: String, CaseIterable, Sendable {
+    /// It may pass.
+    case allow
+    /// It is turned away.
+    case deny
+}
+
+/// What kind of rule decided.
+public enum AccessRuleKind: String, CaseIterable, Sendable {
+    /// One address.
+    case ip
+    /// A block of addresses.
+    case cidr
+    /// A country, from a MaxMind database.
+    case country
+    /// A time zone, from a MaxMind database.
+    case timezone
+    /// Loopback, or an address that only private networks use.
+    case local
+    /// No rule: the default.
+    case `default`
+}
+
+/// Whose rule decided.
+public enum AccessScope: String, CaseIterable, Sendable {
+    /// The route's own.
+    case route
+    /// One for every route.
+    case global
+}

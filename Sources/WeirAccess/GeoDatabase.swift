@@ -1,0 +1,128 @@
+public import LinuxIO
+
+#if GeoIP
+import CMaxMindDB
+import Glibc
+#endif
+
+/// Why a MaxMind database cannot be used.
+public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// This build was made without the package trait `GeoIP`.
+    case notSupported
+    /// The file cannot be read, or is no database.
+    case unusable(String)
+
+    /// What is wrong.
+    public var description: String {
+        switch self {
+        case .notSupported:
+            "this build of Weir knows no countries and time zones: it was built without the package trait `GeoIP`"
+        case .unusable(let reason): "cannot use the database: \(reason)"
+        }
+    }
+}
+
+#if GeoIP
+// Proof: `handle` leads to memory that is written before anybody else has this object, and freed when nobody has it
+// any more. Between, libmaxminddb only reads it: look-ups in one open database may run on several threads.
+/// A MaxMind database, opened once. It is read from a copy in memory: whoever writes over the file, instead of
+/// replacing it, can neither crash the process (SIGBUS, see mmap(2)) nor change an answer half-way.
+@safe public final class GeoDatabase: AddressLocator, @unchecked Sendable {
+    private let handle: UnsafeMutablePointer<MMDB_s>
+
+    /// Whether this build can open databases.
+    public static let isSupported = true
+    /// The largest database, in bytes.
+    public static let mostBytes = 1 << 30
+
+    /// Opens a database.
+    public init(_ path: String) throws(GeoDatabaseFailure) {
+        let copy: FileDescriptor
+        do throws(SystemError) {
+            copy = try FileDescriptor(copyingToMemory: path, limit: Self.mostBytes)
+        } catch {
+            throw .unusable("\(error)")
+        }
+        let opened = UnsafeMutablePointer<MMDB_s>.allocate(capacity: 1)
+        // The library opens the copy by itself and keeps a mapping of it.
+        let code = unsafe MMDB_open("/proc/self/fd/\(copy.rawValue)", UInt32(MMDB_MODE_MMAP), opened)
+        copy.close()
+        guard code == MMDB_SUCCESS else {
+            unsafe opened.deallocate()
+            throw .unusable(unsafe String(cString: MMDB_strerror(code)))
+        }
+        unsafe handle = opened
+    }
+
+    deinit {
+        unsafe MMDB_close(handle)
+        unsafe handle.deallocate()
+    }
+
+    /// See ``AddressLocator``. A database that is damaged there says nothing.
+    public func location(of address: IPAddress) -> AddressLocation {
+        var found = unsafe lookUp(address)
+        guard unsafe found.found_entry else { return AddressLocation() }
+        let country = unsafe text(&found.entry, "country", "iso_code")
+        let timezone = unsafe text(&found.entry, "location", "time_zone")
+        return AddressLocation(
+            country: country.flatMap { CountryCode($0) },
+            timezone: timezone.map { String(decoding: $0, as: UTF8.self) })
+    }
+
+    private func lookUp(_ address: IPAddress) -> MMDB_lookup_result_s {
+        var code: CInt = 0
+        if address.isIPv4 {
+            var name = sockaddr_in()
+            name.sin_family = sa_family_t(AF_INET)
+            name.sin_addr.s_addr = address.v4Bits.bigEndian
+            return unsafe withUnsafePointer(to: &name) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe MMDB_lookup_sockaddr(handle, $0, &code)
+                }
+            }
+        }
+        var name = sockaddr_in6()
+        name.sin6_family = sa_family_t(AF_INET6)
+        unsafe withUnsafeMutableBytes(of: &name.sin6_addr) { bytes in
+            unsafe bytes.storeBytes(of: address.high.bigEndian, as: UInt64.self)
+            unsafe bytes.storeBytes(of: address.low.bigEndian, toByteOffset: 8, as: UInt64.self)
+        }
+        return unsafe withUnsafePointer(to: &name) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe MMDB_lookup_sockaddr(handle, $0, &code)
+            }
+        }
+    }
+
+    /// The bytes of a text in an entry, under one key within another; nil where there is none.
+    private func text(_ entry: inout MMDB_entry_s, _ outer: StaticString, _ inner: StaticString) -> [UInt8]? {
+        unsafe withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: 3) { keys in
+            for (index, key) in [outer, inner].enumerated() {
+                let start = unsafe UnsafeRawPointer(key.utf8Start).assumingMemoryBound(to: CChar.self)
+                unsafe keys.initializeElement(at: index, to: start)
+            }
+            unsafe keys.initializeElement(at: 2, to: nil)
+            var data = unsafe MMDB_entry_data_s()
+            guard unsafe MMDB_aget_value(&entry, &data, keys.baseAddress) == MMDB_SUCCESS, unsafe data.has_data,
+                unsafe data.type == UInt32(MMDB_DATA_TYPE_UTF8_STRING), let start = unsafe data.utf8_string
+            else { return nil }
+            return unsafe Array(UnsafeRawBufferPointer(start: start, count: Int(data.data_size)))
+        }
+    }
+}
+#else
+/// A MaxMind database, which this build cannot open.
+public final class GeoDatabase: AddressLocator {
+    /// Whether this build can open databases.
+    public static let isSupported = false
+
+    /// Always throws ``GeoDatabaseFailure/notSupported``.
+    public init(_ path: String) throws(GeoDatabaseFailure) {
+        throw .notSupported
+    }
+
+    /// See ``AddressLocator``.
+    public func location(of address: IPAddress) -> AddressLocation { AddressLocation() }
+}
+#endif

@@ -1,0 +1,95 @@
+public import LinuxIO
+
+/// How many connections and sessions each client has at once, over all workers: exact, without a lock, in a fixed
+/// table.
+///
+/// The table has 65,536 buckets of 16 words, 8 MiB of which only what is used takes memory. A client's bucket is chosen
+/// by 16 bits of its key; a word holds the other 48 bits and a count of 16. A word whose count is 0 is free for
+/// anybody. As every word says whom it counts, a word that was freed and taken by another client meanwhile cannot be
+/// mistaken: the compare-and-swap fails.
+///
+/// A client that finds all 16 words of its bucket in use by others is refused, as if it had too many. With 200,000
+/// clients at once that happens to one in six million, with 400,000 to one in 1,600, and nobody outside can bring
+/// it about (``ClientKey``).
+public final class ClientCounts: Sendable {
+    /// Where a client is counted, to be given back with ``leave(_:)``.
+    public struct Place: Hashable, Sendable {
+        fileprivate let index: UInt32
+    }
+
+    /// The most that a limit may be.
+    public static let largestLimit = 65_535
+
+    private let words: AtomicWords
+    private static let wordsPerBucket = 16
+    private static let bucketBits: UInt64 = 16
+    private static let countBits: UInt64 = 16
+    private static let countMask: UInt64 = 1 << countBits - 1
+
+    /// A table of nobody.
+    public init() {
+        words = AtomicWords(count: Self.wordsPerBucket << Self.bucketBits)
+    }
+
+    /// Counts one more of a client, or returns nil where it has `limit` already. Any thread.
+    ///
+    /// Never more than `limit` are in at once. Where the first two of a client come at the same time on two threads
+    /// while others leave the same bucket, both may be refused.
+    public func enter(_ address: IPAddress, _ scope: LimitScope, limit: Int) -> Place? {
+        let key = ClientKey(address, scope)
+        let limit = UInt64(min(max(limit, 0), Self.largestLimit))
+        let first = Int(key.bits >> (64 - Self.bucketBits)) * Self.wordsPerBucket
+        let tag = key.bits << Self.countBits
+        // Each round that fails is one in which another thread got further.
+        while true {
+            let look = look(first, tag)
+            guard look.total < limit, let index = look.own ?? look.free else { return nil }
+            let old = look.own == nil ? look.freeWord : look.ownWord
+            let new = look.own == nil ? tag | 1 : old + 1
+            guard words.replace(index, old, with: new) else { continue }
+            // Two threads may have taken a word for the same client at once. Each looks again after it has written: in
+            // the one order in which all see these accesses, the later of the two sees both.
+            let others = self.look(first, tag, except: index).total
+            if new & Self.countMask + others <= limit { return Place(index: UInt32(index)) }
+            words.subtract(index, 1)
+            return nil
+        }
+    }
+
+    /// Counts one less, exactly once for each place that ``enter(_:_:limit:)`` gave. Any thread.
+    public func leave(_ place: Place) {
+        let left = words.subtract(Int(place.index), 1)
+        precondition(left & Self.countMask != Self.countMask, "a place was given back twice")
+    }
+
+    /// How many a client has now.
+    public func count(of address: IPAddress, _ scope: LimitScope) -> Int {
+        let key = ClientKey(address, scope)
+        let first = Int(key.bits >> (64 - Self.bucketBits)) * Self.wordsPerBucket
+        return Int(look(first, key.bits << Self.countBits).total)
+    }
+
+    /// What stands in a bucket, as one client sees it.
+    private struct Look {
+        var total: UInt64 = 0
+        var own: Int?
+        var ownWord: UInt64 = 0
+        var free: Int?
+        var freeWord: UInt64 = 0
+    }
+
+    private func look(_ first: Int, _ tag: UInt64, except excluded: Int = -1) -> Look {
+        var look = Look()
+        for index in first..<first + Self.wordsPerBucket where index != excluded {
+            let word = words.load(index)
+            let count = word & Self.countMask
+            if count == 0 {
+                if look.free == nil { (look.free, look.freeWord) = (index, word) }
+            } else if word & ~Self.countMask == tag {
+                look.total += count
+                if look.own == nil { (look.own, look.ownWord) = (index, word) }
+            }
+        }
+        return look
+    }
+}

@@ -1,0 +1,92 @@
+/// So many events in a time, and so many at once: a token bucket, as the generic cell rate algorithm keeps it
+/// (ITU-T I.371, annex A).
+///
+/// The state is one time, in nanoseconds of a clock that never runs back: when the bucket will be full again. A full
+/// bucket is any time that has passed, so also zero. Pure arithmetic; who keeps the state, and how, is not its concern.
+public struct TokenBucket: Hashable, Sendable {
+    /// Nanoseconds in which one token comes.
+    public let interval: UInt64
+    /// Nanoseconds in which an empty bucket fills.
+    public let fillTime: UInt64
+
+    /// A bucket of `burst` tokens, into which `count` come every `period` nanoseconds. All are taken as 1 where they
+    /// are less; a token comes at most every nanosecond.
+    public init(count: Int, period: UInt64, burst: Int) {
+        interval = max(1, period / UInt64(max(1, count)))
+        fillTime = interval.clampedMultiplying(by: UInt64(max(1, burst)))
+    }
+
+    /// Takes one token at `now`. The new state, or nil where there is none left.
+    public func taking(from fullAt: UInt64, at now: UInt64) -> UInt64? {
+        let then = max(fullAt, now).clampedAdding(interval)
+        return then - now <= fillTime ? then : nil
+    }
+}
+
+/// So many bytes a second: a token bucket that may go into debt. Bytes that were read are charged whatever they cost,
+/// and the next ones wait until the debt is small enough.
+///
+/// The state is one time, as in ``TokenBucket``.
+public struct ByteBucket: Hashable, Sendable {
+    /// Bytes that come every second.
+    public let bytesPerSecond: UInt64
+    /// Bytes that may pass at once.
+    public let burst: Int
+    /// The most that should be read at once: no more than a burst, nor than a splice moves.
+    public var largestPiece: Int { min(burst, Self.longestSplice) }
+    /// Nanoseconds in which `burst` bytes come.
+    public let fillTime: UInt64
+
+    private static let second: UInt64 = 1_000_000_000
+    /// The bytes of 50 ms may pass at once: long beside the millisecond of a timer, short beside what people notice.
+    private static let burstsPerSecond: UInt64 = 20
+    /// A piece that is worth a system call.
+    private static let smallestBurst: UInt64 = 4096
+    private static let longestSplice = 1 << 20
+    private static let largestRate = UInt64(Int.max)
+
+    /// A bucket for that rate, at least one byte a second.
+    public init(bytesPerSecond: UInt64) {
+        let rate = min(max(1, bytesPerSecond), Self.largestRate)
+        self.bytesPerSecond = rate
+        let size = max(rate / Self.burstsPerSecond, Self.smallestBurst)
+        burst = Int(size)
+        fillTime = Self.time(for: size, at: rate)
+    }
+
+    /// How long so many bytes take, in nanoseconds.
+    public func time(for bytes: Int) -> UInt64 {
+        Self.time(for: UInt64(max(0, bytes)), at: bytesPerSecond)
+    }
+
+    /// The state after `bytes` have passed at `now`.
+    public func charging(_ bytes: Int, to fullAt: UInt64, at now: UInt64) -> UInt64 {
+        max(fullAt, now).clampedAdding(time(for: bytes))
+    }
+
+    /// How long the next byte has to wait, in nanoseconds.
+    public func wait(_ fullAt: UInt64, at now: UInt64) -> UInt64 {
+        let debt = fullAt - min(fullAt, now)
+        return debt - min(debt, fillTime)
+    }
+
+    /// In 128 bits: a gigabyte times a second is more than 64 hold.
+    private static func time(for bytes: UInt64, at rate: UInt64) -> UInt64 {
+        let product = bytes.multipliedFullWidth(by: second)
+        guard product.high < rate else { return .max }
+        return rate.dividingFullWidth(product).quotient
+    }
+}
+
+extension UInt64 {
+    /// Sums and products that are greater than 64 bits hold are the greatest that they do.
+    fileprivate func clampedAdding(_ other: UInt64) -> UInt64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
+    }
+
+    fileprivate func clampedMultiplying(by other: UInt64) -> UInt64 {
+        let (product, overflow) = multipliedReportingOverflow(by: other)
+        return overflow ? .max : product
+    }
+}

@@ -1,0 +1,35 @@
+/// Looks for routes that let in nobody, and for a default that lets in more than it seems.
+func checkAccess(
+    of drafts: [RouteDraft], global: AccessConfiguration, at defaultPlace: SourceLocation?, findings: Findings
+) {
+    var trusts = false
+    var isGlobalTold = false
+    for draft in drafts {
+        let own = draft.access?.access ?? RouteAccessConfiguration()
+        switch own.defaultAction {
+        case .allow: continue
+        case .deny:
+            if own.allow.isEmpty {
+                findings.error(
+                    draft.access?.defaultPlace,
+                    "route \(quoted(draft.name)): `default: deny` without a rule in the route's `allow` lets in nobody "
+                        + "but this machine")
+            }
+        case nil where global.defaultAction == .deny && global.allowLocal: trusts = true
+        case nil where global.defaultAction == .deny && own.allow.isEmpty && global.allow.isEmpty:
+            if isGlobalTold { continue }
+            isGlobalTold = true
+            findings.error(
+                defaultPlace,
+                "`acl`: `default: deny` with `allow_local: false` and without an allow rule lets in nobody but this "
+                    + "machine on route \(quoted(draft.name))")
+        case nil: break
+        }
+    }
+    guard trusts else { return }
+    findings.warning(
+        defaultPlace,
+        "`acl`: with `default: deny` and `allow_local` on, every private address passes; behind a NAT gateway or a "
+            + "container bridge all clients have the gateway's private address, and then everybody passes: set "
+            + "`allow_local: false` and name in `allow` who may pass")
+}

@@ -1,0 +1,125 @@
+/// `acl:`, who may use the routes. Rules are kept as they are written: what they mean is not known here.
+public struct AccessConfiguration: Sendable, Equatable {
+    /// What becomes of clients that no rule is about.
+    public enum Action: String, Sendable, CaseIterable {
+        /// They pass.
+        case allow
+        /// They are turned away.
+        case deny
+    }
+
+    /// `acl.log`, one line for each decision.
+    public struct Log: Sendable, Equatable {
+        /// The file that lines are appended to; nil is standard output, among the other lines.
+        public var path: String?
+        /// Whether clients that pass are logged too.
+        public var logAllowed: Bool
+
+        /// Makes the section; defaults as documented.
+        public init(path: String? = nil, logAllowed: Bool = false) {
+            self.path = path
+            self.logAllowed = logAllowed
+        }
+    }
+
+    /// What becomes of clients that no rule is about.
+    public var defaultAction: Action
+    /// Whether addresses of private networks pass before the default.
+    public var allowLocal: Bool
+    /// Who may pass, on every route.
+    public var allow: [AccessEntry]
+    /// Who is turned away, on every route.
+    public var deny: [AccessEntry]
+    /// Where decisions are logged; nil is nowhere.
+    public var log: Log?
+
+    /// Makes the section; defaults as documented.
+    public init(
+        defaultAction: Action = .allow, allowLocal: Bool = true, allow: [AccessEntry] = [], deny: [AccessEntry] = [],
+        log: Log? = nil
+    ) {
+        self.defaultAction = defaultAction
+        self.allowLocal = allowLocal
+        self.allow = allow
+        self.deny = deny
+        self.log = log
+    }
+}
+
+/// `acl:` of a route.
+public struct RouteAccessConfiguration: Sendable, Equatable {
+    /// What becomes of clients that none of the route's rules is about; nil leaves it to the global section.
+    public var defaultAction: AccessConfiguration.Action?
+    /// Who may pass.
+    public var allow: [AccessEntry]
+    /// Who is turned away.
+    public var deny: [AccessEntry]
+
+    /// Makes the section; nothing in it unless told.
+    public init(
+        defaultAction: AccessConfiguration.Action? = nil, allow: [AccessEntry] = [], deny: [AccessEntry] = []
+    ) {
+        self.defaultAction = defaultAction
+        self.allow = allow
+        self.deny = deny
+    }
+}
+
+/// An entry of an allow or deny list.
+public struct AccessEntry: Sendable {
+    /// A list file, as it was when the configuration was read.
+    public struct File: Sendable, Equatable {
+        /// Where it is.
+        public let path: String
+        /// What it holds.
+        public let bytes: [UInt8]
+
+        /// Names a file and what it holds.
+        public init(path: String, bytes: [UInt8]) {
+            self.path = path
+            self.bytes = bytes
+        }
+    }
+
+    /// As it is written.
+    public let text: String
+    /// The rules of a `file:` entry.
+    public let file: File?
+    /// Where it stands; nil for one that comes from elsewhere. Not compared by `==`.
+    public let location: SourceLocation?
+
+    /// Makes an entry; nothing is validated.
+    public init(_ text: String, file: File? = nil, location: SourceLocation? = nil) {
+        self.text = text
+        self.file = file
+        self.location = location
+    }
+}
+
+extension AccessEntry: Hashable {
+    /// Compares what an entry says. Where it stands in the file is not compared.
+    public static func == (left: AccessEntry, right: AccessEntry) -> Bool {
+        left.text == right.text && left.file == right.file
+    }
+
+    /// The text is enough: what a list file holds is long, and seldom differs where the text does not.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(text)
+    }
+}
+
+extension Configuration {
+    /// `geoip:`, the database that says where addresses are.
+    public struct GeoIP: Sendable, Equatable {
+        /// The MaxMind database.
+        public var database: String
+        /// The file as it was when the configuration was read: another stamp is another database.
+        public var stamp: FileStamp
+
+        /// Names a database.
+        public init(database: String, stamp: FileStamp = FileStamp()) {
+            self.database = database
+            self.stamp = stamp
+        }
+    }
+}

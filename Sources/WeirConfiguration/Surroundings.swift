@@ -1,0 +1,75 @@
+/// A file beside the configuration that it depends on, and how it looked when it was read.
+public struct FileDependency: Sendable, Hashable {
+    /// Where it is.
+    public let path: String
+    /// How it looked just before it was read.
+    public let stamp: FileStamp
+
+    /// Names a file.
+    public init(path: String, stamp: FileStamp) {
+        self.path = path
+        self.stamp = stamp
+    }
+}
+
+/// What a configuration may refer to: files beside it, and who knows what access rules mean. Each file is read once,
+/// however many routes name it.
+final class Surroundings {
+    /// The bound on a list file, in bytes.
+    static let largestList = 32 << 20
+
+    /// The folder of the configuration; nil where it is no file, and nothing may be opened.
+    let folder: String?
+    let rules: (any AccessRuleChecking)?
+    /// What was looked at, in order.
+    private(set) var dependencies: [FileDependency] = []
+    private var lists: [String: Result<AccessEntry.File, ValueError>] = [:]
+    private var verdicts: [String: AccessRuleVerdict] = [:]
+
+    init(folder: String? = nil, rules: (any AccessRuleChecking)? = nil) {
+        self.folder = folder
+        self.rules = rules
+    }
+
+    /// The folder that a path names its file in.
+    static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// A path that is relative to the configuration, as one that can be opened.
+    func resolve(_ path: String) -> String {
+        guard let folder, folder != ".", !path.hasPrefix("/") else { return path }
+        return folder == "/" ? folder + path : folder + "/" + path
+    }
+
+    /// Remembers that the configuration depends on a file. Returns how it looks: ask before it is read.
+    func depend(on path: String) -> FileStamp {
+        if let known = dependencies.first(where: { $0.path == path }) { return known.stamp }
+        let stamp = FileStamp(of: path)
+        dependencies.append(FileDependency(path: path, stamp: stamp))
+        return stamp
+    }
+
+    /// Reads a list file.
+    func list(_ path: String) throws(ValueError) -> AccessEntry.File {
+        if let known = lists[path] { return try known.get() }
+        _ = depend(on: path)
+        do throws(ValueError) {
+            let file = AccessEntry.File(path: path, bytes: try readFile(path: path, limit: Self.largestList))
+            lists[path] = .success(file)
+            return file
+        } catch {
+            lists[path] = .failure(error)
+            throw error
+        }
+    }
+
+    /// What is wrong with the rules of a list file.
+    func verdict(over file: AccessEntry.File) -> AccessRuleVerdict {
+        if let known = verdicts[file.path] { return known }
+        let verdict = rules?.check(list: file.bytes) ?? AccessRuleVerdict()
+        verdicts[file.path] = verdict
+        return verdict
+    }
+}

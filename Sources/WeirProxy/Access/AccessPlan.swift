@@ -1,0 +1,94 @@
+import WeirAccess
+import WeirConfiguration
+
+/// The access rules of a whole configuration, ready to be asked. Lists that routes, or an earlier plan, have in common
+/// are made once.
+struct AccessPlan: Sendable {
+    private let access: AccessConfiguration
+    private let geoip: Configuration.GeoIP?
+    private let locator: GeoDatabase?
+    private var lists: [[AccessEntry]: AccessList] = [:]
+
+    /// Makes what `configuration` asks for; what `previous` has of it is taken over.
+    /// - Throws: ``ProxyError/access(_:)`` for what a check of the file would have refused.
+    init(_ configuration: Configuration, previous: AccessPlan? = nil) throws(ProxyError) {
+        access = configuration.access
+        geoip = configuration.geoip
+        if let previous, previous.geoip == geoip {
+            locator = previous.locator
+        } else {
+            locator = try Self.open(geoip)
+        }
+        try take(access.deny, from: previous)
+        try take(access.allow, from: previous)
+        for route in configuration.routes {
+            try take(route.access?.deny ?? [], from: previous)
+            try take(route.access?.allow ?? [], from: previous)
+        }
+    }
+
+    /// Whether routes that are the same otherwise are judged otherwise, or logged elsewhere.
+    func differs(from other: AccessPlan) -> Bool {
+        access != other.access || geoip != other.geoip
+    }
+
+    /// Who may use a route; nil where nothing is said about anybody.
+    func policy(of route: RouteConfiguration) -> AccessPolicy? {
+        let own = route.access ?? RouteAccessConfiguration()
+        let policy = AccessPolicy(
+            global: .init(deny: list(access.deny), allow: list(access.allow)),
+            globalDefault: AccessAction(access.defaultAction), allowsLocal: access.allowLocal,
+            route: .init(deny: list(own.deny), allow: list(own.allow)),
+            routeDefault: own.defaultAction.map { AccessAction($0) }, locator: locator)
+        return policy.isOff ? nil : policy
+    }
+
+    private func list(_ entries: [AccessEntry]) -> AccessList { lists[entries] ?? .empty }
+
+    private mutating func take(_ entries: [AccessEntry], from previous: AccessPlan?) throws(ProxyError) {
+        if entries.isEmpty || lists[entries] != nil { return }
+        if let known = previous?.lists[entries] {
+            lists[entries] = known
+        } else {
+            lists[entries] = try Self.makeList(entries)
+        }
+    }
+
+    private static func makeList(_ entries: [AccessEntry]) throws(ProxyError) -> AccessList {
+        var rules: [AccessList.Entry] = []
+        for entry in entries {
+            if let file = entry.file {
+                let list = AccessListFile(file.bytes, name: file.path)
+                if let problem = list.problems.first {
+                    throw .access("\(file.path):\(problem.line): \(problem.message)")
+                }
+                rules += list.entries
+                continue
+            }
+            do throws(AccessRule.ParseError) {
+                rules.append(AccessList.Entry(try AccessRule(parsing: Array(entry.text.utf8)[...]), text: entry.text))
+            } catch {
+                throw .access("\(error)")
+            }
+        }
+        return AccessList(rules)
+    }
+
+    private static func open(_ geoip: Configuration.GeoIP?) throws(ProxyError) -> GeoDatabase? {
+        guard let geoip else { return nil }
+        do throws(GeoDatabaseFailure) {
+            return try GeoDatabase(geoip.database)
+        } catch {
+            throw .access("\(geoip.database): \(error)")
+        }
+    }
+}
+
+extension AccessAction {
+    init(_ action: AccessConfiguration.Action) {
+        switch action {
+        case .allow: self = .allow
+        case .deny: self = .deny
+        }
+    }
+}

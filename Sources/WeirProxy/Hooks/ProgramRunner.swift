@@ -1,0 +1,84 @@
+import LinuxIO
+import Synchronization
+
+/// Starts the programs of hooks and waits for them, on a thread of its own: neither a worker nor a thread of Swift's
+/// pool ever waits for a process. The kernel says through a descriptor for each when it has ended.
+actor ProgramRunner: EventLoopDriver {
+    private enum State {
+        case created, started, stopped
+    }
+
+    private nonisolated let thread: EventLoopThread
+    private nonisolated let state = Mutex(State.created)
+    private let loop: EventLoop
+    private let table: ProgramTable
+    private var lastNumber: UInt64 = 0
+    private var whenEmpty: [CheckedContinuation<Void, Never>] = []
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
+
+    init() throws(SystemError) {
+        thread = try EventLoopThread(name: "weir-programs")
+        loop = try EventLoop(wokenBy: thread)
+        table = ProgramTable(loop)
+    }
+
+    /// Starts the thread; once.
+    nonisolated func start() throws(SystemError) {
+        try thread.start(driving: self)
+        state.withLock { $0 = .started }
+    }
+
+    /// Runs a program when it is its turn. Where the calling task is cancelled it is killed.
+    func run(_ request: ProgramRequest) async -> ProgramResult {
+        lastNumber += 1
+        let number = lastNumber
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                table.begin(number, request) { result in continuation.resume(returning: result) }
+            }
+        } onCancel: {
+            // Behind the beginning in any case: that is under way on the actor.
+            Task { await self.cancel(number) }
+        }
+    }
+
+    /// How many programs run, and how many requests wait.
+    var counts: ProgramTable.Counts { table.counts }
+
+    private func cancel(_ number: UInt64) {
+        table.cancel(number)
+    }
+
+    /// Kills what runs, waits until it is gone, and ends the thread.
+    nonisolated func stop() async {
+        let wasRunning = state.withLock { state in
+            defer { state = .stopped }
+            return state == .started
+        }
+        guard wasRunning else { return }
+        await close()
+        thread.stop()
+    }
+
+    private func close() async {
+        table.close()
+        guard table.counts.running > 0 else { return }
+        await withCheckedContinuation { whenEmpty.append($0) }
+    }
+
+    /// One turn of the loop; called by the thread.
+    func turn(mayWait: Bool) {
+        do throws(SystemError) {
+            _ = try loop.turn(mayWait: mayWait)
+        } catch {
+            // epoll_wait(2) fails only for arguments that are our own mistake.
+            preconditionFailure("programs: \(error)")
+        }
+        if !whenEmpty.isEmpty, table.counts.running == 0 {
+            let waiting = whenEmpty
+            whenEmpty = []
+            for continuation in waiting { continuation.resume() }
+        }
+    }
+}

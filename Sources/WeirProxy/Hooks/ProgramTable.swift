@@ -1,0 +1,172 @@
+import LinuxIO
+
+/// What a hook's program was asked to do.
+struct ProgramRequest: Sendable {
+    /// Whose bound it counts for.
+    let route: String
+    let command: [String]
+    /// `NAME=value`.
+    let environment: [String]
+    /// How many of the route may run at once.
+    let concurrency: Int
+}
+
+/// What came of a request.
+enum ProgramResult: Sendable, Equatable {
+    case ended(SpawnedProgram.Ending)
+    /// It could not be started.
+    case failed(SystemError)
+    /// Nobody waits for it any more; if it ran it was killed.
+    case canceled
+}
+
+/// The programs that run and the requests that wait for their turn. Confined to the thread of its loop.
+///
+/// For each route as many run as its bound says; the others wait in their order. A place is free again when a program
+/// has really ended, however long its client is gone. How many may wait is bounded by whom the engine lets ask.
+final class ProgramTable {
+    typealias Answer = (ProgramResult) -> Void
+
+    private struct Waiting {
+        let number: UInt64
+        let request: ProgramRequest
+        let answer: Answer
+    }
+
+    /// The programs of one route.
+    private struct Gate {
+        var running = 0
+        var waiting: [Waiting] = []
+    }
+
+    private let loop: EventLoop
+    private var gates: [String: Gate] = [:]
+    private var running: [UInt64: ProgramRun] = [:]
+    private var isClosed = false
+
+    init(_ loop: EventLoop) {
+        self.loop = loop
+    }
+
+    /// How many programs run, and how many requests wait.
+    struct Counts: Equatable, Sendable {
+        var running: Int
+        var waiting: Int
+    }
+
+    /// See ``Counts``.
+    var counts: Counts {
+        Counts(running: running.count, waiting: gates.values.reduce(0) { $0 + $1.waiting.count })
+    }
+
+    /// Runs a program, now or when it is its turn, and calls `answer` once.
+    func begin(_ number: UInt64, _ request: ProgramRequest, _ answer: @escaping Answer) {
+        if isClosed {
+            answer(.canceled)
+            return
+        }
+        let item = Waiting(number: number, request: request, answer: answer)
+        if gates[request.route, default: Gate()].running < request.concurrency {
+            start(item)
+        } else {
+            gates[request.route, default: Gate()].waiting.append(item)
+        }
+    }
+
+    /// Nobody waits for the answer any more. A program that runs is killed, with all that it started; the answer comes
+    /// when it is gone.
+    func cancel(_ number: UInt64) {
+        if let run = running[number] {
+            run.kill()
+            return
+        }
+        for (route, gate) in gates {
+            guard let place = gate.waiting.firstIndex(where: { $0.number == number }) else { continue }
+            let item = gate.waiting[place]
+            gates[route]?.waiting.remove(at: place)
+            item.answer(.canceled)
+            return
+        }
+    }
+
+    /// Kills what runs and refuses the rest.
+    func close() {
+        isClosed = true
+        for route in gates.keys {
+            let waiting = gates[route]?.waiting ?? []
+            gates[route]?.waiting = []
+            for item in waiting { item.answer(.canceled) }
+        }
+        for run in running.values { run.kill() }
+    }
+
+    private func start(_ item: Waiting) {
+        let run: ProgramRun
+        do throws(SystemError) {
+            run = try ProgramRun(item.request, on: loop)
+        } catch {
+            // The others get their turn: this one has taken no place.
+            item.answer(.failed(error))
+            return
+        }
+        gates[item.request.route, default: Gate()].running += 1
+        running[item.number] = run
+        run.onEnd = { [unowned self] ending in ended(item, ending) }
+    }
+
+    private func ended(_ item: Waiting, _ ending: SpawnedProgram.Ending) {
+        let wasKilled = running.removeValue(forKey: item.number)?.isKilled ?? false
+        gates[item.request.route]?.running -= 1
+        item.answer(wasKilled ? .canceled : .ended(ending))
+        startNext(item.request.route)
+    }
+
+    private func startNext(_ route: String) {
+        while let gate = gates[route], let next = gate.waiting.first, gate.running < next.request.concurrency {
+            gates[route]?.waiting.removeFirst()
+            start(next)
+        }
+        if let gate = gates[route], gate.running == 0, gate.waiting.isEmpty { gates[route] = nil }
+    }
+}
+
+/// One program that runs, until it is reaped.
+final class ProgramRun: EventHandler {
+    private var program: SpawnedProgram?
+    private let loop: EventLoop
+    private var token = EventToken.unowned
+    private(set) var isKilled = false
+    var onEnd: ((SpawnedProgram.Ending) -> Void)?
+
+    init(_ request: ProgramRequest, on loop: EventLoop) throws(SystemError) {
+        self.loop = loop
+        program = try SpawnedProgram(request.command, environment: request.environment)
+        token = loop.insert(self)
+        guard let number = program?.number else { return }
+        do throws(SystemError) {
+            try loop.add(number, .readable, token: token)
+        } catch {
+            // Nobody would hear of its end: it must not go on.
+            kill()
+            while program?.reap() == nil {}
+            loop.remove(token)
+            throw error
+        }
+    }
+
+    func kill() {
+        isKilled = true
+        program?.kill()
+    }
+
+    func descriptorReady(_ events: EventSet, lane: Int) {
+        guard let ending = program?.reap() else { return }
+        program = nil
+        loop.remove(token)
+        let onEnd = onEnd
+        self.onEnd = nil
+        onEnd?(ending)
+    }
+
+    func timerFired(lane: Int, deadline: UInt64) {}
+}

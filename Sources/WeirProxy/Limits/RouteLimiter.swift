@@ -1,0 +1,116 @@
+import LinuxIO
+import WeirAccess
+import WeirConfiguration
+import WeirStream
+
+/// Holds the clients of one route to its limits, and to those of the process.
+///
+/// A client is asked in this order: how many it has on the route, how many it has in the process, how fast it opens
+/// them on the route, how fast in the process. What one of them refuses takes nothing of those behind it, and no place.
+/// The route's `max_connections` or `max_sessions` comes last, from the engine.
+final class RouteLimiter: Sendable {
+    /// The limits of the route, or of the process.
+    struct Level: Sendable {
+        let scope: LimitScope
+        let mostPerClient: Int?
+        let rate: TokenBucket?
+        let bandwidth: DirectionPair<BandwidthMeter>
+        let perConnection: DirectionPair<ByteBucket>
+    }
+
+    let tables: ClientTables
+    let route: Level
+    let process: Level
+    private let isCounting: Bool
+    private let isRating: Bool
+    private let isMetering: Bool
+    private let needsTicket: Bool
+    /// The slower of the rates of the route and of the process.
+    let perConnection: DirectionPair<ByteBucket>
+
+    /// Nil where neither limits anything.
+    init?(_ tables: ClientTables, route: Level, process: Level) {
+        self.tables = tables
+        self.route = route
+        self.process = process
+        isCounting = route.mostPerClient != nil || process.mostPerClient != nil
+        isRating = route.rate != nil || process.rate != nil
+        perConnection = DirectionPair(
+            ingress: Self.slower(route.perConnection.ingress, process.perConnection.ingress),
+            egress: Self.slower(route.perConnection.egress, process.perConnection.egress))
+        let hasOwnBuckets = !perConnection.isEmpty
+        isMetering = hasOwnBuckets || !route.bandwidth.isEmpty || !process.bandwidth.isEmpty
+        needsTicket = isCounting || hasOwnBuckets
+        if !isCounting, !isRating, !isMetering { return nil }
+    }
+
+    private static func slower(_ one: ByteBucket?, _ other: ByteBucket?) -> ByteBucket? {
+        guard let one, let other else { return one ?? other }
+        return one.bytesPerSecond < other.bytesPerSecond ? one : other
+    }
+
+    /// Adds what this decides behind what the hooks decide already.
+    func install(in hooks: inout StreamHooks, _ transport: WeirStream.Transport) {
+        if isCounting || isRating || needsTicket {
+            let before = hooks.admit
+            hooks.admit = { [self] context in
+                if let before, case .reject(let reason) = before(context) { return .reject(reason) }
+                return admit(context)
+            }
+        }
+        if isMetering {
+            switch transport {
+            case .tcp: installPauses(in: &hooks)
+            case .udp: hooks.police = { [self] in mayPass($0, $1, $2) }
+            }
+        }
+    }
+
+    // MARK: Clients
+
+    func admit(_ context: StreamContext) -> AdmitDecision {
+        let client = context.clientAddress.ip
+        var places: (ClientCounts.Place?, ClientCounts.Place?)
+        if isCounting {
+            if let limit = route.mostPerClient {
+                places.0 = tables.counts.enter(client, route.scope, limit: limit)
+                if places.0 == nil { return .reject(.perIPLimit) }
+            }
+            if let limit = process.mostPerClient {
+                places.1 = tables.counts.enter(client, process.scope, limit: limit)
+                if places.1 == nil {
+                    giveBack(places)
+                    return .reject(.perIPLimit)
+                }
+            }
+        }
+        if isRating, !hasToken(client) {
+            giveBack(places)
+            return .reject(.rateLimit)
+        }
+        if needsTicket { context.attach(ClientTicket(tables, places: places)) }
+        return .accept
+    }
+
+    private func hasToken(_ client: IPAddress) -> Bool {
+        let now = tables.clock.nanoseconds
+        if let bucket = route.rate, !tables.rates.take(client, route.scope, bucket, at: now) { return false }
+        if let bucket = process.rate, !tables.rates.take(client, process.scope, bucket, at: now) { return false }
+        return true
+    }
+
+    private func giveBack(_ places: (ClientCounts.Place?, ClientCounts.Place?)) {
+        if let place = places.0 { tables.counts.leave(place) }
+        if let place = places.1 { tables.counts.leave(place) }
+    }
+}
+
+/// Something that each direction may have.
+struct DirectionPair<Value: Sendable>: Sendable {
+    var ingress: Value?
+    var egress: Value?
+
+    var isEmpty: Bool { ingress == nil && egress == nil }
+
+    subscript(_ direction: Direction) -> Value? { direction == .ingress ? ingress : egress }
+}

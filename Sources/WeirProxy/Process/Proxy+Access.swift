@@ -1,0 +1,34 @@
+import LinuxIO
+import WeirConfiguration
+import WeirStream
+
+// Who may use the routes.
+
+extension Proxy {
+    /// Opens the access log's file again, for whoever has moved it away.
+    public func reopenLogs() {
+        guard let file = access.log?.file else { return }
+        do throws(SystemError) {
+            try file.reopen()
+        } catch {
+            logger.error(
+                "the access log could not be opened again, the old file goes on",
+                metadata: ["path": "\(file.path)", "error": "\(error)"])
+        }
+    }
+
+    /// What decides over a route's clients, in this order, and who counts for it. The first refusal counts: nothing
+    /// behind it sees the client.
+    func makeHooks(_ route: RouteConfiguration, _ observer: any RouteObserver) -> StreamHooks {
+        var hooks = observer.hooks
+        route.addTrust(to: &hooks)
+        if let access = access.makeAccess(route, observer) {
+            hooks.admit = { access.admit($0) }
+            hooks.review = { access.review($0) }
+        }
+        let limiter = limits.limiter(of: route, clients: parts.clients, workers: parts.engine.workerCount)
+        limiter?.install(in: &hooks, observer.common.route.transport)
+        if let program = route.preDial { hooks.preDial = parts.programs.hook(program, of: route) }
+        return hooks
+    }
+}

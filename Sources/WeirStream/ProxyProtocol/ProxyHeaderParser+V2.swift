@@ -1,0 +1,118 @@
+import LinuxIO
+
+extension ProxyHeaderParser {
+    /// Signature, version and command, family and transport, length.
+    private static let fixedLength = 16
+    private static let checksumType: UInt8 = 0x03
+    private static let tlvHead = 3
+
+    private enum Family {
+        /// Nothing is known of the bytes that follow.
+        case opaque
+        case ipv4(isDatagram: Bool)
+        case ipv6(isDatagram: Bool)
+        case unix
+
+        /// Bytes of the addresses, in front of the TLVs.
+        var length: Int {
+            switch self {
+            case .opaque: 0
+            case .ipv4: 12
+            case .ipv6: 36
+            case .unix: 216
+            }
+        }
+
+        /// The byte with family and transport; nil for what the specification does not name. Where only one of both is
+        /// given, the specification leaves the layout open.
+        init?(_ byte: UInt8) {
+            guard byte >> 4 <= 3, byte & 15 <= 2 else { return nil }
+            switch (byte >> 4, byte & 15) {
+            case (0, _), (_, 0): self = .opaque
+            case (1, let transport): self = .ipv4(isDatagram: transport == 2)
+            case (2, let transport): self = .ipv6(isDatagram: transport == 2)
+            default: self = .unix
+            }
+        }
+    }
+
+    /// The binary header, of which the signature is there.
+    static func parseV2(_ bytes: Span<UInt8>, carrier: Transport) -> ProxyHeaderScan {
+        let place = signatureOfV2.count
+        guard bytes.count > place else { return .incomplete }
+        guard bytes[place] >> 4 == 2 else { return .invalid(.unsupportedVersion) }
+        guard bytes[place] & 15 <= 1 else { return .invalid(.unsupportedCommand) }
+        let isLocal = bytes[place] & 15 == 0
+        guard bytes.count > place + 1 else { return .incomplete }
+        // LOCAL speaks of the peer itself: whatever else it carries is skipped unread.
+        guard let family = isLocal ? .opaque : Family(bytes[place + 1]) else { return .invalid(.unsupportedFamily) }
+        guard bytes.count >= fixedLength else { return .incomplete }
+        let length = fixedLength + number16(bytes, at: 14)
+        guard length <= ProxyHeader.longestV2 else { return .invalid(.tooLong) }
+        guard length >= fixedLength + family.length else { return .invalid(.malformed) }
+        guard bytes.count >= length else { return .incomplete }
+        if case .opaque = family {
+            return .complete(ProxyHeader(version: .v2, length: length, addresses: nil))
+        }
+        let header = bytes.extracting(0..<length)
+        if let error = checkTLVs(header, from: fixedLength + family.length) { return .invalid(error) }
+        return .complete(
+            ProxyHeader(version: .v2, length: length, addresses: addresses(header, family, carrier: carrier)))
+    }
+
+    /// The addresses, where they are of the transport that brought the header; else the peer's stands.
+    private static func addresses(
+        _ header: Span<UInt8>, _ family: Family, carrier: Transport
+    ) -> ProxyHeader.Addresses? {
+        switch family {
+        case .ipv4(let isDatagram) where isDatagram == (carrier == .udp):
+            ProxyHeader.Addresses(
+                source: SocketAddress(ipv4(header, at: 16), port: UInt16(number16(header, at: 24))),
+                destination: SocketAddress(ipv4(header, at: 20), port: UInt16(number16(header, at: 26))))
+        case .ipv6(let isDatagram) where isDatagram == (carrier == .udp):
+            ProxyHeader.Addresses(
+                source: SocketAddress(ipv6(header, at: 16), port: UInt16(number16(header, at: 48))),
+                destination: SocketAddress(ipv6(header, at: 32), port: UInt16(number16(header, at: 50))))
+        default: nil
+        }
+    }
+
+    /// Goes through the TLVs: each must end within the header, and a checksum must be right. Their contents are not read.
+    private static func checkTLVs(_ header: Span<UInt8>, from start: Int) -> ProxyHeaderError? {
+        var place = start
+        var isChecked = false
+        while place < header.count {
+            guard place + tlvHead <= header.count else { return .malformed }
+            let value = place + tlvHead
+            let end = value + number16(header, at: place + 1)
+            guard end <= header.count else { return .malformed }
+            if header[place] == checksumType {
+                // A second one could only be right by chance: each is computed with the other's bytes in it.
+                guard end - value == 4, !isChecked else { return .malformed }
+                isChecked = true
+                let stated = UInt32(number16(header, at: value)) << 16 | UInt32(number16(header, at: value + 2))
+                guard CRC32C.checksum(of: header, zeroing: value..<end) == stated else { return .checksum }
+            }
+            place = end
+        }
+        return nil
+    }
+
+    private static func number16(_ bytes: Span<UInt8>, at index: Int) -> Int {
+        Int(bytes[index]) << 8 | Int(bytes[index + 1])
+    }
+
+    private static func ipv4(_ bytes: Span<UInt8>, at index: Int) -> IPAddress {
+        IPAddress(v4: UInt32(truncatingIfNeeded: number(bytes, at: index, count: 4)))
+    }
+
+    private static func ipv6(_ bytes: Span<UInt8>, at index: Int) -> IPAddress {
+        IPAddress(high: number(bytes, at: index, count: 8), low: number(bytes, at: index + 8, count: 8))
+    }
+
+    private static func number(_ bytes: Span<UInt8>, at index: Int, count: Int) -> UInt64 {
+        var value: UInt64 = 0
+        for offset in 0..<count { value = value << 8 | UInt64(bytes[index + offset]) }
+        return value
+    }
+}

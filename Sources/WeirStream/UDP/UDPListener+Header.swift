@@ -1,0 +1,60 @@
+import LinuxIO
+
+// PROXY headers in front of the datagrams of trusted peers. Where the first one has it, peer and port stand for the client
+// from then on, and what a known session sends is payload, whatever it looks like: a client behind the proxy cannot give
+// itself another name. Where every one has it, the client is part of the session's key.
+extension UDPListener {
+    /// Gives each datagram of a batch to its session, on a stream that reads headers.
+    func sortWithHeaders(_ count: Int) {
+        for index in 0..<count {
+            let datagram = core.inbox.datagram(at: index)
+            guard let key = sessionKey(of: datagram) else { continue }
+            session(of: datagram, key, at: index)?.append(index)
+        }
+    }
+
+    private func session(of datagram: ReceivedDatagram, _ key: SessionKey, at index: Int) -> UDPSession? {
+        let settings = route.settings
+        if settings.expectedHeaders == .first, let known = sessions[key] { return known }
+        switch route.hooks.headerDuty(of: key.peer.ip, settings.proxyProtocol) {
+        case .none: return sessions[key] ?? open(key, unlessDenied: nil)
+        case .refused:
+            refuse(.untrusted)
+            return nil
+        case .header: break
+        }
+        switch unsafe ProxyHeaderParser.parse(datagram: datagram.bytes.bindMemory(to: UInt8.self).span) {
+        case .complete(let header):
+            core.inbox.dropFirst(header.length, at: index)
+            route.observer?.proxyHeaderRead(nil, version: header.version, worker: core.index)
+            guard settings.expectedHeaders == .each else { return open(key, unlessDenied: header) }
+            let proxied = ProxiedSessionKey(session: key, client: header.addresses?.source ?? key.peer)
+            return proxiedSessions[proxied] ?? open(key, unlessDenied: header)
+        case .invalid(let reason):
+            refuse(reason)
+        case .incomplete:
+            // Nothing follows a datagram.
+            refuse(.truncated)
+        }
+        return nil
+    }
+
+    /// Begins a session, unless its client was denied not long ago.
+    private func open(_ key: SessionKey, unlessDenied header: ProxyHeader?) -> UDPSession? {
+        if isDenied(key, header: header) {
+            drop(.acl)
+            return nil
+        }
+        return open(key, header: header)
+    }
+
+    private func refuse(_ reason: ProxyHeaderError) {
+        route.observer?.proxyHeaderFailed(nil, reason: reason, worker: core.index)
+        drop(.error)
+    }
+}
+
+extension UDPSession {
+    /// What it is found by where the client is part of that.
+    var proxiedKey: ProxiedSessionKey { ProxiedSessionKey(session: key, client: context.clientAddress) }
+}

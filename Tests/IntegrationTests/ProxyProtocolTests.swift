@@ -1,0 +1,110 @@
+import TestSupport
+import Testing
+
+extension Integration {
+    @Suite("PROXY protocol")
+    struct ProxyProtocolTests {
+        private static let trusting = "proxy_protocol: { mode: required, trusted_proxies: [127.0.0.0/8] }"
+
+        @Test(
+            "Behind another Weir the client is who it was: in the log, and for the next one", arguments: ["v1", "v2"])
+        func chain(version: String) throws {
+            let server = try TCPServer.echo()
+            let ports = try (0..<2).map { _ in try Ports.free() }
+            let inner = try WeirProcess(
+                routes: .route("in", ports[0], to: server.port, Self.trusting), rest: "log: { level: debug }")
+            let outer = try WeirProcess(
+                routes: .route("out", ports[1], to: ports[0], "relay_proxy_protocol_header: \(version)"))
+            let client = try TCPConnection(to: Endpoint(ports[1]), from: Endpoint("127.0.0.7", 0))
+            try client.send("hello")
+            #expect(client.receive(5).text == "hello")
+            let own = try client.localEndpoint
+            try inner.waitForLog("connection accepted", "client=\(own)")
+            try inner.waitForLog("client behind a proxy", "client=\(own)", "peer=127.0.0.1:")
+            client.close()
+            try inner.waitForLog("connection closed", "client=\(own)", "reason=client_eof")
+            let samples = try inner.scrapeWhenIdle("in")
+            #expect(samples["weir_proxy_protocol_headers_total", ["route": "in", "version": version]] == 1)
+            #expect(samples.total("weir_proxy_protocol_headers_total") == 1)
+            #expect(samples.total("weir_proxy_protocol_errors_total") == 0)
+            // The header is none of the client's bytes, on neither side.
+            #expect(samples.bytes("in", "ingress") == 5)
+            let before = try outer.scrapeWhenIdle("out")
+            #expect(before.bytes("out", "ingress") == 5)
+            // What a route does not do is not on its page.
+            #expect(before.matching("weir_proxy_protocol_headers_total").isEmpty)
+        }
+
+        @Test("So it is with datagrams, whichever of them carry the header", arguments: ["first", "each"])
+        func datagrams(headers: String) throws {
+            let server = try UDPServer.echo()
+            let ports = try (0..<2).map { _ in try Ports.free() }
+            let inner = try WeirProcess(
+                routes: .route(
+                    "in", ports[0], to: server.port, scheme: "udp4",
+                    "proxy_protocol: { mode: required, trusted_proxies: [127.0.0.1], datagrams: \(headers) }"),
+                rest: "log: { level: debug }")
+            let outer = try WeirProcess(
+                routes: .route(
+                    "out", ports[1], to: ports[0], scheme: "udp4",
+                    "relay_proxy_protocol_header: \(headers == "each" ? "each" : "true")"))
+            let client = try UDPSocket(bindingTo: Endpoint("127.0.0.7", 0))
+            for number in UInt8(0)..<3 {
+                try client.send([number], to: Endpoint(ports[1]))
+                #expect(try client.receive().bytes == [number])
+            }
+            let own = try client.localEndpoint
+            try inner.waitForLog("session opened", "client=\(own)")
+            try inner.waitForLog("client behind a proxy", "client=\(own)", "peer=127.0.0.1:")
+            // A stranger is not heard at all.
+            try client.send([9], to: Endpoint(ports[0]))
+            let samples = try inner.scrape(until: "the stranger is counted") {
+                $0["weir_proxy_protocol_errors_total", ["route": "in", "reason": "untrusted"]] == 1
+            }
+            try inner.waitForLog("PROXY header refused", "reason=untrusted")
+            #expect(samples.sessionsOpened("in") == 1)
+            #expect(
+                samples["weir_proxy_protocol_headers_total", ["route": "in", "version": "v2"]]
+                    == (headers == "each" ? 3 : 1))
+            #expect(samples.bytes("in", "ingress") == 3)
+            #expect(try outer.scrape().bytes("out", "ingress") == 3)
+            let drops = ["route": "in", "direction": "ingress", "reason": "error"]
+            #expect(samples["weir_udp_drops_total", drops] == 1)
+        }
+
+        @Test("A reload turns it on and off; refused headers are rejected connections, and the books balance")
+        func reload() throws {
+            let server = try TCPServer.echo()
+            let port = try Ports.free()
+            let plain = String.route("a", port, to: server.port)
+            let weir = try WeirProcess(routes: plain)
+            func echo(_ bytes: [UInt8]) throws -> TCPConnection.Received {
+                let client = try TCPConnection(to: Endpoint(port))
+                try client.send(bytes)
+                return client.receive(bytes.count)
+            }
+            let bad = try #require(HeaderVector.all.first { $0.outcome == .refused("checksum") }).bytes
+            #expect(try echo(bad).bytes == bad)
+            let old = try TCPConnection(to: Endpoint(port))
+            try old.send("old")
+            #expect(old.receive(3).text == "old")
+            let global = "entrypoint: { proxy_protocol: { mode: mixed, trusted_proxies: [127.0.0.1] } }"
+            try weir.reload(routes: [plain], rest: global)
+            #expect(try echo(bad).ending == .reset)
+            let stranger = try TCPConnection(to: Endpoint(port), from: Endpoint("127.0.0.9", 0))
+            try stranger.send(bad)
+            #expect(stranger.receive(bad.count).bytes == bad)
+            // Who was there before goes on as it began.
+            try old.send("old")
+            #expect(old.receive(3).text == "old")
+            stranger.close()
+            let samples = try weir.scrape(until: "only the old connection is left") { $0.active("a") == 1 }
+            #expect(samples["weir_proxy_protocol_errors_total", ["route": "a", "reason": "checksum"]] == 1)
+            #expect(samples["weir_tcp_connections_rejected_total", ["route": "a", "reason": "proxy_protocol"]] == 1)
+            let rejected = samples.total("weir_tcp_connections_rejected_total", ["route": "a"])
+            #expect(samples.accepted("a") == 1 + samples.closed("a") + rejected)
+            try weir.reload(routes: [plain])
+            #expect(try echo(bad).bytes == bad)
+        }
+    }
+}

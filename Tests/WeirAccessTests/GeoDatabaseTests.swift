@@ -1,0 +1,70 @@
+#if GeoIP
+import LinuxIO
+import TestSupport
+import Testing
+import WeirAccess
+
+struct GeoDatabaseTests {
+    private func open(_ places: [GeoDatabaseFile.Place], in folder: TemporaryDirectory) throws -> GeoDatabase {
+        try GeoDatabase(folder.write("places.mmdb", GeoDatabaseFile.bytes(places)))
+    }
+
+    private func words(_ database: GeoDatabase, _ address: String) throws -> String {
+        let location = database.location(of: try #require(IPAddress(address)))
+        return "\(location.country.map { "\($0)" } ?? "-") \(location.timezone ?? "-")"
+    }
+
+    @Test("Countries and time zones are found for both families, and an address without an entry is nowhere")
+    func lookUp() throws {
+        let folder = try TemporaryDirectory("geo")
+        let database = try open(
+            [
+                .init("192.0.2.0/24", country: "DE", timezone: "Europe/Berlin"), .init("192.0.2.128/25", country: "FR"),
+                .init("2001:db8::/32", timezone: "America/Argentina/Buenos_Aires"), .init("198.51.100.7/32"),
+            ], in: folder)
+        for (address, expected) in [
+            ("192.0.2.1", "DE Europe/Berlin"), ("192.0.2.200", "FR -"), ("::ffff:192.0.2.1", "DE Europe/Berlin"),
+            ("192.0.3.0", "- -"), ("198.51.100.7", "- -"), ("2001:db8::1", "- America/Argentina/Buenos_Aires"),
+            ("2001:db9::1", "- -"), ("::1", "- -"),
+        ] {
+            #expect(try words(database, address) == expected, "\(address)")
+        }
+    }
+
+    @Test("Writing over the file, or cutting it, changes nothing in an open database")
+    func overwritten() throws {
+        let folder = try TemporaryDirectory("geo")
+        let database = try open([.init("192.0.2.0/24", country: "DE")], in: folder)
+        try folder.write("places.mmdb", "")
+        #expect(try words(database, "192.0.2.1") == "DE -")
+    }
+
+    @Test("What is no database is refused with the reason")
+    func noDatabase() throws {
+        let folder = try TemporaryDirectory("geo")
+        for bytes in [[], Array("no database".utf8), [UInt8](repeating: 0, count: 100_000)] {
+            let path = try folder.write("places.mmdb", bytes)
+            #expect(throws: GeoDatabaseFailure.self) { try GeoDatabase(path) }
+        }
+        #expect(throws: GeoDatabaseFailure.self) { try GeoDatabase(folder.file("none")) }
+    }
+
+    @Test("Damaged databases are refused or say little, and never trap")
+    func damaged() throws {
+        let folder = try TemporaryDirectory("geo")
+        let good = try GeoDatabaseFile.bytes([
+            .init("192.0.2.0/24", country: "DE", timezone: "Europe/Berlin"), .init("2001:db8::/32", country: "FR"),
+        ])
+        var generator = SeededGenerator(seed: 7)
+        for _ in 0..<fuzzRounds(300) {
+            var bytes = good
+            for _ in 0..<Int.random(in: 1...8, using: &generator) {
+                bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(in: 0...255, using: &generator)
+            }
+            guard let database = try? GeoDatabase(folder.write("places.mmdb", bytes)) else { continue }
+            _ = try words(database, "192.0.2.1")
+            _ = try words(database, "2001:db8::1")
+        }
+    }
+}
+#endif

@@ -1,0 +1,1 @@
+"""The tables of panels from which generate.py makes Weir's dashboards."""

@@ -1,0 +1,93 @@
+"""What a panel is, before it is Grafana's JSON."""
+
+from dataclasses import dataclass, field
+
+# Every query is for the chosen jobs and instances; most for the chosen routes, too.
+INSTANCE = 'job=~"$job", instance=~"$instance"'
+ROUTE = INSTANCE + ', route=~"$route"'
+RATE = "[$__rate_interval]"
+# Other programs have `up` and process metrics, too, and "All" does not leave out their jobs.
+OURS = f" and on (job, instance) weir_build_info{{{INSTANCE}}}"
+
+# How the test against a real Prometheus proves a panel, because members that are exported at 0 from the start would
+# make "it returns data" prove nothing.
+NONZERO = "nonzero"  # shows more than 0 while the demo runs
+ZERO = "zero"  # shows 0 while the demo runs, since nothing is wrong with it
+EVENT = "event"  # shows what the test injects
+MARKS = (NONZERO, ZERO, EVENT)
+
+# Thresholds: pairs of value and colour. The first has no value.
+CALM = ((None, "green"),)
+NONE_IS_GOOD = ((None, "green"), (1e-9, "orange"))
+ONE_IS_BAD = ((None, "green"), (1, "red"))
+ONE_IS_GOOD = ((None, "red"), (1, "green"))
+SHARE_OF_LIMIT = ((None, "green"), (0.8, "orange"), (0.95, "red"))
+SHARE_OF_FAILURES = ((None, "green"), (0.01, "orange"), (0.05, "red"))
+
+
+@dataclass(frozen=True)
+class Query:
+    """One expression and the name of its series."""
+
+    expression: str
+    legend: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One line of a table of panels: `shape` is stat, lines, stack, bars, heatmap or table."""
+
+    title: str
+    shape: str
+    unit: str
+    mark: str
+    queries: tuple[Query, ...]
+    description: str
+    width: int = 8
+    height: int = 7
+    thresholds: tuple = CALM
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A heading over the panels that follow it; without a title it is only a group."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard with its pinned uid and the variables that it offers."""
+
+    uid: str
+    title: str
+    description: str
+    rows: tuple[Row, ...]
+    has_routes: bool = True
+    tags: tuple[str, ...] = field(default=("weir",))
+
+    @property
+    def panels(self) -> list[Panel]:
+        return [panel for row in self.rows for panel in row.panels]
+
+
+def q(expression: str, legend: str = "") -> Query:
+    """A query. `@` stands for the chosen instances, `#` for the chosen routes, `~` behind a brace for the rate
+    interval, `OURS` leaves only instances of Weir."""
+    text = expression.replace(" OURS", OURS).replace("}~", "}" + RATE).replace("@", INSTANCE).replace("#", ROUTE)
+    return Query(text, legend)
+
+
+def quantiles(histogram: str, selector: str, by: str = "") -> tuple[Query, ...]:
+    """Median, 95th and 99th percentile of a histogram."""
+    labels = f"le, {by}" if by else "le"
+    name = f" {{{{{by}}}}}" if by else ""
+    return tuple(
+        q(
+            f"histogram_quantile(0.{share}, sum by ({labels}) (rate({histogram}_bucket{{{selector}}}~)))",
+            f"p{share}{name}",
+        )
+        for share in (50, 95, 99)
+    )
