@@ -2,37 +2,72 @@ import WeirMetrics
 
 /// What `Accept` asks for (RFC 9110 section 12.5.1), in thousandths.
 ///
-/// Only the text format can be answered with today, and it is also the answer to everything that names no format we
-/// have: a scrape with an unknown wish is better answered than refused.
+/// OpenMetrics goes to those who name it and want it at least as much as the text format, which is the answer to everything
+/// else: a scrape with an unknown wish is better answered than refused.
 struct AcceptedFormats: Equatable {
+    /// How much a format is wanted.
+    struct Wish: Equatable {
+        var weight: Int
+        /// Which of the ranges that include the format said so; the narrowest is 0.
+        var range: Int
+        /// Its place among all members.
+        var order: Int
+    }
+
     /// The ranges that include the text format, the narrowest first.
     private static let textRanges = [Array("text/plain".utf8), Array("text/*".utf8), Array("*/*".utf8)]
+    private static let openMetricsRange = Array("application/openmetrics-text".utf8)
+    private static let textVersion = Array("0.0.4".utf8)
+    private static let openMetricsVersion = Array("1.0.0".utf8)
 
-    /// The weight of the text format, and which of `textRanges` gave it.
-    private(set) var text: (weight: Int, range: Int)?
+    private(set) var text: Wish?
+    private(set) var openMetrics: Wish?
+    private var members = 0
 
     /// Takes one field value in; several count as one list.
     mutating func merge(_ value: Range<Int>, of bytes: Span<UInt8>) {
         var position = value.lowerBound
         while let member = ListMember.next(in: bytes, from: &position, to: value.upperBound) {
-            guard let range = Self.textRanges.firstIndex(where: { bytes.matches(member.name, $0) }) else { continue }
-            let weight =
-                switch member.quality {
-                case .absent: 1000
-                case .value(let thousandths): thousandths
-                // Still a wish, the weakest one.
-                case .invalid: 1
-                }
-            // The narrowest range decides; of equal ones the highest weight.
-            if let text, text.range < range || (text.range == range && text.weight >= weight) { continue }
-            text = (weight, range)
+            members += 1
+            if bytes.matches(member.name, Self.openMetricsRange) {
+                guard member.isVersion(Self.openMetricsVersion, of: bytes) else { continue }
+                Self.note(Wish(weight: member.weight, range: 0, order: members), in: &openMetrics)
+            } else if let range = Self.textRanges.firstIndex(where: { bytes.matches(member.name, $0) }) {
+                guard member.isVersion(Self.textVersion, of: bytes) else { continue }
+                Self.note(Wish(weight: member.weight, range: range, order: members), in: &text)
+            }
         }
     }
 
-    /// The format to answer with.
-    var preferred: ExpositionFormat { .text004 }
+    /// The narrowest range decides; of equal ones the highest weight.
+    private static func note(_ wish: Wish, in known: inout Wish?) {
+        if let known, known.range < wish.range || (known.range == wish.range && known.weight >= wish.weight) { return }
+        known = wish
+    }
 
-    static func == (left: AcceptedFormats, right: AcceptedFormats) -> Bool {
-        left.text?.weight == right.text?.weight && left.text?.range == right.text?.range
+    /// The format to answer with.
+    var preferred: ExpositionFormat {
+        guard let openMetrics, openMetrics.weight > 0 else { return .text004 }
+        guard let text else { return .openMetrics100 }
+        if openMetrics.weight != text.weight { return openMetrics.weight > text.weight ? .openMetrics100 : .text004 }
+        // A name says more than a wildcard; of two names the first.
+        return text.range > 0 || openMetrics.order < text.order ? .openMetrics100 : .text004
+    }
+}
+
+extension ListMember {
+    /// Its weight in thousandths. An invalid one is still a wish, the weakest.
+    fileprivate var weight: Int {
+        switch quality {
+        case .absent: 1000
+        case .value(let thousandths): thousandths
+        case .invalid: 1
+        }
+    }
+
+    /// Whether it asks for that version, or for none.
+    fileprivate func isVersion(_ wanted: [UInt8], of bytes: Span<UInt8>) -> Bool {
+        guard let version else { return true }
+        return bytes.equals(version, wanted)
     }
 }

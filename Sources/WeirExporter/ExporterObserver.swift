@@ -5,8 +5,9 @@ public protocol ExporterObserver: Sendable {
     /// A request was answered, or refused. Called before the answer is written, so that a client that has the answer
     /// finds it counted.
     func requestAnswered(_ status: HTTPStatus)
-    /// A page was made for a request: rendering and compressing took this long, and it has this many series lines.
-    func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series: Int)
+    /// A page was made for a request: rendering and compressing took this long. A whole one has this many series lines; a
+    /// part of one tells none.
+    func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series: Int?)
     /// The kernel took this many bytes of an answer, its head included.
     func bytesSent(_ count: Int, _ encoding: ContentEncoding)
 }

@@ -32,10 +32,7 @@ extension ExporterServer {
         loop.cancel(&renderRetry)
         awaitingPage.removeAll { $0.phase != .awaitingPage }
         guard !awaitingPage.isEmpty else { return }
-        for format in ExpositionFormat.allCases where awaitingPage.contains(where: { $0.asks(for: format) }) {
-            guard makeRoomForPages() else { break }
-            render(format)
-        }
+        while let wanted = awaitingPage.first?.wantedPage, makeRoomForPages() { render(wanted) }
         if !awaitingPage.isEmpty, renderRetry.isNone, let token {
             renderRetry = loop.schedule(after: Self.retryNanoseconds, token: token)
         }
@@ -48,23 +45,24 @@ extension ExporterServer {
         return shelf.hasRoom(for: 2)
     }
 
-    private func render(_ format: ExpositionFormat) {
-        let clients = awaitingPage.filter { $0.asks(for: format) }
-        awaitingPage.removeAll { $0.asks(for: format) }
+    private func render(_ wanted: PageRequest) {
+        let clients = awaitingPage.filter { $0.wantedPage == wanted }
+        awaitingPage.removeAll { $0.wantedPage == wanted }
         let start = clock.nanoseconds
         pageBytes.removeAll(keepingCapacity: true)
-        let series = page.render(format, into: &pageBytes)
+        let series = page.render(wanted.format, filter: wanted.filter, into: &pageBytes)
         // Compressed first: the plain bytes then move into their own page without being copied.
-        let compressed = clients.contains { $0.asks(for: format, .gzip) } ? compress() : nil
+        let compressed = clients.contains { $0.takesGzip } ? compress() : nil
         let plain =
-            compressed == nil || clients.contains { $0.asks(for: format, .identity) } ? takePlain() : nil
+            compressed == nil || clients.contains { !$0.takesGzip } ? takePlain() : nil
         let end = clock.nanoseconds
         for client in clients {
-            observer?.pageMade(format, nanoseconds: end - min(start, end), series: series)
-            if client.asks(for: format, .gzip), let compressed {
-                client.answer(compressed, format, .gzip)
+            observer?.pageMade(
+                wanted.format, nanoseconds: end - min(start, end), series: wanted.filter == nil ? series : nil)
+            if client.takesGzip, let compressed {
+                client.answer(compressed, wanted.format, .gzip)
             } else if let plain {
-                client.answer(plain, format, .identity)
+                client.answer(plain, wanted.format, .identity)
             }
         }
         if let compressed { release(compressed) }
@@ -93,8 +91,14 @@ extension ExporterServer {
 }
 
 extension ClientConnection {
-    fileprivate func asks(for format: ExpositionFormat, _ encoding: ContentEncoding? = nil) -> Bool {
-        guard phase == .awaitingPage, case .page(format, let wanted) = plan.action else { return false }
-        return encoding == nil || encoding == wanted
+    /// The page that it waits for.
+    fileprivate var wantedPage: PageRequest? {
+        guard phase == .awaitingPage, case .page(let wanted, _) = plan.action else { return nil }
+        return wanted
+    }
+
+    fileprivate var takesGzip: Bool {
+        guard case .page(_, .gzip) = plan.action else { return false }
+        return true
     }
 }

@@ -13,6 +13,10 @@ struct ListMember: Equatable {
     /// What stands before the first semicolon.
     var name: Range<Int>
     var quality = Quality.absent
+    /// The value of its parameter `version`, without quotes.
+    var version: Range<Int>?
+
+    private static let versionName = Array("version=".utf8)
 
     /// Reads the next member and steps over its comma; nil at the end. Empty members are skipped.
     static func next(in bytes: Span<UInt8>, from position: inout Int, to end: Int) -> ListMember? {
@@ -23,6 +27,7 @@ struct ListMember: Equatable {
         while position < end, bytes[position] == ASCII.semicolon {
             position += 1
             part = nextPart(in: bytes, from: &position, to: end)
+            member.version = member.version ?? version(part, of: bytes)
             // The first q separates parameters of the range from extensions; a second one is none of ours.
             guard member.quality == .absent, part.count >= 2, bytes[part.lowerBound + 1] == UInt8(ascii: "="),
                 ASCII.lowercased(bytes[part.lowerBound]) == UInt8(ascii: "q")
@@ -30,6 +35,16 @@ struct ListMember: Equatable {
             member.quality = quality(bytes.trimmingBlanks(part.lowerBound + 2..<part.upperBound), of: bytes)
         }
         return member
+    }
+
+    /// The value of `part` where that is the parameter `version`.
+    private static func version(_ part: Range<Int>, of bytes: Span<UInt8>) -> Range<Int>? {
+        let end = part.lowerBound + versionName.count
+        guard part.count > versionName.count, bytes.matches(part.lowerBound..<end, versionName) else { return nil }
+        let value = end..<part.upperBound
+        guard value.count >= 2, bytes[value.lowerBound] == ASCII.quote, bytes[value.upperBound - 1] == ASCII.quote
+        else { return value }
+        return value.lowerBound + 1..<value.upperBound - 1
     }
 
     /// Up to the next comma or semicolon outside quotes, without blanks around it.

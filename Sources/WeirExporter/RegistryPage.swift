@@ -10,9 +10,9 @@ public final class RegistryPage: MetricsPage {
         self.registry = registry
     }
 
-    /// Renders every series.
-    public func render(_ format: ExpositionFormat, into output: inout [UInt8]) -> Int {
-        let series = registry.render(into: &buffer, format: format)
+    /// Renders every series, or those that the filter leaves.
+    public func render(_ format: ExpositionFormat, filter: PageFilter?, into output: inout [UInt8]) -> Int {
+        let series = registry.render(into: &buffer, format: format, filter: filter)
         // One copy, so that a page which waits for a slow reader does not hold up the next rendering.
         unsafe buffer.withUnsafeBytes { unsafe output.append(contentsOf: $0) }
         return series

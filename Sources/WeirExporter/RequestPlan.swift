@@ -3,7 +3,7 @@ import WeirMetrics
 /// What is to be done about a request. It holds nothing of the request's bytes, so that they can be dropped.
 struct RequestPlan: Equatable {
     enum Action: Equatable {
-        case page(ExpositionFormat, ContentEncoding)
+        case page(PageRequest, ContentEncoding)
         case health, readiness, index
         case refuse(HTTPStatus)
     }
@@ -48,7 +48,13 @@ struct RequestPlan: Equatable {
 
     private static func action(_ head: RequestHead, of bytes: Span<UInt8>) -> Action {
         if head.method == .other { return .refuse(.methodNotAllowed) }
-        if bytes.equals(head.path, metricsPath) { return .page(head.formats.preferred, head.encodings.preferred) }
+        if bytes.equals(head.path, metricsPath) {
+            do throws(RequestError) {
+                return .page(try PageRequest(head, of: bytes), head.encodings.preferred)
+            } catch {
+                return .refuse(error.status)
+            }
+        }
         if bytes.equals(head.path, healthPath) { return .health }
         if bytes.equals(head.path, readinessPath) { return .readiness }
         if head.path.isEmpty || bytes.equals(head.path, indexPath) { return .index }

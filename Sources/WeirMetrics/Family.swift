@@ -1,8 +1,9 @@
 /// All series of one name: what a scrape sees of them.
 final class Family: Sendable {
     let descriptor: MetricDescriptor
-    /// HELP and TYPE.
-    let header: [UInt8]
+    /// HELP and TYPE, in the text format and in OpenMetrics.
+    private let textHeader: [UInt8]
+    private let openMetricsHeader: [UInt8]
     /// In registration order.
     let series = PublishedList<SeriesRecordPointer>()
     /// A histogram's bounds.
@@ -10,11 +11,20 @@ final class Family: Sendable {
 
     init(descriptor: MetricDescriptor) {
         self.descriptor = descriptor
-        header = TextFormat.header(of: descriptor)
+        textHeader = TextFormat.header(of: descriptor)
+        openMetricsHeader = OpenMetricsFormat.header(of: descriptor)
         if case .histogram(let buckets) = descriptor.kind {
             bounds = BucketBounds(buckets)
         } else {
             bounds = nil
+        }
+    }
+
+    /// What stands before its series on a page.
+    func header(_ format: ExpositionFormat) -> [UInt8] {
+        switch format {
+        case .text004: textHeader
+        case .openMetrics100: openMetricsHeader
         }
     }
 }

@@ -1,5 +1,5 @@
 extension MetricsRegistry {
-    /// Renders a page of all series into `buffer`, replacing what it held. No lock, no wait, and no allocation once the
+    /// Renders a page of all series, or of those that `filter` leaves, into `buffer`, replacing what it held. No lock, no wait, and no allocation once the
     /// buffer has grown to the size of the page. Any thread; several at once with a buffer each. The page:
     ///
     /// - families in the order in which they were declared, series in the order in which they were registered;
@@ -8,7 +8,9 @@ extension MetricsRegistry {
     ///
     /// - Returns: the number of series lines.
     @discardableResult
-    public func render(into buffer: inout ScrapeBuffer, format: ExpositionFormat = .text004) -> Int {
+    public func render(
+        into buffer: inout ScrapeBuffer, format: ExpositionFormat = .text004, filter: PageFilter? = nil
+    ) -> Int {
         callbacks.callAll()
         let slot = readerSlot(for: &buffer)
         readers.enter(slot)
@@ -20,9 +22,11 @@ extension MetricsRegistry {
         var lines = 0
         families.forEach { reference in
             lines += reference.with { family in
-                TextRenderer.render(family, now: now, snapshot: buffer.snapshot, into: &buffer.output)
+                TextRenderer.render(
+                    family, format, filter: filter, now: now, snapshot: buffer.snapshot, into: &buffer.output)
             }
         }
+        if format == .openMetrics100 { TextRenderer.write(OpenMetricsFormat.end, into: &buffer.output) }
         buffer.seriesLines = lines
         return lines
     }

@@ -79,6 +79,11 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
         }
     }
 
+    /// The prefix of its first line.
+    var firstPrefix: UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(start: prefixes + 4, count: Int(prefixes.loadUnaligned(as: UInt32.self)))
+    }
+
     /// Shown in a scrape that began at `now`?
     @inline(__always)
     func isVisible(at now: UInt64) -> Bool {

@@ -1,16 +1,19 @@
-/// Prints families in text format 0.0.4: copies what was rendered at registration and prints the values between.
+/// Prints families in the text formats: copies what was rendered at registration and prints the values between.
 enum TextRenderer {
-    /// Prints one family; returns the number of series lines.
+    /// Prints one family, or what the filter leaves of it; returns the number of series lines.
     static func render(
-        _ family: Family, now: UInt64, snapshot: borrowing ScrapeSnapshot, into output: inout ByteOutput
+        _ family: Family, _ format: ExpositionFormat, filter: PageFilter?, now: UInt64,
+        snapshot: borrowing ScrapeSnapshot, into output: inout ByteOutput
     ) -> Int {
+        if let filter, !filter.admits(family.descriptor) { return 0 }
         let scale = family.descriptor.scale
         let kind = family.descriptor.kind
         var lines = 0
         var isAnnounced = false
         family.series.forEach { series in
             guard series.isVisible(at: now) else { return }
-            if !isAnnounced { writeHeader(family.header, into: &output) }
+            if let filter, unsafe !filter.admits(series.firstPrefix) { return }
+            if !isAnnounced { write(family.header(format), into: &output) }
             isAnnounced = true
             let (prefixBytes, lineCount) = unsafe (series.record.pointee.prefixBytes, series.record.pointee.lines)
             output.reserve(prefixBytes + lineCount * ByteOutput.longestValue)
@@ -97,8 +100,12 @@ enum TextRenderer {
         unsafe cursor += 4 + length
     }
 
-    private static func writeHeader(_ header: [UInt8], into output: inout ByteOutput) {
-        output.reserve(header.count)
-        for byte in header { output.write(byte) }
+    /// Appends a text that was made before.
+    static func write(_ text: [UInt8], into output: inout ByteOutput) {
+        output.reserve(text.count)
+        unsafe text.withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress else { return }
+            unsafe output.write(start, count: bytes.count)
+        }
     }
 }

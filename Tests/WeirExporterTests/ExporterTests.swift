@@ -33,11 +33,56 @@ import func TestSupport.waitUntil
             client.send(request("GET", "/metrics", "Accept-Encoding: gzip"))
             let compressed = try #require(try client.answer())
             #expect(compressed.headers["content-encoding"] == "gzip")
-            client.send(request("GET", "/metrics?name[]=x"))
+            client.send(request("GET", "/metrics?unknown=x"))
             let plain = try #require(try client.answer())
             let inflated = try #require(gunzip(compressed.body))
             #expect(plain.body.count >= 6_000_000 && compressed.body.count < plain.body.count / 4)
             #expect(inflated.drop { $0 != 10 } == plain.body.drop { $0 != 10 })
+        }
+    }
+
+    @Test("Clients that want different pages in one turn each get their own")
+    func pagesOfOneTurn() async throws {
+        let registry = MetricsRegistry(lanes: 0)
+        let descriptor = MetricDescriptor(name: "c_total", help: "Help.", kind: .counter, labelNames: ["route"])
+        for route in ["a", "b"] { try registry.counter(descriptor, labels: [route]).add(1) }
+        let openMetrics = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
+        let observer = TestObserver()
+        try await withExporter(page: RegistryPage(registry), observer: observer) { port in
+            let client = try TestClient(port: port)
+            client.send(
+                request("GET", "/metrics", openMetrics) + request("GET", "/metrics?route=a", openMetrics)
+                    + request("GET", "/metrics?name%5b%5D=c_*&route=b") + request("GET", "/metrics?name[]=d*"))
+            let whole = try #require(try client.answer())
+            #expect(
+                whole.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8")
+            #expect(whole.headers["vary"] == "Accept, Accept-Encoding")
+            let lines = [#"c_total{route="a"} 1"#, #"c_total{route="b"} 1"#]
+            let header = "# TYPE c counter\n# HELP c Help.\n"
+            #expect(whole.text == header + lines.joined(separator: "\n") + "\n# EOF\n")
+            #expect(try #require(try client.answer()).text == header + lines[0] + "\n# EOF\n")
+            let text = try #require(try client.answer())
+            #expect(text.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+            #expect(text.text == "# HELP c_total Help.\n# TYPE c_total counter\n" + lines[1] + "\n")
+            #expect(try #require(try client.answer()).text == "")
+        }
+        // Only the whole page tells how many series there are.
+        #expect(observer.seen.pages == 4 && observer.seen.series == 2)
+    }
+
+    @Test(
+        "A query that is none is refused",
+        arguments: [
+            "name[]=%", "name[]=%4", "name[]=%zz", "route=" + String(repeating: "x", count: 257),
+            String(repeating: "route=a&", count: 65),
+        ])
+    func malformedQuery(query: String) async throws {
+        try await withExporter(page: TestPage()) { port in
+            let client = try TestClient(port: port)
+            client.send(request("GET", "/metrics?" + query))
+            #expect(try #require(try client.answer()).status == 400)
+            client.send(request("GET", "/metrics?" + String(query.prefix(5))))
+            #expect(try #require(try client.answer()).status == 200)
         }
     }
 

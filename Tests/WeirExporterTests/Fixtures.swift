@@ -13,9 +13,10 @@ final class TestPage: MetricsPage {
 
     init(size: Int = 0) { self.size = size }
 
-    func render(_ format: ExpositionFormat, into output: inout [UInt8]) -> Int {
+    func render(_ format: ExpositionFormat, filter: PageFilter?, into output: inout [UInt8]) -> Int {
         renderings += 1
         output += Array("test_renderings_total \(renderings)\n".utf8)
+        if filter != nil { output += Array("test_filtered 1\n".utf8) }
         var line = 0
         while output.count < size {
             output += Array("test_value{line=\"\(line)\"} \(line &* 7919 % 1009)\n".utf8)
@@ -51,10 +52,10 @@ final class TestObserver: ExporterObserver {
 
     func requestAnswered(_ status: HTTPStatus) { state.withLock { $0.statuses[status, default: 0] += 1 } }
 
-    func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series: Int) {
+    func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series: Int?) {
         state.withLock {
             $0.pages += 1
-            $0.series = series
+            if let series { $0.series = series }
         }
     }
 
@@ -83,7 +84,7 @@ let loopback = SocketAddress(.loopbackIPv4, port: 0)
 
 /// Runs `body` against an exporter on a free port, and stops it.
 func withExporter<Result>(
-    page: sending TestPage = TestPage(), health: HealthChecks = HealthChecks(), observer: TestObserver? = nil,
+    page: sending any MetricsPage = TestPage(), health: HealthChecks = HealthChecks(), observer: TestObserver? = nil,
     limits: ExporterLimits = ExporterLimits(), _ body: (UInt16) async throws -> Result
 ) async throws -> Result {
     let exporter = try Exporter(
@@ -108,7 +109,7 @@ final class SteppedServer {
     let server: ExporterServer
     let port: UInt16
 
-    init(page: TestPage = TestPage(), limits: ExporterLimits = ExporterLimits()) throws {
+    init(page: any MetricsPage = TestPage(), limits: ExporterLimits = ExporterLimits()) throws {
         let configuration = ExporterConfiguration(listen: [loopback], limits: limits, clock: time.clock)
         loop = try EventLoop(wokenBy: EventLoopThread(name: "unused"), clock: time.clock)
         server = ExporterServer(

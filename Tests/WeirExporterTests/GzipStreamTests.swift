@@ -19,7 +19,7 @@ import Testing
     func text() throws {
         let gzip = GzipStream()
         var page: [UInt8] = []
-        _ = TestPage(size: 500_000).render(.text004, into: &page)
+        _ = TestPage(size: 500_000).render(.text004, filter: nil, into: &page)
         var output: [UInt8] = []
         let count = try #require(gzip.compress(page, into: &output))
         #expect(count < page.count / 4)

@@ -11,11 +11,11 @@ private func encoding(_ values: String...) -> ContentEncoding {
     return accepted.preferred
 }
 
-private func textWeight(_ value: String) -> Int? {
+private func accepted(_ value: String) -> AcceptedFormats {
     var accepted = AcceptedFormats()
     let bytes = Array(value.utf8)
     accepted.merge(0..<bytes.count, of: bytes.span)
-    return accepted.text?.weight
+    return accepted
 }
 
 @Suite struct NegotiationTests {
@@ -47,17 +47,48 @@ private func textWeight(_ value: String) -> Int? {
             ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", 500),
             ("*/*;q=2", 1000), ("*/*", 1000), ("text/*;q=0.3, */*", 300), ("*/*;q=0.9, text/plain;q=0.2", 200),
             ("text/plain;q=abc", 1), ("TEXT/PLAIN;q=0.25", 250), ("text/plain;q=0.2, text/plain;q=0.4", 400),
-            ("text/html, */*;q=0.8", 800), ("a/b;x=\"text/plain,\\\"\";q=1,text/plain;q=0.75", 750),
+            ("text/html, */*;q=0.8", 800), ("text/plain;version=1.0.0, text/plain;version=0.0.4;q=0.2", 200), ("a/b;x=\"text/plain,\\\"\";q=1,text/plain;q=0.75", 750),
         ])
     func formats(value: String, weight: Int) {
-        #expect(textWeight(value) == weight)
+        #expect(accepted(value).text?.weight == weight)
     }
 
     @Test(
         "Where no range includes the text format, it is the answer all the same",
         arguments: ["image/png", "", ";", "\""])
     func noFormat(value: String) {
-        #expect(textWeight(value) == nil)
-        #expect(AcceptedFormats().preferred == .text004)
+        #expect(accepted(value).text == nil)
+        #expect(accepted(value).preferred == .text004)
+    }
+
+    /// What Prometheus sends, version by version.
+    private static let prometheus2 =
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+        + "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    private static let prometheus249 =
+        "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,"
+        + "text/plain;version=0.0.4;q=0.3,*/*;q=2"
+    private static let prometheus3 =
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+        + "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
+        + "text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+    private static let prometheus3WithNativeHistograms =
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6," + prometheus3
+
+    @Test(
+        "Whoever names OpenMetrics 1.0.0 and wants it no less than the text gets it",
+        arguments: [
+            (prometheus2, true), (prometheus249, true), (prometheus3, true), (prometheus3WithNativeHistograms, true),
+            ("application/openmetrics-text", true), ("APPLICATION/OpenMetrics-Text; Version=\"1.0.0\"", true),
+            ("application/openmetrics-text;q=0.5, */*", false), ("application/openmetrics-text, */*", true),
+            ("application/openmetrics-text;q=0.5, */*;q=0.5", true), ("application/openmetrics-text;q=0.001", true),
+            ("text/plain, application/openmetrics-text", false), ("application/openmetrics-text, text/plain", true),
+            ("application/openmetrics-text;q=0, */*", false), ("application/openmetrics-text;version=0.0.1", false),
+            ("application/openmetrics-text;version=2.0.0,text/plain;q=0.1", false), ("application/*", false),
+            ("text/plain;version=0.0.4;q=0.3, application/openmetrics-text;version=1.0.0;q=0.4", true),
+            ("application/openmetrics-text;q=x, text/plain;q=0.1", false), ("*/*", false), ("", false),
+        ])
+    func openMetrics(value: String, isAnswer: Bool) {
+        #expect(accepted(value).preferred == (isAnswer ? .openMetrics100 : .text004))
     }
 }

@@ -33,9 +33,9 @@ struct ExporterMetrics: ExporterObserver {
         requests[status.memberIndex].add()
     }
 
-    func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series count: Int) {
+    func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series count: Int?) {
         durations[format.memberIndex].observe(nanoseconds: nanoseconds)
-        series.set(Int64(count))
+        if let count { series.set(Int64(count)) }
     }
 
     func bytesSent(_ count: Int, _ encoding: ContentEncoding) {

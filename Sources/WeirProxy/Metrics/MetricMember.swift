@@ -172,11 +172,13 @@ extension ExpositionFormat: MetricMember {
     var label: String {
         switch self {
         case .text004: "text"
+        case .openMetrics100: "openmetrics"
         }
     }
     var memberIndex: Int {
         switch self {
         case .text004: 0
+        case .openMetrics100: 1
         }
     }
 }
