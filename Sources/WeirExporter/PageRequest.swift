@@ -6,8 +6,8 @@ struct PageRequest: Equatable {
     /// What the query leaves of the page; nil is all of it.
     var filter: PageFilter?
 
-    /// Names and routes that one query may ask for, together, and bytes of each.
-    private static let mostValues = 64
+    /// Fields that a query may have, and bytes of each name and value.
+    private static let mostFields = 64
     private static let longestValue = 256
 
     /// The page that the head asks for.
@@ -17,6 +17,7 @@ struct PageRequest: Equatable {
         guard let query = head.query else { return }
         var names: [String] = []
         var routes: Set<String> = []
+        var fields = 0
         var start = query.lowerBound
         while start <= query.upperBound {
             var end = start
@@ -27,7 +28,8 @@ struct PageRequest: Equatable {
             case "route[]", "route": routes.insert(value)
             default: break
             }
-            guard names.count + routes.count <= Self.mostValues else { throw .malformed }
+            fields += 1
+            guard fields <= Self.mostFields else { throw .malformed }
             start = end + 1
         }
         if names.isEmpty && routes.isEmpty { return }

@@ -47,7 +47,8 @@ private func accepted(_ value: String) -> AcceptedFormats {
             ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", 500),
             ("*/*;q=2", 1000), ("*/*", 1000), ("text/*;q=0.3, */*", 300), ("*/*;q=0.9, text/plain;q=0.2", 200),
             ("text/plain;q=abc", 1), ("TEXT/PLAIN;q=0.25", 250), ("text/plain;q=0.2, text/plain;q=0.4", 400),
-            ("text/html, */*;q=0.8", 800), ("text/plain;version=1.0.0, text/plain;version=0.0.4;q=0.2", 200), ("a/b;x=\"text/plain,\\\"\";q=1,text/plain;q=0.75", 750),
+            ("text/html, */*;q=0.8", 800), ("text/plain;version=1.0.0, text/plain;version=0.0.4;q=0.2", 200),
+            ("a/b;x=\"text/plain,\\\"\";q=1,text/plain;q=0.75", 750),
         ])
     func formats(value: String, weight: Int) {
         #expect(accepted(value).text?.weight == weight)
@@ -73,7 +74,8 @@ private func accepted(_ value: String) -> AcceptedFormats {
         + "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
         + "text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
     private static let prometheus3WithNativeHistograms =
-        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6," + prometheus3
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,"
+        + prometheus3
 
     @Test(
         "Whoever names OpenMetrics 1.0.0 and wants it no less than the text gets it",

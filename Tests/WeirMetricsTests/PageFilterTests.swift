@@ -56,7 +56,8 @@ import Testing
     @Test func `a header stands only over series that are shown`() throws {
         var buffer = ScrapeBuffer()
         try Self.registry().render(
-            into: &buffer, format: .openMetrics100, filter: PageFilter(names: ["process_*", "tcp_*"], labels: ["route": ["x"]]))
+            into: &buffer, format: .openMetrics100,
+            filter: PageFilter(names: ["process_*", "tcp_*"], labels: ["route": ["x"]]))
         #expect(buffer.text == "# EOF\n")
     }
 
