@@ -7,7 +7,7 @@ extension Integration {
     @Suite("The books balance")
     struct IdentityTests {
         /// Under a sanitizer it takes a third of a second to read one page.
-        private static let scrapes = Sanitizer.isPresent ? 150 : 1_000
+        private static let scrapes = Sanitizer.isPresent ? 300 : 1_000
 
         @Test("accepted = active + closed + rejected at every one of 1,000 scrapes under churn")
         func identityUnderChurn() throws {
@@ -62,9 +62,13 @@ extension Integration {
             var unbalanced: [String] = []
             var last: Samples?
             for scrape in 0..<Self.scrapes {
-                try scraper.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                // A whole page now and then; otherwise what must balance, which this program reads in a tenth of the time.
+                let isWhole = scrape % 10 == 9
+                let path = isWhole ? "/metrics" : "/metrics?name[]=weir_tcp_connections_*&name[]=weir_udp_sessions_*"
+                try scraper.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 let samples = try Samples(HTTP.readResponse(from: scraper).text)
                 unbalanced += Self.imbalances(samples).map { "scrape \(scrape): \($0)" }
+                guard isWhole else { continue }
                 if let last { unbalanced += samples.countersBehind(last) }
                 last = samples
             }
