@@ -25,6 +25,11 @@ int weir_socket_unix(void) {
     return fd < 0 ? -errno : fd;
 }
 
+int weir_socket_unix_datagram(void) {
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
 static const struct {
     int level;
     int name;
@@ -115,6 +120,17 @@ int weir_connect_unix(int fd, const char *path, size_t length) {
     int result = unix_address(path, length, &raw);
     if (result < 0) return result;
     RETRY(result, connect(fd, (struct sockaddr *)&raw, sizeof raw));
+    return result;
+}
+
+int64_t weir_send_to_unix(int fd, const char *path, size_t length, const void *bytes, size_t count) {
+    struct sockaddr_un raw;
+    int64_t result = unix_address(path, length, &raw);
+    if (result < 0) return result;
+    // The name of an abstract socket is as long as the address says: no byte behind it may count.
+    if (length > 0 && path[0] == '@') raw.sun_path[0] = '\0';
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    RETRY(result, sendto(fd, bytes, count, MSG_NOSIGNAL, (struct sockaddr *)&raw, size));
     return result;
 }
 

@@ -20,7 +20,8 @@ struct RunCommand: ParsableCommand {
         let loaded = try options.load()
         let runner: ProxyRunner
         do throws(ProxyError) {
-            runner = try ProxyRunner(options.file, loaded: loaded)
+            let manager = try ServiceManager(environment: Environment.all, processID: getpid())
+            runner = try ProxyRunner(options.file, loaded: loaded, manager: manager)
         } catch {
             Console.failure("\(error)")
             throw ExitCode(1)
@@ -34,11 +35,18 @@ struct RunCommand: ParsableCommand {
         steer(runner)
     }
 
-    /// Serves signals until the process ends.
+    /// Serves signals until the process ends, and keeps the watchdog quiet.
     private func steer(_ runner: ProxyRunner) -> Never {
+        let clock = ContinuousClock()
+        var nextPing = runner.watchdogInterval.map { clock.now + $0 }
         var isEnding = false
         while true {
-            switch ProcessSignals.next() {
+            if let interval = runner.watchdogInterval, let due = nextPing, due <= clock.now {
+                runner.pingWatchdog()
+                nextPing = clock.now + interval
+            }
+            switch ProcessSignals.next(within: nextPing.map { max($0 - clock.now, .zero) }) {
+            case nil: break
             case .reload where !isEnding: Task { await runner.reload() }
             case .reload: break
             case .end where !isEnding:

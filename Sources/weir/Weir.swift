@@ -10,7 +10,7 @@ struct Weir: ParsableCommand {
         version: Version.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, DemoCommand.self, MetricsCommand.self, HealthCommand.self,
-            VersionCommand.self,
+            VersionCommand.self, ManualCommand.self,
         ],
         defaultSubcommand: RunCommand.self)
 }

@@ -35,6 +35,8 @@ struct StalledWorkerTests {
             let answer = try health()
             let names = [0, 1].map { "worker \($0) has not turned for 5 s\n" }
             #expect(names.contains(answer.text))
+            // What a service manager's watchdog goes by.
+            #expect(proxy.stalledWorker != nil)
             #expect(try HTTP.get("/metrics", port: exporter).status == 200)
             #expect(try HTTP.get("/readyz", port: exporter).status == 200)
         } catch {
@@ -43,6 +45,7 @@ struct StalledWorkerTests {
         }
         go.signal()
         try waitUntil("the worker turns again") { try health().status == 200 }
+        #expect(proxy.stalledWorker == nil)
         #expect(client.receive(1).text == "?")
         client.close()
         await stream.kill()

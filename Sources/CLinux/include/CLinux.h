@@ -80,6 +80,7 @@ enum weir_option {
 
 int weir_socket(int is_v6, enum weir_socket_kind kind);
 int weir_socket_unix(void);
+int weir_socket_unix_datagram(void);
 int weir_set_option(int fd, enum weir_option option, int value);
 int weir_get_option(int fd, enum weir_option option);
 /// SO_LINGER with a time of zero: close(2) then sends RST (socket(7)).
@@ -90,6 +91,8 @@ int weir_listen(int fd, int backlog);
 int weir_accept(int fd, weir_address *peer);
 int weir_connect(int fd, int is_v6, const weir_address *address);
 int weir_connect_unix(int fd, const char *path, size_t length);
+/// sendto(2) a Unix socket; a path that begins with '@' means the abstract name behind it (unix(7)).
+int64_t weir_send_to_unix(int fd, const char *path, size_t length, const void *bytes, size_t count);
 int weir_shutdown_write(int fd);
 int weir_local_address(int fd, weir_address *address);
 int weir_peer_address(int fd, weir_address *address);

@@ -1,6 +1,7 @@
 import Glibc
+import LinuxIO
 
-/// The signals that steer the process, taken by one thread with sigwait(3): handlers could do next to nothing safely.
+/// The signals that steer the process, taken by one thread with sigtimedwait(2): handlers could do next to nothing safely.
 public enum ProcessSignals {
     /// What a signal asks for.
     public enum Request: Sendable {
@@ -23,13 +24,21 @@ public enum ProcessSignals {
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
-    /// Waits for the next one. For a thread that may block; the main thread of `weir run` does nothing else.
-    public static func next() -> Request {
+    /// Waits for the next one, for as long as it takes or for this long: then nil. For a thread that may block; the main
+    /// thread of `weir run` does nothing else.
+    public static func next(within time: Duration? = nil) -> Request? {
         var signals = set()
-        while true {
-            var signal: CInt = 0
-            guard unsafe sigwait(&signals, &signal) == 0 else { continue }
-            return signal == SIGHUP ? .reload : .end
+        guard let time else {
+            while true {
+                let signal = unsafe sigwaitinfo(&signals, nil)
+                if signal > 0 { return request(signal) }
+            }
         }
+        let nanoseconds = Int(clamping: time.clampedNanoseconds)
+        var limit = timespec(tv_sec: nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000)
+        let signal = unsafe sigtimedwait(&signals, nil, &limit)
+        return signal > 0 ? request(signal) : nil
     }
+
+    private static func request(_ signal: CInt) -> Request { signal == SIGHUP ? .reload : .end }
 }

@@ -64,6 +64,9 @@ public actor Proxy {
     /// Whether the process lives and should get traffic.
     public nonisolated var health: Health { parts.health }
 
+    /// A worker that has not turned for ``Health/longestTurn``, which `/healthz` names; nil while all do.
+    public nonisolated var stalledWorker: Int? { parts.engine.stalledWorker(after: Health.longestTurn) }
+
     /// How many event-loop threads carry the routes.
     public nonisolated var workerCount: Int { parts.engine.workerCount }
 

@@ -19,6 +19,8 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
     case access(String)
     /// The access log cannot be written.
     case accessLog(String, SystemError)
+    /// There is no socket for what the service manager wants to hear.
+    case serviceManager(SystemError)
     /// The proxy is ending.
     case ending
 
@@ -32,6 +34,7 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
         case .metrics(let error): "cannot register metrics: \(error)"
         case .access(let problem): "access rules: \(problem)"
         case .accessLog(let path, let error): "acl.log: \(path): \(error)"
+        case .serviceManager(let error): "cannot reach the service manager: \(error)"
         case .ending: "the process is ending"
         }
     }

@@ -101,9 +101,17 @@ import WeirStream
     @Test func `an upstream that breaks before it has read the header ends the connection, and nothing is discarded`()
         async throws
     {
-        let server = try TCPServer { try $0.reset() }
+        // A reset before the dial was seen would be a dial that failed.
+        let isDialled = TestSupport.Semaphore()
+        let server = try TCPServer {
+            isDialled.wait()
+            try $0.reset()
+        }
         try await withTCP("\(server.endpoint)", settings: Proxied.relaying(.v2)) { rig in
-            #expect(try rig.connect().receive().ending == .reset)
+            let client = try rig.connect()
+            try rig.recorder.expect(.dialled(upstream: 0))
+            isDialled.signal()
+            #expect(client.receive().ending == .reset)
             try rig.recorder.expect(.closed(.upstreamReset))
             #expect(rig.recorder.events == [.opened, .dialled(upstream: 0), .closed(.upstreamReset)])
         }

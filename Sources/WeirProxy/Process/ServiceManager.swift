@@ -1,0 +1,62 @@
+public import LinuxIO
+
+/// What a service manager is told of the process's life, and how often its watchdog wants to hear: the protocol of
+/// sd_notify(3), spoken to the socket that `NOTIFY_SOCKET` names. Any thread.
+public final class ServiceManager: Sendable {
+    /// Something to tell.
+    public enum News: Sendable, Equatable {
+        /// All routes are served; also after a reload, taken or not. The text is for people, one line.
+        case ready(String)
+        /// The configuration is read again; ``ready(_:)`` follows.
+        case reloading
+        /// Old connections finish. The manager should wait this long before it kills.
+        case stopping(within: Duration)
+        /// The watchdog may rest.
+        case alive
+    }
+
+    /// How often the watchdog must hear ``News/alive``: half of what it allows, as sd_watchdog_enabled(3) advises. Nil
+    /// where none waits.
+    public let watchdogInterval: Duration?
+    private let sender: UnixDatagramSender
+
+    /// The manager that started this process. Nil where none did.
+    /// - Throws: where no socket can be had.
+    public init?(environment: [String: String], processID: Int32) throws(ProxyError) {
+        guard let receiver = environment["NOTIFY_SOCKET"].flatMap({ UnixSocketPath($0) }) else { return nil }
+        watchdogInterval = Self.watchdogInterval(environment, processID: processID)
+        do throws(SystemError) {
+            sender = try UnixDatagramSender(to: receiver)
+        } catch {
+            throw .serviceManager(error)
+        }
+    }
+
+    static func watchdogInterval(_ environment: [String: String], processID: Int32) -> Duration? {
+        if let owner = environment["WATCHDOG_PID"], owner != "\(processID)" { return nil }
+        guard let allowed = environment["WATCHDOG_USEC"].flatMap({ Int64($0) }), allowed > 1 else { return nil }
+        return .microseconds(allowed / 2)
+    }
+
+    /// Tells it.
+    /// - Throws: where it cannot be reached.
+    public func tell(_ news: News) throws(SystemError) {
+        try sender.send(Self.text(of: news, now: MonotonicClock.system.nanoseconds))
+    }
+
+    static func text(of news: News, now nanoseconds: UInt64) -> String {
+        switch news {
+        case .ready(let status): "READY=1\nSTATUS=\(oneLine(status))"
+        case .reloading:
+            "RELOADING=1\nMONOTONIC_USEC=\(nanoseconds / 1000)\nSTATUS=reading the configuration again"
+        case .stopping(let time):
+            "STOPPING=1\nEXTEND_TIMEOUT_USEC=\(time.clampedNanoseconds / 1000)\nSTATUS=draining"
+        case .alive: "WATCHDOG=1"
+        }
+    }
+
+    /// A line end would begin another assignment.
+    private static func oneLine(_ text: String) -> String {
+        String(text.map { $0.isNewline ? " " : $0 })
+    }
+}
