@@ -34,11 +34,6 @@ public struct IPPrefix: Hashable, Sendable {
         return address.high & high == network.high && address.low & low == network.low
     }
 
-    /// Whether every address of `other` lies in this block.
-    public func contains(_ other: IPPrefix) -> Bool {
-        length <= other.length && contains(other.network)
-    }
-
     /// The two halves of a mask with this many leading ones. Swift's shifts give zero where they shift everything out.
     private static func mask(_ bits: Int) -> (high: UInt64, low: UInt64) {
         (.max << UInt64(64 - min(bits, 64)), .max << UInt64(64 - max(bits - 64, 0)))

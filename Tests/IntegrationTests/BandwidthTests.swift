@@ -48,19 +48,8 @@ extension Integration {
             let weir = try WeirProcess(
                 routes: .route("down", port, to: server.port, "bandwidth: { egress: 20MB/s }"), rest: "workers: 2")
             let clients = try (0..<connections).map { _ in try TCPConnection(to: Endpoint(port)) }
-            let running = Atomic<Bool>(true)
-            let done = clients.map { client in
-                let semaphore = Semaphore()
-                Thread {
-                    while running.load(ordering: .relaxed), !client.receiveSome(262_144).bytes.isEmpty {}
-                    semaphore.signal()
-                }.start()
-                return semaphore
-            }
-            defer {
-                running.store(false, ordering: .relaxed)
-                done.forEach { $0.wait() }
-            }
+            let readers = clients.map { client in Repeater { _ in _ = client.receiveSome(262_144) } }
+            defer { readers.forEach { $0.stop() } }
             let rate = try Self.rate(weir, "down", "egress")
             #expect(rate > 16_000_000 && rate < 21_500_000)
             let samples = try weir.scrape()
@@ -151,20 +140,11 @@ extension Integration {
             let routes = ports.enumerated().map { String.route("r\($0)", $1, to: server.port) }
             let weir = try WeirProcess(
                 routes: routes.joined(separator: "\n"), rest: "workers: 2\nlimits: { bandwidth: { egress: 10MB/s } }")
-            let running = Atomic<Bool>(true)
-            let done = try ports.map { port in
+            let readers = try ports.map { port in
                 let client = try TCPConnection(to: Endpoint(port))
-                let semaphore = Semaphore()
-                Thread {
-                    while running.load(ordering: .relaxed), !client.receiveSome(262_144).bytes.isEmpty {}
-                    semaphore.signal()
-                }.start()
-                return semaphore
+                return Repeater { _ in _ = client.receiveSome(262_144) }
             }
-            defer {
-                running.store(false, ordering: .relaxed)
-                done.forEach { $0.wait() }
-            }
+            defer { readers.forEach { $0.stop() } }
             let clock = ContinuousClock()
             let first = try weir.scrape(until: "bytes flow on both") {
                 $0.bytes("r0", "egress") > 1_000_000 && $0.bytes("r1", "egress") > 1_000_000

@@ -1,6 +1,7 @@
 import LinuxIO
 import Testing
 
+import struct TestSupport.SeededGenerator
 import func TestSupport.fuzzRounds
 
 @Suite struct IPAddressTests {

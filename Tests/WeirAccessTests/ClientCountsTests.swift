@@ -1,5 +1,6 @@
 import LinuxIO
 import Synchronization
+import TestSupport
 import Testing
 import WeirAccess
 

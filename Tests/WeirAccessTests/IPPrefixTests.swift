@@ -58,15 +58,6 @@ struct IPPrefixTests {
         #expect(!v6.contains(try #require(IPAddress("203.0.113.9"))))
     }
 
-    @Test("A block holds smaller blocks of its own, itself included, and no larger one")
-    func nesting() throws {
-        let outer = try IPPrefix(parsing: "10.0.0.0/8")
-        #expect(outer.contains(outer))
-        #expect(outer.contains(try IPPrefix(parsing: "10.20.0.0/16")))
-        #expect(!outer.contains(try IPPrefix(parsing: "0.0.0.0/0")))
-        #expect(!outer.contains(try IPPrefix(parsing: "11.0.0.0/16")))
-    }
-
     @Test(
         "A text that is no block says which part is wrong",
         arguments: [

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import WeirConfiguration
@@ -36,7 +37,7 @@ import Testing
 
     @Test("A printed duration reads back as itself")
     func roundTrips() throws {
-        var generator = SeededGenerator(state: 7)
+        var generator = SeededGenerator(seed: 7)
         for _ in 0..<2_000 {
             let scale = [1, 1_000, 1_000_000, 1_000_000_000, 60_000_000_000].randomElement(using: &generator) ?? 1
             let duration = Duration.nanoseconds(Int64.random(in: 0...500_000, using: &generator) * Int64(scale))

@@ -1,5 +1,6 @@
 import Testing
 
+import struct TestSupport.SeededGenerator
 import func TestSupport.fuzzRounds
 
 @testable import WeirConfiguration
@@ -110,7 +111,7 @@ import func TestSupport.fuzzRounds
         ]
         .map { Array($0.utf8) }
         #expect(errors(bytes: valid) == [])
-        var generator = SeededGenerator(state: 0x57_45_49_52)
+        var generator = SeededGenerator(seed: 0x57_45_49_52)
         for _ in 0..<fuzzRounds(20_000) {
             var bytes = valid
             for _ in 0..<Int.random(in: 1...4, using: &generator) {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import WeirConfiguration
@@ -37,7 +38,7 @@ import Testing
 
     @Test("Every canonical text reads back as the same address")
     func roundTrips() {
-        var generator = SeededGenerator(state: 11)
+        var generator = SeededGenerator(seed: 11)
         for _ in 0..<5_000 {
             let bytes = (0..<16).map { _ in
                 Bool.random(using: &generator) ? UInt8(0) : UInt8.random(in: 0...255, using: &generator)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import WeirConfiguration
@@ -173,7 +174,7 @@ struct LimitTests {
 
     @Test("No text makes the parsers of rates trap, and what they take is within bounds")
     func fuzz() {
-        var generator = SeededGenerator(state: 11)
+        var generator = SeededGenerator(seed: 11)
         let alphabet = Array("0123456789./smhrKMGiBb-+ \u{e9}")
         for _ in 0..<20_000 {
             let text = String(

@@ -3,6 +3,7 @@ import LinuxIO
 import Testing
 import WeirMetrics
 
+import struct TestSupport.SeededGenerator
 import func TestSupport.waitUntil
 
 @testable import WeirExporter

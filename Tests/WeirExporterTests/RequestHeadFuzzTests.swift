@@ -1,5 +1,6 @@
 import Testing
 
+import struct TestSupport.SeededGenerator
 import func TestSupport.fuzzRounds
 
 @testable import WeirExporter

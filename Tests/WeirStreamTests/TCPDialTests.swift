@@ -164,7 +164,9 @@ import WeirStream
         let server = try TCPServer.echo()
         let dead = try Ports.free()
         try await withTCP("127.0.0.1:\(dead)", "127.0.0.1:\(server.port)") { rig in
-            _ = try rig.connectThrough()
+            let client = try rig.connectThrough()
+            // Its end would be an event, too.
+            defer { client.close() }
             #expect(
                 rig.recorder.events == [
                     .opened, .dialFailed(upstream: 0, .refused), .dialled(upstream: 1),

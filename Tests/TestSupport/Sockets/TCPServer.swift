@@ -54,9 +54,10 @@ package final class TCPServer: Sendable {
 
 /// The servers that most tests need.
 extension TCPServer {
-    /// Sends back what comes, and the end after the end.
+    /// Sends back what comes, and the end after the end. Patient: a link that loses packets pauses for many seconds.
     package static func echo(host: String = "127.0.0.1", port: UInt16? = nil) throws -> TCPServer {
         try TCPServer(host: host, port: port) { connection in
+            try connection.setTimeouts(seconds: 120)
             while true {
                 let received = connection.receiveSome()
                 guard !received.bytes.isEmpty else { break }
