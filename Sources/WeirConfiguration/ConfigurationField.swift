@@ -77,7 +77,8 @@ struct ConfigurationField {
         ConfigurationField(.exporter, "max_series", default: "`1000000`", "The bound on exposed series."),
         ConfigurationField(
             .exporter, "native_histograms", default: "`false`",
-            "Keep histograms as native ones, too, for scrapers that ask for protobuf. Fixed for the life of the process."),
+            "Keep histograms as native ones, too, for scrapers that ask for protobuf. Fixed for the life of the process."
+        ),
         ConfigurationField(
             .exporter, "native_histogram_schema", default: "`3`",
             "How fine: 2^schema buckets to each power of two, -2 to 8. Fixed for the life of the process."),

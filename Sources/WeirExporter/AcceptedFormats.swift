@@ -66,7 +66,9 @@ struct AcceptedFormats: Equatable {
     var preferred: ExpositionFormat {
         var best: (format: ExpositionFormat, wish: Wish)?
         if let text { best = (.text004, text) }
-        if let openMetrics, best.map({ openMetrics.outweighs($0.wish) }) ?? true { best = (.openMetrics100, openMetrics) }
+        if let openMetrics, best.map({ openMetrics.outweighs($0.wish) }) ?? true {
+            best = (.openMetrics100, openMetrics)
+        }
         if let protobuf, best.map({ protobuf.outweighs($0.wish) }) ?? true { best = (.delimitedProtobuf, protobuf) }
         guard let best, best.wish.weight > 0 else { return .text004 }
         return best.format

@@ -56,7 +56,8 @@ public final class MetricsRegistry: Sendable {
             nativeSchema: nativeHistogramSchema)
         discardingCounter = Counter(cells: books.cells.allocate(width: 1), serial: 0)
         discardingGauge = Gauge(cells: books.cells.allocate(width: 1), serial: 0)
-        discardingHistogram = Histogram(cells: books.cells.allocate(width: 2), bounds: BucketBounds([]), native: nil, serial: 0)
+        discardingHistogram = Histogram(
+            cells: books.cells.allocate(width: 2), bounds: BucketBounds([]), native: nil, serial: 0)
         self.books = Guarded(books)
     }
 

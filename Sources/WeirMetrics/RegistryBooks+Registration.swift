@@ -70,7 +70,8 @@ extension RegistryBooks {
         let unused = begun.first?.cells ?? ended.first?.cells ?? cells.allocate(width: 1)
         let record = SeriesRecordPointer(
             cells: unused, visibleFrom: now, prefixes: TextFormat.prefixes(of: descriptor, labels: labels),
-            protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels), beginnings: begun.compactMap(\.slot), endings: ended.compactMap(\.slot))
+            protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels), beginnings: begun.compactMap(\.slot),
+            endings: ended.compactMap(\.slot))
         let series = add(
             Series(
                 family: family, labels: labels, cells: unused, record: record, beginnings: begun, endings: ended,

@@ -81,9 +81,14 @@ import Testing
     func nativeHistograms() {
         let schema = "`native_histogram_schema`: expected a number from -2 to 8, found "
         for (value, error) in [
-            ("native_histograms: yes", "12: error: `native_histograms`: expected `true` or `false`, found `yes`; did you mean `true`?"),
-            ("native_histogram_schema: 9", "38: error: \(schema)`9`"), ("native_histogram_schema: -3", "38: error: \(schema)`-3`"),
-            ("native_histogram_schema: 1.5", "38: error: \(schema)`1.5`"), ("native_histogram_schema: --1", "38: error: \(schema)`--1`"),
+            (
+                "native_histograms: yes",
+                "12: error: `native_histograms`: expected `true` or `false`, found `yes`; did you mean `true`?"
+            ),
+            ("native_histogram_schema: 9", "38: error: \(schema)`9`"),
+            ("native_histogram_schema: -3", "38: error: \(schema)`-3`"),
+            ("native_histogram_schema: 1.5", "38: error: \(schema)`1.5`"),
+            ("native_histogram_schema: --1", "38: error: \(schema)`--1`"),
             ("native_histogram_schema: fine", "38: error: \(schema)`fine`"),
             ("native_histogram_schema: [3]", "38: error: \(schema)a list"),
         ] {

@@ -104,17 +104,24 @@ private func accepted(_ value: String) -> AcceptedFormats {
     @Test(
         "Protobuf goes to whoever names message and encoding, and wants it no less than the others",
         arguments: [
-            (prometheus2WithNativeHistograms, .delimitedProtobuf), (prometheus3WithNativeHistograms, .delimitedProtobuf),
+            (prometheus2WithNativeHistograms, .delimitedProtobuf),
+            (prometheus3WithNativeHistograms, .delimitedProtobuf),
             (protobuf + ";encoding=delimited", .delimitedProtobuf),
             (protobuf + ";encoding=delimited;escaping=allow-utf-8;q=0.2", .delimitedProtobuf),
             (protobuf + "; encoding=\"delimited\", */*", .delimitedProtobuf),
-            ("APPLICATION/VND.Google.Protobuf; Encoding=delimited; PROTO=io.prometheus.client.MetricFamily", .delimitedProtobuf),
+            (
+                "APPLICATION/VND.Google.Protobuf; Encoding=delimited; PROTO=io.prometheus.client.MetricFamily",
+                .delimitedProtobuf
+            ),
             ("application/openmetrics-text;q=0.5," + protobuf + ";encoding=delimited;q=0.5", .openMetrics100),
             (protobuf + ";encoding=delimited;q=0.5,application/openmetrics-text;q=0.5", .delimitedProtobuf),
             (protobuf + ";encoding=delimited;q=0.4,application/openmetrics-text;q=0.5", .openMetrics100),
-            (protobuf + ";encoding=delimited;q=0.4,text/plain", .text004), (protobuf + ";encoding=delimited;q=0", .text004),
-            (protobuf, .text004), (protobuf + ";encoding=text", .text004), (protobuf + ";encoding=compact-text", .text004),
-            ("application/vnd.google.protobuf;encoding=delimited", .text004), ("application/vnd.google.protobuf", .text004),
+            (protobuf + ";encoding=delimited;q=0.4,text/plain", .text004),
+            (protobuf + ";encoding=delimited;q=0", .text004),
+            (protobuf, .text004), (protobuf + ";encoding=text", .text004),
+            (protobuf + ";encoding=compact-text", .text004),
+            ("application/vnd.google.protobuf;encoding=delimited", .text004),
+            ("application/vnd.google.protobuf", .text004),
             ("application/vnd.google.protobuf;proto=other;encoding=delimited,*/*;q=0.1", .text004),
             (protobuf + ";encoding=delimited;q=x,application/openmetrics-text;q=0.001", .delimitedProtobuf),
         ] as [(String, ExpositionFormat)])

@@ -45,7 +45,9 @@ import Testing
     @Test("A power of two is in the bucket that it ends", arguments: -2...8)
     func powersOfTwo(schema: Int) {
         let layout = Self.layout(schema)
-        for (raw, exponent) in [(250_000_000, -2), (500_000_000, -1), (1_000_000_000, 0), (4_000_000_000, 2)] as [(UInt64, Int)] {
+        for (raw, exponent) in [(250_000_000, -2), (500_000_000, -1), (1_000_000_000, 0), (4_000_000_000, 2)]
+            as [(UInt64, Int)]
+        {
             let index = layout.bucket(of: raw) + layout.lowestIndex - 1
             #expect(Double(index) == (Double(exponent) * pow(2, Double(schema))).rounded(.up))
             if schema >= 0 { #expect(layout.bucket(of: raw + 1) == layout.bucket(of: raw) + 1) }
@@ -68,7 +70,9 @@ import Testing
 
     @Test("Cells are the common refinement of both sorts of buckets", arguments: [-2, 0, 3, 8])
     func cells(schema: Int) {
-        let classic: [UInt64] = [0, 1, 900, 1000, 1_000_000, 1_000_001, 1_000_002, 999_999_999, 1_000_000_000, 1 << 62, .max]
+        let classic: [UInt64] = [
+            0, 1, 900, 1000, 1_000_000, 1_000_001, 1_000_002, 999_999_999, 1_000_000_000, 1 << 62, .max,
+        ]
         let layout = Self.layout(schema, classic: classic)
         #expect(layout.cellCount == layout.bucketCount + 1 + classic.count)
         #expect((0...layout.bucketCount).flatMap(layout.cells(ofBucket:)) == Array(0..<layout.cellCount))
@@ -91,7 +95,11 @@ import Testing
         for step in 0..<3000 {
             let raw = generator.next() >> (20 + generator.next() % 44)
             for histogram in series {
-                if step % 3 == 2 { histogram.observe(nanoseconds: raw) } else { histogram.observe(nanoseconds: raw, lane: step % 3) }
+                if step % 3 == 2 {
+                    histogram.observe(nanoseconds: raw)
+                } else {
+                    histogram.observe(nanoseconds: raw, lane: step % 3)
+                }
             }
         }
         #expect(plain.page() == native.page())
@@ -114,7 +122,9 @@ import Testing
 
         var expected: [Int: UInt64] = [:]
         var zeros: UInt64 = 0
-        let raws: [UInt64] = [0, 7, 2_000_000, 2_200_000, 2_400_000, 3_100_000, 3_100_000, 90_000_000_000, 90_000_000_001, .max]
+        let raws: [UInt64] = [
+            0, 7, 2_000_000, 2_200_000, 2_400_000, 3_100_000, 3_100_000, 90_000_000_000, 90_000_000_001, .max,
+        ]
         for raw in raws {
             series.observe(nanoseconds: raw, lane: 0)
             let bucket = layout.bucket(of: raw)
@@ -138,7 +148,11 @@ import Testing
                     var generator = SeededGenerator(seed: UInt64(lane))
                     for _ in 0..<rounds {
                         let raw = generator.next() >> (30 + generator.next() % 34)
-                        if lane == 2 { series.observe(nanoseconds: raw) } else { series.observe(nanoseconds: raw, lane: lane) }
+                        if lane == 2 {
+                            series.observe(nanoseconds: raw)
+                        } else {
+                            series.observe(nanoseconds: raw, lane: lane)
+                        }
                     }
                 }
             }

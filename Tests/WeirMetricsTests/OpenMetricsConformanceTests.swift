@@ -106,13 +106,18 @@ import Testing
     }
 
     private static func fill(_ registry: MetricsRegistry) throws {
-        let values = ["plain", "", "\\", "\"", "\n", "a,b}c{d= ", "ü日本\u{1f98a}", "\u{0}\r\t", String(repeating: "x", count: 10_240)]
+        let values = [
+            "plain", "", "\\", "\"", "\n", "a,b}c{d= ", "ü日本\u{1f98a}", "\u{0}\r\t",
+            String(repeating: "x", count: 10_240),
+        ]
         for value in values {
             let odd = MetricDescriptor(
                 name: "odd_total", help: "Has \\, \" and\na second line.", kind: .counter, labelNames: ["l", "other"])
             try registry.counter(odd, labels: [value, "same"]).add(.max, lane: 0)
             let series = try registry.histogram(
-                .seconds("h_seconds", buckets: [0, 1, 1000, 50_000, 999_999_999, 1_000_000_000, 86_400_000_000_000], labels: ["l"]),
+                .seconds(
+                    "h_seconds", buckets: [0, 1, 1000, 50_000, 999_999_999, 1_000_000_000, 86_400_000_000_000],
+                    labels: ["l"]),
                 labels: [value])
             for raw in [0, 1, 999, 50_000, 1_000_000_000, 3_000_000_000, 100_000_000_000_000, UInt64.max / 32] {
                 series.observe(nanoseconds: raw, lane: 1)
@@ -125,7 +130,8 @@ import Testing
         _ = try registry.derivedGauge(.gauge("active"), beginnings: [begun], endings: [ended])
         begun.add(7)
         for (scale, name) in [
-            (MetricDescriptor.Scale.nanosecondsAsSeconds, "ns"), (.microsecondsAsSeconds, "us"), (.millisecondsAsSeconds, "ms"),
+            (MetricDescriptor.Scale.nanosecondsAsSeconds, "ns"), (.microsecondsAsSeconds, "us"),
+            (.millisecondsAsSeconds, "ms"),
         ] {
             let seconds = MetricDescriptor(
                 name: "spent_\(name)_seconds_total", help: "Help.", kind: .counter, unit: "seconds", scale: scale,

@@ -104,7 +104,9 @@ extension MetricsRegistry {
         for family in page.families {
             for metric in family.metrics {
                 let labels = Dictionary(uniqueKeysWithValues: metric.labels.map { ($0.name, $0.value) })
-                if let value = metric.counter ?? metric.gauge { samples[.init(name: family.name, labels: labels)] = value }
+                if let value = metric.counter ?? metric.gauge {
+                    samples[.init(name: family.name, labels: labels)] = value
+                }
                 guard let histogram = metric.histogram, let count = histogram.count else { continue }
                 samples[.init(name: family.name + "_sum", labels: labels)] = histogram.sum
                 samples[.init(name: family.name + "_count", labels: labels)] = Double(count)
@@ -121,7 +123,8 @@ extension MetricsRegistry {
 
 @Suite struct LabelValueTests {
     private static let values = [
-        "", "plain", "back\\slash", "\\n", "\"quoted\"", "two\nlines", "\n", "\\\"\n\\", "a=\"b\",c", "{}", "  ", "\u{0}\t\r",
+        "", "plain", "back\\slash", "\\n", "\"quoted\"", "two\nlines", "\n", "\\\"\n\\", "a=\"b\",c", "{}", "  ",
+        "\u{0}\t\r",
         "Grüße 日本 🦊 e\u{301}", String(repeating: "\\", count: 10_240), String(repeating: "ü\n", count: 5_000),
     ]
 
@@ -135,7 +138,8 @@ extension MetricsRegistry {
         #expect(text["c_total", ["first": "f", "l": value]] == 7)
         #expect(text["h_bucket", ["l": value, "le": "1e-09"]] == 1)
         let page = OpenMetricsPage(registry.bytes(.openMetrics100))
-        #expect(page.samples.count == 5 && page.samples.allSatisfy { $0.value(of: "l").map(Array.init) == Array(value) })
+        #expect(
+            page.samples.count == 5 && page.samples.allSatisfy { $0.value(of: "l").map(Array.init) == Array(value) })
         let families = try registry.protobufPage().families
         #expect(families.map(\.name) == ["c_total", "h"])
         for family in families {

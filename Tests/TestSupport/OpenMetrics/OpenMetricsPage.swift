@@ -79,20 +79,20 @@ package struct OpenMetricsPage: Sendable {
 
     private mutating func group(_ line: Line) {
         switch line {
-        case .type(let name, let word): current(name) { $0.types.append(word) } order: "T"
-        case .unit(let name, let text): current(name) { $0.units.append(text) } order: "U"
-        case .help(let name, let text): current(name) { $0.helps.append(text) } order: "H"
+        case .type(let name, let word): current(name, "T") { $0.types.append(word) }
+        case .unit(let name, let text): current(name, "U") { $0.units.append(text) }
+        case .help(let name, let text): current(name, "H") { $0.helps.append(text) }
         case .sample(let sample):
             let name =
                 families.last.flatMap { last in
                     Self.sampleNames(of: last.name, type: last.type).contains(sample.name) ? last.name : nil
                 } ?? sample.name
-            current(name) { $0.samples.append(sample) } order: "s"
+            current(name, "s") { $0.samples.append(sample) }
         case .end, .other: break
         }
     }
 
-    private mutating func current(_ name: String, _ change: (inout Family) -> Void, order: String) {
+    private mutating func current(_ name: String, _ order: String, _ change: (inout Family) -> Void) {
         if families.last?.name != name { families.append(Family(name: name)) }
         change(&families[families.count - 1])
         families[families.count - 1].order += order

@@ -14,19 +14,25 @@ extension OpenMetricsRule {
     ]
 
     static let types: [OpenMetricsRule] = [
-        OpenMetricsRule("Counter", "a sample of a counter ends with _total", breach: "# TYPE a counter\na 1\n# EOF\n") { page in
+        OpenMetricsRule("Counter", "a sample of a counter ends with _total", breach: "# TYPE a counter\na 1\n# EOF\n") {
+            page in
             page.families.first { family in
                 family.type == "counter" && family.samples.contains { $0.name != family.name + "_total" }
             }?.name
         },
-        OpenMetricsRule("Counter", "the family of a counter does not", breach: "# TYPE a_total counter\na_total_total 1\n# EOF\n") { page in
+        OpenMetricsRule(
+            "Counter", "the family of a counter does not", breach: "# TYPE a_total counter\na_total_total 1\n# EOF\n"
+        ) { page in
             page.families.first { $0.type == "counter" && $0.name.hasSuffix("_total") }?.name
         },
         OpenMetricsRule("Counter", "a total is not negative", breach: "# TYPE a counter\na_total -1\n# EOF\n") { page in
-            page.families.first { $0.type == "counter" && $0.samples.contains { number($0.number).map { $0 < 0 } ?? true } }?
-                .name
+            page.families.first {
+                $0.type == "counter" && $0.samples.contains { number($0.number).map { $0 < 0 } ?? true }
+            }?
+            .name
         },
-        OpenMetricsRule("Gauge", "a sample of a gauge has no suffix", breach: "# TYPE a gauge\na_value 1\n# EOF\n") { page in
+        OpenMetricsRule("Gauge", "a sample of a gauge has no suffix", breach: "# TYPE a gauge\na_value 1\n# EOF\n") {
+            page in
             page.families.first { family in
                 family.type == "gauge" && family.samples.isEmpty
             }?.name
@@ -34,21 +40,34 @@ extension OpenMetricsRule {
         OpenMetricsRule("MetricFamily", "what is announced has samples", breach: "# TYPE a gauge\n# EOF\n") { page in
             page.families.first { $0.samples.isEmpty }?.name
         },
-        OpenMetricsRule("Counter", "no _created that nobody asked for", breach: "# TYPE a counter\na_created 1\n# EOF\n") { page in
+        OpenMetricsRule(
+            "Counter", "no _created that nobody asked for", breach: "# TYPE a counter\na_created 1\n# EOF\n"
+        ) { page in
             page.samples.first { $0.name.hasSuffix("_created") }?.name
         },
     ]
 
     static let histograms: [OpenMetricsRule] = [
-        histogram("it has a bucket +Inf", breach: "a_bucket{le=\"1.0\"} 1\na_sum 1\na_count 1\n") { $0.buckets.last?.le != "+Inf" },
-        histogram("every bucket has an le", breach: "a_bucket 1\na_sum 1\na_count 1\n") { $0.buckets.contains { $0.le == "" } },
+        histogram("it has a bucket +Inf", breach: "a_bucket{le=\"1.0\"} 1\na_sum 1\na_count 1\n") {
+            $0.buckets.last?.le != "+Inf"
+        },
+        histogram("every bucket has an le", breach: "a_bucket 1\na_sum 1\na_count 1\n") {
+            $0.buckets.contains { $0.le == "" }
+        },
         histogram("buckets are cumulative", breach: buckets(("1.0", "2"), ("+Inf", "1"))) { histogram in
-            zip(histogram.buckets, histogram.buckets.dropFirst()).contains { number($0.count) ?? 0 > number($1.count) ?? 0 }
+            zip(histogram.buckets, histogram.buckets.dropFirst()).contains {
+                number($0.count) ?? 0 > number($1.count) ?? 0
+            }
         },
-        histogram("bounds rise, each is there once", breach: buckets(("2.0", "1"), ("1.0", "1"), ("+Inf", "1"))) { histogram in
-            zip(histogram.buckets, histogram.buckets.dropFirst()).contains { number($0.le) ?? .nan >= number($1.le) ?? .nan }
+        histogram("bounds rise, each is there once", breach: buckets(("2.0", "1"), ("1.0", "1"), ("+Inf", "1"))) {
+            histogram in
+            zip(histogram.buckets, histogram.buckets.dropFirst()).contains {
+                number($0.le) ?? .nan >= number($1.le) ?? .nan
+            }
         },
-        histogram("no bound is NaN", breach: buckets(("NaN", "1"), ("+Inf", "1"))) { $0.buckets.contains { $0.le == "NaN" } },
+        histogram("no bound is NaN", breach: buckets(("NaN", "1"), ("+Inf", "1"))) {
+            $0.buckets.contains { $0.le == "NaN" }
+        },
         histogram("no bound is negative where there is a sum", breach: buckets(("-1.0", "1"), ("+Inf", "1"))) {
             $0.buckets.contains { number($0.le) ?? 0 < 0 }
         },
@@ -61,11 +80,15 @@ extension OpenMetricsRule {
         histogram("_count is the bucket +Inf", breach: "a_bucket{le=\"+Inf\"} 2\na_sum 1\na_count 1\n") {
             $0.counts != [$0.buckets.last?.count]
         },
-        histogram("_count and _sum come together", breach: "a_bucket{le=\"+Inf\"} 2\na_count 2\n") { $0.sums.count != 1 },
+        histogram("_count and _sum come together", breach: "a_bucket{le=\"+Inf\"} 2\na_count 2\n") {
+            $0.sums.count != 1
+        },
         histogram("the sum is not negative", breach: "a_bucket{le=\"+Inf\"} 2\na_sum -1\na_count 2\n") {
             $0.sums.contains { number($0) ?? -1 < 0 }
         },
-        histogram("it has no other samples", breach: "a_bucket{le=\"+Inf\"} 2\na_sum 1\na_count 2\na_created 2\n") { $0.hasOthers },
+        histogram("it has no other samples", breach: "a_bucket{le=\"+Inf\"} 2\na_sum 1\na_count 2\na_created 2\n") {
+            $0.hasOthers
+        },
     ]
 
     /// One metric of a histogram family.
@@ -110,7 +133,9 @@ extension OpenMetricsRule {
     /// By the grammar, which is narrower than what Swift reads.
     static func number(_ text: String) -> Double? {
         if text == "+Inf" || text == "-Inf" || text == "NaN" { return Double(text.lowercased()) }
-        guard text.wholeMatch(of: /[-+]?(?:[0-9]+(?:\.[0-9]*)?|[0-9]*\.[0-9]+)(?:e[-+]?[0-9]+)?/) != nil else { return nil }
+        guard text.wholeMatch(of: /[-+]?(?:[0-9]+(?:\.[0-9]*)?|[0-9]*\.[0-9]+)(?:e[-+]?[0-9]+)?/) != nil else {
+            return nil
+        }
         return Double(text)
     }
 

@@ -46,13 +46,16 @@ extension OpenMetricsRule {
         OpenMetricsRule("Overall structure", "no byte order mark begins it", bytes: [0xef, 0xbb, 0xbf] + end) {
             $0.bytes.starts(with: [0xef, 0xbb, 0xbf]) ? "a byte order mark" : nil
         },
-        OpenMetricsRule("Overall structure", "lines end with a line feed, without a carriage return", breach: "a 1\r\n# EOF\n") {
+        OpenMetricsRule(
+            "Overall structure", "lines end with a line feed, without a carriage return", breach: "a 1\r\n# EOF\n"
+        ) {
             zip($0.bytes, $0.bytes.dropFirst()).contains { $0 == (13, 10) } ? "a carriage return" : nil
         },
         OpenMetricsRule("Overall structure", "it ends with EOF and a line feed", breach: "a 1\n") {
             $0.bytes.suffix(end.count) == end[...] ? nil : "no end"
         },
-        OpenMetricsRule("Overall structure", "EOF stands once, and nothing behind it", breach: "# EOF\na 1\n# EOF\n") { page in
+        OpenMetricsRule("Overall structure", "EOF stands once, and nothing behind it", breach: "# EOF\na 1\n# EOF\n") {
+            page in
             let ends = page.lines.indices.filter { if case .end = page.lines[$0] { true } else { false } }
             return ends == [page.lines.count - 1] ? nil : "EOF in lines \(ends)"
         },
@@ -60,7 +63,8 @@ extension OpenMetricsRule {
             "MetricFamily metadata", "besides metadata and EOF no line begins with #", breach: "# A remark\n# EOF\n"
         ) { other($0) { $0.hasPrefix("#") } },
         OpenMetricsRule("ABNF", "no line is empty", breach: "a 1\n\n# EOF\n") { other($0, where: \.isEmpty) },
-        OpenMetricsRule("ABNF", "one space, and no other, parts the fields of a sample", breach: "a  1\n# EOF\n") { page in
+        OpenMetricsRule("ABNF", "one space, and no other, parts the fields of a sample", breach: "a  1\n# EOF\n") {
+            page in
             other(page) { !$0.hasPrefix("#") && !$0.isEmpty } ?? page.samples.first { $0.number.isEmpty }?.name
         },
         OpenMetricsRule("Metric", "no sample has a timestamp or an exemplar", breach: "a 1 123\n# EOF\n") {
@@ -79,7 +83,9 @@ extension OpenMetricsRule {
         OpenMetricsRule("MetricFamily", "families are not interleaved", breach: "a 1\nb 1\na{c=\"d\"} 1\n# EOF\n") {
             duplicate($0.families.map(\.name))
         },
-        OpenMetricsRule("Metric", "no sample stands twice", breach: "a{b=\"c\",d=\"e\"} 1\na{d=\"e\",b=\"c\"} 1\n# EOF\n") {
+        OpenMetricsRule(
+            "Metric", "no sample stands twice", breach: "a{b=\"c\",d=\"e\"} 1\na{d=\"e\",b=\"c\"} 1\n# EOF\n"
+        ) {
             duplicate($0.samples.map { "\($0.name) \($0.labels.map { "\($0.name)=\($0.value)" }.sorted())" })
         },
         OpenMetricsRule(
@@ -126,18 +132,23 @@ extension OpenMetricsRule {
 extension OpenMetricsRule {
     static let names: [OpenMetricsRule] = [
         OpenMetricsRule("ABNF", "metric names are letters, digits, underscores, colons", breach: "a.b 1\n# EOF\n") {
-            ($0.families.map(\.name) + $0.samples.map(\.name)).first { $0.wholeMatch(of: /[a-zA-Z_:][a-zA-Z0-9_:]*/) == nil }
+            ($0.families.map(\.name) + $0.samples.map(\.name)).first {
+                $0.wholeMatch(of: /[a-zA-Z_:][a-zA-Z0-9_:]*/) == nil
+            }
         },
         OpenMetricsRule("ABNF", "label names are letters, digits, underscores", breach: "a{b:c=\"d\"} 1\n# EOF\n") {
             $0.samples.flatMap(\.labels).map(\.name).first { $0.wholeMatch(of: /[a-zA-Z_][a-zA-Z0-9_]*/) == nil }
         },
-        OpenMetricsRule("Label", "label names that begin with two underscores are reserved", breach: "a{__b=\"c\"} 1\n# EOF\n") {
+        OpenMetricsRule(
+            "Label", "label names that begin with two underscores are reserved", breach: "a{__b=\"c\"} 1\n# EOF\n"
+        ) {
             $0.samples.flatMap(\.labels).map(\.name).first { $0.hasPrefix("__") }
         },
         OpenMetricsRule("LabelSet", "a sample has a label once", breach: "a{b=\"c\",b=\"d\"} 1\n# EOF\n") { page in
             page.samples.first { duplicate($0.labels.map(\.name)) != nil }?.name
         },
-        OpenMetricsRule("Metric", "all metrics of a family have the same labels", breach: "a{b=\"c\"} 1\na 1\n# EOF\n") { page in
+        OpenMetricsRule("Metric", "all metrics of a family have the same labels", breach: "a{b=\"c\"} 1\na 1\n# EOF\n")
+        { page in
             page.families.first { family in
                 Set(family.samples.map { Set($0.ownLabels.map(\.name)) }).count > 1
             }?.name
@@ -154,25 +165,35 @@ extension OpenMetricsRule {
     ]
 
     static let metadata: [OpenMetricsRule] = [
-        OpenMetricsRule("MetricFamily metadata", "at most one line of each kind", breach: "# TYPE a gauge\n# TYPE a gauge\n# EOF\n") {
+        OpenMetricsRule(
+            "MetricFamily metadata", "at most one line of each kind", breach: "# TYPE a gauge\n# TYPE a gauge\n# EOF\n"
+        ) {
             $0.families.first { $0.types.count > 1 || $0.units.count > 1 || $0.helps.count > 1 }?.name
         },
-        OpenMetricsRule("MetricFamily metadata", "in the order TYPE, UNIT, HELP", breach: "# HELP a b\n# TYPE a gauge\n# EOF\n") {
+        OpenMetricsRule(
+            "MetricFamily metadata", "in the order TYPE, UNIT, HELP", breach: "# HELP a b\n# TYPE a gauge\n# EOF\n"
+        ) {
             $0.families.first { $0.order.wholeMatch(of: /T?U?H?s*/) == nil }?.name
         },
         OpenMetricsRule(
-            "MetricFamily metadata", "metadata stands before the samples", breach: "# TYPE a gauge\na 1\n# HELP a b\n# EOF\n"
+            "MetricFamily metadata", "metadata stands before the samples",
+            breach: "# TYPE a gauge\na 1\n# HELP a b\n# EOF\n"
         ) { $0.families.first { $0.order.contains(/s[TUH]/) }?.name },
         OpenMetricsRule("Type", "a type is one of the eight words", breach: "# TYPE a untyped\n# EOF\n") { page in
             let words = ["unknown", "gauge", "counter", "stateset", "info", "histogram", "gaugehistogram", "summary"]
             return page.families.flatMap(\.types).first { !words.contains($0) }
         },
-        OpenMetricsRule("Type", "Weir has only types whose rules stand here", breach: "# TYPE a summary\n# EOF\n") { page in
+        OpenMetricsRule("Type", "Weir has only types whose rules stand here", breach: "# TYPE a summary\n# EOF\n") {
+            page in
             page.families.flatMap(\.types).first { !["unknown", "gauge", "counter", "histogram"].contains($0) }
         },
-        OpenMetricsRule("Unit", "a unit is the end of the name behind an underscore", breach: "# TYPE a gauge\n# UNIT a seconds\n# EOF\n") {
+        OpenMetricsRule(
+            "Unit", "a unit is the end of the name behind an underscore",
+            breach: "# TYPE a gauge\n# UNIT a seconds\n# EOF\n"
+        ) {
             page in
-            page.families.first { family in family.units.contains { !$0.isEmpty && !family.name.hasSuffix("_" + $0) } }?.name
+            page.families.first { family in family.units.contains { !$0.isEmpty && !family.name.hasSuffix("_" + $0) } }?
+                .name
         },
         OpenMetricsRule("Help", "no HELP is empty", breach: "# HELP a \n# EOF\n") { page in
             page.families.first { $0.helps.contains("") }?.name

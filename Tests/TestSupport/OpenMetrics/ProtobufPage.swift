@@ -92,7 +92,8 @@ package struct ProtobufPage: Sendable {
     }
 
     private static func value(_ bytes: ArraySlice<UInt8>) throws -> Double {
-        guard case let fields = try WireReader.fields(bytes), fields.count == 1, case (1, .double(let value)) = fields[0]
+        guard case let fields = try WireReader.fields(bytes), fields.count == 1,
+            case (1, .double(let value)) = fields[0]
         else { throw Malformed(description: "value") }
         return value
     }
