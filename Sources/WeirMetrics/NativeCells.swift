@@ -17,7 +17,7 @@ struct NativeCells: @unchecked Sendable, BitwiseCopyable {
 
     /// How its family sorts.
     var layout: NativeLayout {
-        @inline(__always) unsafeAddress { unsafe sharedLayout }
+        @inline(__always) get { unsafe sharedLayout.pointee }
     }
 
     /// Counts an observation in a worker's own lane; as ``LaneCells/add(_:lane:cell:)``.

@@ -49,7 +49,8 @@ enum ProtobufFormat {
         case .gauge: bytes.append(1)
         case .histogram: bytes.append(4)
         }
-        if !descriptor.unit.isEmpty { bytes.append(field: Tag.familyUnit, descriptor.unit.utf8) }
+        // Prometheus 3.0 to 3.8 refuses the whole page for a unit that the name does not carry.
+        if let unit = OpenMetricsFormat.unit(of: descriptor) { bytes.append(field: Tag.familyUnit, unit.utf8) }
         return bytes
     }
 

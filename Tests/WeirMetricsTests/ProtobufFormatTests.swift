@@ -49,6 +49,16 @@ extension MetricsRegistry {
         #expect(histogram.spans.isEmpty && histogram.deltas.isEmpty)
     }
 
+    @Test(arguments: [
+        ("a_seconds", ""), ("a_seconds_total", "seconds"), ("a_total", ""), ("a", ""), ("seconds_total", ""),
+    ])
+    func `a unit is told only where the name carries it`(name: String, told: String) throws {
+        let registry = MetricsRegistry(lanes: 0)
+        let unit = name == "a_seconds" ? "bytes" : "seconds"
+        _ = try registry.counter(MetricDescriptor(name: name, help: "Help.", kind: .counter, unit: unit))
+        #expect(try registry.protobufPage().families.map(\.unit) == [told])
+    }
+
     @Test func `an empty page has no byte, and an empty family is not on it`() throws {
         let registry = MetricsRegistry(lanes: 0)
         #expect(registry.bytes(.delimitedProtobuf) == [])

@@ -140,9 +140,18 @@ extension OpenMetricsRule {
             $0.samples.flatMap(\.labels).map(\.name).first { $0.wholeMatch(of: /[a-zA-Z_][a-zA-Z0-9_]*/) == nil }
         },
         OpenMetricsRule(
-            "Label", "label names that begin with two underscores are reserved", breach: "a{__b=\"c\"} 1\n# EOF\n"
+            "Label", "label names that begin with an underscore are reserved", breach: "a{_b=\"c\"} 1\n# EOF\n"
         ) {
-            $0.samples.flatMap(\.labels).map(\.name).first { $0.hasPrefix("__") }
+            $0.samples.flatMap(\.labels).map(\.name).first { $0.hasPrefix("_") }
+        },
+        OpenMetricsRule("Name", "so are metric names that do", breach: "_a 1\n# EOF\n") {
+            $0.families.map(\.name).first { $0.hasPrefix("_") }
+        },
+        OpenMetricsRule("Name", "a colon marks the result of a calculation elsewhere", breach: "a:b 1\n# EOF\n") {
+            $0.families.map(\.name).first { $0.contains(":") }
+        },
+        OpenMetricsRule("Naming and namespaces", "scrape_ is for whoever scrapes", breach: "scrape_a 1\n# EOF\n") {
+            $0.families.map(\.name).first { $0.hasPrefix("scrape_") }
         },
         OpenMetricsRule("LabelSet", "a sample has a label once", breach: "a{b=\"c\",b=\"d\"} 1\n# EOF\n") { page in
             page.samples.first { duplicate($0.labels.map(\.name)) != nil }?.name
