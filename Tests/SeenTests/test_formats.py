@@ -93,11 +93,11 @@ class Subject:
                 while received < size:
                     received += len(client.recv(65_536))
         for _ in range(3):
-            with socket.create_connection(("127.0.0.1", self.dead), timeout=30) as client:
-                try:
+            try:
+                with socket.create_connection(("127.0.0.1", self.dead), timeout=30) as client:
                     assert client.recv(1) == b""
-                except ConnectionResetError:
-                    pass
+            except ConnectionResetError:
+                pass
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(30)
             client.connect(("127.0.0.1", self.udp))

@@ -99,33 +99,33 @@ private func accepted(_ value: String) -> AcceptedFormats {
         #expect(accepted(value).preferred == (isAnswer ? .openMetrics100 : .text004))
     }
 
-    private static let protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily"
+    private static let protobufMessage = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily"
 
     @Test(
         "Protobuf goes to whoever names message and encoding, and wants it no less than the others",
         arguments: [
             (prometheus2WithNativeHistograms, .delimitedProtobuf),
             (prometheus3WithNativeHistograms, .delimitedProtobuf),
-            (protobuf + ";encoding=delimited", .delimitedProtobuf),
-            (protobuf + ";encoding=delimited;escaping=allow-utf-8;q=0.2", .delimitedProtobuf),
-            (protobuf + "; encoding=\"delimited\", */*", .delimitedProtobuf),
+            (protobufMessage + ";encoding=delimited", .delimitedProtobuf),
+            (protobufMessage + ";encoding=delimited;escaping=allow-utf-8;q=0.2", .delimitedProtobuf),
+            (protobufMessage + "; encoding=\"delimited\", */*", .delimitedProtobuf),
             (
                 "APPLICATION/VND.Google.Protobuf; Encoding=delimited; PROTO=io.prometheus.client.MetricFamily",
                 .delimitedProtobuf
             ),
-            ("application/openmetrics-text;q=0.5," + protobuf + ";encoding=delimited;q=0.5", .openMetrics100),
-            (protobuf + ";encoding=delimited;q=0.5,application/openmetrics-text;q=0.5", .delimitedProtobuf),
-            (protobuf + ";encoding=delimited;q=0.4,application/openmetrics-text;q=0.5", .openMetrics100),
-            (protobuf + ";encoding=delimited;q=0.4,text/plain", .text004),
-            (protobuf + ";encoding=delimited;q=0", .text004),
-            (protobuf, .text004), (protobuf + ";encoding=text", .text004),
-            (protobuf + ";encoding=compact-text", .text004),
+            ("application/openmetrics-text;q=0.5," + protobufMessage + ";encoding=delimited;q=0.5", .openMetrics100),
+            (protobufMessage + ";encoding=delimited;q=0.5,application/openmetrics-text;q=0.5", .delimitedProtobuf),
+            (protobufMessage + ";encoding=delimited;q=0.4,application/openmetrics-text;q=0.5", .openMetrics100),
+            (protobufMessage + ";encoding=delimited;q=0.4,text/plain", .text004),
+            (protobufMessage + ";encoding=delimited;q=0", .text004),
+            (protobufMessage, .text004), (protobufMessage + ";encoding=text", .text004),
+            (protobufMessage + ";encoding=compact-text", .text004),
             ("application/vnd.google.protobuf;encoding=delimited", .text004),
             ("application/vnd.google.protobuf", .text004),
             ("application/vnd.google.protobuf;proto=other;encoding=delimited,*/*;q=0.1", .text004),
-            (protobuf + ";encoding=delimited;q=x,application/openmetrics-text;q=0.001", .delimitedProtobuf),
+            (protobufMessage + ";encoding=delimited;q=x,application/openmetrics-text;q=0.001", .delimitedProtobuf),
         ] as [(String, ExpositionFormat)])
-    func protobuf(value: String, format: ExpositionFormat) {
+    func delimitedProtobuf(value: String, format: ExpositionFormat) {
         #expect(accepted(value).preferred == format)
     }
 

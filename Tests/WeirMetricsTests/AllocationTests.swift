@@ -7,7 +7,8 @@ import Testing
     @Test(arguments: ExpositionFormat.allCases, [nil, 3])
     func `a scrape in the steady state keeps its memory`(format: ExpositionFormat, schema: Int?) throws {
         let registry = MetricsRegistry(lanes: 2, nativeHistogramSchema: schema)
-        for index in 0..<500 {
+        let routes = schema == nil ? 500 : 50
+        for index in 0..<routes {
             let labels = ["route-\(index)"]
             let begun = try registry.counter(.counter("a_total", labels: ["route"]), labels: labels)
             let ended = try registry.counter(.counter("b_total", labels: ["route"]), labels: labels)
@@ -19,11 +20,11 @@ import Testing
         }
         var buffer = ScrapeBuffer()
         registry.render(into: &buffer, format: format)
-        #expect(buffer.seriesLines == 500 * 8)
+        #expect(buffer.seriesLines == routes * 8)
         let (page, capacity) = (buffer.text, buffer.output.capacity)
         // Other tests run at the same time and allocate, so take the quietest of many single scrapes.
         var smallest = Int.max
-        for _ in 0..<(schema == nil ? 200 : 50) {
+        for _ in 0..<100 {
             let before = heapBytesInUse()
             registry.render(into: &buffer, format: format)
             smallest = min(smallest, abs(heapBytesInUse() - before))

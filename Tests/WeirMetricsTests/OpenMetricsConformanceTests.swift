@@ -15,7 +15,7 @@ import Testing
     @Test("No page of ours breaks one", arguments: OpenMetricsRule.all.indices)
     func conformance(index: Int) throws {
         let rule = OpenMetricsRule.all[index]
-        for (name, page) in try Self.pages() {
+        for (name, page) in try Self.corpus.get() {
             #expect(rule.violation(page) == nil, "\(rule.name), in \(name)")
         }
     }
@@ -51,6 +51,17 @@ import Testing
         for rule in OpenMetricsRule.all {
             #expect(rule.violation(page) == nil, "\(rule.name): \(rule.violation(page) ?? "")")
         }
+    }
+
+    @Test(
+        arguments: [
+            (0, "0.0"), (1, "1.0"), (10, "10.0"), (0.001, "0.001"), (0.0001, "0.0001"), (1e-5, "1e-05"),
+            (1e-10, "1e-10"),
+            (100_000, "100000.0"), (1e6, "1e+06"), (1e10, "1e+10"), (1.1e23, "1.1e+23"), (86_400, "86400.0"),
+            (0.999, "0.999"), (1.7, "1.7"), (123_456.789, "123456.789"), (-2.5, "-2.5"), (1_234_567, "1.234567e+06"),
+        ] as [(Double, String)])
+    func `canonical numbers are those of the specification`(value: Double, text: String) {
+        #expect(OpenMetricsRule.canonical(value) == text)
     }
 
     @Test func `counters never fall from page to page, and each page is whole by itself`() throws {
@@ -93,6 +104,8 @@ import Testing
         registry.render(into: &buffer, format: .openMetrics100)
         return OpenMetricsPage(buffer.withBytes { bytes in bytes.indices.map { bytes[$0] } })
     }
+
+    private static let corpus = Result { try pages() }
 
     /// Nothing at all, and all kinds with odd labels, bounds and values, both with native histograms and without.
     private static func pages() throws -> [(String, OpenMetricsPage)] {

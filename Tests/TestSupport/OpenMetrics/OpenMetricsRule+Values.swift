@@ -144,22 +144,27 @@ extension OpenMetricsRule {
         return canonical(value)
     }
 
-    /// A finite bound as Go's `%g` prints it, with a point where there would be neither point nor exponent.
+    /// A finite bound as Go's `%g` prints it, with a point where there would be neither point nor exponent: in the fewest
+    /// digits that mean the same, which Swift knows, too, but cuts otherwise.
     package static func canonical(_ value: Double) -> String {
-        if value == 0 { return "0.0" }
-        let exponent = Int(floor(log10(value)))
-        guard exponent < -4 || exponent >= 6 else { return "\(value)".contains("e") ? plain(value) : "\(value)" }
-        var mantissa = "\(value / pow(10, Double(exponent)))"
-        if mantissa.hasSuffix(".0") { mantissa.removeLast(2) }
-        return mantissa + "e" + (exponent < 0 ? "-" : "+") + (abs(exponent) < 10 ? "0" : "") + "\(abs(exponent))"
-    }
-
-    /// Without an exponent, in the fewest digits that mean the same.
-    private static func plain(_ value: Double) -> String {
-        for digits in 1...20 {
-            let text = String(format: "%.\(digits)f", value)
-            if Double(text) == value { return text }
+        let parts = "\(value.magnitude)".split(separator: "e")
+        let mantissa = parts[0].split(separator: ".")
+        let whole = mantissa[0]
+        let fraction = mantissa.count > 1 && mantissa[1] != "0" ? mantissa[1] : ""
+        let all = (whole + fraction).drop { $0 == "0" }
+        guard !all.isEmpty else { return "0.0" }
+        let leading = (whole + fraction).count - all.count
+        let exponent = whole.count - 1 - leading + (parts.count > 1 ? Int(parts[1]) ?? 0 : 0)
+        let digits = String(all).replacing(/0+$/, with: "")
+        let sign = value < 0 ? "-" : ""
+        if exponent < -4 || exponent >= 6 {
+            let rest = digits.count > 1 ? "." + digits.dropFirst() : ""
+            return "\(sign)\(digits.prefix(1))\(rest)e\(exponent < 0 ? "-" : "+")"
+                + (abs(exponent) < 10 ? "0" : "") + "\(abs(exponent))"
         }
-        return ""
+        if exponent < 0 { return sign + "0." + String(repeating: "0", count: -exponent - 1) + digits }
+        let padded = digits + String(repeating: "0", count: max(0, exponent + 1 - digits.count))
+        return sign + padded.prefix(exponent + 1) + "."
+            + (digits.count > exponent + 1 ? digits.dropFirst(exponent + 1) : "0")
     }
 }
