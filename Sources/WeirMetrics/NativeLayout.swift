@@ -53,7 +53,7 @@ struct NativeLayout {
         fineShift = Swift.max(schema, 0)
         coarseShift = Swift.max(-schema, 0)
         divisor = scale.divisor
-        // The threshold is below the smallest raw value, but for the bound, and a bound of the schema.
+        // Below the smallest raw value but zero, unless that is below 2^-20; and a bound of the schema.
         var lowest = Swift.max(Int((1 / scale.divisor).nextDown.exponent), Self.lowestExponent)
         lowest = (lowest >> coarseShift) << coarseShift
         zeroThreshold = Double(sign: .plus, exponent: lowest, significand: 1)

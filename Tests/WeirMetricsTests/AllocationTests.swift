@@ -4,6 +4,22 @@ import Testing
 @testable import WeirMetrics
 
 @Suite struct AllocationTests {
+    @Test(arguments: [nil, -2, 3, 8])
+    func `an observation keeps the memory`(schema: Int?) throws {
+        let registry = MetricsRegistry(lanes: 1, nativeHistogramSchema: schema)
+        let histogram = try registry.histogram(.seconds("d", buckets: [1, 1000, 50_000_000]))
+        var smallest = Int.max
+        for round in 0..<100 {
+            let before = heapBytesInUse()
+            for step: UInt64 in 0..<64 {
+                histogram.observe(nanoseconds: (1 << step) &+ UInt64(round), lane: 0)
+                histogram.observe(nanoseconds: 1 << step)
+            }
+            smallest = min(smallest, abs(heapBytesInUse() - before))
+        }
+        #expect(smallest == 0 && histogram.count == 100 * 128)
+    }
+
     @Test(arguments: ExpositionFormat.allCases, [nil, 3])
     func `a scrape in the steady state keeps its memory`(format: ExpositionFormat, schema: Int?) throws {
         let registry = MetricsRegistry(lanes: 2, nativeHistogramSchema: schema)
