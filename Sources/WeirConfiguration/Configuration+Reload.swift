@@ -5,6 +5,12 @@ extension Configuration {
         var names: [String] = []
         if workers != old.workers { names.append("workers") }
         if exporter.listen != old.exporter.listen { names.append("exporter.listen") }
+        if exporter.hasNativeHistograms != old.exporter.hasNativeHistograms {
+            names.append("exporter.native_histograms")
+        }
+        if exporter.nativeHistogramSchema != old.exporter.nativeHistogramSchema {
+            names.append("exporter.native_histogram_schema")
+        }
         return names
     }
 }

@@ -7,15 +7,23 @@ extension Configuration {
         public var retiredSeriesTTL: Duration
         /// The bound on exposed series; what is over it is counted, not kept.
         public var maxSeries: Int
+        /// Whether histograms are kept as native ones, too. Cannot be reloaded.
+        public var hasNativeHistograms: Bool
+        /// How fine those are: 2^schema buckets to each power of two. Cannot be reloaded.
+        public var nativeHistogramSchema: Int
+        /// The schemas that can be chosen.
+        public static let nativeHistogramSchemas = -2...8
 
         /// Makes the section; defaults as documented.
         public init(
             listen: ListenAddress = .defaultExporter, retiredSeriesTTL: Duration = .seconds(300),
-            maxSeries: Int = 1_000_000
+            maxSeries: Int = 1_000_000, hasNativeHistograms: Bool = false, nativeHistogramSchema: Int = 3
         ) {
             self.listen = listen
             self.retiredSeriesTTL = retiredSeriesTTL
             self.maxSeries = maxSeries
+            self.hasNativeHistograms = hasNativeHistograms
+            self.nativeHistogramSchema = nativeHistogramSchema
         }
     }
 

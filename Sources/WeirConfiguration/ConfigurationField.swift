@@ -75,6 +75,13 @@ struct ConfigurationField {
         ConfigurationField(
             .exporter, "retired_series_ttl", default: "`5m`", "How long the series of a removed route stay exposed."),
         ConfigurationField(.exporter, "max_series", default: "`1000000`", "The bound on exposed series."),
+        ConfigurationField(
+            .exporter, "native_histograms", default: "`false`",
+            "Keep histograms as native ones, too, for scrapers that ask for protobuf. Fixed for the life of the process."
+        ),
+        ConfigurationField(
+            .exporter, "native_histogram_schema", default: "`3`",
+            "How fine: 2^schema buckets to each power of two, -2 to 8. Fixed for the life of the process."),
 
         ConfigurationField(.log, "level", default: "`info`", "`debug`, `info`, `warning` or `error`."),
         ConfigurationField(.log, "format", default: "`text`", "`text` or `json`."),

@@ -63,6 +63,15 @@ struct ConfigurationReader {
         {
             exporter.maxSeries = count
         }
+        if let value = section["native_histograms"], let isOn = findings.flag(value, "native_histograms") {
+            exporter.hasNativeHistograms = isOn
+        }
+        if let value = section["native_histogram_schema"],
+            let schema = findings.wholeNumber(
+                value, "native_histogram_schema", in: Configuration.Exporter.nativeHistogramSchemas)
+        {
+            exporter.nativeHistogramSchema = schema
+        }
     }
 
     private func read(entrypoint value: YAMLValue) -> ProxyProtocolSettings? {

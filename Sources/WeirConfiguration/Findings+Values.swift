@@ -66,6 +66,19 @@ extension Findings {
         }
     }
 
+    /// A whole number within bounds that may be negative.
+    func wholeNumber(_ value: YAMLValue, _ key: String, in range: ClosedRange<Int>) -> Int? {
+        let expected = "a number from \(range.lowerBound) to \(range.upperBound)"
+        return parsed(value, key, expected: expected) { text throws(ValueError) in
+            guard text.hasPrefix("-") else { return try parseCount(text, in: range, expected: expected) }
+            let magnitudes = 0...max(0, -range.lowerBound)
+            guard let magnitude = try? parseCount(String(text.dropFirst()), in: magnitudes, expected: expected) else {
+                throw ValueError("expected \(expected), found \(quoted(text))")
+            }
+            return -magnitude
+        }
+    }
+
     /// A whole number within bounds, or `auto`.
     func automaticCount(_ value: YAMLValue, _ key: String, in range: ClosedRange<Int>) -> AutomaticCount? {
         let expected = "`auto` or a number from \(range.lowerBound) to \(range.upperBound)"

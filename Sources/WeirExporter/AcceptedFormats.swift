@@ -2,8 +2,8 @@ import WeirMetrics
 
 /// What `Accept` asks for (RFC 9110 section 12.5.1), in thousandths.
 ///
-/// OpenMetrics goes to those who name it and want it at least as much as the text format, which is the answer to everything
-/// else: a scrape with an unknown wish is better answered than refused.
+/// OpenMetrics and protobuf go to those who name them and want them at least as much as the text format, which is the answer
+/// to everything else: a scrape with an unknown wish is better answered than refused.
 struct AcceptedFormats: Equatable {
     /// How much a format is wanted.
     struct Wish: Equatable {
@@ -12,6 +12,13 @@ struct AcceptedFormats: Equatable {
         var range: Int
         /// Its place among all members.
         var order: Int
+
+        /// A name says more than a wildcard of the same weight; of two names the first does.
+        func outweighs(_ other: Wish) -> Bool {
+            if weight != other.weight { return weight > other.weight }
+            if (range == 0) != (other.range == 0) { return range == 0 }
+            return order < other.order
+        }
     }
 
     /// The ranges that include the text format, the narrowest first.
@@ -19,9 +26,13 @@ struct AcceptedFormats: Equatable {
     private static let openMetricsRange = Array("application/openmetrics-text".utf8)
     private static let textVersion = Array("0.0.4".utf8)
     private static let openMetricsVersion = Array("1.0.0".utf8)
+    private static let protobufRange = Array("application/vnd.google.protobuf".utf8)
+    private static let protobufMessage = Array("io.prometheus.client.MetricFamily".utf8)
+    private static let protobufEncoding = Array("delimited".utf8)
 
     private(set) var text: Wish?
     private(set) var openMetrics: Wish?
+    private(set) var protobuf: Wish?
     private var members = 0
 
     /// Takes one field value in; several count as one list.
@@ -32,6 +43,12 @@ struct AcceptedFormats: Equatable {
             if bytes.matches(member.name, Self.openMetricsRange) {
                 guard member.isVersion(Self.openMetricsVersion, of: bytes) else { continue }
                 Self.note(Wish(weight: member.weight, range: 0, order: members), in: &openMetrics)
+            } else if bytes.matches(member.name, Self.protobufRange) {
+                // Other messages and encodings have the same media type, so that both must be said.
+                guard let proto = member.proto, bytes.equals(proto, Self.protobufMessage),
+                    let encoding = member.encoding, bytes.equals(encoding, Self.protobufEncoding)
+                else { continue }
+                Self.note(Wish(weight: member.weight, range: 0, order: members), in: &protobuf)
             } else if let range = Self.textRanges.firstIndex(where: { bytes.matches(member.name, $0) }) {
                 guard member.isVersion(Self.textVersion, of: bytes) else { continue }
                 Self.note(Wish(weight: member.weight, range: range, order: members), in: &text)
@@ -47,11 +64,14 @@ struct AcceptedFormats: Equatable {
 
     /// The format to answer with.
     var preferred: ExpositionFormat {
-        guard let openMetrics, openMetrics.weight > 0 else { return .text004 }
-        guard let text else { return .openMetrics100 }
-        if openMetrics.weight != text.weight { return openMetrics.weight > text.weight ? .openMetrics100 : .text004 }
-        // A name says more than a wildcard; of two names the first.
-        return text.range > 0 || openMetrics.order < text.order ? .openMetrics100 : .text004
+        var best: (format: ExpositionFormat, wish: Wish)?
+        if let text { best = (.text004, text) }
+        if let openMetrics, best.map({ openMetrics.outweighs($0.wish) }) ?? true {
+            best = (.openMetrics100, openMetrics)
+        }
+        if let protobuf, best.map({ protobuf.outweighs($0.wish) }) ?? true { best = (.delimitedProtobuf, protobuf) }
+        guard let best, best.wish.weight > 0 else { return .text004 }
+        return best.format
     }
 }
 

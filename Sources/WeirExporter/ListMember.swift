@@ -13,10 +13,14 @@ struct ListMember: Equatable {
     /// What stands before the first semicolon.
     var name: Range<Int>
     var quality = Quality.absent
-    /// The value of its parameter `version`, without quotes.
+    /// The values of its parameters `version`, `proto` and `encoding`, without quotes.
     var version: Range<Int>?
+    var proto: Range<Int>?
+    var encoding: Range<Int>?
 
     private static let versionName = Array("version=".utf8)
+    private static let protoName = Array("proto=".utf8)
+    private static let encodingName = Array("encoding=".utf8)
 
     /// Reads the next member and steps over its comma; nil at the end. Empty members are skipped.
     static func next(in bytes: Span<UInt8>, from position: inout Int, to end: Int) -> ListMember? {
@@ -27,7 +31,9 @@ struct ListMember: Equatable {
         while position < end, bytes[position] == ASCII.semicolon {
             position += 1
             part = nextPart(in: bytes, from: &position, to: end)
-            member.version = member.version ?? version(part, of: bytes)
+            member.version = member.version ?? value(of: versionName, part, of: bytes)
+            member.proto = member.proto ?? value(of: protoName, part, of: bytes)
+            member.encoding = member.encoding ?? value(of: encodingName, part, of: bytes)
             // The first q separates parameters of the range from extensions; a second one is none of ours.
             guard member.quality == .absent, part.count >= 2, bytes[part.lowerBound + 1] == UInt8(ascii: "="),
                 ASCII.lowercased(bytes[part.lowerBound]) == UInt8(ascii: "q")
@@ -37,10 +43,10 @@ struct ListMember: Equatable {
         return member
     }
 
-    /// The value of `part` where that is the parameter `version`.
-    private static func version(_ part: Range<Int>, of bytes: Span<UInt8>) -> Range<Int>? {
-        let end = part.lowerBound + versionName.count
-        guard part.count > versionName.count, bytes.matches(part.lowerBound..<end, versionName) else { return nil }
+    /// The value of `part` where that is the parameter that begins with `name`.
+    private static func value(of name: [UInt8], _ part: Range<Int>, of bytes: Span<UInt8>) -> Range<Int>? {
+        let end = part.lowerBound + name.count
+        guard part.count > name.count, bytes.matches(part.lowerBound..<end, name) else { return nil }
         let value = end..<part.upperBound
         guard value.count >= 2, bytes[value.lowerBound] == ASCII.quote, bytes[value.upperBound - 1] == ASCII.quote
         else { return value }

@@ -1,5 +1,8 @@
 /// All series of one name: what a scrape sees of them.
-final class Family: Sendable {
+///
+/// `@unchecked Sendable`, because nothing changes but the list, and what the pointer leads to is written before it exists.
+@safe
+final class Family: @unchecked Sendable {
     let descriptor: MetricDescriptor
     /// HELP and TYPE, in the text format and in OpenMetrics.
     private let textHeader: [UInt8]
@@ -8,15 +11,24 @@ final class Family: Sendable {
     let series = PublishedList<SeriesRecordPointer>()
     /// A histogram's bounds.
     let bounds: BucketBounds?
+    /// How a histogram that is kept as a native one, too, sorts its observations.
+    let nativeLayout: UnsafePointer<NativeLayout>?
+    /// All fields of the protobuf message but its metrics.
+    let protobufHeader: [UInt8]
 
-    init(descriptor: MetricDescriptor) {
+    init(descriptor: MetricDescriptor, nativeSchema: Int? = nil, lanes: Int = 0) {
         self.descriptor = descriptor
         textHeader = TextFormat.header(of: descriptor)
         openMetricsHeader = OpenMetricsFormat.header(of: descriptor)
+        protobufHeader = ProtobufFormat.header(of: descriptor)
         if case .histogram(let buckets) = descriptor.kind {
             bounds = BucketBounds(buckets)
+            unsafe nativeLayout = nativeSchema.map { schema in
+                unsafe NativeLayout.make(schema: schema, scale: descriptor.scale, classic: buckets, lanes: lanes)
+            }
         } else {
             bounds = nil
+            unsafe nativeLayout = nil
         }
     }
 
@@ -25,7 +37,13 @@ final class Family: Sendable {
         switch format {
         case .text004: textHeader
         case .openMetrics100: openMetricsHeader
+        case .delimitedProtobuf: protobufHeader
         }
+    }
+
+    /// Number of ordinary cells that one series takes in every lane: of a native histogram the sum only.
+    var cellCount: Int {
+        unsafe nativeLayout == nil ? descriptor.kind.cellCount : 1
     }
 }
 
@@ -53,6 +71,8 @@ final class Series {
     let family: Family
     let labels: [String]
     let cells: LaneCells
+    /// Of a native histogram: the cells of its buckets.
+    let native: NativeCells?
     let record: SeriesRecordPointer
     /// Of a derived gauge, which keeps them alive.
     let beginnings: [Series]
@@ -71,13 +91,14 @@ final class Series {
     var planPosition: Int?
 
     init(
-        family: Family, labels: [String], cells: LaneCells, record: SeriesRecordPointer, beginnings: [Series],
-        endings: [Series], isDerived: Bool, isHidden: Bool = false
+        family: Family, labels: [String], cells: LaneCells, native: NativeCells? = nil, record: SeriesRecordPointer,
+        beginnings: [Series], endings: [Series], isDerived: Bool, isHidden: Bool = false
     ) {
         serial = ScrapeReaders.makeSerial()
         self.family = family
         self.labels = labels
         self.cells = cells
+        self.native = native
         self.record = record
         self.beginnings = beginnings
         self.endings = endings

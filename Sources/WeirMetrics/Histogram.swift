@@ -1,9 +1,12 @@
 /// Observations counted in buckets, with their sum. `_count` is never kept: it is the sum of the buckets, so that it
 /// always equals the bucket `+Inf`.
+///
+/// In a registry that keeps native histograms its buckets lie in cells of their own, from which both sorts are read.
 public struct Histogram: Sendable {
-    /// Cell 0 is the sum, cell 1 + i the bucket i (not cumulative), the last one `+Inf`.
+    /// Cell 0 is the sum, cell 1 + i the bucket i (not cumulative), the last one `+Inf`, unless the buckets are native.
     @usableFromInline let cells: LaneCells
     @usableFromInline let bounds: BucketBounds
+    @usableFromInline let native: NativeCells?
     /// Unique in the process; finds the series in the registry's books.
     let serial: UInt64
 
@@ -14,14 +17,22 @@ public struct Histogram: Sendable {
     ///   - lane: 0 ..< the registry's lanes. Only that worker's thread may use it.
     @inlinable @inline(__always)
     public func observe(nanoseconds: UInt64, lane: Int) {
-        cells.add(1, lane: lane, cell: 1 &+ bounds.bucket(of: nanoseconds))
+        if let native {
+            native.count(nanoseconds, lane: lane)
+        } else {
+            cells.add(1, lane: lane, cell: 1 &+ bounds.bucket(of: nanoseconds))
+        }
         cells.add(nanoseconds, lane: lane)
     }
 
     /// Records one observation from any thread, by two atomic additions.
     @inlinable @inline(__always)
     public func observe(nanoseconds: UInt64) {
-        cells.addForeign(1, cell: 1 &+ bounds.bucket(of: nanoseconds))
+        if let native {
+            native.countForeign(nanoseconds)
+        } else {
+            cells.addForeign(1, cell: 1 &+ bounds.bucket(of: nanoseconds))
+        }
         cells.addForeign(nanoseconds)
     }
 
@@ -37,6 +48,6 @@ public struct Histogram: Sendable {
 
     /// Observations per bucket, not cumulative, `+Inf` last. Allocates; for tests and live tables. Any thread.
     public var bucketCounts: [UInt64] {
-        (0...bounds.count).map { cells.sum(cell: 1 + $0) }
+        (0...bounds.count).map { native?.sum(classic: $0) ?? cells.sum(cell: 1 + $0) }
     }
 }

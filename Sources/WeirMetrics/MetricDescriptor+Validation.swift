@@ -30,13 +30,17 @@ extension MetricDescriptor {
         return nil
     }
 
-    /// Every name that the family occupies on a page in any format: a histogram's suffixes, and the name without
-    /// `_total` under which OpenMetrics announces a counter. Two families may not share one.
+    /// Every name that the family occupies on a page in any format, or could by the rules of OpenMetrics: a histogram's
+    /// suffixes, the name without `_total` under which a counter is announced, and `_created`, which nobody gets from us
+    /// but readers take for a part of the family. Two families may not share one.
     var occupiedNames: [String] {
         switch kind {
         case .gauge: return [name]
-        case .counter: return name.hasSuffix("_total") ? [name, String(name.dropLast(6))] : [name]
-        case .histogram: return [name, name + "_bucket", name + "_sum", name + "_count"]
+        case .counter:
+            guard name.hasSuffix("_total") else { return [name] }
+            let base = name.dropLast(6)
+            return [name, String(base), base + "_created"]
+        case .histogram: return [name, name + "_bucket", name + "_sum", name + "_count", name + "_created"]
         }
     }
 

@@ -22,7 +22,12 @@ extension MetricsRegistry {
         var lines = 0
         families.forEach { reference in
             lines += reference.with { family in
-                TextRenderer.render(
+                if format == .delimitedProtobuf {
+                    return ProtobufRenderer.render(
+                        family, filter: filter, now: now, snapshot: buffer.snapshot, scratch: &buffer.protobuf,
+                        into: &buffer.output)
+                }
+                return TextRenderer.render(
                     family, format, filter: filter, now: now, snapshot: buffer.snapshot, into: &buffer.output)
             }
         }

@@ -10,13 +10,17 @@ enum OpenMetricsFormat {
     static func header(of descriptor: MetricDescriptor) -> [UInt8] {
         let name = familyName(of: descriptor)
         var text = Array("# TYPE \(name) \(typeName(of: descriptor))\n".utf8)
-        if !descriptor.unit.isEmpty, name.hasSuffix("_" + descriptor.unit) {
-            text += "# UNIT \(name) \(descriptor.unit)\n".utf8
-        }
+        if let unit = unit(of: descriptor) { text += "# UNIT \(name) \(unit)\n".utf8 }
         text += "# HELP \(name) ".utf8
         TextFormat.escape(descriptor.help, quotes: true, into: &text)
         text.append(UInt8(ascii: "\n"))
         return text
+    }
+
+    /// The unit, where the name carries it: by the rules it is told only there.
+    static func unit(of descriptor: MetricDescriptor) -> String? {
+        let isCarried = !descriptor.unit.isEmpty && familyName(of: descriptor).hasSuffix("_" + descriptor.unit)
+        return isCarried ? descriptor.unit : nil
     }
 
     /// A counter's family goes without the `_total` of its sample.

@@ -12,7 +12,7 @@ extension RegistryBooks {
             throw .nameTaken(metric: descriptor.name, name: name)
         }
         for name in descriptor.occupiedNames { occupiedNames[name] = descriptor.name }
-        let family = Family(descriptor: descriptor)
+        let family = Family(descriptor: descriptor, nativeSchema: nativeSchema, lanes: cells.lanes)
         books[descriptor.name] = FamilyBook(family: family)
         if descriptor.isExposed {
             abandon(families.append(FamilyReference(family)))
@@ -36,14 +36,17 @@ extension RegistryBooks {
             return known
         }
         if !isHidden { try checkLimit(descriptor, dropped: dropped) }
-        let taken = cells.allocate(width: descriptor.kind.cellCount)
+        let taken = cells.allocate(width: family.cellCount)
+        var native: NativeCells?
+        if let layout = unsafe family.nativeLayout { native = unsafe nativeCells.allocate(layout) }
         let record = SeriesRecordPointer(
-            cells: taken, visibleFrom: now, prefixes: TextFormat.prefixes(of: descriptor, labels: labels),
-            beginnings: [], endings: [])
+            cells: taken, native: native, visibleFrom: now,
+            prefixes: TextFormat.prefixes(of: descriptor, labels: labels),
+            protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels), beginnings: [], endings: [])
         return add(
             Series(
-                family: family, labels: labels, cells: taken, record: record, beginnings: [], endings: [],
-                isDerived: false, isHidden: isHidden))
+                family: family, labels: labels, cells: taken, native: native, record: record, beginnings: [],
+                endings: [], isDerived: false, isHidden: isHidden))
     }
 
     /// The derived gauge of that descriptor and those labels.
@@ -67,7 +70,8 @@ extension RegistryBooks {
         let unused = begun.first?.cells ?? ended.first?.cells ?? cells.allocate(width: 1)
         let record = SeriesRecordPointer(
             cells: unused, visibleFrom: now, prefixes: TextFormat.prefixes(of: descriptor, labels: labels),
-            beginnings: begun.compactMap(\.slot), endings: ended.compactMap(\.slot))
+            protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels), beginnings: begun.compactMap(\.slot),
+            endings: ended.compactMap(\.slot))
         let series = add(
             Series(
                 family: family, labels: labels, cells: unused, record: record, beginnings: begun, endings: ended,

@@ -71,7 +71,10 @@ extension RegistryBooks {
         let count = unlinked.prefix { $0.epoch <= oldest && $0.series.laneEpoch <= acknowledged }.count
         for item in unlinked.prefix(count) {
             let series = item.series
-            if !series.isDerived { cells.free(series.cells, width: series.family.descriptor.kind.cellCount) }
+            if !series.isDerived { cells.free(series.cells, width: series.family.cellCount) }
+            if let native = series.native, let layout = unsafe series.family.nativeLayout {
+                unsafe nativeCells.free(native, layout)
+            }
             if let slot = series.slot { freeSlots.append(slot) }
             lines -= series.lines
             series.record.deallocate()

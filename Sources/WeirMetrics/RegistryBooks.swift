@@ -19,7 +19,11 @@ struct RegistryBooks {
     let maxSeries: Int
     let retiredSeriesTTL: UInt64
 
+    /// The schema of native histograms, where the registry keeps them.
+    let nativeSchema: Int?
+
     var cells: CellStorage
+    var nativeCells = NativeCellStorage()
     var books: [String: FamilyBook] = [:]
     var occupiedNames: [String: String] = [:]
     var bySerial: [UInt64: Series] = [:]
@@ -41,7 +45,7 @@ struct RegistryBooks {
 
     init(
         readers: ScrapeReaders, acknowledgements: LaneAcknowledgements, families: PublishedList<FamilyReference>,
-        plan: PublishedList<PlanEntry>, maxSeries: Int, retiredSeriesTTL: UInt64
+        plan: PublishedList<PlanEntry>, maxSeries: Int, retiredSeriesTTL: UInt64, nativeSchema: Int?
     ) {
         self.readers = readers
         self.acknowledgements = acknowledgements
@@ -49,6 +53,7 @@ struct RegistryBooks {
         self.plan = plan
         self.maxSeries = maxSeries
         self.retiredSeriesTTL = retiredSeriesTTL
+        self.nativeSchema = nativeSchema
         cells = CellStorage(lanes: acknowledgements.lanes)
     }
 

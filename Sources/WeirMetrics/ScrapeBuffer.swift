@@ -6,6 +6,7 @@
 public struct ScrapeBuffer: ~Copyable {
     var output: ByteOutput
     var snapshot = ScrapeSnapshot()
+    var protobuf = ProtobufScratch()
     var slot: ScrapeReaders.Slot?
     /// Number of series lines (comments not counted) of the last page.
     public internal(set) var seriesLines = 0

@@ -4,6 +4,8 @@ import Synchronization
 struct SeriesRecord: ~Copyable {
     /// Cells to read, unused in a derived gauge.
     let cells: LaneCells
+    /// Of a native histogram: the cells of its buckets.
+    let native: NativeCells?
     /// When it was registered; scrapes that began before do not show it.
     let visibleFrom: UInt64
     /// When it vanishes from the page; `UInt64.max` while somebody uses it.
@@ -17,8 +19,12 @@ struct SeriesRecord: ~Copyable {
     let beginnings: Int
     let endings: Int
 
-    init(cells: LaneCells, visibleFrom: UInt64, prefixBytes: Int, lines: Int, beginnings: Int, endings: Int) {
+    init(
+        cells: LaneCells, native: NativeCells?, visibleFrom: UInt64, prefixBytes: Int, lines: Int, beginnings: Int,
+        endings: Int
+    ) {
         self.cells = cells
+        self.native = native
         self.visibleFrom = visibleFrom
         self.prefixBytes = prefixBytes
         self.lines = lines
@@ -27,7 +33,8 @@ struct SeriesRecord: ~Copyable {
     }
 }
 
-/// Points to a ``SeriesRecord``, behind which lie the slots of a derived gauge (32 bits each) and the prefixes.
+/// Points to a ``SeriesRecord``, behind which lie the slots of a derived gauge (32 bits each), the prefixes of its lines and
+/// that of its protobuf message.
 /// Immutable after publication but for its two atomics; freed by ``deallocate()`` when no scrape can hold it.
 ///
 /// `@unchecked Sendable`: for those reasons, and because only the registry's sweep frees, by the rule of
@@ -38,21 +45,24 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
 
     private static var trailerOffset: Int { (MemoryLayout<SeriesRecord>.stride + 7) & ~7 }
 
-    init(cells: LaneCells, visibleFrom: UInt64, prefixes: [[UInt8]], beginnings: [Int], endings: [Int]) {
+    init(
+        cells: LaneCells, native: NativeCells? = nil, visibleFrom: UInt64, prefixes: [[UInt8]], protobuf: [UInt8],
+        beginnings: [Int], endings: [Int]
+    ) {
         let prefixBytes = prefixes.reduce(0) { $0 + 4 + $1.count }
         let slots = beginnings + endings
-        let bytes = Self.trailerOffset + slots.count * 4 + prefixBytes
+        let bytes = Self.trailerOffset + slots.count * 4 + prefixBytes + 4 + protobuf.count
         unsafe raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
         unsafe raw.bindMemory(to: SeriesRecord.self, capacity: 1).initialize(
             to: SeriesRecord(
-                cells: cells, visibleFrom: visibleFrom, prefixBytes: prefixBytes, lines: prefixes.count,
-                beginnings: beginnings.count, endings: endings.count))
+                cells: cells, native: native, visibleFrom: visibleFrom, prefixBytes: prefixBytes,
+                lines: prefixes.count, beginnings: beginnings.count, endings: endings.count))
         var cursor = unsafe raw + Self.trailerOffset
         for slot in slots {
             unsafe cursor.storeBytes(of: UInt32(slot), as: UInt32.self)
             unsafe cursor += 4
         }
-        for prefix in prefixes {
+        for prefix in prefixes + [protobuf] {
             unsafe cursor.storeBytes(of: UInt32(prefix.count), as: UInt32.self)
             unsafe cursor += 4
             unsafe prefix.withUnsafeBytes { bytes in
@@ -82,6 +92,14 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
     /// The prefix of its first line.
     var firstPrefix: UnsafeRawBufferPointer {
         unsafe UnsafeRawBufferPointer(start: prefixes + 4, count: Int(prefixes.loadUnaligned(as: UInt32.self)))
+    }
+
+    /// What precedes its values in a protobuf message; see ``ProtobufFormat/prefix(of:labels:)``.
+    var protobufPrefix: UnsafeRawBufferPointer {
+        @inline(__always) get {
+            let start = unsafe prefixes + record.pointee.prefixBytes
+            return unsafe UnsafeRawBufferPointer(start: start + 4, count: Int(start.loadUnaligned(as: UInt32.self)))
+        }
     }
 
     /// Shown in a scrape that began at `now`?

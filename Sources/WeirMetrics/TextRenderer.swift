@@ -50,14 +50,14 @@ enum TextRenderer {
     /// without it would break the identity, so both appear in the next. Counters of the same gauge that were printed
     /// before it was registered are harmless, because nothing is counted before registration is complete.
     @inline(__always)
-    private static func value(of series: SeriesRecordPointer, snapshot: borrowing ScrapeSnapshot) -> UInt64? {
+    static func value(of series: SeriesRecordPointer, snapshot: borrowing ScrapeSnapshot) -> UInt64? {
         // Acquire: a slot that was given before the plan was read is seen.
         let slot = unsafe series.record.pointee.snapshotSlot.load(ordering: .acquiring)
         return slot >= 0 ? snapshot.value(slot: slot) : unsafe series.record.pointee.cells.sum()
     }
 
     /// Beginnings − endings; nil if the gauge was registered after this scrape read the plan: it appears in the next.
-    private static func difference(of series: SeriesRecordPointer, snapshot: borrowing ScrapeSnapshot) -> Int64? {
+    static func difference(of series: SeriesRecordPointer, snapshot: borrowing ScrapeSnapshot) -> Int64? {
         let (beginnings, endings) = unsafe (series.record.pointee.beginnings, series.record.pointee.endings)
         var total: UInt64 = 0
         for position in 0..<(beginnings + endings) {
@@ -71,11 +71,11 @@ enum TextRenderer {
     private static func writeHistogram(
         _ series: SeriesRecordPointer, lineCount: Int, scale: MetricDescriptor.Scale, into output: inout ByteOutput
     ) {
-        let cells = unsafe series.record.pointee.cells
+        let (cells, native) = unsafe (series.record.pointee.cells, series.record.pointee.native)
         var cursor = unsafe series.prefixes
         var total: UInt64 = 0
         for bucket in 1..<(lineCount - 1) {
-            total &+= cells.sum(cell: bucket)
+            total &+= native?.sum(classic: bucket - 1) ?? cells.sum(cell: bucket)
             unsafe writePrefix(&cursor, into: &output)
             output.writeLine(total, scale: .one)
         }

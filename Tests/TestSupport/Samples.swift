@@ -3,6 +3,11 @@ package struct Samples: Sendable {
     package struct Series: Hashable, Sendable {
         package var name: String
         package var labels: [String: String]
+
+        package init(name: String, labels: [String: String]) {
+            self.name = name
+            self.labels = labels
+        }
     }
 
     package struct Malformed: Error, CustomStringConvertible {

@@ -77,6 +77,31 @@ import Testing
             ])
     }
 
+    @Test("What native histograms are not")
+    func nativeHistograms() {
+        let schema = "`native_histogram_schema`: expected a number from -2 to 8, found "
+        for (value, error) in [
+            (
+                "native_histograms: yes",
+                "12: error: `native_histograms`: expected `true` or `false`, found `yes`; did you mean `true`?"
+            ),
+            ("native_histogram_schema: 9", "38: error: \(schema)`9`"),
+            ("native_histogram_schema: -3", "38: error: \(schema)`-3`"),
+            ("native_histogram_schema: 1.5", "38: error: \(schema)`1.5`"),
+            ("native_histogram_schema: --1", "38: error: \(schema)`--1`"),
+            ("native_histogram_schema: fine", "38: error: \(schema)`fine`"),
+            ("native_histogram_schema: [3]", "38: error: \(schema)a list"),
+        ] {
+            let key = value.prefix { $0 != ":" }.count
+            let column = 12 + key + 2
+            let expected = "weir.yml:1:\(column)" + error.drop { $0 != ":" }
+            #expect(errors("exporter: {\(value)}\n" + route()) == [expected], "\(value)")
+        }
+        for schema in ["-2", "-1", "0", "3", "8"] {
+            #expect(errors("exporter: {native_histogram_schema: \(schema)}\n" + route()) == [])
+        }
+    }
+
     @Test("All errors come in one run, sorted by place")
     func everythingAtOnce() {
         let text = """

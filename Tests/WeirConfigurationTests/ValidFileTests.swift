@@ -9,6 +9,7 @@ import Testing
         #expect(configuration.exporter.listen.description == "127.0.0.1:9847")
         #expect(configuration.exporter.retiredSeriesTTL == .seconds(300))
         #expect(configuration.exporter.maxSeries == 1_000_000)
+        #expect(!configuration.exporter.hasNativeHistograms && configuration.exporter.nativeHistogramSchema == 3)
         #expect(configuration.log == Configuration.Log(level: .info, format: .text))
         #expect(configuration.workers == .automatic)
         #expect(configuration.shutdown == Configuration.Shutdown(delay: .zero, drainTimeout: .seconds(30)))
@@ -32,7 +33,9 @@ import Testing
     func everySetting() throws {
         let configuration = try load(
             """
-            exporter: { listen: "[::1]:9000", retired_series_ttl: 1m, max_series: 5000 }
+            exporter:
+              { listen: "[::1]:9000", retired_series_ttl: 1m, max_series: 5000, native_histograms: true,
+                native_histogram_schema: -2 }
             log: { level: debug, format: json }
             workers: 3
             shutdown: { delay: 5s, drain_timeout: 1m }
@@ -65,6 +68,7 @@ import Testing
         #expect(configuration.exporter.listen.description == "[::1]:9000")
         #expect(configuration.exporter.retiredSeriesTTL == .seconds(60))
         #expect(configuration.exporter.maxSeries == 5000)
+        #expect(configuration.exporter.hasNativeHistograms && configuration.exporter.nativeHistogramSchema == -2)
         #expect(configuration.log == Configuration.Log(level: .debug, format: .json))
         #expect(configuration.workers == .fixed(3))
         #expect(configuration.shutdown == Configuration.Shutdown(delay: .seconds(5), drainTimeout: .seconds(60)))
@@ -170,8 +174,12 @@ import Testing
     func reloadDifferences() throws {
         let old = try load(route())
         #expect(old.reloadDifferences(from: old) == [])
-        let new = try load("workers: 2\nexporter: {listen: 127.0.0.1:1}\nlog: {level: debug}\n" + route())
-        #expect(new.reloadDifferences(from: old) == ["workers", "exporter.listen"])
+        let exporter = "{listen: 127.0.0.1:1, native_histograms: true, native_histogram_schema: 4}"
+        let new = try load("workers: 2\nexporter: \(exporter)\nlog: {level: debug}\n" + route())
+        #expect(
+            new.reloadDifferences(from: old) == [
+                "workers", "exporter.listen", "exporter.native_histograms", "exporter.native_histogram_schema",
+            ])
     }
 
     @Test("The reference has every supported route field")

@@ -1,4 +1,5 @@
 import Testing
+import WeirMetrics
 
 @testable import WeirExporter
 
@@ -76,11 +77,15 @@ private func accepted(_ value: String) -> AcceptedFormats {
     private static let prometheus3WithNativeHistograms =
         "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,"
         + prometheus3
+    private static let prometheus2WithNativeHistograms =
+        "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited,"
+        + "application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,"
+        + "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
     @Test(
         "Whoever names OpenMetrics 1.0.0 and wants it no less than the text gets it",
         arguments: [
-            (prometheus2, true), (prometheus249, true), (prometheus3, true), (prometheus3WithNativeHistograms, true),
+            (prometheus2, true), (prometheus249, true), (prometheus3, true),
             ("application/openmetrics-text", true), ("APPLICATION/OpenMetrics-Text; Version=\"1.0.0\"", true),
             ("application/openmetrics-text;q=0.5, */*", false), ("application/openmetrics-text, */*", true),
             ("application/openmetrics-text;q=0.5, */*;q=0.5", true), ("application/openmetrics-text;q=0.001", true),
@@ -92,5 +97,45 @@ private func accepted(_ value: String) -> AcceptedFormats {
         ])
     func openMetrics(value: String, isAnswer: Bool) {
         #expect(accepted(value).preferred == (isAnswer ? .openMetrics100 : .text004))
+    }
+
+    private static let protobufMessage = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily"
+
+    @Test(
+        "Protobuf goes to whoever names message and encoding, and wants it no less than the others",
+        arguments: [
+            (prometheus2WithNativeHistograms, .delimitedProtobuf),
+            (prometheus3WithNativeHistograms, .delimitedProtobuf),
+            (protobufMessage + ";encoding=delimited", .delimitedProtobuf),
+            (protobufMessage + ";encoding=delimited;escaping=allow-utf-8;q=0.2", .delimitedProtobuf),
+            (protobufMessage + "; encoding=\"delimited\", */*", .delimitedProtobuf),
+            (
+                "APPLICATION/VND.Google.Protobuf; Encoding=delimited; PROTO=io.prometheus.client.MetricFamily",
+                .delimitedProtobuf
+            ),
+            ("application/openmetrics-text;q=0.5," + protobufMessage + ";encoding=delimited;q=0.5", .openMetrics100),
+            (protobufMessage + ";encoding=delimited;q=0.5,application/openmetrics-text;q=0.5", .delimitedProtobuf),
+            (protobufMessage + ";encoding=delimited;q=0.4,application/openmetrics-text;q=0.5", .openMetrics100),
+            (protobufMessage + ";encoding=delimited;q=0.4,text/plain", .text004),
+            (protobufMessage + ";encoding=delimited;q=0", .text004),
+            (protobufMessage, .text004), (protobufMessage + ";encoding=text", .text004),
+            (protobufMessage + ";encoding=compact-text", .text004),
+            ("application/vnd.google.protobuf;encoding=delimited", .text004),
+            ("application/vnd.google.protobuf", .text004),
+            ("application/vnd.google.protobuf;proto=other;encoding=delimited,*/*;q=0.1", .text004),
+            (protobufMessage + ";encoding=delimited;q=x,application/openmetrics-text;q=0.001", .delimitedProtobuf),
+        ] as [(String, ExpositionFormat)])
+    func delimitedProtobuf(value: String, format: ExpositionFormat) {
+        #expect(accepted(value).preferred == format)
+    }
+
+    @Test func `the content type is exact`() {
+        #expect(ExpositionFormat.text004.contentType == "text/plain; version=0.0.4; charset=utf-8")
+        #expect(
+            ExpositionFormat.openMetrics100.contentType
+                == "application/openmetrics-text; version=1.0.0; charset=utf-8")
+        #expect(
+            ExpositionFormat.delimitedProtobuf.contentType
+                == "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited")
     }
 }

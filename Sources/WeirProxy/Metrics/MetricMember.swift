@@ -173,12 +173,14 @@ extension ExpositionFormat: MetricMember {
         switch self {
         case .text004: "text"
         case .openMetrics100: "openmetrics"
+        case .delimitedProtobuf: "protobuf"
         }
     }
     var memberIndex: Int {
         switch self {
         case .text004: 0
         case .openMetrics100: 1
+        case .delimitedProtobuf: 2
         }
     }
 }

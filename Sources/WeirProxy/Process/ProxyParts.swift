@@ -20,7 +20,9 @@ struct ProxyParts: Sendable {
         let workers = max(1, configuration.workers.value ?? sysconf(CInt(_SC_NPROCESSORS_ONLN)))
         let registry = MetricsRegistry(
             lanes: workers, maxSeries: configuration.exporter.maxSeries,
-            retiredSeriesTTL: configuration.exporter.retiredSeriesTTL)
+            retiredSeriesTTL: configuration.exporter.retiredSeriesTTL,
+            nativeHistogramSchema: configuration.exporter.hasNativeHistograms
+                ? configuration.exporter.nativeHistogramSchema : nil)
         let observers: (engine: EngineMetrics, exporter: ExporterMetrics)
         do throws(RegistrationError) {
             for family in MetricCatalogue.all { try registry.declare(family.descriptor) }

@@ -6,7 +6,8 @@ package final class PrometheusServer {
     private let directory: TemporaryDirectory
     private let process: ChildProcess
 
-    package init(target: UInt16, interval: String = "1s") throws {
+    /// - Parameter features: what `--enable-feature` names, which is how Prometheus 2 takes what was new then.
+    package init(target: UInt16, interval: String = "1s", features: [String] = []) throws {
         port = try Ports.free()
         directory = try TemporaryDirectory("prometheus")
         let configuration = try directory.write(
@@ -23,7 +24,7 @@ package final class PrometheusServer {
             [
                 "--config.file=\(configuration)", "--storage.tsdb.path=\(directory.file("data"))",
                 "--web.listen-address=127.0.0.1:\(port)", "--log.level=warn",
-            ])
+            ] + features.map { "--enable-feature=\($0)" })
         try process.waitUntilListening(on: port, deadline: .seconds(30))
         try waitUntil("prometheus is ready", deadline: .seconds(30)) {
             (try? HTTP.get("/-/ready", port: self.port).status) == 200
