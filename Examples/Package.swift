@@ -19,14 +19,14 @@ let package = Package(
             swiftSettings: settings),
         // The registry and the exporter in a program that is no proxy, with metrics of its own and of swift-metrics.
         .executableTarget(
-            name: "Metrics",
+            name: "Jobs",
             dependencies: [
                 .product(name: "WeirMetrics", package: "weir"),
                 .product(name: "WeirExporter", package: "weir"),
                 .product(name: "WeirSwiftMetrics", package: "weir"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
             ],
-            path: "Metrics",
+            path: "Jobs",
             swiftSettings: settings),
     ]
 )

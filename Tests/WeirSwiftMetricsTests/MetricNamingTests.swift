@@ -59,7 +59,7 @@ import WeirMetrics
         let registry = MetricsRegistry(lanes: 0)
         let factory = try RegistryMetricsFactory(registry)
         _ = factory.makeCounter(label: text, dimensions: [(text, text)])
-        _ = factory.makeRecorder(label: text + "!", dimensions: [(text, text), ("le", "1")], aggregate: true)
+        _ = factory.makeRecorder(label: text + "!!", dimensions: [(text, text), ("le", "1")], aggregate: true)
         #expect(factory.refusedMetrics == 0)
     }
 }

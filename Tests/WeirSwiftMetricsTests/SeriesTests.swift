@@ -52,11 +52,13 @@ import WeirSwiftMetrics
         Recorder(label: "own", factory: factory).record(3)
         _ = CoreMetrics.Counter(label: "n", factory: factory)
         _ = FloatingPointCounter(label: "n", factory: factory)
+        // In OpenMetrics the family of n_total is called n.
+        Meter(label: "n", factory: factory).set(4)
         #expect(registry.lines() == ["n_total 0", "own 0", "size 1"])
         #expect(
             refusals.all == [
                 .anotherInstrument(metric: "size"), .registration(.descriptorMismatch(metric: "own", .kind)),
-                .anotherInstrument(metric: "n_total"),
+                .anotherInstrument(metric: "n_total"), .registration(.nameTaken(metric: "n", name: "n")),
             ])
     }
 

@@ -5,11 +5,11 @@ import WeirSwiftMetrics
 
 /// A program with metrics of its own, those of a package, and a page for Prometheus:
 ///
-///     swift run --package-path Examples Metrics
+///     swift run --package-path Examples Jobs
 ///
 /// It prints where the page is, and serves until its standard input ends.
 @main
-struct Program {
+struct Jobs {
     static func main() async throws {
         let registry = MetricsRegistry(lanes: 2, retiredSeriesTTL: .seconds(2))
         MetricsSystem.bootstrap(try RegistryMetricsFactory(registry))
