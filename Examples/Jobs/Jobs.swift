@@ -1,4 +1,5 @@
 import CoreMetrics
+import Glibc
 import WeirExporter
 import WeirMetrics
 import WeirSwiftMetrics
@@ -23,6 +24,8 @@ struct Jobs {
 
         let exporter = try await Exporter.serve(registry, at: "127.0.0.1:0", product: "Jobs")
         print("http://\(exporter.localAddresses[0])/metrics")
+        // Whoever reads it through a pipe wants it now.
+        fflush(nil)
         while readLine() != nil {}
         await exporter.stop()
         tenant.leave()
