@@ -26,6 +26,8 @@ let package = Package(
     name: "weir",
     products: [
         .library(name: "WeirMetrics", targets: ["WeirMetrics"]),
+        .library(name: "WeirSwiftMetrics", targets: ["WeirSwiftMetrics"]),
+        .library(name: "WeirExporter", targets: ["WeirExporter"]),
         .library(name: "WeirStream", targets: ["WeirStream"]),
         .executable(name: "weir", targets: ["weir"]),
     ],
@@ -36,6 +38,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.5.0"),
     ],
     targets: [
         .target(
@@ -45,6 +48,10 @@ let package = Package(
         .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
         .target(name: "LinuxIO", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "WeirMetrics", swiftSettings: strict),
+        .target(
+            name: "WeirSwiftMetrics",
+            dependencies: ["WeirMetrics", .product(name: "CoreMetrics", package: "swift-metrics")],
+            swiftSettings: strict),
         .target(name: "WeirStream", dependencies: ["LinuxIO"], swiftSettings: strict),
         .target(
             name: "WeirAccess",
@@ -73,6 +80,13 @@ let package = Package(
         .testTarget(name: "HouseTests", swiftSettings: testing),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "TestSupport"], swiftSettings: testing),
         .testTarget(name: "WeirMetricsTests", dependencies: ["WeirMetrics", "TestSupport"], swiftSettings: testing),
+        .testTarget(
+            name: "WeirSwiftMetricsTests",
+            dependencies: [
+                "WeirSwiftMetrics", "WeirMetrics", "TestSupport",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+            ],
+            swiftSettings: testing),
         .testTarget(
             name: "WeirStreamTests", dependencies: ["WeirStream", "LinuxIO", "TestSupport"], swiftSettings: testing),
         .testTarget(

@@ -2,6 +2,8 @@ public import LinuxIO
 
 /// Why an ``Exporter`` did not start.
 public enum ExporterError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The text is no address literal with a port.
+    case invalidAddress(String)
     /// The address cannot be listened on, for example because another program does.
     case cannotListen(SocketAddress, SystemError)
     /// The thread or what its loop needs is not to be had.
@@ -10,6 +12,7 @@ public enum ExporterError: Error, Equatable, Sendable, CustomStringConvertible {
     /// `exporter: cannot listen on 127.0.0.1:9847: bind: Address already in use (98)`.
     public var description: String {
         switch self {
+        case .invalidAddress(let text): "exporter: '\(text)' is no address with a port"
         case .cannotListen(let address, let error): "exporter: cannot listen on \(address): \(error)"
         case .cannotStart(let error): "exporter: cannot start: \(error)"
         }

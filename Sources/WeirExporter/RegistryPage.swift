@@ -1,6 +1,6 @@
 public import WeirMetrics
 
-/// The page of a ``MetricsRegistry``.
+/// The page of a `MetricsRegistry`.
 public final class RegistryPage: MetricsPage {
     private let registry: MetricsRegistry
     private var buffer = ScrapeBuffer()

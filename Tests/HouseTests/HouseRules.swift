@@ -4,6 +4,7 @@ enum HouseRules {
     static let arrows: [String: Set<String>] = [
         "LinuxIO": ["CLinux"],
         "WeirMetrics": [],
+        "WeirSwiftMetrics": ["WeirMetrics", "CoreMetrics"],
         "WeirStream": ["LinuxIO"],
         "WeirAccess": ["LinuxIO", "CMaxMindDB"],
         "WeirExporter": ["LinuxIO", "WeirMetrics", "CZlib"],
@@ -15,10 +16,12 @@ enum HouseRules {
     ]
 
     /// What comes with the toolchain. Foundation is heavy: only configuration, proxy and command line may see it.
-    static let withoutFoundation: Set = ["LinuxIO", "WeirStream", "WeirAccess", "WeirMetrics", "WeirExporter"]
+    static let withoutFoundation: Set = [
+        "LinuxIO", "WeirStream", "WeirAccess", "WeirMetrics", "WeirSwiftMetrics", "WeirExporter",
+    ]
     static func system(of module: String) -> Set<String> {
         switch module {
-        case "WeirMetrics": ["Synchronization"]
+        case "WeirMetrics", "WeirSwiftMetrics": ["Synchronization"]
         case let name where withoutFoundation.contains(name): ["Synchronization", "Glibc"]
         default: ["Synchronization", "Glibc", "Foundation", "Dispatch"]
         }

@@ -10,6 +10,9 @@ struct HouseRulesTests {
         arguments: [
             ("Sources/WeirMetrics/A.swift", "import Glibc"),
             ("Sources/WeirMetrics/A.swift", "import LinuxIO"),
+            ("Sources/WeirMetrics/A.swift", "import CoreMetrics"),
+            ("Sources/WeirSwiftMetrics/A.swift", "import Glibc"),
+            ("Sources/WeirProxy/A.swift", "import WeirSwiftMetrics"),
             ("Sources/WeirStream/A.swift", "import WeirMetrics"),
             ("Sources/WeirStream/A.swift", "public import WeirAccess"),
             ("Sources/WeirStream/A.swift", "import Foundation"),
@@ -29,6 +32,7 @@ struct HouseRulesTests {
         arguments: [
             ("Sources/WeirMetrics/A.swift", "import Synchronization"),
             ("Sources/WeirStream/A.swift", "package import LinuxIO"),
+            ("Sources/WeirSwiftMetrics/A.swift", "public import CoreMetrics\npublic import WeirMetrics"),
             ("Sources/WeirProxy/A.swift", "import WeirStream\nimport Foundation"),
             ("Sources/WeirConfiguration/A.swift", "import Yams"),
             ("Sources/weir/A.swift", "import ArgumentParser"),

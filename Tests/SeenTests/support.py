@@ -41,14 +41,16 @@ def run(*command: str, **options) -> subprocess.CompletedProcess:
     return subprocess.run(command, check=False, **options)
 
 
-def wait_until(what: str, condition, deadline: float = 30):
-    """Asks again and again until the condition gives something true. The one place here that lets time pass."""
+def wait_until(what: str, condition, deadline: float = 30, accept=bool):
+    """Asks again and again until the answer is accepted (by default: is true), and returns it. Where that takes too
+    long the failure tells the last answer. The one place here that lets time pass.
+    """
     end = time.monotonic() + deadline
     while True:
         found = condition()
-        if found:
+        if accept(found):
             return found
-        assert time.monotonic() < end, f"not within {deadline} s: {what}"
+        assert time.monotonic() < end, f"not within {deadline} s: {what}; last seen: {found!r}"
         time.sleep(0.05)
 
 
@@ -112,10 +114,14 @@ class Process:
         self.stop()
 
 
-def http(url: str) -> tuple[int, str]:
-    """Status and body; status 0 where nobody answers."""
+def http(url: str, post=None) -> tuple[int, str]:
+    """Status and body; status 0 where nobody answers. `post` is sent as JSON."""
+    request = urllib.request.Request(url)
+    if post is not None:
+        request.data = json.dumps(post).encode()
+        request.add_header("Content-Type", "application/json")
     try:
-        with urllib.request.urlopen(url, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

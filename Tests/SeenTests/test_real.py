@@ -7,10 +7,12 @@ import time
 import urllib.parse
 
 import pytest
+import yaml
 
 import generate
 from dashboards import committed, interpolate, label_values, panels, variables
-from support import http, query, wait_until
+from support import PROMETHEUS, http, query, wait_until
+from test_prometheus import alert_checks
 from weir_dashboards.panel import EVENT, NONZERO, ZERO
 from world import World
 
@@ -69,7 +71,9 @@ def test_every_panel_that_is_marked_nonzero_shows_something_in_the_demo(world):
 
 @pytest.mark.parametrize("uid, title, expressions", marked(ZERO), ids=lambda value: value if type(value) is str else "")
 def test_a_panel_that_is_marked_zero_shows_zero_and_not_nothing(world, uid, title, expressions):
-    wait_until("there are two scrapes", lambda: total(world.shipped, expressions, all_values()) is not None)
+    wait_until(
+        "there are two scrapes", lambda: total(world.shipped, expressions, all_values()), 60,
+        lambda shown: shown is not None)
     assert total(world.shipped, expressions, all_values()) == 0
 
 
@@ -145,7 +149,9 @@ def test_panels_agree_with_what_was_done(world):
     def look() -> dict[str, float]:
         # What was done before the last scrape but one ended stands in it.
         count = float(query(world.shipped, scraped)[0]["value"][1])
-        wait_until("two more scrapes", lambda: float(query(world.shipped, scraped)[0]["value"][1]) >= count + 2)
+        wait_until(
+            "two more scrapes", lambda: float(query(world.shipped, scraped)[0]["value"][1]), 60,
+            lambda scrapes: scrapes >= count + 2)
         return {title: total(world.shipped, [raw(title)], values) for title in truth}
 
     before = look()
@@ -155,6 +161,12 @@ def test_panels_agree_with_what_was_done(world):
         assert not any(world.converse(size) for _ in range(failed))
     finally:
         world.upstream.start()
+    look()
+    # A connection is closed for its client a moment before it is counted.
+    wait_until(
+        "what was done is shown", lambda: {
+            title: (total(world.shipped, [raw(title)], values) or 0) - (before[title] or 0) for title in truth
+        }, 30, lambda shown: shown == truth)
     after = look()
     assert {title: after[title] - (before[title] or 0) for title in truth} == truth
 
@@ -165,9 +177,13 @@ def test_panels_agree_with_what_was_done(world):
     ("udp_sessions_opened_total", ("udp_sessions_active", "udp_sessions_closed_total", "udp_sessions_rejected_total")),
 ])
 def test_what_began_is_open_closed_or_rejected_at_every_scrape(world, begun, parts):
-    # At one instant all series come from one scrape.
+    # At one instant all series of an instance come from one scrape, once no scrape that began before it can still be
+    # under way: a target is scraped by one after the other.
     of = {name: f"sum by (instance, route) (weir_{name})" for name in (begun, *parts)}
-    at = time.time() - 2
+    at = time.time()
+    wait_until(
+        "each instance was scraped since", lambda: query(world.shipped, 'timestamp(up{job="weir"})'), 60,
+        lambda found: len(found) == 2 and all(float(series["value"][1]) > at for series in found))
     found = {name: {tuple(series["metric"].items()): float(series["value"][1])
                     for series in query(world.shipped, expression, at)} for name, expression in of.items()}
     assert len(found[begun]) >= 4 and sum(found[begun].values()) > 10
@@ -178,16 +194,19 @@ def test_what_began_is_open_closed_or_rejected_at_every_scrape(world, begun, par
 @pytest.mark.parametrize("which", ["shipped", "hasty"])
 def test_every_rule_is_evaluated_without_an_error(world, which):
     def groups() -> list[dict]:
-        return json.loads(http(f"{getattr(world, which)}/api/v1/rules")[1])["data"]["groups"]
+        status, body = http(f"{getattr(world, which)}/api/v1/rules")
+        assert status == 200, body
+        return json.loads(body)["data"]["groups"]
 
     wait_until("all rules were evaluated", lambda: all(
-        rule["health"] != "unknown" for group in groups() for rule in group["rules"]))
+        rule["health"] != "unknown" for group in groups() for rule in group["rules"]), 60)
     rules = [rule for group in groups() for rule in group["rules"]]
     assert len(rules) > 30
     assert [rule for rule in rules if rule["health"] != "ok"] == []
     for rule in rules:
         if rule["type"] == "recording":
-            assert query(world.shipped, rule["name"]), f"{rule['name']} has no result in the demo"
+            # A rate needs two scrapes before the evaluation.
+            wait_until(f"{rule['name']} has a result in the demo", lambda: query(world.shipped, rule["name"]), 60)
 
 
 def test_the_demo_raises_the_alerts_of_what_is_broken_in_it_and_of_nothing_else(world):
@@ -201,7 +220,7 @@ def test_the_demo_raises_the_alerts_of_what_is_broken_in_it_and_of_nothing_else(
         ("WeirDialFailures", "dead"), ("WeirUpstreamUnreachable", "dead"), ("WeirUdpUpstreamErrors", "dead-udp"),
         ("WeirUpstreamNameStale", "nameless"),
     }
-    wait_until(f"all of {expected} fire", lambda: expected <= firing(), 90)
+    wait_until(f"all of {expected} fire", firing, 180, lambda found: expected <= found)
     about_upstreams = {
         "WeirDialFailures", "WeirUpstreamUnreachable", "WeirUdpUpstreamErrors", "WeirUdpRouteSilent",
         "WeirUpstreamNameStale"}
@@ -220,14 +239,22 @@ def test_every_event_is_injected_by_a_test_here():
 
 
 def moves(world: World, title: str, inject, mend=None):
-    """The panel shows nothing or 0, then what is injected, then, where it can be mended, 0 again."""
+    """The panel shows nothing or 0, then what is injected, then, where it can be mended, 0 again.
+
+    The first may take as long as the panel looks back: something of another test may still show.
+    """
     values = all_values(world.edge_instance.replace(".", r"\\."))
-    assert not total(world.hasty, event(title), values)
+
+    def shown() -> float:
+        world.manager.check()
+        return total(world.hasty, event(title), values) or 0
+
+    wait_until(f"{title} is calm", shown, 90, lambda number: number == 0)
     inject()
-    wait_until(f"{title} shows it", lambda: (total(world.hasty, event(title), values) or 0) > 0, 60)
+    wait_until(f"{title} shows it", shown, 90, lambda number: number > 0)
     if mend:
         mend()
-        wait_until(f"{title} is 0 again", lambda: total(world.hasty, event(title), values) == 0, 60)
+        wait_until(f"{title} is 0 again", lambda: total(world.hasty, event(title), values), 90, lambda left: left == 0)
 
 
 def test_requests_that_the_exporter_refuses_are_seen(world):
@@ -250,53 +277,127 @@ def test_proxy_headers_are_seen(world):
     assert total(world.hasty, event("PROXY headers"), all_values()) is None
     world.reload("entrypoint: { proxy_protocol: { mode: mixed, trusted_proxies: [127.0.0.1] } }\n")
     values = all_values(world.edge_instance)
-    wait_until("the metrics are there", lambda: total(world.hasty, event("PROXY headers"), values) == 0)
+    wait_until(
+        "the metrics are there", lambda: total(world.hasty, event("PROXY headers"), values), 90,
+        lambda shown: shown == 0)
     moves(world, "PROXY headers", world.send_proxy_header)
     world.reload()
 
 
 def test_a_configuration_that_is_refused_is_seen(world):
-    before = total(world.hasty, event("Reloads by result"), all_values(world.edge_instance, rate="10m")) or 0
+    panel = interpolate(event("Reloads by result")[0], all_values(world.edge_instance, rate="10m"))
+
+    def failures() -> float:
+        found = [series for series in query(world.hasty, panel) if series["metric"]["result"] == "failure"]
+        return float(found[0]["value"][1]) if found else 0
+
+    before = failures()
     moves(world, "Configuration refused", lambda: world.reload("nonsense: true\n"), world.reload)
-    assert total(world.hasty, event("Reloads by result"), all_values(world.edge_instance, rate="10m")) > before
+    wait_until("the failure stands among the reloads", failures, 60, lambda shown: shown > before)
 
 
 def test_the_alert_of_failing_dials_comes_reaches_alertmanager_and_goes(world):
     world.keep_conversing()
     wait_until("dials succeed", lambda: query(
-        world.hasty, f'increase(weir_dial_duration_seconds_count{{instance="{world.edge_instance}"}}[5s]) > 5'))
-    wait_until("nothing is wrong", lambda: world.state("WeirDialFailures") == "inactive", 60)
-    values = all_values(world.edge_instance)
-    firing = total(world.hasty, event("Alerts firing"), values)
+        world.hasty, f'increase(weir_dial_duration_seconds_count{{instance="{world.edge_instance}"}}[5s]) > 5'), 60)
+    wait_until("nothing is wrong", lambda: world.state("WeirDialFailures"), 120,
+               lambda state: state == "inactive")
 
     world.upstream.stop()
-    wait_until("it is pending or firing", lambda: world.state("WeirDialFailures") != "inactive", 60)
-    wait_until("it fires", lambda: world.state("WeirDialFailures") == "firing", 60)
-    wait_until("the upstream counts as unreachable", lambda: world.state("WeirUpstreamUnreachable") == "firing", 60)
-    assert total(world.hasty, event("Alerts firing"), values) > firing
+    wait_until("it is pending or firing", lambda: world.state("WeirDialFailures"), 120,
+               lambda state: state != "inactive")
+    wait_until("it fires", lambda: world.state("WeirDialFailures"), 120, lambda state: state == "firing")
+    wait_until("the upstream counts as unreachable", lambda: world.state("WeirUpstreamUnreachable"), 120,
+               lambda state: state == "firing")
+    # The panel counts what fires, with these two.
+    values, firing = all_values(world.edge_instance), f'ALERTS{{instance="{world.edge_instance}", alertstate="firing"}}'
+    wait_until(
+        "the panel counts both", lambda: (total(world.hasty, event("Alerts firing"), values),
+                                          {found["metric"]["alertname"] for found in query(world.hasty, firing)},
+                                          len(query(world.hasty, firing))),
+        60, lambda seen: seen[0] == seen[2] and {"WeirDialFailures", "WeirUpstreamUnreachable"} <= seen[1])
     # Alertmanager has both, and the one that says more silences the other.
     both = ("WeirUpstreamUnreachable", "WeirDialFailures")
     wait_until("both are in Alertmanager", lambda: all(world.alerts(name) for name in both), 60)
-    alert = world.alerts("WeirDialFailures")[0]
+    alert = wait_until("its labels are known", lambda: world.alerts("WeirDialFailures"), 60)[0]
     assert alert["labels"]["route"] == "edge" and alert["labels"]["severity"] == "warning"
     assert alert["annotations"]["description"].endswith("most of them with: refused.")
-    stronger = world.alerts("WeirUpstreamUnreachable")[0]["fingerprint"]
-    wait_until("it is inhibited", lambda: world.alerts("WeirDialFailures")[0]["status"]["inhibitedBy"] == [stronger])
+    wait_until(
+        "it is inhibited by the other", lambda: [
+            (weaker["status"]["inhibitedBy"], stronger["fingerprint"])
+            for weaker in world.alerts("WeirDialFailures") for stronger in world.alerts("WeirUpstreamUnreachable")],
+        60, lambda seen: any(stronger in inhibitors for inhibitors, stronger in seen))
 
     world.upstream.start()
     for name in both:
-        wait_until(f"{name} is over", lambda name=name: world.state(name) == "inactive", 90)
-        wait_until(f"Alertmanager knows that {name} is over", lambda name=name: not world.alerts(name), 60)
+        wait_until(f"{name} is over", lambda name=name: world.state(name), 120, lambda state: state == "inactive")
+        wait_until(f"Alertmanager knows that {name} is over", lambda name=name: world.alerts(name), 120,
+                   lambda left: not left)
 
 
 def test_an_instance_that_is_down_silences_its_other_alerts(world):
     world.upstream.stop()
     wait_until("dials fail", lambda: world.alerts("WeirDialFailures"), 90)
     moves(world, "Instances down", world.edge.stop)
-    wait_until("it fires", lambda: world.state("WeirInstanceDown") == "firing", 60)
-    down = wait_until("Alertmanager has it", lambda: world.alerts("WeirInstanceDown"), 60)[0]
-    assert down["status"]["state"] == "active"
+    wait_until("it fires", lambda: world.state("WeirInstanceDown"), 120, lambda state: state == "firing")
+    down = wait_until(
+        "Alertmanager has it", lambda: world.alerts("WeirInstanceDown"), 60,
+        # "unprocessed" until its group was looked at once.
+        lambda found: found and found[0]["status"]["state"] == "active")[0]
     others = wait_until("another alert of the instance is inhibited", lambda: [
         alert for name in ("WeirDialFailures", "WeirUpstreamUnreachable") for alert in world.alerts(name)
-        if down["fingerprint"] in alert["status"]["inhibitedBy"]])
+        if down["fingerprint"] in alert["status"]["inhibitedBy"]], 60)
     assert all(alert["status"]["state"] == "suppressed" for alert in others)
+
+
+# What inhibits what, and of the weaker alert's labels those that matter beside the name.
+INHIBITIONS = [
+    ("WeirInstanceDown", "WeirEventLoopStalled", {}),
+    ("WeirUpstreamUnreachable", "WeirDialFailures", {}),
+    ("WeirUpstreamUnreachable", "WeirTimeouts", {"kind": "dial"}),
+    ("WeirUdpRouteSilent", "WeirUdpUpstreamErrors", {}),
+]
+
+
+def labels_that_the_rules_give(alert: str, labels: dict[str, str]) -> dict[str, str]:
+    """The labels of an alert as promtool saw them in prometheus/tests."""
+    checks = [check for check in alert_checks() if check["alertname"] == alert]
+    for expected in (one for check in checks for one in check.get("exp_alerts", [])):
+        if labels.items() <= expected["exp_labels"].items():
+            return {"alertname": alert} | expected["exp_labels"]
+    raise AssertionError(f"no test in prometheus/tests in which {alert} fires with {labels}")
+
+
+def test_every_rule_of_inhibition_is_tried_here():
+    rules = yaml.safe_load((PROMETHEUS / "alertmanager.yml").read_text())["inhibit_rules"]
+    assert len(rules) == len(INHIBITIONS)
+    for rule, (stronger, weaker, labels) in zip(rules, INHIBITIONS, strict=True):
+        assert rule["source_matchers"] == [f"alertname = {stronger}"]
+        assert rule["target_matchers"][0] in (f"alertname = {weaker}", 'alertname =~ "Weir.+"')
+        assert all(f"{name} = {value}" in rule["target_matchers"] for name, value in labels.items())
+
+
+@pytest.mark.parametrize("number", range(len(INHIBITIONS)), ids=lambda number: "-".join(INHIBITIONS[number][:2]))
+def test_an_alert_that_says_more_silences_its_consequences_and_nothing_of_others(world, number):
+    stronger, weaker, labels = INHIBITIONS[number]
+    equal = yaml.safe_load((PROMETHEUS / "alertmanager.yml").read_text())["inhibit_rules"][number]["equal"]
+    source = labels_that_the_rules_give(stronger, {}) | {"instance": f"posted-{number}"}
+    target = labels_that_the_rules_give(weaker, labels)
+    # A label that neither had would be equal, too.
+    assert set(equal) <= source.keys() and set(equal) <= target.keys()
+    target |= {name: source[name] for name in equal}
+    others = [target | {name: "another"} for name in equal]
+    alerts = [{"labels": one} for one in (source, target, *others)]
+    status, body = http(f"{world.alertmanager}/api/v2/alerts", post=alerts)
+    assert status == 200, body
+
+    def seen() -> dict[str, list[str]]:
+        status, body = http(f"{world.alertmanager}/api/v2/alerts")
+        assert status == 200, body
+        found = {json.dumps(alert["labels"], sort_keys=True): alert for alert in json.loads(body)}
+        kept = [found.get(json.dumps(one, sort_keys=True)) for one in (source, target, *others)]
+        return {"fingerprint": kept[0]["fingerprint"], "inhibitedBy": [one["status"]["inhibitedBy"] for one in kept]} \
+            if all(kept) else {}
+
+    wait_until("it is inhibited, and nothing else is", seen, 60, lambda now: now and now["inhibitedBy"] == [
+        [], [now["fingerprint"]], *([] for _ in others)])

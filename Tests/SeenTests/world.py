@@ -5,6 +5,7 @@ times are thirty times shorter, so that an alert can come and go while a test wa
 """
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -113,13 +114,16 @@ class World:
         return f"127.0.0.1:{self.edge_exporter}"
 
     def configure(self, extra: str = ""):
-        self.configuration.write_text(
+        # In one step: Weir watches the file, and a reload takes whatever it holds at that moment.
+        beside = self.configuration.with_suffix(".new")
+        beside.write_text(
             f"exporter: {{ listen: '127.0.0.1:{self.edge_exporter}' }}\n"
             "log: { level: error }\n"
             f"routes:\n  edge: {{ scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, "
             f"port: '{self.edge_port}:{self.upstream.port}' }}\n"
             f"  datagrams: {{ scheme: udp4, bind: 127.0.0.1, host: 127.0.0.1, max_sessions: 1, idle_timeout: 2s, "
             f"port: '{self.edge_datagrams}:{self.datagram_upstream}' }}\n" + extra)
+        os.replace(beside, self.configuration)
 
     def reload(self, extra: str = ""):
         self.configure(extra)
@@ -148,7 +152,7 @@ class World:
             f"--storage.tsdb.path={home / 'data'}", f"--web.listen-address={url.removeprefix('http://')}",
             "--log.level=warn"))
         wait_until(f"{name} is ready", lambda: http(f"{url}/-/ready")[0] == 200, 60)
-        wait_until(f"{name} sees its targets", lambda: len(query(url, "up == 1")) == 3, 60)
+        wait_until(f"{name} sees its targets", lambda: query(url, "up == 1"), 60, lambda found: len(found) == 3)
         return url
 
     def converse(self, size: int = 1000) -> bool:
@@ -167,10 +171,13 @@ class World:
 
     def leave_with_answers_unread(self):
         """A client that fills every buffer on the way, reads nothing and resets."""
-        client = socket.create_connection(("127.0.0.1", self.edge_port), timeout=1)
+        client = socket.create_connection(("127.0.0.1", self.edge_port), timeout=10)
         with client:
+            # Full is what takes nothing for a second, however long the seconds before it were.
+            client.settimeout(1)
             try:
-                client.sendall(bytes(64 * 1024 * 1024))
+                while True:
+                    client.send(bytes(1024 * 1024))
             except TimeoutError:
                 pass
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -180,10 +187,11 @@ class World:
         address = ("127.0.0.1", self.edge_datagrams)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
             first.settimeout(10)
-            for _ in range(2):
-                first.sendto(b"mine", address)
-                assert first.recv(100) == b"mine"
             for _ in range(20):
+                # Again each time, so that its session is never idle for long.
+                for _ in range(2):
+                    first.sendto(b"mine", address)
+                    assert first.recv(100) == b"mine"
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
                     other.sendto(b"no room", address)
 
