@@ -4,6 +4,8 @@ public import LinuxIO
 public enum ExporterError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The address cannot be listened on, for example because another program does.
     case cannotListen(SocketAddress, SystemError)
+    /// The Unix socket cannot be listened on. What was at its path is still there.
+    case cannotListenAt(UnixSocketPath, UnixSocketFile.Failure)
     /// The thread or what its loop needs is not to be had.
     case cannotStart(SystemError)
 
@@ -11,6 +13,7 @@ public enum ExporterError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .cannotListen(let address, let error): "exporter: cannot listen on \(address): \(error)"
+        case .cannotListenAt(let path, let failure): "exporter: cannot listen on \(path): \(failure)"
         case .cannotStart(let error): "exporter: cannot start: \(error)"
         }
     }

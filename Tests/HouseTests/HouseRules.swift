@@ -6,7 +6,7 @@ enum HouseRules {
         "WeirMetrics": [],
         "WeirStream": ["LinuxIO"],
         "WeirAccess": ["LinuxIO", "CMaxMindDB"],
-        "WeirExporter": ["LinuxIO", "WeirMetrics", "CZlib"],
+        "WeirExporter": ["LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
         "WeirConfiguration": ["Yams"],
         "WeirProxy": [
             "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO", "Logging",
