@@ -5,6 +5,7 @@ extension Configuration {
         var names: [String] = []
         if workers != old.workers { names.append("workers") }
         if exporter.listen != old.exporter.listen { names.append("exporter.listen") }
+        if exporter.socketMode != old.exporter.socketMode { names.append("exporter.socket_mode") }
         return names
     }
 }
