@@ -24,7 +24,8 @@ struct ExporterReader {
             exporter.allow = findings.blocks(value, "allow", ofEverything: "then everybody is let in") ?? []
             if exporter.allow?.isEmpty == true {
                 findings.error(
-                    value.place, "`allow`: expected a list such as `[10.0.0.0/8]`, found nothing: nobody but this machine "
+                    value.place,
+                    "`allow`: expected a list such as `[10.0.0.0/8]`, found nothing: nobody but this machine "
                         + "could ask the exporter")
             }
         }

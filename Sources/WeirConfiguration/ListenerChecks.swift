@@ -19,7 +19,8 @@ private func claimsOfExporter(_ exporter: Configuration.Exporter, at places: [So
         // `[::]` leaves IPv4 to `0.0.0.0` where that is listed as well.
         let isShared = addresses.contains { $0.0 == ListenAddress(address: .anyIPv4, port: address.port) }
         return ListenerClaim(
-            owner: "the exporter", scheme: isShared && address.address == .anyIPv6 ? .tcp6 : .tcp, bind: address.address,
+            owner: "the exporter", scheme: isShared && address.address == .anyIPv6 ? .tcp6 : .tcp,
+            bind: address.address,
             port: address.port, place: place)
     }
 }

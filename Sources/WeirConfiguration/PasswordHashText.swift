@@ -75,11 +75,13 @@ enum PasswordHashText {
         ]
         let isDES = text.utf8.count == 13 && isInAlphabet(Array(text.utf8))
         if let kind = isDES ? "DES" : weak.first(where: { text.hasPrefix($0.prefix) })?.kind {
-            return ValueError("expected a yescrypt, bcrypt or SHA-512 hash, found one of the weak kind \(kind); \(advice)")
+            return ValueError(
+                "expected a yescrypt, bcrypt or SHA-512 hash, found one of the weak kind \(kind); \(advice)")
         }
         if text.hasPrefix("$") {
             return ValueError("expected a yescrypt, bcrypt or SHA-512 hash, found another kind; \(advice)")
         }
-        return ValueError("expected a hash as crypt(5) writes it, found none: a password itself must not stand here; \(advice)")
+        return ValueError(
+            "expected a hash as crypt(5) writes it, found none: a password itself must not stand here; \(advice)")
     }
 }

@@ -23,7 +23,8 @@ struct SecretFileReader {
             }
             if line.utf8.count < Self.shortToken {
                 findings.warning(
-                    value.place, "`bearer_token_file`: the token in line \(place.line) of \(quoted(file.path)) is short "
+                    value.place,
+                    "`bearer_token_file`: the token in line \(place.line) of \(quoted(file.path)) is short "
                         + "enough to be guessed: make one with `openssl rand -hex 32`")
             }
             if !tokens.contains(Secret(line)) { tokens.append(Secret(line)) }
@@ -86,12 +87,14 @@ struct SecretFileReader {
         }
         if isReadableByEverybody(path: path) {
             findings.warning(
-                value.place, "`\(key)`: everybody on this machine may read \(quoted(path)): take that away with `chmod o-r`")
+                value.place,
+                "`\(key)`: everybody on this machine may read \(quoted(path)): take that away with `chmod o-r`")
         }
         let lines = Self.lines(of: text)
         guard (1...Self.mostEntries).contains(lines.count) else {
             findings.error(
-                value.place, "`\(key)`: expected 1 to \(Self.mostEntries) lines in \(quoted(path)), found \(lines.count)")
+                value.place,
+                "`\(key)`: expected 1 to \(Self.mostEntries) lines in \(quoted(path)), found \(lines.count)")
             return nil
         }
         return File(path: path, lines: lines)

@@ -2,9 +2,9 @@ import Glibc
 import LinuxIO
 import Testing
 
+import struct TestSupport.SystemFailure
 import class TestSupport.TemporaryDirectory
 import func TestSupport.contents
-import struct TestSupport.SystemFailure
 
 @Suite struct UnixSocketFileTests {
     private let folder: TemporaryDirectory
@@ -15,7 +15,9 @@ import struct TestSupport.SystemFailure
         path = try #require(UnixSocketPath(folder.file("s")))
     }
 
-    private func listen(_ socket: borrowing Socket, mode: UInt32 = 0o660) throws(UnixSocketFile.Failure) -> UnixSocketFile {
+    private func listen(_ socket: borrowing Socket, mode: UInt32 = 0o660) throws(UnixSocketFile.Failure)
+        -> UnixSocketFile
+    {
         try UnixSocketFile.listen(socket, at: path, mode: mode, backlog: 4)
     }
 
@@ -29,7 +31,8 @@ import struct TestSupport.SystemFailure
         if case .connected = try Socket(.stream, family: .unix).connect(to: path) { true } else { false }
     }
 
-    @Test("The file has its permissions whatever the umask is, and is removed", arguments: [0o660, 0o600, 0o666, 0o777])
+    @Test(
+        "The file has its permissions whatever the umask is, and is removed", arguments: [0o660, 0o600, 0o666, 0o777])
     func mode(mode: UInt32) throws {
         let socket = try Socket(.stream, family: .unix)
         let file = try listen(socket, mode: mode)

@@ -88,8 +88,14 @@ private struct ConfigurationFolder {
                     + "`unix:/run/weir/exporter.sock`, found a mapping"
             ),
             ("socket_mode: rw", "16: error: `socket_mode`: expected permissions in octal such as `0660`, found `rw`"),
-            ("socket_mode: 0880", "16: error: `socket_mode`: expected permissions in octal such as `0660`, found `0880`"),
-            ("socket_mode: 1777", "16: error: `socket_mode`: expected permissions in octal such as `0660`, found `1777`"),
+            (
+                "socket_mode: 0880",
+                "16: error: `socket_mode`: expected permissions in octal such as `0660`, found `0880`"
+            ),
+            (
+                "socket_mode: 1777",
+                "16: error: `socket_mode`: expected permissions in octal such as `0660`, found `1777`"
+            ),
             ("allow: []", "10: error: `allow`: expected a list such as `[10.0.0.0/8]`, found nothing: nobody but this"),
             ("allow: [10.0.0.1/8]", "11: error: `allow`: found an address with bits behind the length in `10.0.0.1/8`"),
             ("allow: all", "10: error: `allow`: expected a list such as `[10.0.0.0/8]`, found `all`"),
@@ -97,7 +103,10 @@ private struct ConfigurationFolder {
             ("auth: { basic: {} }", "18: error: `basic`: expected `users` or a `users_file`, found neither"),
             ("auth: { basic: { users: {} } }", "27: error: `users`: expected a mapping from names to hashes of"),
             ("auth: { bearer_token: x }", "11: error: `auth`: unknown key `bearer_token`; did you mean"),
-            ("auth: { bearer_token_file: /x }", "30: error: `bearer_token_file`: expected the path of a file, found `/x`"),
+            (
+                "auth: { bearer_token_file: /x }",
+                "30: error: `bearer_token_file`: expected the path of a file, found `/x`"
+            ),
         ])
     func errors(line: String, expected: String) {
         let found = WeirConfigurationTests.errors("exporter:\n  \(line)\n" + route())
@@ -177,7 +186,10 @@ private struct ConfigurationFolder {
     func uselessFiles() throws {
         for (text, expected) in [
             ("# nothing\n\n", "expected 1 to 256 lines in `tokens`, found 0"),
-            (String(repeating: "a", count: 70_000), "expected at most 64 KiB of UTF-8 in `tokens`, found something else"),
+            (
+                String(repeating: "a", count: 70_000),
+                "expected at most 64 KiB of UTF-8 in `tokens`, found something else"
+            ),
             (String(repeating: "abcdefghijklmnopqrst\n", count: 257), "expected 1 to 256 lines in `tokens`, found 257"),
         ] {
             let folder = try ConfigurationFolder("  auth: { bearer_token_file: tokens }\n", ["tokens": text])
@@ -215,7 +227,8 @@ private struct ConfigurationFolder {
 
     @Test("Hashes that cost little to guess are taken with a warning")
     func cheapHashes() throws {
-        #expect(try PasswordHashText.check(bcrypt.replacing("$12$", with: "$05$"))?.contains("cost of 5 is low") == true)
+        #expect(
+            try PasswordHashText.check(bcrypt.replacing("$12$", with: "$05$"))?.contains("cost of 5 is low") == true)
         let few = sha512.replacing("$6$", with: "$6$rounds=1000$")
         #expect(try PasswordHashText.check(few)?.contains("1000 rounds are few") == true)
     }

@@ -37,7 +37,8 @@ private func base64(_ bytes: [UInt8]) -> String {
             #expect(answer.status == 401 && answer.text == "401 Unauthorized\n")
             #expect(answer.headers["www-authenticate"] == "Bearer realm=\"metrics\"")
             #expect(answer.headers["connection"] == nil)
-            #expect(try stepped.answer(to: request("GET", path, bearer(token + "x")), source: 0x7f00_0003)?.status == 401)
+            #expect(
+                try stepped.answer(to: request("GET", path, bearer(token + "x")), source: 0x7f00_0003)?.status == 401)
         }
         for path in ["/healthz", "/readyz"] {
             #expect(try stepped.answer(to: request("GET", path))?.status == 200)

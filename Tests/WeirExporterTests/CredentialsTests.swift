@@ -15,7 +15,8 @@ import Testing
         arguments: [
             ("Bearer abc", Credentials.bearer(Array("abc".utf8))), ("BEARER   abc", .bearer(Array("abc".utf8))),
             ("Basic YTpi", .basic(name: [97], password: [98])), ("basic YTo=", .basic(name: [97], password: [])),
-            ("Basic YTo", .basic(name: [97], password: [])), ("Basic YTpiOmM=", .basic(name: [97], password: [98, 58, 99])),
+            ("Basic YTo", .basic(name: [97], password: [])),
+            ("Basic YTpiOmM=", .basic(name: [97], password: [98, 58, 99])),
             ("Basic OnB3", .basic(name: [], password: [112, 119])),
         ])
     func reads(value: String, expected: Credentials) throws {

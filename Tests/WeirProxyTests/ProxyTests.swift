@@ -10,7 +10,8 @@ import WeirStream
 struct ProxyTests {
     private func configuration(_ routes: [RouteConfiguration], exporter: UInt16) -> Configuration {
         Configuration(
-            exporter: .init(listen: [.address(.init(address: .ipv4(127, 0, 0, 1), port: exporter))]), log: .init(level: .error),
+            exporter: .init(listen: [.address(.init(address: .ipv4(127, 0, 0, 1), port: exporter))]),
+            log: .init(level: .error),
             workers: .fixed(2), shutdown: .init(delay: .zero, drainTimeout: .seconds(2)), routes: routes)
     }
 
