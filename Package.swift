@@ -45,6 +45,7 @@ let package = Package(
             name: "CLinux",
             cSettings: [.define("_GNU_SOURCE"), .define("WEIR_REVISION", to: "\"\(revision)\"")]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
         .target(name: "LinuxIO", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "WeirMetrics", swiftSettings: strict),
@@ -57,7 +58,8 @@ let package = Package(
             name: "WeirAccess",
             dependencies: ["LinuxIO", .target(name: "CMaxMindDB", condition: .when(traits: ["GeoIP"]))],
             swiftSettings: strict),
-        .target(name: "WeirExporter", dependencies: ["LinuxIO", "WeirMetrics", "CZlib"], swiftSettings: strict),
+        .target(
+            name: "WeirExporter", dependencies: ["LinuxIO", "WeirMetrics", "CZlib", "CCrypt"], swiftSettings: strict),
         .target(name: "WeirConfiguration", dependencies: ["Yams"], swiftSettings: strict),
         .target(
             name: "WeirProxy",

@@ -13,6 +13,7 @@ import capacity
 import counting
 import denials
 import greedy
+import health
 import idle_memory
 import proxies
 import scrapes
@@ -28,6 +29,7 @@ OTHER_ROWS = {
     "flood": "a UDP flow beside a flood that is denied (Weir alone)",
     "metrics": "throughput with counting beside the same engine without hooks",
     "full": "scrapes while 9,500 connections carry data (needs 20,000 descriptors)",
+    "health": "how fast the health endpoints answer under full load (Weir alone)",
     "idle": "memory per idle connection",
     "scrape": "start, and time and size of a scrape, at 1,000 routes",
     "calls": "system calls per request and per connection (needs strace)",
@@ -123,6 +125,12 @@ def measure_all(arguments, directory, report):
                 counting.TITLE,
                 lambda: counting.measure(
                     directory, backends, arguments.rounds, arguments.seconds, arguments.quick, report, is_over
+                ),
+            ),
+            "health": (
+                health.TITLE,
+                lambda: health.measure(
+                    directory, backends, arguments.rounds, arguments.seconds, report, is_over
                 ),
             ),
             "full": (capacity.TITLE, lambda: capacity.measure(directory, backends, report)),

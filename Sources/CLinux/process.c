@@ -47,3 +47,6 @@ int weir_inotify_watch_folder(int fd, const char *path) {
     int watch = inotify_add_watch(fd, path, mask | IN_ONLYDIR);
     return watch < 0 ? -errno : watch;
 }
+
+// On Linux a thread's niceness is its own (sched(7)).
+int weir_set_thread_nice(int nice) { return setpriority(PRIO_PROCESS, 0, nice) < 0 ? -errno : 0; }

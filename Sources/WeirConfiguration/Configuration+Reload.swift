@@ -11,6 +11,7 @@ extension Configuration {
         if exporter.nativeHistogramSchema != old.exporter.nativeHistogramSchema {
             names.append("exporter.native_histogram_schema")
         }
+        if exporter.socketMode != old.exporter.socketMode { names.append("exporter.socket_mode") }
         return names
     }
 }

@@ -1,8 +1,14 @@
 extension Configuration {
     /// `exporter:`, the HTTP server that Prometheus scrapes.
     public struct Exporter: Sendable, Equatable {
-        /// Where it listens. Cannot be reloaded.
-        public var listen: ListenAddress
+        /// Where it listens, at one place at least. Cannot be reloaded.
+        public var listen: [Listener]
+        /// The permission bits of its Unix sockets. Cannot be reloaded.
+        public var socketMode: UInt32 = 0o660
+        /// Who may read its pages; nil is everybody who reaches it.
+        public var authentication: ExporterAuthentication?
+        /// Whose connections it takes, beside those from this machine; nil is everybody's.
+        public var allow: [IPBlock]?
         /// How long the series of a removed route stay exposed, so that every scraper sees their last value.
         public var retiredSeriesTTL: Duration
         /// The bound on exposed series; what is over it is counted, not kept.
@@ -16,7 +22,7 @@ extension Configuration {
 
         /// Makes the section; defaults as documented.
         public init(
-            listen: ListenAddress = .defaultExporter, retiredSeriesTTL: Duration = .seconds(300),
+            listen: [Listener] = [.address(.defaultExporter)], retiredSeriesTTL: Duration = .seconds(300),
             maxSeries: Int = 1_000_000, hasNativeHistograms: Bool = false, nativeHistogramSchema: Int = 3
         ) {
             self.listen = listen

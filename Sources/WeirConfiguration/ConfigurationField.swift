@@ -4,7 +4,10 @@ struct ConfigurationField {
     /// The mapping in which the key stands.
     enum Section: String {
         case top = ""
-        case exporter, log, shutdown, limits, acl
+        case exporter
+        case exporterAuth = "exporter.auth"
+        case exporterBasic = "exporter.auth.basic"
+        case log, shutdown, limits, acl
         case aclLog = "acl.log"
         case geoip
         case route
@@ -71,7 +74,24 @@ struct ConfigurationField {
 
         ConfigurationField(
             .exporter, "listen", default: "`127.0.0.1:9847`",
-            "IP address and port of `/metrics`, `/healthz` and `/readyz`. Fixed for the life of the process."),
+            "IP address and port of `/metrics`, `/healthz` and `/readyz`, or `unix:/run/weir/exporter.sock`, or a list of "
+                + "both. Fixed for the life of the process."),
+        ConfigurationField(
+            .exporter, "socket_mode", default: "`0660`",
+            "Permissions of its Unix sockets. Fixed for the life of the process."),
+        ConfigurationField(.exporter, "auth", default: "", "Who may read its pages."),
+        ConfigurationField(
+            .exporterAuth, "bearer_token_file", default: "none",
+            "A file with a token in each line, any of which opens every page; read again when it changes."),
+        ConfigurationField(.exporterAuth, "basic", default: "", "Names with passwords."),
+        ConfigurationField(
+            .exporterBasic, "users", default: "none", "Hashes of passwords by name: yescrypt, bcrypt or SHA-512."),
+        ConfigurationField(
+            .exporterBasic, "users_file", default: "none",
+            "A file with `name:hash` in each line, as htpasswd(1) writes it; read again when it changes."),
+        ConfigurationField(
+            .exporter, "allow", default: "everybody",
+            "Addresses and blocks, such as `[10.0.0.0/8]`, whose connections are taken; this machine's always are."),
         ConfigurationField(
             .exporter, "retired_series_ttl", default: "`5m`", "How long the series of a removed route stay exposed."),
         ConfigurationField(.exporter, "max_series", default: "`1000000`", "The bound on exposed series."),
@@ -238,7 +258,7 @@ extension Configuration {
     public static var settingReference: String {
         var lines = ["| setting | default | meaning |", "|---|---|---|"]
         let sections: [ConfigurationField.Section] = [
-            .exporter, .log, .shutdown, .limits, .acl, .aclLog, .geoip, .proxyProtocol,
+            .exporter, .exporterAuth, .exporterBasic, .log, .shutdown, .limits, .acl, .aclLog, .geoip, .proxyProtocol,
         ]
         let top = ConfigurationField.fields(of: .top).filter { !$0.defaultText.isEmpty }
         let fields = top + sections.flatMap { ConfigurationField.fields(of: $0) }

@@ -12,7 +12,11 @@ struct ConfigurationReader {
         }
         guard let top = findings.section(root, .top, named: "the file") else { return nil }
         var configuration = Configuration()
-        if let value = top["exporter"] { read(exporter: value, into: &configuration.exporter) }
+        var exporterPlaces: [SourceLocation] = []
+        if let value = top["exporter"] {
+            let reader = ExporterReader(findings: findings, surroundings: surroundings)
+            exporterPlaces = reader.read(value, into: &configuration.exporter)
+        }
         if let value = top["log"] { read(log: value, into: &configuration.log) }
         if let value = top["workers"] {
             configuration.workers = findings.automaticCount(value, "workers", in: 1...64) ?? .automatic
@@ -30,8 +34,7 @@ struct ConfigurationReader {
         let reader = RouteReader(findings: findings, access: access, defaults: defaults, proxyProtocol: proxyProtocol)
         let drafts = read(routes: top["routes"], root: root, with: reader)
         checkListeners(
-            of: drafts, exporter: configuration.exporter, at: place(of: "listen", in: top["exporter"]),
-            findings: findings)
+            of: drafts, exporter: configuration.exporter, at: exporterPlaces, findings: findings)
         checkAccess(
             of: drafts, global: configuration.access, at: place(of: "default", in: top["acl"]), findings: findings)
         configuration.routes = drafts.compactMap(\.route)
@@ -42,36 +45,6 @@ struct ConfigurationReader {
     private func place(of key: String, in section: YAMLValue?) -> SourceLocation? {
         guard case .mapping(let entries)? = section?.content else { return nil }
         return entries.first { $0.key == key }?.value.place
-    }
-
-    private func read(exporter value: YAMLValue, into exporter: inout Configuration.Exporter) {
-        guard let section = findings.section(value, .exporter, named: "`exporter`") else { return }
-        if let value = section["listen"] {
-            let expected = "an IP address and a port such as `127.0.0.1:9847`"
-            let address = findings.parsed(value, "listen", expected: expected) { text throws(ValueError) in
-                try ListenAddress(parsing: text)
-            }
-            if let address { exporter.listen = address }
-        }
-        if let value = section["retired_series_ttl"],
-            let duration = findings.duration(value, "retired_series_ttl", minimum: .zero)
-        {
-            exporter.retiredSeriesTTL = duration
-        }
-        if let value = section["max_series"],
-            let count = findings.count(value, "max_series", in: 1_000...100_000_000)
-        {
-            exporter.maxSeries = count
-        }
-        if let value = section["native_histograms"], let isOn = findings.flag(value, "native_histograms") {
-            exporter.hasNativeHistograms = isOn
-        }
-        if let value = section["native_histogram_schema"],
-            let schema = findings.wholeNumber(
-                value, "native_histogram_schema", in: Configuration.Exporter.nativeHistogramSchemas)
-        {
-            exporter.nativeHistogramSchema = schema
-        }
     }
 
     private func read(entrypoint value: YAMLValue) -> ProxyProtocolSettings? {

@@ -23,6 +23,12 @@ func readFile(path: String, limit: Int) throws(ValueError) -> [UInt8] {
     return bytes
 }
 
+/// Whether a file can be read by every user of this machine, as far as its own permissions tell (stat(2)).
+func isReadableByEverybody(path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IROTH != 0
+}
+
 /// Enough of stat(2) to notice that a file was replaced or written to.
 public struct FileStamp: Sendable, Hashable {
     private var device: UInt = 0

@@ -3,14 +3,26 @@
 ///
 /// Listeners are grouped by port first: a file with thousands of routes must not be compared pair by pair.
 func checkListeners(
-    of drafts: [RouteDraft], exporter: Configuration.Exporter, at exporterPlace: SourceLocation?, findings: Findings
+    of drafts: [RouteDraft], exporter: Configuration.Exporter, at exporterPlaces: [SourceLocation], findings: Findings
 ) {
-    let exporterClaim = ListenerClaim(
-        owner: "the exporter", scheme: .tcp, bind: exporter.listen.address, port: exporter.listen.port,
-        place: exporterPlace)
     let claims = drafts.map { ListenerClaim($0) }
-    checkClashes(exporterClaim, claims.compactMap { $0 }, findings: findings)
+    checkClashes(claimsOfExporter(exporter, at: exporterPlaces) + claims.compactMap { $0 }, findings: findings)
     checkLoops(drafts, claims, findings: findings)
+}
+
+private func claimsOfExporter(_ exporter: Configuration.Exporter, at places: [SourceLocation]) -> [ListenerClaim] {
+    let addresses = exporter.listen.enumerated().compactMap { index, listener -> (ListenAddress, SourceLocation?)? in
+        guard case .address(let address) = listener else { return nil }
+        return (address, index < places.count ? places[index] : nil)
+    }
+    return addresses.map { address, place in
+        // `[::]` leaves IPv4 to `0.0.0.0` where that is listed as well.
+        let isShared = addresses.contains { $0.0 == ListenAddress(address: .anyIPv4, port: address.port) }
+        return ListenerClaim(
+            owner: "the exporter", scheme: isShared && address.address == .anyIPv6 ? .tcp6 : .tcp,
+            bind: address.address,
+            port: address.port, place: place)
+    }
 }
 
 private struct Listening: Hashable {
@@ -18,9 +30,9 @@ private struct Listening: Hashable {
     let port: UInt16
 }
 
-private func checkClashes(_ exporter: ListenerClaim, _ claims: [ListenerClaim], findings: Findings) {
+private func checkClashes(_ claims: [ListenerClaim], findings: Findings) {
     var groups: [Listening: [ListenerClaim]] = [:]
-    for claim in [exporter] + claims {
+    for claim in claims {
         let group = Listening(transport: claim.transport, port: claim.port)
         // The first clash says enough.
         if let other = groups[group]?.first(where: { $0.overlaps(claim) }) {

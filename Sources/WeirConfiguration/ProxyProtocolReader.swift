@@ -1,8 +1,5 @@
 /// `proxy_protocol` and `relay_proxy_protocol_header`.
 extension Findings {
-    /// A list that is longer is asked for something else: each peer is looked up in it.
-    private static let mostTrustedProxies = 10_000
-
     /// The settings; nil after an error.
     func proxyProtocol(_ value: YAMLValue, named name: String) -> ProxyProtocolSettings? {
         guard let fields = section(value, .proxyProtocol, named: name) else { return nil }
@@ -19,7 +16,12 @@ extension Findings {
             isGood = false
         }
         if let list = fields["trusted_proxies"] {
-            if let blocks = trustedProxies(list) { settings.trustedProxies = blocks } else { isGood = false }
+            let meaning = "any client can then say that it is another one"
+            if let blocks = blocks(list, "trusted_proxies", ofEverything: meaning) {
+                settings.trustedProxies = blocks
+            } else {
+                isGood = false
+            }
         }
         if let value = fields["datagrams"] {
             if let datagrams = choice(value, "datagrams", of: ProxyProtocolSettings.Datagrams.self) {
@@ -35,37 +37,6 @@ extension Findings {
             isGood = false
         }
         return isGood ? settings : nil
-    }
-
-    private func trustedProxies(_ value: YAMLValue) -> [IPBlock]? {
-        switch value.content {
-        case .null: return []
-        case .refused: return nil
-        case .sequence(let items):
-            if items.count > Self.mostTrustedProxies {
-                error(
-                    value.place,
-                    "`trusted_proxies`: expected at most \(Self.mostTrustedProxies) blocks, found \(items.count)")
-                return nil
-            }
-            let blocks = items.map { trustedProxy($0) }
-            return blocks.contains(nil) ? nil : blocks.compactMap { $0 }
-        case .scalar, .mapping:
-            error(value.place, "`trusted_proxies`: expected a list such as `[10.0.0.0/8]`, found \(value.found)")
-            return nil
-        }
-    }
-
-    private func trustedProxy(_ item: YAMLValue) -> IPBlock? {
-        let block = parsed(item, "trusted_proxies", expected: "an address or a block such as `10.0.0.0/8`") {
-            text throws(ValueError) in try IPBlock(parsing: text)
-        }
-        if let block, block.isEverything {
-            warning(
-                item.place,
-                "`trusted_proxies`: `\(block)` is every address: any client can then say that it is another one")
-        }
-        return block
     }
 
     /// What upstreams get; the outer nil is an error.

@@ -1,14 +1,21 @@
 import LinuxIO
 
 /// Where a client comes from, as far as bounds are concerned.
-struct ClientSource: Hashable {
+struct ClientSource: Hashable, Sendable {
     private let high: UInt64
     private let low: UInt64
+    private let isLocal: Bool
 
-    /// A whole IPv4 address; of an IPv6 one the network half, because a client can choose the rest at will.
-    init(_ ip: IPAddress) {
+    /// A whole IPv4 address; of an IPv6 one the network half, because a client can choose the rest at will. Clients of Unix
+    /// sockets, who have no address, are one source.
+    init(_ peer: SocketAddress?) {
+        guard let ip = peer?.ip else {
+            (high, low, isLocal) = (0, 0, true)
+            return
+        }
         high = ip.high
         low = ip.isIPv4 || ip.isLoopback ? ip.low : 0
+        isLocal = false
     }
 }
 
@@ -44,6 +51,8 @@ extension ClientConnection {
             return hasPipelinedInput ? nil : Standing(rank: .idle, since: waitingSince)
         case .awaitingHead, .discardingBody:
             return Standing(rank: hasWaitedLong ? .slowSender : .newcomer, since: waitingSince)
+        // It may be anybody yet.
+        case .awaitingVerdict: return Standing(rank: .newcomer, since: waitingSince)
         case .lingering: return Standing(rank: .lingering, since: waitingSince)
         case .writing: return isStalled ? Standing(rank: .slowReader, since: lastProgress) : nil
         case .awaitingPage, .closed: return nil

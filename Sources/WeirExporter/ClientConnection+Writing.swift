@@ -5,8 +5,9 @@ extension ClientConnection {
     /// Bytes written in one turn, so that a fast reader of a large page does not keep the others waiting.
     private static let bytesPerTurn = 512 * 1024
 
-    /// Carries out the plan of the request.
+    /// Carries out the plan of the request, once it is known that the client may have the answer.
     func answer() {
+        if plan.needsCredentials, !isAdmitted() { return }
         switch plan.action {
         case .page:
             phase = .awaitingPage
@@ -29,7 +30,9 @@ extension ClientConnection {
     }
 
     private func answer(_ status: HTTPStatus, _ contentType: String, _ text: String) {
-        write(ResponseHead(status: status, contentType: contentType, contentLength: text.utf8.count))
+        var head = ResponseHead(status: status, contentType: contentType, contentLength: text.utf8.count)
+        if status == .unauthorized { head.challenges = server.authenticator.challenges }
+        write(head)
         if plan.sendsBody { output.append(contentsOf: text.utf8) }
         flush()
     }

@@ -10,6 +10,8 @@ final class ClientConnection: EventHandler {
         case awaitingHead
         /// So many bytes of a request body are still to come and to be thrown away.
         case discardingBody(Int)
+        /// The request is complete; somebody looks at the password that came with it.
+        case awaitingVerdict
         /// The request is complete; the page is made at the end of the turn.
         case awaitingPage
         case writing
@@ -21,6 +23,8 @@ final class ClientConnection: EventHandler {
     private static let timerLane = 1
 
     let server: ExporterServer
+    /// Nil on a Unix socket.
+    let peer: SocketAddress?
     let source: ClientSource
     var phase = Phase.awaitingHead
     var socket: Socket?
@@ -49,9 +53,10 @@ final class ClientConnection: EventHandler {
     /// When the client last took a byte of the answer.
     var lastProgress: UInt64 = 0
 
-    init(_ socket: consuming Socket, source: ClientSource, server: ExporterServer) {
+    init(_ socket: consuming Socket, from peer: SocketAddress?, server: ExporterServer) {
         self.socket = consume socket
-        self.source = source
+        self.peer = peer
+        source = ClientSource(peer)
         self.server = server
         waitingSince = server.loop.now
     }
@@ -72,7 +77,7 @@ final class ClientConnection: EventHandler {
         case .awaitingHead: readHead()
         case .discardingBody(let rest): discardBody(rest)
         // Nothing was asked for, so this is a broken connection.
-        case .awaitingPage: if !events.isDisjoint(with: [.hangup, .error]) { close() }
+        case .awaitingVerdict, .awaitingPage: if !events.isDisjoint(with: [.hangup, .error]) { close() }
         case .writing: flush()
         case .lingering(let rest): linger(rest)
         case .closed: break
@@ -86,6 +91,7 @@ final class ClientConnection: EventHandler {
             // Silence is no request, and so gets no answer.
             if scanner.hasBegun { refuse(.requestTimeout) } else { close() }
         case .discardingBody: refuse(.requestTimeout)
+        case .awaitingVerdict: refuse(.unavailable)
         case .writing where server.loop.now - lastProgress < server.limits.writeTimeout.clampedNanoseconds:
             let passed = Duration.nanoseconds(Int64(clamping: server.loop.now - lastProgress))
             setDeadline(after: server.limits.writeTimeout - passed)

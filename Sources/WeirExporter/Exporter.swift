@@ -40,10 +40,14 @@ public actor Exporter: EventLoopDriver {
         server = ExporterServer(configuration, loop: loop, page: page, health: health, observer: observer)
     }
 
-    /// Where it listens, with the real ports; empty before ``start()`` and after ``stop()``.
+    /// Lets others read the pages from now on. Connections that are not allowed any more end; what the others ask next is
+    /// judged by the new rules.
+    public func update(_ access: ExporterAccess) { server.update(access) }
+
+    /// Where it listens, with the real ports; Unix sockets excluded. Empty before ``start()`` and after ``stop()``.
     public nonisolated var localAddresses: [SocketAddress] { bound.withLock { $0 } }
 
-    /// Binds every address and serves. Where one cannot be bound nothing is left behind, and the error names it. An
+    /// Binds every address and Unix socket, and serves. Where one cannot be bound nothing is left behind, and the error names it. An
     /// exporter is started once.
     public nonisolated func start() async throws(ExporterError) {
         let isFirst = state.withLock { state in
@@ -77,7 +81,7 @@ public actor Exporter: EventLoopDriver {
     }
 
     private func listen() throws(ExporterError) {
-        let addresses = try server.start(configuration.listen)
+        let addresses = try server.start(configuration.listen, configuration.unixSockets)
         bound.withLock { $0 = addresses }
     }
 

@@ -1,9 +1,27 @@
 public import LinuxIO
 
+/// A Unix socket that an ``Exporter`` listens on.
+public struct UnixListener: Hashable, Sendable {
+    /// Where its file is. The folder must be there.
+    public var path: UnixSocketPath
+    /// The file's permission bits: who may write to it may connect (unix(7)).
+    public var mode: UInt32
+
+    /// Names a path; by default for the owner and the group.
+    public init(path: UnixSocketPath, mode: UInt32 = 0o660) {
+        self.path = path
+        self.mode = mode
+    }
+}
+
 /// What an ``Exporter`` is started with.
 public struct ExporterConfiguration: Sendable {
     /// Where it listens; port 0 takes a free one. `[::]` takes IPv4 clients too, unless `0.0.0.0` is listed as well.
     public var listen: [SocketAddress]
+    /// The Unix sockets that it listens on, besides.
+    public var unixSockets: [UnixListener]
+    /// Who may read its pages, at first.
+    public var access: ExporterAccess
     /// What the page at `/` calls this program.
     public var product: String
     /// The bounds.
@@ -13,10 +31,12 @@ public struct ExporterConfiguration: Sendable {
 
     /// A configuration, by default with Weir's bounds.
     public init(
-        listen: [SocketAddress], product: String = "Weir", limits: ExporterLimits = ExporterLimits(),
-        clock: MonotonicClock = .system
+        listen: [SocketAddress], unixSockets: [UnixListener] = [], access: ExporterAccess = ExporterAccess(),
+        product: String = "Weir", limits: ExporterLimits = ExporterLimits(), clock: MonotonicClock = .system
     ) {
         self.listen = listen
+        self.unixSockets = unixSockets
+        self.access = access
         self.product = product
         self.limits = limits
         self.clock = clock

@@ -6,6 +6,8 @@ public enum ExporterError: Error, Equatable, Sendable, CustomStringConvertible {
     case invalidAddress(String)
     /// The address cannot be listened on, for example because another program does.
     case cannotListen(SocketAddress, SystemError)
+    /// The Unix socket cannot be listened on. What was at its path is still there.
+    case cannotListenAt(UnixSocketPath, UnixSocketFile.Failure)
     /// The thread or what its loop needs is not to be had.
     case cannotStart(SystemError)
 
@@ -14,6 +16,7 @@ public enum ExporterError: Error, Equatable, Sendable, CustomStringConvertible {
         switch self {
         case .invalidAddress(let text): "exporter: '\(text)' is no address with a port"
         case .cannotListen(let address, let error): "exporter: cannot listen on \(address): \(error)"
+        case .cannotListenAt(let path, let failure): "exporter: cannot listen on \(path): \(failure)"
         case .cannotStart(let error): "exporter: cannot start: \(error)"
         }
     }

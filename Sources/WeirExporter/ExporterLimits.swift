@@ -6,7 +6,7 @@ public struct ExporterLimits: Hashable, Sendable {
     public var discardedBodyBytes = 8192
     /// Open connections.
     public var connections = 64
-    /// Open connections of one source: an IPv4 address, or the first half of an IPv6 one.
+    /// Open connections of one source: an IPv4 address, the first half of an IPv6 one, or all of the Unix sockets.
     public var connectionsPerSource = 16
     /// Rendered pages that are on their way to slow readers. One rendering is shared by all who asked in the same turn.
     public var pagesInFlight = 16

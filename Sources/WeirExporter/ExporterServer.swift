@@ -4,6 +4,8 @@ import WeirMetrics
 /// Everything that lives on the exporter's thread: listeners, connections, the pages and the spare descriptor.
 final class ExporterServer: EventHandler {
     private static let receiveBytes = 16 * 1024
+    /// The descriptor that says that there are verdicts on passwords.
+    private static let verdictLane = 1
 
     let loop: EventLoop
     let limits: ExporterLimits
@@ -13,6 +15,8 @@ final class ExporterServer: EventHandler {
     /// The page at `/`.
     let index: String
 
+    private(set) var access: ExporterAccess
+    var authenticator = Authenticator()
     private(set) var connections: [ClientConnection] = []
     private var listeners: [ListeningSocket] = []
     /// Kept open for the day when there are no more: closing it lets one client in.
@@ -38,6 +42,7 @@ final class ExporterServer: EventHandler {
         self.health = health
         self.observer = observer
         limits = configuration.limits
+        access = configuration.access
         clock = configuration.clock
         index = IndexPage.html(product: configuration.product)
         shelf = PageShelf(capacity: configuration.limits.pagesInFlight)
@@ -45,10 +50,22 @@ final class ExporterServer: EventHandler {
 
     // MARK: Life
 
-    /// Listens on every address, or on none.
-    func start(_ addresses: [SocketAddress]) throws(ExporterError) -> [SocketAddress] {
-        token = loop.insert(self)
+    /// Listens on every address and Unix socket, or on none.
+    func start(
+        _ addresses: [SocketAddress], _ unixSockets: [UnixListener] = []
+    ) throws(ExporterError) -> [SocketAddress] {
+        let token = loop.insert(self)
+        self.token = token
         refillReserve()
+        do throws(SystemError) {
+            let verifier = try PasswordVerifier()
+            try loop.add(verifier.number, .readable, token: token.with(lane: Self.verdictLane))
+            authenticator.verifier = verifier
+        } catch {
+            stop()
+            throw .cannotStart(error)
+        }
+        authenticator.update(access)
         for address in addresses {
             do throws(SystemError) {
                 let isClaimed = addresses.contains(SocketAddress(.anyIPv4, port: address.port))
@@ -60,15 +77,23 @@ final class ExporterServer: EventHandler {
                 throw .cannotListen(address, error)
             }
         }
+        for unixSocket in unixSockets {
+            do throws(UnixSocketFile.Failure) {
+                listeners.append(try ListeningSocket(unixSocket, server: self))
+            } catch {
+                stop()
+                throw .cannotListenAt(unixSocket.path, error)
+            }
+        }
         for listener in listeners {
             do throws(SystemError) {
                 try listener.start()
             } catch {
                 stop()
-                throw .cannotListen(listener.address, error)
+                throw .cannotStart(error)
             }
         }
-        return listeners.map(\.address)
+        return listeners.compactMap(\.address)
     }
 
     /// Closes everything.
@@ -79,22 +104,54 @@ final class ExporterServer: EventHandler {
         token = nil
         for connection in connections { connection.close() }
         awaitingPage = []
+        authenticator.verifier?.stop()
+        authenticator.verifier = nil
         reserve.take()?.close()
         loop.cancel(&renderRetry)
     }
 
-    func descriptorReady(_ events: EventSet, lane: Int) { renderPages() }
+    func descriptorReady(_ events: EventSet, lane: Int) {
+        if lane == Self.verdictLane { takeVerdicts() } else { renderPages() }
+    }
 
     func timerFired(lane: Int, deadline: UInt64) { renderPages() }
 
+    // MARK: Access
+
+    /// Goes over to other rules. They hold for the next request of each connection; one that is not taken any more ends.
+    func update(_ access: ExporterAccess) {
+        self.access = access
+        authenticator.update(access)
+        for connection in connections {
+            // What was accepted once has an address of ours as long as it is open.
+            guard let local = try? connection.socket?.localAddress() else { continue }
+            if !isAllowed(connection.peer, local) { connection.close() }
+        }
+    }
+
+    private func isAllowed(_ peer: SocketAddress?, _ local: SocketAddress) -> Bool {
+        guard let peer, let isAllowed = access.isAllowed else { return true }
+        return isAllowed(peer.ip, local.ip)
+    }
+
+    private func takeVerdicts() {
+        authenticator.takeVerdicts()
+        for connection in connections where connection.phase == .awaitingVerdict { connection.answer() }
+        authenticator.forgetUnable()
+    }
+
     // MARK: Connections
 
-    /// Takes a client in, in the place of another one where it must be.
-    func admit(_ socket: consuming Socket, from peer: SocketAddress) {
+    /// Takes a client in, in the place of another one where it must be. Those of Unix sockets have no address.
+    func admit(_ socket: consuming Socket, from peer: SocketAddress?) {
         refillReserve()
-        let source = ClientSource(peer.ip)
-        guard makeRoom(for: source) else { return turnAway(socket) }
-        let connection = ClientConnection(socket, source: source, server: self)
+        guard let local = try? socket.localAddress(), isAllowed(peer, local) else {
+            return turnAway(socket, .forbidden, "connections from this address are not taken\n")
+        }
+        guard makeRoom(for: ClientSource(peer)) else {
+            return turnAway(socket, .unavailable, "too many connections\n")
+        }
+        let connection = ClientConnection(socket, from: peer, server: self)
         connections.append(connection)
         do {
             try connection.start()
@@ -109,13 +166,14 @@ final class ExporterServer: EventHandler {
         if token != nil { refillReserve() }
     }
 
-    /// Tells a client that there is no room. It is not waited for: there is no room for that either.
-    private func turnAway(_ socket: consuming Socket) {
-        observer?.requestAnswered(.unavailable)
-        let text = "too many connections\n"
+    /// Tells a client why it is not taken. It is not waited for: there is no room for that.
+    private func turnAway(_ socket: consuming Socket, _ status: HTTPStatus, _ text: String) {
+        observer?.requestAnswered(status)
         var answer: [UInt8] = []
-        ResponseHead(status: .unavailable, contentLength: text.utf8.count).append(to: &answer)
+        ResponseHead(status: status, contentLength: text.utf8.count).append(to: &answer)
         answer.append(ascii: text)
+        // A request that is here already must not turn the end into a reset, which would take the answer away.
+        _ = unsafe received.withUnsafeMutableBytes { unsafe socket.receive(into: $0) }
         _ = unsafe answer.withUnsafeBytes { unsafe socket.send($0) }
         socket.close()
     }

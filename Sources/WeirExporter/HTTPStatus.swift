@@ -4,6 +4,10 @@ public enum HTTPStatus: Int, CaseIterable, Sendable {
     case ok = 200
     /// 400: what came is not HTTP.
     case badRequest = 400
+    /// 401: no token or password, or a wrong one.
+    case unauthorized = 401
+    /// 403: connections from that address are not taken.
+    case forbidden = 403
     /// 404: no such path.
     case notFound = 404
     /// 405: a method other than GET and HEAD.
@@ -14,6 +18,8 @@ public enum HTTPStatus: Int, CaseIterable, Sendable {
     case contentTooLarge = 413
     /// 414: the request line is too long.
     case targetTooLong = 414
+    /// 429: wrong passwords too often.
+    case tooManyRequests = 429
     /// 431: the head is too long.
     case headersTooLarge = 431
     /// 501: a transfer coding.
@@ -28,11 +34,14 @@ public enum HTTPStatus: Int, CaseIterable, Sendable {
         switch self {
         case .ok: "OK"
         case .badRequest: "Bad Request"
+        case .unauthorized: "Unauthorized"
+        case .forbidden: "Forbidden"
         case .notFound: "Not Found"
         case .methodNotAllowed: "Method Not Allowed"
         case .requestTimeout: "Request Timeout"
         case .contentTooLarge: "Content Too Large"
         case .targetTooLong: "URI Too Long"
+        case .tooManyRequests: "Too Many Requests"
         case .headersTooLarge: "Request Header Fields Too Large"
         case .notImplemented: "Not Implemented"
         case .unavailable: "Service Unavailable"

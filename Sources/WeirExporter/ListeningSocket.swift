@@ -1,7 +1,7 @@
 import Glibc
 import LinuxIO
 
-/// One address that the exporter listens on.
+/// One address, or Unix socket, that the exporter listens on.
 final class ListeningSocket: EventHandler {
     /// Level-triggered: the rest is accepted in the next turn.
     private static let acceptsPerTurn = 32
@@ -9,7 +9,9 @@ final class ListeningSocket: EventHandler {
     private static let pauseNanoseconds: UInt64 = 100_000_000
     private static let timerLane = 1
 
-    let address: SocketAddress
+    /// Nil for a Unix socket.
+    let address: SocketAddress?
+    private let file: UnixSocketFile?
     private let server: ExporterServer
     private var socket: Socket?
     private var token: EventToken?
@@ -24,6 +26,17 @@ final class ListeningSocket: EventHandler {
         // Inherited by the connections: an answer goes out in two writes, and the second must not wait.
         try socket.set(.noDelay, true)
         self.address = try socket.localAddress()
+        file = nil
+        self.server = server
+        self.socket = consume socket
+    }
+
+    /// Makes the file and listens.
+    init(_ listener: UnixListener, server: ExporterServer) throws(UnixSocketFile.Failure) {
+        let socket: Socket
+        do throws(SystemError) { socket = try Socket(.stream, family: .unix) } catch { throw .system(error) }
+        file = try UnixSocketFile.listen(socket, at: listener.path, mode: listener.mode, backlog: Self.backlog)
+        address = nil
         self.server = server
         self.socket = consume socket
     }
@@ -37,6 +50,8 @@ final class ListeningSocket: EventHandler {
 
     /// Closes it. Connections that were not accepted yet are reset.
     func close() {
+        // Before the socket: while it listens, nobody else takes the path over.
+        file?.remove()
         socket.take()?.close()
         if let token { server.loop.remove(token) }
         token = nil
@@ -47,7 +62,7 @@ final class ListeningSocket: EventHandler {
             guard let result = socket?.accept() else { return }
             switch consume result {
             case .accepted(let client, let peer):
-                server.admit(client, from: peer)
+                server.admit(client, from: address == nil ? nil : peer)
                 // accept(2) takes the new descriptor before it looks at the queue, so without a spare one it fails
                 // even where nobody waits. Only the next event tells whether somebody has to make way.
                 if server.isOutOfDescriptors { return }

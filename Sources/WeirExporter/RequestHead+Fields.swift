@@ -7,6 +7,7 @@ extension RequestHead {
         static let expect = Array("expect".utf8)
         static let accept = Array("accept".utf8)
         static let acceptEncoding = Array("accept-encoding".utf8)
+        static let authorization = Array("authorization".utf8)
     }
 
     private enum Value {
@@ -78,6 +79,10 @@ extension RequestHead {
             formats.merge(value, of: bytes)
         } else if bytes.matches(name, Name.acceptEncoding) {
             encodings.merge(value, of: bytes)
+        } else if bytes.matches(name, Name.authorization) {
+            // Not a list: of two, nobody can say which one counts.
+            guard authorization == nil else { throw .malformed }
+            authorization = value
         }
     }
 

@@ -30,4 +30,6 @@ struct RequestHead: Equatable {
     var expectsContinue = false
     var encodings = AcceptedEncodings()
     var formats = AcceptedFormats()
+    /// The value of `Authorization`.
+    var authorization: Range<Int>?
 }

@@ -1,6 +1,7 @@
 import WeirMetrics
 
-/// What is to be done about a request. It holds nothing of the request's bytes, so that they can be dropped.
+/// What is to be done about a request. It holds nothing of the request's bytes, so that they can be dropped, but for what
+/// the client names itself by.
 struct RequestPlan: Equatable {
     enum Action: Equatable {
         case page(PageRequest, ContentEncoding)
@@ -20,6 +21,10 @@ struct RequestPlan: Equatable {
     var keepsAlive = false
     /// HTTP/1.0 clients wait for the end of the connection unless they are told otherwise.
     var announcesKeepAlive = false
+    /// Whether only those may have the answer who have a token or a password, where some are configured. Health is for
+    /// everybody, and a refusal of what is no request tells nothing.
+    var needsCredentials = false
+    var credentials = Credentials.none
     /// Bytes of a request body to throw away before answering.
     var discards = 0
 
@@ -34,6 +39,8 @@ struct RequestPlan: Equatable {
         sendsBody = head.method != .head
         keepsAlive = head.keepsAlive
         announcesKeepAlive = head.keepsAlive && head.version == .http10
+        needsCredentials = head.method != .other && action != .health && action != .readiness
+        if needsCredentials, let value = head.authorization { credentials = Credentials(value, of: bytes) }
         guard head.framing != .none else { return }
         if case .length(let length) = head.framing, length <= UInt64(limits.discardedBodyBytes), !head.expectsContinue {
             discards = Int(length)

@@ -18,6 +18,8 @@ struct ResponseHead {
     /// Whether another `Accept` or `Accept-Encoding` could have got another answer.
     var isNegotiated = false
     var persistence = Persistence.close
+    /// With 401: how one may be let in (RFC 9110 section 11.6.1).
+    var challenges: [String] = []
 
     /// Appends it, closing empty line included.
     func append(to output: inout [UInt8]) {
@@ -34,6 +36,11 @@ struct ResponseHead {
             output.append(ascii: encoding.rawValue)
         }
         if isNegotiated { output.append(ascii: "\r\nVary: Accept, Accept-Encoding") }
+        for challenge in challenges {
+            output.append(ascii: "\r\nWWW-Authenticate: ")
+            output.append(ascii: challenge)
+        }
+        if status == .tooManyRequests { output.append(ascii: "\r\nRetry-After: 1") }
         if status == .methodNotAllowed { output.append(ascii: "\r\nAllow: GET, HEAD") }
         switch persistence {
         case .close: output.append(ascii: "\r\nConnection: close")

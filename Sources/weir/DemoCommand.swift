@@ -8,7 +8,7 @@ struct DemoCommand: ParsableCommand {
         commandName: "demo",
         abstract: "Run upstreams, clients and routes of every kind in one process, and show what is measured.")
 
-    @Option(help: ArgumentHelp("Where /metrics is served.", valueName: "address:port"))
+    @Option(help: ArgumentHelp("Where /metrics is served.", valueName: "address:port or unix:path"))
     var exporter = "127.0.0.1:9847"
 
     @Option(help: ArgumentHelp("The demo takes the hundred ports from here on.", valueName: "port"))

@@ -16,7 +16,7 @@ struct HealthCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Ask the exporter at this address instead of reading a configuration file, which may have changed since.",
-            valueName: "address:port"))
+            valueName: "address:port or unix:path"))
     var exporter: String?
 
     func run() throws {

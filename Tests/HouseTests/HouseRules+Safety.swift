@@ -35,6 +35,7 @@ extension HouseRules {
         "Sources/WeirExporter/HTTPRequest",
         "Sources/WeirExporter/HTTPHead",
         "Sources/WeirExporter/RequestHead",
+        "Sources/WeirExporter/Credentials/AuthorizationField",
         "Sources/WeirExporter/AcceptEncoding",
         "Sources/WeirExporter/Negotiation",
         "Sources/WeirStream/ProxyProtocol",

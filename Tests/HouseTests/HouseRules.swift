@@ -7,7 +7,7 @@ enum HouseRules {
         "WeirSwiftMetrics": ["WeirMetrics", "CoreMetrics"],
         "WeirStream": ["LinuxIO"],
         "WeirAccess": ["LinuxIO", "CMaxMindDB"],
-        "WeirExporter": ["LinuxIO", "WeirMetrics", "CZlib"],
+        "WeirExporter": ["LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
         "WeirConfiguration": ["Yams"],
         "WeirProxy": [
             "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO", "Logging",

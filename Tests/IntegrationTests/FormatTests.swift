@@ -63,7 +63,7 @@ extension Integration {
             let port = try Ports.free()
             let weir = try WeirProcess(
                 routes: .route("seen", port, to: server.port), rest: "log: { format: json }",
-                exporter: "native_histograms: true, native_histogram_schema: \(schema)")
+                exporter: "listen: 127.0.0.1:PORT, native_histograms: true, native_histogram_schema: \(schema)")
             let prometheus = try PrometheusServer(target: weir.exporterPort, features: ["native-histograms"])
 
             // Each lives for as long as its exchanges take, the last ones for the longest.

@@ -5,21 +5,21 @@ package final class WeirProcess {
     package let process: ChildProcess
     package let exporterPort: UInt16
     package let directory: TemporaryDirectory
+    private let exporter: String
     private static let fileName = "weir.yml"
-    private let exporterSettings: String
 
-    /// Starts it. `routes` is the body of the `routes:` map; `rest` any further top-level keys; `exporter` more settings of
-    /// that section.
+    /// Starts it. `routes` is the body of the `routes:` map; `rest` any further top-level keys; `exporter` the fields of
+    /// that section, where `PORT` stands for its port.
     /// `launcher` is a program that sets something up and then replaces itself with what follows.
     /// Returns once `/readyz` says that every route is bound.
     package init(
-        routes: String, rest: String = "", exporter: String? = nil, environment: [String: String] = [:],
-        launcher: [String] = []
+        routes: String, rest: String = "", exporter: String = "listen: 127.0.0.1:PORT",
+        environment: [String: String] = [:], launcher: [String] = []
     ) throws {
         directory = try TemporaryDirectory("run")
         exporterPort = try Ports.free()
-        exporterSettings = "listen: 127.0.0.1:\(exporterPort)" + (exporter.map { ", \($0)" } ?? "")
-        let text = Self.configuration(routes: routes, rest: rest, exporter: exporterSettings)
+        self.exporter = exporter.replacingOccurrences(of: "PORT", with: "\(exporterPort)")
+        let text = Self.configuration(routes: routes, rest: rest, exporter: self.exporter)
         let path = try directory.write(Self.fileName, text)
         let command = launcher + [try Tool.weir(), "run", "--config", path]
         process = try ChildProcess(command[0], Array(command.dropFirst()), environment: environment)
@@ -43,7 +43,7 @@ package final class WeirProcess {
     /// Replaces the configuration file, without a signal.
     package func replaceConfiguration(routes: String, rest: String = "") throws {
         try directory.replace(
-            Self.fileName, Self.configuration(routes: routes, rest: rest, exporter: exporterSettings))
+            Self.fileName, Self.configuration(routes: routes, rest: rest, exporter: exporter))
     }
 
     /// The state as Prometheus would see it now.

@@ -6,7 +6,7 @@ import Testing
     @Test("The smallest file has every documented default")
     func defaults() throws {
         let configuration = try load("routes:\n  t: {scheme: tcp, port: 2222:22}\n  u: {scheme: udp, port: 5353:53}\n")
-        #expect(configuration.exporter.listen.description == "127.0.0.1:9847")
+        #expect(configuration.exporter.listen.map(\.description) == ["127.0.0.1:9847"])
         #expect(configuration.exporter.retiredSeriesTTL == .seconds(300))
         #expect(configuration.exporter.maxSeries == 1_000_000)
         #expect(!configuration.exporter.hasNativeHistograms && configuration.exporter.nativeHistogramSchema == 3)
@@ -65,7 +65,7 @@ import Testing
                 max_sessions: 10
                 responses: 1
             """)
-        #expect(configuration.exporter.listen.description == "[::1]:9000")
+        #expect(configuration.exporter.listen.map(\.description) == ["[::1]:9000"])
         #expect(configuration.exporter.retiredSeriesTTL == .seconds(60))
         #expect(configuration.exporter.maxSeries == 5000)
         #expect(configuration.exporter.hasNativeHistograms && configuration.exporter.nativeHistogramSchema == -2)

@@ -109,12 +109,16 @@ final class SteppedServer {
     let server: ExporterServer
     let port: UInt16
 
-    init(page: any MetricsPage = TestPage(), limits: ExporterLimits = ExporterLimits()) throws {
-        let configuration = ExporterConfiguration(listen: [loopback], limits: limits, clock: time.clock)
+    init(
+        page: any MetricsPage = TestPage(), limits: ExporterLimits = ExporterLimits(),
+        access: ExporterAccess = ExporterAccess(), unixSockets: [UnixListener] = []
+    ) throws {
+        let configuration = ExporterConfiguration(
+            listen: [loopback], unixSockets: unixSockets, access: access, limits: limits, clock: time.clock)
         loop = try EventLoop(wokenBy: EventLoopThread(name: "unused"), clock: time.clock)
         server = ExporterServer(
             configuration, loop: loop, page: page, health: HealthChecks(), observer: observer)
-        port = try server.start(configuration.listen)[0].port
+        port = try server.start(configuration.listen, unixSockets)[0].port
     }
 
     deinit { server.stop() }
@@ -141,6 +145,13 @@ final class SteppedServer {
         client.send(text)
         for _ in 0..<3 { _ = try loop.turn(mayWait: false) }
         return client
+    }
+
+    /// The answer to a request on a new connection.
+    func answer(to text: String, source: UInt32? = nil) throws -> Answer? {
+        let client = try self.client(source: source, sending: text)
+        try turn { client.isReadable() }
+        return try client.answer()
     }
 
     /// A whole scrape on a new connection.

@@ -10,7 +10,8 @@ import WeirStream
 struct ProxyTests {
     private func configuration(_ routes: [RouteConfiguration], exporter: UInt16) -> Configuration {
         Configuration(
-            exporter: .init(listen: .init(address: .ipv4(127, 0, 0, 1), port: exporter)), log: .init(level: .error),
+            exporter: .init(listen: [.address(.init(address: .ipv4(127, 0, 0, 1), port: exporter))]),
+            log: .init(level: .error),
             workers: .fixed(2), shutdown: .init(delay: .zero, drainTimeout: .seconds(2)), routes: routes)
     }
 
@@ -175,7 +176,7 @@ struct ProxyTests {
         try await withProxy([makeRoute("a", listen: try Ports.free(), upstream: 9)]) { proxy, exporter in
             var new = await proxy.configuration
             new.workers = .fixed(1)
-            new.exporter.listen.port = 1
+            new.exporter.listen = [.address(.init(address: .anyIPv4, port: 1))]
             new.limits.maxConnections = .fixed(9)
             let named = try await proxy.apply(new)
             #expect(named == ["workers", "exporter.listen", "limits.max_connections"])

@@ -42,6 +42,26 @@ int weir_copy_to_memory(const char *path, int64_t limit);
 /// dup3(2), close-on-exec: `to` leads where `from` leads.
 int weir_replace_descriptor(int from, int to);
 
+// Paths ---------------------------------------------------------------------------------------------------------------
+
+/// What lies at a path: which file (stat(2)), its permission bits, and whether it is a socket.
+typedef struct weir_file {
+    uint64_t device;
+    uint64_t inode;
+    uint32_t mode;
+    uint32_t is_socket;
+} weir_file;
+
+/// lstat(2): a symbolic link is looked at, not followed.
+int weir_look_at_path(const char *path, weir_file *file);
+int weir_unlink(const char *path);
+/// fchmod(2) of a Unix socket that is not bound: bind(2) then makes its file with these bits, less the umask.
+int weir_set_socket_mode(int fd, uint32_t mode);
+/// chmod(2) of that very file, whatever the path leads to by then; -ESTALE where it leads elsewhere.
+int weir_set_file_mode(const char *path, const weir_file *expected, uint32_t mode);
+/// A descriptor that holds the lock of a folder (flock(2)) until it is closed; -EWOULDBLOCK where somebody has it.
+int weir_lock_folder(const char *path);
+
 // epoll ---------------------------------------------------------------------------------------------------------------
 
 int weir_epoll_create(void);
@@ -191,6 +211,8 @@ void weir_name_thread(const char *name);
 int weir_scheduling_policy(void);
 /// Puts the calling thread under SCHED_BATCH, or back under SCHED_OTHER (sched(7)).
 int weir_set_batch_scheduling(int on);
+/// setpriority(2) for the calling thread: 0 is usual, 19 the last.
+int weir_set_thread_nice(int nice);
 void weir_ignore_sigpipe(void);
 /// inotify(7): a nonblocking, close-on-exec instance.
 int weir_inotify_create(void);

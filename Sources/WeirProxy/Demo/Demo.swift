@@ -9,7 +9,7 @@ public final class Demo: Sendable {
     /// What can be chosen.
     public struct Options: Sendable {
         /// Where the exporter listens.
-        public var exporter: WeirConfiguration.ListenAddress
+        public var exporter: Configuration.Exporter.Listener
         /// The first of the hundred ports that the demo takes.
         public var basePort: UInt16
         /// Whether the table is drawn over itself, or printed again and again.
@@ -19,14 +19,15 @@ public final class Demo: Sendable {
         /// Beyond it the hundred ports would not fit.
         public static let highestBasePort: UInt16 = 65_435
 
-        /// Reads the exporter's address, `127.0.0.1:9847`.
+        /// Reads the exporter's address, `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`.
         public init(exporter: String, basePort: UInt16) throws(DemoError) {
             let route = "routes: { demo: { scheme: tcp, host: 192.0.2.1, port: 1 } }\n"
             let text = "exporter: { listen: '\(exporter)' }\n" + route
             guard !exporter.contains(where: { $0 == "'" || $0 == "\n" }),
-                let loaded = try? Configuration.parse(bytes: Array(text.utf8), file: "demo", environment: [:])
+                let loaded = try? Configuration.parse(bytes: Array(text.utf8), file: "demo", environment: [:]),
+                let listener = loaded.configuration.exporter.listen.first
             else { throw .exporterAddress(exporter) }
-            self.exporter = loaded.configuration.exporter.listen
+            self.exporter = listener
             self.basePort = basePort
         }
     }
@@ -71,7 +72,7 @@ public final class Demo: Sendable {
 
     private static func configuration(_ options: Options) -> Configuration {
         Configuration(
-            exporter: .init(listen: options.exporter), log: .init(level: .error),
+            exporter: .init(listen: [options.exporter]), log: .init(level: .error),
             shutdown: .init(delay: .zero, drainTimeout: .seconds(2)),
             access: .init(deny: [AccessEntry("cidr:\(DemoClients.deniedNetwork)")]),
             routes: DemoRoute.allCases.map { $0.configuration(options.basePort) })
@@ -97,8 +98,11 @@ public final class Demo: Sendable {
         table.withLock { $0 = task }
     }
 
-    /// Where the exporter listens.
-    public var exporterURL: String { "http://\(proxy.exporterAddresses.first?.description ?? "\(options.exporter)")" }
+    /// Where the exporter listens: an URL, or `unix:/run/weir/exporter.sock:` to put a page behind.
+    public var exporterURL: String {
+        if case .unix = options.exporter { return "\(options.exporter):" }
+        return "http://\(proxy.exporterAddresses.first?.description ?? "\(options.exporter)")"
+    }
 
     /// How the routes stand.
     public func reports() async -> [RouteReport] { await proxy.reports }
@@ -164,7 +168,8 @@ public enum DemoError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .exporterAddress(let text):
-            "--exporter: expected an IP address and a port such as 127.0.0.1:9847, found \(text)"
+            "--exporter: expected an IP address and a port such as 127.0.0.1:9847, or unix:/run/weir/exporter.sock, "
+                + "found \(text)"
         case .upstream(let base, let error):
             "the demo needs the ports \(base) to \(base + 99): \(error); choose others with --base-port"
         case .proxy(.exporter(let error), _): "\(error); choose another address with --exporter"

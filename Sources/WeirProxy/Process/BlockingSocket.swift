@@ -38,6 +38,13 @@ final class BlockingSocket: Sendable {
         return BlockingSocket(socket, timeout: timeout)
     }
 
+    /// Connects to a Unix socket. Where its queue is full, that is an error (unix(7)).
+    static func connect(to path: UnixSocketPath, timeout: Duration) throws(SystemError) -> BlockingSocket {
+        let socket = try Socket(.stream, family: .unix)
+        if case .failed(let error) = socket.connect(to: path) { throw error }
+        return BlockingSocket(socket, timeout: timeout)
+    }
+
     /// Opens a UDP socket that talks to one peer.
     static func datagrams(
         to address: SocketAddress, from local: SocketAddress? = nil, timeout: Duration

@@ -21,43 +21,67 @@ public struct HealthProbe: Sendable {
     /// Why there is no answer.
     public enum Failure: Error, Sendable, CustomStringConvertible {
         /// Nobody to ask, or the connection broke.
-        case connection(SocketAddress, SystemError)
+        case connection(String, SystemError)
         /// What came is no answer of Weir's.
-        case malformedAnswer(SocketAddress)
+        case malformedAnswer(String)
         /// The exporter's address cannot be used.
         case noAddress(String)
 
         /// For people.
         public var description: String {
             switch self {
-            case .connection(let address, let error): "no answer from \(address): \(error)"
-            case .malformedAnswer(let address): "\(address) answered, but not as Weir does"
+            case .connection(let place, let error): "no answer from \(place): \(error)"
+            case .malformedAnswer(let place): "\(place) answered, but not as Weir does"
             case .noAddress(let text): "the exporter's address \(text) cannot be used"
             }
         }
     }
 
-    private let address: SocketAddress
+    /// Whom to ask.
+    private enum Place: CustomStringConvertible {
+        case address(SocketAddress)
+        case unix(UnixSocketPath)
+
+        /// `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`.
+        var description: String {
+            switch self {
+            case .address(let address): "\(address)"
+            case .unix(let path): "\(path)"
+            }
+        }
+    }
+
+    private static let unixPrefix = "unix:"
+
+    private let place: Place
     private let path: String
     private let timeout: Duration
     private static let mostBytes = 16_384
 
-    /// A probe of the exporter of a configuration. A wildcard address is asked on the loopback of its family.
+    /// A probe of the exporter of a configuration, at the first place where it listens. A wildcard address is asked on the
+    /// loopback of its family.
     public init(
         _ configuration: Configuration, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {
-        let listen = configuration.exporter.listen
-        try self.init(exporter: "\(listen)", asksReadiness: asksReadiness, timeout: timeout)
+        let listen = configuration.exporter.listen.first?.description ?? ""
+        try self.init(exporter: listen, asksReadiness: asksReadiness, timeout: timeout)
     }
 
-    /// A probe of an exporter at `127.0.0.1:9847`, whatever a configuration file says by now.
+    /// A probe of an exporter at `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`, whatever a configuration file says by now.
     public init(
         exporter: String, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {
-        guard var address = SocketAddress(exporter) else { throw .noAddress(exporter) }
-        if address.ip == .anyIPv4 { address.ip = .loopbackIPv4 }
-        if address.ip == .anyIPv6 { address.ip = .loopbackIPv6 }
-        self.address = address
+        if exporter.hasPrefix(Self.unixPrefix) {
+            guard let path = UnixSocketPath(String(exporter.dropFirst(Self.unixPrefix.count))) else {
+                throw .noAddress(exporter)
+            }
+            place = .unix(path)
+        } else {
+            guard var address = SocketAddress(exporter) else { throw .noAddress(exporter) }
+            if address.ip == .anyIPv4 { address.ip = .loopbackIPv4 }
+            if address.ip == .anyIPv6 { address.ip = .loopbackIPv6 }
+            place = .address(address)
+        }
         path = asksReadiness ? "/readyz" : "/healthz"
         self.timeout = timeout
     }
@@ -66,14 +90,21 @@ public struct HealthProbe: Sendable {
     public func ask() throws(Failure) -> Answer {
         let bytes: [UInt8]
         do throws(SystemError) {
-            let connection = try BlockingSocket.connect(to: address, timeout: timeout)
-            try connection.send(Array("GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n".utf8))
+            let connection = try connect()
+            try connection.send(Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8))
             bytes = try connection.receiveToEnd(limit: Self.mostBytes)
         } catch {
-            throw .connection(address, error)
+            throw .connection("\(place)", error)
         }
-        guard let answer = Self.parse(bytes) else { throw .malformedAnswer(address) }
+        guard let answer = Self.parse(bytes) else { throw .malformedAnswer("\(place)") }
         return answer
+    }
+
+    private func connect() throws(SystemError) -> BlockingSocket {
+        switch place {
+        case .address(let address): try BlockingSocket.connect(to: address, timeout: timeout)
+        case .unix(let path): try BlockingSocket.connect(to: path, timeout: timeout)
+        }
     }
 
     /// Reads a status line and the body behind the blank line.

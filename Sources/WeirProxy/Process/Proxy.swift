@@ -58,7 +58,7 @@ public actor Proxy {
 
     // MARK: Outside
 
-    /// Where the exporter listens, with the real port.
+    /// Where the exporter listens, with the real ports; Unix sockets excluded.
     public nonisolated var exporterAddresses: [SocketAddress] { parts.exporter.localAddresses }
 
     /// Whether the process lives and should get traffic.
@@ -111,7 +111,8 @@ public actor Proxy {
     }
 
     private var exporterText: Logger.MetadataValue {
-        .string(exporterAddresses.map(\.description).joined(separator: ","))
+        let paths = configuration.exporter.listen.filter { if case .unix = $0 { true } else { false } }
+        return .string((exporterAddresses.map(\.description) + paths.map(\.description)).joined(separator: ","))
     }
 
     // MARK: Reload
@@ -140,10 +141,13 @@ public actor Proxy {
         parts.log.level = Logger.Level(new.log.level)
         parts.log.format = LogFormat(new.log.format)
         access.log?.output.format = parts.log.format
+        await parts.exporter.update(new.exporter.access)
         // What is fixed keeps the value that is in use, so that the next reload warns again.
         var taken = new
         taken.workers = configuration.workers
         taken.exporter = configuration.exporter
+        taken.exporter.authentication = new.exporter.authentication
+        taken.exporter.allow = new.exporter.allow
         taken.limits.maxConnections = configuration.limits.maxConnections
         configuration = taken
         parts.metrics.configurationTaken(isReload: true)

@@ -71,19 +71,16 @@ struct ProxyParts: Sendable {
         _ configuration: Configuration, registry: MetricsRegistry, engine: StreamEngine, health: Health,
         observer: ExporterMetrics
     ) throws(ProxyError) -> Exporter {
-        let listen = configuration.exporter.listen
-        guard let address = SocketAddress(host: listen.address.description, port: listen.port) else {
-            throw .route("exporter", .invalidListenAddress("\(listen)"))
-        }
+        let section = configuration.exporter
+        let settings = ExporterConfiguration(
+            listen: try section.addresses(), unixSockets: try section.unixSockets(), access: section.access)
         let checks = HealthChecks(
             health: { [weak engine] in
                 Health.liveness(stalledWorker: engine?.stalledWorker(after: Health.longestTurn))
             },
             readiness: { health.readiness })
         do throws(ExporterError) {
-            return try Exporter(
-                ExporterConfiguration(listen: [address]), page: RegistryPage(registry), health: checks,
-                observer: observer)
+            return try Exporter(settings, page: RegistryPage(registry), health: checks, observer: observer)
         } catch {
             throw .exporter(error)
         }

@@ -24,7 +24,7 @@ extension RouteConfiguration {
 
 extension IPPrefix {
     /// The block of a configuration. Its reader knows the lengths that there are.
-    fileprivate init?(_ block: IPBlock) {
+    init?(_ block: IPBlock) {
         let bytes = block.network.bytes
         let address =
             block.network.isIPv6

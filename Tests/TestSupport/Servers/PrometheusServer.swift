@@ -1,13 +1,13 @@
 import Foundation
 
-/// A Prometheus with one target and otherwise default settings, asked through its HTTP interface.
+/// A Prometheus with one target and otherwise default settings but for those in `job`, asked through its HTTP interface.
 package final class PrometheusServer {
     package let port: UInt16
     private let directory: TemporaryDirectory
     private let process: ChildProcess
 
     /// - Parameter features: what `--enable-feature` names, which is how Prometheus 2 takes what was new then.
-    package init(target: UInt16, interval: String = "1s", features: [String] = []) throws {
+    package init(target: UInt16, interval: String = "1s", job: String = "", features: [String] = []) throws {
         port = try Ports.free()
         directory = try TemporaryDirectory("prometheus")
         let configuration = try directory.write(
@@ -17,6 +17,7 @@ package final class PrometheusServer {
             scrape_configs:
               - job_name: weir
                 static_configs: [{ targets: ["127.0.0.1:\(target)"] }]
+                \(job)
 
             """)
         process = try ChildProcess(

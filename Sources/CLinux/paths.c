@@ -1,0 +1,58 @@
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "retry.h"
+
+static void identify(const struct stat *status, weir_file *file) {
+    file->device = status->st_dev;
+    file->inode = status->st_ino;
+    file->mode = status->st_mode & 07777;
+    file->is_socket = S_ISSOCK(status->st_mode);
+}
+
+int weir_look_at_path(const char *path, weir_file *file) {
+    struct stat status;
+    if (lstat(path, &status) < 0) return -errno;
+    identify(&status, file);
+    return 0;
+}
+
+int weir_unlink(const char *path) { return unlink(path) < 0 ? -errno : 0; }
+
+int weir_set_socket_mode(int fd, uint32_t mode) { return fchmod(fd, mode) < 0 ? -errno : 0; }
+
+int weir_set_file_mode(const char *path, const weir_file *expected, uint32_t mode) {
+    int fd, result = 0;
+    RETRY(fd, open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (fd < 0) return fd;
+    struct stat status;
+    weir_file found = {0};
+    if (fstat(fd, &status) < 0) {
+        result = -errno;
+    } else {
+        identify(&status, &found);
+        if (found.device != expected->device || found.inode != expected->inode) result = -ESTALE;
+    }
+    // fchmod(2) refuses such a descriptor, but its entry in /proc leads to the very file (proc(5)).
+    char entry[40];
+    snprintf(entry, sizeof entry, "/proc/self/fd/%d", fd);
+    if (result == 0 && chmod(entry, mode) < 0) result = -errno;
+    close(fd);
+    return result;
+}
+
+int weir_lock_folder(const char *path) {
+    int fd, result;
+    RETRY(fd, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd < 0) return fd;
+    RETRY(result, flock(fd, LOCK_EX | LOCK_NB));
+    if (result == 0) return fd;
+    close(fd);
+    return result;
+}

@@ -1,0 +1,52 @@
+extension Configuration.Exporter {
+    /// Where the exporter listens.
+    public enum Listener: Sendable, Hashable {
+        /// TCP.
+        case address(ListenAddress)
+        /// A Unix socket, by its absolute path.
+        case unix(String)
+    }
+}
+
+extension Configuration.Exporter.Listener: CustomStringConvertible {
+    /// `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`.
+    public var description: String {
+        switch self {
+        case .address(let address): "\(address)"
+        case .unix(let path): Self.unixPrefix + path
+        }
+    }
+}
+
+extension Configuration.Exporter.Listener {
+    private static let unixPrefix = "unix:"
+    /// `sun_path` with its closing zero has 108 bytes (unix(7)).
+    private static let longestPath = 107
+
+    /// Reads what ``description`` writes.
+    init(parsing text: String) throws(ValueError) {
+        guard text.hasPrefix(Self.unixPrefix) else {
+            self = .address(try ListenAddress(parsing: text))
+            return
+        }
+        let path = String(text.dropFirst(Self.unixPrefix.count))
+        guard path.hasPrefix("/"), !path.hasSuffix("/"), !path.utf8.contains(0) else {
+            throw ValueError(
+                "expected an absolute path such as `unix:/run/weir/exporter.sock`, found \(quoted(text))")
+        }
+        guard path.utf8.count <= Self.longestPath else {
+            throw ValueError("expected a path of at most \(Self.longestPath) bytes, found \(path.utf8.count)")
+        }
+        self = .unix(path)
+    }
+}
+
+/// The permission bits of a file, `0660`.
+func parseFileMode(_ text: String) throws(ValueError) -> UInt32 {
+    let digits = Array(text.utf8)
+    let isOctal = digits.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "7")).contains($0) }
+    guard isOctal, digits.count == 3 || (digits.count == 4 && digits[0] == UInt8(ascii: "0")) else {
+        throw ValueError("expected permissions in octal such as `0660`, found \(quoted(text))")
+    }
+    return digits.reduce(0) { $0 << 3 | UInt32($1 - UInt8(ascii: "0")) }
+}

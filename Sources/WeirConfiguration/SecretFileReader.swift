@@ -1,0 +1,121 @@
+/// Reads files with tokens and with users. What is wrong within one is told with its own name and line, and never with what
+/// stands there.
+struct SecretFileReader {
+    private static let largestFile = 64 << 10
+    private static let mostEntries = 256
+    private static let shortToken = 16
+    private static let longestToken = 512
+
+    let findings: Findings
+    let surroundings: Surroundings
+
+    /// `bearer_token_file`: one token a line.
+    func readTokens(_ value: YAMLValue) -> [Secret] {
+        guard let file = read(value, "bearer_token_file") else { return [] }
+        var tokens: [Secret] = []
+        for (place, line) in file.lines {
+            guard line.utf8.allSatisfy(Self.isTokenByte), line.utf8.count <= Self.longestToken else {
+                findings.error(
+                    in: file.path, place,
+                    "expected a token of at most \(Self.longestToken) letters, digits and `-._~+/=`, as RFC 6750 has them",
+                    suggestion: nil)
+                continue
+            }
+            if line.utf8.count < Self.shortToken {
+                findings.warning(
+                    value.place,
+                    "`bearer_token_file`: the token in line \(place.line) of \(quoted(file.path)) is short "
+                        + "enough to be guessed: make one with `openssl rand -hex 32`")
+            }
+            if !tokens.contains(Secret(line)) { tokens.append(Secret(line)) }
+        }
+        return tokens
+    }
+
+    /// `users_file`: `name:hash` a line, as htpasswd(1) writes it.
+    func readUsers(_ value: YAMLValue) -> [ExporterAuthentication.User] {
+        guard let file = read(value, "users_file") else { return [] }
+        var users: [ExporterAuthentication.User] = []
+        for (place, line) in file.lines {
+            let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2 else {
+                findings.error(in: file.path, place, "expected a name, a colon and a hash", suggestion: nil)
+                continue
+            }
+            let name = String(parts[0])
+            do throws(ValueError) {
+                let (user, remark) = try ExporterReader.user(name, String(parts[1]))
+                if let remark {
+                    findings.warning(value.place, "`users_file`: \(quoted(name)) in line \(place.line): \(remark)")
+                }
+                if users.contains(where: { $0.name == name }) {
+                    throw ValueError("the user \(quoted(name)) stands here twice")
+                }
+                users.append(user)
+            } catch {
+                findings.error(in: file.path, place, error.message, suggestion: nil)
+            }
+        }
+        return users
+    }
+
+    private struct File {
+        var path: String
+        var lines: [(SourceLocation, String)]
+    }
+
+    /// The lines that are neither empty nor begin with `#`; nil after an error.
+    private func read(_ value: YAMLValue, _ key: String) -> File? {
+        guard let name = findings.text(value, key, expected: "the path of a file") else { return nil }
+        guard !name.isEmpty, !name.utf8.contains(0), surroundings.folder != nil else {
+            findings.error(value.place, "`\(key)`: expected the path of a file, found \(value.found)")
+            return nil
+        }
+        let path = surroundings.resolve(name)
+        _ = surroundings.depend(on: path)
+        let bytes: [UInt8]
+        do throws(ValueError) {
+            bytes = try readFile(path: path, limit: Self.largestFile)
+        } catch {
+            findings.error(value.place, "`\(key)`: \(quoted(path)): \(error.message)")
+            return nil
+        }
+        guard bytes.count <= Self.largestFile, let text = String(validating: bytes, as: UTF8.self) else {
+            findings.error(
+                value.place, "`\(key)`: expected at most 64 KiB of UTF-8 in \(quoted(path)), found something else")
+            return nil
+        }
+        if isReadableByEverybody(path: path) {
+            findings.warning(
+                value.place,
+                "`\(key)`: everybody on this machine may read \(quoted(path)): take that away with `chmod o-r`")
+        }
+        let lines = Self.lines(of: text)
+        guard (1...Self.mostEntries).contains(lines.count) else {
+            findings.error(
+                value.place,
+                "`\(key)`: expected 1 to \(Self.mostEntries) lines in \(quoted(path)), found \(lines.count)")
+            return nil
+        }
+        return File(path: path, lines: lines)
+    }
+
+    private static func lines(of text: String) -> [(SourceLocation, String)] {
+        var lines: [(SourceLocation, String)] = []
+        let all = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (index, line) in all.enumerated() {
+            var rest = Substring(line)
+            while let last = rest.unicodeScalars.last, last == "\r" || last == " " || last == "\t" {
+                rest.unicodeScalars.removeLast()
+            }
+            if rest.isEmpty || rest.hasPrefix("#") { continue }
+            lines.append((SourceLocation(line: index + 1, column: 1), String(rest)))
+        }
+        return lines
+    }
+
+    /// The characters of `b64token` (RFC 6750 section 2.1).
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        isAlphanumeric(byte) || "-._~+/=".utf8.contains(byte)
+    }
+}

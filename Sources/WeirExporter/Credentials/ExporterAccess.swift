@@ -1,0 +1,39 @@
+public import LinuxIO
+
+/// Who may read the exporter's pages. It can be changed while the exporter runs: see ``Exporter/update(_:)``.
+public struct ExporterAccess: Sendable {
+    /// Somebody who may log in with HTTP's basic authentication (RFC 7617).
+    public struct User: Hashable, Sendable {
+        /// The name, without a colon.
+        public var name: String
+        /// The password as crypt(5) writes it. The exporter takes whatever libcrypt knows.
+        public var hash: String
+
+        /// Joins a name and a hash.
+        public init(name: String, hash: String) {
+            self.name = name
+            self.hash = hash
+        }
+    }
+
+    /// Whether connections from the first address to the second, one of ours, are taken; nil takes all. Asked on the
+    /// exporter's thread, once a connection. Those of Unix sockets are not asked about: their file has permissions.
+    public var isAllowed: (@Sendable (_ peer: IPAddress, _ local: IPAddress) -> Bool)?
+    /// Each of these opens every page (RFC 6750).
+    public var tokens: [[UInt8]]
+    /// Each of these, with the right password, does so too.
+    public var users: [User]
+
+    /// Everybody may read everything, unless told otherwise.
+    public init(
+        isAllowed: (@Sendable (_ peer: IPAddress, _ local: IPAddress) -> Bool)? = nil, tokens: [[UInt8]] = [],
+        users: [User] = []
+    ) {
+        self.isAllowed = isAllowed
+        self.tokens = tokens
+        self.users = users
+    }
+
+    /// Whether a page needs a token, or a name and a password.
+    var needsCredentials: Bool { !tokens.isEmpty || !users.isEmpty }
+}

@@ -1,0 +1,47 @@
+import LinuxIO
+import WeirAccess
+import WeirConfiguration
+import WeirExporter
+
+// What the exporter is told of its section.
+
+extension Configuration.Exporter {
+    /// The addresses among its listeners.
+    func addresses() throws(ProxyError) -> [SocketAddress] {
+        var addresses: [SocketAddress] = []
+        for case .address(let listen) in listen {
+            guard let address = SocketAddress(host: listen.address.description, port: listen.port) else {
+                throw .route("exporter", .invalidListenAddress("\(listen)"))
+            }
+            addresses.append(address)
+        }
+        return addresses
+    }
+
+    /// The Unix sockets among them.
+    func unixSockets() throws(ProxyError) -> [UnixListener] {
+        var sockets: [UnixListener] = []
+        for case .unix(let text) in listen {
+            guard let path = UnixSocketPath(text) else {
+                throw .route("exporter", .invalidListenAddress("unix:\(text)"))
+            }
+            sockets.append(UnixListener(path: path, mode: socketMode))
+        }
+        return sockets
+    }
+
+    /// Who may read its pages.
+    var access: ExporterAccess {
+        var access = ExporterAccess()
+        if let allow {
+            let list = IPPrefixList(allow.compactMap { IPPrefix($0) })
+            // This machine asks from a loopback address, or from the address that it asks.
+            access.isAllowed = { peer, local in peer.isLoopback || peer == local || list.contains(peer) }
+        }
+        if let authentication {
+            access.tokens = authentication.tokens.map { Array($0.text.utf8) }
+            access.users = authentication.users.map { .init(name: $0.name, hash: $0.hash.text) }
+        }
+        return access
+    }
+}
