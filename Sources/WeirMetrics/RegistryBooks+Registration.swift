@@ -1,8 +1,8 @@
 extension RegistryBooks {
-    /// The family of that descriptor, made if it is new.
-    mutating func family(for descriptor: MetricDescriptor) throws(RegistrationError) -> Family {
-        if let known = books[descriptor.name]?.family {
-            if let difference = descriptor.difference(from: known.descriptor) {
+    /// The book of that descriptor's family, made if it is new.
+    mutating func book(for descriptor: MetricDescriptor) throws(RegistrationError) -> FamilyBook {
+        if let known = books[descriptor.name] {
+            if let difference = descriptor.difference(from: known.family.descriptor) {
                 throw .descriptorMismatch(metric: descriptor.name, difference)
             }
             return known
@@ -13,11 +13,12 @@ extension RegistryBooks {
         }
         for name in descriptor.occupiedNames { occupiedNames[name] = descriptor.name }
         let family = Family(descriptor: descriptor)
-        books[descriptor.name] = FamilyBook(family: family)
+        let book = FamilyBook(family)
+        books[descriptor.name] = book
         if descriptor.isExposed {
             abandon(families.append(FamilyReference(family)))
         }
-        return family
+        return book
     }
 
     /// The series of that descriptor and those labels: the one that exists (revived if it was retired), or a new one.
@@ -25,8 +26,8 @@ extension RegistryBooks {
     mutating func series(
         _ descriptor: MetricDescriptor, labels: [String], isHidden: Bool = false, now: UInt64, dropped: (Int) -> Void
     ) throws(RegistrationError) -> Series {
-        let family = try checkedFamily(for: descriptor, labels: labels)
-        if let known = books[descriptor.name]?.byLabels[labels] {
+        let book = try checkedBook(for: descriptor, labels: labels)
+        if let known = book.byLabels[labels] {
             guard !known.isDerived else { throw .derivationMismatch(metric: descriptor.name) }
             if known.isHidden, !isHidden {
                 try checkLimit(descriptor, dropped: dropped)
@@ -38,11 +39,11 @@ extension RegistryBooks {
         if !isHidden { try checkLimit(descriptor, dropped: dropped) }
         let taken = cells.allocate(width: descriptor.kind.cellCount)
         let record = SeriesRecordPointer(
-            cells: taken, visibleFrom: now, prefixes: TextFormat.prefixes(of: descriptor, labels: labels),
-            beginnings: [], endings: [])
+            in: book.records, cells: taken, visibleFrom: now,
+            prefixes: TextFormat.prefixes(of: descriptor, labels: labels), beginnings: [], endings: [])
         return add(
             Series(
-                family: family, labels: labels, cells: taken, record: record, beginnings: [], endings: [],
+                family: book.family, labels: labels, cells: taken, record: record, beginnings: [], endings: [],
                 isDerived: false, isHidden: isHidden))
     }
 
@@ -51,10 +52,10 @@ extension RegistryBooks {
         _ descriptor: MetricDescriptor, labels: [String], beginnings: [UInt64], endings: [UInt64], now: UInt64,
         dropped: (Int) -> Void
     ) throws(RegistrationError) -> Series {
-        let family = try checkedFamily(for: descriptor, labels: labels)
+        let book = try checkedBook(for: descriptor, labels: labels)
         let begun = try counters(beginnings, for: descriptor)
         let ended = try counters(endings, for: descriptor)
-        if let known = books[descriptor.name]?.byLabels[labels] {
+        if let known = book.byLabels[labels] {
             guard known.isDerived, known.beginnings.map(\.serial) == beginnings,
                 known.endings.map(\.serial) == endings
             else { throw .derivationMismatch(metric: descriptor.name) }
@@ -66,11 +67,12 @@ extension RegistryBooks {
         for component in begun + ended { retain(component) }
         let unused = begun.first?.cells ?? ended.first?.cells ?? cells.allocate(width: 1)
         let record = SeriesRecordPointer(
-            cells: unused, visibleFrom: now, prefixes: TextFormat.prefixes(of: descriptor, labels: labels),
-            beginnings: begun.compactMap(\.slot), endings: ended.compactMap(\.slot))
+            in: book.records, cells: unused, visibleFrom: now,
+            prefixes: TextFormat.prefixes(of: descriptor, labels: labels), beginnings: begun.compactMap(\.slot),
+            endings: ended.compactMap(\.slot))
         let series = add(
             Series(
-                family: family, labels: labels, cells: unused, record: record, beginnings: begun, endings: ended,
+                family: book.family, labels: labels, cells: unused, record: record, beginnings: begun, endings: ended,
                 isDerived: true))
         derived[series.serial] = series
         return series
@@ -85,15 +87,15 @@ extension RegistryBooks {
         for component in series.components { retain(component) }
     }
 
-    private mutating func checkedFamily(
+    private mutating func checkedBook(
         for descriptor: MetricDescriptor, labels: [String]
-    ) throws(RegistrationError) -> Family {
-        let family = try family(for: descriptor)
+    ) throws(RegistrationError) -> FamilyBook {
+        let book = try book(for: descriptor)
         guard labels.count == descriptor.labelNames.count else {
             throw .labelCountMismatch(
                 metric: descriptor.name, expected: descriptor.labelNames.count, found: labels.count)
         }
-        return family
+        return book
     }
 
     private func checkLimit(_ descriptor: MetricDescriptor, dropped: (Int) -> Void) throws(RegistrationError) {

@@ -74,7 +74,7 @@ extension RegistryBooks {
             if !series.isDerived { cells.free(series.cells, width: series.family.descriptor.kind.cellCount) }
             if let slot = series.slot { freeSlots.append(slot) }
             lines -= series.lines
-            series.record.deallocate()
+            if let book = books[series.family.descriptor.name] { series.record.free(in: book.records) }
         }
         unlinked.removeFirst(count)
     }

@@ -27,8 +27,9 @@ struct SeriesRecord: ~Copyable {
     }
 }
 
-/// Points to a ``SeriesRecord``, behind which lie the slots of a derived gauge (32 bits each) and the prefixes.
-/// Immutable after publication but for its two atomics; freed by ``deallocate()`` when no scrape can hold it.
+/// Points to a ``SeriesRecord``, behind which lie the slots of a derived gauge (32 bits each) and the prefixes, in the
+/// arena of its family. Immutable after publication but for its two atomics; freed by ``free(in:)`` when no scrape can
+/// hold it.
 ///
 /// `@unchecked Sendable`: for those reasons, and because only the registry's sweep frees, by the rule of
 /// ``ScrapeReaders``.
@@ -38,11 +39,13 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
 
     private static var trailerOffset: Int { (MemoryLayout<SeriesRecord>.stride + 7) & ~7 }
 
-    init(cells: LaneCells, visibleFrom: UInt64, prefixes: [[UInt8]], beginnings: [Int], endings: [Int]) {
+    init(
+        in arena: RecordArena, cells: LaneCells, visibleFrom: UInt64, prefixes: [[UInt8]], beginnings: [Int],
+        endings: [Int]
+    ) {
         let prefixBytes = prefixes.reduce(0) { $0 + 4 + $1.count }
         let slots = beginnings + endings
-        let bytes = Self.trailerOffset + slots.count * 4 + prefixBytes
-        unsafe raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
+        unsafe raw = arena.allocate(bytes: Self.bytes(slots: slots.count, prefixBytes: prefixBytes))
         unsafe raw.bindMemory(to: SeriesRecord.self, capacity: 1).initialize(
             to: SeriesRecord(
                 cells: cells, visibleFrom: visibleFrom, prefixBytes: prefixBytes, lines: prefixes.count,
@@ -60,6 +63,13 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
             }
             unsafe cursor += prefix.count
         }
+        // Read by wide copies, never shown.
+        unsafe cursor.initializeMemory(as: UInt8.self, repeating: 0, count: ByteOutput.wideSlack)
+    }
+
+    /// Room for all of a record, and behind it for what a wide copy of the last prefix reads too much.
+    private static func bytes(slots: Int, prefixBytes: Int) -> Int {
+        trailerOffset + slots * 4 + prefixBytes + ByteOutput.wideSlack
     }
 
     /// The fixed part.
@@ -106,8 +116,9 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
         unsafe UInt(bitPattern: raw)
     }
 
-    /// Gives the memory back; no scrape may hold it.
-    func deallocate() {
-        unsafe raw.deallocate()
+    /// Gives the memory back to the arena that it came from; no scrape may hold it.
+    func free(in arena: RecordArena) {
+        let slots = unsafe record.pointee.beginnings + record.pointee.endings
+        unsafe arena.free(raw, bytes: Self.bytes(slots: slots, prefixBytes: record.pointee.prefixBytes))
     }
 }

@@ -96,7 +96,7 @@ enum TextRenderer {
     @inline(__always)
     private static func writePrefix(_ cursor: inout UnsafeRawPointer, into output: inout ByteOutput) {
         let length = unsafe Int(cursor.loadUnaligned(as: UInt32.self))
-        unsafe output.write(cursor + 4, count: length)
+        unsafe output.writeWide(cursor + 4, count: length)
         unsafe cursor += 4 + length
     }
 
