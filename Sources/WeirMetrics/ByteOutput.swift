@@ -43,7 +43,7 @@ struct ByteOutput: ~Copyable {
     }
 
     /// What ``writeWide(_:count:)`` may read behind its source and write behind its end.
-    static var wideSlack: Int { 32 }
+    static var wideSlack: Int { 16 }
 
     /// Appends bytes in steps of a fixed width, which needs neither a call nor a branch for each length. Room was
     /// reserved, and ``wideSlack`` bytes behind the source may be read.
@@ -53,9 +53,9 @@ struct ByteOutput: ~Copyable {
         let target = unsafe UnsafeMutableRawPointer(base + count)
         var offset = 0
         repeat {
-            let piece = unsafe source.loadUnaligned(fromByteOffset: offset, as: SIMD32<UInt8>.self)
-            unsafe target.storeBytes(of: piece, toByteOffset: offset, as: SIMD32<UInt8>.self)
-            offset &+= 32
+            let piece = unsafe source.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self)
+            unsafe target.storeBytes(of: piece, toByteOffset: offset, as: SIMD16<UInt8>.self)
+            offset &+= 16
         } while offset < length
         count &+= length
     }

@@ -4,6 +4,8 @@ final class Family: Sendable {
     /// HELP and TYPE, in the text format and in OpenMetrics.
     private let textHeader: [UInt8]
     private let openMetricsHeader: [UInt8]
+    /// What all its series' lines have in common.
+    let frames: LineFrames
     /// In registration order.
     let series = PublishedList<SeriesRecordPointer>()
     /// A histogram's bounds.
@@ -13,6 +15,7 @@ final class Family: Sendable {
         self.descriptor = descriptor
         textHeader = TextFormat.header(of: descriptor)
         openMetricsHeader = OpenMetricsFormat.header(of: descriptor)
+        frames = LineFrames(TextFormat.frames(of: descriptor))
         if case .histogram(let buckets) = descriptor.kind {
             bounds = BucketBounds(buckets)
         } else {

@@ -6,19 +6,19 @@
 @safe
 final class RecordArena {
     /// Records begin at multiples of this and are as long, so that records of about the same length share a free list.
-    private static let granule = 32
+    private static let granule = 16
     private static let smallestSlab = 1024
     private static let largestSlab = 64 * 1024
 
-    private var slabs: [UnsafeMutableRawPointer] = []
+    private var slabs: [UnsafeMutableRawPointer] = unsafe []
     private var next: UnsafeMutableRawPointer?
     private var bytesLeft = 0
-    private var freeRecords: [Int: [UnsafeMutableRawPointer]] = [:]
+    private var freeRecords: [Int: [UnsafeMutableRawPointer]] = unsafe [:]
     /// Bytes of all slabs.
     private(set) var allocatedBytes = 0
 
     deinit {
-        for slab in unsafe slabs { unsafe slab.deallocate() }
+        while let slab = unsafe slabs.popLast() { unsafe slab.deallocate() }
     }
 
     /// At least that many bytes with any contents, aligned for every type.

@@ -40,7 +40,7 @@ extension RegistryBooks {
         let taken = cells.allocate(width: descriptor.kind.cellCount)
         let record = SeriesRecordPointer(
             in: book.records, cells: taken, visibleFrom: now,
-            prefixes: TextFormat.prefixes(of: descriptor, labels: labels), beginnings: [], endings: [])
+            pairs: TextFormat.pairs(of: descriptor, labels: labels), beginnings: [], endings: [])
         return add(
             Series(
                 family: book.family, labels: labels, cells: taken, record: record, beginnings: [], endings: [],
@@ -68,7 +68,7 @@ extension RegistryBooks {
         let unused = begun.first?.cells ?? ended.first?.cells ?? cells.allocate(width: 1)
         let record = SeriesRecordPointer(
             in: book.records, cells: unused, visibleFrom: now,
-            prefixes: TextFormat.prefixes(of: descriptor, labels: labels), beginnings: begun.compactMap(\.slot),
+            pairs: TextFormat.pairs(of: descriptor, labels: labels), beginnings: begun.compactMap(\.slot),
             endings: ended.compactMap(\.slot))
         let series = add(
             Series(

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What a scrape needs of one series, in one piece of memory together with the text that precedes its values.
+/// What a scrape needs of one series, in one piece of memory together with its label pairs.
 struct SeriesRecord: ~Copyable {
     /// Cells to read, unused in a derived gauge.
     let cells: LaneCells
@@ -10,26 +10,24 @@ struct SeriesRecord: ~Copyable {
     let expiresAt = Atomic<UInt64>(UInt64.max)
     /// Place in the scrape's snapshot, for counters that a derived gauge reads; -1 otherwise.
     let snapshotSlot = Atomic<Int>(-1)
-    /// Bytes of prefixes, each preceded by its length in four bytes.
-    let prefixBytes: Int
-    let lines: Int
-    /// Slots that a derived gauge adds and subtracts; they follow the prefixes' start at ``SeriesRecordPointer``.
-    let beginnings: Int
-    let endings: Int
+    /// Bytes of the label pairs.
+    let pairsCount: UInt32
+    /// Slots that a derived gauge adds and subtracts; they lie between this and the pairs.
+    let beginnings: UInt32
+    let endings: UInt32
 
-    init(cells: LaneCells, visibleFrom: UInt64, prefixBytes: Int, lines: Int, beginnings: Int, endings: Int) {
+    init(cells: LaneCells, visibleFrom: UInt64, pairsCount: Int, beginnings: Int, endings: Int) {
         self.cells = cells
         self.visibleFrom = visibleFrom
-        self.prefixBytes = prefixBytes
-        self.lines = lines
-        self.beginnings = beginnings
-        self.endings = endings
+        self.pairsCount = UInt32(pairsCount)
+        self.beginnings = UInt32(beginnings)
+        self.endings = UInt32(endings)
     }
 }
 
-/// Points to a ``SeriesRecord``, behind which lie the slots of a derived gauge (32 bits each) and the prefixes, in the
-/// arena of its family. Immutable after publication but for its two atomics; freed by ``free(in:)`` when no scrape can
-/// hold it.
+/// Points to a ``SeriesRecord``, behind which lie the slots of a derived gauge (32 bits each) and the label pairs as its
+/// lines hold them, in the arena of its family. Immutable after publication but for its two atomics; freed by
+/// ``free(in:)`` when no scrape can hold it.
 ///
 /// `@unchecked Sendable`: for those reasons, and because only the registry's sweep frees, by the rule of
 /// ``ScrapeReaders``.
@@ -37,39 +35,32 @@ struct SeriesRecord: ~Copyable {
 struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
     private let raw: UnsafeMutableRawPointer
 
-    private static var trailerOffset: Int { (MemoryLayout<SeriesRecord>.stride + 7) & ~7 }
+    private static var trailerOffset: Int { (MemoryLayout<SeriesRecord>.size + 3) & ~3 }
 
     init(
-        in arena: RecordArena, cells: LaneCells, visibleFrom: UInt64, prefixes: [[UInt8]], beginnings: [Int],
-        endings: [Int]
+        in arena: RecordArena, cells: LaneCells, visibleFrom: UInt64, pairs: [UInt8], beginnings: [Int], endings: [Int]
     ) {
-        let prefixBytes = prefixes.reduce(0) { $0 + 4 + $1.count }
         let slots = beginnings + endings
-        unsafe raw = arena.allocate(bytes: Self.bytes(slots: slots.count, prefixBytes: prefixBytes))
+        unsafe raw = arena.allocate(bytes: Self.bytes(slots: slots.count, pairs: pairs.count))
         unsafe raw.bindMemory(to: SeriesRecord.self, capacity: 1).initialize(
             to: SeriesRecord(
-                cells: cells, visibleFrom: visibleFrom, prefixBytes: prefixBytes, lines: prefixes.count,
-                beginnings: beginnings.count, endings: endings.count))
+                cells: cells, visibleFrom: visibleFrom, pairsCount: pairs.count, beginnings: beginnings.count,
+                endings: endings.count))
         var cursor = unsafe raw + Self.trailerOffset
         for slot in slots {
             unsafe cursor.storeBytes(of: UInt32(slot), as: UInt32.self)
             unsafe cursor += 4
         }
-        for prefix in prefixes {
-            unsafe cursor.storeBytes(of: UInt32(prefix.count), as: UInt32.self)
-            unsafe cursor += 4
-            unsafe prefix.withUnsafeBytes { bytes in
-                unsafe UnsafeMutableRawBufferPointer(start: cursor, count: bytes.count).copyMemory(from: bytes)
-            }
-            unsafe cursor += prefix.count
+        unsafe pairs.withUnsafeBytes { bytes in
+            unsafe UnsafeMutableRawBufferPointer(start: cursor, count: bytes.count).copyMemory(from: bytes)
         }
         // Read by wide copies, never shown.
-        unsafe cursor.initializeMemory(as: UInt8.self, repeating: 0, count: ByteOutput.wideSlack)
+        unsafe (cursor + pairs.count).initializeMemory(as: UInt8.self, repeating: 0, count: ByteOutput.wideSlack)
     }
 
-    /// Room for all of a record, and behind it for what a wide copy of the last prefix reads too much.
-    private static func bytes(slots: Int, prefixBytes: Int) -> Int {
-        trailerOffset + slots * 4 + prefixBytes + ByteOutput.wideSlack
+    /// Room for all of a record, and behind it for what a wide copy of the pairs reads too much.
+    private static func bytes(slots: Int, pairs: Int) -> Int {
+        trailerOffset + slots * 4 + pairs + ByteOutput.wideSlack
     }
 
     /// The fixed part.
@@ -82,16 +73,17 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
         @inline(__always) get { unsafe UnsafeRawPointer(raw + Self.trailerOffset) }
     }
 
-    /// The prefixes: four bytes of length and the text, for each line.
-    var prefixes: UnsafeRawPointer {
+    /// The label pairs as they stand between the braces of a line, without those of its buckets; empty without labels.
+    var pairs: UnsafeRawBufferPointer {
         @inline(__always) get {
-            unsafe slots + (record.pointee.beginnings &+ record.pointee.endings) &* 4
+            let start = unsafe slots + slotCount &* 4
+            return unsafe UnsafeRawBufferPointer(start: start, count: Int(record.pointee.pairsCount))
         }
     }
 
-    /// The prefix of its first line.
-    var firstPrefix: UnsafeRawBufferPointer {
-        unsafe UnsafeRawBufferPointer(start: prefixes + 4, count: Int(prefixes.loadUnaligned(as: UInt32.self)))
+    /// Beginnings and endings together; none but in a derived gauge.
+    var slotCount: Int {
+        @inline(__always) get { unsafe Int(record.pointee.beginnings &+ record.pointee.endings) }
     }
 
     /// Shown in a scrape that began at `now`?
@@ -118,7 +110,6 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
 
     /// Gives the memory back to the arena that it came from; no scrape may hold it.
     func free(in arena: RecordArena) {
-        let slots = unsafe record.pointee.beginnings + record.pointee.endings
-        unsafe arena.free(raw, bytes: Self.bytes(slots: slots, prefixBytes: record.pointee.prefixBytes))
+        unsafe arena.free(raw, bytes: Self.bytes(slots: slotCount, pairs: Int(record.pointee.pairsCount)))
     }
 }
