@@ -15,6 +15,7 @@ import denials
 import greedy
 import idle_memory
 import proxies
+import scraped
 import scrapes
 import throughput
 import tools
@@ -27,6 +28,7 @@ OTHER_ROWS = {
     "deny": "connections that are denied beside ones that are relayed (Weir alone)",
     "flood": "a UDP flow beside a flood that is denied (Weir alone)",
     "metrics": "throughput with counting beside the same engine without hooks",
+    "scraped": "what a scrape every second takes of a proxy under full load (Weir alone)",
     "full": "scrapes while 9,500 connections carry data (needs 20,000 descriptors)",
     "idle": "memory per idle connection",
     "scrape": "start, and time and size of a scrape, at 1,000 routes",
@@ -123,6 +125,12 @@ def measure_all(arguments, directory, report):
                 counting.TITLE,
                 lambda: counting.measure(
                     directory, backends, arguments.rounds, arguments.seconds, arguments.quick, report, is_over
+                ),
+            ),
+            "scraped": (
+                scraped.TITLE,
+                lambda: scraped.measure(
+                    directory, backends, arguments.rounds, arguments.seconds, report, is_over
                 ),
             ),
             "full": (capacity.TITLE, lambda: capacity.measure(directory, backends, report)),
