@@ -15,8 +15,10 @@ package enum StoppedThread {
 
         init() {
             var ends: [CInt] = [-1, -1]
-            let result = pipe2(&ends, O_CLOEXEC)
-            precondition(result == 0, "pipe2: errno \(errno)")
+            let result = pipe(&ends)
+            precondition(result == 0, "pipe: errno \(errno)")
+            // No child of another test may keep it.
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
             (reading, writing) = (ends[0], ends[1])
         }
     }

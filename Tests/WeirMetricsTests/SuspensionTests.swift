@@ -68,6 +68,7 @@ import WeirMetrics
             ended = try registry.counter(.counter("ended_total"))
             _ = try registry.derivedGauge(.gauge("active"), beginnings: [begun], endings: [ended])
             observed = try registry.histogram(.seconds("observed", buckets: [10, 100]))
+            let registry = registry
             others = try (0..<20).map { try Self.register("other-\($0)", in: registry) }
         }
 
