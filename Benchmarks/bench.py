@@ -16,6 +16,7 @@ import greedy
 import health
 import idle_memory
 import proxies
+import scraped
 import scrapes
 import throughput
 import tools
@@ -28,6 +29,7 @@ OTHER_ROWS = {
     "deny": "connections that are denied beside ones that are relayed (Weir alone)",
     "flood": "a UDP flow beside a flood that is denied (Weir alone)",
     "metrics": "throughput with counting beside the same engine without hooks",
+    "scraped": "what a scrape every second takes of a proxy under full load (Weir alone)",
     "full": "scrapes while 9,500 connections carry data (needs 20,000 descriptors)",
     "health": "how fast the health endpoints answer under full load (Weir alone)",
     "idle": "memory per idle connection",
@@ -130,6 +132,12 @@ def measure_all(arguments, directory, report):
             "health": (
                 health.TITLE,
                 lambda: health.measure(
+                    directory, backends, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
+            "scraped": (
+                scraped.TITLE,
+                lambda: scraped.measure(
                     directory, backends, arguments.rounds, arguments.seconds, report, is_over
                 ),
             ),

@@ -3,22 +3,47 @@
 /// `@unchecked Sendable`, because the memory is written before the value exists and never again, and never freed.
 @safe @usableFromInline
 struct BucketBounds: @unchecked Sendable {
+    /// The bounds, one that no value exceeds, and, for each number of significant bits, how many bounds have fewer (16
+    /// bits each).
     @usableFromInline let bounds: UnsafePointer<UInt64>
     @usableFromInline let count: Int
+    /// The most bounds that have the same number of significant bits; -1 where halving takes fewer steps than these.
+    @usableFromInline let sameLength: Int
 
     init(_ values: [UInt64]) {
-        let words = unsafe CellStorage.allocateForever(words: Swift.max(values.count, 1))
-        for (position, value) in values.enumerated() {
+        let lengths = values.map { 64 - $0.leadingZeroBitCount }
+        let most = (0...64).map { length in lengths.count { $0 == length } }.max() ?? 0
+        sameLength = most <= 2 ? most : -1
+        count = values.count
+        let words = unsafe CellStorage.allocateForever(words: values.count + 1 + 17)
+        for (position, value) in (values + [.max]).enumerated() {
             unsafe (words + position).pointee.store(value, ordering: .relaxed)
         }
         unsafe bounds = UnsafeRawPointer(words).assumingMemoryBound(to: UInt64.self)
-        count = values.count
+        let table = unsafe UnsafeMutableRawPointer(words + values.count + 1)
+        for length in 0...64 {
+            let shorter = lengths.count { $0 < length }
+            unsafe table.storeBytes(of: UInt16(shorter), toByteOffset: length * 2, as: UInt16.self)
+        }
     }
 
-    /// Index of the bucket that `value` belongs to: the number of bounds below it. Halving without branches that depend
-    /// on the value: durations are spread, and each mispredicted branch would cost more than the whole search.
+    /// Index of the bucket that `value` belongs to: the number of bounds below it. Without branches that depend on the
+    /// value: durations are spread, and each mispredicted branch would cost more than the whole search.
     @inlinable @inline(__always)
     func bucket(of value: UInt64) -> Int {
+        guard sameLength >= 0 else { return halve(value) }
+        // Bounds that rise as people choose them (1, 2.5, 5, 10 …) hardly ever share their number of bits, so that the
+        // table leaves one or two to compare with.
+        let table = unsafe UnsafeRawPointer(bounds + (count &+ 1))
+        let length = 64 &- value.leadingZeroBitCount
+        var found = unsafe Int(table.load(fromByteOffset: length &* 2, as: UInt16.self))
+        for _ in 0..<sameLength { found &+= unsafe bounds[found] < value ? 1 : 0 }
+        return found
+    }
+
+    /// The same by halving, for bounds that lie close together.
+    @inlinable @inline(__always)
+    func halve(_ value: UInt64) -> Int {
         var start = 0
         var length = count
         while length > 1 {

@@ -24,9 +24,11 @@ struct ByteOutput: ~Copyable {
         unsafe UnsafeRawBufferPointer(start: base, count: count)
     }
 
-    /// Makes room for `amount` more bytes. The writing methods below rely on it and check nothing in release builds.
+    /// Makes room for `amount` more bytes, and a little behind them for what is written in pieces of fixed width. The
+    /// writing methods below rely on it and check nothing in release builds.
     @inline(__always)
     mutating func reserve(_ amount: Int) {
+        let amount = amount &+ Self.wideSlack
         if capacity &- count < amount { grow(by: amount) }
     }
 
@@ -38,6 +40,24 @@ struct ByteOutput: ~Copyable {
         unsafe base.deallocate()
         unsafe base = fresh
         capacity = larger
+    }
+
+    /// What ``writeWide(_:count:)`` may read behind its source and write behind its end.
+    static var wideSlack: Int { 16 }
+
+    /// Appends bytes in steps of a fixed width, which needs neither a call nor a branch for each length. Room was
+    /// reserved, and ``wideSlack`` bytes behind the source may be read.
+    @inline(__always)
+    mutating func writeWide(_ source: UnsafeRawPointer, count length: Int) {
+        assert(capacity - count >= length)
+        let target = unsafe UnsafeMutableRawPointer(base + count)
+        var offset = 0
+        repeat {
+            let piece = unsafe source.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self)
+            unsafe target.storeBytes(of: piece, toByteOffset: offset, as: SIMD16<UInt8>.self)
+            offset &+= 16
+        } while offset < length
+        count &+= length
     }
 
     /// Appends bytes; room was reserved.
@@ -59,45 +79,48 @@ struct ByteOutput: ~Copyable {
     /// Appends an integer in decimal digits; 20 bytes were reserved.
     @inline(__always)
     mutating func write(decimal value: UInt64) {
-        if value < 10 {
-            write(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value))
+        if value < DecimalDigits.blockLimit {
+            let digits = DecimalDigits.block(value)
+            // The first digit is the lowest byte. Eight zeros are one digit.
+            let zeros = (digits | 1 << 56).trailingZeroBitCount / 8
+            write(block: (digits | DecimalDigits.ascii) &>> UInt64(zeros &* 8), count: 8 &- zeros)
         } else {
-            writeDigits(value, count: Self.digitCount(value))
+            writeLong(value)
         }
+    }
+
+    /// Appends an integer of more than eight digits.
+    @inline(never)
+    private mutating func writeLong(_ value: UInt64) {
+        let (high, low) = value.quotientAndRemainder(dividingBy: DecimalDigits.blockLimit)
+        write(decimal: high)
+        writeDigits(low, count: 8)
     }
 
     /// Appends exactly `digits` digits of `value`, with zeros in front.
     mutating func writeDigits(_ value: UInt64, count digits: Int) {
-        assert(capacity - count >= digits)
-        var rest = value
-        var end = count &+ digits
-        while end &- count >= 2 {
-            let (quotient, pair) = rest.quotientAndRemainder(dividingBy: 100)
-            end &-= 2
-            unsafe base[end] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: pair / 10)
-            unsafe base[end &+ 1] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: pair % 10)
-            rest = quotient
+        assert(digits >= 1 && digits <= 16)
+        if digits > 8 {
+            let (high, low) = value.quotientAndRemainder(dividingBy: DecimalDigits.blockLimit)
+            writeDigits(high, count: digits &- 8)
+            writeDigits(low, count: 8)
+        } else {
+            let block = DecimalDigits.block(value) | DecimalDigits.ascii
+            write(block: block &>> UInt64((8 &- digits) &* 8), count: digits)
         }
-        if end > count { unsafe base[count] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10) }
-        count &+= digits
+    }
+
+    /// Stores eight bytes and keeps the first `length` of them.
+    @inline(__always)
+    private mutating func write(block: UInt64, count length: Int) {
+        assert(capacity - count >= 8)
+        unsafe UnsafeMutableRawPointer(base + count).storeBytes(of: block.littleEndian, as: UInt64.self)
+        count &+= length
     }
 
     /// Takes back trailing zeros of a fraction.
     mutating func removeTrailingZeros() {
         while unsafe base[count &- 1] == UInt8(ascii: "0") { count &-= 1 }
-    }
-
-    /// Number of decimal digits, by comparison: values on a page are short.
-    private static func digitCount(_ value: UInt64) -> Int {
-        var digits = 1
-        var rest = value
-        while rest >= 10_000 {
-            rest /= 10_000
-            digits &+= 4
-        }
-        if rest >= 1000 { return digits &+ 3 }
-        if rest >= 100 { return digits &+ 2 }
-        return rest >= 10 ? digits &+ 1 : digits
     }
 }
 

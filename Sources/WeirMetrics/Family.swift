@@ -7,6 +7,8 @@ final class Family: @unchecked Sendable {
     /// HELP and TYPE, in the text format and in OpenMetrics.
     private let textHeader: [UInt8]
     private let openMetricsHeader: [UInt8]
+    /// What all its series' lines have in common.
+    let frames: LineFrames
     /// In registration order.
     let series = PublishedList<SeriesRecordPointer>()
     /// A histogram's bounds.
@@ -21,6 +23,7 @@ final class Family: @unchecked Sendable {
         textHeader = TextFormat.header(of: descriptor)
         openMetricsHeader = OpenMetricsFormat.header(of: descriptor)
         protobufHeader = ProtobufFormat.header(of: descriptor)
+        frames = LineFrames(TextFormat.frames(of: descriptor))
         if case .histogram(let buckets) = descriptor.kind {
             bounds = BucketBounds(buckets)
             unsafe nativeLayout = nativeSchema.map { schema in
@@ -41,9 +44,12 @@ final class Family: @unchecked Sendable {
         }
     }
 
+    /// Whether its histograms are kept as native ones, too.
+    var hasNative: Bool { unsafe nativeLayout != nil }
+
     /// Number of ordinary cells that one series takes in every lane: of a native histogram the sum only.
     var cellCount: Int {
-        unsafe nativeLayout == nil ? descriptor.kind.cellCount : 1
+        hasNative ? 1 : descriptor.kind.cellCount
     }
 }
 

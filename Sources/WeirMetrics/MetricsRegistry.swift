@@ -73,7 +73,7 @@ public final class MetricsRegistry: Sendable {
     /// Fixes the family's place on the page (families come in the order in which they were first declared or
     /// registered), and checks the descriptor.
     public func declare(_ descriptor: MetricDescriptor) throws(RegistrationError) {
-        try withBooks { books, _ throws(RegistrationError) in _ = try books.family(for: descriptor) }
+        try withBooks { books, _ throws(RegistrationError) in _ = try books.book(for: descriptor) }
     }
 
     /// The counter with these label values; the same one for the same values, with one owner more.
@@ -165,6 +165,11 @@ public final class MetricsRegistry: Sendable {
     /// Bytes of cells so far, for tests of memory use.
     var allocatedCellBytes: Int {
         books.withLock { $0.cells.allocatedBytes + $0.nativeCells.allocatedBytes }
+    }
+
+    /// Bytes of records so far, for tests of memory use.
+    var allocatedRecordBytes: Int {
+        books.withLock { $0.books.values.reduce(0) { $0 + $1.records.allocatedBytes + $1.appendices.allocatedBytes } }
     }
 
     func retire(serials: [UInt64]) {

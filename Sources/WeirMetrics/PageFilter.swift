@@ -30,19 +30,18 @@ public struct PageFilter: Sendable, Hashable {
         return names.contains { pattern in candidates.contains { Self.fits($0, pattern) } }
     }
 
-    /// Whether a series is in the part whose sample line begins with `prefix`.
-    func admits(_ prefix: UnsafeRawBufferPointer) -> Bool {
-        labels.values.allSatisfy { pairs in pairs.contains { unsafe Self.holds(prefix, $0) } }
+    /// Whether a series is in the part that has these label pairs in its lines.
+    func admits(_ pairs: UnsafeRawBufferPointer) -> Bool {
+        labels.values.allSatisfy { wanted in wanted.contains { unsafe Self.holds(pairs, $0) } }
     }
 
-    /// Whether the line has that pair: behind `{` or `,`. Within a value a quotation mark never stands without a backslash,
-    /// so that no value can look like a pair.
-    private static func holds(_ prefix: UnsafeRawBufferPointer, _ pair: [UInt8]) -> Bool {
-        guard prefix.count > pair.count else { return false }
-        for start in 1...(prefix.count - pair.count) {
-            let before = unsafe prefix[start - 1]
-            guard before == UInt8(ascii: "{") || before == UInt8(ascii: ",") else { continue }
-            if unsafe UnsafeRawBufferPointer(rebasing: prefix[start..<start + pair.count]).elementsEqual(pair) {
+    /// Whether the pairs have that one: at their beginning or behind a `,`. Within a value a quotation mark never stands
+    /// without a backslash, so that no value can look like a pair.
+    private static func holds(_ pairs: UnsafeRawBufferPointer, _ pair: [UInt8]) -> Bool {
+        guard pairs.count >= pair.count else { return false }
+        for start in 0...(pairs.count - pair.count) {
+            guard unsafe start == 0 || pairs[start - 1] == UInt8(ascii: ",") else { continue }
+            if unsafe UnsafeRawBufferPointer(rebasing: pairs[start..<start + pair.count]).elementsEqual(pair) {
                 return true
             }
         }

@@ -32,7 +32,7 @@ enum ProtobufRenderer {
         scratch.metrics.removeAll()
         family.series.forEach { series in
             guard series.isVisible(at: now) else { return }
-            if let filter, unsafe !filter.admits(series.firstPrefix) { return }
+            if let filter, unsafe !filter.admits(series.pairs) { return }
             switch kind {
             case .counter:
                 guard let value = TextRenderer.value(of: series, snapshot: snapshot) else { return }
@@ -45,7 +45,7 @@ enum ProtobufRenderer {
             case .histogram:
                 guard let bounds = family.bounds else { return }
                 writeHistogram(series, bounds: bounds, scale: scale, scratch: &scratch)
-                lines += unsafe series.record.pointee.lines
+                lines += family.frames.lineCount
             }
         }
         guard lines > 0 else { return 0 }
@@ -58,8 +58,7 @@ enum ProtobufRenderer {
 
     /// A gauge's reading; nil where it belongs on the next page only.
     private static func gauge(_ series: SeriesRecordPointer, snapshot: borrowing ScrapeSnapshot) -> Int64? {
-        let isDerived = unsafe series.record.pointee.beginnings + series.record.pointee.endings > 0
-        if isDerived { return TextRenderer.difference(of: series, snapshot: snapshot) }
+        if series.slotCount > 0 { return TextRenderer.difference(of: series, snapshot: snapshot) }
         return Int64(bitPattern: unsafe series.record.pointee.cells.sum())
     }
 
@@ -84,7 +83,7 @@ enum ProtobufRenderer {
         scratch: inout ProtobufScratch
     ) {
         let cells = unsafe series.record.pointee.cells
-        let native = unsafe series.record.pointee.native
+        let native = series.native
         scratch.histogram.removeAll()
         scratch.counts.removeAll(keepingCapacity: true)
         if let native {

@@ -1,8 +1,8 @@
 extension RegistryBooks {
-    /// The family of that descriptor, made if it is new.
-    mutating func family(for descriptor: MetricDescriptor) throws(RegistrationError) -> Family {
-        if let known = books[descriptor.name]?.family {
-            if let difference = descriptor.difference(from: known.descriptor) {
+    /// The book of that descriptor's family, made if it is new.
+    mutating func book(for descriptor: MetricDescriptor) throws(RegistrationError) -> FamilyBook {
+        if let known = books[descriptor.name] {
+            if let difference = descriptor.difference(from: known.family.descriptor) {
                 throw .descriptorMismatch(metric: descriptor.name, difference)
             }
             return known
@@ -13,11 +13,12 @@ extension RegistryBooks {
         }
         for name in descriptor.occupiedNames { occupiedNames[name] = descriptor.name }
         let family = Family(descriptor: descriptor, nativeSchema: nativeSchema, lanes: cells.lanes)
-        books[descriptor.name] = FamilyBook(family: family)
+        let book = FamilyBook(family)
+        books[descriptor.name] = book
         if descriptor.isExposed {
             abandon(families.append(FamilyReference(family)))
         }
-        return family
+        return book
     }
 
     /// The series of that descriptor and those labels: the one that exists (revived if it was retired), or a new one.
@@ -25,8 +26,8 @@ extension RegistryBooks {
     mutating func series(
         _ descriptor: MetricDescriptor, labels: [String], isHidden: Bool = false, now: UInt64, dropped: (Int) -> Void
     ) throws(RegistrationError) -> Series {
-        let family = try checkedFamily(for: descriptor, labels: labels)
-        if let known = books[descriptor.name]?.byLabels[labels] {
+        let book = try checkedBook(for: descriptor, labels: labels)
+        if let known = book.byLabels[labels] {
             guard !known.isDerived else { throw .derivationMismatch(metric: descriptor.name) }
             if known.isHidden, !isHidden {
                 try checkLimit(descriptor, dropped: dropped)
@@ -36,16 +37,17 @@ extension RegistryBooks {
             return known
         }
         if !isHidden { try checkLimit(descriptor, dropped: dropped) }
-        let taken = cells.allocate(width: family.cellCount)
+        let taken = cells.allocate(width: book.family.cellCount)
         var native: NativeCells?
-        if let layout = unsafe family.nativeLayout { native = unsafe nativeCells.allocate(layout) }
+        if let layout = unsafe book.family.nativeLayout { native = unsafe nativeCells.allocate(layout) }
+        let appendix = SeriesAppendix(
+            in: book.appendices, native: native, protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
         let record = SeriesRecordPointer(
-            cells: taken, native: native, visibleFrom: now,
-            prefixes: TextFormat.prefixes(of: descriptor, labels: labels),
-            protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels), beginnings: [], endings: [])
+            in: book.records, cells: taken, appendix: appendix, visibleFrom: now,
+            pairs: TextFormat.pairs(of: descriptor, labels: labels), beginnings: [], endings: [])
         return add(
             Series(
-                family: family, labels: labels, cells: taken, native: native, record: record, beginnings: [],
+                family: book.family, labels: labels, cells: taken, native: native, record: record, beginnings: [],
                 endings: [], isDerived: false, isHidden: isHidden))
     }
 
@@ -54,10 +56,10 @@ extension RegistryBooks {
         _ descriptor: MetricDescriptor, labels: [String], beginnings: [UInt64], endings: [UInt64], now: UInt64,
         dropped: (Int) -> Void
     ) throws(RegistrationError) -> Series {
-        let family = try checkedFamily(for: descriptor, labels: labels)
+        let book = try checkedBook(for: descriptor, labels: labels)
         let begun = try counters(beginnings, for: descriptor)
         let ended = try counters(endings, for: descriptor)
-        if let known = books[descriptor.name]?.byLabels[labels] {
+        if let known = book.byLabels[labels] {
             guard known.isDerived, known.beginnings.map(\.serial) == beginnings,
                 known.endings.map(\.serial) == endings
             else { throw .derivationMismatch(metric: descriptor.name) }
@@ -68,13 +70,15 @@ extension RegistryBooks {
         try plan(beginnings: begun, endings: ended, metric: descriptor.name)
         for component in begun + ended { retain(component) }
         let unused = begun.first?.cells ?? ended.first?.cells ?? cells.allocate(width: 1)
+        let appendix = SeriesAppendix(
+            in: book.appendices, native: nil, protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
         let record = SeriesRecordPointer(
-            cells: unused, visibleFrom: now, prefixes: TextFormat.prefixes(of: descriptor, labels: labels),
-            protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels), beginnings: begun.compactMap(\.slot),
+            in: book.records, cells: unused, appendix: appendix, visibleFrom: now,
+            pairs: TextFormat.pairs(of: descriptor, labels: labels), beginnings: begun.compactMap(\.slot),
             endings: ended.compactMap(\.slot))
         let series = add(
             Series(
-                family: family, labels: labels, cells: unused, record: record, beginnings: begun, endings: ended,
+                family: book.family, labels: labels, cells: unused, record: record, beginnings: begun, endings: ended,
                 isDerived: true))
         derived[series.serial] = series
         return series
@@ -89,15 +93,15 @@ extension RegistryBooks {
         for component in series.components { retain(component) }
     }
 
-    private mutating func checkedFamily(
+    private mutating func checkedBook(
         for descriptor: MetricDescriptor, labels: [String]
-    ) throws(RegistrationError) -> Family {
-        let family = try family(for: descriptor)
+    ) throws(RegistrationError) -> FamilyBook {
+        let book = try book(for: descriptor)
         guard labels.count == descriptor.labelNames.count else {
             throw .labelCountMismatch(
                 metric: descriptor.name, expected: descriptor.labelNames.count, found: labels.count)
         }
-        return family
+        return book
     }
 
     private func checkLimit(_ descriptor: MetricDescriptor, dropped: (Int) -> Void) throws(RegistrationError) {

@@ -77,7 +77,9 @@ extension RegistryBooks {
             }
             if let slot = series.slot { freeSlots.append(slot) }
             lines -= series.lines
-            series.record.deallocate()
+            if let book = books[series.family.descriptor.name] {
+                series.record.free(in: book.records, appendices: book.appendices)
+            }
         }
         unlinked.removeFirst(count)
     }

@@ -1,9 +1,15 @@
 /// Everything the registry knows that neither updates nor scrapes need. Confined to the registry's mutex; what
 /// scrapes see changes through the ``PublishedList``s only.
 struct RegistryBooks {
-    struct FamilyBook {
+    final class FamilyBook {
         let family: Family
+        let records = RecordArena()
+        let appendices = RecordArena()
         var byLabels: [[String]: Series] = [:]
+
+        init(_ family: Family) {
+            self.family = family
+        }
     }
 
     /// A retired series, and since when; stale if it was revived meanwhile.
@@ -63,14 +69,8 @@ struct RegistryBooks {
         abandoned.append((block, readers.advance()))
     }
 
-    /// Frees everything; no scrape may be running.
+    /// Frees what does not go with the books and their arenas; no scrape may be running.
     mutating func freeAll() {
-        for book in books.values {
-            book.family.series.forEach { $0.deallocate() }
-            for series in book.byLabels.values where series.isHidden { series.record.deallocate() }
-        }
-        for item in expired where item.series.isHidden { item.series.record.deallocate() }
-        for item in unlinked { item.series.record.deallocate() }
         for item in abandoned { item.block.deallocate() }
     }
 }

@@ -1,41 +1,38 @@
 import Synchronization
 
-/// What a scrape needs of one series, in one piece of memory together with the text that precedes its values.
+/// What a scrape needs of one series, in one piece of memory together with its label pairs.
 struct SeriesRecord: ~Copyable {
     /// Cells to read, unused in a derived gauge.
     let cells: LaneCells
-    /// Of a native histogram: the cells of its buckets.
-    let native: NativeCells?
+    /// What few scrapes need of it.
+    let appendix: SeriesAppendix
     /// When it was registered; scrapes that began before do not show it.
     let visibleFrom: UInt64
     /// When it vanishes from the page; `UInt64.max` while somebody uses it.
     let expiresAt = Atomic<UInt64>(UInt64.max)
     /// Place in the scrape's snapshot, for counters that a derived gauge reads; -1 otherwise.
     let snapshotSlot = Atomic<Int>(-1)
-    /// Bytes of prefixes, each preceded by its length in four bytes.
-    let prefixBytes: Int
-    let lines: Int
-    /// Slots that a derived gauge adds and subtracts; they follow the prefixes' start at ``SeriesRecordPointer``.
-    let beginnings: Int
-    let endings: Int
+    /// Bytes of the label pairs.
+    let pairsCount: UInt32
+    /// Slots that a derived gauge adds and subtracts; they lie between this and the pairs.
+    let beginnings: UInt32
+    let endings: UInt32
 
     init(
-        cells: LaneCells, native: NativeCells?, visibleFrom: UInt64, prefixBytes: Int, lines: Int, beginnings: Int,
-        endings: Int
+        cells: LaneCells, appendix: SeriesAppendix, visibleFrom: UInt64, pairsCount: Int, beginnings: Int, endings: Int
     ) {
         self.cells = cells
-        self.native = native
+        self.appendix = appendix
         self.visibleFrom = visibleFrom
-        self.prefixBytes = prefixBytes
-        self.lines = lines
-        self.beginnings = beginnings
-        self.endings = endings
+        self.pairsCount = UInt32(pairsCount)
+        self.beginnings = UInt32(beginnings)
+        self.endings = UInt32(endings)
     }
 }
 
-/// Points to a ``SeriesRecord``, behind which lie the slots of a derived gauge (32 bits each), the prefixes of its lines and
-/// that of its protobuf message.
-/// Immutable after publication but for its two atomics; freed by ``deallocate()`` when no scrape can hold it.
+/// Points to a ``SeriesRecord``, behind which lie the slots of a derived gauge (32 bits each) and the label pairs as its
+/// lines hold them, in the arena of its family. Immutable after publication but for its two atomics; freed by
+/// ``free(in:)`` when no scrape can hold it.
 ///
 /// `@unchecked Sendable`: for those reasons, and because only the registry's sweep frees, by the rule of
 /// ``ScrapeReaders``.
@@ -43,33 +40,33 @@ struct SeriesRecord: ~Copyable {
 struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
     private let raw: UnsafeMutableRawPointer
 
-    private static var trailerOffset: Int { (MemoryLayout<SeriesRecord>.stride + 7) & ~7 }
+    private static var trailerOffset: Int { (MemoryLayout<SeriesRecord>.size + 3) & ~3 }
 
     init(
-        cells: LaneCells, native: NativeCells? = nil, visibleFrom: UInt64, prefixes: [[UInt8]], protobuf: [UInt8],
+        in arena: RecordArena, cells: LaneCells, appendix: SeriesAppendix, visibleFrom: UInt64, pairs: [UInt8],
         beginnings: [Int], endings: [Int]
     ) {
-        let prefixBytes = prefixes.reduce(0) { $0 + 4 + $1.count }
         let slots = beginnings + endings
-        let bytes = Self.trailerOffset + slots.count * 4 + prefixBytes + 4 + protobuf.count
-        unsafe raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
+        unsafe raw = arena.allocate(bytes: Self.bytes(slots: slots.count, pairs: pairs.count))
         unsafe raw.bindMemory(to: SeriesRecord.self, capacity: 1).initialize(
             to: SeriesRecord(
-                cells: cells, native: native, visibleFrom: visibleFrom, prefixBytes: prefixBytes,
-                lines: prefixes.count, beginnings: beginnings.count, endings: endings.count))
+                cells: cells, appendix: appendix, visibleFrom: visibleFrom, pairsCount: pairs.count,
+                beginnings: beginnings.count, endings: endings.count))
         var cursor = unsafe raw + Self.trailerOffset
         for slot in slots {
             unsafe cursor.storeBytes(of: UInt32(slot), as: UInt32.self)
             unsafe cursor += 4
         }
-        for prefix in prefixes + [protobuf] {
-            unsafe cursor.storeBytes(of: UInt32(prefix.count), as: UInt32.self)
-            unsafe cursor += 4
-            unsafe prefix.withUnsafeBytes { bytes in
-                unsafe UnsafeMutableRawBufferPointer(start: cursor, count: bytes.count).copyMemory(from: bytes)
-            }
-            unsafe cursor += prefix.count
+        unsafe pairs.withUnsafeBytes { bytes in
+            unsafe UnsafeMutableRawBufferPointer(start: cursor, count: bytes.count).copyMemory(from: bytes)
         }
+        // Read by wide copies, never shown.
+        unsafe (cursor + pairs.count).initializeMemory(as: UInt8.self, repeating: 0, count: ByteOutput.wideSlack)
+    }
+
+    /// Room for all of a record, and behind it for what a wide copy of the pairs reads too much.
+    private static func bytes(slots: Int, pairs: Int) -> Int {
+        trailerOffset + slots * 4 + pairs + ByteOutput.wideSlack
     }
 
     /// The fixed part.
@@ -82,24 +79,27 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
         @inline(__always) get { unsafe UnsafeRawPointer(raw + Self.trailerOffset) }
     }
 
-    /// The prefixes: four bytes of length and the text, for each line.
-    var prefixes: UnsafeRawPointer {
+    /// The label pairs as they stand between the braces of a line, without those of its buckets; empty without labels.
+    var pairs: UnsafeRawBufferPointer {
         @inline(__always) get {
-            unsafe slots + (record.pointee.beginnings &+ record.pointee.endings) &* 4
+            let start = unsafe slots + slotCount &* 4
+            return unsafe UnsafeRawBufferPointer(start: start, count: Int(record.pointee.pairsCount))
         }
     }
 
-    /// The prefix of its first line.
-    var firstPrefix: UnsafeRawBufferPointer {
-        unsafe UnsafeRawBufferPointer(start: prefixes + 4, count: Int(prefixes.loadUnaligned(as: UInt32.self)))
+    /// Beginnings and endings together; none but in a derived gauge.
+    var slotCount: Int {
+        @inline(__always) get { unsafe Int(record.pointee.beginnings &+ record.pointee.endings) }
     }
 
     /// What precedes its values in a protobuf message; see ``ProtobufFormat/prefix(of:labels:)``.
     var protobufPrefix: UnsafeRawBufferPointer {
-        @inline(__always) get {
-            let start = unsafe prefixes + record.pointee.prefixBytes
-            return unsafe UnsafeRawBufferPointer(start: start + 4, count: Int(start.loadUnaligned(as: UInt32.self)))
-        }
+        @inline(__always) get { unsafe record.pointee.appendix.protobuf }
+    }
+
+    /// Of a native histogram: the cells of its buckets.
+    var native: NativeCells? {
+        @inline(__always) get { unsafe record.pointee.appendix.native }
     }
 
     /// Shown in a scrape that began at `now`?
@@ -124,8 +124,9 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
         unsafe UInt(bitPattern: raw)
     }
 
-    /// Gives the memory back; no scrape may hold it.
-    func deallocate() {
-        unsafe raw.deallocate()
+    /// Gives the memory back to the arenas that it came from; no scrape may hold it.
+    func free(in arena: RecordArena, appendices: RecordArena) {
+        unsafe record.pointee.appendix.free(in: appendices)
+        unsafe arena.free(raw, bytes: Self.bytes(slots: slotCount, pairs: Int(record.pointee.pairsCount)))
     }
 }

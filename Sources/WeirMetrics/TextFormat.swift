@@ -1,4 +1,4 @@
-/// The words of the text formats, rendered once per family or series at registration. Pure functions over bytes.
+/// The words of the text formats, rendered once for each family and series at registration. Pure functions over bytes.
 /// Source: Prometheus "Exposition formats", text format 0.0.4.
 enum TextFormat {
     /// `# HELP …` and `# TYPE …`, each with its line end.
@@ -9,9 +9,8 @@ enum TextFormat {
         return text
     }
 
-    /// What precedes the value in each line of a series, with the space: buckets (`+Inf` last), sum, count for a
-    /// histogram, one line for the others.
-    static func prefixes(of descriptor: MetricDescriptor, labels: [String]) -> [[UInt8]] {
+    /// The label pairs of a series, as they stand between the braces.
+    static func pairs(of descriptor: MetricDescriptor, labels: [String]) -> [UInt8] {
         var pairs: [UInt8] = []
         for (name, value) in zip(descriptor.labelNames, labels) {
             if !pairs.isEmpty { pairs.append(UInt8(ascii: ",")) }
@@ -20,24 +19,24 @@ enum TextFormat {
             escape(value, quotes: true, into: &pairs)
             pairs.append(UInt8(ascii: "\""))
         }
-        guard case .histogram(let buckets) = descriptor.kind else { return [line(descriptor.name, "", pairs, "")] }
-        let bounds = buckets.map { canonical($0, decimalDigits: descriptor.scale.decimalDigits) } + ["+Inf"]
-        let bucketLines = bounds.map { line(descriptor.name, "_bucket", pairs, "le=\"\($0)\"") }
-        return bucketLines + [line(descriptor.name, "_sum", pairs, ""), line(descriptor.name, "_count", pairs, "")]
+        return pairs
     }
 
-    private static func line(_ name: String, _ suffix: String, _ pairs: [UInt8], _ extra: String) -> [UInt8] {
-        var text = Array(name.utf8)
-        text += suffix.utf8
-        if !pairs.isEmpty || !extra.isEmpty {
-            text.append(UInt8(ascii: "{"))
-            text += pairs
-            if !pairs.isEmpty && !extra.isEmpty { text.append(UInt8(ascii: ",")) }
-            text += extra.utf8
-            text.append(UInt8(ascii: "}"))
+    /// What stands before and behind the label pairs in each line of a series, with the space before the value: buckets
+    /// (`+Inf` last), sum, count for a histogram, one line for the others.
+    static func frames(of descriptor: MetricDescriptor) -> [(head: [UInt8], tail: [UInt8])] {
+        let hasLabels = !descriptor.labelNames.isEmpty
+        func frame(_ suffix: String, _ extra: String = "") -> (head: [UInt8], tail: [UInt8]) {
+            let hasBraces = hasLabels || !extra.isEmpty
+            let separator = hasLabels && !extra.isEmpty ? "," : ""
+            return (
+                Array("\(descriptor.name)\(suffix)\(hasBraces ? "{" : "")".utf8),
+                Array("\(separator)\(extra)\(hasBraces ? "}" : "") ".utf8)
+            )
         }
-        text.append(UInt8(ascii: " "))
-        return text
+        guard case .histogram(let buckets) = descriptor.kind else { return [frame("")] }
+        let bounds = buckets.map { canonical($0, decimalDigits: descriptor.scale.decimalDigits) } + ["+Inf"]
+        return bounds.map { frame("_bucket", "le=\"\($0)\"") } + [frame("_sum"), frame("_count")]
     }
 
     /// Backslash and line feed are escaped in HELP and in label values, the quotation mark in label values only.

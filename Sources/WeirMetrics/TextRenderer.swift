@@ -6,39 +6,37 @@ enum TextRenderer {
         snapshot: borrowing ScrapeSnapshot, into output: inout ByteOutput
     ) -> Int {
         if let filter, !filter.admits(family.descriptor) { return 0 }
-        let scale = family.descriptor.scale
+        let (scale, frames) = (family.descriptor.scale, family.frames)
         let kind = family.descriptor.kind
+        let lineCount = frames.lineCount
         var lines = 0
         var isAnnounced = false
         family.series.forEach { series in
             guard series.isVisible(at: now) else { return }
-            if let filter, unsafe !filter.admits(series.firstPrefix) { return }
+            let pairs = unsafe series.pairs
+            if let filter, unsafe !filter.admits(pairs) { return }
             if !isAnnounced { write(family.header(format), into: &output) }
             isAnnounced = true
-            let (prefixBytes, lineCount) = unsafe (series.record.pointee.prefixBytes, series.record.pointee.lines)
-            output.reserve(prefixBytes + lineCount * ByteOutput.longestValue)
+            let longest = pairs.count &+ ByteOutput.longestValue
+            output.reserve(frames.textBytes &+ lineCount &* longest)
             switch kind {
             case .counter:
                 guard let value = value(of: series, snapshot: snapshot) else { return }
-                writeOnly(series, into: &output)
+                unsafe writeOnly(frames, pairs, into: &output)
                 output.writeLine(value, scale: scale)
-                lines += 1
+            case .gauge where series.slotCount > 0:
+                guard let difference = difference(of: series, snapshot: snapshot) else { return }
+                unsafe writeOnly(frames, pairs, into: &output)
+                output.writeLine(signed: difference, scale: scale)
             case .gauge:
-                let isDerived = unsafe series.record.pointee.beginnings + series.record.pointee.endings > 0
-                if isDerived {
-                    guard let difference = difference(of: series, snapshot: snapshot) else { return }
-                    writeOnly(series, into: &output)
-                    output.writeLine(signed: difference, scale: scale)
-                } else {
-                    writeOnly(series, into: &output)
-                    let value = unsafe series.record.pointee.cells.sum()
-                    output.writeLine(signed: Int64(bitPattern: value), scale: scale)
-                }
-                lines += 1
+                unsafe writeOnly(frames, pairs, into: &output)
+                let value = unsafe series.record.pointee.cells.sum()
+                output.writeLine(signed: Int64(bitPattern: value), scale: scale)
             case .histogram:
-                writeHistogram(series, lineCount: lineCount, scale: scale, into: &output)
-                lines += lineCount
+                writeHistogram(
+                    series, frames: frames, hasNative: family.hasNative, scale: scale, into: &output)
             }
+            lines &+= lineCount
         }
         return lines
     }
@@ -58,9 +56,9 @@ enum TextRenderer {
 
     /// Beginnings − endings; nil if the gauge was registered after this scrape read the plan: it appears in the next.
     static func difference(of series: SeriesRecordPointer, snapshot: borrowing ScrapeSnapshot) -> Int64? {
-        let (beginnings, endings) = unsafe (series.record.pointee.beginnings, series.record.pointee.endings)
+        let beginnings = unsafe Int(series.record.pointee.beginnings)
         var total: UInt64 = 0
-        for position in 0..<(beginnings + endings) {
+        for position in 0..<series.slotCount {
             let slot = unsafe series.slots.load(fromByteOffset: position * 4, as: UInt32.self)
             guard let value = snapshot.value(slot: Int(slot)) else { return nil }
             total = position < beginnings ? total &+ value : total &- value
@@ -69,35 +67,31 @@ enum TextRenderer {
     }
 
     private static func writeHistogram(
-        _ series: SeriesRecordPointer, lineCount: Int, scale: MetricDescriptor.Scale, into output: inout ByteOutput
+        _ series: SeriesRecordPointer, frames: LineFrames, hasNative: Bool, scale: MetricDescriptor.Scale,
+        into output: inout ByteOutput
     ) {
-        let (cells, native) = unsafe (series.record.pointee.cells, series.record.pointee.native)
-        var cursor = unsafe series.prefixes
+        let (cells, pairs) = unsafe (series.record.pointee.cells, series.pairs)
+        let native = hasNative ? series.native : nil
+        var cursor = unsafe frames.first
         var total: UInt64 = 0
-        for bucket in 1..<(lineCount - 1) {
-            total &+= native?.sum(classic: bucket - 1) ?? cells.sum(cell: bucket)
-            unsafe writePrefix(&cursor, into: &output)
+        for bucket in 1..<(frames.lineCount &- 1) {
+            total &+= native?.sum(classic: bucket &- 1) ?? cells.sum(cell: bucket)
+            unsafe output.writeLineStart(&cursor, pairs: pairs)
             output.writeLine(total, scale: .one)
         }
-        unsafe writePrefix(&cursor, into: &output)
+        unsafe output.writeLineStart(&cursor, pairs: pairs)
         output.writeLine(cells.sum(), scale: scale)
-        unsafe writePrefix(&cursor, into: &output)
+        unsafe output.writeLineStart(&cursor, pairs: pairs)
         output.writeLine(total, scale: .one)
     }
 
-    /// The prefix of a series with one line.
+    /// All of the line but its value, of a series that has one line.
     @inline(__always)
-    private static func writeOnly(_ series: SeriesRecordPointer, into output: inout ByteOutput) {
-        var cursor = unsafe series.prefixes
-        unsafe writePrefix(&cursor, into: &output)
-    }
-
-    /// Copies the next prefix.
-    @inline(__always)
-    private static func writePrefix(_ cursor: inout UnsafeRawPointer, into output: inout ByteOutput) {
-        let length = unsafe Int(cursor.loadUnaligned(as: UInt32.self))
-        unsafe output.write(cursor + 4, count: length)
-        unsafe cursor += 4 + length
+    private static func writeOnly(
+        _ frames: LineFrames, _ pairs: UnsafeRawBufferPointer, into output: inout ByteOutput
+    ) {
+        var cursor = unsafe frames.first
+        unsafe output.writeLineStart(&cursor, pairs: pairs)
     }
 
     /// Appends a text that was made before.

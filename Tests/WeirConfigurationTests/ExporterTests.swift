@@ -235,7 +235,7 @@ private struct ConfigurationFolder {
 
     @Test("Damaged hashes never trap, and are never taken for longer than they are")
     func damagedHashes() {
-        var chance = SeededGenerator(state: 5)
+        var chance = SeededGenerator(seed: 5)
         let alphabet = Array("$2by6.j/T9=rounds0:".utf8)
         var refused = 0
         for _ in 0..<fuzzRounds(5_000) {

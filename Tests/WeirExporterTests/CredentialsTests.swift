@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+import struct TestSupport.SeededGenerator
+
 @testable import WeirExporter
 
 @Suite struct CredentialsTests {

@@ -110,6 +110,19 @@ import Testing
         #expect(String(decoding: output.bytes, as: UTF8.self) == "-9223372036854775808\n")
     }
 
+    @Test(
+        arguments: [
+            [0, 1, 2, 3, 5, 8, 13, 1 << 20, 1 << 63, .max], [500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000],
+            [1 << 63, .max - 1], [7], [1000, 1001, 1002, 1003],
+        ] as [[UInt64]])
+    func `the bucket is right at and around every bound and every power of two`(bounds: [UInt64]) {
+        let table = BucketBounds(bounds)
+        let edges = bounds + (0..<64).map { 1 << $0 } + [0, .max]
+        for value in edges.flatMap({ [$0 &- 1, $0, $0 &+ 1] }) {
+            #expect(table.bucket(of: value) == bounds.firstIndex { value <= $0 } ?? bounds.count)
+        }
+    }
+
     @Test func `the bucket of every value is the first whose bound is not below it`() {
         for count in 0...20 {
             let bounds = (0..<count).map { UInt64($0 * 10 + 5) }

@@ -45,7 +45,7 @@ package final class TCPServer: Sendable {
         shutdown(socket.descriptor, Int32(SHUT_RDWR))
     }
 
-    static func start(_ body: @escaping @Sendable () -> Void) {
+    package static func start(_ body: @escaping @Sendable () -> Void) {
         let thread = Thread(block: body)
         thread.stackSize = 512 * 1024
         thread.start()

@@ -1,0 +1,54 @@
+import Glibc
+import Synchronization
+
+/// Stops a thread wherever it happens to be, in the middle of whatever it does, by a signal whose handler waits. One thread
+/// at a time in the whole process.
+package enum SuspendedThread {
+    private static let number = SIGUSR2
+    private static let isStopped = Atomic<Bool>(false)
+    /// What the handler reads from: nothing but what is allowed in one (signal-safety(7)).
+    private static let gate = Pipe()
+
+    private struct Pipe: Sendable {
+        let reading: CInt
+        let writing: CInt
+
+        init() {
+            var ends: [CInt] = [-1, -1]
+            let result = pipe(&ends)
+            precondition(result == 0, "pipe: errno \(errno)")
+            // No child of another test may keep it.
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+            (reading, writing) = (ends[0], ends[1])
+        }
+    }
+
+    /// Calls `body` while `thread` stands still.
+    package static func during<Result>(_ thread: pthread_t, _ body: () throws -> Result) throws -> Result {
+        // Made before any handler asks for it.
+        let writing = gate.writing
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in SuspendedThread.wait() }
+        action.sa_flags = SA_RESTART
+        guard sigaction(number, &action, nil) == 0 else { throw SystemFailure("sigaction") }
+        let code = pthread_kill(thread, number)
+        guard code == 0 else { throw SystemFailure("pthread_kill", code: code) }
+        defer {
+            isStopped.store(false, ordering: .releasing)
+            var byte: UInt8 = 1
+            let written = write(writing, &byte, 1)
+            precondition(written == 1, "the thread cannot be let go on: errno \(errno)")
+        }
+        try waitUntil("the thread stands still") { isStopped.load(ordering: .acquiring) }
+        return try body()
+    }
+
+    /// Runs in the handler, on the stopped thread.
+    private static func wait() {
+        let saved = errno
+        isStopped.store(true, ordering: .releasing)
+        var byte: UInt8 = 0
+        while read(gate.reading, &byte, 1) == -1 && errno == EINTR {}
+        errno = saved
+    }
+}
