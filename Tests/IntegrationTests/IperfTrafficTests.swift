@@ -26,7 +26,9 @@ extension Integration {
             // The receiving side stops reading at the end of the test, so what was in flight may differ: on a busy machine
             // the full buffers of four sockets. What it did read must have been carried, and what was never sent cannot
             // have been.
-            #expect(report.sentBytes == 256 << 20 && report.receivedBytes >= 128 << 20)
+            // It looks at its bound between rounds of ten blocks of 128 KiB, which a busy machine makes it finish.
+            #expect((256 << 20...(256 << 20) + 10 << 17).contains(report.sentBytes))
+            #expect(report.receivedBytes >= 128 << 20)
             #expect(counted >= report.receivedBytes)
             #expect(counted <= report.sentBytes + Self.controlBytes)
             #expect(samples.accepted("bulk-tcp") == 2)

@@ -55,11 +55,16 @@ struct GeoDatabaseTests {
         let good = try GeoDatabaseFile.bytes([
             .init("192.0.2.0/24", country: "DE", timezone: "Europe/Berlin"), .init("2001:db8::/32", country: "FR"),
         ])
+        // Where the metadata is damaged, MMDB_open (libmaxminddb 1.7.1) keeps what it read of it, a few KiB for each refused
+        // file. The leak sanitizer rightly says so, and it is not ours to mend.
+        let marker = Array("\u{AB}\u{CD}\u{EF}MaxMind.com".unicodeScalars.map { UInt8($0.value) })
+        let metadata = try #require((0..<good.count).last { good[$0...].starts(with: marker) })
+        let damaged = 0..<(Sanitizer.isPresent ? metadata : good.count)
         var generator = SeededGenerator(seed: 7)
         for _ in 0..<fuzzRounds(300) {
             var bytes = good
             for _ in 0..<Int.random(in: 1...8, using: &generator) {
-                bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(in: 0...255, using: &generator)
+                bytes[Int.random(in: damaged, using: &generator)] = .random(in: 0...255, using: &generator)
             }
             guard let database = try? GeoDatabase(folder.write("places.mmdb", bytes)) else { continue }
             _ = try words(database, "192.0.2.1")
