@@ -37,8 +37,12 @@ struct NativeLayout {
     /// A power of two has 2^fineShift buckets, or 2^coarseShift powers of two have one.
     private let fineShift: Int
     private let coarseShift: Int
-    /// The significands of the bounds within a power of two, without the hidden one.
+    /// The significands of the bounds within a power of two, without the hidden one, and `UInt64.max` behind them.
     private let significands: UnsafePointer<UInt64>
+    /// For each half of a 2^fineShift-th of the significands: how many bounds are below it.
+    private let boundsBelow: UnsafePointer<UInt64>
+    /// Bits of a significand that are not part of such a half's number.
+    private let sliceShift: UInt64
     /// For the zero bucket, each bucket, and the end: its first cell.
     private let firstCells: UnsafePointer<UInt64>
     /// For each cell the classic bound that ends it, in the raw unit; the last cell of each bucket has `UInt64.max`.
@@ -63,18 +67,26 @@ struct NativeLayout {
         cellCount = bucketCount + 1 + classic.count
         stride = (cellCount + 15) / 16 * 16 + 16
 
-        let bounds = Self.significands(perOctave: 1 << fineShift)
-        let words = bounds.count + bucketCount + 2 + cellCount + classic.count
+        let bounds = Self.significands(perOctave: 1 << fineShift) + [.max]
+        let slices = 2 << fineShift
+        sliceShift = UInt64(51 - fineShift)
+        let words = bounds.count + slices + bucketCount + 2 + cellCount + classic.count
         let table = unsafe UnsafeMutableRawPointer(CellStorage.allocateForever(words: words))
             .bindMemory(to: UInt64.self, capacity: words)
-        let starts = unsafe table + bounds.count
+        let below = unsafe table + bounds.count
+        let starts = unsafe below + slices
         let uppers = unsafe starts + bucketCount + 2
         let ends = unsafe uppers + cellCount
         unsafe significands = UnsafePointer(table)
+        unsafe boundsBelow = UnsafePointer(below)
         unsafe firstCells = UnsafePointer(starts)
         unsafe upperBounds = UnsafePointer(uppers)
         unsafe classicEnds = UnsafePointer(ends)
         for (position, bound) in bounds.enumerated() { unsafe table[position] = bound }
+        for slice in 0..<slices {
+            let start = UInt64(slice) << sliceShift
+            unsafe below[slice] = UInt64(bounds.count { $0 < start })
+        }
 
         var cell = 0
         var next = 0
@@ -121,18 +133,14 @@ struct NativeLayout {
     /// Which bucket a raw value belongs to: 0 is the zero bucket, ``bucketCount`` the last. It rises with the value.
     ///
     /// The exponent of the printed value names the power of two, its significand the bucket in it: the number of bounds
-    /// below, found by halving without branches that depend on the value.
+    /// below. The narrowest bucket is wider than half of the average, so that at most one bound lies within the slice that
+    /// the first bits name, and one comparison, without a branch, says on which side the value is.
     @inline(__always)
     func bucket(of raw: UInt64) -> Int {
         let value = Double(raw) / divisor
         let significand = value.significandBitPattern
-        var below = 0
-        var length = 1 &<< fineShift
-        while length > 1 {
-            let half = length &>> 1
-            below = unsafe significands[below &+ half &- 1] < significand ? below &+ half : below
-            length &-= half
-        }
+        let slice = Int(truncatingIfNeeded: significand &>> sliceShift)
+        var below = unsafe Int(truncatingIfNeeded: boundsBelow[slice])
         unsafe below &+= significands[below] < significand ? 1 : 0
         // Zero has the lowest exponent of all, and so ends in the zero bucket, too.
         let exponent = Int(truncatingIfNeeded: value.exponentBitPattern) &- 1023
