@@ -49,4 +49,9 @@ int weir_inotify_watch_folder(int fd, const char *path) {
 }
 
 // On Linux a thread's niceness is its own (sched(7)).
-int weir_set_thread_nice(int nice) { return setpriority(PRIO_PROCESS, 0, nice) < 0 ? -errno : 0; }
+int weir_add_thread_nice(int by) {
+    errno = 0;
+    int nice = getpriority(PRIO_PROCESS, 0);
+    if (nice == -1 && errno != 0) return -errno;
+    return setpriority(PRIO_PROCESS, 0, nice + by > 19 ? 19 : nice + by) < 0 ? -errno : 0;
+}

@@ -19,9 +19,9 @@ public enum Thread {
     @discardableResult
     public static func scheduleAsBatch(_ isOn: Bool) -> Bool { weir_set_batch_scheduling(isOn ? 1 : 0) == 0 }
 
-    /// Makes the calling thread give way to others: 0 is usual, 19 the last (setpriority(2)). Only a matter of courtesy, so a
-    /// system that refuses is not told.
-    public static func giveWay(niceness: Int) { _ = weir_set_thread_nice(CInt(clamping: niceness)) }
+    /// Makes the calling thread give way to others by that much more niceness (setpriority(2)). A courtesy only, so nobody
+    /// hears of a system that refuses.
+    public static func giveWay(niceness: Int) { _ = weir_add_thread_nice(CInt(clamping: niceness)) }
 
     /// Starts a detached thread (pthread_create(3)) with every signal blocked, so that signals go to the threads that
     /// wait for them.

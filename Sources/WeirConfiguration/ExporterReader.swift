@@ -21,12 +21,12 @@ struct ExporterReader {
         }
         if let value = section["auth"] { exporter.authentication = readAuthentication(value) }
         if let value = section["allow"] {
-            exporter.allow = findings.blocks(value, "allow", ofEverything: "then everybody is let in") ?? []
+            exporter.allow = findings.blocks(value, "allow", ofEverything: "then everybody is let in")
             if exporter.allow?.isEmpty == true {
                 findings.error(
                     value.place,
-                    "`allow`: expected a list such as `[10.0.0.0/8]`, found nothing: nobody but this machine "
-                        + "could ask the exporter")
+                    "`allow`: expected a list such as `[10.0.0.0/8]`, found nothing: nobody but this machine could ask the "
+                        + "exporter")
             }
         }
         if let value = section["retired_series_ttl"],
@@ -90,7 +90,7 @@ struct ExporterReader {
 
     private func readAuthentication(_ value: YAMLValue) -> ExporterAuthentication? {
         guard let section = findings.section(value, .exporterAuth, named: "`auth`") else { return nil }
-        guard section["bearer_token_file"] != nil || section["basic"] != nil else {
+        if value.isEmptySection {
             findings.error(value.place, "`auth`: expected a `bearer_token_file` or `basic`, found neither")
             return nil
         }
@@ -103,7 +103,7 @@ struct ExporterReader {
 
     private func readBasic(_ value: YAMLValue, _ files: SecretFileReader) -> [ExporterAuthentication.User] {
         guard let section = findings.section(value, .exporterBasic, named: "`basic`") else { return [] }
-        guard section["users"] != nil || section["users_file"] != nil else {
+        if value.isEmptySection {
             findings.error(value.place, "`basic`: expected `users` or a `users_file`, found neither")
             return []
         }
@@ -151,5 +151,16 @@ struct ExporterReader {
         }
         let remark = try PasswordHashText.check(hash)
         return (ExporterAuthentication.User(name: name, hash: Secret(hash)), remark)
+    }
+}
+
+extension YAMLValue {
+    /// Whether it is a section without a key. Keys that nobody knows are told elsewhere.
+    fileprivate var isEmptySection: Bool {
+        switch content {
+        case .null: true
+        case .mapping(let entries): entries.isEmpty
+        case .scalar, .sequence, .refused: false
+        }
     }
 }

@@ -20,7 +20,9 @@ struct HouseTests {
     @Test("every module of the package has its arrows declared, and the manifest declares no others")
     func arrowsAreComplete() throws {
         let folders = try FileManager.default.contentsOfDirectory(atPath: Checkout.root + "/Sources")
-        let modules = folders.filter { !["CLinux", "CZlib", "CCrypt", "CMaxMindDB"].contains($0) && !$0.hasPrefix(".") }
+        let modules = folders.filter {
+            !["CLinux", "CZlib", "CCrypt", "CMaxMindDB"].contains($0) && !$0.hasPrefix(".")
+        }
         #expect(Set(modules) == Set(HouseRules.arrows.keys))
     }
 

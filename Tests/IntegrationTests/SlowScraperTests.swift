@@ -54,6 +54,7 @@ extension Integration {
             try waitUntil("15 more scrapes", deadline: .seconds(60)) {
                 try prometheus.value(of: scrapes) ?? 0 >= first + 15
             }
+            // None failed, and none was late: Prometheus gives a scrape no longer than the second between two.
             #expect(try prometheus.value(of: "min_over_time(up[2m])") == 1)
             #expect(weir.process.isRunning)
         }

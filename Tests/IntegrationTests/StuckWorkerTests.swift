@@ -20,7 +20,7 @@ extension Integration {
             }
             let answer = try health(weir)
             #expect(answer.exit == .code(1))
-            #expect(answer.output + answer.errorOutput == "weir: worker 1 has not turned for 5 s\n")
+            #expect(answer.output + answer.errorOutput == "weir: error: worker 1 has not turned for 5 s\n")
             // Traffic is another question, and the exporter is on a thread of its own.
             #expect(try health(weir, "--ready").succeeded)
             #expect(try weir.scrape().total("weir_build_info") == 1)

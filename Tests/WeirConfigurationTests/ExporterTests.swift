@@ -102,7 +102,7 @@ private struct ConfigurationFolder {
             ("auth: {}", "9: error: `auth`: expected a `bearer_token_file` or `basic`, found neither"),
             ("auth: { basic: {} }", "18: error: `basic`: expected `users` or a `users_file`, found neither"),
             ("auth: { basic: { users: {} } }", "27: error: `users`: expected a mapping from names to hashes of"),
-            ("auth: { bearer_token: x }", "11: error: `auth`: unknown key `bearer_token`; did you mean"),
+            ("auth: { bearer_token: x }", "11: error: `auth`: unknown key `bearer_token`, expected one of"),
             (
                 "auth: { bearer_token_file: /x }",
                 "30: error: `bearer_token_file`: expected the path of a file, found `/x`"
@@ -176,7 +176,7 @@ private struct ConfigurationFolder {
                     + "guessed: make one with `openssl rand -hex 32`",
                 "weir.yml:2:61: error: `users`: `ann`: expected a hash as crypt(5) writes it, found none: a password "
                     + "itself must not stand here; make one with `mkpasswd -m yescrypt` or `htpasswd -nBC 12 NAME`",
-                "weir.yml:2:83: warning: `users_file`: everybody on this machine may read `users`: take that away with "
+                "weir.yml:2:84: warning: `users_file`: everybody on this machine may read `users`: take that away with "
                     + "`chmod o-r`",
             ])
         #expect(!found.contains { $0.contains("hunter2") })

@@ -12,7 +12,8 @@ struct HeadMutator {
         request("GET", "http://a/metrics", "Content-Length: 12", "Connection: close"),
         request("POST", "/x", "Transfer-Encoding: chunked", "Expect: 100-continue"),
         "GET / HTTP/1.0\r\nConnection: keep-alive\r\nAccept: a;b=\"c,\\\"d\";q=.1\r\n\r\n",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\r\nGET /metrics HTTP/1.1\nHost: [::1]:1\n\n",
+        request("GET", "/healthz", "Authorization: Basic YTpi"), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "\r\nGET /metrics HTTP/1.1\nHost: [::1]:1\n\n",
     ].map { Array($0.utf8) }
     private static let awkward = Array("\r\n\t :,;=\"\\*/?#\u{0}\u{7f}".utf8) + [0x80, 0xff]
 

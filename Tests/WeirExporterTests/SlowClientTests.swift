@@ -107,6 +107,24 @@ import Testing
         #expect(try stepped.scrape()?.status == 200)
     }
 
+    @Test("Where everybody is being answered, a newcomer gets 503 and an end")
+    func noRoom() throws {
+        var limits = ExporterLimits()
+        limits.connections = 2
+        let stepped = try SteppedServer(page: TestPage(size: 12_000_000), limits: limits)
+        let readers = try [0x7f00_0002, 0x7f00_0003].map {
+            try stepped.client(source: $0, receiveBuffer: 4096, sending: request())
+        }
+        #expect(stepped.server.connections.count { $0.phase == .writing } == readers.count)
+        let newcomer = try stepped.client()
+        let answer = try #require(try newcomer.answer())
+        #expect(answer.status == 503 && answer.text == "too many connections\n")
+        #expect(try newcomer.isClosed())
+        // Who has stopped reading for a second makes way.
+        try stepped.pass(seconds: 1.1)
+        #expect(try stepped.answer(to: request("GET", "/healthz"), source: 0x7f00_0004)?.status == 200)
+    }
+
     @Test("A request that has arrived is answered before its connection could give way")
     func lastChance() throws {
         let stepped = try SteppedServer()

@@ -211,8 +211,8 @@ void weir_name_thread(const char *name);
 int weir_scheduling_policy(void);
 /// Puts the calling thread under SCHED_BATCH, or back under SCHED_OTHER (sched(7)).
 int weir_set_batch_scheduling(int on);
-/// setpriority(2) for the calling thread: 0 is usual, 19 the last.
-int weir_set_thread_nice(int nice);
+/// Adds to the niceness of the calling thread, up to 19 (setpriority(2)).
+int weir_add_thread_nice(int by);
 void weir_ignore_sigpipe(void);
 /// inotify(7): a nonblocking, close-on-exec instance.
 int weir_inotify_create(void);

@@ -17,6 +17,9 @@ final class PasswordVerifier: Sendable {
         var isKnown: Bool
     }
 
+    /// Whether the second is the hash of the first; nil where nobody can say.
+    typealias Check = @Sendable ([UInt8], String) -> Bool?
+
     /// What came of it; nil where libcrypt could not say.
     struct Verdict: Sendable {
         var digest: KeyedDigest.Value
@@ -37,11 +40,14 @@ final class PasswordVerifier: Sendable {
     private static let mostOfOneSource = 4
     private static let niceness = 10
 
+    private let matches: Check
     private let state = Lock(State())
     /// Given when there are verdicts.
     private let signal: EventSignal
 
-    init() throws(SystemError) {
+    /// One without work. `matches` says whether a hash is that of a password, and blocks meanwhile.
+    init(matches: @escaping Check = PasswordHash.matches) throws(SystemError) {
+        self.matches = matches
         signal = try EventSignal()
     }
 
@@ -93,7 +99,7 @@ final class PasswordVerifier: Sendable {
         Thread.giveWay(niceness: Self.niceness)
         var next: Job? = first
         while let job = next {
-            let isRight = PasswordHash.matches(job.password, job.hash).map { $0 && job.isKnown }
+            let isRight = matches(job.password, job.hash).map { $0 && job.isKnown }
             next = state.withLock { state in
                 state.verdicts.append(Verdict(digest: job.digest, isRight: isRight))
                 state.current = state.waiting.isEmpty ? nil : state.waiting.removeFirst()
