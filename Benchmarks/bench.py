@@ -28,10 +28,10 @@ OTHER_ROWS = {
     "deny": "connections that are denied beside ones that are relayed (Weir alone)",
     "flood": "a UDP flow beside a flood that is denied (Weir alone)",
     "metrics": "throughput with counting beside the same engine without hooks",
-    "scraped": "what a scrape every second takes of a proxy under full load (Weir alone)",
     "full": "scrapes while 9,500 connections carry data (needs 20,000 descriptors)",
     "idle": "memory per idle connection",
     "scrape": "start, and time and size of a scrape, at 1,000 routes",
+    "scraped": "what a scrape every second takes of a proxy under full load (Weir alone)",
     "calls": "system calls per request and per connection (needs strace)",
     "instructions": "instructions per request (needs valgrind; not with --quick)",
 }
@@ -121,16 +121,16 @@ def measure_all(arguments, directory, report):
             "calls": (tracing.CALLS_TITLE, lambda: tracing.system_calls(running, backends, report)),
             "idle": (idle_memory.TITLE, lambda: idle_memory.measure(kinds, directory, backends, report)),
             "scrape": (scrapes.TITLE, lambda: scrapes.measure(arguments.proxies, directory, backends, report)),
-            "metrics": (
-                counting.TITLE,
-                lambda: counting.measure(
-                    directory, backends, arguments.rounds, arguments.seconds, arguments.quick, report, is_over
-                ),
-            ),
             "scraped": (
                 scraped.TITLE,
                 lambda: scraped.measure(
                     directory, backends, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
+            "metrics": (
+                counting.TITLE,
+                lambda: counting.measure(
+                    directory, backends, arguments.rounds, arguments.seconds, arguments.quick, report, is_over
                 ),
             ),
             "full": (capacity.TITLE, lambda: capacity.measure(directory, backends, report)),
