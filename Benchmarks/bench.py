@@ -29,11 +29,11 @@ OTHER_ROWS = {
     "deny": "connections that are denied beside ones that are relayed (Weir alone)",
     "flood": "a UDP flow beside a flood that is denied (Weir alone)",
     "metrics": "throughput with counting beside the same engine without hooks",
-    "scraped": "what a scrape every second takes of a proxy under full load (Weir alone)",
     "full": "scrapes while 9,500 connections carry data (needs 20,000 descriptors)",
     "health": "how fast the health endpoints answer under full load (Weir alone)",
     "idle": "memory per idle connection",
     "scrape": "start, and time and size of a scrape, at 1,000 routes",
+    "scraped": "what a scrape every second takes of a proxy under full load (Weir alone)",
     "calls": "system calls per request and per connection (needs strace)",
     "instructions": "instructions per request (needs valgrind; not with --quick)",
 }
@@ -123,12 +123,6 @@ def measure_all(arguments, directory, report):
             "calls": (tracing.CALLS_TITLE, lambda: tracing.system_calls(running, backends, report)),
             "idle": (idle_memory.TITLE, lambda: idle_memory.measure(kinds, directory, backends, report)),
             "scrape": (scrapes.TITLE, lambda: scrapes.measure(arguments.proxies, directory, backends, report)),
-            "metrics": (
-                counting.TITLE,
-                lambda: counting.measure(
-                    directory, backends, arguments.rounds, arguments.seconds, arguments.quick, report, is_over
-                ),
-            ),
             "health": (
                 health.TITLE,
                 lambda: health.measure(
@@ -139,6 +133,12 @@ def measure_all(arguments, directory, report):
                 scraped.TITLE,
                 lambda: scraped.measure(
                     directory, backends, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
+            "metrics": (
+                counting.TITLE,
+                lambda: counting.measure(
+                    directory, backends, arguments.rounds, arguments.seconds, arguments.quick, report, is_over
                 ),
             ),
             "full": (capacity.TITLE, lambda: capacity.measure(directory, backends, report)),

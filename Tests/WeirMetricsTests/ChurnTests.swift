@@ -104,7 +104,7 @@ import Testing
         // What is counted for each life, announced before it is counted.
         let announced = (0..<lives).map { _ in Announcements() }
         let turns = [Announcements(), Announcements()]
-        let current = Mutex<(life: Int, counter: Counter, histogram: Histogram)?>(nil)
+        let current = Guarded<(life: Int, counter: Counter, histogram: Histogram)?>(nil)
         let isOver = Atomic<Bool>(false)
         @Sendable func bothTurn() throws {
             let seen = turns.map(\.count)

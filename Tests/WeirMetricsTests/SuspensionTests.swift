@@ -36,7 +36,7 @@ import WeirMetrics
         while inTheMiddle < Self.wantedStops, stops < Self.mostStops {
             stops += 1
             // Nothing here may allocate before the thread runs on: it may have been stopped within the allocator.
-            let wasInside = try SuspendedThread.during(worker.thread) {
+            let wasInside = try InterruptedThread.during(worker.thread) {
                 witness.askForRound()
                 try waitUntil("the others are done while one stands still") { witness.rounds == stops }
                 return worker.isInside

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Stops a thread wherever it happens to be, in the middle of whatever it does, by a signal whose handler waits. One thread
 /// at a time in the whole process.
-package enum SuspendedThread {
+package enum InterruptedThread {
     private static let number = SIGUSR2
     private static let isStopped = Atomic<Bool>(false)
     /// What the handler reads from: nothing but what is allowed in one (signal-safety(7)).
@@ -28,7 +28,7 @@ package enum SuspendedThread {
         // Made before any handler asks for it.
         let writing = gate.writing
         var action = sigaction()
-        action.__sigaction_handler.sa_handler = { _ in SuspendedThread.wait() }
+        action.__sigaction_handler.sa_handler = { _ in InterruptedThread.wait() }
         action.sa_flags = SA_RESTART
         guard sigaction(number, &action, nil) == 0 else { throw SystemFailure("sigaction") }
         let code = pthread_kill(thread, number)
