@@ -1,5 +1,4 @@
 public import CoreMetrics
-import Synchronization
 public import WeirMetrics
 
 /// Puts what a program and its packages measure with swift-metrics on the page of a `MetricsRegistry`.
@@ -17,7 +16,7 @@ public final class RegistryMetricsFactory: MetricsFactory {
     private let options: Options
     private let losses: Losses
     /// Taken before the registry's own lock, never after it: no handler calls the factory.
-    private let table: Mutex<SeriesTable>
+    private let table: Guarded<SeriesTable>
 
     /// A factory over `registry`. Several may share one registry, and the program may register there itself.
     ///
@@ -27,7 +26,7 @@ public final class RegistryMetricsFactory: MetricsFactory {
         self.registry = registry
         self.options = options
         losses = try Losses(registry, prefix: options.prefix)
-        table = Mutex(SeriesTable())
+        table = Guarded(SeriesTable())
     }
 
     /// Metrics that were asked for and could not be registered: `swift_metrics_refused_total` on the page, behind the
