@@ -23,7 +23,17 @@ package enum InterruptedThread {
         }
     }
 
-    /// Calls `body` while `thread` stands still.
+    /// Lets this thread be stopped. A thread inherits what the one that started it blocks, and
+    /// those of a pool block every signal.
+    package static func allow() throws {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, number)
+        let code = pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+        guard code == 0 else { throw SystemFailure("pthread_sigmask", code: code) }
+    }
+
+    /// Calls `body` while `thread`, which has allowed it, stands still.
     package static func during<Result>(_ thread: pthread_t, _ body: () throws -> Result) throws -> Result {
         // Made before any handler asks for it.
         let writing = gate.writing

@@ -105,8 +105,9 @@ import WeirMetrics
 
         init(_ stage: Stage, _ work: Work) {
             TCPServer.start { [self] in
-                id.store(UInt(pthread_self()), ordering: .releasing)
                 do {
+                    try InterruptedThread.allow()
+                    id.store(UInt(pthread_self()), ordering: .releasing)
                     try run(stage, work)
                 } catch {
                     Issue.record(error)

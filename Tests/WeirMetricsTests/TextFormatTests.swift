@@ -79,10 +79,10 @@ import Testing
         for length in 0...70 {
             let (name, value) = (String(repeating: "n", count: length + 1), String(repeating: "v", count: length))
             try registry.counter(.counter(name + "_total", labels: ["l"]), labels: [value]).add(UInt64(length), lane: 0)
-            try registry.gauge(.gauge(name)).set(-1)
+            try registry.gauge(.gauge(name + "_g")).set(-1)
             let histogram = try registry.histogram(.seconds(name + "_h", buckets: [5], labels: ["l"]), labels: [value])
             histogram.observe(nanoseconds: 5)
-            expected += ["\(name)_total{l=\"\(value)\"} \(length)", "\(name) -1"]
+            expected += ["\(name)_total{l=\"\(value)\"} \(length)", "\(name)_g -1"]
             expected += ["5e-09", "+Inf"].map { "\(name)_h_bucket{l=\"\(value)\",le=\"\($0)\"} 1" }
             expected += ["\(name)_h_sum{l=\"\(value)\"} 0.000000005", "\(name)_h_count{l=\"\(value)\"} 1"]
         }
