@@ -43,7 +43,8 @@ import Testing
             while try !client.isClosed() { client.dropReceived() }
         }
         try await waitUntil("no connection is left") { await exporter.connectionCount == 0 }
-        #expect(Self.openDescriptors() == before)
+        // Fewer, where an earlier test's sockets went meanwhile.
+        #expect(Self.openDescriptors() <= before)
         // The generator reaches what it is meant to reach, or it proves little.
         let statuses = observer.seen.statuses
         for status in [HTTPStatus.ok, .badRequest, .unauthorized, .methodNotAllowed, .versionNotSupported] {

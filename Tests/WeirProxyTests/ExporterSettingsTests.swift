@@ -9,7 +9,7 @@ struct ExporterSettingsTests {
     private func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
 
     private func configuration(_ exporter: String) throws -> Configuration {
-        let text = "exporter: { \(exporter) }\nroutes: { a: { scheme: tcp, port: 1 } }\n"
+        let text = "exporter: { \(exporter) }\nroutes: { a: { scheme: tcp, port: \"9:10\" } }\n"
         return try Configuration.parse(bytes: Array(text.utf8), file: "weir.yml", environment: [:]).configuration
     }
 
