@@ -52,8 +52,10 @@ extension Integration {
             // Each timer still fires, once.
             #expect(hanging.receive().ending == .reset)
             #expect(idle.receive().ending == .reset)
-            let samples = try weir.scrape(until: "the UDP session is over") {
+            // Counted after the reset, so its receiver may be quicker.
+            let samples = try weir.scrape(until: "the UDP session and both connections are over") {
                 $0.total("weir_udp_sessions_closed_total", ["route": "udp", "reason": "idle"]) == 1
+                    && $0.active("idle") == 0 && $0.active("hang") == 0
             }
             #expect(samples.closed("idle", "timeout") == 1)
             #expect(samples.total("weir_timeouts_total", ["route": "idle", "kind": "idle"]) == 1)
