@@ -159,6 +159,8 @@ import Testing
             .gauge("active", labels: ["route"]), labels: labels, beginnings: [begun], endings: [ended])
         let histogram = try group.histogram(.seconds("h", buckets: [1, 2, 3], labels: ["route"]), labels: labels)
         let limit = try group.gauge(.gauge("limit", labels: ["route"]), labels: labels)
+        // Nothing of what had these cells before.
+        #expect(begun.value == 0 && ended.value == 0 && histogram.count == 0 && histogram.sum == 0 && limit.value == 0)
         begun.add(2, lane: 0)
         ended.add(1, lane: 1)
         histogram.observe(nanoseconds: 2, lane: 1)

@@ -125,31 +125,6 @@ import Testing
         clock.advance(seconds: 300)
         #expect(registry.lines().isEmpty)
     }
-
-    @Test func `coming and going keeps the memory flat and leaves nothing behind`() throws {
-        var cellBytes: [Int] = []
-        for round in 0..<20 {
-            let group = registry.group()
-            for index in 0..<200 {
-                let labels = ["route-\(round)-\(index)"]
-                let begun = try group.counter(descriptor, labels: labels)
-                let ended = try group.counter(.counter("ended_total", labels: ["route"]), labels: labels)
-                _ = try group.histogram(.seconds("h", buckets: [1, 2, 3], labels: ["route"]), labels: labels)
-                _ = try group.derivedGauge(
-                    .gauge("active", labels: ["route"]), labels: labels, beginnings: [begun], endings: [ended])
-                begun.add(1, lane: 0)
-            }
-            #expect(registry.lines().count == 200 * 9)
-            #expect(!registry.page().contains(" 2\n"))
-            group.retire()
-            clock.advance(seconds: 301)
-            for lane in 0..<2 { registry.acknowledge(lane: lane) }
-            registry.sweep()
-            cellBytes.append(registry.allocatedCellBytes)
-        }
-        #expect(registry.page().isEmpty)
-        #expect(Set(cellBytes).count == 1)
-    }
 }
 
 extension LaneCells {
