@@ -25,6 +25,7 @@ def measure(directory, backends, rounds, seconds, report, is_over):
             report.line(TITLE, f"{path}, p99", duration, better=None),
             report.line(TITLE, f"{path}, slowest", duration, better=None),
         )
+    backends.http()
     proxy = Weir(directory, backends.ports, "-health")
     try:
         proxy.start()
