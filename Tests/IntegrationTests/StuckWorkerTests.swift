@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -8,12 +9,17 @@ extension Integration {
             try ChildProcess.run(try Tool.weir(), ["health", "--config", weir.configurationPath] + options)
         }
 
-        @Test("is named by /healthz and by weir health, which ends with 1, until it turns again; the page stays there")
+        @Test("is named by /healthz and weir health, and kept from the watchdog, until it turns; the page stays there")
         func stuckWorker() throws {
             let server = try TCPServer.echo()
             let port = try Ports.free()
-            let weir = try WeirProcess(routes: .route("a", port, to: server.port), rest: "workers: 2")
+            let manager = try ServiceManagerSocket("@weir-stuck-\(getpid())")
+            func signsOfLife() -> Int { manager.messages.count { $0 == ["WATCHDOG=1"] } }
+            let weir = try WeirProcess(
+                routes: .route("a", port, to: server.port), rest: "workers: 2",
+                environment: ["NOTIFY_SOCKET": manager.name, "WATCHDOG_USEC": "200000"])
             #expect(try health(weir).succeeded)
+            try waitUntil("the watchdog hears of it") { signsOfLife() > 0 }
             let worker = try StoppedThread("weir-worker-1", of: weir.process)
             try waitUntil("the worker counts as stuck", deadline: .seconds(20)) {
                 try HTTP.get("/healthz", port: weir.exporterPort).status == 503
@@ -24,8 +30,16 @@ extension Integration {
             // Traffic is another question, and the exporter is on a thread of its own.
             #expect(try health(weir, "--ready").succeeded)
             #expect(try weir.scrape().total("weir_build_info") == 1)
+            // The watchdog is left to act. Of three intervals, one may have begun before.
+            let (heard, lines) = (signsOfLife(), weir.logLines.count)
+            try waitUntil("three times it had nothing to tell") {
+                weir.logLines.dropFirst(lines).count { $0.contains("worker 1 stands still") } >= 3
+            }
+            #expect(signsOfLife() <= heard + 1)
             try worker.resume()
             try waitUntil("the worker turns again") { try health(weir).succeeded }
+            let before = signsOfLife()
+            try waitUntil("the watchdog hears of it again") { signsOfLife() > before }
             let client = try TCPConnection(to: Endpoint(port))
             try client.send("?")
             #expect(client.receive(1).text == "?")
