@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 
@@ -96,7 +95,7 @@ extension Integration {
 
         @Test("a client that closes before it sent anything is an end like any other")
         func clientSaysNothing() throws {
-            let seen = Mutex<[TCPConnection.Received]>([])
+            let seen = Shared<[TCPConnection.Received]>([])
             let server = try TCPServer { connection in
                 let received = connection.receive()
                 seen.withLock { $0.append(received) }

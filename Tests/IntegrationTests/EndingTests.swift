@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 
@@ -95,7 +94,7 @@ extension Integration {
 
         @Test("an upstream that ends first leaves the client able to send on")
         func upstreamEndsFirst() throws {
-            let seen = Mutex<[UInt8]>([])
+            let seen = Shared<[UInt8]>([])
             let server = try TCPServer { connection in
                 try connection.send("greeting")
                 try connection.shutdownWriting()

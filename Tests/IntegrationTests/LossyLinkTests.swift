@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 
@@ -22,7 +21,7 @@ extension Integration {
                 let weir = try WeirProcess(routes: .route("lossy", port, to: server.port), launcher: network.launcher)
                 let flows = 4
                 let done = Semaphore()
-                let results = Mutex<[Result<Void, any Error>]>([])
+                let results = Shared<[Result<Void, any Error>]>([])
                 for flow in 0..<flows {
                     Thread {
                         let result = Result { try Self.exchange(Endpoint("10.84.0.1", port), from: far, flow, size) }

@@ -1,4 +1,3 @@
-import Synchronization
 import TestSupport
 import Testing
 
@@ -146,7 +145,7 @@ extension Integration {
 
 /// Set once, read from other threads.
 private final class Flag: Sendable {
-    private let value = Mutex(false)
+    private let value = Shared(false)
     var isSet: Bool { value.withLock { $0 } }
     func set() { value.withLock { $0 = true } }
 }

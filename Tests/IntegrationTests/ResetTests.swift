@@ -51,7 +51,7 @@ extension Integration {
 
         @Test("a client that resets is seen by the upstream as a reset")
         func clientResets() throws {
-            let endings = Mutex<[TCPConnection.Ending]>([])
+            let endings = Shared<[TCPConnection.Ending]>([])
             let server = try TCPServer { connection in
                 _ = connection.receive(5)
                 try connection.send("heard")

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 import TestSupport
 
 /// All kinds of traffic at once through one Weir, each through a route of its own, so that its books are exact.
@@ -128,7 +127,7 @@ final class SoakTraffic {
     }
 
     private func startDatagrams(_ add: (String, @escaping @Sendable (UInt16, Int) throws -> Void) -> Void) {
-        let player = Mutex<UDPSocket?>(try? UDPSocket())
+        let player = Shared<UDPSocket?>(try? UDPSocket())
         add("udp-echo") { port, round in
             guard let player = player.withLock({ $0 }) else { throw WrongAnswer("no socket") }
             try Self.ask(player, port, Pattern.bytes(Self.size(round, upTo: 60_000) - 1, seed: UInt64(round)))

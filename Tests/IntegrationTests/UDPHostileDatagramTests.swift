@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 
@@ -43,7 +42,7 @@ extension Integration {
 
         @Test("headers that lie, fragments that never end: nothing of that is forwarded, and all else goes on")
         func lies() throws {
-            let seen = Mutex<[UDPSocket.Datagram]>([])
+            let seen = Shared<[UDPSocket.Datagram]>([])
             let server = try UDPServer { datagram in
                 seen.withLock { $0.append(datagram) }
                 return datagram.bytes == [9] ? [[9]] : []

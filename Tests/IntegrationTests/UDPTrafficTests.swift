@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 
@@ -8,7 +7,7 @@ extension Integration {
     struct UDPTrafficTests {
         @Test("0, 1, 16,385 and 65,507 bytes pass whole, both ways", arguments: [0, 1, 16_385, 65_507])
         func sizes(size: Int) throws {
-            let seen = Mutex<[[UInt8]]>([])
+            let seen = Shared<[[UInt8]]>([])
             let server = try UDPServer { datagram in
                 seen.withLock { $0.append(datagram.bytes) }
                 return [Pattern.bytes(size, seed: 2)]

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// A network of the test's own (network_namespaces(7)), with its loopback interface up. It needs root.
 ///
@@ -11,7 +10,7 @@ package final class NetworkNamespace: Sendable {
     package init() throws {
         // A thread that unshares goes its own way, and ends: no other thread of the test changes its network.
         let done = Semaphore()
-        let made = Mutex<Result<Int32, SystemFailure>?>(nil)
+        let made = Shared<Result<Int32, SystemFailure>?>(nil)
         Thread {
             let result = Result { () throws(SystemFailure) in try Self.make() }
             made.withLock { $0 = result }

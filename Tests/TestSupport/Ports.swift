@@ -1,12 +1,11 @@
 import Glibc
-import Synchronization
 
 /// Hands out ports that nothing uses, neither for TCP nor for UDP, each only once per test run.
 ///
 /// They lie below the range from which the kernel takes ports for outgoing connections, so that no client of a
 /// concurrent test can take one between the choice and its use.
 package enum Ports {
-    private static let taken = Mutex<Set<UInt16>>([])
+    private static let taken = Shared<Set<UInt16>>([])
 
     package static func free() throws -> UInt16 {
         for _ in 0..<2_000 {

@@ -3,7 +3,7 @@ import Synchronization
 /// Does one thing again and again on a thread of its own, until it is told to stop.
 package final class Repeater: Sendable {
     private let begun = Atomic<Int>(0)
-    private let errors = Mutex<[String]>([])
+    private let errors = Shared<[String]>([])
     private let isStopped = Atomic<Bool>(false)
     private let done = Semaphore()
 

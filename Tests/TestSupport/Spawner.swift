@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// Starts processes from one thread that lives as long as the test run.
 ///
@@ -17,11 +16,11 @@ enum Spawner {
 
     private final class Answer: Sendable {
         let done = Semaphore()
-        let result = Mutex<Result<pid_t, SystemFailure>?>(nil)
+        let result = Shared<Result<pid_t, SystemFailure>?>(nil)
     }
 
     private final class Queue: Sendable {
-        let waiting = Mutex<[Request]>([])
+        let waiting = Shared<[Request]>([])
         let signal = Semaphore()
     }
 

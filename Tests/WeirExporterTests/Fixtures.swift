@@ -46,7 +46,7 @@ final class TestObserver: ExporterObserver {
         var bytes: [ContentEncoding: Int] = [:]
     }
 
-    private let state = Mutex(Seen())
+    private let state = Lock(Seen())
 
     var seen: Seen { state.withLock { $0 } }
 

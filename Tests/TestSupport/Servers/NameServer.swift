@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// A small DNS server (RFC 1035) on a loopback address of its own, whose answers a test changes and may make wrong.
 /// It needs root, for port 53 and for ``launcher``.
@@ -38,7 +37,7 @@ package final class NameServer: Sendable {
     }
 
     private final class Table: Sendable {
-        let state = Mutex(State())
+        let state = Shared(State())
     }
 
     private let table: Table

@@ -6,7 +6,7 @@ package final class ServiceManagerSocket: Sendable {
     /// For `NOTIFY_SOCKET`.
     package let name: String
     private let socket: Socket
-    private let received = Mutex<[[String]]>([])
+    private let received = Shared<[[String]]>([])
     private let isStopped = Atomic<Bool>(false)
 
     /// At a path, or where the name begins with `@`, at that abstract name.

@@ -12,7 +12,7 @@ package final class TCPServer: Sendable {
     package var accepted: Int { connections.load(ordering: .relaxed) }
 
     package init(
-        host: String = "127.0.0.1", port: UInt16? = nil, backlog: Int32 = 512,
+        host: String = "127.0.0.1", port: UInt16? = nil, backlog: Int32 = 512, reusesThreads: Bool = false,
         handler: @escaping @Sendable (TCPConnection) throws -> Void
     ) throws {
         let wanted = Endpoint(host, try port ?? Ports.free())
@@ -33,7 +33,11 @@ package final class TCPServer: Sendable {
                 _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
                 self?.connections.wrappingAdd(1, ordering: .relaxed)
                 let connection = TCPConnection(adopting: descriptor)
-                Self.start { try? handler(connection) }
+                if reusesThreads {
+                    ThreadPool.run { try? handler(connection) }
+                } else {
+                    Self.start { try? handler(connection) }
+                }
             }
         }.start()
     }
@@ -56,7 +60,7 @@ package final class TCPServer: Sendable {
 extension TCPServer {
     /// Sends back what comes, and the end after the end. Patient: a link that loses packets pauses for many seconds.
     package static func echo(host: String = "127.0.0.1", port: UInt16? = nil) throws -> TCPServer {
-        try TCPServer(host: host, port: port) { connection in
+        try TCPServer(host: host, port: port, reusesThreads: true) { connection in
             try connection.setTimeouts(seconds: 120)
             while true {
                 let received = connection.receiveSome()

@@ -1,0 +1,42 @@
+import Foundation
+
+/// Threads that wait for the next thing to do when they are done with one: as many as were busy at once. For what is done
+/// thousands of times, because the thread sanitizer keeps memory of every thread that ever was. What runs here must not
+/// depend on where its thread was started, as sockets of a network namespace do.
+enum ThreadPool {
+    /// A thread without work.
+    private final class Idle: Sendable {
+        private let work = Shared<(@Sendable () -> Void)?>(nil)
+        private let isThere = Semaphore()
+
+        func give(_ body: @escaping @Sendable () -> Void) {
+            work.withLock { $0 = body }
+            isThere.signal()
+        }
+
+        func take() -> @Sendable () -> Void {
+            isThere.wait()
+            guard let body = work.withLock({ $0 }) else { preconditionFailure("given before the signal") }
+            return body
+        }
+    }
+
+    private static let idle = Shared<[Idle]>([])
+
+    /// Runs `body` on a thread of the pool.
+    static func run(_ body: @escaping @Sendable () -> Void) {
+        if let waiting = idle.withLock({ $0.popLast() }) {
+            waiting.give(body)
+            return
+        }
+        TCPServer.start {
+            let own = Idle()
+            var next = body
+            while true {
+                next()
+                idle.withLock { $0.append(own) }
+                next = own.take()
+            }
+        }
+    }
+}
