@@ -22,7 +22,8 @@ import Testing
         var buffer = ScrapeBuffer()
         for round in 0..<rounds {
             do {
-                let groups = try (0..<routes).map { try register("route-\(10_000 * (round + 1) + $0)") }
+                // New names in every round, all of one length.
+                let groups = try (0..<routes).map { try register("route-\(10_000_000 + routes * round + $0)") }
                 #expect(registry.render(into: &buffer) == routes * linesPerRoute)
                 groups.forEach { $0.retire() }
             }
