@@ -16,8 +16,12 @@ enum ThreadPool {
 
         func take() -> @Sendable () -> Void {
             isThere.wait()
-            guard let body = work.withLock({ $0 }) else { preconditionFailure("given before the signal") }
-            return body
+            let given = work.withLock { work in
+                defer { work = nil }
+                return work
+            }
+            guard let given else { preconditionFailure("given before the signal") }
+            return given
         }
     }
 
@@ -29,13 +33,13 @@ enum ThreadPool {
             waiting.give(body)
             return
         }
+        let own = Idle()
+        own.give(body)
         TCPServer.start {
-            let own = Idle()
-            var next = body
             while true {
-                next()
+                // Nothing keeps what is done: it may hold a connection open.
+                own.take()()
                 idle.withLock { $0.append(own) }
-                next = own.take()
             }
         }
     }
