@@ -3,10 +3,12 @@ import Glibc
 
 /// Something that owns descriptors or timers of an ``EventLoop``.
 public protocol EventHandler: AnyObject {
-    /// Descriptor `lane` of this owner has news.
-    func descriptorReady(_ events: EventSet, lane: Int)
-    /// Timer `lane` of this owner is due; it was armed for `deadline` (nanoseconds).
-    func timerFired(lane: Int, deadline: UInt64)
+    /// Descriptor `tag` of this owner has events; never an empty set.
+    func descriptorReady(_ events: EventSet, tag: Int)
+    /// The turn that was asked for with ``EventLoop/defer(_:)``; `tag` is that of its token.
+    func deferred(tag: Int)
+    /// Timer `tag` of this owner is due; it was armed for `deadline` (nanoseconds).
+    func timerFired(tag: Int, deadline: UInt64)
 }
 
 /// Waits for descriptors and timers and tells their owners: one `epoll_wait` a turn, then the events, then the timers,
@@ -117,8 +119,8 @@ public final class EventLoop {
         timer = .none
     }
 
-    /// Calls the owner again at the end of this turn or in the next one, with no events, on `lane`: for work that was
-    /// stopped by its budget.
+    /// Calls ``EventHandler/deferred(tag:)`` of the owner at the end of this turn, or of the next one where this is called
+    /// while deferred owners run: for work that was stopped by its budget, or that must come after all events of a turn.
     public func `defer`(_ token: EventToken) {
         deferred.append(token.rawValue)
     }
@@ -137,7 +139,7 @@ public final class EventLoop {
                 _ = weir_eventfd_drain(wakeup)
             } else {
                 let token = EventToken(rawValue: raw)
-                handler(of: token)?.descriptorReady(events, lane: token.lane)
+                handler(of: token)?.descriptorReady(events, tag: token.tag)
             }
         }
         fireTimers()
@@ -161,7 +163,7 @@ public final class EventLoop {
         for (payload, deadline) in due {
             let token = EventToken(rawValue: payload)
             timerLag = max(timerLag ?? 0, now - min(now, deadline))
-            handler(of: token)?.timerFired(lane: token.lane, deadline: deadline)
+            handler(of: token)?.timerFired(tag: token.tag, deadline: deadline)
         }
         due.removeAll(keepingCapacity: true)
     }
@@ -171,7 +173,7 @@ public final class EventLoop {
         swap(&deferred, &running)
         for raw in running {
             let token = EventToken(rawValue: raw)
-            handler(of: token)?.descriptorReady([], lane: token.lane)
+            handler(of: token)?.deferred(tag: token.tag)
         }
         running.removeAll(keepingCapacity: true)
     }

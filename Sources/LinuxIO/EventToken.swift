@@ -1,17 +1,17 @@
-/// What the kernel hands back with an event: which slot, which life of that slot, and which lane of its owner.
+/// What the kernel hands back with an event: which slot, which life of that slot, and which tag of its owner.
 ///
 /// A closed descriptor can still deliver events, and its slot may have a new owner by then: the generation tells the
-/// two apart. A lane is the owner's own numbering of its descriptors and timers (0 to 7).
+/// two apart. A tag is the owner's own numbering of its descriptors and timers (0 to 7).
 public struct EventToken: Hashable, Sendable {
-    /// `generation << 35 | lane << 32 | slot`.
+    /// `generation << 35 | tag << 32 | slot`.
     public let rawValue: UInt64
 
     init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
-    init(slot: Int, generation: UInt32, lane: Int = 0) {
-        rawValue = UInt64(generation & Self.generationMask) << 35 | UInt64(lane & 7) << 32 | UInt64(UInt32(slot))
+    init(slot: Int, generation: UInt32, tag: Int = 0) {
+        rawValue = UInt64(generation & Self.generationMask) << 35 | UInt64(tag & 7) << 32 | UInt64(UInt32(slot))
     }
 
     /// Names no owner: for a field that is not set yet.
@@ -23,10 +23,10 @@ public struct EventToken: Hashable, Sendable {
     var generation: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 35) }
 
     /// The owner's number for the descriptor or the timer.
-    public var lane: Int { Int(rawValue >> 32 & 7) }
+    public var tag: Int { Int(rawValue >> 32 & 7) }
 
     /// The same owner, another of its descriptors or timers.
-    public func with(lane: Int) -> EventToken {
-        EventToken(rawValue: rawValue & ~(7 << 32) | UInt64(lane & 7) << 32)
+    public func with(tag: Int) -> EventToken {
+        EventToken(rawValue: rawValue & ~(7 << 32) | UInt64(tag & 7) << 32)
     }
 }

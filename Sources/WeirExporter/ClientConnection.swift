@@ -20,7 +20,7 @@ final class ClientConnection: EventHandler {
         case closed
     }
 
-    private static let timerLane = 1
+    private static let timerTag = 1
 
     let server: ExporterServer
     /// Nil on a Unix socket.
@@ -72,7 +72,7 @@ final class ClientConnection: EventHandler {
 
     // MARK: Events
 
-    func descriptorReady(_ events: EventSet, lane: Int) {
+    func descriptorReady(_ events: EventSet, tag: Int) {
         switch phase {
         case .awaitingHead: readHead()
         case .discardingBody(let rest): discardBody(rest)
@@ -84,7 +84,12 @@ final class ClientConnection: EventHandler {
         }
     }
 
-    func timerFired(lane: Int, deadline: UInt64) {
+    /// The next request, which came in one piece with the one that was just answered.
+    func deferred(tag: Int) {
+        if phase == .awaitingHead, hasPipelinedInput { readHead() }
+    }
+
+    func timerFired(tag: Int, deadline: UInt64) {
         timer = .none
         switch phase {
         case .awaitingHead:
@@ -104,7 +109,7 @@ final class ClientConnection: EventHandler {
     func setDeadline(after duration: Duration) {
         guard let token else { return }
         server.loop.cancel(&timer)
-        timer = server.loop.schedule(after: duration.clampedNanoseconds, token: token.with(lane: Self.timerLane))
+        timer = server.loop.schedule(after: duration.clampedNanoseconds, token: token.with(tag: Self.timerTag))
     }
 
     /// Changes what epoll tells about it.

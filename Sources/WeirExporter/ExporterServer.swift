@@ -5,7 +5,7 @@ import WeirMetrics
 final class ExporterServer: EventHandler {
     private static let receiveBytes = 16 * 1024
     /// The descriptor that says that there are verdicts on passwords.
-    private static let verdictLane = 1
+    private static let verdictTag = 1
 
     let loop: EventLoop
     let limits: ExporterLimits
@@ -61,7 +61,7 @@ final class ExporterServer: EventHandler {
         refillReserve()
         do throws(SystemError) {
             let verifier = try PasswordVerifier(matches: passwordCheck)
-            try loop.add(verifier.number, .readable, token: token.with(lane: Self.verdictLane))
+            try loop.add(verifier.number, .readable, token: token.with(tag: Self.verdictTag))
             authenticator.verifier = verifier
         } catch {
             stop()
@@ -112,11 +112,14 @@ final class ExporterServer: EventHandler {
         loop.cancel(&renderRetry)
     }
 
-    func descriptorReady(_ events: EventSet, lane: Int) {
-        if lane == Self.verdictLane { takeVerdicts() } else { renderPages() }
+    func descriptorReady(_ events: EventSet, tag: Int) {
+        takeVerdicts()
     }
 
-    func timerFired(lane: Int, deadline: UInt64) { renderPages() }
+    /// All requests of the turn have been read.
+    func deferred(tag: Int) { renderPages() }
+
+    func timerFired(tag: Int, deadline: UInt64) { renderPages() }
 
     // MARK: Access
 

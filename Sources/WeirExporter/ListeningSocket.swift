@@ -7,7 +7,7 @@ final class ListeningSocket: EventHandler {
     private static let acceptsPerTurn = 32
     private static let backlog = 256
     private static let pauseNanoseconds: UInt64 = 100_000_000
-    private static let timerLane = 1
+    private static let timerTag = 1
 
     /// Nil for a Unix socket.
     let address: SocketAddress?
@@ -57,7 +57,7 @@ final class ListeningSocket: EventHandler {
         token = nil
     }
 
-    func descriptorReady(_ events: EventSet, lane: Int) {
+    func descriptorReady(_ events: EventSet, tag: Int) {
         for _ in 0..<Self.acceptsPerTurn {
             guard let result = socket?.accept() else { return }
             switch consume result {
@@ -76,7 +76,9 @@ final class ListeningSocket: EventHandler {
         }
     }
 
-    func timerFired(lane: Int, deadline: UInt64) {
+    func deferred(tag: Int) {}
+
+    func timerFired(tag: Int, deadline: UInt64) {
         server.refillReserve()
         watch(.readable)
     }
@@ -84,7 +86,7 @@ final class ListeningSocket: EventHandler {
     private func pause() {
         guard let token else { return }
         watch([])
-        _ = server.loop.schedule(after: Self.pauseNanoseconds, token: token.with(lane: Self.timerLane))
+        _ = server.loop.schedule(after: Self.pauseNanoseconds, token: token.with(tag: Self.timerTag))
     }
 
     private func watch(_ events: EventSet) {

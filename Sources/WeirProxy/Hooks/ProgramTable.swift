@@ -159,7 +159,7 @@ final class ProgramRun: EventHandler {
         program?.kill()
     }
 
-    func descriptorReady(_ events: EventSet, lane: Int) {
+    func descriptorReady(_ events: EventSet, tag: Int) {
         guard let ending = program?.reap() else { return }
         program = nil
         loop.remove(token)
@@ -168,5 +168,6 @@ final class ProgramRun: EventHandler {
         onEnd?(ending)
     }
 
-    func timerFired(lane: Int, deadline: UInt64) {}
+    func deferred(tag: Int) {}
+    func timerFired(tag: Int, deadline: UInt64) {}
 }

@@ -7,7 +7,7 @@ final class Dial {
     private struct Attempt {
         let number: CInt
         let family: Socket.Family
-        let lane: Int
+        let tag: Int
         let address: SocketAddress
     }
 
@@ -21,9 +21,9 @@ final class Dial {
     private(set) var expectsSingleAnswer = false
     private var candidates: ArraySlice<SocketAddress> = []
     private var attempts: [Attempt] = []
-    private var nextLane = 1
+    private var nextTag = 1
 
-    /// Descriptor lanes of an ``EventToken`` that an attempt can have.
+    /// Descriptor tags of an ``EventToken`` that an attempt can have.
     private static let mostAttempts = 7
 
     init(upstream: Int, startedAt: UInt64) {
@@ -41,15 +41,15 @@ final class Dial {
     }
 
     /// Whether nothing is under way and nothing is left to try.
-    var isExhausted: Bool { attempts.isEmpty && (candidates.isEmpty || nextLane > Self.mostAttempts) }
+    var isExhausted: Bool { attempts.isEmpty && (candidates.isEmpty || nextTag > Self.mostAttempts) }
     /// Whether another address is left to try.
-    var hasMore: Bool { !candidates.isEmpty && nextLane <= Self.mostAttempts }
+    var hasMore: Bool { !candidates.isEmpty && nextTag <= Self.mostAttempts }
 
     enum Step: ~Copyable {
         /// An attempt is under way.
         case started
         /// Connected at once.
-        case connected(Socket, SocketAddress, lane: Int)
+        case connected(Socket, SocketAddress, tag: Int)
         /// This address failed; perhaps there are others.
         case failed
     }
@@ -57,8 +57,8 @@ final class Dial {
     /// Tries the next address. Where a single answer is expected, the ACK that ends the handshake waits for data.
     func startNext(settings: TCPSettings, expectsSingleAnswer: Bool, loop: EventLoop, token: EventToken) -> Step {
         guard hasMore, let address = candidates.popFirst() else { return .failed }
-        let lane = nextLane
-        nextLane += 1
+        let tag = nextTag
+        nextTag += 1
         do throws(SystemError) {
             let socket = try Socket(.stream, family: Socket.family(of: address))
             self.expectsSingleAnswer = expectsSingleAnswer
@@ -66,10 +66,10 @@ final class Dial {
             socket.setUserTimeout(settings)
             let result = socket.connect(to: address)
             if case .failed(let error) = result { throw error }
-            try loop.add(socket.number, .relay, token: token.with(lane: lane))
-            if case .connected = result { return .connected(socket, address, lane: lane) }
+            try loop.add(socket.number, .relay, token: token.with(tag: tag))
+            if case .connected = result { return .connected(socket, address, tag: tag) }
             let family = socket.family
-            attempts.append(Attempt(number: socket.release(), family: family, lane: lane, address: address))
+            attempts.append(Attempt(number: socket.release(), family: family, tag: tag, address: address))
             return .started
         } catch {
             lastError = error
@@ -78,8 +78,8 @@ final class Dial {
     }
 
     /// What an event says of an attempt.
-    func finish(lane: Int, events: EventSet) -> Step {
-        guard let index = attempts.firstIndex(where: { $0.lane == lane }) else { return .started }
+    func finish(tag: Int, events: EventSet) -> Step {
+        guard let index = attempts.firstIndex(where: { $0.tag == tag }) else { return .started }
         let attempt = attempts[index]
         let failed = events.contains(.error) || events.contains(.hangup)
         guard failed || events.contains(.writable) else { return .started }
@@ -90,7 +90,7 @@ final class Dial {
             lastError = error
             return .failed
         }
-        return .connected(socket, attempt.address, lane: lane)
+        return .connected(socket, attempt.address, tag: tag)
     }
 }
 

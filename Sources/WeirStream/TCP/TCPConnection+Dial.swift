@@ -17,7 +17,7 @@ extension TCPConnection: PreDialing {
         phase = .deciding
         lastActivity = core.loop.now
         mainTimer = core.loop.schedule(
-            after: route.settings.preDialTimeout.clampedNanoseconds, token: token.with(lane: TimerLane.main))
+            after: route.settings.preDialTimeout.clampedNanoseconds, token: token.with(tag: TimerTag.main))
         preDialTask = PreDial.start(hook, context: context, token: token, worker: listener.serving.workers[core.index])
     }
 
@@ -53,7 +53,7 @@ extension TCPConnection: PreDialing {
         phase = .dialing
         if mainTimer.isNone {
             mainTimer = core.loop.schedule(
-                after: route.settings.dialTimeout.clampedNanoseconds, token: token.with(lane: TimerLane.main))
+                after: route.settings.dialTimeout.clampedNanoseconds, token: token.with(tag: TimerTag.main))
         }
         dial = Dial(upstream: index, startedAt: core.loop.now)
         askForAddresses()
@@ -80,7 +80,7 @@ extension TCPConnection: PreDialing {
     }
 
     /// The name has an answer now.
-    func dialDeferred() {
+    func nameAnswered() {
         if dial?.isWaitingForName == true { askForAddresses() }
     }
 
@@ -93,13 +93,13 @@ extension TCPConnection: PreDialing {
             )
             {
             case .failed: continue
-            case .connected(let socket, let address, let lane):
-                dialSucceeded(socket, address, lane: lane, events: .writable)
+            case .connected(let socket, let address, let tag):
+                dialSucceeded(socket, address, tag: tag, events: .writable)
                 return
             case .started:
                 if dial.hasMore {
                     _ = core.loop.schedule(
-                        after: Self.attemptDelay, token: token.with(lane: TimerLane.stagger))
+                        after: Self.attemptDelay, token: token.with(tag: TimerTag.stagger))
                 }
                 return
             }
@@ -107,23 +107,23 @@ extension TCPConnection: PreDialing {
         if let dial, dial.isExhausted { dialFailed(DialFailure(dial.lastError)) }
     }
 
-    func dialNews(_ events: EventSet, lane: Int) {
+    func dialNews(_ events: EventSet, tag: Int) {
         guard let dial else { return }
-        switch dial.finish(lane: lane, events: events) {
+        switch dial.finish(tag: tag, events: events) {
         case .started: return
         case .failed: startNextAttempt()
-        case .connected(let socket, let address, let lane):
-            dialSucceeded(socket, address, lane: lane, events: events)
+        case .connected(let socket, let address, let tag):
+            dialSucceeded(socket, address, tag: tag, events: events)
         }
     }
 
-    private func dialSucceeded(_ socket: consuming Socket, _ address: SocketAddress, lane: Int, events: EventSet) {
+    private func dialSucceeded(_ socket: consuming Socket, _ address: SocketAddress, tag: Int, events: EventSet) {
         guard let dial else { return }
         core.loop.cancel(&mainTimer)
         upstreamIndex = dial.upstream
         upstream = Side(dialled: socket, expectsSingleAnswer: dial.expectsSingleAnswer)
         upstream.note(events)
-        upstreamLane = lane
+        upstreamTag = tag
         context.upstreamAddress = address
         self.dial = nil
         phase = .relaying
@@ -141,7 +141,7 @@ extension TCPConnection: PreDialing {
     private func scheduleUpstreamKeepalive() {
         guard let keepalive = route.settings.keepalive else { return }
         let delay = min(Self.keepaliveDelay, keepalive.idle.clampedNanoseconds / 2)
-        _ = core.loop.schedule(after: delay, token: token.with(lane: TimerLane.keepalive))
+        _ = core.loop.schedule(after: delay, token: token.with(tag: TimerTag.keepalive))
     }
 
     func startUpstreamKeepalive() {

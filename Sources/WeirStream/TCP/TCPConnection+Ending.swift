@@ -84,7 +84,7 @@ extension TCPConnection {
     }
 
     private func scheduleFlushCheck(_ flushing: Flushing) {
-        _ = core.loop.schedule(after: flushing.nextCheck, token: token.with(lane: TimerLane.flush))
+        _ = core.loop.schedule(after: flushing.nextCheck, token: token.with(tag: TimerTag.flush))
         flushing.nextCheck = min(flushing.nextCheck * 2, Flushing.slowestCheck)
     }
 
@@ -131,7 +131,7 @@ extension TCPConnection {
         core.loop.cancel(&mainTimer)
         mainTimer = core.loop.schedule(
             at: lastActivity.addingReportingOverflow(limit).overflow ? .max : lastActivity + limit,
-            token: token.with(lane: TimerLane.main))
+            token: token.with(tag: TimerTag.main))
     }
 
     func checkSilence() {

@@ -8,7 +8,7 @@ extension TCPConnection {
     func awaitHeader() {
         phase = .awaitingHeader
         mainTimer = core.loop.schedule(
-            after: route.settings.proxyHeaderTimeout.clampedNanoseconds, token: token.with(lane: TimerLane.main))
+            after: route.settings.proxyHeaderTimeout.clampedNanoseconds, token: token.with(tag: TimerTag.main))
     }
 
     /// Something came. The bytes stay in the socket until the header is whole, and then exactly the header is taken: what

@@ -61,7 +61,7 @@ extension TCPConnection {
             }
             guard source.isReadable, !flow.isThrottled, !sink.isBroken else { return .done }
             guard budget > 0 else {
-                core.loop.defer(token.with(lane: Self.clientLane))
+                core.loop.defer(token.with(tag: Self.clientTag))
                 return .done
             }
             if flow.announced == 0, !source.sawUrgent, flow.pace.isBulk, let pipe = core.pipes.take() {
@@ -209,8 +209,8 @@ extension TCPConnection {
 
     func throttle(_ direction: Direction, _ time: Duration, _ flow: inout Flow) {
         flow.isThrottled = true
-        let lane = direction == .ingress ? TimerLane.ingressPause : TimerLane.egressPause
-        _ = core.loop.schedule(after: time.clampedNanoseconds, token: token.with(lane: lane))
+        let tag = direction == .ingress ? TimerTag.ingressPause : TimerTag.egressPause
+        _ = core.loop.schedule(after: time.clampedNanoseconds, token: token.with(tag: tag))
         route.observer?.paused(context, direction: direction, cause: .throttle)
     }
 

@@ -95,7 +95,7 @@ extension TCPConnection {
         } catch {
             broke(&sink, isClient: direction == .egress, error)
         }
-        core.loop.defer(token.with(lane: Self.clientLane))
+        core.loop.defer(token.with(tag: Self.clientTag))
         return false
     }
 }

@@ -20,9 +20,9 @@ final class TCPConnection: EventHandler {
     }
 
     /// Descriptor 0 is the client; 1 to 7 are attempts to reach the upstream.
-    static let clientLane = 0
+    static let clientTag = 0
 
-    enum TimerLane {
+    enum TimerTag {
         static let main = 0
         static let stagger = 1
         static let ingressPause = 2
@@ -43,7 +43,7 @@ final class TCPConnection: EventHandler {
     @safe @exclusivity(unchecked) var phase = Phase.deciding
     @safe @exclusivity(unchecked) var client: Side
     @safe @exclusivity(unchecked) var upstream = Side()
-    @safe @exclusivity(unchecked) var upstreamLane = -1
+    @safe @exclusivity(unchecked) var upstreamTag = -1
     @safe @exclusivity(unchecked) var ingress = Flow()
     @safe @exclusivity(unchecked) var egress = Flow()
 
@@ -85,7 +85,7 @@ final class TCPConnection: EventHandler {
         guard let number = client.socket?.number else { return }
         do {
             // From here on a client that goes away is seen, also while the upstream is being dialled.
-            try core.loop.add(number, .relay, token: token.with(lane: Self.clientLane))
+            try core.loop.add(number, .relay, token: token.with(tag: Self.clientTag))
         } catch {
             end(.error, withReset: true)
             return
@@ -100,25 +100,28 @@ final class TCPConnection: EventHandler {
 
     // MARK: Events
 
-    func descriptorReady(_ events: EventSet, lane: Int) {
+    func descriptorReady(_ events: EventSet, tag: Int) {
         switch phase {
         case .closed: return
         case .awaitingHeader: headerNews(events)
         case .deciding, .dialing:
-            if events.isEmpty {
-                dialDeferred()
-            } else if lane == Self.clientLane {
-                clientNews(events)
-            } else {
-                dialNews(events, lane: lane)
-            }
+            if tag == Self.clientTag { clientNews(events) } else { dialNews(events, tag: tag) }
         case .relaying, .flushing:
-            if lane == Self.clientLane {
+            if tag == Self.clientTag {
                 client.note(events)
-            } else if lane == upstreamLane {
+            } else if tag == upstreamTag {
                 upstream.note(events)
             }
             relay()
+        }
+    }
+
+    /// The name of the upstream has an answer, or the relay goes on where its budget ended.
+    func deferred(tag: Int) {
+        switch phase {
+        case .closed, .awaitingHeader, .deciding: return
+        case .dialing: nameAnswered()
+        case .relaying, .flushing: relay()
         }
     }
 
@@ -132,18 +135,18 @@ final class TCPConnection: EventHandler {
         }
     }
 
-    func timerFired(lane: Int, deadline: UInt64) {
-        switch (phase, lane) {
+    func timerFired(tag: Int, deadline: UInt64) {
+        switch (phase, tag) {
         case (.closed, _): return
-        case (.awaitingHeader, TimerLane.main): headerTimedOut()
-        case (.deciding, TimerLane.main): preDialTimedOut()
-        case (.dialing, TimerLane.main): dialTimedOut()
-        case (.dialing, TimerLane.stagger): startNextAttempt()
-        case (.relaying, TimerLane.main): checkSilence()
-        case (_, TimerLane.ingressPause): throttleEnded(.ingress)
-        case (_, TimerLane.egressPause): throttleEnded(.egress)
-        case (.relaying, TimerLane.keepalive): startUpstreamKeepalive()
-        case (.flushing, TimerLane.flush): checkFlushed()
+        case (.awaitingHeader, TimerTag.main): headerTimedOut()
+        case (.deciding, TimerTag.main): preDialTimedOut()
+        case (.dialing, TimerTag.main): dialTimedOut()
+        case (.dialing, TimerTag.stagger): startNextAttempt()
+        case (.relaying, TimerTag.main): checkSilence()
+        case (_, TimerTag.ingressPause): throttleEnded(.ingress)
+        case (_, TimerTag.egressPause): throttleEnded(.egress)
+        case (.relaying, TimerTag.keepalive): startUpstreamKeepalive()
+        case (.flushing, TimerTag.flush): checkFlushed()
         default: return
         }
     }

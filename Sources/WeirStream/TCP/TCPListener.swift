@@ -27,7 +27,7 @@ final class TCPListener: EventHandler, DrainingStream {
     private var isDone = false
     private var drainTimer = DrainTimer()
 
-    private enum TimerLane {
+    private enum TimerTag {
         static let resume = 0
         static let drain = 1
     }
@@ -52,14 +52,14 @@ final class TCPListener: EventHandler, DrainingStream {
 
     // MARK: Accepting
 
-    func descriptorReady(_ events: EventSet, lane: Int) {
-        // No events: the worker says that a connection has ended.
-        if events.isEmpty { isQueuedForResume = false }
-        if isPaused {
-            resume()
-        } else if !events.isEmpty {
-            acceptBatch()
-        }
+    func descriptorReady(_ events: EventSet, tag: Int) {
+        if isPaused { resume() } else { acceptBatch() }
+    }
+
+    /// A connection of the worker has ended.
+    func deferred(tag: Int) {
+        isQueuedForResume = false
+        resume()
     }
 
     /// Accepts about as many as came the last time. Level-triggered: whoever still waits shows in the next turn, and a
@@ -194,7 +194,7 @@ final class TCPListener: EventHandler, DrainingStream {
 
     private func scheduleResume(_ token: EventToken) {
         core.loop.cancel(&resumeTimer)
-        resumeTimer = core.loop.schedule(after: Self.retryInterval, token: token.with(lane: TimerLane.resume))
+        resumeTimer = core.loop.schedule(after: Self.retryInterval, token: token.with(tag: TimerTag.resume))
     }
 
     private func resume() {
@@ -208,8 +208,8 @@ final class TCPListener: EventHandler, DrainingStream {
         }
     }
 
-    func timerFired(lane: Int, deadline: UInt64) {
-        if lane == TimerLane.drain { endOfDrain() } else { resume() }
+    func timerFired(tag: Int, deadline: UInt64) {
+        if tag == TimerTag.drain { endOfDrain() } else { resume() }
     }
 
     // MARK: Ending
@@ -229,7 +229,7 @@ final class TCPListener: EventHandler, DrainingStream {
         if connections.isEmpty {
             finishIfDone()
         } else {
-            drainTimer.arm(after: timeout, token: token.with(lane: TimerLane.drain), on: core.loop)
+            drainTimer.arm(after: timeout, token: token.with(tag: TimerTag.drain), on: core.loop)
         }
     }
 

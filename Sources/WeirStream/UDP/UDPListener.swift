@@ -20,7 +20,7 @@ final class UDPListener: EventHandler, DrainingStream {
     private var kernelDrops = KernelDropCount()
     private var isDropCheckArmed = false
 
-    private enum TimerLane {
+    private enum TimerTag {
         static let drain = 0
         static let drops = 1
     }
@@ -69,7 +69,7 @@ final class UDPListener: EventHandler, DrainingStream {
 
     // MARK: Receiving
 
-    func descriptorReady(_ events: EventSet, lane: Int) {
+    func descriptorReady(_ events: EventSet, tag: Int) {
         // Level-triggered: what a bounded number of batches leaves behind comes again in the next turn.
         for _ in 0..<WorkerCore.batchesPerTurn {
             guard socket != nil else { return }
@@ -141,7 +141,7 @@ final class UDPListener: EventHandler, DrainingStream {
     private func checkKernelDropsSoon() {
         guard !isDropCheckArmed, let token else { return }
         isDropCheckArmed = true
-        _ = core.loop.schedule(after: Self.dropCheckDelay, token: token.with(lane: TimerLane.drops))
+        _ = core.loop.schedule(after: Self.dropCheckDelay, token: token.with(tag: TimerTag.drops))
     }
 
     private func countKernelDrops(_ total: UInt32?) {
@@ -261,12 +261,14 @@ final class UDPListener: EventHandler, DrainingStream {
         if hasNoSession {
             finishIfDone()
         } else {
-            drainTimer.arm(after: timeout, token: token.with(lane: TimerLane.drain), on: core.loop)
+            drainTimer.arm(after: timeout, token: token.with(tag: TimerTag.drain), on: core.loop)
         }
     }
 
-    func timerFired(lane: Int, deadline: UInt64) {
-        if lane == TimerLane.drops {
+    func deferred(tag: Int) {}
+
+    func timerFired(tag: Int, deadline: UInt64) {
+        if tag == TimerTag.drops {
             isDropCheckArmed = false
             countKernelDrops(socket?.droppedDatagrams())
         } else {

@@ -94,8 +94,8 @@ extension UDPSession {
         case .forward: return true
         case .pause(let time):
             if direction == .ingress { isThrottled.ingress = true } else { isThrottled.egress = true }
-            let lane = direction == .ingress ? TimerLane.ingressPause : TimerLane.egressPause
-            _ = core.loop.schedule(after: time.clampedNanoseconds, token: token.with(lane: lane))
+            let tag = direction == .ingress ? TimerTag.ingressPause : TimerTag.egressPause
+            _ = core.loop.schedule(after: time.clampedNanoseconds, token: token.with(tag: tag))
             route.observer?.paused(context, direction: direction, cause: .throttle)
             return true
         case .close:
@@ -170,26 +170,44 @@ extension UDPSession {
                 return
             }
             guard mayForward(.ingress, 1, datagram.count - queueHeadroom) else { continue }
-            // A header would be written in front of it.
-            var datagram = datagram
-            unsafe datagram.withUnsafeMutableBytes { bytes in
-                unsafe core.outbox.add(UnsafeRawBufferPointer(rebasing: bytes[queueHeadroom...]))
-                flush(1)
-                core.outbox.removeAll()
+            if queueHeadroom == 0 {
+                unsafe datagram.withUnsafeBytes { unsafe sendAlone($0) }
+            } else {
+                // A header is written in front of it, so it must be ours alone.
+                var datagram = datagram
+                unsafe datagram.withUnsafeMutableBytes { bytes in
+                    unsafe sendAlone(UnsafeRawBufferPointer(rebasing: bytes[queueHeadroom...]))
+                }
             }
         }
         recover()
     }
 
+    /// Sends one datagram that is in no batch.
+    private func sendAlone(_ bytes: UnsafeRawBufferPointer) {
+        unsafe core.outbox.add(bytes)
+        flush(1)
+        core.outbox.removeAll()
+    }
+
     // MARK: Egress
 
-    func descriptorReady(_ events: EventSet, lane: Int) {
+    func descriptorReady(_ events: EventSet, tag: Int) {
+        if events.contains(.error) { takeErrors() }
+        receiveReplies()
+    }
+
+    /// The name of the upstream has an answer, or there was more to take than one turn may.
+    func deferred(tag: Int) {
         if phase == .preparing {
-            // The upstream's name has an answer now.
             dial(upstream: upstreamIndex)
-            return
+        } else {
+            takeErrors()
+            receiveReplies()
         }
-        if events.contains(.error) || events.isEmpty { takeErrors() }
+    }
+
+    private func receiveReplies() {
         for _ in 0..<WorkerCore.batchesPerTurn {
             guard phase == .open, socket != nil else { return }
             switch core.inbox.receive(from: socket!, isConnected: true) {

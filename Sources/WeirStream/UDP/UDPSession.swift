@@ -11,7 +11,7 @@ final class UDPSession: EventHandler {
         case closed
     }
 
-    enum TimerLane {
+    enum TimerTag {
         static let silence = 0
         static let preparation = 1
         static let ingressPause = 2
@@ -90,7 +90,7 @@ final class UDPSession: EventHandler {
 
     func start() {
         token = core.loop.insert(self)
-        silenceTimer = core.loop.schedule(after: silenceLimit, token: token.with(lane: TimerLane.silence))
+        silenceTimer = core.loop.schedule(after: silenceLimit, token: token.with(tag: TimerTag.silence))
         if let hook = route.hooks.preDial { startPreDial(hook) } else { dial(upstream: 0) }
     }
 
@@ -109,7 +109,7 @@ final class UDPSession: EventHandler {
         guard preparationTimer.isNone else { return }
         preparationTimer = core.loop.schedule(
             after: route.settings.preDialTimeout.clampedNanoseconds,
-            token: token.with(lane: TimerLane.preparation))
+            token: token.with(tag: TimerTag.preparation))
     }
 
     private func leavePreDial() {
@@ -206,12 +206,12 @@ final class UDPSession: EventHandler {
         return (isAssured ? route.settings.idleTimeout : route.settings.unassuredTimeout).clampedNanoseconds
     }
 
-    func timerFired(lane: Int, deadline: UInt64) {
-        switch lane {
-        case TimerLane.silence: checkSilence()
-        case TimerLane.preparation: preparationTimedOut()
-        case TimerLane.ingressPause: isThrottled.ingress = false
-        case TimerLane.egressPause: isThrottled.egress = false
+    func timerFired(tag: Int, deadline: UInt64) {
+        switch tag {
+        case TimerTag.silence: checkSilence()
+        case TimerTag.preparation: preparationTimedOut()
+        case TimerTag.ingressPause: isThrottled.ingress = false
+        case TimerTag.egressPause: isThrottled.egress = false
         default: break
         }
     }
@@ -226,7 +226,7 @@ final class UDPSession: EventHandler {
         } else {
             silenceTimer = core.loop.schedule(
                 at: lastActivity.addingReportingOverflow(limit).overflow ? .max : lastActivity + limit,
-                token: token.with(lane: TimerLane.silence))
+                token: token.with(tag: TimerTag.silence))
         }
     }
 
