@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "retry.h"
@@ -68,8 +69,14 @@ int weir_open_append(const char *path) {
 
 int weir_copy_to_memory(const char *path, int64_t limit) {
     int from, to;
-    RETRY(from, open(path, O_RDONLY | O_CLOEXEC));
+    // Without O_NONBLOCK a FIFO would hold up whoever opens it, for as long as nobody writes there.
+    RETRY(from, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (from < 0) return from;
+    struct stat status;
+    if (fstat(from, &status) < 0 || !S_ISREG(status.st_mode)) {
+        close(from);
+        return -EINVAL;
+    }
     RETRY(to, memfd_create("weir", MFD_CLOEXEC));
     int64_t total = 0, count = to < 0 ? to : 1;
     while (count > 0 && total <= limit) {

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -54,4 +55,8 @@ int weir_add_thread_nice(int by) {
     int nice = getpriority(PRIO_PROCESS, 0);
     if (nice == -1 && errno != 0) return -errno;
     return setpriority(PRIO_PROCESS, 0, nice + by > 19 ? 19 : nice + by) < 0 ? -errno : 0;
+}
+
+int weir_clear_ambient_capabilities(void) {
+    return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ? -errno : 0;
 }

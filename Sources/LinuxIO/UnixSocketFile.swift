@@ -35,7 +35,7 @@ public struct UnixSocketFile: Sendable {
     public static func listen(
         _ socket: borrowing Socket, at path: UnixSocketPath, mode: UInt32, backlog: Int
     ) throws(Failure) -> UnixSocketFile {
-        // Between looking and listening nobody else may find the same old file, or ours, and think that it is abandoned.
+        // Between looking and listening no other Weir may find the same old file, or ours, and think that it is abandoned.
         let lock = try lockFolder(of: path)
         defer { withExtendedLifetime(lock) {} }
         try clear(path)
@@ -92,14 +92,17 @@ public struct UnixSocketFile: Sendable {
         return found
     }
 
-    private static func lockFolder(of path: UnixSocketPath) throws(Failure) -> FolderLock {
+    /// Nil where the lock is not to be had: whoever may read the folder may hold it for as long as they like, and must not
+    /// keep Weir from starting.
+    private static func lockFolder(of path: UnixSocketPath) throws(Failure) -> FolderLock? {
         var folder = String(path.path.reversed().drop { $0 != "/" }.reversed())
         if folder.isEmpty { folder = "." }
         var attempt = 1
         while true {
             let result = unsafe weir_lock_folder(folder)
             if result >= 0 { return FolderLock(FileDescriptor(adopting: result)) }
-            guard result == -EWOULDBLOCK, attempt < lockAttempts else { throw .system(SystemError(.lock, -result)) }
+            if result == -EACCES || (result == -EWOULDBLOCK && attempt == lockAttempts) { return nil }
+            guard result == -EWOULDBLOCK else { throw .system(SystemError(.lock, -result)) }
             attempt += 1
             _ = poll(nil, 0, lockPause)
         }

@@ -1,12 +1,29 @@
 import Glibc
 
-/// Reads a whole file, a pipe or a device, up to `limit` bytes and one more, so that the caller sees what is too large.
-func readFile(path: String, limit: Int) throws(ValueError) -> [UInt8] {
+/// What a path may lead to.
+enum FileKind {
+    /// A file, a pipe or a device, for whose bytes the caller may wait.
+    case any
+    /// A regular file: what a running process reads again must not make it wait for whoever writes into a pipe.
+    case regular
+}
+
+/// Reads all of it, up to `limit` bytes and one more, so that the caller sees what is too large.
+func readFile(path: String, limit: Int, kind: FileKind = .any) throws(ValueError) -> [UInt8] {
     guard !path.utf8.contains(0) else { throw ValueError("cannot read the file: its name has a NUL in it") }
     // The C string lives for the call only; the descriptor is closed on every way out.
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | (kind == .regular ? O_NONBLOCK : 0))
     guard descriptor >= 0 else { throw ValueError("cannot read the file: \(reason(errno))") }
     defer { close(descriptor) }
+    if kind == .regular {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
+            throw ValueError("cannot read the file: \(reason(EISDIR))")
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw ValueError("cannot read the file: it is no regular file")
+        }
+    }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while bytes.count <= limit {

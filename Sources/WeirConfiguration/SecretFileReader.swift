@@ -75,7 +75,7 @@ struct SecretFileReader {
         _ = surroundings.depend(on: path)
         let bytes: [UInt8]
         do throws(ValueError) {
-            bytes = try readFile(path: path, limit: Self.largestFile)
+            bytes = try readFile(path: path, limit: Self.largestFile, kind: .regular)
         } catch {
             findings.error(value.place, "`\(key)`: \(quoted(path)): \(error.message)")
             return nil

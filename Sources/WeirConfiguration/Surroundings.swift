@@ -56,7 +56,8 @@ final class Surroundings {
         if let known = lists[path] { return try known.get() }
         _ = depend(on: path)
         do throws(ValueError) {
-            let file = AccessEntry.File(path: path, bytes: try readFile(path: path, limit: Self.largestList))
+            let bytes = try readFile(path: path, limit: Self.largestList, kind: .regular)
+            let file = AccessEntry.File(path: path, bytes: bytes)
             lists[path] = .success(file)
             return file
         } catch {

@@ -17,11 +17,11 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         // Before any thread is there, so that all of them leave the signals to this one.
         ProcessSignals.take()
+        ProcessPrivileges.keep()
         let loaded = try options.load()
         let runner: ProxyRunner
         do throws(ProxyError) {
-            let manager = try ServiceManager(environment: Environment.all, processID: getpid())
-            runner = try ProxyRunner(options.file, loaded: loaded, manager: manager)
+            runner = try ProxyRunner(options.file, loaded: loaded, manager: serviceManager())
         } catch {
             Console.failure("\(error)")
             throw ExitCode(1)
@@ -33,6 +33,16 @@ struct RunCommand: ParsableCommand {
             throw ExitCode(1)
         }
         steer(runner)
+    }
+
+    /// Who started this process, if it wants to know how it stands. Where it cannot be told, Weir runs all the same.
+    private func serviceManager() -> ServiceManager? {
+        do throws(ProxyError) {
+            return try ServiceManager(environment: Environment.all, processID: getpid())
+        } catch {
+            Console.error("weir: warning: \(error)")
+            return nil
+        }
     }
 
     /// Serves signals until the process ends, and keeps the watchdog quiet.

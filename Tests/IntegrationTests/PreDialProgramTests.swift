@@ -50,9 +50,14 @@ extension Integration {
                 ls /proc/$$/fd > "$1/descriptors"
                 readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2 > "$1/streams"
                 grep -E 'Sig(Blk|Ign)' /proc/self/status > "$1/signals"
+                grep CapAmb /proc/$$/status > "$1/capabilities"
                 [ "$WEIR_CLIENT_IP" = 127.0.0.1 ]
                 """
-            let weir = try WeirProcess(routes: .route("asked", port, to: server.port, try hook(script)))
+            // As a systemd unit gives it the right to bind ports below 1024.
+            let capability = ["--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service"]
+            let weir = try WeirProcess(
+                routes: .route("asked", port, to: server.port, try hook(script)),
+                launcher: ["setpriv"] + capability + ["--"])
             #expect(
                 try weir.scrape()["weir_tcp_connections_rejected_total", ["route": "asked", "reason": "hook"]] == 0)
             let client = try TCPConnection(to: Endpoint(port))
@@ -74,6 +79,8 @@ extension Integration {
             let signals = contents(of: folder.file("signals")).split(separator: "\n").map { $0.suffix(16) }
             // Two that the C library keeps for itself are ignored in every program that it starts.
             #expect(signals == ["0000000000000000", "0000000180000000"])
+            #expect(contents(of: folder.file("capabilities")) == "CapAmb:\t0000000000000000\n")
+            #expect(contents(of: "/proc/\(weir.process.processID)/status").contains("CapInh:\t0000000000000400\n"))
             #expect(try !passes(port, from: "127.0.0.2"))
             let samples = try weir.scrape(until: "the refusal is counted") { Self.rejected($0, "asked") == 1 }
             #expect(samples["weir_pre_dial_duration_seconds_count", ["route": "asked"]] == 2)

@@ -99,6 +99,17 @@ import func TestSupport.contents
         }
     }
 
+    @Test("Somebody who holds the folder's lock for ever keeps nobody from listening")
+    func heldLock() throws {
+        let stranger = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(stranger) }
+        #expect(flock(stranger, LOCK_EX | LOCK_NB) == 0)
+        let socket = try Socket(.stream, family: .unix)
+        let file = try listen(socket)
+        #expect(try canConnect())
+        file.remove()
+    }
+
     @Test("Only our own file is removed")
     func replaced() throws {
         let socket = try Socket(.stream, family: .unix)

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from support import REPOSITORY, run, tool, weir
+from support import REPOSITORY, Process, free_ports, http, run, tool, wait_until, weir
 
 COMMANDS = ["check", "demo", "health", "metrics", "run", "version"]
 PREFIX = "opt/weir"
@@ -55,9 +55,34 @@ def test_a_configuration_that_is_there_stays_and_uninstalling_leaves_nothing_els
     assert files(tmp_path) == {"etc/weir/weir.yml"}
 
 
+def test_a_program_that_runs_is_replaced_and_goes_on_and_masks_do_not_count(tmp_path):
+    assert install(tmp_path, "--binary", weir()).returncode == 0
+    port = free_ports(2)
+    listen = port + 1
+    (tmp_path / "etc/weir/weir.yml").write_text(
+        f"exporter: {{ listen: 127.0.0.1:{port} }}\n"
+        f"routes: {{ a: {{ scheme: tcp, bind: 127.0.0.1, port: {listen}:9 }} }}\n")
+    program = tmp_path / PREFIX / "bin" / "weir"
+    before = program.stat().st_ino
+    with Process(tmp_path, str(program), "run", "--config", str(tmp_path / "etc/weir/weir.yml")) as running:
+        wait_until("it runs", lambda: http(f"http://127.0.0.1:{port}/readyz")[0] == 200)
+        command = [str(REPOSITORY / "scripts" / "install"), "--root", str(tmp_path), "--prefix", f"/{PREFIX}",
+                   "--binary", weir()]
+        again = run("bash", "-c", f"umask 077; exec {shlex.join(command)}")
+        assert again.returncode == 0, again.stdout + again.stderr
+        running.check()
+        assert http(f"http://127.0.0.1:{port}/healthz")[0] == 200
+    assert program.stat().st_ino != before
+    for name in files(tmp_path) - {path.name for path in tmp_path.glob("*.log")}:
+        mode = stat.S_IMODE((tmp_path / name).stat().st_mode)
+        assert mode == (0o755 if name.endswith("/bin/weir") else 0o644), name
+
+
 @pytest.mark.parametrize("arguments, message", [
-    (["--prefix", "relative"], "--prefix: expected an absolute path, found 'relative'"),
+    (["--prefix", "relative"], "--prefix: expected an absolute path of letters, digits and ._+-, found 'relative'"),
+    (["--prefix", "/opt/a b"], "found '/opt/a b'"), (["--prefix", "/opt/a|b"], "found '/opt/a|b'"),
     (["--binary", "/nonexistent"], "--binary: /nonexistent is not a program"),
+    (["--binary", "/tmp"], "--binary: /tmp is not a program"),
     (["--prefix"], "--prefix needs a value"), (["--help-me"], "unknown option '--help-me'"),
 ])
 def test_wrong_arguments_are_refused_before_anything_is_written(tmp_path, arguments, message):

@@ -1,4 +1,5 @@
 #if GeoIP
+import Glibc
 import LinuxIO
 import TestSupport
 import Testing
@@ -47,6 +48,10 @@ struct GeoDatabaseTests {
             #expect(throws: GeoDatabaseFailure.self) { try GeoDatabase(path) }
         }
         #expect(throws: GeoDatabaseFailure.self) { try GeoDatabase(folder.file("none")) }
+        // A FIFO without a writer must not block the caller.
+        #expect(mkfifo(folder.file("pipe"), 0o600) == 0)
+        #expect(throws: GeoDatabaseFailure.self) { try GeoDatabase(folder.file("pipe")) }
+        #expect(throws: GeoDatabaseFailure.self) { try GeoDatabase(folder.path) }
     }
 
     @Test("Damaged databases are refused or say little, and never trap")

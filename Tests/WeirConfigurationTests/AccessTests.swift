@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -223,6 +224,25 @@ private func findings(_ text: String) -> [String] {
             ])
         // One that is made later mends it: it must be watched, too.
         #expect(error?.dependencies.map(\.path) == [folder.file("none.txt"), folder.file("places.txt")])
+    }
+
+    @Test("A pipe, a device or a folder in the place of a list is an error, and nobody waits for it")
+    func specialList() throws {
+        let folder = try TemporaryDirectory("acl")
+        #expect(mkfifo(folder.file("pipe"), 0o600) == 0)
+        let path = try folder.write(
+            "weir.yml",
+            "acl: { deny: [\"file:pipe\", \"file:/dev/null\", \"file:/\"] }\nroutes: { a: { scheme: tcp, port: 1:2 } }\n"
+        )
+        let error = #expect(throws: ConfigurationErrors.self) {
+            try Configuration.load(path: path, environment: [:], rules: Rules())
+        }
+        #expect(
+            error?.diagnostics.map(\.message) == [
+                "`deny`: `file:pipe`: cannot read the file: it is no regular file",
+                "`deny`: `file:/dev/null`: cannot read the file: it is no regular file",
+                "`deny`: `file:/`: cannot read the file: it is a directory",
+            ])
     }
 
     @Test("Another list, or another database, is another configuration")

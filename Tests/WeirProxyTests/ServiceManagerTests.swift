@@ -16,7 +16,7 @@ import Testing
     @Test(
         "The watchdog is told at half of its time, if it waits for this process",
         arguments: [
-            (["WATCHDOG_USEC": "30000000"], Duration.seconds(15)), (["WATCHDOG_USEC": "3"], .microseconds(1)),
+            (["WATCHDOG_USEC": "30000000"], Duration.seconds(15)), (["WATCHDOG_USEC": "3"], .milliseconds(10)),
             (["WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "7"], .seconds(15)),
             (["WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "8"], nil), (["WATCHDOG_USEC": "1"], nil),
             (["WATCHDOG_USEC": "-5"], nil), (["WATCHDOG_USEC": "99999999999999999999"], nil),
@@ -27,11 +27,19 @@ import Testing
         #expect(ServiceManager.watchdogInterval(environment, processID: 7) == expected)
     }
 
-    @Test("Nobody is told where nobody asked, or where the socket's name cannot be one")
+    @Test("Nobody is told where nobody asked")
     func nobody() throws {
         #expect(try ServiceManager(environment: [:], processID: 1) == nil)
         #expect(try ServiceManager(environment: ["NOTIFY_SOCKET": ""], processID: 1) == nil)
-        let long = String(repeating: "x", count: 108)
-        #expect(try ServiceManager(environment: ["NOTIFY_SOCKET": long], processID: 1) == nil)
     }
+
+    @Test("A name that is none is an error that shows it", arguments: ["run/notify", "vsock:2:1", "/" + long])
+    func names(name: String) throws {
+        let error = #expect(throws: ProxyError.self) {
+            try ServiceManager(environment: ["NOTIFY_SOCKET": name], processID: 1)
+        }
+        #expect(error?.description == "NOTIFY_SOCKET: expected an absolute path or @name, found `\(name)`")
+    }
+
+    private static let long = String(repeating: "x", count: 107)
 }

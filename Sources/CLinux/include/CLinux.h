@@ -216,6 +216,8 @@ int weir_add_thread_nice(int by);
 void weir_ignore_sigpipe(void);
 /// inotify(7): a nonblocking, close-on-exec instance.
 int weir_inotify_create(void);
+/// Programs that this thread, or one that it starts, executes later get none of its capabilities (capabilities(7)).
+int weir_clear_ambient_capabilities(void);
 /// Watches a folder for anything that can change what a path in it means.
 int weir_inotify_watch_folder(int fd, const char *path);
 

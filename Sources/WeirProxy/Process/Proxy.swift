@@ -110,9 +110,18 @@ public actor Proxy {
             "ready", metadata: ["routes": "\(routes.count)", "workers": "\(workerCount)", "exporter": exporterText])
     }
 
-    private var exporterText: Logger.MetadataValue {
+    private var exporterText: Logger.MetadataValue { .string(exporterPlaces.joined(separator: ",")) }
+
+    /// Where `/metrics` is: addresses with their real ports, and paths.
+    var exporterPlaces: [String] {
         let paths = configuration.exporter.listen.filter { if case .unix = $0 { true } else { false } }
-        return .string((exporterAddresses.map(\.description) + paths.map(\.description)).joined(separator: ","))
+        return exporterAddresses.map(\.description) + paths.map(\.description)
+    }
+
+    /// What is served, in one line for people.
+    var summary: String {
+        let count = configuration.routes.count
+        return "\(count) \(count == 1 ? "route" : "routes"), metrics at \(exporterPlaces.joined(separator: ", "))"
     }
 
     // MARK: Reload

@@ -21,6 +21,8 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
     case accessLog(String, SystemError)
     /// There is no socket for what the service manager wants to hear.
     case serviceManager(SystemError)
+    /// `NOTIFY_SOCKET` is no name that we can send to.
+    case serviceManagerName(String)
     /// The proxy is ending.
     case ending
 
@@ -35,6 +37,7 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
         case .access(let problem): "access rules: \(problem)"
         case .accessLog(let path, let error): "acl.log: \(path): \(error)"
         case .serviceManager(let error): "cannot reach the service manager: \(error)"
+        case .serviceManagerName(let name): "NOTIFY_SOCKET: expected an absolute path or @name, found `\(name)`"
         case .ending: "the process is ending"
         }
     }

@@ -12,7 +12,14 @@ public final class ProxyRunner: Sendable {
     private let dependencies: [FileDependency]
     private let watcher = Mutex<ConfigurationWatcher?>(nil)
     private let manager: ServiceManager?
-    private let isEnding = Atomic<Bool>(false)
+    /// What the manager was told: one at a time, so that nothing follows the end.
+    private let told = Lock(Told())
+
+    private struct Told {
+        var isEnding = false
+        /// Reloads that are under way.
+        var reloads = 0
+    }
 
     /// A runner for a file that was read already. `manager` is who started the process, if it wants to know.
     public init(
@@ -39,18 +46,26 @@ public final class ProxyRunner: Sendable {
         } catch {
             await proxy.warn("the configuration is not watched, only SIGHUP reloads it: \(error)")
         }
-        await tell(.ready(await summary))
+        tell(.ready(await proxy.summary))
     }
 
     /// Opens log files again, reads the configuration and goes over to it. Where it cannot be used, the old one goes on.
     public func reload() async {
-        if isEnding.load(ordering: .relaxed) { return }
-        await tell(.reloading)
+        let begins = told.withLock { told in
+            if told.isEnding { return false }
+            told.reloads += 1
+            if told.reloads == 1 { send(.reloading) }
+            return true
+        }
+        guard begins else { return }
         let problem = await readAgain()
-        // Who is told of the end must not hear that all is ready behind it.
-        if isEnding.load(ordering: .relaxed) { return }
-        let summary = await summary
-        await tell(.ready(problem.map { "\(summary); the last reload was refused: \($0)" } ?? summary))
+        let summary = await proxy.summary
+        told.withLock { told in
+            told.reloads -= 1
+            // Who was told of the end must not hear that all is ready behind it, nor while another reload is under way.
+            if told.isEnding || told.reloads > 0 { return }
+            send(.ready(problem.map { "\(summary); the last reload was refused: \($0)" } ?? summary))
+        }
     }
 
     /// What is wrong with the configuration as it is now, or nil where it was taken.
@@ -78,11 +93,13 @@ public final class ProxyRunner: Sendable {
 
     /// Drains and ends.
     public func shutdown() async {
-        isEnding.store(true, ordering: .relaxed)
         watcher.withLock { $0 }?.stop()
         let times = await proxy.configuration.shutdown
-        // What closes after the drain time takes a few seconds at most.
-        await tell(.stopping(within: times.delay + times.drainTimeout + .seconds(15)))
+        told.withLock { told in
+            told.isEnding = true
+            // What closes after the drain time takes a few seconds at most.
+            send(.stopping(within: times.delay + times.drainTimeout + .seconds(15)))
+        }
         await proxy.shutdown()
     }
 
@@ -91,30 +108,29 @@ public final class ProxyRunner: Sendable {
     /// How often ``pingWatchdog()`` must be called; nil where no watchdog waits.
     public var watchdogInterval: Duration? { manager?.watchdogInterval }
 
-    /// Tells the watchdog that every worker turns. Where one does not, it hears nothing, and may end the process.
+    /// Tells the watchdog that every worker turns. Where one does not, it hears nothing, and may end the process. Waits for
+    /// nobody: threads of the pool that are busy do not count as workers that stand still.
     public func pingWatchdog() {
-        Task {
-            if let worker = proxy.stalledWorker {
-                await proxy.warn("worker \(worker) stands still, and the watchdog is left to act")
-            } else {
-                await tell(.alive)
-            }
+        if let worker = proxy.stalledWorker {
+            warn("worker \(worker) stands still, and the watchdog is left to act")
+        } else {
+            send(.alive)
         }
     }
 
-    private var summary: String {
-        get async {
-            let routes = await proxy.configuration.routes.count
-            let exporter = proxy.exporterAddresses.map(\.description).joined(separator: ", ")
-            return "\(routes) \(routes == 1 ? "route" : "routes"), metrics at \(exporter)"
-        }
+    private func tell(_ news: ServiceManager.News) {
+        told.withLock { told in if !told.isEnding { send(news) } }
     }
 
-    private func tell(_ news: ServiceManager.News) async {
+    private func send(_ news: ServiceManager.News) {
         do throws(SystemError) {
             try manager?.tell(news)
         } catch {
-            await proxy.warn("the service manager cannot be told: \(error)")
+            warn("the service manager cannot be told: \(error)")
         }
+    }
+
+    private func warn(_ text: String) {
+        Task { await proxy.warn(text) }
     }
 }

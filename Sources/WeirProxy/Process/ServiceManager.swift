@@ -18,12 +18,17 @@ public final class ServiceManager: Sendable {
     /// How often the watchdog must hear ``News/alive``: half of what it allows, as sd_watchdog_enabled(3) advises. Nil
     /// where none waits.
     public let watchdogInterval: Duration?
+    /// Who asks more often than this would have a processor for the answers alone.
+    private static let shortestInterval: Duration = .milliseconds(10)
     private let sender: UnixDatagramSender
 
     /// The manager that started this process. Nil where none did.
-    /// - Throws: where no socket can be had.
+    /// - Throws: where it cannot be told anything: its socket has a name that is none, or we get no socket.
     public init?(environment: [String: String], processID: Int32) throws(ProxyError) {
-        guard let receiver = environment["NOTIFY_SOCKET"].flatMap({ UnixSocketPath($0) }) else { return nil }
+        guard let name = environment["NOTIFY_SOCKET"], !name.isEmpty else { return nil }
+        guard name.hasPrefix("/") || name.hasPrefix("@"), let receiver = UnixSocketPath(name) else {
+            throw .serviceManagerName(name)
+        }
         watchdogInterval = Self.watchdogInterval(environment, processID: processID)
         do throws(SystemError) {
             sender = try UnixDatagramSender(to: receiver)
@@ -35,7 +40,7 @@ public final class ServiceManager: Sendable {
     static func watchdogInterval(_ environment: [String: String], processID: Int32) -> Duration? {
         if let owner = environment["WATCHDOG_PID"], owner != "\(processID)" { return nil }
         guard let allowed = environment["WATCHDOG_USEC"].flatMap({ Int64($0) }), allowed > 1 else { return nil }
-        return .microseconds(allowed / 2)
+        return max(.microseconds(allowed / 2), shortestInterval)
     }
 
     /// Tells it.

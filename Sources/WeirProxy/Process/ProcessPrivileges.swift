@@ -1,0 +1,8 @@
+import LinuxIO
+
+/// What the process may do beyond others.
+public enum ProcessPrivileges {
+    /// Keeps it from the programs that hooks run: ports below 1024 are for Weir alone. Before any thread is started, so
+    /// that all of them inherit it.
+    public static func keep() { ProcessLimits.keepCapabilities() }
+}
