@@ -47,24 +47,29 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
-        .target(name: "LinuxIO", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "NetworkTypes", swiftSettings: strict),
+        .target(name: "LinuxIO", dependencies: ["NetworkTypes", "CLinux"], swiftSettings: strict),
         .target(name: "WeirMetrics", swiftSettings: strict),
         .target(
             name: "WeirSwiftMetrics",
             dependencies: ["WeirMetrics", .product(name: "CoreMetrics", package: "swift-metrics")],
             swiftSettings: strict),
-        .target(name: "WeirStream", dependencies: ["LinuxIO"], swiftSettings: strict),
+        .target(name: "WeirStream", dependencies: ["NetworkTypes", "LinuxIO"], swiftSettings: strict),
         .target(
             name: "WeirAccess",
-            dependencies: ["LinuxIO", .target(name: "CMaxMindDB", condition: .when(traits: ["GeoIP"]))],
+            dependencies: [
+                "NetworkTypes", "LinuxIO", .target(name: "CMaxMindDB", condition: .when(traits: ["GeoIP"])),
+            ],
             swiftSettings: strict),
         .target(
-            name: "WeirExporter", dependencies: ["LinuxIO", "WeirMetrics", "CZlib", "CCrypt"], swiftSettings: strict),
-        .target(name: "WeirConfiguration", dependencies: ["Yams"], swiftSettings: strict),
+            name: "WeirExporter", dependencies: ["NetworkTypes", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
+            swiftSettings: strict),
+        .target(name: "WeirConfiguration", dependencies: ["NetworkTypes", "Yams"], swiftSettings: strict),
         .target(
             name: "WeirProxy",
             dependencies: [
-                "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO",
+                "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics",
+                "LinuxIO",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -80,7 +85,9 @@ let package = Package(
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testing),
         .testTarget(name: "HouseTests", swiftSettings: testing),
-        .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "TestSupport"], swiftSettings: testing),
+        .testTarget(name: "NetworkTypesTests", dependencies: ["NetworkTypes", "TestSupport"], swiftSettings: testing),
+        .testTarget(
+            name: "LinuxIOTests", dependencies: ["LinuxIO", "NetworkTypes", "TestSupport"], swiftSettings: testing),
         .testTarget(name: "WeirMetricsTests", dependencies: ["WeirMetrics", "TestSupport"], swiftSettings: testing),
         .testTarget(
             name: "WeirSwiftMetricsTests",
@@ -90,20 +97,23 @@ let package = Package(
             ],
             swiftSettings: testing),
         .testTarget(
-            name: "WeirStreamTests", dependencies: ["WeirStream", "LinuxIO", "TestSupport"], swiftSettings: testing),
-        .testTarget(
-            name: "WeirAccessTests", dependencies: ["WeirAccess", "LinuxIO", "TestSupport"], swiftSettings: testing),
-        .testTarget(
-            name: "WeirExporterTests",
-            dependencies: ["WeirExporter", "WeirMetrics", "LinuxIO", "CZlib", "TestSupport"],
+            name: "WeirStreamTests", dependencies: ["WeirStream", "NetworkTypes", "LinuxIO", "TestSupport"],
             swiftSettings: testing),
         .testTarget(
-            name: "WeirConfigurationTests", dependencies: ["WeirConfiguration", "TestSupport"], swiftSettings: testing),
+            name: "WeirAccessTests", dependencies: ["WeirAccess", "NetworkTypes", "LinuxIO", "TestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WeirExporterTests",
+            dependencies: ["WeirExporter", "WeirMetrics", "NetworkTypes", "LinuxIO", "CZlib", "TestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WeirConfigurationTests", dependencies: ["WeirConfiguration", "NetworkTypes", "TestSupport"],
+            swiftSettings: testing),
         .testTarget(
             name: "WeirProxyTests",
             dependencies: [
-                "WeirProxy", "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO",
-                "TestSupport",
+                "WeirProxy", "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter",
+                "WeirMetrics", "LinuxIO", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),

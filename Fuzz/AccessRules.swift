@@ -1,4 +1,4 @@
-// Modules: LinuxIO WeirAccess
+// Modules: NetworkTypes LinuxIO WeirAccess
 
 import LinuxIO
 import WeirAccess

@@ -1,4 +1,4 @@
-// Modules: LinuxIO WeirStream
+// Modules: NetworkTypes LinuxIO WeirStream
 
 import LinuxIO
 import WeirStream

@@ -1,4 +1,4 @@
-// Modules: LinuxIO WeirMetrics WeirExporter
+// Modules: NetworkTypes LinuxIO WeirMetrics WeirExporter
 
 import WeirMetrics
 

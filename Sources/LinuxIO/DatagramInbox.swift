@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import NetworkTypes
 
 /// One received datagram. Its bytes live in the inbox until the next receive.
 @safe public struct ReceivedDatagram {

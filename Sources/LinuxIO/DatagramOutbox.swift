@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import NetworkTypes
 
 /// Headers for one sendmmsg(2). It borrows payloads: they must stay where they are until the flush.
 @safe public struct DatagramOutbox: ~Copyable {

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import NetworkTypes
 
 /// A nonblocking socket with one owner (socket(7), ip(7), ipv6(7), tcp(7), udp(7)).
 public struct Socket: ~Copyable, Sendable {

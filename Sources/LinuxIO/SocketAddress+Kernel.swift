@@ -1,4 +1,5 @@
 import CLinux
+import NetworkTypes
 
 // What needs the kernel, or its names of interfaces.
 

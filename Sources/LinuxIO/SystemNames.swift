@@ -1,4 +1,5 @@
 import CLinux
+import NetworkTypes
 
 /// Names and local addresses, as the system's resolver and interfaces give them. These calls block: never on a loop.
 public enum SystemNames {

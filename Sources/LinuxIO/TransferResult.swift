@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// What a read came to. Would-block and the end are results, not errors.
 public enum ReadResult: Sendable {
     /// At least one byte.

@@ -1,4 +1,5 @@
 import CLinux
+import NetworkTypes
 
 /// Sends datagrams to one Unix socket (unix(7)), such as a service manager's. Any thread; it never waits.
 public struct UnixDatagramSender: ~Copyable, Sendable {

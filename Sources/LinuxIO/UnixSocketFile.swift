@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import NetworkTypes
 
 /// The file through which a listening Unix socket is reached (unix(7)). Whoever made it removes it.
 public struct UnixSocketFile: Sendable {

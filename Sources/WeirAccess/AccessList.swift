@@ -1,4 +1,4 @@
-import LinuxIO
+import NetworkTypes
 
 /// The rules of one allow or deny list, ready to be asked. Immutable; the routes that have it in common share it.
 public final class AccessList: Sendable {

@@ -1,4 +1,4 @@
-public import LinuxIO
+public import NetworkTypes
 
 /// The order in which a client is judged: the first step that has something to say decides.
 ///

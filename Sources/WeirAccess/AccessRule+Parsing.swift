@@ -1,4 +1,4 @@
-import LinuxIO
+import NetworkTypes
 
 extension AccessRule {
     /// Why a text is no rule.

@@ -1,4 +1,4 @@
-public import LinuxIO
+public import NetworkTypes
 
 /// A country by its two letters (ISO 3166-1).
 public struct CountryCode: Hashable, Sendable, CustomStringConvertible {

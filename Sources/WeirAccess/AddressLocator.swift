@@ -1,4 +1,4 @@
-public import LinuxIO
+public import NetworkTypes
 
 /// Where an address is, as a database says.
 public struct AddressLocation: Hashable, Sendable {

@@ -1,4 +1,5 @@
-public import LinuxIO
+import LinuxIO
+public import NetworkTypes
 
 #if GeoIP
 import CMaxMindDB

@@ -1,4 +1,4 @@
-public import LinuxIO
+public import NetworkTypes
 
 /// Blocks of addresses that stand for one thing, such as trusted proxies.
 public struct IPPrefixList: Sendable {

@@ -1,4 +1,4 @@
-public import LinuxIO
+public import NetworkTypes
 
 /// Many blocks of addresses, and the smallest of them around an address. Immutable; IPv4 and IPv6 apart.
 public struct PrefixTable: Sendable {

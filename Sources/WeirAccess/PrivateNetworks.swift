@@ -1,4 +1,4 @@
-public import LinuxIO
+public import NetworkTypes
 
 extension IPAddress {
     /// Blocks that only private networks use, and links: what `allow_local` is about. RFC 1918, RFC 4193, RFC 3927,

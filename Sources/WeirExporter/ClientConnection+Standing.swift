@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// Where a client comes from, as far as bounds are concerned.
 struct ClientSource: Hashable, Sendable {

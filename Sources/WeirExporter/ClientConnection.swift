@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// One connection of a client of the exporter: reads a head, answers, and again. Confined to the exporter's thread.
 ///

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 public import WeirMetrics
 
 extension ExporterConfiguration {

@@ -1,4 +1,5 @@
 public import LinuxIO
+public import NetworkTypes
 import Synchronization
 
 /// The HTTP server of `/metrics`, `/healthz` and `/readyz`: an actor on a thread of its own, so that a scrape never

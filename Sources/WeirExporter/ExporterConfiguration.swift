@@ -1,4 +1,5 @@
 public import LinuxIO
+public import NetworkTypes
 
 /// A Unix socket that an ``Exporter`` listens on.
 public struct UnixListener: Hashable, Sendable {

@@ -1,4 +1,5 @@
 public import LinuxIO
+public import NetworkTypes
 
 /// Why an ``Exporter`` did not start.
 public enum ExporterError: Error, Equatable, Sendable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 import WeirMetrics
 
 /// Everything that lives on the exporter's thread: listeners, connections, the pages and the spare descriptor.

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 
 /// One address, or Unix socket, that the exporter listens on.
 final class ListeningSocket: EventHandler {

@@ -39,7 +39,7 @@ extension HouseRules {
         "Sources/WeirExporter/AcceptEncoding",
         "Sources/WeirExporter/Negotiation",
         "Sources/WeirStream/ProxyProtocol",
-        "Sources/LinuxIO/IPAddress",
+        "Sources/NetworkTypes/",
     ]
 
     /// Files among them that only make the system call, or call the library, which reads.

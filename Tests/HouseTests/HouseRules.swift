@@ -2,25 +2,28 @@
 enum HouseRules {
     /// Who may import whom among our own modules and our dependencies (see ARCHITECTURE.md).
     static let arrows: [String: Set<String>] = [
-        "LinuxIO": ["CLinux"],
+        "NetworkTypes": [],
+        "LinuxIO": ["NetworkTypes", "CLinux"],
         "WeirMetrics": [],
         "WeirSwiftMetrics": ["WeirMetrics", "CoreMetrics"],
-        "WeirStream": ["LinuxIO"],
-        "WeirAccess": ["LinuxIO", "CMaxMindDB"],
-        "WeirExporter": ["LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
-        "WeirConfiguration": ["Yams"],
+        "WeirStream": ["NetworkTypes", "LinuxIO"],
+        "WeirAccess": ["NetworkTypes", "LinuxIO", "CMaxMindDB"],
+        "WeirExporter": ["NetworkTypes", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
+        "WeirConfiguration": ["NetworkTypes", "Yams"],
         "WeirProxy": [
-            "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO", "Logging",
+            "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO",
+            "Logging",
         ],
         "weir": ["WeirProxy", "ArgumentParser", "Logging"],
     ]
 
     /// What comes with the toolchain. Foundation is heavy: only configuration, proxy and command line may see it.
     static let withoutFoundation: Set = [
-        "LinuxIO", "WeirStream", "WeirAccess", "WeirMetrics", "WeirSwiftMetrics", "WeirExporter",
+        "NetworkTypes", "LinuxIO", "WeirStream", "WeirAccess", "WeirMetrics", "WeirSwiftMetrics", "WeirExporter",
     ]
     static func system(of module: String) -> Set<String> {
         switch module {
+        case "NetworkTypes": []
         case "WeirMetrics", "WeirSwiftMetrics": ["Synchronization"]
         case let name where withoutFoundation.contains(name): ["Synchronization", "Glibc"]
         default: ["Synchronization", "Glibc", "Foundation", "Dispatch"]

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 import TestSupport
 import Testing
 

@@ -1,5 +1,9 @@
 import LinuxIO
+import NetworkTypes
 import Testing
+
+import struct TestSupport.SeededGenerator
+import func TestSupport.fuzzRounds
 
 @Suite struct SocketAddressTests {
     @Test(arguments: [
@@ -25,6 +29,29 @@ import Testing
         let address = try #require(SocketAddress(host: "fe80::1%lo", port: 5))
         #expect(address.scope > 0)
         #expect(SocketAddress(address.description) == address)
+    }
+
+    @Test func `random text never traps, and what is taken prints as itself`() {
+        var random = SeededGenerator(seed: 7)
+        let alphabet = Array("0123456789abcdefF:.%[]/ g\0é")
+        var accepted = 0
+        var unstable = 0
+        for _ in 0..<fuzzRounds(20_000) {
+            var text = Array("[fe80::192.0.2.1%7]:22")
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                let letter = alphabet.randomElement(using: &random) ?? ":"
+                if Bool.random(using: &random) {
+                    text.insert(letter, at: Int.random(in: 0...text.count, using: &random))
+                } else {
+                    text.remove(at: Int.random(in: 0..<text.count, using: &random))
+                }
+            }
+            guard let address = SocketAddress(String(text)) else { continue }
+            accepted += 1
+            if SocketAddress(address.description) != address { unstable += 1 }
+        }
+        #expect(unstable == 0)
+        #expect(accepted > 0)
     }
 
     @Test func `port and scope make a difference`() {

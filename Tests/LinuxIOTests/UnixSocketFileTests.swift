@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 import Testing
 
 import struct TestSupport.SystemFailure

@@ -1,6 +1,7 @@
 #if GeoIP
 import Glibc
 import LinuxIO
+import NetworkTypes
 import TestSupport
 import Testing
 import WeirAccess

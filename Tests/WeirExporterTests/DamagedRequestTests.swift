@@ -1,5 +1,6 @@
 import Foundation
 import LinuxIO
+import NetworkTypes
 import TestSupport
 import Testing
 

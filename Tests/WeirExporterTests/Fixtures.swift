@@ -1,6 +1,7 @@
 import CZlib
 import Glibc
 import LinuxIO
+import NetworkTypes
 import Synchronization
 import WeirMetrics
 

@@ -1,5 +1,6 @@
 import LinuxIO
 import Logging
+import NetworkTypes
 import Testing
 import WeirStream
 

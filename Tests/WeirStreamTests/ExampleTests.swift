@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 import TestSupport
 import Testing
 import WeirStream

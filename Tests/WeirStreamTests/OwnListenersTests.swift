@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 import Testing
 
 @testable import WeirStream

@@ -1,4 +1,5 @@
-public import LinuxIO
+import LinuxIO
+public import NetworkTypes
 
 /// How many connections and sessions each client has at once, over all workers: exact, without a lock, in a fixed
 /// table.

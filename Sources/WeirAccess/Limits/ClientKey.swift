@@ -1,4 +1,4 @@
-import LinuxIO
+import NetworkTypes
 
 /// One limit's own room in the tables that all limits share: that of a route, or that of the process.
 public struct LimitScope: Hashable, Sendable {

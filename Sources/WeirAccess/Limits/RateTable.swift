@@ -1,4 +1,5 @@
-public import LinuxIO
+import LinuxIO
+public import NetworkTypes
 
 /// How fast each client network opens connections and sessions, over all workers: token buckets in a fixed table,
 /// without a lock.

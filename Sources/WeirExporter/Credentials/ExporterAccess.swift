@@ -1,4 +1,4 @@
-public import LinuxIO
+public import NetworkTypes
 
 /// Who may read the exporter's pages. It can be changed while the exporter runs: see ``Exporter/update(_:)``.
 public struct ExporterAccess: Sendable {

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// The clients of the demo: steady and bounded, a few megabytes a second in all.
 enum DemoClients {

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 import WeirConfiguration
 
 /// The routes of the demo. Each shows something else; together they make every metric move.

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 import Synchronization
 
 /// The plain threads of the demo's upstreams and clients, and the sign that they should end.

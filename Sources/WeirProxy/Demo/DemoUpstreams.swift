@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// The upstreams of the demo, in the same process.
 enum DemoUpstreams {

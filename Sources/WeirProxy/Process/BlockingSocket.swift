@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 
 /// A socket for plain threads: every call waits, for at most the timeout. For the health probe and the demo, never for
 /// the data path.

@@ -1,5 +1,6 @@
 import Glibc
 public import LinuxIO
+import NetworkTypes
 public import WeirConfiguration
 
 /// Asks a running Weir how it is, over its exporter: what `weir health` does, for container health checks.

@@ -1,5 +1,5 @@
-public import LinuxIO
 import Logging
+public import NetworkTypes
 public import WeirConfiguration
 import WeirExporter
 import WeirMetrics

@@ -1,4 +1,5 @@
 public import LinuxIO
+import NetworkTypes
 
 /// What a service manager is told of the process's life, and how often its watchdog wants to hear: the protocol of
 /// sd_notify(3), spoken to the socket that `NOTIFY_SOCKET` names. Any thread.

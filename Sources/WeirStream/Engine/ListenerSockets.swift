@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 
 /// The sockets of one listening address, bound and not yet served: one a worker, or one for all.
 ///

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// Finds the addresses of a name. Called on a thread that may block, for one name at most once at a time.
 public protocol NameResolver: Sendable {

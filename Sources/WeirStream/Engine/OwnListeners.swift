@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// Our own listening addresses, for one question: would dialling this address reach ourselves?
 struct OwnListeners: Sendable {

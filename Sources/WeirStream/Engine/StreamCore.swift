@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// What TCP and UDP streams have in common: the life from bind to close, the watch over upstream names, and the
 /// replacement of plans. The public stream types are thin faces of it.

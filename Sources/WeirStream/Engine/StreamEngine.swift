@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 import Synchronization
 
 /// Sees the engine's event loops, on their own threads.

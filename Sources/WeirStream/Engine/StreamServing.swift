@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// What the workers of one serving stream share.
 final class StreamServing: Sendable {

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 import Synchronization
 
 /// What is known of a name.

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// One upstream of a route as a worker knows it: what its name gave, and who waits for that. Confined to the worker.
 final class UpstreamState {

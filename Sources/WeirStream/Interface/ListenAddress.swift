@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// Where a stream listens: a network and an address, perhaps every address, perhaps a port that the kernel chooses.
 public struct ListenAddress: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// Which peers of a stream must begin with a PROXY header. Trust alone decides whether there is one: bytes never do, because
 /// then every client could say that it is somebody else.

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// A listening address whose traffic goes to upstreams: ``TCPStream`` or ``UDPStream``.
 public protocol Stream: AnyObject, Sendable {

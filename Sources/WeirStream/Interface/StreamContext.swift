@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 // Proof: what is not immutable is written only on the worker's thread: `attachment` and what a PROXY header changes before
 // the context is handed to any other thread (starting the task of `preDial` orders the writes before its reads),

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// What `admit` says of a client.
 public enum AdmitDecision: Sendable {

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// A place to dial, as it was configured: a name or an address literal, and a port.
 public struct Upstream: Hashable, Sendable, CustomStringConvertible {

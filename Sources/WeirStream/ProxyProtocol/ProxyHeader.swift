@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// A PROXY protocol header that was read whole: who the client behind a proxy is (proxy-protocol.txt of HAProxy).
 public struct ProxyHeader: Hashable, Sendable {

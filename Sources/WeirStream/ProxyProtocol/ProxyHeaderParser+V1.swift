@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 extension ProxyHeaderParser {
     private enum Word {

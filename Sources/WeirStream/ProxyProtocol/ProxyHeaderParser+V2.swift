@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 extension ProxyHeaderParser {
     /// Signature, version and command, family and transport, length.

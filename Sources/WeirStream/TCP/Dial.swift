@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 
 /// The attempts to reach one upstream of one connection: its addresses in order, a new attempt when one fails or takes
 /// long (RFC 8305), the first that succeeds wins. Owns the sockets of the attempts.

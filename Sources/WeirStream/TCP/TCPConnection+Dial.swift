@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 extension TCPConnection: PreDialing {
     /// RFC 8305 section 5: the recommended Connection Attempt Delay, in nanoseconds.

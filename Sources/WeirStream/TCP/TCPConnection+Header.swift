@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 // PROXY headers: the one that a trusted peer begins with, and the one that the upstream gets.
 extension TCPConnection {

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 
 /// A TCP stream on one worker: its listening socket and its connections.
 final class TCPListener: EventHandler, DrainingStream {

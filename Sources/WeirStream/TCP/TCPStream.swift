@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// Relays TCP connections from a listening address to an upstream, byte for byte, ends and resets included.
 public final class TCPStream: Stream {

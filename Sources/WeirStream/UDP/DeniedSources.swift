@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// Sources of datagrams that were denied a session, so that what they send next is dropped without asking again.
 ///

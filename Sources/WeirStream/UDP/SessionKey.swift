@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// What makes a session: who writes, and to which of our addresses.
 struct SessionKey: Hashable {

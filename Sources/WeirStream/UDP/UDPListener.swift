@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 
 /// A UDP stream on one worker: its socket and its table of sessions.
 final class UDPListener: EventHandler, DrainingStream {

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// One client's datagrams to one of our addresses, and the connected socket that takes them to the upstream.
 ///

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// Relays datagrams from a listening address to an upstream and back, a session for each client.
 public final class UDPStream: Stream {

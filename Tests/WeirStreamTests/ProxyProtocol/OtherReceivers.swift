@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 import TestSupport
 
 /// Another program that reads PROXY headers, and says what it made of one.

@@ -1,4 +1,4 @@
-import LinuxIO
+import NetworkTypes
 import Testing
 
 @Suite struct UnixSocketPathTests {

@@ -1,5 +1,3 @@
-public import LinuxIO
-
 /// A block of addresses, as CIDR notation writes it: `10.0.0.0/8`, `2001:db8::/32` (RFC 4632, RFC 4291 section 2.3).
 ///
 /// IPv4 and its mapped form are one family, as in `IPAddress`: `::ffff:10.0.0.0/104` is `10.0.0.0/8`. An IPv6 block,

@@ -1,5 +1,3 @@
-import LinuxIO
-
 extension IPPrefix {
     /// Why a text is no block of addresses.
     public enum ParseError: Error, Hashable, Sendable, CustomStringConvertible {

@@ -1,11 +1,12 @@
 import LinuxIO
+import NetworkTypes
 
 // What a program outside this package must be able to name to use the engine.
 
 /// An IP address with a port.
-public typealias SocketAddress = LinuxIO.SocketAddress
+public typealias SocketAddress = NetworkTypes.SocketAddress
 /// An IP address without a port.
-public typealias IPAddress = LinuxIO.IPAddress
+public typealias IPAddress = NetworkTypes.IPAddress
 /// A system call that failed, with its errno.
 public typealias SystemError = LinuxIO.SystemError
 /// Where time comes from.

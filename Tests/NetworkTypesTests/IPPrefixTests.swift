@@ -1,6 +1,5 @@
-import LinuxIO
+import NetworkTypes
 import Testing
-import WeirAccess
 
 struct IPPrefixTests {
     @Test(
