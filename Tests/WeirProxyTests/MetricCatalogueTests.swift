@@ -1,4 +1,5 @@
 import Testing
+import WeirAccess
 import WeirExporter
 import WeirMetrics
 import WeirStream
@@ -42,11 +43,12 @@ struct MetricCatalogueTests {
         #expect(rows.contains { $0.hasPrefix("| `process_open_fds` | gauge | – | ") })
     }
 
-    @Test("Members of every closed label are distinct, and their indexes are their places")
-    func members() {
-        func check<Member: MetricMember & Equatable>(_ type: Member.Type) {
-            for (place, member) in Member.allCases.enumerated() { #expect(member.memberIndex == place, "\(member)") }
-            #expect(Set(Member.allCases.map(\.label)).count == Member.allCases.count)
+    @Test("The values of every closed label are distinct, and their indexes are those in allCases")
+    func values() {
+        func check<Value: LabelValue>(_ type: Value.Type) {
+            for (index, value) in Value.allCases.enumerated() { #expect(value.ordinal == index, "\(value)") }
+            #expect(LabelIndex<Value>.values == Array(Value.allCases))
+            #expect(Set(Value.allCases.map(\.label)).count == Value.allCases.count)
         }
         check(RejectReason.self)
         check(ConnectionCloseReason.self)
@@ -62,5 +64,8 @@ struct MetricCatalogueTests {
         check(HTTPStatus.self)
         check(ContentEncoding.self)
         check(ExpositionFormat.self)
+        check(AccessAction.self)
+        check(AccessScope.self)
+        check(AccessRuleKind.self)
     }
 }

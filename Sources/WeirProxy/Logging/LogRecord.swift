@@ -67,16 +67,16 @@ extension LogRecord.Fact {
     var repetition: LogRateLimiter.Kind? {
         switch self {
         case .opened, .proxied, .decided, .dialled, .connectionClosed, .sessionClosed, .timedOut, .behindGateway: nil
-        case .rejected(let reason): .init(fact: 1, reason: UInt8(reason.memberIndex))
+        case .rejected(let reason): .init(fact: 1, reason: UInt8(reason.ordinal))
         case .dialFailed(let upstream, let reason, _):
-            .init(fact: 2, reason: UInt8(reason.memberIndex), upstream: UInt16(truncatingIfNeeded: upstream))
+            .init(fact: 2, reason: UInt8(reason.ordinal), upstream: UInt16(truncatingIfNeeded: upstream))
         case .upstreamFailed(let upstream, let reason):
-            .init(fact: 3, reason: UInt8(reason.memberIndex), upstream: UInt16(truncatingIfNeeded: upstream))
-        case .acceptFailed(let reason, _): .init(fact: 4, reason: UInt8(reason.memberIndex))
+            .init(fact: 3, reason: UInt8(reason.ordinal), upstream: UInt16(truncatingIfNeeded: upstream))
+        case .acceptFailed(let reason, _): .init(fact: 4, reason: UInt8(reason.ordinal))
         case .acceptPaused: .init(fact: 5, reason: 0)
         case .resolveFailed(let upstream):
             .init(fact: 6, reason: 0, upstream: UInt16(truncatingIfNeeded: upstream))
-        case .headerFailed(let reason): .init(fact: 7, reason: UInt8(reason.memberIndex))
+        case .headerFailed(let reason): .init(fact: 7, reason: UInt8(reason.ordinal))
         }
     }
 }

@@ -9,36 +9,36 @@ struct ExporterMetrics: ExporterObserver {
     private let series: Gauge
 
     init(_ registry: MetricsRegistry) throws(RegistrationError) {
-        requests = try Self.register(HTTPStatus.allCases) { label throws(RegistrationError) in
+        requests = try Self.register(HTTPStatus.self) { label throws(RegistrationError) in
             try registry.counter(MetricCatalogue.exporterRequests.descriptor, labels: [label])
         }
-        durations = try Self.register(ExpositionFormat.allCases) { label throws(RegistrationError) in
+        durations = try Self.register(ExpositionFormat.self) { label throws(RegistrationError) in
             try registry.histogram(MetricCatalogue.exporterScrapeDuration.descriptor, labels: [label])
         }
-        responseBytes = try Self.register(ContentEncoding.allCases) { label throws(RegistrationError) in
+        responseBytes = try Self.register(ContentEncoding.self) { label throws(RegistrationError) in
             try registry.counter(MetricCatalogue.exporterResponseBytes.descriptor, labels: [label])
         }
         series = try registry.gauge(MetricCatalogue.exporterSeries.descriptor)
     }
 
-    private static func register<Member: MetricMember, Handle>(
-        _ members: [Member], _ make: (String) throws(RegistrationError) -> Handle
+    private static func register<Value: LabelValue, Handle>(
+        _ values: Value.Type, _ make: (String) throws(RegistrationError) -> Handle
     ) throws(RegistrationError) -> [Handle] {
         var handles: [Handle] = []
-        for member in members { handles.append(try make(member.label)) }
+        for value in LabelIndex<Value>.values { handles.append(try make(value.label)) }
         return handles
     }
 
     func requestAnswered(_ status: HTTPStatus) {
-        requests[status.memberIndex].add()
+        requests[status.ordinal].add()
     }
 
     func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series count: Int?) {
-        durations[format.memberIndex].observe(nanoseconds: nanoseconds)
+        durations[format.ordinal].observe(nanoseconds: nanoseconds)
         if let count { series.set(Int64(count)) }
     }
 
     func bytesSent(_ count: Int, _ encoding: ContentEncoding) {
-        responseBytes[encoding.memberIndex].add(UInt64(count))
+        responseBytes[encoding.ordinal].add(UInt64(count))
     }
 }

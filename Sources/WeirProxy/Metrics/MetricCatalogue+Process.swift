@@ -45,13 +45,13 @@ extension MetricCatalogue {
 
 extension MetricCatalogue {
     static let exporterRequests = MetricFamily.counter(
-        "exporter_requests_total", "Requests answered by the exporter.", [.of("code", HTTPStatus.allCases)])
+        "exporter_requests_total", "Requests answered by the exporter.", [.of("code", HTTPStatus.self)])
     static let exporterScrapeDuration = MetricFamily.histogram(
         "exporter_scrape_duration_seconds", "Time to render and compress a page.",
-        [.of("format", ExpositionFormat.allCases)], microseconds: Buckets.scrape)
+        [.of("format", ExpositionFormat.self)], microseconds: Buckets.scrape)
     static let exporterResponseBytes = MetricFamily.counter(
         "exporter_response_bytes_total", "Bytes of answers, heads included.",
-        [.of("encoding", ContentEncoding.allCases)], unit: "bytes")
+        [.of("encoding", ContentEncoding.self)], unit: "bytes")
     static let exporterSeries = MetricFamily.gauge("exporter_series", "Series lines of the last page.")
 
     static let exporter = [exporterRequests, exporterScrapeDuration, exporterResponseBytes, exporterSeries]

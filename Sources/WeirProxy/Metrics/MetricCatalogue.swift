@@ -41,10 +41,10 @@ extension MetricCatalogue {
         "tcp_connections_accepted_total", "Connections accepted, rejected ones included.", [.route])
     static let tcpRejected = MetricFamily.counter(
         "tcp_connections_rejected_total", "Connections ended before a dial.",
-        [.route, .of("reason", RouteMembers.tcpRejectReasons)])
+        [.route, .of("reason", RejectReason.self, on: .tcp)])
     static let tcpClosed = MetricFamily.counter(
         "tcp_connections_closed_total", "Connections ended that were not rejected.",
-        [.route, .of("reason", RouteMembers.connectionCloseReasons)])
+        [.route, .of("reason", ConnectionCloseReason.self)])
     static let tcpActive = MetricFamily.gauge(
         "tcp_connections_active", "Connections from accept to close, dialling ones included.", [.route])
     static let tcpLimit = MetricFamily.gauge(
@@ -59,7 +59,7 @@ extension MetricCatalogue {
         "tcp_backpressure_pauses_total", "Times that reading paused because the other side took no more.",
         [.route, .direction])
     static let acceptErrors = MetricFamily.counter(
-        "accept_errors_total", "Failures of accept.", [.route, .of("reason", AcceptErrorReason.allCases)])
+        "accept_errors_total", "Failures of accept.", [.route, .of("reason", AcceptErrorReason.self)])
     static let acceptPauses = MetricFamily.counter(
         "accept_pauses_total", "Times that a listener stopped accepting until descriptors or connections were free.",
         [.route])
@@ -77,10 +77,10 @@ extension MetricCatalogue {
         "udp_sessions_opened_total", "Sessions begun, rejected ones included.", [.route])
     static let udpRejected = MetricFamily.counter(
         "udp_sessions_rejected_total", "Sessions ended before a dial.",
-        [.route, .of("reason", RouteMembers.udpRejectReasons)])
+        [.route, .of("reason", RejectReason.self, on: .udp)])
     static let udpClosed = MetricFamily.counter(
         "udp_sessions_closed_total", "Sessions ended that were not rejected.",
-        [.route, .of("reason", RouteMembers.sessionCloseReasons)])
+        [.route, .of("reason", SessionCloseReason.self)])
     static let udpActive = MetricFamily.gauge("udp_sessions_active", "Sessions in the table.", [.route])
     static let udpLimit = MetricFamily.gauge("udp_sessions_limit", "Sessions that the route may have.", [.route])
     static let udpDuration = MetricFamily.histogram(
@@ -92,11 +92,11 @@ extension MetricCatalogue {
         "udp_datagrams_total", "Datagrams forwarded.", [.route, .direction])
     static let udpDrops = MetricFamily.counter(
         "udp_drops_total", "Datagrams not forwarded; never in weir_bytes_total.",
-        [.route, .direction, .of("reason", RouteMembers.ingressDropReasons)])
+        [.route, .direction, .of("reason", DropReason.self)])
     static let udpUpstreamErrors = MetricFamily.counter(
         "udp_upstream_errors_total",
         "Errors that the network reported for an upstream; a UDP dial cannot fail, so this is how a dead one shows.",
-        [.route, .transport, .upstream, .of("reason", UpstreamErrorReason.allCases)])
+        [.route, .transport, .upstream, .of("reason", UpstreamErrorReason.self)])
 
     private static let udp = [
         udpOpened, udpRejected, udpClosed, udpActive, udpLimit, udpDuration, udpUnanswered, udpDatagrams, udpDrops,
@@ -123,7 +123,7 @@ extension MetricCatalogue {
         [.route, .transport, .upstream])
     static let dialFailures = MetricFamily.counter(
         "dial_failures_total", "Dials that ended without success.",
-        [.route, .transport, .upstream, .of("reason", DialFailure.allCases)])
+        [.route, .transport, .upstream, .of("reason", DialFailure.self)])
     static let dialDuration = MetricFamily.histogram(
         "dial_duration_seconds", "Time of successful TCP dials, name included.", [.route, .transport, .upstream],
         microseconds: Buckets.dial)
@@ -138,20 +138,20 @@ extension MetricCatalogue {
         [.route, .transport, .upstream], unit: "seconds", scale: .millisecondsAsSeconds)
     static let timeouts = MetricFamily.counter(
         "timeouts_total", "Timers that ended something; the normal end of a UDP session is none.",
-        [.route, .transport, .of("kind", RouteMembers.timeoutKinds)])
+        [.route, .transport, .of("kind", TimeoutKind.self)])
     static let accessDecisions = MetricFamily.counter(
         "acl_decisions_total", "Decisions of access rules, one for each connection or session.",
         [
-            .route, .transport, .of("decision", AccessAction.allCases), .of("rule_kind", AccessRuleKind.allCases),
-            .of("scope", AccessScope.allCases),
+            .route, .transport, .of("decision", AccessAction.self), .of("rule_kind", AccessRuleKind.self),
+            .of("scope", AccessScope.self),
         ])
     static let proxyHeaders = MetricFamily.counter(
         "proxy_protocol_headers_total", "PROXY headers read, where a route reads them.",
-        [.route, .of("version", ProxyHeader.Version.allCases)])
+        [.route, .of("version", ProxyHeader.Version.self)])
     static let proxyErrors = MetricFamily.counter(
         "proxy_protocol_errors_total",
         "PROXY headers refused or missing: each is a rejected connection, or a datagram dropped as error.",
-        [.route, .of("reason", ProxyHeaderError.allCases)])
+        [.route, .of("reason", ProxyHeaderError.self)])
     static let routeInfo = MetricFamily.gauge(
         "route_info", "1 for each configured route; 0 for one that a reload took away.", [.route, .transport, .listen])
 

@@ -1,4 +1,5 @@
 public import WeirMetrics
+import WeirStream
 
 /// One entry of the catalogue: what the registry needs to know of a family, and what people do.
 public struct MetricFamily: Sendable {
@@ -20,11 +21,15 @@ public struct MetricFamily: Sendable {
         static let version = Label("version")
         static let revision = Label("revision")
         static let swift = Label("swift")
-        static let direction = Label("direction", ["ingress", "egress"])
+        static let direction = of("direction", Direction.self)
 
-        /// A label whose values are members of an enumeration.
-        static func of<Member: MetricMember>(_ name: String, _ members: [Member]) -> Label {
-            Label(name, members.map(\.label))
+        /// A label whose values are those of an enumeration that a route can have, one with a TCP listener or a UDP one
+        /// where `transport` names it.
+        static func of<Value: LabelValue>(
+            _ name: String, _ values: Value.Type, on transport: StreamTraits = [.tcp, .udp]
+        ) -> Label {
+            let traits = StreamTraits.routes.subtracting([.tcp, .udp]).union(transport)
+            return Label(name, LabelIndex<Value>.values.filter { $0.occurrence.isPossible(on: traits) }.map(\.label))
         }
 
         static func of(_ name: String, _ members: [String]) -> Label { Label(name, members) }

@@ -3,15 +3,11 @@ import WeirStream
 
 /// What a route that reads PROXY headers counts of them.
 struct ProxyHeaderMetrics: Sendable {
-    let read: MemberCounters<ProxyHeader.Version>
-    let failed: MemberCounters<ProxyHeaderError>
+    let read: LabelCounters<ProxyHeader.Version>
+    let failed: LabelCounters<ProxyHeaderError>
 
     init(_ registration: RouteRegistration, _ route: RouteDescription) {
-        read = MemberCounters(
-            registration, MetricCatalogue.proxyHeaders, labels: [route.name],
-            members: RouteMembers.proxyVersions(route.transport))
-        failed = MemberCounters(
-            registration, MetricCatalogue.proxyErrors, labels: [route.name],
-            members: RouteMembers.proxyErrors(route.transport))
+        read = LabelCounters(registration, MetricCatalogue.proxyHeaders, labels: [route.name], on: route.traits)
+        failed = LabelCounters(registration, MetricCatalogue.proxyErrors, labels: [route.name], on: route.traits)
     }
 }

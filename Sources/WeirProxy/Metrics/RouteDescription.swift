@@ -1,7 +1,7 @@
 import WeirConfiguration
 import WeirStream
 
-/// What the metrics and the log say of a route: its texts, and what decides which members are possible.
+/// What the metrics and the log say of a route: its texts, and what decides which label values are possible.
 struct RouteDescription: Sendable, Equatable {
     /// An upstream as configured.
     struct Upstream: Sendable, Equatable {
@@ -18,8 +18,8 @@ struct RouteDescription: Sendable, Equatable {
     var upstreams: [Upstream]
     /// `max_connections` or `max_sessions`, where there is one.
     var limit: Int?
-    var hasIdleTimeout: Bool
-    var features = RouteFeatures()
+    /// The transport, and what can happen to the route's clients by its settings and those of the process.
+    var traits: StreamTraits
 
     /// Labels of families that are per route and protocol.
     var labels: [String] { [name, transport.rawValue] }
@@ -30,46 +30,38 @@ struct RouteDescription: Sendable, Equatable {
     }
 }
 
-/// What a route has that others need not have, and what can happen to its clients therefore.
-struct RouteFeatures: Sendable, Equatable {
-    /// Access rules, of the route or of the process.
-    var hasAccessRules = false
-    /// A bound on what one client has at once, of the route or of the process.
-    var hasPerIPLimit = false
-    /// A bound on how fast a client opens connections or sessions, of the route or of the process.
-    var hasRateLimit = false
-    /// A bound on bytes a second, of the route or of the process.
-    var hasBandwidth = false
-    /// A program before the dial.
-    var hasPreDial = false
-    /// Peers that begin with a PROXY header.
-    var readsProxyHeaders = false
-}
-
 extension RouteDescription {
     /// `limits` are those of the process, which every route has besides its own.
     init(_ route: RouteConfiguration, limits: TrafficLimits = TrafficLimits()) {
         name = route.name
         listen = route.listenText
-        features.readsProxyHeaders = route.proxyProtocol.mode != .disabled
         var isName = false
         if case .name = route.host { isName = true }
         upstreams = [Upstream(text: route.upstreamText, isName: isName)]
-        for limits in [route.limits, limits] {
-            if limits.maxConnectionsPerIP != nil { features.hasPerIPLimit = true }
-            if limits.rateLimit != nil { features.hasRateLimit = true }
-            if !limits.bandwidth.isEmpty { features.hasBandwidth = true }
-        }
-        features.hasPreDial = route.preDial != nil
         switch route.settings {
         case .tcp(let settings):
             transport = .tcp
             limit = settings.maxConnections
-            hasIdleTimeout = settings.idleTimeout != nil
+            traits = settings.idleTimeout == nil ? .tcp : [.tcp, .idleTimeout]
         case .udp(let settings):
             transport = .udp
             limit = settings.maxSessions
-            hasIdleTimeout = true
+            traits = [.udp, .idleTimeout]
+        }
+        if route.proxyProtocol.mode != .disabled { traits.insert(.proxyHeaders) }
+        if route.preDial != nil { traits.insert(.preDial) }
+        for limits in [route.limits, limits] {
+            if limits.maxConnectionsPerIP != nil { traits.insert(.clientLimit) }
+            if limits.rateLimit != nil { traits.insert(.rateLimit) }
+            if !limits.bandwidth.isEmpty { traits.insert(.bandwidth) }
         }
     }
+}
+
+extension StreamTraits {
+    /// Everything that a route of Weir can have, for the reference. No hook of a route closes what it has read.
+    static let routes: StreamTraits = [
+        .tcp, .udp, .ingress, .egress, .accessRules, .clientLimit, .rateLimit, .bandwidth, .preDial, .proxyHeaders,
+        .idleTimeout, .upstreamName,
+    ]
 }

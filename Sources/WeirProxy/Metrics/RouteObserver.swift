@@ -102,10 +102,10 @@ struct RouteCommon: Sendable {
     let registration: RouteRegistration
     /// Every connection or session, rejected ones included.
     let opened: Counter
-    let rejected: MemberCounters<RejectReason>
+    let rejected: LabelCounters<RejectReason>
     let bytes: DirectionCounters
     let reads: DirectionCounters
-    let timeouts: MemberCounters<TimeoutKind>
+    let timeouts: LabelCounters<TimeoutKind>
     /// Only where there is a hook.
     let preDialDuration: Histogram?
     /// Where the route reads PROXY headers.
@@ -122,17 +122,13 @@ struct RouteCommon: Sendable {
             ? (MetricCatalogue.tcpAccepted, MetricCatalogue.tcpRejected)
             : (MetricCatalogue.udpOpened, MetricCatalogue.udpRejected)
         opened = registration.counter(openedFamily, name)
-        let reasons = RouteMembers.rejectReasons(route.transport, route.features)
-        rejected = MemberCounters(
-            registration, rejectedFamily, labels: name, members: reasons.shown, hidden: reasons.hidden)
+        rejected = LabelCounters(registration, rejectedFamily, labels: name, on: route.traits)
         bytes = DirectionCounters(registration, MetricCatalogue.bytes, labels: route.labels)
         reads = DirectionCounters(registration, MetricCatalogue.reads, labels: route.labels)
-        timeouts = MemberCounters(
-            registration, MetricCatalogue.timeouts, labels: route.labels,
-            members: RouteMembers.timeouts(route))
+        timeouts = LabelCounters(registration, MetricCatalogue.timeouts, labels: route.labels, on: route.traits)
         preDialDuration =
-            route.features.hasPreDial ? registration.histogram(MetricCatalogue.preDialDuration, name) : nil
-        proxyHeaders = route.features.readsProxyHeaders ? ProxyHeaderMetrics(registration, route) : nil
+            route.traits.contains(.preDial) ? registration.histogram(MetricCatalogue.preDialDuration, name) : nil
+        proxyHeaders = route.traits.contains(.proxyHeaders) ? ProxyHeaderMetrics(registration, route) : nil
         upstreams = route.upstreams.map { UpstreamMetrics(registration, route, $0) }
         self.log = RouteLog(log, number: log.routes.insert(route.logRoute))
     }
@@ -141,16 +137,13 @@ struct RouteCommon: Sendable {
     var report: RouteReport {
         var report = RouteReport(route: route.name, transport: route.transport.rawValue)
         report.accepted = opened.value
-        report.rejected = rejected.all.reduce(0) { $0 + $1.value }
-        report.denied = rejected[.acl].value
+        report.rejected = rejected.total
+        report.denied = rejected.counts.first { $0.value == .acl }?.count ?? 0
         report.ingressBytes = bytes[.ingress].value
         report.egressBytes = bytes[.egress].value
-        report.timeouts = timeouts.all.reduce(0) { $0 + $1.value }
+        report.timeouts = timeouts.total
         for upstream in upstreams {
-            for reason in upstream.failures.exported {
-                let count = upstream.failures[reason].value
-                if count > 0 { report.failures[reason.rawValue, default: 0] += count }
-            }
+            for (reason, count) in upstream.failures.counts { report.failures[reason.label, default: 0] += count }
         }
         return report
     }

@@ -15,9 +15,6 @@ final class RouteRegistration: Sendable {
         group = registry.group()
     }
 
-    /// Counts nowhere.
-    var discarding: Counter { registry.discardingCounter }
-
     /// Why a series is missing, if one is.
     var failure: RegistrationError? { firstFailure.withLock { $0 } }
 
@@ -26,6 +23,12 @@ final class RouteRegistration: Sendable {
         attempt { () throws(RegistrationError) in
             try group.counter(family.descriptor, labels: labels, isHidden: isHidden)
         } ?? registry.discardingCounter
+    }
+
+    /// The counter of an event that is happening: on the page, or hidden where that is full, so that sums stay right.
+    func lateCounter(_ family: MetricFamily, _ labels: [String]) -> Counter {
+        attempt { () throws(RegistrationError) in try group.counter(family.descriptor, labels: labels) }
+            ?? counter(family, labels, isHidden: true)
     }
 
     func gauge(_ family: MetricFamily, _ labels: [String]) -> Gauge {

@@ -8,34 +8,32 @@ import WeirStream
 /// The engine holds it as long as a connection lives that began under it, and so its series stay.
 final class TCPRouteMetrics: RouteObserver {
     let common: RouteCommon
-    private let closed: MemberCounters<ConnectionCloseReason>
+    private let closed: LabelCounters<ConnectionCloseReason>
     private let active: DerivedGauge?
     private let duration: Histogram
     private let discarded: DirectionCounters
     private let backpressure: DirectionCounters
     /// Only where there is a limit that pauses.
     private let throttle: DirectionCounters?
-    private let acceptErrors: MemberCounters<AcceptErrorReason>
+    private let acceptErrors: LabelCounters<AcceptErrorReason>
     private let acceptPauses: Counter
 
     init(_ route: RouteDescription, registry: MetricsRegistry, log: LogOutput) {
         let registration = RouteRegistration(registry)
         let name = [route.name]
         let common = RouteCommon(route, registration: registration, log: log)
-        closed = MemberCounters(
-            registration, MetricCatalogue.tcpClosed, labels: name, members: RouteMembers.connectionCloseReasons)
+        closed = LabelCounters(registration, MetricCatalogue.tcpClosed, labels: name, on: route.traits)
         active = registration.derivedGauge(
             MetricCatalogue.tcpActive, name, beginnings: [common.opened],
-            endings: closed.all + common.rejected.all)
+            endings: closed.summands() + common.rejected.summands())
         if let limit = route.limit { registration.gauge(MetricCatalogue.tcpLimit, name).set(Int64(limit)) }
         duration = registration.histogram(MetricCatalogue.tcpDuration, name)
         discarded = DirectionCounters(registration, MetricCatalogue.tcpDiscarded, labels: name)
         backpressure = DirectionCounters(registration, MetricCatalogue.tcpBackpressure, labels: name)
         throttle =
-            route.features.hasBandwidth
+            route.traits.contains(.bandwidth)
             ? DirectionCounters(registration, MetricCatalogue.throttlePauses, labels: route.labels) : nil
-        acceptErrors = MemberCounters(
-            registration, MetricCatalogue.acceptErrors, labels: name, members: AcceptErrorReason.allCases)
+        acceptErrors = LabelCounters(registration, MetricCatalogue.acceptErrors, labels: name, on: route.traits)
         acceptPauses = registration.counter(MetricCatalogue.acceptPauses, name)
         self.common = common
     }

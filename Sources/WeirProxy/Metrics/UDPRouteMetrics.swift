@@ -8,33 +8,32 @@ import WeirStream
 /// The engine holds it as long as a session lives that began under it, and so its series stay.
 final class UDPRouteMetrics: RouteObserver {
     let common: RouteCommon
-    private let closed: MemberCounters<SessionCloseReason>
+    private let closed: LabelCounters<SessionCloseReason>
     private let active: DerivedGauge?
     private let duration: Histogram
     private let unanswered: Counter
     private let datagrams: DirectionCounters
-    private let ingressDrops: MemberCounters<DropReason>
-    private let egressDrops: MemberCounters<DropReason>
+    private let ingressDrops: LabelCounters<DropReason>
+    private let egressDrops: LabelCounters<DropReason>
 
     init(_ route: RouteDescription, registry: MetricsRegistry, log: LogOutput) {
         let registration = RouteRegistration(registry)
         let name = [route.name]
         let common = RouteCommon(route, registration: registration, log: log)
-        closed = MemberCounters(
-            registration, MetricCatalogue.udpClosed, labels: name, members: RouteMembers.sessionCloseReasons)
+        closed = LabelCounters(registration, MetricCatalogue.udpClosed, labels: name, on: route.traits)
         active = registration.derivedGauge(
             MetricCatalogue.udpActive, name, beginnings: [common.opened],
-            endings: closed.all + common.rejected.all)
+            endings: closed.summands() + common.rejected.summands())
         if let limit = route.limit { registration.gauge(MetricCatalogue.udpLimit, name).set(Int64(limit)) }
         duration = registration.histogram(MetricCatalogue.udpDuration, name)
         unanswered = registration.counter(MetricCatalogue.udpUnanswered, name)
         datagrams = DirectionCounters(registration, MetricCatalogue.udpDatagrams, labels: name)
-        ingressDrops = MemberCounters(
-            registration, MetricCatalogue.udpDrops, labels: name + [Direction.ingress.rawValue],
-            members: RouteMembers.dropReasons(.ingress, route.features))
-        egressDrops = MemberCounters(
-            registration, MetricCatalogue.udpDrops, labels: name + [Direction.egress.rawValue],
-            members: RouteMembers.dropReasons(.egress, route.features))
+        ingressDrops = LabelCounters(
+            registration, MetricCatalogue.udpDrops, labels: name + [Direction.ingress.label],
+            on: route.traits.union(.ingress))
+        egressDrops = LabelCounters(
+            registration, MetricCatalogue.udpDrops, labels: name + [Direction.egress.label],
+            on: route.traits.union(.egress))
         self.common = common
     }
 
@@ -54,11 +53,10 @@ final class UDPRouteMetrics: RouteObserver {
     var report: RouteReport {
         var report = common.report
         report.active = active?.value ?? 0
-        report.dropped = (ingressDrops.all + egressDrops.all).reduce(0) { $0 + $1.value }
+        report.dropped = ingressDrops.total + egressDrops.total
         for upstream in common.upstreams {
-            guard let errors = upstream.errors else { continue }
-            for reason in errors.exported where errors[reason].value > 0 {
-                report.failures[reason.rawValue, default: 0] += errors[reason].value
+            for (reason, count) in upstream.errors?.counts ?? [] {
+                report.failures[reason.label, default: 0] += count
             }
         }
         return report

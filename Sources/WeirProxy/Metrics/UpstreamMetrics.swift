@@ -11,20 +11,19 @@ struct UpstreamMetrics: Sendable {
     }
 
     let dials: Counter
-    let failures: MemberCounters<DialFailure>
+    let failures: LabelCounters<DialFailure>
     /// TCP only: the dial of a datagram socket asks nobody.
     let duration: Histogram?
     let active: Gauge
     /// UDP only.
-    let errors: MemberCounters<UpstreamErrorReason>?
+    let errors: LabelCounters<UpstreamErrorReason>?
     let resolving: Resolving?
 
     init(_ registration: RouteRegistration, _ route: RouteDescription, _ upstream: RouteDescription.Upstream) {
         let labels = route.labels + [upstream.text]
         dials = registration.counter(MetricCatalogue.dials, labels)
-        failures = MemberCounters(
-            registration, MetricCatalogue.dialFailures, labels: labels,
-            members: RouteMembers.dialFailures(route.transport, isName: upstream.isName))
+        let traits = upstream.isName ? route.traits.union(.upstreamName) : route.traits
+        failures = LabelCounters(registration, MetricCatalogue.dialFailures, labels: labels, on: traits)
         active = registration.gauge(MetricCatalogue.upstreamActive, labels)
         switch route.transport {
         case .tcp:
@@ -32,9 +31,7 @@ struct UpstreamMetrics: Sendable {
             errors = nil
         case .udp:
             duration = nil
-            errors = MemberCounters(
-                registration, MetricCatalogue.udpUpstreamErrors, labels: labels,
-                members: UpstreamErrorReason.allCases)
+            errors = LabelCounters(registration, MetricCatalogue.udpUpstreamErrors, labels: labels, on: traits)
         }
         resolving =
             upstream.isName

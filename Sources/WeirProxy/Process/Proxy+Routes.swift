@@ -192,7 +192,7 @@ extension Proxy {
 
     private func makeObserver(_ route: RouteConfiguration) -> any RouteObserver {
         var description = RouteDescription(route, limits: limits.process)
-        description.features.hasAccessRules = access.plan.policy(of: route) != nil
+        if access.plan.policy(of: route) != nil { description.traits.insert(.accessRules) }
         let observer: any RouteObserver =
             switch description.transport {
             case .tcp: TCPRouteMetrics(description, registry: parts.registry, log: parts.log)

@@ -21,14 +21,21 @@ public enum RejectReason: String, CaseIterable, Sendable {
     /// The route no longer takes new sessions.
     case draining
 
-    /// Those that a TCP connection can have.
-    public static let forTCP: [RejectReason] = [
-        .acl, .routeLimit, .perIPLimit, .rateLimit, .hook, .noUpstream, .proxyProtocol,
-    ]
-    /// Those that a UDP session can have.
-    public static let forUDP: [RejectReason] = [
-        .acl, .sessionLimit, .perIPLimit, .rateLimit, .hook, .noUpstream, .draining,
-    ]
+    /// The streams on which it can occur.
+    public var occurrence: Occurrence {
+        switch self {
+        case .acl: .on(.accessRules)
+        case .routeLimit: .on(.tcp)
+        case .sessionLimit, .draining: .on(.udp)
+        case .perIPLimit: .on(.clientLimit)
+        case .rateLimit: .on(.rateLimit)
+        case .hook: .on(.preDial)
+        // A UDP session whose upstream's name gives no address has none; otherwise a hook named one that is not there.
+        case .noUpstream: .on(.udp, or: [.tcp, .preDial])
+        // A datagram with a wrong header opens no session.
+        case .proxyProtocol: .on([.tcp, .proxyHeaders])
+        }
+    }
 }
 
 /// Why a TCP connection ended that was not rejected. A reset or an error outranks an end of stream that came earlier.
@@ -53,6 +60,15 @@ public enum ConnectionCloseReason: String, CaseIterable, Sendable {
     case killed
     /// Any other failure.
     case error
+
+    /// The streams on which it can occur.
+    public var occurrence: Occurrence {
+        switch self {
+        case .clientEOF, .upstreamEOF, .clientReset, .upstreamReset, .timeout, .dialFailed, .drained, .killed, .error:
+            .on(.tcp)
+        case .hook: .on([.tcp, .closingHook])
+        }
+    }
 }
 
 /// Why a UDP session ended that was not rejected.
@@ -71,6 +87,14 @@ public enum SessionCloseReason: String, CaseIterable, Sendable {
     case routeRemoved = "route_removed"
     /// A hook closed it.
     case hook
+
+    /// The streams on which it can occur.
+    public var occurrence: Occurrence {
+        switch self {
+        case .idle, .responses, .evicted, .upstreamError, .drained, .routeRemoved: .on(.udp)
+        case .hook: .on([.udp, .closingHook])
+        }
+    }
 }
 
 /// Why a dial failed.
@@ -97,6 +121,16 @@ public enum DialFailure: String, CaseIterable, Sendable {
     case canceled
     /// Anything else.
     case other
+
+    /// The streams on which it can occur. connect(2) of a datagram socket asks no peer: it is not refused, reset or late.
+    public var occurrence: Occurrence {
+        switch self {
+        case .refused, .timeout, .reset, .canceled: .on(.tcp)
+        case .unreachable, .descriptorLimit, .addressUnavailable, .permission, .other: .always
+        // Only a name can fail to resolve, or turn out to be one of our listeners.
+        case .dns, .loop: .on(.upstreamName)
+        }
+    }
 }
 
 /// What a timer that fired was for. Faults and limits only: the normal end of a session is none.
@@ -113,6 +147,17 @@ public enum TimeoutKind: String, CaseIterable, Sendable {
     case preDial = "pre_dial"
     /// The drain time was over.
     case drain
+
+    /// The streams on which it can occur. UDP sessions end by silence as a rule.
+    public var occurrence: Occurrence {
+        switch self {
+        case .dial, .halfClose: .on(.tcp)
+        case .idle: .on([.tcp, .idleTimeout])
+        case .proxyHeader: .on([.tcp, .proxyHeaders])
+        case .preDial: .on(.preDial)
+        case .drain: .always
+        }
+    }
 }
 
 /// Why a datagram was not forwarded.
@@ -141,6 +186,19 @@ public enum DropReason: String, CaseIterable, Sendable {
     case kernelOverflow = "kernel_overflow"
     /// Any other failure.
     case error
+
+    /// The streams, and the directions, in which it can occur. Replies belong to a session that is there.
+    public var occurrence: Occurrence {
+        switch self {
+        case .acl: .on([.udp, .ingress, .accessRules])
+        case .rateLimit: .on([.udp, .ingress, .rateLimit])
+        case .bandwidth: .on([.udp, .bandwidth])
+        case .sessionLimit, .queueFull, .noUpstream, .draining, .kernelOverflow: .on([.udp, .ingress])
+        case .sendBuffer, .tooLarge, .error: .on(.udp)
+        // The buffer holds the longest that UDP can carry.
+        case .truncated: .never
+        }
+    }
 }
 
 /// What a UDP upstream's network said. A UDP dial cannot fail: this is how a dead one shows.
@@ -153,6 +211,9 @@ public enum UpstreamErrorReason: String, CaseIterable, Sendable {
     case tooBig = "too_big"
     /// Anything else.
     case other
+
+    /// The streams on which it can occur.
+    public var occurrence: Occurrence { .on(.udp) }
 }
 
 /// Why accept(2) failed.
@@ -165,6 +226,9 @@ public enum AcceptErrorReason: String, CaseIterable, Sendable {
     case aborted
     /// Anything else.
     case other
+
+    /// The streams on which it can occur.
+    public var occurrence: Occurrence { .on(.tcp) }
 }
 
 /// Why reading was held back.

@@ -9,6 +9,14 @@ public struct ProxyHeader: Hashable, Sendable {
         case v1
         /// Binary, for TCP and UDP.
         case v2
+
+        /// The streams on which it can occur.
+        public var occurrence: Occurrence {
+            switch self {
+            case .v1: .on(.tcp)
+            case .v2: .always
+            }
+        }
     }
 
     /// Both ends of the connection that the proxy took.
@@ -60,6 +68,16 @@ public enum ProxyHeaderError: String, CaseIterable, Error, Sendable {
     case timeout
     /// The peer is none that may send one, where one is required.
     case untrusted
+
+    /// The streams on which it can occur. A datagram is whole or it is not: nothing of it can be late.
+    public var occurrence: Occurrence {
+        switch self {
+        case .missing, .malformed, .unsupportedVersion, .unsupportedCommand, .unsupportedFamily, .tooLong, .checksum,
+            .truncated, .untrusted:
+            .always
+        case .timeout: .on(.tcp)
+        }
+    }
 }
 
 /// What the beginning of a stream, or a datagram, says of its header.
