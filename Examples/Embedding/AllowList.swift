@@ -23,8 +23,8 @@ extension Embedding {
         server.serve()
         let list = AllowList(["127.0.0.1", "2001:db8::7"])
         let stream = try TCPStream(listen: "tcp://127.0.0.1:0", upstream: "127.0.0.1:\(server.port)")
-        try await stream.listenAndServe(preDial: { context in
-            await list.contains(context.clientAddress.ip) ? .dial : .reject(.acl)
+        try await stream.listenAndServe(preDial: { request in
+            await list.contains(request.clientAddress.ip) ? .dial : .reject(.acl)
         })
         let port = stream.localAddress.port
         let known: String = try Client.exchange("known", port: port)

@@ -10,9 +10,9 @@ extension Embedding {
             name: "colours", listen: try ListenAddress("tcp://127.0.0.1:0"),
             upstreams: try servers.map { try Upstream("127.0.0.1:\($0.port)") }, settings: TCPSettings(),
             engine: try StreamEngine.shared())
-        try await stream.listenAndServe(preDial: { context in
-            // An index into the configured upstreams; the context lists them.
-            .dialUpstream(context.clientAddress.ip == .loopbackIPv4 ? 0 : 1)
+        try await stream.listenAndServe(preDial: { request in
+            // An index into the configured upstreams, which the request lists.
+            .dialUpstream(request.clientAddress.ip == .loopbackIPv4 ? 0 : 1)
         })
         let port = stream.localAddress.port
         let first: String = try Client.exchange("sky", port: port)

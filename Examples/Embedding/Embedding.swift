@@ -36,8 +36,8 @@ extension Embedding {
         let meter = Meter()
         let stream = try TCPStream(listen: "tcp://127.0.0.1:0", upstream: "localhost:\(server.port)")
         try await stream.listenAndServe(
-            preDial: { context in
-                print("route \(context.route): \(context.clientAddress.ip) wants \(context.upstreams[0])")
+            preDial: { request in
+                print("route \(request.route): \(request.clientAddress.ip) wants \(request.upstreams[0])")
                 return .dial
             },
             onRead: meter.count)

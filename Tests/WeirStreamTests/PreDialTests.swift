@@ -122,6 +122,39 @@ import WeirStream
         }
     }
 
+    @Test func `a hook may keep its snapshot and read it on any thread, while the connection goes on and ends`()
+        async throws
+    {
+        final class Tag: Sendable {}
+        let server = try TCPServer.echo()
+        let (read, isOver) = (Box(0), Box(false))
+        let hooks = StreamHooks(
+            admit: { context in
+                context.attach(Tag())
+                return .accept
+            },
+            preDial: { request in
+                Task {
+                    while !isOver.value {
+                        let isSame =
+                            request.upstreams.count == 1 && request.clientAddress.ip == .loopbackIPv4
+                            && request.peerAddress == request.clientAddress && request.transport == .tcp
+                            && request.route == "test" && request.attachment is Tag && request.id != 0
+                        if isSame { read.add(1) }
+                        await Task.yield()
+                    }
+                }
+                return .dial
+            })
+        try await withTCP("\(server.endpoint)", hooks: hooks) { rig in
+            defer { isOver.set(true) }
+            for _ in 0..<50 { try rig.connectThrough().close() }
+            try rig.recorder.expect(.closed(.clientEOF), times: 50)
+            let before = read.value
+            try waitUntil("the snapshots are read behind the end, too") { read.value > before + 50 }
+        }
+    }
+
     @Test func `killing a stream ends connections whose hook runs`() async throws {
         let gate = Gate()
         let hooks = StreamHooks(preDial: { _ in

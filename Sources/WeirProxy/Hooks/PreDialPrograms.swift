@@ -37,9 +37,9 @@ final class PreDialPrograms: Sendable {
             return { _ in .reject(.hook) }
         }
         let (name, listen) = (route.name, route.listenText)
-        return { [self] context in
+        return { [self] client in
             let request = ProgramRequest(
-                route: name, command: program.command, environment: Self.environment(context, listen: listen),
+                route: name, command: program.command, environment: Self.environment(client, listen: listen),
                 concurrency: program.concurrency)
             switch await runner.run(request) {
             case .ended(.exited(0)): return .dial
@@ -76,11 +76,11 @@ final class PreDialPrograms: Sendable {
     }
 
     /// All that a program knows: whom it is asked about, and where programs are.
-    static func environment(_ context: StreamContext, listen: String) -> [String] {
+    static func environment(_ client: DialRequest, listen: String) -> [String] {
         var variables = [
-            "WEIR_ROUTE=\(context.route)", "WEIR_PROTOCOL=\(context.transport.rawValue)",
-            "WEIR_CLIENT_IP=\(context.clientAddress.ip)", "WEIR_CLIENT_PORT=\(context.clientAddress.port)",
-            "WEIR_UPSTREAM=\(context.upstreams.first?.description ?? "")", "WEIR_LISTEN=\(listen)",
+            "WEIR_ROUTE=\(client.route)", "WEIR_PROTOCOL=\(client.transport.rawValue)",
+            "WEIR_CLIENT_IP=\(client.clientAddress.ip)", "WEIR_CLIENT_PORT=\(client.clientAddress.port)",
+            "WEIR_UPSTREAM=\(client.upstreams.first?.description ?? "")", "WEIR_LISTEN=\(listen)",
         ]
         if let path = unsafe getenv("PATH") { unsafe variables.append("PATH=" + String(cString: path)) }
         return variables

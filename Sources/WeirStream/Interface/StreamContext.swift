@@ -1,14 +1,12 @@
 import LinuxIO
 import NetworkTypes
 
-// Proof: what is not immutable is written only on the worker's thread: `attachment` and what a PROXY header changes before
-// the context is handed to any other thread (starting the task of `preDial` orders the writes before its reads),
-// `upstreamAddress` after `preDial` has returned. Observers and the other hooks run on the worker itself.
-/// One connection or session, as hooks and observers see it.
+/// One connection or session, as the synchronous hooks and the observer see it.
 ///
 /// It is made when the client arrives and stays the same object until the end, so that a hook can hang its own state on
-/// it (see ``attach(_:)``).
-public final class StreamContext: @unchecked Sendable {
+/// it (see ``attach(_:)``). Confined to its worker: ``StreamHooks/PreDial``, which runs elsewhere, gets a
+/// ``DialRequest`` instead.
+public final class StreamContext {
     /// A number that no other connection or session of this process has: worker and sequence.
     public let id: UInt64
     /// The route's name.
@@ -27,7 +25,7 @@ public final class StreamContext: @unchecked Sendable {
     /// The worker that carries it: 0 up to the engine's worker count.
     public let worker: Int
 
-    /// The upstream's address once dialled; only meaningful on the worker (hooks and observers).
+    /// The upstream's address once dialled.
     public internal(set) var upstreamAddress: SocketAddress?
     /// What ``attach(_:)`` left here.
     public private(set) var attachment: (any AnyObject & Sendable)?
@@ -68,10 +66,14 @@ public final class StreamContext: @unchecked Sendable {
 }
 
 /// The peer behind which a client stands.
-private final class ProxyPeer: Sendable {
+private final class ProxyPeer {
     let address: SocketAddress
 
     init(_ address: SocketAddress) {
         self.address = address
     }
 }
+
+// It stays on its worker: its mutable parts have no other protection.
+@available(*, unavailable)
+extension StreamContext: Sendable {}

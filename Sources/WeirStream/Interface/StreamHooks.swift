@@ -13,14 +13,15 @@ public enum AdmitDecision: Sendable {
 public enum DialDecision: Sendable {
     /// Dial the route's upstreams in their order.
     case dial
-    /// Dial this one of ``StreamContext/upstreams``.
+    /// Dial this one of ``DialRequest/upstreams`` first. One that does not exist rejects with
+    /// ``RejectReason/noUpstream``.
     case dialUpstream(Int)
     /// Do not dial.
     case reject(RejectReason)
 }
 
-/// Bytes that were just read from one side.
-public struct ReadEvent: Sendable {
+/// Bytes that were just read from one side. Confined to the worker, like its context.
+public struct ReadEvent {
     /// The connection or session.
     public let context: StreamContext
     /// Which way the bytes go.
@@ -54,10 +55,11 @@ public struct StreamHooks: Sendable {
     public typealias Admit = @Sendable (StreamContext) -> AdmitDecision
     /// Decides over a session that is open already, when its stream takes these hooks over. Synchronous, on the worker.
     public typealias Review = @Sendable (StreamContext) -> AdmitDecision
-    /// Runs before the dial, never on the worker: may wait for others, and holds up only its own client. It chooses
+    /// Runs before the dial, never on the worker: may wait for others, and holds up only its own client. It gets a
+    /// snapshot of its client, not the worker's context. It chooses
     /// among the upstreams, or rejects; an error it throws rejects with `hook`. It is cancelled when the client resets
     /// or ``TCPSettings/preDialTimeout`` is over: a hook that does not heed that runs on, and its decision is ignored.
-    public typealias PreDial = @concurrent @Sendable (StreamContext) async throws -> DialDecision
+    public typealias PreDial = @concurrent @Sendable (DialRequest) async throws -> DialDecision
     /// Sees every read, before the bytes are passed on, spliced bytes included. Synchronous, on the worker: never
     /// blocks, and is never called twice at once for one connection. One that limits also sets ``largestRead``.
     public typealias OnRead = @Sendable (ReadEvent) -> ReadDecision

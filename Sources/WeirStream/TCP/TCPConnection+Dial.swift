@@ -19,7 +19,8 @@ extension TCPConnection: PreDialing {
         lastActivity = core.loop.now
         mainTimer = core.loop.schedule(
             after: route.settings.preDialTimeout.clampedNanoseconds, token: token.with(tag: TimerTag.main))
-        preDialTask = PreDial.start(hook, context: context, token: token, worker: listener.serving.workers[core.index])
+        preDialTask = PreDial.start(
+            hook, request: DialRequest(context), token: token, worker: listener.serving.workers[core.index])
     }
 
     func preDialEnded(_ decision: DialDecision) {

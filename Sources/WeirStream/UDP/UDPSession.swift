@@ -103,7 +103,8 @@ final class UDPSession: EventHandler {
             return
         }
         armPreparationTimer()
-        preDialTask = PreDial.start(hook, context: context, token: token, worker: listener.serving.workers[core.index])
+        preDialTask = PreDial.start(
+            hook, request: DialRequest(context), token: token, worker: listener.serving.workers[core.index])
     }
 
     private func armPreparationTimer() {

@@ -4,12 +4,12 @@ import LinuxIO
 enum PreDial {
     /// Starts the hook; its decision comes back to the worker, where the owner of `token` takes it if it still lives.
     static func start(
-        _ hook: @escaping StreamHooks.PreDial, context: StreamContext, token: EventToken, worker: Worker
+        _ hook: @escaping StreamHooks.PreDial, request: DialRequest, token: EventToken, worker: Worker
     ) -> Task<Void, Never> {
         Task {
             let decision: DialDecision
             do {
-                decision = try await hook(context)
+                decision = try await hook(request)
             } catch {
                 // What went wrong is the hook's to log; here only that it did not allow the dial.
                 decision = .reject(.hook)

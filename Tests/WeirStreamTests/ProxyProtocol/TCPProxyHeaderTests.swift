@@ -202,15 +202,15 @@ import WeirStream
         let server = try TCPServer.echo()
         var hooks = Proxied.Gate().hooks
         let seen = Box<[String]>([])
-        hooks.preDial = { context in
-            seen.update { $0.append("\(context.clientAddress) \(context.peerAddress.ip) \(context.awaitsProxyHeader)") }
+        hooks.preDial = { request in
+            seen.update { $0.append("\(request.clientAddress) \(request.peerAddress.ip)") }
             return .dial
         }
         try await withTCP("\(server.endpoint)", settings: Proxied.tcp(.required), hooks: hooks) { rig in
             let client = try rig.connect()
             try client.send(try Proxied.header() + [0x3f])
             #expect(client.receive(1).text == "?")
-            #expect(seen.value == ["192.0.2.1:56324 127.0.0.1 false"])
+            #expect(seen.value == ["192.0.2.1:56324 127.0.0.1"])
         }
     }
 

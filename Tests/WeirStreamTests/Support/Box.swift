@@ -14,7 +14,7 @@ final class Box<Value: Sendable>: Sendable {
 
     func set(_ value: Value) { state.withLock { $0 = value } }
 
-    func update<Result: Sendable>(_ change: @Sendable (inout Value) -> Result) -> Result {
+    func update<Result: Sendable>(_ change: (inout Value) -> Result) -> Result {
         state.withLock { change(&$0) }
     }
 }
