@@ -1,3 +1,4 @@
+import Glibc
 import LinuxIO
 import NetworkTypes
 import TestSupport
@@ -100,6 +101,18 @@ import Testing
         await resolver.unwatch(fast, of: "fast.example")
     }
 
+    @Test func `there are never more look-ups at once than the bound, also while others end and begin`() async throws {
+        let names = CountingResolver()
+        let resolver = Self.resolver(names)
+        let hosts = (0..<400).map { "host-\($0).example" }
+        await withTaskGroup(of: Void.self) { group in
+            for host in hosts { group.addTask { _ = await resolver.watch(host) { _, _ in } } }
+        }
+        try await offPool { try waitUntil("every name was asked for") { names.ended == hosts.count } }
+        #expect(names.most <= UpstreamResolver.maxLookups)
+        #expect(names.most > 1)
+    }
+
     @Test func `the last watch of a name ends its look-ups`() async throws {
         let names = TableResolver(["a.example": ["192.0.2.1"], "b.example": ["192.0.2.2"]])
         let resolver = Self.resolver(names, every: .milliseconds(1))
@@ -116,6 +129,27 @@ import Testing
         try await offPool { try waitUntil("time passes") { names.lookUps(of: "b.example") > beat + 20 } }
         #expect(names.lookUps(of: "a.example") <= after + 1)
         await resolver.unwatch(other, of: "b.example")
+    }
+}
+
+/// Counts how many are asked at once. Each look-up takes as long as a thread needs to get another turn.
+private final class CountingResolver: NameResolver {
+    private let state = Box((running: 0, most: 0, ended: 0))
+
+    var most: Int { state.value.most }
+    var ended: Int { state.value.ended }
+
+    func resolve(_ host: String) throws(SystemNames.Failure) -> [SocketAddress] {
+        state.update { state in
+            state.running += 1
+            state.most = max(state.most, state.running)
+        }
+        for _ in 0..<3 { sched_yield() }
+        state.update { state in
+            state.running -= 1
+            state.ended += 1
+        }
+        return [SocketAddress(.loopbackIPv4, port: 0)]
     }
 }
 

@@ -31,7 +31,7 @@ actor UpstreamResolver {
     private var nextWatch = 0
     private var running = 0
     private var queue: [CheckedContinuation<Void, Never>] = []
-    private static let mostLookups = 32
+    static let maxLookups = 32
 
     /// Answers are renewed after `refreshInterval`, on request sooner, but never before `shortestInterval`.
     init(resolver: any NameResolver, refreshInterval: Duration, shortestInterval: Duration) {
@@ -111,12 +111,14 @@ actor UpstreamResolver {
     // MARK: Look-ups
 
     private func lookUp(_ host: String) async -> Result<[SocketAddress], SystemNames.Failure> {
-        if running >= Self.mostLookups { await withCheckedContinuation { queue.append($0) } }
-        running += 1
-        defer {
-            running -= 1
-            if !queue.isEmpty { queue.removeFirst().resume() }
+        // A look-up that ends hands its turn to the first that waits: were it free in between, a newcomer could take it
+        // before the one that was woken has run, and both would go on.
+        if running < Self.maxLookups {
+            running += 1
+        } else {
+            await withCheckedContinuation { queue.append($0) }
         }
+        defer { if queue.isEmpty { running -= 1 } else { queue.removeFirst().resume() } }
         let resolver = resolver
         return await withCheckedContinuation { continuation in
             do {
