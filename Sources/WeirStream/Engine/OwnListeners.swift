@@ -10,14 +10,18 @@ struct OwnListeners: Sendable {
     }
 
     private var counts: [Key: Int] = [:]
+    /// Counts the changes, so that an older copy never replaces a newer one.
+    private(set) var version = 0
     /// The addresses of this machine's interfaces; every loopback address is ours anyway.
     var interfaceAddresses: Set<IPAddress> = []
 
     mutating func insert(_ transport: Transport, _ address: SocketAddress) {
+        version += 1
         counts[Key(transport: transport, ip: address.ip, port: address.port), default: 0] += 1
     }
 
     mutating func remove(_ transport: Transport, _ address: SocketAddress) {
+        version += 1
         let key = Key(transport: transport, ip: address.ip, port: address.port)
         guard let count = counts[key] else { return }
         counts[key] = count > 1 ? count - 1 : nil

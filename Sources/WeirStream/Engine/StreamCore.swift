@@ -24,6 +24,8 @@ final class StreamCore<Settings: Sendable>: Sendable {
     let engine: StreamEngine
     let listen: ListenAddress
     private let lifecycle = StreamLifecycle()
+    /// Start, update, reopen, close, kill and the release at the end take turns: each finds the stream whole.
+    private let turns = TurnQueue()
     private let calls: Calls
     private let tcpOptions: @Sendable (Settings) -> TCPSettings?
     private let state: Lock<State>
@@ -52,7 +54,10 @@ final class StreamCore<Settings: Sendable>: Sendable {
     /// Takes the address, without serving it yet. Doing it twice does nothing.
     func bind() throws(StreamError) {
         let result = state.withLock { state -> Result<Void, StreamError> in
-            if state.sockets != nil || state.serving != nil { return .success(()) }
+            if state.serving != nil { return .success(()) }
+            // Under the lock: an end that is requested later finds the sockets.
+            if lifecycle.isEndRequested { return .failure(.closed) }
+            if state.sockets != nil { return .success(()) }
             let granted = engine.budget.takeListeners(wanted: engine.workerCount)
             do throws(StreamError) {
                 state.sockets = try ListenerSockets(listen, count: granted, options: tcpOptions(state.settings))
@@ -67,6 +72,8 @@ final class StreamCore<Settings: Sendable>: Sendable {
     }
 
     func serve(_ hooks: StreamHooks) async throws(StreamError) {
+        await turns.enter()
+        defer { turns.leave() }
         try lifecycle.start()
         do throws(StreamError) {
             try bind()
@@ -80,7 +87,7 @@ final class StreamCore<Settings: Sendable>: Sendable {
     }
 
     /// Gives up an address that was bound and never served.
-    func unbind() {
+    private func unbind() {
         state.withLock { state in
             guard let sockets = state.sockets else { return }
             sockets.close()
@@ -90,30 +97,44 @@ final class StreamCore<Settings: Sendable>: Sendable {
     }
 
     private func start(_ hooks: StreamHooks) async throws(StreamError) {
-        let sockets = state.withLock { $0.sockets }
-        guard let sockets else { throw .alreadyStarted }
+        guard let sockets = state.withLock({ $0.sockets }) else { throw .closed }
         let transport = listen.network.transport
         await engine.announce(transport, sockets.address, isListening: true)
-        do throws(StreamError) {
-            try checkForLoops(state.withLock { $0.upstreams })
-        } catch {
-            await engine.announce(transport, sockets.address, isListening: false)
-            throw error
-        }
         let serving = StreamServing(
             number: engine.makeStreamNumber(), sockets: sockets, workers: engine.workers,
             onWorkerFinished: { [weak self] in self?.workerFinished() })
+        let plan = makePlan(hooks)
+        do throws(StreamError) {
+            try checkForLoops(state.withLock { $0.upstreams })
+            // Every worker knows the stream before one of them accepts: it may hand a connection to any other.
+            for worker in engine.workers {
+                try lifecycle.checkEndRequest()
+                await calls.prepare(worker, plan, serving)
+            }
+            try lifecycle.checkEndRequest()
+        } catch {
+            for worker in engine.workers { await worker.forget(stream: serving.number) }
+            await engine.announce(transport, sockets.address, isListening: false)
+            throw error
+        }
         state.withLock { state in
             state.serving = serving
             state.sockets = nil
         }
+        // From here on there may be clients: a close or a kill that is asked for now comes after the start and ends them.
         lifecycle.started(workers: engine.workerCount)
-        let plan = makePlan(hooks)
+        if let failure = await listen(on: sockets, serving) {
+            await close(serving, drainTimeout: .zero)
+            throw .bindFailed(listen, failure)
+        }
+        await watchNames(plan)
+    }
+
+    /// Gives the sockets to the workers, and returns the error of one that could not take its own.
+    private func listen(on sockets: ListenerSockets, _ serving: StreamServing) async -> SystemError? {
         let numbers = sockets.take()
         // With fewer sockets than workers, streams take turns on who has theirs.
         let offset = numbers.count == engine.workerCount ? 0 : Int(serving.number) % engine.workerCount
-        // Every worker knows the stream before one of them accepts: it may hand a connection to any other.
-        for worker in engine.workers { await calls.prepare(worker, plan, serving) }
         var failure: SystemError?
         for worker in engine.workers {
             let place = (worker.index + engine.workerCount - offset) % engine.workerCount
@@ -124,17 +145,15 @@ final class StreamCore<Settings: Sendable>: Sendable {
                 failure = error
             }
         }
-        if let failure {
-            await close(drainTimeout: .zero)
-            throw .bindFailed(listen, failure)
-        }
-        await watchNames(plan)
+        return failure
     }
 
     // MARK: Plans
 
     func update(name: String, upstreams: [Upstream], settings: Settings, hooks: StreamHooks) async throws(StreamError) {
         guard !upstreams.isEmpty else { throw .noUpstream }
+        await turns.enter()
+        defer { turns.leave() }
         try checkForLoops(upstreams)
         await follow(name: name, upstreams: upstreams, settings: settings, hooks: hooks)
     }
@@ -146,7 +165,8 @@ final class StreamCore<Settings: Sendable>: Sendable {
             state.upstreams = upstreams
             state.settings = settings
         }
-        guard let serving = state.withLock({ $0.serving }) else { return }
+        // One that has ended follows nothing any more.
+        guard lifecycle.phase != .closed, let serving = state.withLock({ $0.serving }) else { return }
         let plan = makePlan(hooks)
         let old = state.withLock { state in
             defer { state.watches = [] }
@@ -199,33 +219,31 @@ final class StreamCore<Settings: Sendable>: Sendable {
 
     /// Where it closes already, the shorter of both drain times counts.
     func close(drainTimeout: Duration) async {
-        guard let serving = state.withLock({ $0.serving }) else {
-            // While it starts, the sockets are on their way to the workers.
-            if lifecycle.phase == .created { unbind() }
-            return
-        }
-        if lifecycle.beginClosing() {
-            keepUntilClosed()
-            await engine.announce(listen.network.transport, serving.address, isListening: false)
-        } else if lifecycle.phase != .closing {
-            return
-        }
-        await stopAccepting(serving)
+        lifecycle.requestEnd()
+        await turns.enter()
+        defer { turns.leave() }
+        if let serving = servingToEnd() { await close(serving, drainTimeout: drainTimeout) }
+    }
+
+    private func close(_ serving: StreamServing, drainTimeout: Duration) async {
+        await refuseNew(serving)
         for worker in serving.workers { await worker.drain(stream: serving.number, timeout: drainTimeout) }
     }
 
-    /// Also ends what a ``close(drainTimeout:)`` before it, perhaps one that is still under way, left to finish.
+    /// Also ends what a ``close(drainTimeout:)`` before it left to finish.
     func kill() async {
-        guard let serving = state.withLock({ $0.serving }) else {
-            if lifecycle.phase == .created { unbind() }
-            return
-        }
-        if lifecycle.beginClosing() {
-            keepUntilClosed()
-            await engine.announce(listen.network.transport, serving.address, isListening: false)
-        }
-        await stopAccepting(serving)
+        lifecycle.requestEnd()
+        await turns.enter()
+        defer { turns.leave() }
+        guard let serving = servingToEnd() else { return }
+        await refuseNew(serving)
         for worker in serving.workers { await worker.kill(stream: serving.number) }
+    }
+
+    /// The workers' parts of a stream that has not ended. One that never served ends here and now.
+    private func servingToEnd() -> StreamServing? {
+        if lifecycle.closeUnserved() { unbind() }
+        return lifecycle.phase == .closed ? nil : state.withLock { $0.serving }
     }
 
     /// Serves again what a ``close(drainTimeout:)`` has left draining, on the sockets that it still has, under another plan:
@@ -235,7 +253,9 @@ final class StreamCore<Settings: Sendable>: Sendable {
         name: String, upstreams: [Upstream], settings: Settings, hooks: StreamHooks
     ) async throws(StreamError) -> Bool {
         guard !upstreams.isEmpty else { throw .noUpstream }
-        guard let serving = state.withLock({ $0.serving }) else { return false }
+        await turns.enter()
+        defer { turns.leave() }
+        guard lifecycle.phase == .closing, let serving = state.withLock({ $0.serving }) else { return false }
         // Our own address is one that it must not dial.
         await engine.announce(listen.network.transport, serving.address, isListening: true)
         do throws(StreamError) {
@@ -263,7 +283,11 @@ final class StreamCore<Settings: Sendable>: Sendable {
 
     /// First no worker accepts any more, and only then each may end: until then connections may still be handed from
     /// one to another. Doing it twice does no harm.
-    private func stopAccepting(_ serving: StreamServing) async {
+    private func refuseNew(_ serving: StreamServing) async {
+        if lifecycle.beginClosing() {
+            keepUntilClosed()
+            await engine.announce(listen.network.transport, serving.address, isListening: false)
+        }
         for worker in serving.workers { await worker.stopAccepting(stream: serving.number) }
     }
 
@@ -272,18 +296,22 @@ final class StreamCore<Settings: Sendable>: Sendable {
     }
 
     private func workerFinished() {
-        guard lifecycle.workerFinished() else { return }
+        if lifecycle.workerFinished() { Task { await release() } }
+    }
+
+    /// Everything has ended on every worker.
+    private func release() async {
+        await turns.enter()
+        defer { turns.leave() }
         let (serving, watches) = state.withLock { state in
             defer { state.watches = [] }
             return (state.serving, state.watches)
         }
-        Task {
-            for (host, watch) in watches { await engine.resolver.unwatch(watch, of: host) }
-            if let serving {
-                for worker in serving.workers { await worker.forget(stream: serving.number) }
-            }
-            engine.budget.giveListeners(state.withLock { $0.granted })
-            lifecycle.closed()
+        for (host, watch) in watches { await engine.resolver.unwatch(watch, of: host) }
+        if let serving {
+            for worker in serving.workers { await worker.forget(stream: serving.number) }
         }
+        engine.budget.giveListeners(state.withLock { $0.granted })
+        lifecycle.closed()
     }
 }

@@ -1,6 +1,6 @@
 import LinuxIO
 
-/// Where a stream is in its life, and who waits for its end.
+/// The life of a stream, from its one start to its end, and those who wait for the end.
 final class StreamLifecycle: Sendable {
     enum Phase: Sendable {
         case created, starting, serving, closing, closed
@@ -8,6 +8,9 @@ final class StreamLifecycle: Sendable {
 
     private struct State {
         var phase = Phase.created
+        /// A close or a kill was called. It may come before the start, or while that is under way.
+        var isEndRequested = false
+        var hasServed = false
         var busyWorkers = 0
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
@@ -16,27 +19,50 @@ final class StreamLifecycle: Sendable {
 
     var phase: Phase { state.withLock { $0.phase } }
 
+    /// Whether the stream was told to end, and has not been reopened since.
+    var isEndRequested: Bool { state.withLock { $0.isEndRequested } }
+
+    /// Notes a close or a kill before its turn comes: a start that is under way ends itself as soon as it sees this.
+    func requestEnd() {
+        state.withLock { $0.isEndRequested = true }
+    }
+
     /// The one start a stream has.
+    /// - Throws: ``StreamError/closed`` where it was told to end before, ``StreamError/alreadyStarted``.
     func start() throws(StreamError) {
-        let mayStart = state.withLock { state in
-            guard state.phase == .created else { return false }
+        let result = state.withLock { state -> Result<Void, StreamError> in
+            guard !state.hasServed, state.phase != .starting else { return .failure(.alreadyStarted) }
+            guard state.phase == .created, !state.isEndRequested else { return .failure(.closed) }
             state.phase = .starting
-            return true
+            return .success(())
         }
-        if !mayStart { throw .alreadyStarted }
+        try result.get()
+    }
+
+    /// - Throws: ``StreamError/closed`` where the stream was told to end.
+    func checkEndRequest() throws(StreamError) {
+        if isEndRequested { throw .closed }
     }
 
     /// Serving on `workers` workers.
     func started(workers: Int) {
         state.withLock { state in
             state.phase = .serving
+            state.hasServed = true
             state.busyWorkers = workers
         }
     }
 
-    /// The start failed; it may be tried again.
+    /// The start failed; it may be tried again, unless the stream was told to end.
     func startFailed() {
-        state.withLock { $0.phase = .created }
+        leave(to: .created)
+    }
+
+    /// Ends the life of a stream that does not serve. False where it does, or did.
+    func closeUnserved() -> Bool {
+        let isUnserved = state.withLock { $0.phase == .created }
+        if isUnserved { leave(to: .closed) }
+        return isUnserved
     }
 
     /// Whether the caller is the one who closes.
@@ -44,6 +70,7 @@ final class StreamLifecycle: Sendable {
         state.withLock { state in
             guard state.phase == .serving else { return false }
             state.phase = .closing
+            state.isEndRequested = true
             return true
         }
     }
@@ -63,6 +90,7 @@ final class StreamLifecycle: Sendable {
         state.withLock { state in
             guard state.phase == .closing, state.busyWorkers > 0 else { return false }
             state.phase = .serving
+            state.isEndRequested = false
             state.busyWorkers = workers
             return true
         }
@@ -70,15 +98,19 @@ final class StreamLifecycle: Sendable {
 
     /// Everything is released.
     func closed() {
+        leave(to: .closed)
+    }
+
+    private func leave(to phase: Phase) {
         let waiters = state.withLock { state in
-            state.phase = .closed
+            state.phase = phase
             defer { state.waiters = [] }
             return state.waiters
         }
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Waits for ``closed()``. A stream that never served counts as closed.
+    /// Waits for ``closed()``, or for a start that fails. A stream that never served counts as closed.
     func waitUntilClosed() async {
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in

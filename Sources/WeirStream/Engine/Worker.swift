@@ -4,7 +4,7 @@ import LinuxIO
 actor Worker: EventLoopDriver {
     nonisolated let thread: EventLoopThread
     nonisolated let index: Int
-    private let core: WorkerCore
+    let core: WorkerCore
     private let observer: (any EngineObserver)?
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
@@ -69,9 +69,9 @@ actor Worker: EventLoopDriver {
         upstreams[upstream].publish(answer, on: core.loop)
     }
 
-    /// Our own addresses changed.
+    /// Our own addresses changed. Two changes at once may come here in either order.
     func setOwnListeners(_ listeners: OwnListeners) {
-        core.ownListeners = listeners
+        if listeners.version > core.ownListeners.version { core.ownListeners = listeners }
     }
 
     /// Closes the listening socket of a stream, after accepting all that waits in it.

@@ -6,18 +6,26 @@ public protocol Stream: AnyObject, Sendable {
     /// Where it listens: after ``listenAndServe(hooks:)`` the bound address with its real port.
     var localAddress: SocketAddress { get }
 
-    /// Binds, and serves until ``close()``. Returns once bound.
-    /// - Throws: ``StreamError`` where the address cannot be had; nothing is left half-started.
+    /// Binds, and serves until it is closed or killed. Returns once it serves. A stream serves once in its life; a start
+    /// that failed may be tried again.
+    /// - Throws: ``StreamError/bindFailed(_:_:)`` or ``StreamError/loop(_:upstream:)`` where the address cannot be had;
+    ///   ``StreamError/closed`` where ``close(drainTimeout:)`` or ``kill()`` came before the first worker served,
+    ///   ``StreamError/alreadyStarted``. Whatever it throws, nothing is left half-started.
     func listenAndServe(hooks: StreamHooks) async throws(StreamError)
 
-    /// Refuses new connections or sessions and lets the old ones finish, for at most `drainTimeout`; what is left then
-    /// ends as `drained`. Returns when nothing new is taken any more; ``waitUntilClosed()`` waits for the rest.
+    /// Refuses new connections or sessions and lets the old ones finish, for at most `drainTimeout`; those left then end
+    /// as `drained`. Returns when nothing new is taken any more; ``waitUntilClosed()`` waits for the rest.
+    ///
+    /// May be called at any time and from any task, more than once: of several drain times the shortest counts. A stream
+    /// that does not serve yet gives up its address and never will serve. A start that is under way ends first: it
+    /// throws ``StreamError/closed``, or returns, and the stream ends as if it had served for a moment.
     func close(drainTimeout: Duration) async
 
-    /// Ends everything now.
+    /// Ends everything now, also what a ``close(drainTimeout:)`` lets finish. Otherwise as that.
     func kill() async
 
-    /// Returns when the last connection or session is gone.
+    /// Returns when the last connection or session is gone and everything is released: at once where the stream does not
+    /// serve, after the failure of a start that fails.
     func waitUntilClosed() async
 }
 

@@ -18,6 +18,8 @@ public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
     case loop(ListenAddress, upstream: String)
     /// The stream serves already, or served and was closed.
     case alreadyStarted
+    /// The stream was closed or killed before it served.
+    case closed
     /// The system refused something that every engine needs.
     case system(SystemError)
 
@@ -34,6 +36,7 @@ public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
         case .bindFailed(let listen, let error): "cannot listen on \(listen): \(error)"
         case .loop(let listen, let upstream): "\(listen): the upstream \(upstream) is one of our own listeners"
         case .alreadyStarted: "the stream was started before"
+        case .closed: "the stream was closed before it served"
         case .system(let error): "\(error)"
         }
     }

@@ -244,16 +244,23 @@ final class TCPListener: EventHandler, DrainingStream {
         finishIfDone()
     }
 
-    /// Everything was released by the last connection.
-    func close() {}
+    /// Everything was released by the last connection, unless the stream has never served.
+    func close() {
+        if !isDone { release() }
+    }
 
     private func finishIfDone() {
-        guard mayFinish, connections.isEmpty, !isDone, let token else { return }
+        guard mayFinish, connections.isEmpty, !isDone else { return }
+        release()
+        serving.workerFinished()
+    }
+
+    private func release() {
         isDone = true
         drainTimer.cancel(on: core.loop)
         core.loop.cancel(&resumeTimer)
-        core.loop.remove(token)
-        serving.workerFinished()
+        if let token { core.loop.remove(token) }
+        token = nil
     }
 }
 

@@ -1,0 +1,37 @@
+import LinuxIO
+
+/// Lets callers in one at a time, in the order in which they asked: what one of them does over several awaits, no other
+/// one sees half-done.
+final class TurnQueue: Sendable {
+    private struct State {
+        var isTaken = false
+        var waiting: ArraySlice<CheckedContinuation<Void, Never>> = []
+    }
+
+    private let state = Lock(State())
+
+    /// Returns when it is the caller's turn, which lasts until ``leave()``.
+    func enter() async {
+        await withCheckedContinuation { continuation in
+            let isFree = state.withLock { state in
+                if state.isTaken {
+                    state.waiting.append(continuation)
+                    return false
+                }
+                state.isTaken = true
+                return true
+            }
+            if isFree { continuation.resume() }
+        }
+    }
+
+    /// Ends the caller's turn: the next one's begins.
+    func leave() {
+        let next = state.withLock { state in
+            let next = state.waiting.popFirst()
+            if next == nil { state.isTaken = false }
+            return next
+        }
+        next?.resume()
+    }
+}
