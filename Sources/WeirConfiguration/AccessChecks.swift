@@ -5,13 +5,13 @@ func checkAccess(
     var trusts = false
     var isGlobalTold = false
     for draft in drafts {
-        let own = draft.access?.access ?? RouteAccessConfiguration()
+        let own = draft.route.access ?? RouteAccessConfiguration()
         switch own.defaultAction {
         case .allow: continue
         case .deny:
             if own.allow.isEmpty {
                 findings.error(
-                    draft.access?.defaultPlace,
+                    draft.fields["acl"]?["default"]?.place,
                     "route \(quoted(draft.name)): `default: deny` without a rule in the route's `allow` lets in nobody "
                         + "but this machine")
             }

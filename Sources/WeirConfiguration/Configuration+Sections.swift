@@ -100,4 +100,15 @@ extension Configuration {
             self.traffic = traffic
         }
     }
+
+    /// `entrypoint:`, what routes take that do not say otherwise. Each of them has its own copy.
+    public struct Entrypoint: Sendable, Equatable {
+        /// Who sends PROXY headers.
+        public var proxyProtocol: ProxyProtocolSettings
+
+        /// Makes the section; defaults as documented.
+        public init(proxyProtocol: ProxyProtocolSettings = ProxyProtocolSettings()) {
+            self.proxyProtocol = proxyProtocol
+        }
+    }
 }

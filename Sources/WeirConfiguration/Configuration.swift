@@ -13,6 +13,8 @@ public struct Configuration: Sendable, Equatable {
     public var shutdown: Shutdown
     /// Limits of the whole process.
     public var limits: Limits
+    /// What holds for every route's clients.
+    public var entrypoint: Entrypoint
     /// Who may use the routes.
     public var access: AccessConfiguration
     /// The database for rules about countries and time zones; nil where there is none.
@@ -23,14 +25,15 @@ public struct Configuration: Sendable, Equatable {
     /// Makes a configuration; what is left out has its documented default.
     public init(
         exporter: Exporter = Exporter(), log: Log = Log(), workers: AutomaticCount = .automatic,
-        shutdown: Shutdown = Shutdown(), limits: Limits = Limits(), access: AccessConfiguration = AccessConfiguration(),
-        geoip: GeoIP? = nil, routes: [RouteConfiguration] = []
+        shutdown: Shutdown = Shutdown(), limits: Limits = Limits(), entrypoint: Entrypoint = Entrypoint(),
+        access: AccessConfiguration = AccessConfiguration(), geoip: GeoIP? = nil, routes: [RouteConfiguration] = []
     ) {
         self.exporter = exporter
         self.log = log
         self.workers = workers
         self.shutdown = shutdown
         self.limits = limits
+        self.entrypoint = entrypoint
         self.access = access
         self.geoip = geoip
         self.routes = routes

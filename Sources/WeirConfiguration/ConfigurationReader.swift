@@ -10,95 +10,36 @@ struct ConfigurationReader {
             findings.error(SourceLocation(line: 1, column: 1), message)
             return nil
         }
-        guard let top = findings.section(root, .top, named: "the file") else { return nil }
-        var configuration = Configuration()
-        var exporterPlaces: [SourceLocation] = []
-        if let value = top["exporter"] {
-            let reader = ExporterReader(findings: findings, surroundings: surroundings)
-            exporterPlaces = reader.read(value, into: &configuration.exporter)
-        }
-        if let value = top["log"] { read(log: value, into: &configuration.log) }
-        if let value = top["workers"] {
-            configuration.workers = findings.automaticCount(value, "workers", in: 1...64) ?? .automatic
-        }
-        if let value = top["shutdown"] { read(shutdown: value, into: &configuration.shutdown) }
-        if let value = top["limits"] { read(limits: value, into: &configuration.limits) }
-        if let value = top["geoip"] {
-            configuration.geoip = AccessReader.readGeoIP(value, findings: findings, surroundings: surroundings)
-        }
-        let access = AccessReader(
+        guard let top = findings.section(root, Configuration.section.keys, named: "the file") else { return nil }
+        let context = ReadingContext(
             findings: findings, surroundings: surroundings, hasDatabase: top["geoip"] != nil)
-        if let value = top["acl"] { configuration.access = access.readGlobal(value) }
-        let proxyProtocol = top["entrypoint"].flatMap { read(entrypoint: $0) } ?? ProxyProtocolSettings()
-        let defaults = read(defaults: top["defaults"], access: access)
-        let reader = RouteReader(findings: findings, access: access, defaults: defaults, proxyProtocol: proxyProtocol)
+        var configuration = Configuration()
+        var faults: Set<String> = []
+        for setting in Configuration.section.settings {
+            guard let variant = setting.variants.first, let value = top[setting.key] else { continue }
+            if !variant.read(value, &configuration, context) { faults.insert(setting.key) }
+        }
+        let defaults = read(defaults: top["defaults"], context)
+        let reader = RouteReader(
+            context: context, defaults: defaults,
+            proxyProtocol: faults.contains("entrypoint")
+                ? ProxyProtocolSettings() : configuration.entrypoint.proxyProtocol)
         let drafts = read(routes: top["routes"], root: root, with: reader)
+        let listen = top["exporter"]?["listen"]
         checkListeners(
-            of: drafts, exporter: configuration.exporter, at: exporterPlaces, findings: findings)
+            of: drafts, exporter: configuration.exporter, at: listen?.places(of: configuration.exporter.listen) ?? [],
+            findings: findings)
         checkAccess(
-            of: drafts, global: configuration.access, at: place(of: "default", in: top["acl"]), findings: findings)
-        configuration.routes = drafts.compactMap(\.route)
+            of: drafts, global: configuration.access, at: top["acl"]?["default"]?.place, findings: findings)
+        configuration.routes = drafts.filter(\.isComplete).map(\.route)
         return configuration
     }
 
-    /// Where the value of a key in a section stands.
-    private func place(of key: String, in section: YAMLValue?) -> SourceLocation? {
-        guard case .mapping(let entries)? = section?.content else { return nil }
-        return entries.first { $0.key == key }?.value.place
-    }
-
-    private func read(entrypoint value: YAMLValue) -> ProxyProtocolSettings? {
-        guard let section = findings.section(value, .entrypoint, named: "`entrypoint`"),
-            let value = section["proxy_protocol"]
-        else { return nil }
-        return findings.proxyProtocol(value, named: "`entrypoint.proxy_protocol`")
-    }
-
-    private func read(log value: YAMLValue, into log: inout Configuration.Log) {
-        guard let section = findings.section(value, .log, named: "`log`") else { return }
-        if let value = section["level"], let level = findings.choice(value, "level", of: Configuration.Log.Level.self) {
-            log.level = level
-        }
-        if let value = section["format"],
-            let format = findings.choice(value, "format", of: Configuration.Log.Format.self)
-        {
-            log.format = format
-        }
-    }
-
-    private func read(shutdown value: YAMLValue, into shutdown: inout Configuration.Shutdown) {
-        guard let section = findings.section(value, .shutdown, named: "`shutdown`") else { return }
-        if let value = section["delay"], let delay = findings.duration(value, "delay", minimum: .zero) {
-            shutdown.delay = delay
-        }
-        if let value = section["drain_timeout"],
-            let timeout = findings.duration(value, "drain_timeout", minimum: .zero)
-        {
-            shutdown.drainTimeout = timeout
-        }
-    }
-
-    private func read(limits value: YAMLValue, into limits: inout Configuration.Limits) {
-        guard let section = findings.section(value, .limits, named: "`limits`") else { return }
-        if let value = section["max_connections"],
-            let count = findings.automaticCount(value, "max_connections", in: RouteReader.counts)
-        {
-            limits.maxConnections = count
-        }
-        if let value = section["max_sessions"],
-            let count = findings.count(value, "max_sessions", in: RouteReader.counts)
-        {
-            limits.maxSessions = count
-        }
-        if let traffic = LimitReader(findings: findings).read(section) { limits.traffic = traffic }
-    }
-
     /// Checks every default by itself, so that a bad one is found even where no route uses it.
-    private func read(defaults value: YAMLValue?, access: AccessReader) -> SectionEntries {
-        guard let value, let section = findings.section(value, .route, named: "`defaults`") else {
-            return SectionEntries(entries: [:])
-        }
-        RouteReader(findings: findings, access: access, defaults: SectionEntries(entries: [:])).check(section)
+    private func read(defaults value: YAMLValue?, _ context: ReadingContext) -> SectionEntries {
+        guard let value, let section = findings.section(value, RouteConfiguration.section.keys, named: "`defaults`")
+        else { return SectionEntries(entries: [:]) }
+        RouteReader(context: context, defaults: SectionEntries(entries: [:])).check(section)
         return section
     }
 
@@ -117,5 +58,13 @@ struct ConfigurationReader {
         case .refused: break
         }
         return []
+    }
+}
+
+extension YAMLValue {
+    /// Where the listeners that were read from it are written; nothing where it could not be read.
+    fileprivate func places(of listeners: [Configuration.Exporter.Listener]) -> [SourceLocation] {
+        guard case .sequence(let items) = content else { return [place] }
+        return items.count == listeners.count ? items.map(\.place) : []
     }
 }

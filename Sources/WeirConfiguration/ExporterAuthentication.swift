@@ -36,12 +36,29 @@ public struct ExporterAuthentication: Sendable, Equatable {
 
     /// The lines of `bearer_token_file`: each opens every page.
     public var tokens: [Secret]
-    /// The users of `basic`, with distinct names.
-    public var users: [User]
+    /// Names with passwords.
+    public var basic: Basic
+
+    /// `exporter.auth.basic:`, with distinct names.
+    public struct Basic: Sendable, Equatable {
+        /// Those of the configuration itself.
+        public var users: [User]
+        /// Those of `users_file`.
+        public var fileUsers: [User]
+
+        /// Makes the section; nothing in it unless told.
+        public init(users: [User] = [], fileUsers: [User] = []) {
+            self.users = users
+            self.fileUsers = fileUsers
+        }
+    }
+
+    /// All users, wherever they are named.
+    public var users: [User] { basic.users + basic.fileUsers }
 
     /// Makes the section; nothing in it unless told.
     public init(tokens: [Secret] = [], users: [User] = []) {
         self.tokens = tokens
-        self.users = users
+        basic = Basic(users: users)
     }
 }

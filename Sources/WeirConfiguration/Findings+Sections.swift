@@ -5,14 +5,19 @@ struct SectionEntries {
     subscript(key: String) -> YAMLValue? { entries[key]?.value }
 }
 
+/// The keys of a section, in the order of its table.
+struct SectionKeys {
+    let supported: [String]
+    /// Refused by this version.
+    let later: [String]
+}
+
 extension Findings {
-    /// Checks a mapping's keys against the table of fields. Nothing at all counts as an empty mapping: that is what is
-    /// left when somebody comments out every line of a section.
-    func section(_ value: YAMLValue, _ section: ConfigurationField.Section, named name: String) -> SectionEntries? {
+    /// Checks a mapping's keys against the table of settings. Nothing at all counts as an empty mapping: that is what is
+    /// left when every line of a section is commented out.
+    func section(_ value: YAMLValue, _ keys: SectionKeys, named name: String) -> SectionEntries? {
         switch value.content {
-        case .mapping(let entries):
-            return SectionEntries(
-                entries: known(entries, of: ConfigurationField.fields(of: section), named: name))
+        case .mapping(let entries): return SectionEntries(entries: known(entries, of: keys, named: name))
         case .null: return SectionEntries(entries: [:])
         case .refused: return nil
         case .scalar, .sequence:
@@ -22,28 +27,20 @@ extension Findings {
     }
 
     private func known(
-        _ entries: [YAMLValue.Entry], of fields: [ConfigurationField], named name: String
+        _ entries: [YAMLValue.Entry], of keys: SectionKeys, named name: String
     ) -> [String: YAMLValue.Entry] {
         var known: [String: YAMLValue.Entry] = [:]
-        let supported = fields.filter { $0.support == .supported }.map(\.key)
         for entry in entries {
-            guard let field = fields.first(where: { $0.key == entry.key }) else {
-                let expected = supported.map { "`\($0)`" }.joined(separator: ", ")
-                let suggestion = nearMiss(of: entry.key, among: fields.map(\.key))
+            if keys.supported.contains(entry.key) {
+                known[entry.key] = entry
+            } else if keys.later.contains(entry.key) {
+                error(entry.keyPlace, "\(name): this version of Weir does not support `\(entry.key)` yet")
+            } else {
+                let suggestion = nearMiss(of: entry.key, among: keys.supported + keys.later)
+                let expected = keys.supported.map { "`\($0)`" }.joined(separator: ", ")
                 // The list is long; with a suggestion it would only hide it.
                 let hint = suggestion == nil ? ", expected one of \(expected)" : ""
                 error(entry.keyPlace, "\(name): unknown key \(quoted(entry.key))\(hint)", suggestion: suggestion)
-                continue
-            }
-            switch field.support {
-            case .supported: known[entry.key] = entry
-            case .later:
-                error(entry.keyPlace, "\(name): this version of Weir does not support `\(entry.key)` yet")
-            case .laterAndProtects:
-                error(
-                    entry.keyPlace,
-                    "\(name): this version of Weir does not support `\(entry.key)` yet, and ignoring it could let in "
-                        + "whom it keeps out: remove it")
             }
         }
         return known

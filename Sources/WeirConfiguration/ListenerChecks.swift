@@ -56,14 +56,15 @@ private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], find
         for case .one(let address) in [claim.ipv4, claim.ipv6] { ownAddresses.insert(address) }
     }
     for (draft, claim) in zip(drafts, claims) {
-        guard let claim, let host = draft.host, let ports = draft.ports else { continue }
+        guard let claim, draft.has("host") else { continue }
+        let (host, port) = (draft.route.host, draft.route.upstreamPort)
         let addresses = dialledAddresses(host)
-        let group = groups[Listening(transport: claim.transport, port: ports.upstream)] ?? []
+        let group = groups[Listening(transport: claim.transport, port: port)] ?? []
         let hit = group.first { listener in
             addresses.contains { listener.takes($0, isLocal: $0.isLoopback || ownAddresses.contains($0)) }
         }
         guard let hit else { continue }
-        let target = "\(host.bracketed):\(ports.upstream)"
+        let target = "\(host.bracketed):\(port)"
         let isOwn = hit.owner == claim.owner
         let whose = isOwn ? "its own listener" : "the listener of \(hit.owner)"
         let line = isOwn ? "" : hit.place.map { " (line \($0.line))" } ?? ""

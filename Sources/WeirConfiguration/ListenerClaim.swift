@@ -18,10 +18,10 @@ struct ListenerClaim {
 
     /// A route's listener, when enough of the route is right to tell.
     init?(_ draft: RouteDraft) {
-        guard let scheme = draft.scheme, let bind = draft.bind, let ports = draft.ports else { return nil }
+        guard draft.has("scheme", "bind", "port") else { return nil }
         self.init(
-            owner: "route \(quoted(draft.name))", scheme: scheme, bind: bind, port: ports.listen, place: draft.portPlace
-        )
+            owner: "route \(quoted(draft.name))", scheme: draft.route.scheme, bind: draft.route.bind,
+            port: draft.route.listenPort, place: draft.portPlace)
     }
 
     init(owner: String, scheme: Scheme, bind: IPLiteral?, port: UInt16, place: SourceLocation?) {

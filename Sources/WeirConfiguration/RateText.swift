@@ -70,3 +70,11 @@ private let byteScales: [String: Int] = [
     "": 1, "B": 1, "kB": 1_000, "KB": 1_000, "KiB": 1 << 10, "MB": 1_000_000, "MiB": 1 << 20, "GB": 1_000_000_000,
     "GiB": 1 << 30,
 ]
+
+/// Bytes a second in the largest unit that says them exactly: `10MB/s`.
+func byteRateText(_ rate: Int) -> String {
+    let decimals: [(String, Int)] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000)]
+    let binaries: [(String, Int)] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
+    let unit = (decimals + binaries).first { rate >= $0.1 && rate % $0.1 == 0 } ?? ("B", 1)
+    return "\(rate / unit.1)\(unit.0)/s"
+}

@@ -2,86 +2,99 @@
 /// route does not hide another.
 struct RouteDraft {
     let name: String
+    /// Where the name is written.
     let place: SourceLocation
-    var scheme: Scheme?
-    /// The inner nil is "not set"; the outer one an error.
-    var bind: IPLiteral??
-    var host: UpstreamHost?
-    var ports: PortPair?
-    /// The `acl` section, where there is one.
-    var access: AccessReader.RouteSection?
-    /// Where `host`, or else `port`, is written.
-    var targetPlace: SourceLocation
-    /// Where `port` is written.
-    var portPlace: SourceLocation
-    /// The whole route, when every part of it is right.
-    var route: RouteConfiguration?
+    /// The values that were read, with those of `defaults`; those that are wrong or missing are left out.
+    var route: RouteConfiguration
+    /// The keys whose values are missing or wrong.
+    var faults: Set<String> = []
+    /// Every key with its value, those of `defaults` under the route's own.
+    var fields = SectionEntries(entries: [:])
+    /// Whether the route can be used.
+    var isComplete = false
+
+    /// Whether all of these could be read.
+    func has(_ keys: String...) -> Bool { faults.isDisjoint(with: keys) }
+
+    /// Where the value of a key is written; nil where it is not.
+    func place(of key: String) -> SourceLocation? { fields[key]?.place }
+
+    /// Where the port to listen on is written, or else the route.
+    var portPlace: SourceLocation { place(of: "port") ?? place }
+
+    /// Where the target is written: `host`, or else `port`.
+    var targetPlace: SourceLocation { place(of: "host") ?? portPlace }
 }
 
 /// Reads one route, with the defaults merged under it.
 struct RouteReader {
-    /// What a number of connections, sessions or replies may be.
-    static let counts = 1...10_000_000
-
-    let findings: Findings
-    let access: AccessReader
+    let context: ReadingContext
     let defaults: SectionEntries
     /// Of `entrypoint`, for routes that have none of their own.
     var proxyProtocol = ProxyProtocolSettings()
 
+    private var findings: Findings { context.findings }
+
     func read(_ entry: YAMLValue.Entry) -> RouteDraft {
         var draft = RouteDraft(
-            name: entry.key, place: entry.keyPlace, targetPlace: entry.keyPlace, portPlace: entry.keyPlace)
+            name: entry.key, place: entry.keyPlace,
+            route: RouteConfiguration(name: entry.key, scheme: .tcp, listenPort: 0, upstreamPort: 0))
+        draft.faults = ["scheme"]
+        draft.route.location = entry.keyPlace
         let isNameGood = checkName(entry)
         let name = "route \(quoted(entry.key))"
-        guard let own = findings.section(entry.value, .route, named: name) else { return draft }
-        let merged = SectionEntries(entries: defaults.entries.merging(own.entries) { $1 })
-        readListener(merged, named: name, into: &draft)
-
-        guard let scheme = draft.scheme else {
-            check(own)
+        guard let own = findings.section(entry.value, RouteConfiguration.section.keys, named: name) else {
             return draft
         }
-        refuseForeignFields(own, of: scheme, named: name)
-        if let value = merged["acl"] { draft.access = access.readRoute(value) }
-        let settings: TransportSettings? =
-            switch scheme.transport {
-            case .tcp: readTCP(merged).map { .tcp($0) }
-            case .udp: readUDP(merged).map { .udp($0) }
-            }
-        let limits = LimitReader(findings: findings).read(merged)
-        let preDial = readPreDial(merged)
-        guard isNameGood, let settings, let limits, let preDial, let bind = draft.bind, let host = draft.host,
-            let ports = draft.ports
-        else {
+        draft.fields = SectionEntries(entries: defaults.entries.merging(own.entries) { $1 })
+        draft.faults = []
+        read("scheme", into: &draft, named: name)
+        guard draft.has("scheme") else {
+            read("port", into: &draft, named: name)
+            check(draft.fields)
             return draft
         }
-        draft.route = RouteConfiguration(
-            name: entry.key, scheme: scheme, bind: bind, host: host, listenPort: ports.listen,
-            upstreamPort: ports.upstream, settings: settings, access: draft.access?.access, limits: limits,
-            preDial: preDial, location: entry.keyPlace)
+        draft.route.settings = initialSettings(draft.route.transport)
+        for setting in RouteConfiguration.settings where setting.key != "scheme" {
+            read(setting, into: &draft, named: name)
+        }
+        if draft.has("bind"), !checkFamily(draft.fields, draft.route.scheme) { draft.faults.insert("bind") }
+        refuseForeignFields(own, of: draft.route.scheme, named: name)
+        draft.isComplete = isNameGood && draft.faults.isEmpty
         return draft
     }
 
     /// Checks fields by themselves, without knowing the transport: for `defaults`, and for a route whose scheme is
     /// wrong.
     func check(_ fields: SectionEntries) {
-        var draft = RouteDraft(
-            name: "", place: SourceLocation(line: 1, column: 1), targetPlace: SourceLocation(line: 1, column: 1),
-            portPlace: SourceLocation(line: 1, column: 1))
-        if let value = fields["scheme"] { draft.scheme = readScheme(value) }
-        if let value = fields["bind"] { draft.bind = readBind(value, scheme: draft.scheme) }
-        if let value = fields["host"] { draft.host = readHost(value) }
-        if let value = fields["port"] { draft.ports = readPort(value) }
-        if let value = fields["acl"] { _ = access.readRoute(value) }
-        _ = LimitReader(findings: findings).read(fields)
-        _ = readPreDial(fields)
-        // What each transport reads in its own way.
-        let relayKey = "relay_proxy_protocol_header"
-        if let value = fields[relayKey] { findings.checkRelayedHeader(value, relayKey) }
-        let forTCP = fields.entries.filter { $0.key != relayKey }
-        _ = readTCP(SectionEntries(entries: forTCP))
-        _ = readUDP(SectionEntries(entries: forTCP.filter { $0.key != "idle_timeout" }))
+        var route = RouteConfiguration(name: "", scheme: .tcp, listenPort: 0, upstreamPort: 0)
+        for setting in RouteConfiguration.settings {
+            guard let value = fields[setting.key] else { continue }
+            let isGood = setting.inDefaults?.read(value, &route, context) ?? true
+            if setting.key == "scheme", isGood { _ = checkFamily(fields, route.scheme) }
+        }
+    }
+
+    private func initialSettings(_ transport: Transport) -> TransportSettings {
+        switch transport {
+        case .tcp: .tcp(TCPSettings(proxyProtocol: proxyProtocol))
+        case .udp: .udp(UDPSettings(proxyProtocol: proxyProtocol))
+        }
+    }
+
+    private func read(_ key: String, into draft: inout RouteDraft, named name: String) {
+        guard let setting = RouteConfiguration.settings.first(where: { $0.key == key }) else { return }
+        read(setting, into: &draft, named: name)
+    }
+
+    private func read(_ setting: Setting<RouteConfiguration>, into draft: inout RouteDraft, named name: String) {
+        guard let variant = setting.variant(for: draft.route.transport) else { return }
+        if let value = draft.fields[setting.key] {
+            if !variant.read(value, &draft.route, context) { draft.faults.insert(setting.key) }
+        } else if let requirement = setting.requirement {
+            findings.error(draft.place, "\(name): expected \(requirement), found none")
+            draft.faults.insert(setting.key)
+        }
     }
 
     private func checkName(_ entry: YAMLValue.Entry) -> Bool {
@@ -98,32 +111,46 @@ struct RouteReader {
         return isGood
     }
 
-    private func readListener(_ fields: SectionEntries, named name: String, into draft: inout RouteDraft) {
-        if let value = fields["scheme"] {
-            draft.scheme = readScheme(value)
-        } else {
-            findings.error(draft.place, "\(name): expected a `scheme` such as `tcp` or `udp`, found none")
+    /// Whether the address to bind is of a family that the scheme has. One that cannot be read is told elsewhere.
+    private func checkFamily(_ fields: SectionEntries, _ scheme: Scheme) -> Bool {
+        guard let value = fields["bind"], case .scalar(let text, _) = value.content,
+            (try? parseBindAddress(text)) != nil
+        else { return true }
+        let address = findings.parsed(value, "bind", expected: "an IP address to listen on") {
+            text throws(ValueError) in
+            let address = try parseBindAddress(text)
+            try scheme.checkFamily(of: address)
+            return address
         }
-        draft.bind = fields["bind"].map { readBind($0, scheme: draft.scheme) } ?? .some(nil)
-        draft.host = fields["host"].map { readHost($0) } ?? .name("localhost")
-        if let value = fields["port"] {
-            draft.ports = readPort(value)
-            draft.portPlace = value.place
-            draft.targetPlace = value.place
-        } else {
-            findings.error(draft.place, "\(name): expected a `port` such as `2222:22`, found none")
-        }
-        if let value = fields["host"] { draft.targetPlace = value.place }
+        return address != nil
     }
 
     /// A field of the other transport is a mistake on a route; in `defaults` it is for other routes.
     private func refuseForeignFields(_ own: SectionEntries, of scheme: Scheme, named name: String) {
-        for field in ConfigurationField.fields(of: .route) where !field.transports.contains(scheme.transport) {
-            guard let entry = own.entries[field.key] else { continue }
-            let other = field.transports.map { $0.rawValue.uppercased() }.joined()
+        for setting in RouteConfiguration.settings where setting.variant(for: scheme.transport) == nil {
+            guard let entry = own.entries[setting.key] else { continue }
+            let other = setting.transports.map { $0.rawValue.uppercased() }.joined()
             findings.error(
                 entry.keyPlace,
-                "\(name): `\(field.key)` is for \(other) routes, and the scheme is `\(scheme.rawValue)`")
+                "\(name): `\(setting.key)` is for \(other) routes, and the scheme is `\(scheme.rawValue)`")
+        }
+    }
+}
+
+extension Scheme {
+    /// Refuses an address that no listener of this scheme can have.
+    fileprivate func checkFamily(of address: IPLiteral) throws(ValueError) {
+        switch family {
+        case .ipv4 where address.isIPv6:
+            throw ValueError(
+                "scheme `\(rawValue)` listens on IPv4, found the IPv6 address `\(address)`; an address "
+                    + "for it, or scheme `\(transport.rawValue)6`, is expected",
+                suggestion: address.isIPv4Mapped ? address.unmapped.description : nil)
+        case .ipv6 where !address.unmapped.isIPv6:
+            throw ValueError(
+                "scheme `\(rawValue)` listens on IPv6, found the IPv4 address `\(address)`; an address "
+                    + "for it, or scheme `\(transport.rawValue)4`, is expected")
+        default: break
         }
     }
 }

@@ -44,7 +44,7 @@ struct SecretFileReader {
             }
             let name = String(parts[0])
             do throws(ValueError) {
-                let (user, remark) = try ExporterReader.user(name, String(parts[1]))
+                let (user, remark) = try UserReader.user(name, String(parts[1]))
                 if let remark {
                     findings.warning(value.place, "`users_file`: \(quoted(name)) in line \(place.line): \(remark)")
                 }

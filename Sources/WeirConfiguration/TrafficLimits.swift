@@ -15,6 +15,26 @@ public struct RateLimit: Sendable, Hashable {
     }
 }
 
+extension RateLimit {
+    /// So many in a time, without what may come at once.
+    struct Rate: Sendable, Equatable {
+        var count: Int
+        var period: Duration
+
+        /// `10/s`.
+        var text: String {
+            let units: [Duration: String] = [.seconds(1): "s", .seconds(60): "m", .seconds(3600): "h"]
+            return "\(count)/\(units[period] ?? durationText(period))"
+        }
+    }
+
+    /// Another rate brings its own burst with it.
+    var rate: Rate {
+        get { Rate(count: count, period: period) }
+        set { self = RateLimit(count: newValue.count, period: newValue.period) }
+    }
+}
+
 /// Bytes a second for each direction; nil is no limit.
 public struct ByteRates: Sendable, Hashable {
     /// From clients to the upstream.

@@ -22,6 +22,17 @@ struct YAMLValue {
     let place: SourceLocation
     let content: Content
 
+    /// The value of a key, where this is a mapping that has it.
+    subscript(key: String) -> YAMLValue? {
+        guard case .mapping(let entries) = content else { return nil }
+        return entries.first { $0.key == key }?.value
+    }
+
+    /// Whether it is the word that turns something off.
+    var isOff: Bool {
+        if case .scalar(let text, _) = content { WeirConfiguration.isOff(text) } else { false }
+    }
+
     /// What was found, for messages.
     var found: String {
         switch content {

@@ -141,7 +141,7 @@ public actor Proxy {
             reloadFailed(["\(error)"])
             throw error
         }
-        let fixed = Self.fixedSettings(in: new, otherThan: configuration)
+        let fixed = new.reloadDifferences(from: configuration)
         for name in fixed {
             logger.warning(
                 "this setting changes only with a restart; the old value stays", metadata: ["setting": "\(name)"])
@@ -152,27 +152,10 @@ public actor Proxy {
         access.log?.output.format = parts.log.format
         await parts.exporter.update(new.exporter.access)
         // What is fixed keeps the value that is in use, so that the next reload warns again.
-        var taken = new
-        taken.workers = configuration.workers
-        taken.exporter = configuration.exporter
-        taken.exporter.authentication = new.exporter.authentication
-        taken.exporter.allow = new.exporter.allow
-        taken.limits.maxConnections = configuration.limits.maxConnections
-        configuration = taken
+        configuration = new.keepingFixedSettings(of: configuration)
         parts.metrics.configurationTaken(isReload: true)
         logger.info("configuration reloaded", metadata: ["routes": "\(routes.count)"])
         return fixed
-    }
-
-    /// The settings that differ and were made into the engine, the registry and the exporter at the start.
-    private static func fixedSettings(in new: Configuration, otherThan old: Configuration) -> [String] {
-        var names = new.reloadDifferences(from: old)
-        if new.exporter.retiredSeriesTTL != old.exporter.retiredSeriesTTL {
-            names.append("exporter.retired_series_ttl")
-        }
-        if new.exporter.maxSeries != old.exporter.maxSeries { names.append("exporter.max_series") }
-        if new.limits.maxConnections != old.limits.maxConnections { names.append("limits.max_connections") }
-        return names
     }
 
     /// Tells of a file that could not be used; the old configuration goes on.

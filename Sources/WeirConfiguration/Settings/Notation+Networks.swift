@@ -1,0 +1,128 @@
+// Lists of addresses, and where the exporter listens.
+
+extension Notation where Value == [IPBlock] {
+    /// The proxies that are believed.
+    static var trustedProxies: Notation {
+        Notation(
+            JSONValue.list(of: .anyText, 0...10_000).orNull, examples: ["[10.0.0.0/8]", "[192.0.2.0/24]"],
+            text: \.listText
+        ) { node, key, context in
+            context.findings.blocks(node, key, ofEverything: "any client can then say that it is another one")
+        }
+    }
+}
+
+extension Notation where Value == [IPBlock]? {
+    /// Whose connections the exporter takes.
+    static var exporterClients: Notation {
+        Notation(
+            .list(of: .anyText, 1...10_000), examples: ["[10.0.0.0/8]", "[192.0.2.0/24]"], text: { $0?.listText }
+        ) { node, key, context in
+            guard let blocks = context.findings.blocks(node, key, ofEverything: "then everybody is let in") else {
+                return nil
+            }
+            if blocks.isEmpty {
+                context.findings.error(
+                    node.place,
+                    "`\(key)`: expected a list such as `[10.0.0.0/8]`, found nothing: nobody but this machine could ask "
+                        + "the exporter")
+                return nil
+            }
+            return .some(blocks)
+        }
+    }
+}
+
+extension [IPBlock] {
+    fileprivate var listText: String? {
+        isEmpty ? nil : "[\(map { flowText($0.description) }.joined(separator: ", "))]"
+    }
+}
+
+extension Notation where Value == [Configuration.Exporter.Listener] {
+    private static var maxListeners: Int { 16 }
+
+    /// One address or path, or a list of them.
+    static var exporterListeners: Notation {
+        Notation(
+            .anyOf([.anyText, .list(of: .anyText, 1...maxListeners)]), examples: ["127.0.0.1:9848", "127.0.0.1:9849"],
+            text: { listeners in
+                let texts = listeners.map { flowText($0.description) }
+                return texts.count == 1 ? texts[0] : "[\(texts.joined(separator: ", "))]"
+            }
+        ) { node, key, context in
+            guard case .sequence(let items) = node.content else {
+                return readListener(node, key, context).map { [$0] }
+            }
+            return readListeners(items, node, key, context)
+        }
+    }
+
+    private static func readListeners(
+        _ items: [YAMLValue], _ node: YAMLValue, _ key: String, _ context: ReadingContext
+    ) -> Value? {
+        guard (1...maxListeners).contains(items.count) else {
+            context.findings.error(
+                node.place, "`\(key)`: expected 1 to \(maxListeners) addresses, found \(items.count)")
+            return nil
+        }
+        var listeners: Value = []
+        var isGood = true
+        for item in items {
+            guard let listener = readListener(item, key, context) else {
+                isGood = false
+                continue
+            }
+            if case .unix(let path) = listener, listeners.contains(listener) {
+                context.findings.error(item.place, "`\(key)`: \(quoted(path)) is named twice")
+            }
+            listeners.append(listener)
+        }
+        return isGood ? listeners : nil
+    }
+
+    private static func readListener(
+        _ node: YAMLValue, _ key: String, _ context: ReadingContext
+    ) -> Configuration.Exporter.Listener? {
+        let expected = "an IP address and a port such as `127.0.0.1:9847`, or `unix:/run/weir/exporter.sock`"
+        return context.findings.parsed(node, key, expected: expected) { text throws(ValueError) in
+            try Configuration.Exporter.Listener(parsing: text)
+        }
+    }
+}
+
+extension Notation where Value == UInt32 {
+    /// The permission bits of a file.
+    static var fileMode: Notation {
+        Notation(
+            .anyOf([.text("0?[0-7]{3}"), .number(in: 0...777)]), examples: ["0600", "0666"],
+            text: { mode in
+                let digits = String(mode, radix: 8)
+                return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+            }
+        ) { node, key, context in
+            context.findings.parsed(node, key, expected: "permissions such as `0660`", parseFileMode)
+        }
+    }
+}
+
+/// A text as a flow sequence or mapping can have it: in quotes where YAML would take it apart.
+func flowText(_ text: String) -> String {
+    let isPlain =
+        !text.isEmpty
+        && text.utf8.allSatisfy { isAlphanumeric($0) || "._-/:%+".utf8.contains($0) }
+        && !text.hasPrefix(":") && !text.hasSuffix(":") && !text.hasPrefix("-") && !text.contains("::")
+    if isPlain { return text }
+    var quotedText = "\""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\"": quotedText += "\\\""
+        case "\\": quotedText += "\\\\"
+        case _ where scalar.value < 0x20 || scalar.value == 0x7f:
+            let digits = String(scalar.value, radix: 16)
+            quotedText += "\\x" + (digits.count < 2 ? "0" : "") + digits
+        default: quotedText.unicodeScalars.append(scalar)
+        }
+    }
+    return quotedText + "\""
+}

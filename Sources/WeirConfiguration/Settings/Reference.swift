@@ -1,0 +1,57 @@
+// The reference in the README.
+extension Configuration {
+    /// The route fields as a Markdown table, for the README.
+    public static var fieldReference: String {
+        var lines = ["| field | for | default | meaning |", "|---|---|---|---|"]
+        for setting in RouteConfiguration.settings {
+            let transports = setting.transports.map { $0.rawValue.uppercased() }.joined(separator: ", ")
+            lines.append("| `\(setting.key)` | \(transports) | \(setting.routeDefault) | \(setting.meaning) |")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The settings outside of routes as a Markdown table, for the README.
+    public static var settingReference: String {
+        let rows = section.settings.rows(below: "", of: Configuration())
+        return (["| setting | default | meaning |", "|---|---|---|"] + rows).joined(separator: "\n") + "\n"
+    }
+}
+
+extension [Setting<Configuration>] {
+    /// Values come before the sections beside them.
+    fileprivate func rows(below prefix: String, of defaults: Configuration) -> [String] {
+        var values: [String] = []
+        var groups: [String] = []
+        for setting in self {
+            switch setting.content {
+            case .group(let settings): groups += settings.rows(below: "\(prefix)\(setting.key).", of: defaults)
+            case .value:
+                let restart = setting.reload == .restart ? " Fixed for the life of the process." : ""
+                let text = setting.defaultText(setting.variants.first, of: defaults)
+                values.append("| `\(prefix)\(setting.key)` | \(text) | \(setting.meaning)\(restart) |")
+            case .structure, .later: continue
+            }
+        }
+        return values + groups
+    }
+}
+
+extension Setting {
+    /// The default: in words where there are some, otherwise the value that the root really has.
+    func defaultText(_ variant: Variant?, of root: Root) -> String {
+        defaultWords ?? (variant?.initialText ?? variant?.text(root)).map { "`\($0)`" } ?? "none"
+    }
+}
+
+extension Setting<RouteConfiguration> {
+    /// The default, for each transport by itself where they differ.
+    fileprivate var routeDefault: String {
+        let texts = transports.map { transport in
+            let scheme: Scheme = transport == .tcp ? .tcp : .udp
+            let route = RouteConfiguration(name: "", scheme: scheme, listenPort: 0, upstreamPort: 0)
+            return (transport, defaultText(variant(for: transport), of: route))
+        }
+        if Set(texts.map(\.1)).count == 1, let text = texts.first?.1 { return text }
+        return texts.map { "\($0.0.rawValue.uppercased()) \($0.1)" }.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,206 @@
+// The settings of a route. The order is that of the reference, and of messages that list the keys.
+extension RouteConfiguration {
+    /// The number of connections, sessions or replies that a route may ask for.
+    static let counts = 1...10_000_000
+
+    static let settings: [Setting<RouteConfiguration>] = [
+        Setting(
+            "scheme", \.scheme, .scheme, default: "required", required: "a `scheme` such as `tcp` or `udp`",
+            "`tcp`, `tcp4`, `tcp6`, `udp`, `udp4` or `udp6`: the transport, and the address families of the listener."),
+        Setting(
+            "bind", \.bind, .bindAddress, default: "every address",
+            "The IP address to listen on; `::` with `tcp` or `udp` takes both families."),
+        Setting("host", \.host, .host, "The upstream: a name or an IP address."),
+        Setting(
+            "port", \.ports, .ports, default: "required", required: "a `port` such as `2222:22`",
+            "`LISTEN:TARGET`, such as `2222:22`; one number stands for both."),
+        Setting(
+            "dial_timeout", \.tcpSettings.dialTimeout, .duration(), for: .tcp,
+            "For the whole dial, resolving of names included."),
+        Setting(
+            "idle_timeout", tcp: (\.tcpSettings.idleTimeout, .durationOrOff),
+            udp: (\.udpSettings.idleTimeout, .sessionTimeout),
+            "Silence in both directions that ends a connection or an assured session; `off` on TCP only."),
+        Setting(
+            "half_close_timeout", \.tcpSettings.halfCloseTimeout, .duration(), for: .tcp,
+            "Silence after one side has finished sending that ends the connection."),
+        Setting(
+            "keepalive", \.tcpSettings.keepalive,
+            .offOrSection(
+                Keepalive.section, initial: Keepalive(),
+                examples: ["{idle: 60s, interval: 10s, count: 6}", "{idle: 50s}", "off"]), for: .tcp,
+            "TCP keepalive probes on both sides, or `off`."),
+        Setting(
+            "tcp_user_timeout", \.tcpSettings.userTimeout, .durationOrOff, for: .tcp,
+            "How long sent data may stay unacknowledged. Kills readers that pause; off unless you need it."),
+        Setting(
+            "pre_dial_timeout", tcp: (\.tcpSettings.preDialTimeout, .duration()),
+            udp: (\.udpSettings.preDialTimeout, .duration()),
+            "How long `pre_dial` may take, waiting for its turn included; on UDP also the first look-up of a name."),
+        Setting(
+            "max_connections", \.tcpSettings.maxConnections, .optional(.count(counts)), for: .tcp,
+            "Connections at once on this route."),
+        // The kernel counts in retransmissions of its answer to a SYN: after a few minutes there are no more.
+        Setting(
+            "defer_accept", \.tcpSettings.deferAccept, .offOr(.wholeSeconds(1...127, example: "3s")), for: .tcp,
+            "How long the kernel holds a connection back until the client's first byte arrives (`TCP_DEFER_ACCEPT`, whole "
+                + "seconds). Breaks protocols in which the server speaks first."),
+        Setting(
+            "fast_open", \.tcpSettings.fastOpen, .offOr(.count(1...65_535)), for: .tcp,
+            "Connections that may bring data before their handshake is over (`TCP_FASTOPEN`); needs bit 2 of "
+                + "`net.ipv4.tcp_fastopen`. A client's first bytes may then come twice."),
+        Setting(
+            "unassured_timeout", \.udpSettings.unassuredTimeout, .duration(), for: .udp,
+            "Silence that ends a session whose client has not spoken again after a reply."),
+        Setting(
+            "max_sessions", \.udpSettings.maxSessions, .count(counts), for: .udp, "The size of the session table."),
+        Setting(
+            "responses", \.udpSettings.responses, .optional(.count(counts)), for: .udp,
+            "Replies after which a session ends; 1 suits DNS."),
+        Setting(
+            "acl", \.access, .routeAccess, default: "none",
+            "`default`, `allow` and `deny` of this route; see *Access control*."),
+        Setting(
+            "proxy_protocol", tcp: (\.tcpSettings.proxyProtocol, .proxyProtocol),
+            udp: (\.udpSettings.proxyProtocol, .proxyProtocol), default: "`entrypoint`'s",
+            "Who sends PROXY headers to this route: the keys of `entrypoint.proxy_protocol`, which it replaces whole."),
+        Setting(
+            "relay_proxy_protocol_header",
+            tcp: (\.tcpSettings.relayedHeader, .words(["true": .v2, "v1": .v1, "v2": .v2], texts: \.rawValue)),
+            udp: (
+                \.udpSettings.relayedHeader,
+                .words(["true": .first, "v2": .first, "each": .each], texts: { $0 == .each ? "each" : "v2" })
+            ),
+            inDefaults: .words(["true": .v2, "v1": .v1, "v2": .v2, "each": .v2], texts: \.rawValue),
+            "The PROXY header that the upstream gets. TCP: `v1`, `v2`, or `true` for v2. UDP: `v2` or `true` in front of "
+                + "a session's first datagram, `each` in front of every one."),
+        Setting(
+            "max_connections_per_ip", \.limits.maxConnectionsPerIP, .countOrOff(1...65_535),
+            "Connections or sessions of one client at once: of an IPv4 address, or of the /64 of an IPv6 one."),
+        Setting(
+            "rate_limit", \.limits.rateLimit, .rateLimit,
+            "New connections or sessions of one client (address or /64): `10/s`, `600/m`, `5/h`, or "
+                + "`{rate: 10/s, burst: 20}`."),
+        Setting(
+            "bandwidth", \.limits.bandwidth, .bandwidth,
+            "Bytes a second: `{ingress: 10MB/s, egress: 512KiB/s, per_connection: {egress: 1MB/s}}`."),
+        Setting(
+            "pre_dial", \.preDial, .preDial,
+            "A program that lets each client pass or not: `{exec: [PROGRAM, ARGUMENT], concurrency: 16}`."),
+    ]
+
+    /// What stands under the name of a route, and in `defaults`.
+    static let section = Section(settings)
+}
+
+extension RouteConfiguration {
+    /// The TCP settings, for the table: on a UDP route those that it would have.
+    var tcpSettings: TCPSettings {
+        get { tcp ?? TCPSettings() }
+        set { settings = .tcp(newValue) }
+    }
+
+    /// The UDP settings, likewise.
+    var udpSettings: UDPSettings {
+        get { udp ?? UDPSettings() }
+        set { settings = .udp(newValue) }
+    }
+
+    /// Both ports as `port` has them.
+    var ports: PortPair {
+        get { PortPair(listen: listenPort, upstream: upstreamPort) }
+        set { (listenPort, upstreamPort) = (newValue.listen, newValue.upstream) }
+    }
+}
+
+// MARK: Mappings within a route's settings
+
+extension Keepalive {
+    /// The kernel counts both times in whole seconds, up to 32,767, and the probes up to 127 (tcp(7)).
+    static let section = Section<Self>([
+        Setting("idle", \.idle, .wholeSeconds(1...32_767, example: "60s"), "Silence before the first probe."),
+        Setting("interval", \.interval, .wholeSeconds(1...32_767, example: "60s"), "Time between probes."),
+        Setting("count", \.count, .count(1...127), "Unanswered probes that end the connection."),
+    ])
+}
+
+extension RouteAccessConfiguration {
+    static let section = Section<Self>([
+        Setting(
+            "default", \.defaultAction, .optional(.choice),
+            "What becomes, on this route, of clients that none of its rules is about: `allow` or `deny`."),
+        Setting("allow", \.allow, .rules, default: "none", "Rules for who may pass."),
+        Setting("deny", \.deny, .rules, default: "none", "Rules for who is turned away."),
+    ])
+}
+
+extension ProxyProtocolSettings {
+    static let section = Section<Self>(
+        [
+            Setting(
+                "mode", \.mode, .choice, required: "a `mode`: `disabled`, `mixed` or `required`",
+                "`mixed`: peers in `trusted_proxies` must send a PROXY header, the others pass as they are. `required`: the "
+                    + "others are refused. `disabled`: no client's bytes are read as a header."),
+            Setting(
+                "trusted_proxies", \.trustedProxies, .trustedProxies, default: "none",
+                "Addresses and blocks, such as `[10.0.0.0/8, \"2001:db8::7\"]`, of the proxies; needed for `mixed` and "
+                    + "`required`."),
+            Setting(
+                "datagrams", \.datagrams, .choice,
+                "On UDP routes: whether a trusted peer's `first` datagram of a session has the header, or `each`."),
+        ],
+        check: { settings, section in
+            guard section.isGood, settings.mode != .disabled, settings.trustedProxies.isEmpty else { return true }
+            section.context.findings.error(
+                section.entries["trusted_proxies"]?.place ?? section.node.place,
+                "\(section.name): mode `\(settings.mode.rawValue)` needs `trusted_proxies` such as `[10.0.0.0/8]`, "
+                    + "found none")
+            return false
+        })
+}
+
+extension RateLimit {
+    static let section = Section<Self>(
+        [
+            Setting("rate", \.rate, .rate, default: "required", "How many in which time."),
+            Setting(
+                "burst", \.burst, .count(1...1_000_000), default: "the count of `rate`",
+                "How many at once, after a rest."),
+        ],
+        check: { _, section in
+            // Without a rate an unknown key was perhaps meant to be one, and is reported already.
+            guard section.isGood, section.entries["rate"] == nil, case .mapping(let entries) = section.node.content,
+                entries.allSatisfy({ $0.key == "burst" })
+            else { return section.entries["rate"] != nil }
+            section.context.findings.error(
+                section.node.place, "\(section.name): expected a `rate` such as `10/s`, found none")
+            return false
+        })
+}
+
+extension Bandwidth {
+    static let section = Section<Self>([
+        Setting("ingress", \.total.ingress, .byteRate, "From clients to the upstream."),
+        Setting("egress", \.total.egress, .byteRate, "From the upstream to clients."),
+        Setting(
+            "per_connection", \.perConnection,
+            .section(ByteRates.section, initial: ByteRates(), examples: ["{egress: 1MB/s}", "{egress: 2MB/s}"]),
+            default: "none", "The same for each connection or session."),
+    ])
+}
+
+extension ByteRates {
+    static let section = Section<Self>([
+        Setting("ingress", \.ingress, .byteRate, "From the client to the upstream."),
+        Setting("egress", \.egress, .byteRate, "From the upstream to the client."),
+    ])
+}
+
+extension PreDialProgram {
+    static let section = Section<Self>([
+        Setting(
+            "exec", \.command, .command, default: "required", required: "`exec` with a program and its arguments",
+            "The program and its arguments."),
+        Setting("concurrency", \.concurrency, .count(1...256), "How many may run at once."),
+    ])
+}
