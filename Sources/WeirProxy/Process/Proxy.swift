@@ -7,6 +7,9 @@ public import WeirStream
 
 /// A running Weir: routes with their metrics and logs, the exporter, health, reload and drain.
 ///
+/// ``start()``, ``apply(_:)`` and ``shutdown()`` may be called from any task at any time. They take turns in the order of
+/// their calls, and each returns: after a shutdown has begun the other two throw ``ProxyError/ending``.
+///
 /// ```swift
 /// let proxy = try Proxy(configuration)
 /// try await proxy.start()
@@ -27,7 +30,7 @@ public actor Proxy {
 
     /// Where the proxy is in its life.
     private enum State {
-        case created, running, ending, ended
+        case created, starting, running, ended
     }
 
     let parts: ProxyParts
@@ -40,9 +43,11 @@ public actor Proxy {
     /// The configuration in use.
     public internal(set) var configuration: Configuration
     private var state = State.created
-    /// Whether a reload is under way: reloads run one after another.
-    private var isReloading = false
-    private var waitingReloads: [CheckedContinuation<Void, Never>] = []
+    /// Whether a shutdown has begun. What has its turn meanwhile leaves as soon as it can.
+    private var isEnding = false
+    /// Whether the start, a reload or the end is under way: they run one after another.
+    private var isTurnTaken = false
+    private var waitingForTurn: [CheckedContinuation<Void, Never>] = []
     /// Removed routes whose streams still carry something.
     private var draining: [ObjectIdentifier: RunningRoute] = [:]
 
@@ -85,9 +90,16 @@ public actor Proxy {
     // MARK: Start
 
     /// Binds every route and the exporter, and serves; or throws, and nothing is bound.
+    ///
+    /// A proxy starts once, also where the start failed.
+    /// - Throws: ``ProxyError/alreadyStarted`` for a second call, which changes nothing; ``ProxyError/ending`` where
+    ///   ``shutdown()`` was called before or meanwhile; otherwise what could not be had.
     public func start() async throws(ProxyError) {
-        precondition(state == .created, "a proxy is started once")
-        state = .running
+        if isEnding { throw .ending }
+        guard state == .created else { throw .alreadyStarted }
+        state = .starting
+        await takeTurn()
+        defer { giveTurn() }
         do throws(ProxyError) {
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added)
@@ -98,12 +110,15 @@ public actor Proxy {
                 throw .exporter(error)
             }
             try await serve(bound)
+            // Called while this ran, a shutdown waits for its turn: nothing may be left for it to overlook.
+            if isEnding { throw .ending }
         } catch {
             state = .ended
             await closeEverything(drainTimeout: .zero)
             await endParts()
             throw error
         }
+        state = .running
         parts.metrics.configurationTaken(isReload: false)
         parts.health.phase = .ready
         logger.info(
@@ -127,14 +142,18 @@ public actor Proxy {
     // MARK: Reload
 
     /// Goes over to another configuration: binds what is new, re-points what stays, drains what is gone. Connections
-    /// and sessions at listeners that stay are not touched.
+    /// and sessions at listeners that stay are not touched. Called during the start, it waits for the end of that.
     /// - Returns: what differs and cannot be reloaded.
-    /// - Throws: where a new listener cannot be had; the old configuration goes on.
+    /// - Throws: where a new listener cannot be had; the old configuration goes on. ``ProxyError/notStarted`` before
+    ///   ``start()``, and ``ProxyError/ending`` once ``shutdown()`` was called or the start has failed.
     @discardableResult
     public func apply(_ new: Configuration) async throws(ProxyError) -> [String] {
-        await enterReload()
-        defer { leaveReload() }
-        guard state == .running else { throw .ending }
+        // Not after a wait for the turn alone: the drain of a shutdown keeps its turn for long.
+        if isEnding { throw .ending }
+        guard state != .created else { throw .notStarted }
+        await takeTurn()
+        defer { giveTurn() }
+        guard !isEnding, state == .running else { throw .ending }
         do throws(ProxyError) {
             try await reload(to: new)
         } catch {
@@ -171,37 +190,43 @@ public actor Proxy {
         logger.warning("\(text)")
     }
 
-    private func enterReload() async {
-        if !isReloading {
-            isReloading = true
+    private func takeTurn() async {
+        if !isTurnTaken {
+            isTurnTaken = true
             return
         }
-        await withCheckedContinuation { waitingReloads.append($0) }
+        await withCheckedContinuation { waitingForTurn.append($0) }
     }
 
-    private func leaveReload() {
-        if waitingReloads.isEmpty {
-            isReloading = false
+    private func giveTurn() {
+        if waitingForTurn.isEmpty {
+            isTurnTaken = false
         } else {
-            waitingReloads.removeFirst().resume()
+            waitingForTurn.removeFirst().resume()
         }
     }
 
     // MARK: End
 
     /// Ends well: tells `/readyz`, waits for the delay, refuses what is new, and lets old connections finish within the
-    /// drain time. Returns when everything is closed and the log is written.
+    /// drain time. Returns when everything is closed and the log is written, also where another call has begun it, the
+    /// start is under way, which gives up then, or there was none: a proxy that has ended never starts.
     public func shutdown() async {
-        guard state == .running else { return }
-        state = .ending
-        parts.health.phase = .draining
         let times = configuration.shutdown
-        logger.info(
-            "draining",
-            metadata: ["delay": Self.seconds(times.delay), "drain_timeout": Self.seconds(times.drainTimeout)])
-        if times.delay > .zero { try? await Task.sleep(for: times.delay) }
-        // A reload that is under way ends first; none begins any more.
-        await enterReload()
+        if !isEnding {
+            isEnding = true
+            if state == .running {
+                parts.health.phase = .draining
+                logger.info(
+                    "draining",
+                    metadata: ["delay": Self.seconds(times.delay), "drain_timeout": Self.seconds(times.drainTimeout)])
+                if times.delay > .zero { try? await Task.sleep(for: times.delay) }
+            }
+        }
+        // A start or a reload that is under way ends first; none begins any more.
+        await takeTurn()
+        defer { giveTurn() }
+        guard state != .ended else { return }
         await closeEverything(drainTimeout: times.drainTimeout)
         state = .ended
         logger.info("stopped")

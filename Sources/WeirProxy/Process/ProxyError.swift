@@ -23,7 +23,11 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
     case serviceManager(SystemError)
     /// `NOTIFY_SOCKET` is no name that we can send to.
     case serviceManagerName(String)
-    /// The proxy is ending.
+    /// ``Proxy/start()`` was called before: a proxy starts once.
+    case alreadyStarted
+    /// There is no running configuration to go over from: ``Proxy/start()`` was not called yet.
+    case notStarted
+    /// The proxy is ending, or has ended.
     case ending
 
     /// One line that names what failed and where.
@@ -38,6 +42,8 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
         case .accessLog(let path, let error): "acl.log: \(path): \(error)"
         case .serviceManager(let error): "cannot reach the service manager: \(error)"
         case .serviceManagerName(let name): "NOTIFY_SOCKET: expected an absolute path or @name, found `\(name)`"
+        case .alreadyStarted: "the proxy was started before"
+        case .notStarted: "the proxy is not started yet"
         case .ending: "the process is ending"
         }
     }

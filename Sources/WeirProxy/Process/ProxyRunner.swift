@@ -43,6 +43,8 @@ public final class ProxyRunner: Sendable {
         do throws(SystemError) {
             watcher.withLock { $0 = made }
             try made.start()
+            // A shutdown meanwhile may have found no watcher to stop.
+            if told.withLock({ $0.isEnding }) { made.stop() }
         } catch {
             await proxy.warn("the configuration is not watched, only SIGHUP reloads it: \(error)")
         }
