@@ -41,8 +41,8 @@ public final class EventLoopThread: SerialExecutor {
     /// Queues a job and wakes the loop. After ``stop()`` took effect, the job runs on the caller's thread instead, so
     /// that nobody waits for a thread that is gone.
     public func enqueue(_ job: consuming ExecutorJob) {
-        // The runtime does not own the executor here, the job does: it may end, and the last reference with it, as soon
-        // as it is in the queue.
+        // `Unmanaged`: the runtime does not own the executor here, the job does: it may end, and the last reference with
+        // it, as soon as it is in the queue.
         let reference = unsafe Unmanaged.passRetained(self)
         defer { unsafe reference.release() }
         let job = UnownedJob(job)

@@ -30,6 +30,7 @@ public enum Thread {
         unsafe pthread_attr_init(&attributes)
         defer { unsafe pthread_attr_destroy(&attributes) }
         unsafe pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
+        // Proof: the thread takes the reference back; where there is no thread, it is released here.
         let box = unsafe Unmanaged.passRetained(Body(body))
         var all = sigset_t()
         var before = sigset_t()
@@ -39,6 +40,7 @@ public enum Thread {
         let code = unsafe pthread_create(
             &thread, &attributes,
             { raw in
+                // Proof: the one reference that was retained for it.
                 guard let raw = unsafe raw else { return nil }
                 unsafe Unmanaged<Body>.fromOpaque(raw).takeRetainedValue().run()
                 return nil

@@ -55,12 +55,13 @@ final class Family: @unchecked Sendable {
 
 /// A family as scrapes find it: without reference counting, since the books keep every family as long as the registry.
 ///
-/// `@unchecked Sendable`, because the class is.
+/// `@unchecked Sendable`, because the class is; `Unmanaged`, because the books outlive every scrape.
 @safe
 struct FamilyReference: @unchecked Sendable, BitwiseCopyable {
     private let reference: Unmanaged<Family>
 
     init(_ family: Family) {
+        // Proof: as above.
         unsafe reference = Unmanaged.passUnretained(family)
     }
 

@@ -89,6 +89,52 @@ struct HouseRulesTests {
         #expect(HouseRules.proofs(in: Self.file(path, "nonisolated(unsafe) var a = 1")).count == 1)
     }
 
+    @Test(
+        "every promise needs its proof, and words that only look like one do not",
+        arguments: [
+            ("@safe @exclusivity(unchecked) var a = 0", 1), ("let a = unsafe Unmanaged.passRetained(b)", 1),
+            ("run.onEnd = { [unowned self] in end() }", 1), ("unowned(safe) var a: B?", 1), ("unowned let a: B", 1),
+            ("// Proof: one thread.\n@safe @exclusivity(unchecked) var a = 0", 0),
+            ("// `Unmanaged`, because the thread takes it back.\nlet a = unsafe Unmanaged.passRetained(b)", 0),
+            ("// `unowned`: the owner outlives it.\nunowned let a: B", 0),
+            ("static let unowned = EventToken()", 0), ("var unownedExecutor: UnownedSerialExecutor { a }", 0),
+            ("// an Unmanaged in a comment", 0),
+        ])
+    func otherPromises(text: String, count: Int) {
+        #expect(HouseRules.proofs(in: Self.file("Sources/LinuxIO/A.swift", text)).count == count)
+    }
+
+    @Test("one proof holds for a run of properties, not for one far below")
+    func sharedProof() {
+        let proof = "// Exclusivity is not checked at run time: one thread.\n"
+        let property = "@exclusivity(unchecked) var a = 0\n"
+        let path = "Sources/LinuxIO/A.swift"
+        let run = proof + property + "\n\n" + property + String(repeating: "var b = 0\n", count: 7) + property
+        #expect(HouseRules.proofs(in: Self.file(path, run)) == [])
+        let far = proof + property + String(repeating: "var b = 0\n", count: 8) + property
+        #expect(HouseRules.proofs(in: Self.file(path, far)).count == 1)
+        // What does not share its proof has one each.
+        let sendable = "// Proof: no state\nclass A: @unchecked Sendable {}\n"
+        #expect(
+            HouseRules.proofs(
+                in: Self.file(path, sendable + String(repeating: "\n", count: 7) + sendable.dropFirst(19))
+            ).count == 1)
+    }
+
+    @Test("entries that name no file, and excuses of files without unsafe code")
+    func idleEntries() {
+        let all = (HouseRules.parsers + HouseRules.bans.flatMap(\.except) + [HouseRules.waiting]).map { prefix in
+            Self.file(prefix.hasSuffix("/") ? prefix + "A.swift" : prefix, "let a = 1\n")
+        }
+        let readers = HouseRules.readers.map { Self.file($0, "unsafe a()\n") }
+        #expect(HouseRules.idleEntries(among: all + readers) == [])
+        #expect(HouseRules.idleEntries(among: Array(all.dropFirst()) + readers).count == 1)
+        #expect(HouseRules.idleEntries(among: all + readers.dropFirst()).count == 1)
+        #expect(HouseRules.needlessReaders(among: all + readers) == [])
+        #expect(
+            HouseRules.needlessReaders(among: HouseRules.readers.map { Self.file($0, "a()\n") }).count == readers.count)
+    }
+
     @Test("unsafe code in parsers, and nowhere else by this rule")
     func unsafety() {
         #expect(HouseRules.unsafe(in: Self.file("Sources/WeirConfiguration/A.swift", "unsafe a()")).count == 1)

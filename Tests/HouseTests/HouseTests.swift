@@ -12,6 +12,30 @@ struct HouseTests {
         for finding in judged.flatMap(HouseRules.all) { Issue.record("\(finding)") }
     }
 
+    @Test("every entry of a rule names a file that is there, and every excuse is needed")
+    func noIdleEntries() throws {
+        let files = try Checkout.swiftFiles(under: "Sources") + Checkout.swiftFiles(under: "Tests")
+        #expect(HouseRules.idleEntries(among: files) == [])
+        #expect(HouseRules.needlessReaders(among: files) == [])
+    }
+
+    @Test("every parser of bytes from outside is guarded")
+    func parsersAreGuarded() throws {
+        // One file of each kind: HTTP heads, encodings and formats, list members, requests for pages, credentials, PROXY
+        // headers, configuration values, addresses, access rules and lists.
+        let kinds = [
+            "HeadScanner", "RequestHead", "AcceptedEncodings", "AcceptedFormats", "ListMember", "PageRequest",
+            "RequestPlan", "AuthorizationField", "ProxyHeaderParser", "DurationText", "RateText", "PasswordHashText",
+            "IPAddress+Parsing", "IPPrefix+Parsing", "AccessRule+Parsing", "AccessListFile",
+        ]
+        let files = try Checkout.swiftFiles(under: "Sources")
+        for kind in kinds {
+            let file = try #require(files.first { $0.path.hasSuffix("/\(kind).swift") }, "\(kind)")
+            let broken = SourceFile(path: file.path, text: "let a = unsafe b()\n")
+            #expect(HouseRules.unsafe(in: broken).count == 1, "\(file.path) is not guarded")
+        }
+    }
+
     @Test("the rules' own files keep the length")
     func ownLength() throws {
         #expect(try Checkout.swiftFiles(under: "Tests/HouseTests").flatMap(HouseRules.length) == [])

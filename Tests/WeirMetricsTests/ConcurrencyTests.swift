@@ -11,6 +11,7 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
     }
     let threads = (0..<count).map { index in
         var thread = pthread_t()
+        // Proof: the thread takes the reference back.
         let box = Unmanaged.passRetained(
             Box {
                 do {
@@ -22,6 +23,7 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
         let result = pthread_create(
             &thread, nil,
             { argument in
+                // Proof: the one reference that was retained for it.
                 Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().run()
                 return nil
             }, box.toOpaque())

@@ -38,6 +38,7 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     }
     let threads = (0..<count).map { index in
         var thread = pthread_t()
+        // Proof: the thread takes the reference back.
         let work = Unmanaged.passRetained(Work { body(index) })
         let result = pthread_create(
             &thread, nil,

@@ -111,6 +111,7 @@ final class ProgramTable {
         }
         gates[item.request.route, default: Gate()].running += 1
         running[item.number] = run
+        // Proof: the table owns its runs, and ends when the loop does that calls them; a stale one traps.
         run.onEnd = { [unowned self] ending in ended(item, ending) }
     }
 

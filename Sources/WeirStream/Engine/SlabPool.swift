@@ -11,7 +11,7 @@
     /// For a free slab the next free one, for one in use the next of its backlog; -1 ends both.
     private var next: ContiguousArray<Int32> = []
     private var firstFree: Int32 = -1
-    /// Asked before every read; nothing else runs while it changes.
+    /// Asked before every read. Exclusivity is not checked at run time: nothing else runs while it changes.
     @safe @exclusivity(unchecked) private var inUse = 0
 
     /// A pool of at most `bytes`.

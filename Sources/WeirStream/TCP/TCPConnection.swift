@@ -34,6 +34,7 @@ final class TCPConnection: EventHandler {
     let context: StreamContext
     let route: StreamRoute<TCPSettings>
     let listener: TCPListener
+    // Proof: as below.
     @safe @exclusivity(unchecked) var token = EventToken.unowned
     /// Its index in the listener's list.
     var place = 0

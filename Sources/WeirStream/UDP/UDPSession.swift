@@ -71,6 +71,7 @@ final class UDPSession: EventHandler {
 
     /// Neighbours in the list of sessions that may be evicted.
     var newer: UDPSession?
+    // Proof: the list takes a session out before the table lets go of it; a stale one traps.
     unowned(safe) var older: UDPSession?
     var isListed = false
 
