@@ -105,7 +105,13 @@ public final class EventLoop {
 
     /// Arms a timer for `token`'s owner, to fire `nanoseconds` from this turn on.
     public func schedule(after nanoseconds: UInt64, token: EventToken) -> TimerWheel.Identifier {
-        schedule(at: now.addingReportingOverflow(nanoseconds).overflow ? .max : now + nanoseconds, token: token)
+        schedule(at: deadline(after: nanoseconds), token: token)
+    }
+
+    /// The time on this loop's clock that is `nanoseconds` from this turn on, or the last one that there is.
+    public func deadline(after nanoseconds: UInt64) -> UInt64 {
+        let (sum, isBeyond) = now.addingReportingOverflow(nanoseconds)
+        return isBeyond ? .max : sum
     }
 
     /// Arms a timer for `token`'s owner, to fire at `deadline` on this loop's clock.

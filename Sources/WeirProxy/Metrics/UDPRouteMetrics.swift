@@ -80,6 +80,10 @@ final class UDPRouteMetrics: RouteObserver {
         common.log.record(.upstreamFailed(upstream: Int32(truncatingIfNeeded: upstream), reason), context)
     }
 
+    func upstreamLeft(_ context: StreamContext, upstream: Int) {
+        common.upstreams[upstream].active.add(-1, lane: context.worker)
+    }
+
     func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {
         context.giveBack()
         let nanoseconds = totals.duration.clampedNanoseconds

@@ -49,6 +49,8 @@ extension WeirStream.UDPSettings {
         maxSessions = settings.maxSessions
         responses = settings.responses
         preDialTimeout = settings.preDialTimeout
+        // It bounds both, one after the other: what comes before a session's first datagram has left.
+        dialTimeout = settings.preDialTimeout
         proxyProtocol = ProxyProtocolMode(settings.proxyProtocol.mode)
         expectedHeaders = settings.proxyProtocol.datagrams == .each ? .each : .first
         relayedHeader = settings.relayedHeader.map { $0 == .each ? .each : .first }

@@ -41,6 +41,12 @@ struct OwnListeners: Sendable {
             || (ip.isIPv4 && has(transport, .anyIPv6, address.port))
     }
 
+    /// The addresses, in order, that a dial may go to.
+    func withoutLoops(_ transport: Transport, _ addresses: [SocketAddress]) -> ArraySlice<SocketAddress> {
+        if !addresses.contains(where: { wouldLoop(transport, $0) }) { return addresses[...] }
+        return addresses.filter { !wouldLoop(transport, $0) }[...]
+    }
+
     private func has(_ transport: Transport, _ ip: IPAddress, _ port: UInt16) -> Bool {
         counts[Key(transport: transport, ip: ip, port: port)] != nil
     }

@@ -7,6 +7,8 @@ final class StreamRoute<Settings: Sendable> {
     let settings: Settings
     let hooks: StreamHooks
     let upstreams: [UpstreamState]
+    /// The policy that chooses among them, with what it remembers on this worker.
+    let selector: any UpstreamSelector
     /// The configured upstreams, shared by every context.
     let configuredUpstreams: [Upstream]
     /// Which of the stream's configurations this is; answers for another one are ignored.
@@ -14,8 +16,8 @@ final class StreamRoute<Settings: Sendable> {
     let refresh: @Sendable (_ upstream: Int) -> Void
 
     /// The upstreams that the plan has in common with `previous` stay the same objects: what is known of their names
-    /// goes on, and whoever waits for one under the old plan is told under the new one.
-    init(_ plan: StreamPlan<Settings>, previous: StreamRoute? = nil) {
+    /// goes on, and owners that wait for one under the old plan are told under the new one.
+    init(_ plan: StreamPlan<Settings>, worker: Int, previous: StreamRoute? = nil) {
         name = plan.name
         settings = plan.settings
         hooks = plan.hooks
@@ -23,11 +25,37 @@ final class StreamRoute<Settings: Sendable> {
         upstreams = plan.upstreams.map { upstream in
             previous?.upstreams.first { $0.upstream == upstream } ?? UpstreamState(upstream)
         }
+        let members = plan.upstreams.enumerated().map { slot, upstream in
+            UpstreamMember(handle: Self.handle(slot, plan.generation), upstream: upstream)
+        }
+        selector = plan.hooks.makeSelector?(members, worker) ?? FirstSelector(members.map(\.handle))
         generation = plan.generation
         refresh = plan.refresh
     }
 
     var observer: (any StreamObserver)? { hooks.observer }
+
+    // MARK: Members
+
+    // A member is a configured upstream, and stands at the index of that.
+    private static func handle(_ slot: Int, _ generation: Int) -> UpstreamHandle {
+        UpstreamHandle(slot: UInt32(slot), generation: UInt32(truncatingIfNeeded: generation))
+    }
+
+    /// The member that stands for a configured upstream; nil where there is no such upstream.
+    func handle(ofUpstream index: Int) -> UpstreamHandle? {
+        upstreams.indices.contains(index) ? Self.handle(index, generation) : nil
+    }
+
+    /// The state of a member; nil where the handle is not one of this route's.
+    func state(of member: UpstreamHandle) -> UpstreamState? {
+        let slot = Int(member.slot)
+        guard slot < upstreams.count, member == Self.handle(slot, generation) else { return nil }
+        return upstreams[slot]
+    }
+
+    /// The configured upstream that a member of this route belongs to.
+    func index(of member: UpstreamHandle) -> Int { Int(member.slot) }
 
     /// A dial failed or an upstream reported errors: ask for its name again, off the worker.
     func requestRefresh(_ upstream: Int, now: UInt64) {

@@ -47,13 +47,13 @@ actor Worker: EventLoopDriver {
     /// New connections of a stream follow another plan from now on.
     func replace(_ plan: StreamPlan<TCPSettings>, stream: UInt32) {
         guard let listener = core.streams[stream] as? TCPListener else { return }
-        listener.route = StreamRoute(plan, previous: listener.route)
+        listener.route = StreamRoute(plan, worker: index, previous: listener.route)
     }
 
     /// New sessions of a stream follow another plan from now on.
     func replace(_ plan: StreamPlan<UDPSettings>, stream: UInt32) {
         guard let listener = core.streams[stream] as? UDPListener else { return }
-        listener.follow(StreamRoute(plan, previous: listener.route))
+        listener.follow(StreamRoute(plan, worker: index, previous: listener.route))
     }
 
     /// What a name gave, for one upstream of one plan of one stream.

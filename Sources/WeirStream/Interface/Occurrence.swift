@@ -32,6 +32,8 @@ public struct StreamTraits: OptionSet, Sendable, Hashable {
     public static let idleTimeout = StreamTraits(rawValue: 1 << 15)
     /// The upstream is a name, which has to be resolved.
     public static let upstreamName = StreamTraits(rawValue: 1 << 16)
+    /// No stream has it: a reason that needs it is too rare to be exported before it has occurred.
+    public static let rare = StreamTraits(rawValue: 1 << 31)
 
     /// Those that a stream has as long as it lives; all others come and go with its hooks and settings.
     static let lasting: StreamTraits = [.tcp, .udp, .ingress, .egress]

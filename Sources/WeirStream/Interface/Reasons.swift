@@ -125,7 +125,9 @@ public enum DialFailure: String, CaseIterable, Sendable {
     /// The streams on which it can occur. connect(2) of a datagram socket asks no peer: it is not refused, reset or late.
     public var occurrence: Occurrence {
         switch self {
-        case .refused, .timeout, .reset, .canceled: .on(.tcp)
+        case .refused, .timeout, .reset: .on(.tcp)
+        // A datagram socket is there at once: only a look-up can be given up.
+        case .canceled: .on(.tcp, or: [.udp, .upstreamName, .rare])
         case .unreachable, .descriptorLimit, .addressUnavailable, .permission, .other: .always
         // Only a name can fail to resolve, or turn out to be one of our listeners.
         case .dns, .loop: .on(.upstreamName)
@@ -151,7 +153,8 @@ public enum TimeoutKind: String, CaseIterable, Sendable {
     /// The streams on which it can occur. UDP sessions end by silence as a rule.
     public var occurrence: Occurrence {
         switch self {
-        case .dial, .halfClose: .on(.tcp)
+        case .dial: .on(.tcp, or: [.udp, .upstreamName, .rare])
+        case .halfClose: .on(.tcp)
         case .idle: .on([.tcp, .idleTimeout])
         case .proxyHeader: .on([.tcp, .proxyHeaders])
         case .preDial: .on(.preDial)

@@ -11,10 +11,10 @@ public enum AdmitDecision: Sendable {
 
 /// What `preDial` says.
 public enum DialDecision: Sendable {
-    /// Dial the route's upstreams in their order.
+    /// Dial the upstream that the route's policy chooses, and others where it cannot be reached.
     case dial
-    /// Dial this one of ``DialRequest/upstreams`` first. One that does not exist rejects with
-    /// ``RejectReason/noUpstream``.
+    /// Dial this one of ``DialRequest/upstreams``, and where it cannot be reached those that the policy chooses. One that
+    /// does not exist rejects with ``RejectReason/noUpstream``.
     case dialUpstream(Int)
     /// Do not dial.
     case reject(RejectReason)
@@ -73,6 +73,10 @@ public struct StreamHooks: Sendable {
     /// has a header.
     public typealias IsTrustedProxy = @Sendable (IPAddress) -> Bool
 
+    /// Makes the policy that chooses among the members of a route's set, for one worker. Called on that worker when the
+    /// route begins, and anew with each update of it; the policy made before lives as long as anything that it chose for.
+    public typealias MakeSelector = @Sendable (_ members: [UpstreamMember], _ worker: Int) -> any UpstreamSelector
+
     /// See ``Admit``.
     public var admit: Admit?
     /// See ``Review``. UDP only, whose sessions have no end of their own: TCP connections stay as they were admitted.
@@ -81,6 +85,8 @@ public struct StreamHooks: Sendable {
     public var review: Review?
     /// See ``PreDial``.
     public var preDial: PreDial?
+    /// See ``MakeSelector``; nil dials the upstreams in their order.
+    public var makeSelector: MakeSelector?
     /// See ``OnRead``.
     public var onRead: OnRead?
     /// See ``Police``.
@@ -94,13 +100,15 @@ public struct StreamHooks: Sendable {
 
     /// No hooks, or these.
     public init(
-        admit: Admit? = nil, review: Review? = nil, preDial: PreDial? = nil, onRead: OnRead? = nil,
+        admit: Admit? = nil, review: Review? = nil, preDial: PreDial? = nil,
+        makeSelector: MakeSelector? = nil, onRead: OnRead? = nil,
         police: Police? = nil, largestRead: Int? = nil, isTrustedProxy: IsTrustedProxy? = nil,
         observer: (any StreamObserver)? = nil
     ) {
         self.admit = admit
         self.review = review
         self.preDial = preDial
+        self.makeSelector = makeSelector
         self.onRead = onRead
         self.police = police
         self.largestRead = largestRead

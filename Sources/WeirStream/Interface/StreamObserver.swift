@@ -53,6 +53,9 @@ public protocol StreamObserver: Sendable {
     func dropped(_ context: StreamContext?, direction: Direction, reason: DropReason, datagrams: Int, worker: Int)
     /// The network reported an error for a session's upstream.
     func upstreamFailed(_ context: StreamContext, upstream: Int, reason: UpstreamErrorReason)
+    /// A session leaves an upstream that was reached, which refused what it was sent and never answered, for another one:
+    /// ``dialled(_:upstream:duration:)`` follows.
+    func upstreamLeft(_ context: StreamContext, upstream: Int)
     /// A UDP session ended that was not rejected. Nothing else follows.
     func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals)
 
@@ -95,6 +98,8 @@ extension StreamObserver {
     ) {}
     /// Does nothing.
     public func upstreamFailed(_ context: StreamContext, upstream: Int, reason: UpstreamErrorReason) {}
+    /// Does nothing.
+    public func upstreamLeft(_ context: StreamContext, upstream: Int) {}
     /// Does nothing.
     public func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {}
     /// Does nothing.

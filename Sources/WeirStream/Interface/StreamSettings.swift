@@ -17,8 +17,11 @@ public struct Keepalive: Hashable, Sendable {
 
 /// How a TCP stream treats its connections. A change applies to new ones.
 public struct TCPSettings: Hashable, Sendable {
-    /// The whole dial, name included.
+    /// All dials of one connection together, names included.
     public var dialTimeout: Duration = .seconds(5)
+    /// The dial of one upstream, its name included. nil is a third of ``dialTimeout`` while there are other upstreams to
+    /// try, and else what is left of it.
+    public var attemptTimeout: Duration?
     /// Silence in both directions before a connection is ended; nil is never.
     public var idleTimeout: Duration?
     /// Silence after one direction has ended.
@@ -58,8 +61,13 @@ public struct UDPSettings: Hashable, Sendable {
     public var maxSessions = 16_384
     /// End a session after this many replies; nil is never.
     public var responses: Int?
-    /// How long the pre-dial hook, and the first look-up of a name, may take.
+    /// How long the pre-dial hook may take.
     public var preDialTimeout: Duration = .seconds(5)
+    /// How long a session may look for an upstream to begin with: the look-ups of all names together.
+    public var dialTimeout: Duration = .seconds(5)
+    /// The look-up of one upstream's name. nil is a third of ``dialTimeout`` while there are other upstreams to try, and
+    /// else what is left of it.
+    public var attemptTimeout: Duration?
     /// Who must send PROXY headers; ``StreamHooks/isTrustedProxy`` says whom to trust.
     public var proxyProtocol = ProxyProtocolMode.disabled
     /// Which datagrams of a trusted peer have a header.

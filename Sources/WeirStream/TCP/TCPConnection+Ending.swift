@@ -179,7 +179,7 @@ extension TCPConnection {
             totals: FlowTotals(
                 duration: .nanoseconds(core.loop.now - min(core.loop.now, openedAt)),
                 ingressBytes: ingress.byteCount, egressBytes: egress.byteCount, ingressDatagrams: 0,
-                egressDatagrams: 0, upstream: upstreamIndex))
+                egressDatagrams: 0, upstream: member.map(route.index)))
         listener.forget(self)
     }
 
@@ -190,7 +190,8 @@ extension TCPConnection {
         discard(&ingress, .ingress)
         discard(&egress, .egress)
         core.loop.cancel(&mainTimer)
-        dial = nil
+        cancelDial()
+        leaveUpstream()
         client.close(withReset: withReset)
         upstream.close(withReset: withReset)
         core.loop.remove(token)

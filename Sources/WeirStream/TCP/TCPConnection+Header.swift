@@ -49,7 +49,7 @@ extension TCPConnection {
             if let admit = route.hooks.admit, case .reject(let reason) = admit(context) {
                 reject(reason)
             } else {
-                decide()
+                connect()
             }
         }
     }

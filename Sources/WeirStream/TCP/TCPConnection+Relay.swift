@@ -112,8 +112,8 @@ extension TCPConnection {
     func firstBytes(_ direction: Direction, _ source: inout Side, withEnd: Bool) {
         if direction == .ingress {
             hasQuestion = true
-        } else if let upstreamIndex {
-            route.upstreams[upstreamIndex].manners.answered(isAsked: hasQuestion, withEnd: withEnd)
+        } else {
+            upstreamAnswered(withEnd: withEnd)
             source.answered(withEnd: withEnd)
         }
     }

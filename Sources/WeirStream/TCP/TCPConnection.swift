@@ -8,9 +8,7 @@ final class TCPConnection: EventHandler {
     enum Phase {
         /// The PROXY header of a trusted peer has not come whole yet.
         case awaitingHeader
-        /// A pre-dial hook runs.
-        case deciding
-        /// An upstream is being dialled.
+        /// An upstream is chosen and dialed (see ``UpstreamConnector``).
         case dialing
         /// Bytes flow.
         case relaying
@@ -24,7 +22,6 @@ final class TCPConnection: EventHandler {
 
     enum TimerTag {
         static let main = 0
-        static let stagger = 1
         static let ingressPause = 2
         static let egressPause = 3
         static let flush = 4
@@ -41,7 +38,7 @@ final class TCPConnection: EventHandler {
 
     // Exclusivity is not checked at run time on what every read and write touches: one thread owns the connection, and
     // `pump`, which holds both sides and a flow, reaches them through its arguments only.
-    @safe @exclusivity(unchecked) var phase = Phase.deciding
+    @safe @exclusivity(unchecked) var phase = Phase.dialing
     @safe @exclusivity(unchecked) var client: Side
     @safe @exclusivity(unchecked) var upstream = Side()
     @safe @exclusivity(unchecked) var upstreamTag = -1
@@ -51,11 +48,12 @@ final class TCPConnection: EventHandler {
     /// The coarse time of the last byte moved.
     @safe @exclusivity(unchecked) var lastActivity: UInt64
     let openedAt: UInt64
-    /// Deadline of the header, of the hook, of the dial, or of silence, whichever the phase has.
+    /// Deadline of the header or of silence, whichever the phase has.
     var mainTimer = TimerWheel.Identifier.none
-    var dial: Dial?
-    var preDialTask: Task<Void, Never>?
-    var upstreamIndex: Int?
+    /// Only while an upstream is chosen and dialed.
+    var connector: UpstreamConnector<TCPDialer>?
+    /// The upstream that was reached.
+    var member: UpstreamHandle?
     /// Whether a byte has come from the client.
     @safe @exclusivity(unchecked) var hasQuestion = false
     /// The direction that ended first.
@@ -91,12 +89,7 @@ final class TCPConnection: EventHandler {
             end(.error, withReset: true)
             return
         }
-        if context.awaitsProxyHeader { awaitHeader() } else { decide() }
-    }
-
-    /// The client is known and admitted: a hook decides what to dial, or it is the first upstream.
-    func decide() {
-        if let hook = route.hooks.preDial { startPreDial(hook) } else { beginDial(upstream: 0) }
+        if context.awaitsProxyHeader { awaitHeader() } else { connect() }
     }
 
     // MARK: Events
@@ -105,8 +98,8 @@ final class TCPConnection: EventHandler {
         switch phase {
         case .closed: return
         case .awaitingHeader: headerNews(events)
-        case .deciding, .dialing:
-            if tag == Self.clientTag { clientNews(events) } else { dialNews(events, tag: tag) }
+        case .dialing:
+            if tag == Self.clientTag { clientNews(events) } else { attemptReady(events, tag: tag) }
         case .relaying, .flushing:
             if tag == Self.clientTag {
                 client.note(events)
@@ -120,7 +113,7 @@ final class TCPConnection: EventHandler {
     /// The name of the upstream has an answer, or the relay goes on where its budget ended.
     func deferred(tag: Int) {
         switch phase {
-        case .closed, .awaitingHeader, .deciding: return
+        case .closed, .awaitingHeader: return
         case .dialing: nameAnswered()
         case .relaying, .flushing: relay()
         }
@@ -140,9 +133,7 @@ final class TCPConnection: EventHandler {
         switch (phase, tag) {
         case (.closed, _): return
         case (.awaitingHeader, TimerTag.main): headerTimedOut()
-        case (.deciding, TimerTag.main): preDialTimedOut()
-        case (.dialing, TimerTag.main): dialTimedOut()
-        case (.dialing, TimerTag.stagger): startNextAttempt()
+        case (.dialing, _): dialTimerFired(tag)
         case (.relaying, TimerTag.main): checkSilence()
         case (_, TimerTag.ingressPause): throttleEnded(.ingress)
         case (_, TimerTag.egressPause): throttleEnded(.egress)

@@ -40,7 +40,7 @@ final class TCPListener: EventHandler, DrainingStream {
     init(core: WorkerCore, plan: StreamPlan<TCPSettings>, serving: StreamServing) {
         self.core = core
         self.serving = serving
-        route = StreamRoute(plan)
+        route = StreamRoute(plan, worker: core.index)
         token = core.loop.insert(self)
     }
 

@@ -36,7 +36,7 @@ final class UDPListener: EventHandler, DrainingStream {
     init(core: WorkerCore, plan: StreamPlan<UDPSettings>, serving: StreamServing) {
         self.core = core
         self.serving = serving
-        route = StreamRoute(plan)
+        route = StreamRoute(plan, worker: core.index)
         token = core.loop.insert(self)
     }
 

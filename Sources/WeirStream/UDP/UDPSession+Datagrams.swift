@@ -41,8 +41,8 @@ extension UDPSession {
             if unsafe !keep(bytes) { drop(.ingress, .queueFull, 1) }
             return false
         case .open:
-            // Until an address has answered, others may be tried: keep what they would need to see.
-            if !hasReply, !otherAddresses.isEmpty, core.loop.now - openedAt < Self.memory { _ = unsafe keep(bytes) }
+            // Until an upstream has answered, others may be tried: keep what they would need to see.
+            if !hasReply, connector != nil, core.loop.now - openedAt < Self.memory { _ = unsafe keep(bytes) }
             unsafe core.outbox.add(bytes)
             return true
         }
@@ -161,7 +161,7 @@ extension UDPSession {
     func sendQueue() {
         guard !queue.isEmpty else { return }
         let waiting = queue
-        if hasReply || otherAddresses.isEmpty { forgetQueue() }
+        if hasReply || connector == nil { forgetQueue() }
         lastActivity = core.loop.now
         if unansweredSince == nil { unansweredSince = core.loop.now }
         for (index, datagram) in waiting.datagrams.enumerated() {
@@ -199,12 +199,10 @@ extension UDPSession {
 
     /// The name of the upstream has an answer, or there was more to take than one turn may.
     func deferred(tag: Int) {
-        if phase == .preparing {
-            dial(upstream: upstreamIndex)
-        } else {
-            takeErrors()
-            receiveReplies()
-        }
+        nameAnswered()
+        guard phase == .open else { return }
+        takeErrors()
+        receiveReplies()
     }
 
     private func receiveReplies() {
@@ -252,8 +250,10 @@ extension UDPSession {
     private func firstReply() {
         hasReply = true
         forgetQueue()
-        otherAddresses = []
-        if let upstreamAddress { route.upstreams[upstreamIndex].prefer(upstreamAddress) }
+        cancelDial()
+        guard let member, let upstreamAddress else { return }
+        route.state(of: member)?.prefer(upstreamAddress)
+        route.selector.answered(member)
     }
 
     private func flushReplies(_ count: Int) {

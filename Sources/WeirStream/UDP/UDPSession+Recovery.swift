@@ -30,45 +30,54 @@ extension UDPSession {
 
     /// The network said that datagrams did not arrive. The session lives; perhaps another address does, too.
     func upstreamFailed(_ reason: UpstreamErrorReason) {
-        route.observer?.upstreamFailed(context, upstream: upstreamIndex, reason: reason)
+        guard let member else { return }
+        let index = route.index(of: member)
+        route.observer?.upstreamFailed(context, upstream: index, reason: reason)
         if reason == .tooBig { return }
         if reason == .refused { upstreamRefused() }
         sawError = true
-        route.requestRefresh(upstreamIndex, now: core.loop.now)
+        noteBreak()
+        route.requestRefresh(index, now: core.loop.now)
     }
 
-    /// After an error, and with the worker's outbox free: tries another address of the name, and sends again what the
-    /// first one swallowed.
+    /// After an error, and with the worker's outbox free: tries another address of the name, or another upstream, and
+    /// sends again what the first one swallowed.
     func recover() {
         guard sawError, phase == .open else { return }
-        let before = upstreamAddress
-        if !hasReply, otherAddresses.isEmpty, core.loop.now - lastConnect >= Self.patience,
-            case .addresses(let all) = route.upstreams[upstreamIndex].answer
-        {
-            // All were tried: begin again, at most once in a while.
-            otherAddresses = all.filter { $0 != before && !core.ownListeners.wouldLoop(.udp, $0) }[...]
-        }
-        if !hasReply, let next = otherAddresses.popFirst() {
-            reconnect(to: next)
+        if !hasReply, connector == nil, core.loop.now - lastConnect >= Self.patience { beginAnew() }
+        if !hasReply, let connector {
+            perform(connector.goElsewhere())
         } else {
+            let before = upstreamAddress
             leaveStaleAddress(waitingSince: unansweredSince ?? core.loop.now)
+            if upstreamAddress != before { sendQueue() }
         }
-        if upstreamAddress != before { sendQueue() }
+    }
+
+    /// All were tried: begins again, at most once in a while.
+    private func beginAnew() {
+        guard let member else { return }
+        let connector = makeConnector()
+        connector.adopt(member, at: upstreamAddress)
+        if connector.hasOthers { self.connector = connector } else { connector.cancel() }
     }
 
     /// Dials again in place when the address has left its name's answer and errors came or replies stopped.
     func leaveStaleAddress(waitingSince: UInt64) {
-        let state = route.upstreams[upstreamIndex]
-        guard upstreamEpoch != state.epoch, let current = upstreamAddress, phase == .open else { return }
+        guard let member, let state = route.state(of: member), upstreamEpoch != state.epoch,
+            let current = upstreamAddress, phase == .open
+        else { return }
         if state.contains(current) {
             upstreamEpoch = state.epoch
             return
         }
         guard sawError || core.loop.now - waitingSince > Self.patience, case .addresses(let list) = state.answer,
-            let next = list.first(where: { !core.ownListeners.wouldLoop(.udp, $0) })
+            let next = core.ownListeners.withoutLoops(.udp, list).first
         else { return }
         upstreamEpoch = state.epoch
-        reconnect(to: next)
+        // Where even that fails, the session stays with the address that it has.
+        guard let new = try? UDPDialer.connect(to: next, loop: core.loop, token: token) else { return }
+        adopt(new, at: next)
     }
 }
 

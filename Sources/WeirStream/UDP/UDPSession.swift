@@ -6,7 +6,7 @@ import NetworkTypes
 /// This file holds the state and the life; the ways of datagrams are in an extension. Confined to its worker.
 final class UDPSession: EventHandler {
     enum Phase {
-        /// A pre-dial hook runs, or the upstream's name has no answer yet: datagrams wait.
+        /// An upstream is chosen (see ``UpstreamConnector``): datagrams wait.
         case preparing
         case open
         case closed
@@ -14,9 +14,8 @@ final class UDPSession: EventHandler {
 
     enum TimerTag {
         static let silence = 0
-        static let preparation = 1
-        static let ingressPause = 2
-        static let egressPause = 3
+        static let ingressPause = 1
+        static let egressPause = 2
     }
 
     let key: SessionKey
@@ -29,11 +28,13 @@ final class UDPSession: EventHandler {
     var phase = Phase.preparing
 
     var socket: Socket?
-    var upstreamIndex = 0
+    /// The upstream that the socket goes to.
+    var member: UpstreamHandle?
     var upstreamAddress: SocketAddress?
+    /// The answer of the upstream's name that the address is from (``UpstreamState/epoch``).
     var upstreamEpoch = 0
-    /// Addresses of the upstream's name that were not tried yet.
-    var otherAddresses: ArraySlice<SocketAddress> = []
+    /// While the session prepares, and behind that as long as no upstream has answered and others may be tried.
+    var connector: UpstreamConnector<UDPDialer>?
 
     /// Datagrams that wait for the session to be ready, or that are sent again where the first address is dead.
     var queue = DatagramQueue()
@@ -56,6 +57,8 @@ final class UDPSession: EventHandler {
     var isAssured = false
     var hasReply = false
     var sawError = false
+    /// Whether the selector was told that the upstream broke before it answered.
+    var isKnownBroken = false
     /// Once it has ended: as what its datagrams that could not be forwarded were dropped.
     private(set) var endedDropping: DropReason?
     var isThrottled: (ingress: Bool, egress: Bool) = (false, false)
@@ -65,9 +68,6 @@ final class UDPSession: EventHandler {
     var egressDatagrams: UInt64 = 0
 
     private var silenceTimer = TimerWheel.Identifier.none
-    private var preparationTimer = TimerWheel.Identifier.none
-    private var preDialTask: Task<Void, Never>?
-    private var isDialling = false
 
     /// Neighbours in the list of sessions that may be evicted.
     var newer: UDPSession?
@@ -93,112 +93,9 @@ final class UDPSession: EventHandler {
     func start() {
         token = core.loop.insert(self)
         silenceTimer = core.loop.schedule(after: silenceLimit, token: token.with(tag: TimerTag.silence))
-        if let hook = route.hooks.preDial { startPreDial(hook) } else { dial(upstream: 0) }
-    }
-
-    // MARK: Preparing
-
-    private func startPreDial(_ hook: @escaping StreamHooks.PreDial) {
-        guard core.enterPreDial() else {
-            reject(.hook)
-            return
-        }
-        armPreparationTimer()
-        preDialTask = PreDial.start(
-            hook, request: DialRequest(context), token: token, worker: listener.serving.workers[core.index])
-    }
-
-    private func armPreparationTimer() {
-        guard preparationTimer.isNone else { return }
-        preparationTimer = core.loop.schedule(
-            after: route.settings.preDialTimeout.clampedNanoseconds,
-            token: token.with(tag: TimerTag.preparation))
-    }
-
-    private func leavePreDial() {
-        guard let task = preDialTask else { return }
-        task.cancel()
-        preDialTask = nil
-        core.loop.cancel(&preparationTimer)
-        route.observer?.preDialFinished(context, duration: .nanoseconds(core.loop.now - openedAt))
-    }
-
-    /// Opens the socket towards an upstream, as soon as its name has an answer.
-    func dial(upstream index: Int) {
-        upstreamIndex = index
-        isDialling = true
-        let state = route.upstreams[index]
-        switch state.answer {
-        case .pending:
-            armPreparationTimer()
-            state.wait(token)
-        case .unresolvable:
-            dialFailed(.dns, nil)
-        case .addresses(let all):
-            let others = all.filter { !core.ownListeners.wouldLoop(.udp, $0) }
-            upstreamEpoch = state.epoch
-            otherAddresses = others[...]
-            if others.isEmpty { dialFailed(.loop, nil) } else { connectToNextAddress() }
-        }
-    }
-
-    /// Connects to the next address that the kernel has a way to.
-    private func connectToNextAddress() {
-        var lastError: SystemError?
-        while let address = otherAddresses.popFirst() {
-            if let error = connect(address) { lastError = error } else { break }
-        }
-        if socket == nil {
-            dialFailed(DialFailure(lastError), lastError)
-            return
-        }
-        isDialling = false
-        core.loop.cancel(&preparationTimer)
-        phase = .open
-        route.observer?.dialled(
-            context, upstream: upstreamIndex, duration: .nanoseconds(core.loop.now - openedAt))
-        sendQueue()
-    }
-
-    private func connect(_ address: SocketAddress) -> SystemError? {
-        do throws(SystemError) {
-            let new = try Socket(.datagram, family: Socket.family(of: address))
-            // Room for a few of the largest; the kernel clamps to wmem_max.
-            new.setIfPossible(.sendBuffer, 1 << 20)
-            new.setIfPossible(.receiveBuffer, 1 << 20)
-            // Without it a host that is off, or a network without a way, is never heard of.
-            new.setIfPossible(new.family == .ipv6 ? .receiveErrorsIPv6 : .receiveErrorsIPv4, 1)
-            if case .failed(let error) = new.connect(to: address) { throw error }
-            // Not for writing: a datagram socket becomes writable again after every single send.
-            try core.loop.add(new.number, [.readable, .edgeTriggered], token: token)
-            socket.take()?.close()
-            socket = consume new
-            lastConnect = core.loop.now
-            oweHeader()
-            upstreamAddress = address
-            context.upstreamAddress = address
-            sawError = false
-            return nil
-        } catch {
-            return error
-        }
-    }
-
-    /// Goes on with another address, in place: after an error with others left to try, or because the address has left
-    /// its name's answer.
-    func reconnect(to address: SocketAddress) {
-        // Where even that fails, the session stays with the address it has.
-        _ = connect(address)
-    }
-
-    private func dialFailed(_ reason: DialFailure, _ detail: SystemError?) {
-        isDialling = false
-        route.observer?.dialFailed(context, upstream: upstreamIndex, reason: reason, detail: detail)
-        route.requestRefresh(upstreamIndex, now: core.loop.now)
-        switch reason {
-        case .dns, .loop: reject(.noUpstream)
-        default: end(.upstreamError)
-        }
+        let connector = makeConnector()
+        self.connector = connector
+        perform(connector.start(worker: listener.serving.workers[core.index]))
     }
 
     // MARK: Timers
@@ -212,10 +109,9 @@ final class UDPSession: EventHandler {
     func timerFired(tag: Int, deadline: UInt64) {
         switch tag {
         case TimerTag.silence: checkSilence()
-        case TimerTag.preparation: preparationTimedOut()
         case TimerTag.ingressPause: isThrottled.ingress = false
         case TimerTag.egressPause: isThrottled.egress = false
-        default: break
+        default: dialTimerFired(tag)
         }
     }
 
@@ -230,17 +126,6 @@ final class UDPSession: EventHandler {
             silenceTimer = core.loop.schedule(
                 at: lastActivity.addingReportingOverflow(limit).overflow ? .max : lastActivity + limit,
                 token: token.with(tag: TimerTag.silence))
-        }
-    }
-
-    private func preparationTimedOut() {
-        preparationTimer = .none
-        if preDialTask != nil {
-            route.observer?.timedOut(context, kind: .preDial)
-            leavePreDial()
-            reject(.hook)
-        } else if isDialling {
-            dialFailed(.dns, nil)
         }
     }
 
@@ -277,7 +162,7 @@ final class UDPSession: EventHandler {
             totals: FlowTotals(
                 duration: .nanoseconds(core.loop.now - min(core.loop.now, openedAt)), ingressBytes: ingressBytes,
                 egressBytes: egressBytes, ingressDatagrams: ingressDatagrams, egressDatagrams: egressDatagrams,
-                upstream: upstreamAddress == nil ? nil : upstreamIndex))
+                upstream: member.map(route.index)))
         listener.forget(self)
     }
 
@@ -287,25 +172,12 @@ final class UDPSession: EventHandler {
         let waiting = phase == .preparing ? queue.count : 0
         if waiting > 0 { drop(.ingress, reason, waiting) }
         forgetQueue()
-        leavePreDial()
         phase = .closed
+        cancelDial()
+        leaveUpstream()
         core.loop.cancel(&silenceTimer)
-        core.loop.cancel(&preparationTimer)
         socket.take()?.close()
         core.loop.remove(token)
         return true
-    }
-}
-
-extension UDPSession: PreDialing {
-    func preDialEnded(_ decision: DialDecision) {
-        guard phase == .preparing, preDialTask != nil else { return }
-        leavePreDial()
-        switch decision {
-        case .dial: dial(upstream: 0)
-        case .dialUpstream(let index) where route.upstreams.indices.contains(index): dial(upstream: index)
-        case .dialUpstream: reject(.noUpstream)
-        case .reject(let reason): reject(reason)
-        }
     }
 }

@@ -1,7 +1,8 @@
 import LinuxIO
 import NetworkTypes
 
-/// One upstream of a route as a worker knows it: what its name gave, and who waits for that. Confined to the worker.
+/// One upstream of a route as a worker knows it: the answer of its name, and the owners that wait for it. Confined to the
+/// worker.
 final class UpstreamState {
     let upstream: Upstream
     private(set) var answer: NameAnswer
@@ -10,6 +11,8 @@ final class UpstreamState {
     /// How connections to it have gone.
     var manners = Manners()
     private var waiting: [EventToken] = []
+    /// How long ``waiting`` may become before those that have ended leave it.
+    private var waitingBound = 64
     private var lastRefresh: UInt64 = 0
     private static let refreshEvery: UInt64 = 1_000_000_000
 
@@ -28,11 +31,17 @@ final class UpstreamState {
         if withPort != answer { epoch += 1 }
         answer = withPort
         for token in waiting { loop.defer(token) }
-        waiting.removeAll()
+        waiting = []
+        waitingBound = 64
     }
 
-    /// Defers `token`'s owner once an answer is there.
-    func wait(_ token: EventToken) {
+    /// Defers `token`'s owner once an answer is there. Owners that ended meanwhile leave the list in time, so that a
+    /// look-up that hangs holds about as many as are alive.
+    func wait(_ token: EventToken, on loop: EventLoop) {
+        if waiting.count >= waitingBound {
+            waiting.removeAll { loop.handler(of: $0) == nil }
+            waitingBound = max(64, waiting.count * 2)
+        }
         waiting.append(token)
     }
 
