@@ -56,23 +56,25 @@ private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], find
         for case .one(let address) in [claim.ipv4, claim.ipv6] { ownAddresses.insert(address) }
     }
     for (draft, claim) in zip(drafts, claims) {
-        guard let claim, draft.has("host") else { continue }
-        let (host, port) = (draft.route.host, draft.route.upstreamPort)
-        let addresses = dialledAddresses(host)
-        let group = groups[Listening(transport: claim.transport, port: port)] ?? []
-        let hit = group.first { listener in
-            addresses.contains { listener.takes($0, isLocal: $0.isLoopback || ownAddresses.contains($0)) }
+        guard let claim, draft.has("host", "upstreams") else { continue }
+        for (upstream, place) in zip(draft.route.upstreams, draft.targetPlaces) {
+            let addresses = dialledAddresses(upstream.host)
+            let port = upstream.port ?? draft.route.upstreamPort
+            let group = groups[Listening(transport: claim.transport, port: port)] ?? []
+            let hit = group.first { listener in
+                addresses.contains { listener.takes($0, isLocal: $0.isLoopback || ownAddresses.contains($0)) }
+            }
+            guard let hit else { continue }
+            let target = upstream.text(targetPort: draft.route.upstreamPort)
+            let isOwn = hit.owner == claim.owner
+            let whose = isOwn ? "its own listener" : "the listener of \(hit.owner)"
+            let line = isOwn ? "" : hit.place.map { " (line \($0.line))" } ?? ""
+            let key = draft.fields["upstreams"] == nil ? "`host`" : "the upstream"
+            findings.error(
+                place,
+                "\(claim.owner): a loop: the target \(target) is \(whose)\(line), \(hit.text); set \(key) or "
+                    + "`port` to another server")
         }
-        guard let hit else { continue }
-        let target = "\(host.bracketed):\(port)"
-        let isOwn = hit.owner == claim.owner
-        let whose = isOwn ? "its own listener" : "the listener of \(hit.owner)"
-        let line = isOwn ? "" : hit.place.map { " (line \($0.line))" } ?? ""
-        findings.error(
-            draft.targetPlace,
-            "\(claim.owner): a loop: the target \(target) is \(whose)\(line), \(hit.text); set `host` or "
-                + "`port` to another "
-                + "server")
     }
 }
 

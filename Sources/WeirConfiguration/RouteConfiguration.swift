@@ -7,11 +7,13 @@ public struct RouteConfiguration: Sendable {
     /// The address to bind; nil is every address of the scheme's families. Never an IPv4-mapped IPv6 address (those are
     /// turned into IPv4), and always of a family that the scheme has.
     public var bind: IPLiteral?
-    /// Where to dial.
-    public var host: UpstreamHost
+    /// Where to dial, one place at least. Equal ones are an error in a file.
+    public var upstreams: [UpstreamConfiguration]
+    /// Which of them a client gets.
+    public var balance = Balance.first
     /// The port to listen on.
     public var listenPort: UInt16
-    /// The port to dial.
+    /// The port to dial at upstreams that name none.
     public var upstreamPort: UInt16
     /// What fits the transport. Its case always agrees with ``scheme``.
     public var settings: TransportSettings
@@ -24,7 +26,7 @@ public struct RouteConfiguration: Sendable {
     /// Where the route's name stands in its file; nil for a route that comes from elsewhere. Not compared by `==`.
     public var location: SourceLocation?
 
-    /// Makes a route; nothing is validated. Without settings it has the defaults of its transport.
+    /// Makes a route with one upstream; nothing is validated. Without settings it has the defaults of its transport.
     public init(
         name: String, scheme: Scheme, bind: IPLiteral? = nil, host: UpstreamHost = .name("localhost"),
         listenPort: UInt16, upstreamPort: UInt16, settings: TransportSettings? = nil,
@@ -34,7 +36,7 @@ public struct RouteConfiguration: Sendable {
         self.name = name
         self.scheme = scheme
         self.bind = bind
-        self.host = host
+        upstreams = [UpstreamConfiguration(host)]
         self.listenPort = listenPort
         self.upstreamPort = upstreamPort
         self.settings = settings ?? (scheme.transport == .tcp ? .tcp(TCPSettings()) : .udp(UDPSettings()))
@@ -67,8 +69,17 @@ public struct RouteConfiguration: Sendable {
     /// or bound to `::`.
     public var isDualStack: Bool { scheme.family == .any && listenAddress.address == .anyIPv6 }
 
-    /// `host:port` as configured, with brackets around IPv6 addresses: the `upstream` label.
-    public var upstreamText: String { "\(host.bracketed):\(upstreamPort)" }
+    /// Every upstream as `host:port`, with brackets around IPv6 addresses: the `upstream` labels.
+    public var upstreamTexts: [String] { upstreams.map { $0.text(targetPort: upstreamPort) } }
+
+    /// All of them in one text, for logs.
+    public var upstreamText: String { upstreamTexts.joined(separator: ",") }
+
+    /// The host of the only upstream, where that has the target port of the route: `host` in a file.
+    public var host: UpstreamHost? {
+        get { upstreams.count == 1 && upstreams[0].port == nil ? upstreams[0].host : nil }
+        set { if let newValue { upstreams = [UpstreamConfiguration(newValue)] } }
+    }
 
     /// The listener in words for logs and labels: `tcp4://0.0.0.0:2222`, or `tcp://*:2222` for every address.
     public var listenText: String {
@@ -80,8 +91,10 @@ public struct RouteConfiguration: Sendable {
 extension RouteConfiguration: Equatable {
     /// Compares what a route does. Where it stands in the file is not compared: moving a route is no change.
     public static func == (left: RouteConfiguration, right: RouteConfiguration) -> Bool {
-        left.name == right.name && left.scheme == right.scheme && left.bind == right.bind && left.host == right.host
-            && left.listenPort == right.listenPort && left.upstreamPort == right.upstreamPort
+        left.name == right.name && left.scheme == right.scheme && left.bind == right.bind
+            && left.upstreams == right.upstreams
+            && left.balance == right.balance && left.listenPort == right.listenPort
+            && left.upstreamPort == right.upstreamPort
             && left.settings == right.settings && left.access == right.access && left.limits == right.limits
             && left.preDial == right.preDial
     }

@@ -22,8 +22,12 @@ struct RouteDraft {
     /// Where the port to listen on is written, or else the route.
     var portPlace: SourceLocation { place(of: "port") ?? place }
 
-    /// Where the target is written: `host`, or else `port`.
-    var targetPlace: SourceLocation { place(of: "host") ?? portPlace }
+    /// Where each upstream is written: in `upstreams`, or `host`, or else `port`.
+    var targetPlaces: [SourceLocation] {
+        guard let node = fields["upstreams"] else { return [place(of: "host") ?? portPlace] }
+        guard case .sequence(let items) = node.content else { return [node.place] }
+        return items.map(\.place)
+    }
 }
 
 /// Reads one route, with the defaults merged under it.
@@ -46,12 +50,12 @@ struct RouteReader {
         guard let own = findings.section(entry.value, RouteConfiguration.section.keys, named: name) else {
             return draft
         }
-        draft.fields = SectionEntries(entries: defaults.entries.merging(own.entries) { $1 })
+        draft.fields = merged(own)
         draft.faults = []
         read("scheme", into: &draft, named: name)
         guard draft.has("scheme") else {
             read("port", into: &draft, named: name)
-            check(draft.fields)
+            check(own)
             return draft
         }
         draft.route.settings = initialSettings(draft.route.transport)
@@ -60,6 +64,8 @@ struct RouteReader {
         }
         if draft.has("bind"), !checkFamily(draft.fields, draft.route.scheme) { draft.faults.insert("bind") }
         refuseForeignFields(own, of: draft.route.scheme, named: name)
+        refuseBothForms(own, named: name)
+        if draft.has("upstreams", "port") { refuseEqualUpstreams(draft) }
         draft.isComplete = isNameGood && draft.faults.isEmpty
         return draft
     }
@@ -73,6 +79,15 @@ struct RouteReader {
             let isGood = setting.inDefaults?.read(value, &route, context) ?? true
             if setting.key == "scheme", isGood { _ = checkFamily(fields, route.scheme) }
         }
+        refuseBothForms(fields, named: "`defaults`")
+    }
+
+    /// The route's own fields over the defaults. What says in one form where to dial takes back the other form.
+    private func merged(_ own: SectionEntries) -> SectionEntries {
+        var entries = defaults.entries
+        if own["upstreams"] != nil { entries["host"] = nil }
+        if own["host"] != nil { entries["upstreams"] = nil }
+        return SectionEntries(entries: entries.merging(own.entries) { $1 })
     }
 
     private func initialSettings(_ transport: Transport) -> TransportSettings {
@@ -123,6 +138,22 @@ struct RouteReader {
             return address
         }
         return address != nil
+    }
+
+    private func refuseBothForms(_ fields: SectionEntries, named name: String) {
+        guard let host = fields.entries["host"], fields["upstreams"] != nil else { return }
+        findings.error(
+            host.keyPlace, "\(name): `host` stands beside `upstreams`, which takes its place: move it into that list")
+    }
+
+    /// Equal upstreams would be one series.
+    private func refuseEqualUpstreams(_ draft: RouteDraft) {
+        var seen: Set<String> = []
+        for (upstream, place) in zip(draft.route.upstreams, draft.targetPlaces) {
+            let text = upstream.text(targetPort: draft.route.upstreamPort)
+            if seen.insert(text.lowercased()).inserted { continue }
+            findings.error(place, "`upstreams`: \(quoted(text)) is named twice")
+        }
     }
 
     /// A field of the other transport is a mistake on a route; in `defaults` it is for other routes.

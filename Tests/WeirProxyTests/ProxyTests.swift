@@ -62,6 +62,23 @@ struct ProxyTests {
         }
     }
 
+    @Test("Every upstream of a route has its own series, and a dial that fails goes to the next")
+    func severalUpstreams() async throws {
+        let (server, port, closed) = (try TCPServer.echo(), try Ports.free(), try Ports.free())
+        var route = makeRoute("a", listen: port, upstream: server.port)
+        route.upstreams.insert(UpstreamConfiguration(.address(.ipv4(127, 0, 0, 1)), port: closed), at: 0)
+        try await withProxy([route]) { _, exporter in
+            try echo(port)
+            try waitUntil("the connection is closed") { try samples(exporter).closed("a") == 1 }
+            let page = try samples(exporter)
+            let (first, second) = (["upstream": "127.0.0.1:\(closed)"], ["upstream": "127.0.0.1:\(server.port)"])
+            #expect(
+                page.total("weir_dial_failures_total", first.merging(["reason": "refused"]) { $1 }) == 1)
+            #expect(page.total("weir_dials_total", first) == 1 && page.total("weir_dials_total", second) == 1)
+            #expect(page.total("weir_dial_failures_total", second) == 0)
+        }
+    }
+
     @Test("Every metric on the page is of the catalogue, in its order")
     func pageIsCatalogue() async throws {
         let (tcp, udp) = (try Ports.free(), try Ports.free())

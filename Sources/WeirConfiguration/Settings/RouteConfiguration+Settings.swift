@@ -10,7 +10,15 @@ extension RouteConfiguration {
         Setting(
             "bind", \.bind, .bindAddress, default: "every address",
             "The IP address to listen on; `::` with `tcp` or `udp` takes both families."),
-        Setting("host", \.host, .host, "The upstream: a name or an IP address."),
+        Setting(
+            "host", \.host, .optional(.host), "The upstream: a name or an IP address. The short form of one upstream."),
+        Setting(
+            "upstreams", \.upstreamList, .optional(.upstreams), default: "`host`",
+            "Where to dial, in place of `host`: `[db-1, \"db-2:6432\", {host: db-3, port: 6432}]`, each a name or an IP "
+                + "address, with a port of its own or that of `port`."),
+        Setting(
+            "balance", \.balance, .choice,
+            "Which upstream a client gets. `first`: the first that can be reached, in their order."),
         Setting(
             "port", \.ports, .ports, default: "required", required: "a `port` such as `2222:22`",
             "`LISTEN:TARGET`, such as `2222:22`; one number stands for both."),
@@ -104,6 +112,12 @@ extension RouteConfiguration {
     var udpSettings: UDPSettings {
         get { udp ?? UDPSettings() }
         set { settings = .udp(newValue) }
+    }
+
+    /// The upstreams, where `host` cannot say them: the value of `upstreams`.
+    var upstreamList: [UpstreamConfiguration]? {
+        get { host == nil ? upstreams : nil }
+        set { if let newValue { upstreams = newValue } }
     }
 
     /// Both ports as `port` has them.

@@ -35,9 +35,11 @@ extension RouteDescription {
     init(_ route: RouteConfiguration, limits: TrafficLimits = TrafficLimits()) {
         name = route.name
         listen = route.listenText
-        var isName = false
-        if case .name = route.host { isName = true }
-        upstreams = [Upstream(text: route.upstreamText, isName: isName)]
+        upstreams = route.upstreams.map { upstream in
+            var isName = false
+            if case .name = upstream.host { isName = true }
+            return Upstream(text: upstream.text(targetPort: route.upstreamPort), isName: isName)
+        }
         switch route.settings {
         case .tcp(let settings):
             transport = .tcp

@@ -16,9 +16,13 @@ extension RouteConfiguration {
         return try WeirStream.ListenAddress(network, ip: address.ip, scope: address.scope, port: listenPort)
     }
 
-    /// Where the route dials, for the engine. A route has a set of upstreams, today of one member.
+    /// Where the route dials, for the engine, in the order of the configuration.
     func streamUpstreams() throws(StreamError) -> [Upstream] {
-        [try Upstream(host: host.description, port: upstreamPort)]
+        var made: [Upstream] = []
+        for upstream in upstreams {
+            made.append(try Upstream(host: upstream.host.description, port: upstream.port ?? upstreamPort))
+        }
+        return made
     }
 }
 

@@ -1,0 +1,65 @@
+/// A place to dial, as a member of a route's upstreams.
+public struct UpstreamConfiguration: Sendable, Hashable {
+    /// The machine.
+    public var host: UpstreamHost
+    /// The port to dial; nil is the target port of the route.
+    public var port: UInt16?
+
+    /// Joins a host and perhaps a port.
+    public init(_ host: UpstreamHost, port: UInt16? = nil) {
+        self.host = host
+        self.port = port
+    }
+
+    /// The upstream as labels and logs have it, `host:port`, where the route's target port is the one given.
+    public func text(targetPort: UInt16) -> String { "\(host.bracketed):\(port ?? targetPort)" }
+}
+
+/// Which upstream of a route a client gets.
+public enum Balance: String, Sendable, CaseIterable {
+    /// The first that can be reached, in the order of the file.
+    case first
+}
+
+extension UpstreamConfiguration: CustomStringConvertible {
+    /// As it is written: the host alone, or `host:port`.
+    public var description: String { port.map { "\(host.bracketed):\($0)" } ?? host.description }
+}
+
+extension UpstreamConfiguration {
+    /// Reads `db-1`, `db-1:6432`, `2001:db8::1` or `[2001:db8::1]:6432`.
+    init(parsing text: String) throws(ValueError) {
+        let bytes = Array(text.utf8)
+        let colon = UInt8(ascii: ":")
+        // The colon before a port is the only one, or follows a bracket; any other is a part of an address.
+        let isBracketed = bytes.first == UInt8(ascii: "[")
+        let last = bytes.lastIndex(of: colon)
+        let isPort =
+            last.map { last in
+                isBracketed ? last > 0 && bytes[last - 1] == UInt8(ascii: "]") : bytes.firstIndex(of: colon) == last
+            } ?? false
+        if let rest = text.hostOfURL {
+            throw ValueError(
+                "expected a host name or an IP address, perhaps with a port, found the URL \(quoted(text))",
+                suggestion: (try? UpstreamConfiguration(parsing: rest))?.description)
+        }
+        guard isPort, let last else {
+            self.init(try UpstreamHost(parsing: text))
+            return
+        }
+        let host = String(decoding: bytes[..<last], as: UTF8.self)
+        let digits = bytes[(last + 1)...]
+        guard !digits.isEmpty else { throw ValueError("expected a port behind the `:`, found none in \(quoted(text))") }
+        guard !host.isEmpty else { throw ValueError("expected a host before the `:`, found none in \(quoted(text))") }
+        let port = try parsePort(digits)
+        self.init(try UpstreamHost(parsing: host), port: port)
+    }
+}
+
+extension String {
+    /// The host and port of `tcp://db-1:5432/`; nil where this is no URL.
+    fileprivate var hostOfURL: String? {
+        guard let range = firstRange(of: "://") else { return nil }
+        return String(self[range.upperBound...].prefix { $0 != "/" })
+    }
+}
