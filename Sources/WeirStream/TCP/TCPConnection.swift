@@ -33,6 +33,10 @@ final class TCPConnection: EventHandler {
     let listener: TCPListener
     // Proof: as below.
     @safe @exclusivity(unchecked) var token = EventToken.unowned
+    /// Only while an upstream is chosen and dialed.
+    var connector: UpstreamConnector<TCPDialer>?
+    /// The upstream that was reached.
+    var member: UpstreamHandle?
     /// Its index in the listener's list.
     var place = 0
 
@@ -50,10 +54,6 @@ final class TCPConnection: EventHandler {
     let openedAt: UInt64
     /// Deadline of the header or of silence, whichever the phase has.
     var mainTimer = TimerWheel.Identifier.none
-    /// Only while an upstream is chosen and dialed.
-    var connector: UpstreamConnector<TCPDialer>?
-    /// The upstream that was reached.
-    var member: UpstreamHandle?
     /// Whether a byte has come from the client.
     @safe @exclusivity(unchecked) var hasQuestion = false
     /// The direction that ended first.
