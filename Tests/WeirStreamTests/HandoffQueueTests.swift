@@ -11,15 +11,15 @@ import Testing
         #expect(isEmpty(queue))
         for round in 0..<10 {
             for number in 0..<4 {
-                let isTaken = queue.push(Handoff(descriptor: CInt(number), stream: UInt32(round)))
+                let isTaken = queue.push(Handoff(descriptor: CInt(number), listener: UInt32(round)))
                 #expect(isTaken)
             }
             // Full: the sender keeps it.
-            #expect(!queue.push(Handoff(descriptor: 99, stream: 99)))
+            #expect(!queue.push(Handoff(descriptor: 99, listener: 99)))
             for number in 0..<4 {
                 let handoff = queue.pop()
                 #expect(handoff?.descriptor == CInt(number))
-                #expect(handoff?.stream == UInt32(round))
+                #expect(handoff?.listener == UInt32(round))
             }
             #expect(isEmpty(queue))
         }
@@ -27,10 +27,10 @@ import Testing
 
     @Test func `the largest numbers survive being packed`() {
         let queue = HandoffQueue(capacity: 1)
-        #expect(queue.push(Handoff(descriptor: .max, stream: .max)))
+        #expect(queue.push(Handoff(descriptor: .max, listener: .max)))
         let handoff = queue.pop()
         #expect(handoff?.descriptor == .max)
-        #expect(handoff?.stream == .max)
+        #expect(handoff?.listener == .max)
     }
 
     @Test func `many senders lose nothing, double nothing, and each keeps its order`() async throws {
@@ -40,7 +40,7 @@ import Testing
         for sender in 0..<senders {
             try inBackground {
                 for number in 0..<each {
-                    let handoff = Handoff(descriptor: CInt(number), stream: UInt32(sender))
+                    let handoff = Handoff(descriptor: CInt(number), listener: UInt32(sender))
                     while !queue.push(handoff) { sched_yield() }
                 }
             }
@@ -54,8 +54,8 @@ import Testing
                     sched_yield()
                     continue
                 }
-                if handoff.descriptor != next[Int(handoff.stream)] { misplaced += 1 }
-                next[Int(handoff.stream)] = handoff.descriptor + 1
+                if handoff.descriptor != next[Int(handoff.listener)] { misplaced += 1 }
+                next[Int(handoff.listener)] = handoff.descriptor + 1
                 count += 1
             }
             #expect(misplaced == 0)

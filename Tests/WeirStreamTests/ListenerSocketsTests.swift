@@ -131,7 +131,7 @@ import Testing
 
     @Test func `there is one socket a worker, and the address gets a real port`() throws {
         let listen = try ListenAddress("tcp://127.0.0.1:0")
-        let sockets = try ListenerSockets(listen, count: 4, options: TCPSettings())
+        let sockets = try ListenerSockets(listen, count: 4, options: ListenerSettings())
         defer { sockets.close() }
         #expect(sockets.count == 4)
         #expect(Set(sockets.take()).count == 4)
@@ -146,7 +146,7 @@ import Testing
         var settings = TCPSettings()
         settings.keepalive = Keepalive(idle: .seconds(33), interval: .seconds(7), count: 4)
         settings.userTimeout = .milliseconds(1500)
-        let sockets = try ListenerSockets(ListenAddress("tcp://127.0.0.1:0"), count: 1, options: settings)
+        let sockets = try ListenerSockets(ListenAddress("tcp://127.0.0.1:0"), count: 1, options: ListenerSettings(settings))
         let listener = LinuxIO.Socket(adopting: try #require(sockets.take().first), family: .ipv4)
         let client = try TestSupport.TCPConnection(to: Endpoint(sockets.address.port))
         var accepted: LinuxIO.Socket?
@@ -167,7 +167,7 @@ import Testing
     @Test func `an address of another machine cannot be bound`() throws {
         let listen = try ListenAddress("tcp://192.0.2.1:0")
         #expect(throws: StreamError.bindFailed(listen, SystemError(.bind, EADDRNOTAVAIL))) {
-            try ListenerSockets(listen, count: 2, options: TCPSettings())
+            try ListenerSockets(listen, count: 2, options: ListenerSettings())
         }
     }
 }

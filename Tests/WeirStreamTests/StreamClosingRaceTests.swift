@@ -36,7 +36,7 @@ import Testing
         let address = SocketAddress(.loopbackIPv4, port: port)
         #expect(!engine.wouldLoop(transport, address))
         for worker in engine.workers {
-            #expect(await worker.hasNoStream)
+            #expect(await worker.isEmpty)
             #expect(await !worker.knowsOwnListener(transport, address))
         }
         // Not allowing company: the address must be free.
@@ -240,7 +240,7 @@ extension Worker {
         if gate.stop() { Task { self.stop(at: gate) } }
     }
 
-    var hasNoStream: Bool { core.streams.isEmpty }
+    var isEmpty: Bool { core.routes.isEmpty && core.listeners.isEmpty }
 
     func knowsOwnListener(_ transport: Transport, _ address: SocketAddress) -> Bool {
         core.ownListeners.wouldLoop(transport, address)

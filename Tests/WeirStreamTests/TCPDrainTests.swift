@@ -106,8 +106,8 @@ import Testing
         try await withTCP("\(server.endpoint)", engine: EngineSetup(workers: 2, clock: TestClock())) { rig in
             // One connection on each worker, so that worker 0 is the emptier one once its own has ended.
             let clients = try (0..<2).map { _ in try rig.connectThrough() }
-            // The only stream of its engine has the first number.
-            try wait { await rig.engine.workers[0].stopAccepting(stream: 1) }
+            // The only listener of its engine has the first number.
+            try wait { await rig.engine.workers[0].stopAccepting([1]) }
             for client in clients { client.close() }
             try rig.recorder.expect(.closed(.clientEOF), times: 2)
             // Worker 1 still accepts; what it gives to worker 0 must be waited for.

@@ -146,7 +146,7 @@ struct DeniedSourcesTests {
     private func mark(_ port: UInt16, ip: UInt32 = 1, stream: UInt32 = 1, generation: Int = 1) -> DeniedSources.Mark {
         let peer = SocketAddress(IPAddress(v4: ip), port: port)
         return DeniedSources.Mark(
-            key: SessionKey(peer: peer, localIP: .loopbackIPv4, scope: 0), client: nil, stream: stream,
+            key: SessionKey(peer: peer, localIP: .loopbackIPv4, scope: 0), client: nil, listener: stream,
             generation: generation)
     }
 

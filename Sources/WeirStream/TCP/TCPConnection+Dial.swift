@@ -11,7 +11,7 @@ extension TCPConnection: PreDialing {
         let connector = UpstreamConnector(
             route: route, context: context, core: core, token: token, dialer: TCPDialer())
         self.connector = connector
-        perform(connector.start(worker: listener.serving.workers[core.index]))
+        perform(connector.start(worker: owner.shared.workers[core.index]))
     }
 
     func preDialEnded(_ decision: DialDecision) {

@@ -168,7 +168,7 @@ extension TCPConnection {
     func reject(_ reason: RejectReason) {
         guard release(withReset: true) else { return }
         route.observer?.rejected(context, reason: reason)
-        listener.forget(self)
+        owner.forget(self)
     }
 
     /// Ends the connection, once. `withReset` tells both sides that it did not end well.
@@ -180,7 +180,7 @@ extension TCPConnection {
                 duration: .nanoseconds(core.loop.now - min(core.loop.now, openedAt)),
                 ingressBytes: ingress.byteCount, egressBytes: egress.byteCount, ingressDatagrams: 0,
                 egressDatagrams: 0, upstream: member.map(route.index)))
-        listener.forget(self)
+        owner.forget(self)
     }
 
     /// Gives everything back. False where that was done before.

@@ -29,7 +29,8 @@ final class TCPConnection: EventHandler {
     }
 
     let context: StreamContext
-    let route: StreamRoute<TCPSettings>
+    let route: RouteSnapshot<TCPSettings>
+    let owner: TCPRoute
     let listener: TCPListener
     // Proof: as below.
     @safe @exclusivity(unchecked) var token = EventToken.unowned
@@ -37,7 +38,7 @@ final class TCPConnection: EventHandler {
     var connector: UpstreamConnector<TCPDialer>?
     /// The upstream that was reached.
     var member: UpstreamHandle?
-    /// Its index in the listener's list.
+    /// Its index in the route's list.
     var place = 0
 
     // Exclusivity is not checked at run time on what every read and write touches: one thread owns the connection, and
@@ -65,16 +66,18 @@ final class TCPConnection: EventHandler {
     /// Only while what a side is still owed is on its way.
     var flushing: Flushing?
 
-    var core: WorkerCore { listener.core }
+    var core: WorkerCore { owner.core }
 
     init(
-        client: consuming Socket, context: StreamContext, route: StreamRoute<TCPSettings>, listener: TCPListener
+        client: consuming Socket, context: StreamContext, route: RouteSnapshot<TCPSettings>, owner: TCPRoute,
+        listener: TCPListener
     ) {
         self.client = Side(socket: client)
         self.context = context
         self.route = route
+        self.owner = owner
         self.listener = listener
-        openedAt = listener.core.loop.now
+        openedAt = owner.core.loop.now
         lastActivity = openedAt
     }
 

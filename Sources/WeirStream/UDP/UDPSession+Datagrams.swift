@@ -76,7 +76,7 @@ extension UDPSession {
         if !queue.isEmpty, now - openedAt >= Self.memory { forgetQueue() }
         if hasReply, !isAssured {
             isAssured = true
-            listener.assure(self)
+            listener.owner.assure(self)
         }
         let waitingSince = unansweredSince ?? now
         unansweredSince = waitingSince
@@ -241,8 +241,8 @@ extension UDPSession {
         defer { core.outbox.removeAll() }
         guard added > 0, mayForward(.egress, added, byteCount) else { return }
         core.outbox.setDestination(
-            key.peer, from: listener.serving.isWildcard ? (key.localIP, key.scope) : nil,
-            family: listener.serving.family)
+            key.peer, from: listener.bound.isWildcard ? (key.localIP, key.scope) : nil,
+            family: listener.bound.family)
         flushReplies(added)
         if let expected = route.settings.responses, egressDatagrams >= UInt64(expected) { end(.responses) }
     }

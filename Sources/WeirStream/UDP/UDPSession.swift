@@ -22,7 +22,7 @@ final class UDPSession: EventHandler {
     /// Whether the client is part of what it is found by (see ``ProxiedSessionKey``).
     let isKeyedByClient: Bool
     let context: StreamContext
-    let route: StreamRoute<UDPSettings>
+    let route: RouteSnapshot<UDPSettings>
     let listener: UDPListener
     var token = EventToken.unowned
     var phase = Phase.preparing
@@ -78,7 +78,7 @@ final class UDPSession: EventHandler {
     var core: WorkerCore { listener.core }
 
     init(
-        key: SessionKey, isKeyedByClient: Bool, context: StreamContext, route: StreamRoute<UDPSettings>,
+        key: SessionKey, isKeyedByClient: Bool, context: StreamContext, route: RouteSnapshot<UDPSettings>,
         listener: UDPListener
     ) {
         self.key = key
@@ -95,7 +95,7 @@ final class UDPSession: EventHandler {
         silenceTimer = core.loop.schedule(after: silenceLimit, token: token.with(tag: TimerTag.silence))
         let connector = makeConnector()
         self.connector = connector
-        perform(connector.start(worker: listener.serving.workers[core.index]))
+        perform(connector.start(worker: listener.owner.shared.workers[core.index]))
     }
 
     // MARK: Timers

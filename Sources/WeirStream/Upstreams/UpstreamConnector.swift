@@ -31,7 +31,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         case failed(DialFailure)
     }
 
-    private let route: StreamRoute<Dialer.Settings>
+    private let route: RouteSnapshot<Dialer.Settings>
     private let context: StreamContext
     private let core: WorkerCore
     private let token: EventToken
@@ -65,7 +65,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     static var attemptDelay: UInt64 { 250_000_000 }
 
     init(
-        route: StreamRoute<Dialer.Settings>, context: StreamContext, core: WorkerCore, token: EventToken,
+        route: RouteSnapshot<Dialer.Settings>, context: StreamContext, core: WorkerCore, token: EventToken,
         dialer: Dialer
     ) {
         self.route = route

@@ -19,8 +19,9 @@ import LinuxIO
     /// Whom the worker's UDP streams have turned away.
     var denied = DeniedSources()
     var ownListeners = OwnListeners()
-    /// The streams that this worker serves, by their number.
-    var streams: [UInt32: any WorkerStream] = [:]
+    /// The worker's parts of routes and listeners, by their numbers.
+    var routes: [UInt32: any WorkerRoute] = [:]
+    var listeners: [UInt32: any WorkerListener] = [:]
     private let loads: [WorkerLoad]
     private let threads: [EventLoopThread]
     private var nextIdentifier: UInt64 = 0
@@ -107,7 +108,7 @@ import LinuxIO
 
     /// The worker that should carry the next connection: the one with the fewest. This one also where it has an eighth
     /// more than that, because handing over costs three system calls, and the difference does not grow; and as long as
-    /// its connections live for less than a second and every worker accepts for itself (`sockets` of the stream), because
+    /// its connections live for less than a second and every worker accepts for itself (`sockets` of the listener), because
     /// they are gone before a difference matters.
     func leastLoadedWorker(accepting sockets: Int) -> Int {
         let own = load.connections.load(ordering: .relaxed)
@@ -146,10 +147,10 @@ import LinuxIO
     func takeHandoffs() {
         while let handoff = load.handoffs.pop() {
             load.connections.subtract(1, ordering: .relaxed)
-            if let stream = streams[handoff.stream] {
-                stream.take(handoff)
+            if let listener = listeners[handoff.listener] {
+                listener.take(handoff)
             } else {
-                // The stream ended meanwhile. It waits for its workers, so this is not reached; close all the same.
+                // The listener ended meanwhile. It waits for its workers, so this is not reached; close all the same.
                 FileDescriptor(adopting: handoff.descriptor).close()
                 budget.giveConnection()
             }
@@ -186,10 +187,4 @@ import LinuxIO
         for token in tokens { loop.defer(token) }
         tokens.removeAll(keepingCapacity: true)
     }
-}
-
-/// A stream as one worker has it.
-protocol WorkerStream: AnyObject {
-    /// Takes a connection that another worker accepted. UDP has none.
-    func take(_ handoff: Handoff)
 }

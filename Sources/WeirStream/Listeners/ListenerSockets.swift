@@ -24,7 +24,7 @@ final class ListenerSockets: Sendable {
 
     /// Binds `count` sockets.
     /// - Throws: ``StreamError/bindFailed(_:_:)``; none stays open then.
-    init(_ listen: ListenAddress, count: Int, options: TCPSettings?) throws(StreamError) {
+    init(_ listen: ListenAddress, count: Int, options: ListenerSettings?) throws(StreamError) {
         var numbers: [CInt] = []
         var listen = listen
         do throws(SystemError) {
@@ -66,7 +66,7 @@ final class ListenerSockets: Sendable {
         for number in numbers { FileDescriptor(adopting: number).close() }
     }
 
-    private static func open(_ listen: ListenAddress, _ options: TCPSettings?) throws(SystemError) -> Socket {
+    private static func open(_ listen: ListenAddress, _ options: ListenerSettings?) throws(SystemError) -> Socket {
         let isIPv6 = !listen.address.ip.isIPv4
         let isTCP = listen.network.transport == .tcp
         let socket = try Socket(isTCP ? .stream : .datagram, family: isIPv6 ? .ipv6 : .ipv4)
@@ -95,9 +95,9 @@ extension ListenAddress {
 
 extension Socket {
     /// What a listener hands on to all that it accepts from now on (tcp(7)).
-    borrowing func setListenerOptions(_ settings: TCPSettings) {
+    borrowing func setListenerOptions(_ settings: ListenerSettings) {
         setIfPossible(.noDelay, 1)
-        setIfPossible(.userTimeout, settings.userTimeoutMilliseconds)
+        setIfPossible(.userTimeout, settings.userTimeout.userTimeoutMilliseconds)
         setIfPossible(.deferAccept, Int(clamping: settings.deferAccept?.components.seconds ?? 0))
         setIfPossible(.fastOpen, settings.fastOpen ?? 0)
         if let keepalive = settings.keepalive { startKeepalive(keepalive) } else { setIfPossible(.keepalive, 0) }
@@ -106,7 +106,7 @@ extension Socket {
     /// What a socket needs before it is connected to an upstream. The rest comes when a connection turns out to need it
     /// (see ``Side``): most end soon.
     borrowing func setUserTimeout(_ settings: TCPSettings) {
-        if settings.userTimeout != nil { setIfPossible(.userTimeout, settings.userTimeoutMilliseconds) }
+        if settings.userTimeout != nil { setIfPossible(.userTimeout, settings.userTimeout.userTimeoutMilliseconds) }
     }
 
     /// Lets the kernel ask a silent peer whether it is still there.
@@ -118,7 +118,7 @@ extension Socket {
     }
 }
 
-extension TCPSettings {
+extension Duration? {
     /// 0 is the kernel's default (tcp(7)).
-    fileprivate var userTimeoutMilliseconds: Int { Int((userTimeout?.clampedNanoseconds ?? 0) / 1_000_000) }
+    fileprivate var userTimeoutMilliseconds: Int { Int((self?.clampedNanoseconds ?? 0) / 1_000_000) }
 }

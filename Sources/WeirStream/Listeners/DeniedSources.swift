@@ -6,12 +6,12 @@ import NetworkTypes
 /// A bounded table: each mark has two places that it can have, and a new one takes that of the two which was silent for
 /// longer. So a flood from more sources than fit only means that some are judged again. Confined to its worker.
 struct DeniedSources {
-    /// A source as one plan of one stream has judged it.
+    /// A source as one plan has judged it at one listener.
     struct Mark: Hashable {
         let key: SessionKey
         /// The client that a PROXY header named.
         let client: SocketAddress?
-        let stream: UInt32
+        let listener: UInt32
         let generation: Int
     }
 

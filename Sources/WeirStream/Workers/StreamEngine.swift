@@ -41,7 +41,8 @@ public final class StreamEngine: Sendable {
     private let ownListeners = Lock(OwnListeners())
     private let loads: [WorkerLoad]
     private let clock: MonotonicClock
-    private let streamNumber = Atomic<UInt32>(0)
+    private let routeNumber = Atomic<UInt32>(0)
+    private let listenerNumber = Atomic<UInt32>(0)
     let workers: [Worker]
     let budget: DescriptorBudget
     let resolver: UpstreamResolver
@@ -127,8 +128,12 @@ public final class StreamEngine: Sendable {
 
     // MARK: For streams
 
-    func makeStreamNumber() -> UInt32 {
-        streamNumber.add(1, ordering: .relaxed).newValue
+    func makeRouteNumber() -> UInt32 {
+        routeNumber.add(1, ordering: .relaxed).newValue
+    }
+
+    func makeListenerNumber() -> UInt32 {
+        listenerNumber.add(1, ordering: .relaxed).newValue
     }
 
     /// Whether a dial to `address` would reach one of our listeners.
@@ -136,18 +141,21 @@ public final class StreamEngine: Sendable {
         ownListeners.withLock { $0.wouldLoop(transport, address) }
     }
 
-    /// Tells every worker of a listener that came or went.
-    func announce(_ transport: Transport, _ address: SocketAddress, isListening: Bool) async {
+    /// Tells every worker of listeners that came or went: of all of them at once.
+    func announce(_ transport: Transport, _ listeners: [Listener], isListening: Bool) async {
+        if listeners.isEmpty { return }
         // Without the interfaces' addresses a loop through one of them is not seen; a dial then ends at a limit.
         let interfaces = try? SystemNames.interfaceAddresses()
-        let snapshot = ownListeners.withLock { listeners in
-            if isListening {
-                listeners.insert(transport, address)
-            } else {
-                listeners.remove(transport, address)
+        let snapshot = ownListeners.withLock { own in
+            for listener in listeners {
+                if isListening {
+                    own.insert(transport, listener.address)
+                } else {
+                    own.remove(transport, listener.address)
+                }
             }
-            if let interfaces { listeners.interfaceAddresses = Set(interfaces) }
-            return listeners
+            if let interfaces { own.interfaceAddresses = Set(interfaces) }
+            return own
         }
         for worker in workers { await worker.setOwnListeners(snapshot) }
     }

@@ -2,20 +2,18 @@ import Glibc
 import LinuxIO
 import NetworkTypes
 
-/// A TCP stream on one worker: its listening socket and its connections.
-final class TCPListener: EventHandler, DrainingStream {
+/// A TCP listener's part on one worker: its listening socket, and the way of those that it accepts to their worker and
+/// route. Confined to the worker.
+final class TCPListener: EventHandler, WorkerListener {
     let core: WorkerCore
-    let serving: StreamServing
-    /// What new connections follow.
-    var route: StreamRoute<TCPSettings> {
-        didSet {
-            if route.settings != oldValue.settings { socket?.setListenerOptions(route.settings) }
-        }
-    }
+    let bound: Listener
+    /// The route of all its clients.
+    private let route: TCPRoute
     private var socket: Socket?
     private var token: EventToken?
-    private var connections: ContiguousArray<TCPConnection> = []
     private var acceptedCount = 0
+    /// Connections of this worker that came by it and have not ended.
+    private var openCount = 0
     /// How many connections the next event is likely to bring.
     private var expected = 1
     private var isPaused = false
@@ -23,8 +21,8 @@ final class TCPListener: EventHandler, DrainingStream {
     private var isQueuedForResume = false
     private var resumeTimer = TimerWheel.Identifier.none
     private var isClosing = false
-    /// No worker accepts any more, so that none can hand a connection over.
-    private var mayFinish = false
+    /// It goes while its route stays, and no worker accepts any more, so that none can hand a connection over.
+    private var isDraining = false
     private var isDone = false
     private var drainTimer = DrainTimer()
 
@@ -37,30 +35,35 @@ final class TCPListener: EventHandler, DrainingStream {
     /// connection of its worker ends.
     private static let retryInterval: UInt64 = 100_000_000
 
-    init(core: WorkerCore, plan: StreamPlan<TCPSettings>, serving: StreamServing) {
+    init(core: WorkerCore, bound: Listener, route: TCPRoute) {
         self.core = core
-        self.serving = serving
-        route = StreamRoute(plan, worker: core.index)
+        self.bound = bound
+        self.route = route
         token = core.loop.insert(self)
     }
 
     /// Begins to accept on a listening socket.
-    func listen(_ bound: consuming Socket) throws(SystemError) {
+    func listen(_ new: consuming Socket) throws(SystemError) {
         guard let token else { return }
-        try core.loop.add(bound.number, .readable, token: token)
-        socket = consume bound
+        try core.loop.add(new.number, .readable, token: token)
+        socket = consume new
+    }
+
+    /// Sets what the kernel hands on to those that are accepted from now on.
+    func apply(_ settings: ListenerSettings) {
+        socket?.setListenerOptions(settings)
     }
 
     // MARK: Accepting
 
     func descriptorReady(_ events: EventSet, tag: Int) {
-        if isPaused { resume() } else { acceptBatch() }
+        if isPaused { resumeAccepting() } else { acceptBatch() }
     }
 
     /// A connection of the worker has ended.
     func deferred(tag: Int) {
         isQueuedForResume = false
-        resume()
+        resumeAccepting()
     }
 
     /// Accepts about as many as came the last time. Level-triggered: whoever still waits shows in the next turn, and a
@@ -90,7 +93,7 @@ final class TCPListener: EventHandler, DrainingStream {
             case .failed(let error):
                 core.budget.giveConnection()
                 let reason = AcceptErrorReason(error)
-                route.observer?.acceptFailed(reason: reason, error: error, worker: core.index)
+                observer?.acceptFailed(reason: reason, error: error, worker: core.index)
                 // Errors of one connection only (accept(2)) do not keep the next one waiting.
                 if reason == .descriptorLimit || reason == .memory {
                     pause()
@@ -102,18 +105,18 @@ final class TCPListener: EventHandler, DrainingStream {
     }
 
     private func place(_ client: consuming Socket, _ address: SocketAddress) {
-        let worker = isClosing ? core.index : core.leastLoadedWorker(accepting: serving.socketCount)
+        let worker = isClosing ? core.index : core.leastLoadedWorker(accepting: bound.socketCount)
         if worker == core.index {
             open(client, address)
             return
         }
         let number = client.release()
-        let handoff = Handoff(descriptor: number, stream: serving.number)
-        if !core.handOver(handoff, to: worker) { open(Socket(adopting: number, family: serving.family), address) }
+        let handoff = Handoff(descriptor: number, listener: bound.number)
+        if !core.handOver(handoff, to: worker) { open(Socket(adopting: number, family: bound.family), address) }
     }
 
     func take(_ handoff: Handoff) {
-        let client = Socket(adopting: handoff.descriptor, family: serving.family)
+        let client = Socket(adopting: handoff.descriptor, family: bound.family)
         do {
             let address = try client.peerAddress()
             open(client, address)
@@ -121,55 +124,22 @@ final class TCPListener: EventHandler, DrainingStream {
             // The client is gone before anything began, as in an accept that fails with ECONNABORTED.
             client.close()
             core.budget.giveConnection()
-            route.observer?.acceptFailed(reason: .aborted, error: error, worker: core.index)
+            observer?.acceptFailed(reason: .aborted, error: error, worker: core.index)
         }
     }
 
     private func open(_ client: consuming Socket, _ address: SocketAddress) {
-        let route = route
-        let duty = route.hooks.headerDuty(of: address.ip, route.settings.proxyProtocol)
-        let context = StreamContext(
-            id: core.makeIdentifier(), route: route.name, transport: .tcp, clientAddress: address,
-            localAddress: serving.address, upstreams: route.configuredUpstreams, worker: core.index,
-            awaitsProxyHeader: duty == .header)
-        route.observer?.opened(context)
-        if let reason = refusal(context, route, duty) {
-            client.closeWithReset()
-            core.budget.giveConnection()
-            route.observer?.rejected(context, reason: reason)
-            return
-        }
-        core.load.connections.add(1, ordering: .relaxed)
-        let connection = TCPConnection(client: client, context: context, route: route, listener: self)
-        connection.place = connections.count
-        connections.append(connection)
-        connection.start()
+        route.open(client, address, by: self)
     }
 
-    private func refusal(
-        _ context: StreamContext, _ route: StreamRoute<TCPSettings>, _ duty: HeaderDuty
-    ) -> RejectReason? {
-        switch duty {
-        case .none:
-            if let admit = route.hooks.admit, case .reject(let reason) = admit(context) { return reason }
-        // Decided once it is known who the client is; its place is taken already.
-        case .header: break
-        case .refused:
-            route.observer?.proxyHeaderFailed(context, reason: .untrusted, worker: core.index)
-            return .proxyProtocol
-        }
-        return serving.count.enter(limit: route.settings.maxConnections) ? nil : .routeLimit
-    }
+    private var observer: (any StreamObserver)? { route.plan.observer }
 
-    /// A connection has ended and released everything.
-    func forget(_ connection: TCPConnection) {
-        let last = connections.removeLast()
-        if last !== connection {
-            last.place = connection.place
-            connections[connection.place] = last
-        }
-        serving.count.leave()
-        core.connectionEnded()
+    /// A connection that came by it has begun on this worker.
+    func clientOpened() { openCount += 1 }
+
+    /// A connection that came by it has ended and released everything.
+    func clientEnded() {
+        openCount -= 1
         finishIfDone()
     }
 
@@ -179,7 +149,7 @@ final class TCPListener: EventHandler, DrainingStream {
         // Closing accepts from a paused listener, too: that is out of epoll already.
         guard !isPaused, let token, let number = socket?.number else { return }
         isPaused = true
-        route.observer?.acceptPaused(worker: core.index)
+        observer?.acceptPaused(worker: core.index)
         // Level-triggered: a waiting client would otherwise wake the loop without end.
         do {
             try core.loop.withdraw(number)
@@ -198,7 +168,7 @@ final class TCPListener: EventHandler, DrainingStream {
         resumeTimer = core.loop.schedule(after: Self.retryInterval, token: token.with(tag: TimerTag.resume))
     }
 
-    private func resume() {
+    private func resumeAccepting() {
         guard isPaused, let token, let number = socket?.number else { return }
         do {
             try core.loop.add(number, .readable, token: token)
@@ -210,7 +180,7 @@ final class TCPListener: EventHandler, DrainingStream {
     }
 
     func timerFired(tag: Int, deadline: UInt64) {
-        if tag == TimerTag.drain { endOfDrain() } else { resume() }
+        if tag == TimerTag.drain { route.endDrained(by: self) } else { resumeAccepting() }
     }
 
     // MARK: Ending
@@ -226,37 +196,31 @@ final class TCPListener: EventHandler, DrainingStream {
 
     func drain(timeout: Duration) {
         guard let token, !isDone else { return }
-        mayFinish = true
-        if connections.isEmpty {
+        isDraining = true
+        if openCount == 0 {
             finishIfDone()
         } else {
             drainTimer.arm(after: timeout, token: token.with(tag: TimerTag.drain), on: core.loop)
         }
     }
 
-    private func endOfDrain() {
-        for connection in connections { connection.endDrained() }
+    private func finishIfDone() {
+        guard isDraining, openCount == 0, !isDone else { return }
+        release()
+        route.shared.workerFinished(bound)
     }
 
-    func kill() {
-        mayFinish = true
-        for connection in connections { connection.endKilled() }
-        finishIfDone()
-    }
+    /// The socket is closed: there is nothing to take up again.
+    func resume() {}
 
-    /// Everything was released by the last connection, unless the stream has never served.
     func close() {
         if !isDone { release() }
-    }
-
-    private func finishIfDone() {
-        guard mayFinish, connections.isEmpty, !isDone else { return }
-        release()
-        serving.workerFinished()
+        route.remove(self)
     }
 
     private func release() {
         isDone = true
+        socket.take()?.close()
         drainTimer.cancel(on: core.loop)
         core.loop.cancel(&resumeTimer)
         if let token { core.loop.remove(token) }

@@ -1,7 +1,7 @@
 import LinuxIO
 
-/// The life of a stream, from its one start to its end, and those who wait for the end.
-final class StreamLifecycle: Sendable {
+/// The life of a route, from its one start to its end, and those who wait for the end.
+final class RouteLifecycle: Sendable {
     enum Phase: Sendable {
         case created, starting, serving, closing, closed
     }
@@ -19,7 +19,7 @@ final class StreamLifecycle: Sendable {
 
     var phase: Phase { state.withLock { $0.phase } }
 
-    /// Whether the stream was told to end, and has not been reopened since.
+    /// Whether the route was told to end, and has not been reopened since.
     var isEndRequested: Bool { state.withLock { $0.isEndRequested } }
 
     /// Notes a close or a kill before its turn comes: a start that is under way ends itself as soon as it sees this.
@@ -27,7 +27,7 @@ final class StreamLifecycle: Sendable {
         state.withLock { $0.isEndRequested = true }
     }
 
-    /// The one start a stream has.
+    /// The one start a route has.
     /// - Throws: ``StreamError/closed`` where it was told to end before, ``StreamError/alreadyStarted``.
     func start() throws(StreamError) {
         let result = state.withLock { state -> Result<Void, StreamError> in
@@ -39,7 +39,7 @@ final class StreamLifecycle: Sendable {
         try result.get()
     }
 
-    /// - Throws: ``StreamError/closed`` where the stream was told to end.
+    /// - Throws: ``StreamError/closed`` where the route was told to end.
     func checkEndRequest() throws(StreamError) {
         if isEndRequested { throw .closed }
     }
@@ -53,12 +53,12 @@ final class StreamLifecycle: Sendable {
         }
     }
 
-    /// The start failed; it may be tried again, unless the stream was told to end.
+    /// The start failed; it may be tried again, unless the route was told to end.
     func startFailed() {
         leave(to: .created)
     }
 
-    /// Ends the life of a stream that does not serve. False where it does, or did.
+    /// Ends the life of a route that does not serve. False where it does, or did.
     func closeUnserved() -> Bool {
         let isUnserved = state.withLock { $0.phase == .created }
         if isUnserved { leave(to: .closed) }
@@ -78,14 +78,14 @@ final class StreamLifecycle: Sendable {
     /// A worker's last connection or session is gone, and it takes no more. Returns whether it was the last worker.
     func workerFinished() -> Bool {
         state.withLock { state in
-            // A worker that has not heard yet that the stream serves again.
+            // A worker that has not heard yet that the route serves again.
             guard state.phase == .closing else { return false }
             state.busyWorkers -= 1
             return state.busyWorkers == 0
         }
     }
 
-    /// Whether a stream that closes serves again, on `workers` workers: not where it has ended already.
+    /// Whether a route that closes serves again, on `workers` workers: not where it has ended already.
     func reopen(workers: Int) -> Bool {
         state.withLock { state in
             guard state.phase == .closing, state.busyWorkers > 0 else { return false }
@@ -110,7 +110,7 @@ final class StreamLifecycle: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Waits for ``closed()``, or for a start that fails. A stream that never served counts as closed.
+    /// Waits for ``closed()``, or for a start that fails. A route that never served counts as closed.
     func waitUntilClosed() async {
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in

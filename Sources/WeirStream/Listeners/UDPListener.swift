@@ -2,20 +2,21 @@ import Glibc
 import LinuxIO
 import NetworkTypes
 
-/// A UDP stream on one worker: its socket and its table of sessions.
-final class UDPListener: EventHandler, DrainingStream {
+/// A UDP listener's part on one worker: its socket, and the table of the sessions that came by it. Confined to the worker.
+final class UDPListener: EventHandler, WorkerListener {
     let core: WorkerCore
-    let serving: StreamServing
-    /// What new sessions follow.
-    private(set) var route: StreamRoute<UDPSettings>
+    let bound: Listener
+    /// The route of all its sessions.
+    let owner: UDPRoute
     private(set) var socket: Socket?
     private var token: EventToken?
     var sessions: [SessionKey: UDPSession] = [:]
     /// Those of peers that put a PROXY header in front of each datagram.
     var proxiedSessions: [ProxiedSessionKey: UDPSession] = [:]
-    /// Sessions that may be evicted, oldest first.
-    private var unassured = SessionList()
+    /// Whether new sessions are refused, because the listener or its route goes.
     private(set) var isDraining = false
+    /// Whether the listener goes while its route stays.
+    private var isRemoved = false
     private var isDone = false
     private var drainTimer = DrainTimer()
     private var kernelDrops = KernelDropCount()
@@ -28,35 +29,27 @@ final class UDPListener: EventHandler, DrainingStream {
 
     /// How long an assured session may be silent while its stream drains, in nanoseconds.
     static let drainSilence: UInt64 = 5_000_000_000
-    /// At most this many sessions make room for one.
-    private static let mostEvictions = 8
     /// How long after a burst the kernel is asked what it dropped, in nanoseconds.
     private static let dropCheckDelay: UInt64 = 500_000_000
 
-    init(core: WorkerCore, plan: StreamPlan<UDPSettings>, serving: StreamServing) {
+    init(core: WorkerCore, bound: Listener, owner: UDPRoute) {
         self.core = core
-        self.serving = serving
-        route = StreamRoute(plan, worker: core.index)
+        self.bound = bound
+        self.owner = owner
         token = core.loop.insert(self)
     }
 
-    /// Begins to serve a bound socket.
-    func listen(_ bound: consuming Socket) throws(SystemError) {
+    /// What new sessions follow.
+    var route: RouteSnapshot<UDPSettings> { owner.plan }
+
+    func listen(_ new: consuming Socket) throws(SystemError) {
         guard let token else { return }
-        try core.loop.add(bound.number, .readable, token: token)
-        socket = consume bound
+        try core.loop.add(new.number, .readable, token: token)
+        socket = consume new
     }
 
-    /// New sessions follow another plan from now on. Those that are open stay as they began, unless the plan's hooks do
-    /// not admit them any more.
-    func follow(_ new: StreamRoute<UDPSettings>) {
-        route = new
-        // While it drains, the last session's end would be its own: those are judged when it is taken up again.
-        if !isDraining { reviewSessions() }
-    }
-
-    private func reviewSessions() {
-        guard let review = route.hooks.review else { return }
+    /// Ends the sessions that a new plan's hooks do not admit any more.
+    func review(_ review: StreamHooks.Review) {
         // A copy: those that end leave the table.
         for session in allSessions {
             if case .reject(let reason) = review(session.context) { session.revoke(reason) }
@@ -128,7 +121,7 @@ final class UDPListener: EventHandler, DrainingStream {
             drop(.truncated)
             return nil
         }
-        return SessionKey(peer: peer, localIP: datagram.localIP ?? serving.address.ip, scope: datagram.localScope)
+        return SessionKey(peer: peer, localIP: datagram.localIP ?? bound.address.ip, scope: datagram.localScope)
     }
 
     /// Datagrams from a client that belong to no session.
@@ -160,7 +153,7 @@ final class UDPListener: EventHandler, DrainingStream {
         let route = route
         let context = StreamContext(
             id: core.makeIdentifier(), route: route.name, transport: .udp, clientAddress: key.peer,
-            localAddress: SocketAddress(key.localIP, port: serving.address.port, scope: key.scope),
+            localAddress: SocketAddress(key.localIP, port: bound.address.port, scope: key.scope),
             upstreams: route.configuredUpstreams, worker: core.index)
         if let header { context.adopt(header) }
         route.observer?.opened(context)
@@ -175,7 +168,7 @@ final class UDPListener: EventHandler, DrainingStream {
         let session = UDPSession(
             key: key, isKeyedByClient: isKeyedByClient, context: context, route: route, listener: self)
         if isKeyedByClient { proxiedSessions[session.proxiedKey] = session } else { sessions[key] = session }
-        unassured.append(session)
+        owner.opened(session)
         session.start()
         guard let lost = session.endedDropping else { return session }
         // It could not even begin: the datagram that would have opened it has nowhere to wait.
@@ -191,58 +184,26 @@ final class UDPListener: EventHandler, DrainingStream {
     /// How a client is remembered that was denied under the current plan: another plan judges anew.
     private func mark(_ key: SessionKey, _ header: ProxyHeader?) -> DeniedSources.Mark {
         DeniedSources.Mark(
-            key: key, client: header?.addresses?.source, stream: serving.number, generation: route.generation)
+            key: key, client: header?.addresses?.source, listener: bound.number, generation: route.generation)
     }
 
     /// Silence after which a denied source is forgotten, in nanoseconds.
     private var deniedSilence: UInt64 { route.settings.unassuredTimeout.clampedNanoseconds }
 
     private func refusal(
-        _ context: StreamContext, _ route: StreamRoute<UDPSettings>
+        _ context: StreamContext, _ route: RouteSnapshot<UDPSettings>
     ) -> (RejectReason, DropReason)? {
         if isDraining { return (.draining, .draining) }
         if let admit = route.hooks.admit, case .reject(let reason) = admit(context) {
             return (reason, DropReason(reason))
         }
-        return makeRoom(route) ? nil : (.sessionLimit, .sessionLimit)
-    }
-
-    /// Takes a place and a descriptor for a session, where needed from the oldest one that is not assured.
-    private func makeRoom(_ route: StreamRoute<UDPSettings>) -> Bool {
-        makeRoom { serving.count.enter(limit: route.settings.maxSessions) }
-            && (makeRoom { core.budget.takeSession() } || leaveTable())
-    }
-
-    /// Evicts until there is a place. Another worker may be quicker to take the one that became free: try again, but
-    /// not without end.
-    private func makeRoom(_ take: () -> Bool) -> Bool {
-        for _ in 0..<Self.mostEvictions {
-            if take() { return true }
-            guard let oldest = unassured.first else { return false }
-            // What it has in this very batch came before the one that it makes room for.
-            oldest.sendBatch()
-            // That may have assured it.
-            if oldest.isListed { oldest.end(.evicted) }
-        }
-        return take()
-    }
-
-    private func leaveTable() -> Bool {
-        serving.count.leave()
-        return false
-    }
-
-    /// A session's client has spoken again after a reply: it no longer makes room for others.
-    func assure(_ session: UDPSession) {
-        unassured.remove(session)
+        return owner.makeRoom() ? nil : (.sessionLimit, .sessionLimit)
     }
 
     /// A session has ended and released everything.
     func forget(_ session: UDPSession) {
-        unassured.remove(session)
         if session.isKeyedByClient { proxiedSessions[session.proxiedKey] = nil } else { sessions[session.key] = nil }
-        serving.count.leave()
-        core.budget.giveSession()
+        owner.forget(session)
         finishIfDone()
     }
 
@@ -257,13 +218,31 @@ final class UDPListener: EventHandler, DrainingStream {
     }
 
     func drain(timeout: Duration) {
-        guard let token, !isDone else { return }
-        for session in allSessions { session.streamDrains() }
+        guard let token else { return }
+        isRemoved = true
+        // Where it was to be taken up again and then was not, it says once more that it is done.
+        isDone = false
+        drainSessions()
         if hasNoSession {
             finishIfDone()
         } else {
             drainTimer.arm(after: timeout, token: token.with(tag: TimerTag.drain), on: core.loop)
         }
+    }
+
+    /// Sessions end when they are silent.
+    func drainSessions() {
+        for session in allSessions { session.streamDrains() }
+    }
+
+    /// The drain time is over.
+    func endDrained() {
+        for session in allSessions { session.endDrained() }
+    }
+
+    func killSessions() {
+        isDraining = true
+        for session in allSessions { session.end(.routeRemoved) }
     }
 
     func deferred(tag: Int) {}
@@ -273,37 +252,38 @@ final class UDPListener: EventHandler, DrainingStream {
             isDropCheckArmed = false
             countKernelDrops(socket?.droppedDatagrams())
         } else {
-            // The drain time is over.
-            for session in allSessions { session.endDrained() }
+            endDrained()
         }
-    }
-
-    func kill() {
-        isDraining = true
-        for session in allSessions { session.end(.routeRemoved) }
-        finishIfDone()
     }
 
     /// The socket stays until all workers have finished: one less in its group would lead living sessions' datagrams to
     /// the wrong worker.
     private func finishIfDone() {
-        guard isDraining, hasNoSession, !isDone else { return }
+        guard isRemoved, hasNoSession, !isDone else { return }
         isDone = true
         drainTimer.cancel(on: core.loop)
-        serving.workerFinished()
+        owner.shared.workerFinished(bound)
     }
 
     func resume() {
         isDraining = false
+        isRemoved = false
         isDone = false
         drainTimer.cancel(on: core.loop)
-        reviewSessions()
+        if let review = route.hooks.review { self.review(review) }
+    }
+
+    /// The route serves again: so does this, unless it was removed by itself.
+    func resumeWithRoute() {
+        if !isRemoved { isDraining = false }
     }
 
     func close() {
         socket.take()?.close()
+        drainTimer.cancel(on: core.loop)
         if let token { core.loop.remove(token) }
         token = nil
+        owner.remove(self)
     }
 }
 

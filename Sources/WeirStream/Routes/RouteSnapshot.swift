@@ -1,8 +1,8 @@
 import LinuxIO
 
-/// What a worker's part of a stream does with a new connection or session: a snapshot that lives as long as anything
-/// that began under it, so that a change applies to new ones. Confined to the worker.
-final class StreamRoute<Settings: Sendable> {
+/// The plan of a route as a worker keeps it. It lives as long as anything that began under it, so that a change applies to
+/// new connections and sessions. Confined to the worker.
+final class RouteSnapshot<Settings: Sendable> {
     let name: String
     let settings: Settings
     let hooks: StreamHooks
@@ -11,13 +11,13 @@ final class StreamRoute<Settings: Sendable> {
     let selector: any UpstreamSelector
     /// The configured upstreams, shared by every context.
     let configuredUpstreams: [Upstream]
-    /// Which of the stream's configurations this is; answers for another one are ignored.
+    /// Which of the route's configurations this is; answers for another one are ignored.
     let generation: Int
     let refresh: @Sendable (_ upstream: Int) -> Void
 
     /// The upstreams that the plan has in common with `previous` stay the same objects: what is known of their names
     /// goes on, and owners that wait for one under the old plan are told under the new one.
-    init(_ plan: StreamPlan<Settings>, worker: Int, previous: StreamRoute? = nil) {
+    init(_ plan: RoutePlan<Settings>, worker: Int, previous: RouteSnapshot? = nil) {
         name = plan.name
         settings = plan.settings
         hooks = plan.hooks
@@ -61,14 +61,4 @@ final class StreamRoute<Settings: Sendable> {
     func requestRefresh(_ upstream: Int, now: UInt64) {
         if upstreams[upstream].mayRefresh(now: now) { refresh(upstream) }
     }
-}
-
-/// A ``StreamRoute`` on its way to the workers.
-struct StreamPlan<Settings: Sendable>: Sendable {
-    let name: String
-    let upstreams: [Upstream]
-    let settings: Settings
-    let hooks: StreamHooks
-    let generation: Int
-    let refresh: @Sendable (_ upstream: Int) -> Void
 }

@@ -5,8 +5,8 @@ import Synchronization
 struct Handoff {
     /// The raw descriptor; whoever takes the handoff owns it.
     let descriptor: CInt
-    /// Which stream accepted it.
-    let stream: UInt32
+    /// The number of the listener that accepted it.
+    let listener: UInt32
 }
 
 /// A bounded queue without locks, many senders and one receiver (after D. Vyukov's bounded queue): each cell carries
@@ -44,7 +44,7 @@ final class HandoffQueue: Sendable {
                 let (done, seen) = tail.weakCompareExchange(
                     expected: position, desired: position + 1, ordering: .relaxed)
                 if done {
-                    let packed = UInt64(handoff.stream) << 32 | UInt64(UInt32(bitPattern: handoff.descriptor))
+                    let packed = UInt64(handoff.listener) << 32 | UInt64(UInt32(bitPattern: handoff.descriptor))
                     cell.value.store(packed, ordering: .relaxed)
                     // Release: the value is written before the receiver sees the turn.
                     cell.turn.store(position + 1, ordering: .releasing)
@@ -71,6 +71,6 @@ final class HandoffQueue: Sendable {
         cell.turn.store(position + mask + 1, ordering: .releasing)
         return Handoff(
             descriptor: CInt(bitPattern: UInt32(truncatingIfNeeded: packed)),
-            stream: UInt32(truncatingIfNeeded: packed >> 32))
+            listener: UInt32(truncatingIfNeeded: packed >> 32))
     }
 }

@@ -1,0 +1,36 @@
+import NetworkTypes
+
+/// Relays TCP connections from listening addresses to an upstream, byte for byte, ends and resets included.
+public typealias TCPStream = Route<TCPSettings>
+
+extension Route where Settings == TCPSettings {
+    /// A stream from `tcp://127.0.0.1:8080` (`tcp4`, `tcp6`; `tcp://:8080` for every address) to `localhost:22`.
+    /// Nothing is bound yet. Without an engine it runs on ``StreamEngine/shared()``.
+    public convenience init(
+        listen: String, upstream: String, settings: TCPSettings = TCPSettings(), engine: StreamEngine? = nil
+    ) throws(StreamError) {
+        let engine = if let engine { engine } else { try StreamEngine.shared() }
+        try self.init(
+            name: listen, listen: ListenAddress(listen), upstreams: [Upstream(upstream)], settings: settings,
+            engine: engine)
+    }
+
+    /// A stream with a name for labels and logs, and upstreams that are dialed in their order.
+    public convenience init(
+        name: String, listen: ListenAddress, upstreams: [Upstream], settings: TCPSettings, engine: StreamEngine
+    ) throws(StreamError) {
+        try self.init(name: name, listen: [listen], upstreams: upstreams, settings: settings, engine: engine)
+    }
+
+    /// A stream that listens at several addresses, with one set of limits and counts for all of them.
+    public convenience init(
+        name: String, listen: [ListenAddress], upstreams: [Upstream], settings: TCPSettings, engine: StreamEngine
+    ) throws(StreamError) {
+        try self.init(
+            name: name, listen: listen, transport: .tcp, upstreams: upstreams, settings: settings, engine: engine,
+            operations: WorkerOperations(
+                prepare: { await $0.prepare($1, route: $2, listeners: $3) },
+                replace: { await $0.replace($1, route: $2) },
+                listenerSettings: { ListenerSettings($0) }))
+    }
+}
