@@ -146,7 +146,8 @@ import Testing
         var settings = TCPSettings()
         settings.keepalive = Keepalive(idle: .seconds(33), interval: .seconds(7), count: 4)
         settings.userTimeout = .milliseconds(1500)
-        let sockets = try ListenerSockets(ListenAddress("tcp://127.0.0.1:0"), count: 1, options: ListenerSettings(settings))
+        let sockets = try ListenerSockets(
+            ListenAddress("tcp://127.0.0.1:0"), count: 1, options: ListenerSettings(settings))
         let listener = LinuxIO.Socket(adopting: try #require(sockets.take().first), family: .ipv4)
         let client = try TestSupport.TCPConnection(to: Endpoint(sockets.address.port))
         var accepted: LinuxIO.Socket?
