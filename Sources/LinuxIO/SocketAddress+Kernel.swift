@@ -4,36 +4,24 @@ import NetworkTypes
 // What needs the kernel, or its names of interfaces.
 
 extension SocketAddress {
-    /// Reads `192.0.2.1:80`, `[2001:db8::1]:80` or `[fe80::1%eth0]:80`.
+    /// Reads `192.0.2.1:80`, `[2001:db8::1]:80` or `[fe80::1%eth0]:80`; nil also where there is no such interface.
     public init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = Self.port(text[text.index(after: colon)...]) else {
-            return nil
-        }
-        var host = text[..<colon]
-        if host.first == "[" {
-            guard host.last == "]" else { return nil }
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
-            return nil
-        }
-        self.init(host: String(host), port: port)
+        guard let parts = HostAndPort(text), let address = try? ScopedAddress(parsing: parts.host),
+            let port = try? PortNumber.parse(parts.port)
+        else { return nil }
+        self.init(resolving: address, port: port)
     }
 
-    /// Reads an address literal, with a scope (`fe80::1%eth0`, `fe80::1%2`) where it has one.
-    public init?(host: String, port: UInt16) {
-        let parts = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let ip = IPAddress(parts[0]) else { return nil }
+    /// The kernel's form of a configured address, with the index of its interface (if_nametoindex(3)). Nil where there
+    /// is no such interface, and for an IPv4 address with one.
+    public init?(resolving address: ScopedAddress, port: UInt16) {
         var scope: UInt32 = 0
-        if parts.count == 2 {
-            guard !ip.isIPv4, !parts[1].isEmpty, !parts[1].utf8.contains(0) else { return nil }
-            if let number = UInt32(parts[1]), parts[1].first != "+" {
-                scope = number
-            } else {
-                scope = unsafe weir_interface_index(String(parts[1]))
-            }
-            if scope == 0 { return nil }
+        if let interface = address.interface {
+            guard !address.ip.isIPv4 else { return nil }
+            scope = unsafe UInt32(interface) ?? weir_interface_index(interface)
+            guard scope != 0 else { return nil }
         }
-        self.init(ip, port: port, scope: scope)
+        self.init(address.ip, port: port, scope: scope)
     }
 
     init(_ raw: weir_address) {

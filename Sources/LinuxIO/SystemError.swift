@@ -8,6 +8,7 @@ public struct SystemError: Error, Equatable, Hashable, Sendable, CustomStringCon
         case epollWait = "epoll_wait", eventFD = "eventfd", inotify, listen, open, pipe, read, receive = "recv"
         case resourceLimit = "setrlimit", send, shutdown, socket, splice, socketName = "getsockname"
         case socketOption = "setsockopt", write, thread = "pthread_create", interfaces = "getifaddrs"
+        case interfaceIndex = "if_nametoindex"
         case spawn = "posix_spawn", lock = "flock", look = "lstat", unlink, changeMode = "chmod"
     }
 

@@ -32,6 +32,15 @@ public struct IPAddress: Hashable, Sendable {
     /// 169.254.0.0/16 or fe80::/10.
     public var isLinkLocal: Bool { isIPv4 ? v4Bits >> 16 == 0xa9fe : high >> 54 == 0xfe80 >> 6 }
 
+    /// The address that a dial reaches: Linux connects to the loopback of its family where a wildcard is dialed.
+    public var dialed: IPAddress {
+        switch self {
+        case .anyIPv4: .loopbackIPv4
+        case .anyIPv6: .loopbackIPv6
+        default: self
+        }
+    }
+
     /// `0.0.0.0`.
     public static let anyIPv4 = IPAddress(v4: 0)
     /// `::`.

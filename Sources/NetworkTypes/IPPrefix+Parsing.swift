@@ -1,18 +1,19 @@
 extension IPPrefix {
     /// Why a text is no block of addresses.
     public enum ParseError: Error, Hashable, Sendable, CustomStringConvertible {
-        /// What stands before the slash is no address.
+        /// The part before the slash is no address.
         case malformedAddress(String)
-        /// What stands behind the slash is no length of that address's family.
-        case malformedLength(String, most: Int)
+        /// The part behind the slash is no length of that address's family.
+        case malformedLength(String, expected: ClosedRange<Int>)
         /// The address has bits behind the length, so that it is not clear what was meant.
         case hostBitsSet(meant: IPPrefix)
 
-        /// What was found and expected, for a message.
+        /// The text of a message: what was expected and found.
         public var description: String {
             switch self {
             case .malformedAddress(let text): "expected an IP address, found `\(text)`"
-            case .malformedLength(let text, let most): "expected a length from 0 to \(most), found `\(text)`"
+            case .malformedLength(let text, let expected):
+                "expected a length from \(expected.lowerBound) to \(expected.upperBound), found `\(text)`"
             case .hostBitsSet(let meant): "the address has bits behind the length; the block is `\(meant)`"
             }
         }
@@ -29,22 +30,19 @@ extension IPPrefix {
         let written = bytes[..<(slash ?? bytes.endIndex)]
         guard let address = IPAddress(parsing: written) else { throw .malformedAddress(Self.text(written)) }
         let isMappedText = address.isIPv4 && written.contains(UInt8(ascii: ":"))
-        let most = address.isIPv4 && !isMappedText ? 32 : 128
-        var length = most
+        // Shorter than the mapped prefix itself it would be half IPv4 and half IPv6, which is always a mistake.
+        let expected = isMappedText ? 96...128 : 0...(address.isIPv4 ? 32 : 128)
+        var length = expected.upperBound
         if let slash {
             let digits = bytes[(slash + 1)...]
-            guard let number = Self.length(digits), number <= most else {
-                throw .malformedLength(Self.text(digits), most: most)
+            guard let number = Self.length(digits), expected.contains(number) else {
+                throw .malformedLength(Self.text(digits), expected: expected)
             }
             length = number
         }
-        if isMappedText {
-            // Shorter than the mapped prefix itself it would be half IPv4 and half IPv6: nobody means that.
-            guard length >= 96 else { throw .malformedLength("\(length)", most: most) }
-            length -= 96
-        }
+        if isMappedText { length -= 96 }
         guard let prefix = IPPrefix(around: address, length: length) else {
-            throw .malformedLength("\(length)", most: most)
+            throw .malformedLength("\(length)", expected: expected)
         }
         guard prefix.network == address else { throw .hostBitsSet(meant: prefix) }
         self = prefix

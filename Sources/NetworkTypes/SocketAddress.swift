@@ -14,11 +14,6 @@ public struct SocketAddress: Hashable, Sendable {
         self.port = port
         self.scope = scope
     }
-
-    /// Reads a port: digits only, up to 65535. (The integer initializers also take a sign.)
-    public static func port(_ text: some StringProtocol) -> UInt16? {
-        text.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") } ? UInt16(text) : nil
-    }
 }
 
 extension SocketAddress: CustomStringConvertible {

@@ -76,8 +76,10 @@ extension AccessRule {
             switch error {
             case .malformedAddress:
                 throw ParseError("expected a block such as `10.0.0.0/8` behind `cidr:`, found \(shown(bytes))")
-            case .malformedLength(_, let most):
-                throw ParseError("expected a length from 0 to \(most) behind the slash, found \(shown(bytes))")
+            case .malformedLength(_, let range):
+                throw ParseError(
+                    "expected a length from \(range.lowerBound) to \(range.upperBound) behind the slash, found "
+                        + shown(bytes))
             case .hostBitsSet(let meant):
                 throw ParseError(
                     "the address in \(shown(bytes)) has bits behind the length", suggestion: "cidr:\(meant)")

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 extension Configuration {
     /// `exporter:`, the HTTP server that Prometheus scrapes.
     public struct Exporter: Sendable, Equatable {
@@ -8,7 +10,7 @@ extension Configuration {
         /// Who may read its pages; nil is everybody who reaches it.
         public var authentication: ExporterAuthentication?
         /// Whose connections it takes, beside those from this machine; nil is everybody's.
-        public var allow: [IPBlock]?
+        public var allow: [IPPrefix]?
         /// How long the series of a removed route stay exposed, so that every scraper sees their last value.
         public var retiredSeriesTTL: Duration
         /// The bound on exposed series; what is over it is counted, not kept.
@@ -22,7 +24,7 @@ extension Configuration {
 
         /// Makes the section; defaults as documented.
         public init(
-            listen: [Listener] = [.address(.defaultExporter)], retiredSeriesTTL: Duration = .seconds(300),
+            listen: [Listener] = [.defaultListener], retiredSeriesTTL: Duration = .seconds(300),
             maxSeries: Int = 1_000_000, hasNativeHistograms: Bool = false, nativeHistogramSchema: Int = 3
         ) {
             self.listen = listen

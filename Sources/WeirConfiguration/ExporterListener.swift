@@ -1,10 +1,16 @@
+import NetworkTypes
+
 extension Configuration.Exporter {
     /// Where the exporter listens.
     public enum Listener: Sendable, Hashable {
         /// TCP.
         case address(ListenAddress)
         /// A Unix socket, by its absolute path.
-        case unix(String)
+        case unix(UnixSocketPath)
+
+        /// Where the exporter listens unless told otherwise: 127.0.0.1:9847.
+        public static let defaultListener = Listener.address(
+            ListenAddress(over: .tcp, address: .loopbackIPv4, port: 9847))
     }
 }
 
@@ -12,21 +18,19 @@ extension Configuration.Exporter.Listener: CustomStringConvertible {
     /// `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`.
     public var description: String {
         switch self {
-        case .address(let address): "\(address)"
-        case .unix(let path): Self.unixPrefix + path
+        case .address(let address): address.addressText
+        case .unix(let path): "\(path)"
         }
     }
 }
 
 extension Configuration.Exporter.Listener {
     private static let unixPrefix = "unix:"
-    /// `sun_path` with its closing zero has 108 bytes (unix(7)).
-    private static let longestPath = 107
 
     /// Reads what ``description`` writes.
     init(parsing text: String) throws(ValueError) {
         guard text.hasPrefix(Self.unixPrefix) else {
-            self = .address(try ListenAddress(parsing: text))
+            self = .address(try ListenAddress(exporter: text))
             return
         }
         let path = String(text.dropFirst(Self.unixPrefix.count))
@@ -34,8 +38,9 @@ extension Configuration.Exporter.Listener {
             throw ValueError(
                 "expected an absolute path such as `unix:/run/weir/exporter.sock`, found \(quoted(text))")
         }
-        guard path.utf8.count <= Self.longestPath else {
-            throw ValueError("expected a path of at most \(Self.longestPath) bytes, found \(path.utf8.count)")
+        guard let path = UnixSocketPath(path) else {
+            throw ValueError(
+                "expected a path of at most \(UnixSocketPath.maxLength) bytes, found \(path.utf8.count)")
         }
         self = .unix(path)
     }

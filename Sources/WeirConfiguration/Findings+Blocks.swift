@@ -1,10 +1,12 @@
+import NetworkTypes
+
 /// Lists of addresses and blocks of them.
 extension Findings {
     /// A list that is longer is asked for something else: each peer is looked up in it.
     private static let mostBlocks = 10_000
 
     /// The blocks of a list; nil after an error. `ofEverything` says what a block means that holds every address.
-    func blocks(_ value: YAMLValue, _ key: String, ofEverything meaning: String) -> [IPBlock]? {
+    func blocks(_ value: YAMLValue, _ key: String, ofEverything meaning: String) -> [IPPrefix]? {
         switch value.content {
         case .null: return []
         case .refused: return nil
@@ -21,9 +23,9 @@ extension Findings {
         }
     }
 
-    private func block(_ item: YAMLValue, _ key: String, ofEverything meaning: String) -> IPBlock? {
+    private func block(_ item: YAMLValue, _ key: String, ofEverything meaning: String) -> IPPrefix? {
         let block = parsed(item, key, expected: "an address or a block such as `10.0.0.0/8`") {
-            text throws(ValueError) in try IPBlock(parsing: text)
+            text throws(ValueError) in try IPPrefix(configured: text)
         }
         if let block, block.isEverything {
             warning(item.place, "`\(key)`: `\(block)` is every address: \(meaning)")

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// Readers of single values: the type is checked here, the text by the pure parsers.
 extension Findings {
     /// The text of a scalar. `expected` says what should stand here.
@@ -7,7 +9,9 @@ extension Findings {
         case .refused: return nil
         case .sequence(let items) where items.count == 1:
             // `host: [::1]` without quotes is a list to YAML.
-            if case .scalar(let text, _) = items[0].content, IPLiteral(text)?.isIPv6 == true {
+            if case .scalar(let text, _) = items[0].content, text.contains(":"),
+                ScopedAddress(text) != nil
+            {
                 error(value.place, "`\(key)`: expected \(expected), found a list", suggestion: "\"[\(text)]\"")
                 return nil
             }

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// Checks that listeners do not clash with each other or with the exporter, and that no route leads into a listener of
 /// ours, as far as the text of the file tells. (Names are checked again when they are resolved.)
 ///
@@ -15,13 +17,12 @@ private func claimsOfExporter(_ exporter: Configuration.Exporter, at places: [So
         guard case .address(let address) = listener else { return nil }
         return (address, index < places.count ? places[index] : nil)
     }
-    return addresses.map { address, place in
+    return addresses.map { listen, place in
         // `[::]` leaves IPv4 to `0.0.0.0` where that is listed as well.
-        let isShared = addresses.contains { $0.0 == ListenAddress(address: .anyIPv4, port: address.port) }
-        return ListenerClaim(
-            owner: "the exporter", scheme: isShared && address.address == .anyIPv6 ? .tcp6 : .tcp,
-            bind: address.address,
-            port: address.port, place: place)
+        let isShared = addresses.contains { $0.0.address == .anyIPv4 && $0.0.port == listen.port }
+        let key = ListenerKey(
+            .tcp, address: listen.address, port: listen.port, isDualStack: listen.isDualStack && !isShared)
+        return ListenerClaim(owner: "the exporter", key: key, place: place)
     }
 }
 
@@ -33,10 +34,10 @@ private struct Listening: Hashable {
 private func checkClashes(_ claims: [ListenerClaim], findings: Findings) {
     var groups: [Listening: [ListenerClaim]] = [:]
     for claim in claims {
-        let group = Listening(transport: claim.transport, port: claim.port)
+        let group = Listening(transport: claim.key.transport, port: claim.key.port)
         // The first clash says enough.
-        if let other = groups[group]?.first(where: { $0.overlaps(claim) }) {
-            let transport = claim.transport.rawValue.uppercased()
+        if let other = groups[group]?.first(where: { $0.key.overlaps(claim.key) }) {
+            let transport = claim.key.transport.rawValue.uppercased()
             let line = other.place.map { " (line \($0.line))" } ?? ""
             let relation = claim.text == other.text ? "is also the listener" : "overlaps the listener \(other.text)"
             findings.error(
@@ -49,20 +50,20 @@ private func checkClashes(_ claims: [ListenerClaim], findings: Findings) {
 
 private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], findings: Findings) {
     var groups: [Listening: [ListenerClaim]] = [:]
-    var ownAddresses: Set<IPLiteral> = []
+    var ownAddresses: Set<ScopedAddress> = []
     for claim in claims {
         guard let claim else { continue }
-        groups[Listening(transport: claim.transport, port: claim.port), default: []].append(claim)
-        for case .one(let address) in [claim.ipv4, claim.ipv6] { ownAddresses.insert(address) }
+        groups[Listening(transport: claim.key.transport, port: claim.key.port), default: []].append(claim)
+        if !claim.key.address.ip.isWildcard { ownAddresses.insert(claim.key.address) }
     }
     for (draft, claim) in zip(drafts, claims) {
         guard let claim, draft.has("host", "upstreams") else { continue }
         for (upstream, place) in zip(draft.route.upstreams, draft.targetPlaces) {
-            let addresses = dialledAddresses(upstream.host)
+            let addresses = dialedAddresses(upstream.host)
             let port = upstream.port ?? draft.route.upstreamPort
-            let group = groups[Listening(transport: claim.transport, port: port)] ?? []
+            let group = groups[Listening(transport: claim.key.transport, port: port)] ?? []
             let hit = group.first { listener in
-                addresses.contains { listener.takes($0, isLocal: $0.isLoopback || ownAddresses.contains($0)) }
+                addresses.contains { listener.key.takes($0, isLocal: $0.ip.isLoopback || ownAddresses.contains($0)) }
             }
             guard let hit else { continue }
             let target = upstream.text(targetPort: draft.route.upstreamPort)
@@ -79,15 +80,12 @@ private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], find
 }
 
 /// The addresses that a target means without asking a resolver.
-private func dialledAddresses(_ host: UpstreamHost) -> [IPLiteral] {
+private func dialedAddresses(_ host: UpstreamHost) -> [ScopedAddress] {
     switch host {
     case .name(let name):
         let lower = name.lowercased()
-        return lower == "localhost" || lower == "localhost." ? [.ipv4(127, 0, 0, 1), .loopbackIPv6] : []
+        return lower == "localhost" || lower == "localhost." ? [.loopbackIPv4, .loopbackIPv6] : []
     case .address(let address):
-        let plain = address.unmapped
-        // Linux connects to the loopback address when asked for the unspecified one.
-        if plain.isUnspecified { return [plain.isIPv6 ? .loopbackIPv6 : .ipv4(127, 0, 0, 1)] }
-        return [plain]
+        return [ScopedAddress(address.ip.dialed, interface: address.interface)]
     }
 }

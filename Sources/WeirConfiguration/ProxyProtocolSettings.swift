@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// `proxy_protocol:`, who begins with a PROXY header. A route's own replaces that of `entrypoint`.
 public struct ProxyProtocolSettings: Sendable, Hashable {
     /// Who must send a header.
@@ -21,12 +23,12 @@ public struct ProxyProtocolSettings: Sendable, Hashable {
     /// Who must send a header.
     public var mode: Mode
     /// The peers that are believed.
-    public var trustedProxies: [IPBlock]
+    public var trustedProxies: [IPPrefix]
     /// For UDP.
     public var datagrams: Datagrams
 
     /// Makes the settings; defaults as documented.
-    public init(mode: Mode = .disabled, trustedProxies: [IPBlock] = [], datagrams: Datagrams = .first) {
+    public init(mode: Mode = .disabled, trustedProxies: [IPPrefix] = [], datagrams: Datagrams = .first) {
         self.mode = mode
         self.trustedProxies = trustedProxies
         self.datagrams = datagrams

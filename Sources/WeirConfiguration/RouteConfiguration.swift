@@ -1,12 +1,14 @@
+import NetworkTypes
+
 /// One route: a named listener and where it leads.
 public struct RouteConfiguration: Sendable {
     /// The name, which is also the `route` label: 1–64 characters of `[A-Za-z0-9_.-]`, the first alphanumeric.
     public var name: String
     /// The transport and the families of the listener.
-    public var scheme: Scheme
+    public var scheme: Network
     /// The address to bind; nil is every address of the scheme's families. Never an IPv4-mapped IPv6 address (those are
     /// turned into IPv4), and always of a family that the scheme has.
-    public var bind: IPLiteral?
+    public var bind: ScopedAddress?
     /// Where to dial, one place at least. Equal ones are an error in a file.
     public var upstreams: [UpstreamConfiguration]
     /// Which of them a client gets.
@@ -28,7 +30,7 @@ public struct RouteConfiguration: Sendable {
 
     /// Makes a route with one upstream; nothing is validated. Without settings it has the defaults of its transport.
     public init(
-        name: String, scheme: Scheme, bind: IPLiteral? = nil, host: UpstreamHost = .name("localhost"),
+        name: String, scheme: Network, bind: ScopedAddress? = nil, host: UpstreamHost = .name("localhost"),
         listenPort: UInt16, upstreamPort: UInt16, settings: TransportSettings? = nil,
         access: RouteAccessConfiguration? = nil, limits: TrafficLimits = TrafficLimits(),
         preDial: PreDialProgram? = nil, location: SourceLocation? = nil
@@ -59,15 +61,30 @@ public struct RouteConfiguration: Sendable {
         if case .udp(let settings) = settings { settings } else { nil }
     }
 
-    /// The address and port that the first socket binds: `bind`, or the wildcard that covers the scheme's families.
+    /// The address that is bound: ``bind``, or every address of the scheme's families.
+    private var boundAddress: ScopedAddress { bind ?? ScopedAddress(scheme.wildcard) }
+
+    /// Where the route listens.
+    /// - Throws: ``EndpointError`` where the scheme excludes the address's family, which no file can say.
     public var listenAddress: ListenAddress {
-        let wildcard: IPLiteral = scheme.family == .ipv4 ? .anyIPv4 : .anyIPv6
-        return ListenAddress(address: bind ?? wildcard, port: listenPort)
+        get throws(EndpointError) { try ListenAddress(scheme, address: bind, port: listenPort) }
+    }
+
+    /// Where the route dials, in the order of the configuration.
+    /// - Throws: ``EndpointError`` where a host or port cannot be dialed, which no file can say.
+    public var targets: [Upstream] {
+        get throws(EndpointError) {
+            var targets: [Upstream] = []
+            for upstream in upstreams {
+                targets.append(try Upstream(upstream.host, port: upstream.port ?? upstreamPort))
+            }
+            return targets
+        }
     }
 
     /// Whether the listener takes IPv4 and IPv6 through one socket (`IPV6_V6ONLY` off): `tcp` or `udp` without `bind`,
     /// or bound to `::`.
-    public var isDualStack: Bool { scheme.family == .any && listenAddress.address == .anyIPv6 }
+    public var isDualStack: Bool { scheme.isDualStack(at: boundAddress.ip) }
 
     /// Every upstream as `host:port`, with brackets around IPv6 addresses: the `upstream` labels.
     public var upstreamTexts: [String] { upstreams.map { $0.text(targetPort: upstreamPort) } }
@@ -83,8 +100,7 @@ public struct RouteConfiguration: Sendable {
 
     /// The listener in words for logs and labels: `tcp4://0.0.0.0:2222`, or `tcp://*:2222` for every address.
     public var listenText: String {
-        let address = isDualStack ? "*" : listenAddress.address.bracketed
-        return "\(scheme.rawValue)://\(address):\(listenPort)"
+        "\(scheme.rawValue)://\(isDualStack ? "*" : boundAddress.bracketed):\(listenPort)"
     }
 }
 

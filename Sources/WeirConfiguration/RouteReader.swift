@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// What could be read of a route. The checks between routes use the parts that are right, so that one mistake in a
 /// route does not hide another.
 struct RouteDraft {
@@ -127,7 +129,7 @@ struct RouteReader {
     }
 
     /// Whether the address to bind is of a family that the scheme has. One that cannot be read is told elsewhere.
-    private func checkFamily(_ fields: SectionEntries, _ scheme: Scheme) -> Bool {
+    private func checkFamily(_ fields: SectionEntries, _ scheme: Network) -> Bool {
         guard let value = fields["bind"], case .scalar(let text, _) = value.content,
             (try? parseBindAddress(text)) != nil
         else { return true }
@@ -157,7 +159,7 @@ struct RouteReader {
     }
 
     /// A field of the other transport is a mistake on a route; in `defaults` it is for other routes.
-    private func refuseForeignFields(_ own: SectionEntries, of scheme: Scheme, named name: String) {
+    private func refuseForeignFields(_ own: SectionEntries, of scheme: Network, named name: String) {
         for setting in RouteConfiguration.settings where setting.variant(for: scheme.transport) == nil {
             guard let entry = own.entries[setting.key] else { continue }
             let other = setting.transports.map { $0.rawValue.uppercased() }.joined()
@@ -168,20 +170,19 @@ struct RouteReader {
     }
 }
 
-extension Scheme {
-    /// Refuses an address that no listener of this scheme can have.
-    fileprivate func checkFamily(of address: IPLiteral) throws(ValueError) {
-        switch family {
-        case .ipv4 where address.isIPv6:
+extension Network {
+    /// Refuses an address that no listener of this scheme can have. A mapped address is IPv4, but IPv6 was written.
+    fileprivate func checkFamily(of written: WrittenAddress) throws(ValueError) {
+        if !allowsIPv6, written.isIPv6 {
             throw ValueError(
-                "scheme `\(rawValue)` listens on IPv4, found the IPv6 address `\(address)`; an address "
+                "scheme `\(rawValue)` listens on IPv4, found the IPv6 address `\(written)`; an address "
                     + "for it, or scheme `\(transport.rawValue)6`, is expected",
-                suggestion: address.isIPv4Mapped ? address.unmapped.description : nil)
-        case .ipv6 where !address.unmapped.isIPv6:
+                suggestion: written.isMapped ? "\(written.address)" : nil)
+        }
+        if !allows(written.address.ip) {
             throw ValueError(
-                "scheme `\(rawValue)` listens on IPv6, found the IPv4 address `\(address)`; an address "
+                "scheme `\(rawValue)` listens on IPv6, found the IPv4 address `\(written)`; an address "
                     + "for it, or scheme `\(transport.rawValue)4`, is expected")
-        default: break
         }
     }
 }

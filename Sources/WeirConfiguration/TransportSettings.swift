@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// TCP keepalive probes, which notice a peer that has vanished without a word.
 public struct Keepalive: Sendable, Hashable {
     /// Silence before the first probe.

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// A place to dial, as a member of a route's upstreams.
 public struct UpstreamConfiguration: Sendable, Hashable {
     /// The machine.
@@ -44,7 +46,7 @@ extension UpstreamConfiguration {
                 suggestion: (try? UpstreamConfiguration(parsing: rest))?.description)
         }
         guard isPort, let last else {
-            self.init(try UpstreamHost(parsing: text))
+            self.init(try UpstreamHost(configured: text))
             return
         }
         let host = String(decoding: bytes[..<last], as: UTF8.self)
@@ -52,7 +54,7 @@ extension UpstreamConfiguration {
         guard !digits.isEmpty else { throw ValueError("expected a port behind the `:`, found none in \(quoted(text))") }
         guard !host.isEmpty else { throw ValueError("expected a host before the `:`, found none in \(quoted(text))") }
         let port = try parsePort(digits)
-        self.init(try UpstreamHost(parsing: host), port: port)
+        self.init(try UpstreamHost(configured: host), port: port)
     }
 }
 

@@ -26,7 +26,7 @@ import func TestSupport.fuzzRounds
     }
 
     @Test func `a scope may be an interface's name`() throws {
-        let address = try #require(SocketAddress(host: "fe80::1%lo", port: 5))
+        let address = try #require(SocketAddress("[fe80::1%lo]:5"))
         #expect(address.scope > 0)
         #expect(SocketAddress(address.description) == address)
     }

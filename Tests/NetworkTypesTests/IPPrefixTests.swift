@@ -62,11 +62,15 @@ struct IPPrefixTests {
         arguments: [
             ("", IPPrefix.ParseError.malformedAddress("")), ("/8", .malformedAddress("")),
             ("10.0.0/8", .malformedAddress("10.0.0")), ("host/8", .malformedAddress("host")),
-            ("10.0.0.0/", .malformedLength("", most: 32)), ("10.0.0.0/33", .malformedLength("33", most: 32)),
-            ("10.0.0.0/08", .malformedLength("08", most: 32)), ("10.0.0.0/+8", .malformedLength("+8", most: 32)),
-            ("10.0.0.0/-1", .malformedLength("-1", most: 32)), ("::/129", .malformedLength("129", most: 128)),
-            ("::/1280", .malformedLength("1280", most: 128)), ("10.0.0.0/8/8", .malformedLength("8/8", most: 32)),
-            ("::ffff:0.0.0.0/95", .malformedLength("95", most: 128)),
+            ("10.0.0.0/", .malformedLength("", expected: 0...32)),
+            ("10.0.0.0/33", .malformedLength("33", expected: 0...32)),
+            ("10.0.0.0/08", .malformedLength("08", expected: 0...32)),
+            ("10.0.0.0/+8", .malformedLength("+8", expected: 0...32)),
+            ("10.0.0.0/-1", .malformedLength("-1", expected: 0...32)),
+            ("::/129", .malformedLength("129", expected: 0...128)),
+            ("::/1280", .malformedLength("1280", expected: 0...128)),
+            ("10.0.0.0/8/8", .malformedLength("8/8", expected: 0...32)),
+            ("::ffff:0.0.0.0/95", .malformedLength("95", expected: 96...128)),
         ])
     func malformed(_ text: String, expected: IPPrefix.ParseError) {
         #expect(throws: expected) { try IPPrefix(parsing: text) }

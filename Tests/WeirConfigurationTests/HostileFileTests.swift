@@ -1,3 +1,4 @@
+import NetworkTypes
 import Testing
 
 import struct TestSupport.SeededGenerator

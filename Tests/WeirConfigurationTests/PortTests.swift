@@ -1,3 +1,4 @@
+import NetworkTypes
 import Testing
 
 @testable import WeirConfiguration
@@ -9,7 +10,7 @@ import Testing
             ("2222:22", 2222, 22), ("22:22", 22, 22), ("53", 53, 53), ("1:65535", 1, 65535),
         ])
     func readsPair(text: String, listen: UInt16, upstream: UInt16) throws {
-        #expect(try PortPair(parsing: text) == PortPair(listen: listen, upstream: upstream))
+        #expect(try PortPair(configured: text) == PortPair(listen: listen, target: upstream))
     }
 
     @Test(
@@ -20,7 +21,7 @@ import Testing
             "80 ", "0x50", "8_0", "99999999999999999999999", "٨٠", "8080:http",
         ])
     func refusesPair(text: String) {
-        #expect(refusal { () throws(ValueError) in try PortPair(parsing: text) } != nil)
+        #expect(refusal { () throws(ValueError) in try PortPair(configured: text) } != nil)
     }
 
     @Test(

@@ -1,3 +1,4 @@
+import NetworkTypes
 import Testing
 
 @testable import WeirConfiguration
@@ -43,7 +44,7 @@ import Testing
             ("::ffff:10.0.0.0/104", "10.0.0.0/8"), ("::ffff:192.0.2.1", "192.0.2.1/32"), ("::/0", "::/0"),
             ("0.0.0.0/0", "0.0.0.0/0"), ("2001:DB8:0:0::/33", "2001:db8::/33"), ("128.0.0.0/1", "128.0.0.0/1"),
         ] {
-            #expect(try IPBlock(parsing: text).description == block)
+            #expect(try IPPrefix(configured: text).description == block)
         }
     }
 

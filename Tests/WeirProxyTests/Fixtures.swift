@@ -10,8 +10,8 @@ import WeirMetrics
 
 /// A route as a file would give it.
 func makeRoute(
-    _ name: String, scheme: Scheme = .tcp4, bind: IPLiteral? = .ipv4(127, 0, 0, 1),
-    host: UpstreamHost = .address(.ipv4(127, 0, 0, 1)), listen: UInt16, upstream: UInt16,
+    _ name: String, scheme: Network = .tcp4, bind: ScopedAddress? = .loopbackIPv4,
+    host: UpstreamHost = .address(.loopbackIPv4), listen: UInt16, upstream: UInt16,
     settings: TransportSettings? = nil, limits: TrafficLimits = TrafficLimits(), preDial: PreDialProgram? = nil
 ) -> RouteConfiguration {
     RouteConfiguration(
@@ -26,7 +26,7 @@ func makeSilentLog(lanes: Int = 1) throws -> LogOutput {
 
 /// A connection or session as the engine would tell of it.
 func makeContext(
-    _ transport: WeirStream.Transport = .tcp, id: UInt64 = 1, worker: Int = 0, client: IPAddress = .loopbackIPv4
+    _ transport: Transport = .tcp, id: UInt64 = 1, worker: Int = 0, client: IPAddress = .loopbackIPv4
 )
     throws -> StreamContext
 {

@@ -1,3 +1,4 @@
+import NetworkTypes
 import TestSupport
 import Testing
 import WeirConfiguration
@@ -9,7 +10,7 @@ import WeirMetrics
 struct LabelValueTests {
     private let registry = MetricsRegistry(lanes: 2)
 
-    private func description(_ scheme: Scheme) -> RouteDescription {
+    private func description(_ scheme: Network) -> RouteDescription {
         RouteDescription(makeRoute("a", scheme: scheme, listen: 1, upstream: 22))
     }
 

@@ -1,3 +1,4 @@
+import NetworkTypes
 import TestSupport
 import Testing
 import WeirConfiguration
@@ -11,7 +12,7 @@ struct ProxyLifecycleTests {
         _ ports: [UInt16], exporter: UInt16, drainTimeout: Duration = .seconds(2), upstream: UInt16 = 9
     ) -> Configuration {
         Configuration(
-            exporter: .init(listen: [.address(.init(address: .ipv4(127, 0, 0, 1), port: exporter))]),
+            exporter: .init(listen: [.address(.init(over: .tcp, address: .loopbackIPv4, port: exporter))]),
             log: .init(level: .error), workers: .fixed(2),
             shutdown: .init(delay: .zero, drainTimeout: drainTimeout),
             routes: ports.map { makeRoute("r\($0)", listen: $0, upstream: upstream) })

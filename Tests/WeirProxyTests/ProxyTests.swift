@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 import TestSupport
 import Testing
 import WeirConfiguration
@@ -10,7 +11,7 @@ import WeirStream
 struct ProxyTests {
     private func configuration(_ routes: [RouteConfiguration], exporter: UInt16) -> Configuration {
         Configuration(
-            exporter: .init(listen: [.address(.init(address: .ipv4(127, 0, 0, 1), port: exporter))]),
+            exporter: .init(listen: [.address(.init(over: .tcp, address: .loopbackIPv4, port: exporter))]),
             log: .init(level: .error),
             workers: .fixed(2), shutdown: .init(delay: .zero, drainTimeout: .seconds(2)), routes: routes)
     }
@@ -66,7 +67,7 @@ struct ProxyTests {
     func severalUpstreams() async throws {
         let (server, port, closed) = (try TCPServer.echo(), try Ports.free(), try Ports.free())
         var route = makeRoute("a", listen: port, upstream: server.port)
-        route.upstreams.insert(UpstreamConfiguration(.address(.ipv4(127, 0, 0, 1)), port: closed), at: 0)
+        route.upstreams.insert(UpstreamConfiguration(.address(.loopbackIPv4), port: closed), at: 0)
         try await withProxy([route]) { _, exporter in
             try echo(port)
             try waitUntil("the connection is closed") { try samples(exporter).closed("a") == 1 }
@@ -193,7 +194,7 @@ struct ProxyTests {
         try await withProxy([makeRoute("a", listen: try Ports.free(), upstream: 9)]) { proxy, exporter in
             var new = await proxy.configuration
             new.workers = .fixed(1)
-            new.exporter.listen = [.address(.init(address: .anyIPv4, port: 1))]
+            new.exporter.listen = [.address(.init(over: .tcp, address: .anyIPv4, port: 1))]
             new.limits.maxConnections = .fixed(9)
             let named = try await proxy.apply(new)
             #expect(named == ["workers", "exporter.listen", "limits.max_connections"])

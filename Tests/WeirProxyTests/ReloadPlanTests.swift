@@ -1,3 +1,4 @@
+import NetworkTypes
 import Testing
 import WeirConfiguration
 import WeirStream
@@ -10,7 +11,7 @@ struct ReloadPlanTests {
     private let dns = makeRoute("dns", scheme: .udp4, listen: 5353, upstream: 53)
 
     private func running(_ routes: [RouteConfiguration]) throws -> [ListenerKey: RouteConfiguration] {
-        Dictionary(uniqueKeysWithValues: try routes.map { (ListenerKey(try $0.streamListenAddress()), $0) })
+        Dictionary(uniqueKeysWithValues: try routes.map { (ListenerKey(try $0.listenAddress), $0) })
     }
 
     private func plan(_ old: [RouteConfiguration], _ new: [RouteConfiguration]) throws -> ReloadPlan {
@@ -96,10 +97,10 @@ struct ReloadPlanTests {
     @Test(
         "A wildcard waits for the addresses that it covers, and only for those",
         arguments: [
-            (Scheme.tcp4, nil as IPLiteral?, true), (.tcp, nil, true), (.tcp6, nil, false),
-            (.tcp4, .ipv4(127, 0, 0, 2), false), (.udp4, nil, false),
+            (Network.tcp4, nil as ScopedAddress?, true), (.tcp, nil, true), (.tcp6, nil, false),
+            (.tcp4, ScopedAddress("127.0.0.2"), false), (.udp4, nil, false),
         ])
-    func wildcards(scheme: Scheme, bind: IPLiteral?, mustWait: Bool) throws {
+    func wildcards(scheme: Network, bind: ScopedAddress?, mustWait: Bool) throws {
         let wanted = makeRoute("b", scheme: scheme, bind: bind, listen: 2222, upstream: 22)
         let plan = try plan([ssh], [wanted])
         #expect(plan.mustWait(plan.added[0]) == mustWait)

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 import TestSupport
 import Testing
 import WeirConfiguration
@@ -130,7 +131,7 @@ struct RouteMetricsTests {
 
     @Test("An address needs no name: it has no look-ups and cannot fail to resolve")
     func literalUpstream() throws {
-        let metrics = try tcp(.address(.ipv4(192, 0, 2, 1)))
+        let metrics = try tcp(.address(ScopedAddress(try #require(IPAddress("192.0.2.1")))))
         let samples = try scrape(registry)
         #expect(samples.matching("weir_upstream_resolves_total").isEmpty)
         #expect(samples.matching("weir_dial_failures_total", ["reason": "dns"]).isEmpty)
@@ -276,8 +277,8 @@ struct RouteMetricsTests {
 
     @Test(
         "What only limits and hooks can bring appears with them, and active stays what it was",
-        arguments: [Scheme.tcp4, .udp4])
-    func features(scheme: Scheme) throws {
+        arguments: [Network.tcp4, .udp4])
+    func features(scheme: Network) throws {
         let limits = TrafficLimits(
             maxConnectionsPerIP: 1, rateLimit: RateLimit(count: 1),
             bandwidth: Bandwidth(total: ByteRates(egress: 5_000)))

@@ -1,3 +1,4 @@
+import NetworkTypes
 import TestSupport
 import Testing
 import WeirConfiguration
@@ -11,7 +12,7 @@ struct StalledWorkerTests {
         let (server, exporter) = (try TCPServer.echo(), try Ports.free())
         let proxy = try Proxy(
             Configuration(
-                exporter: .init(listen: [.address(.init(address: .ipv4(127, 0, 0, 1), port: exporter))]),
+                exporter: .init(listen: [.address(.init(over: .tcp, address: .loopbackIPv4, port: exporter))]),
                 log: .init(level: .error), workers: .fixed(2),
                 shutdown: .init(delay: .zero, drainTimeout: .seconds(2)),
                 routes: [makeRoute("a", listen: try Ports.free(), upstream: server.port)]))

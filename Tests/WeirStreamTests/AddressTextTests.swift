@@ -3,61 +3,48 @@ import Testing
 import WeirStream
 
 @Suite struct AddressTextTests {
-    @Test(arguments: [
-        ("tcp://127.0.0.1:8080", "tcp://127.0.0.1:8080", false),
-        ("tcp4://:2222", "tcp4://0.0.0.0:2222", false),
-        ("tcp6://:2222", "tcp6://[::]:2222", false),
-        ("tcp://:2222", "tcp://[::]:2222", true),
-        ("udp://:53", "udp://[::]:53", true),
-        ("udp6://[::1]:53", "udp6://[::1]:53", false),
-        ("udp://[::1]:0", "udp://[::1]:0", false),
-    ])
-    func `a listening address is read and printed`(text: String, printed: String, isDualStack: Bool) throws {
-        let address = try ListenAddress(text)
-        #expect(address.description == printed)
-        #expect(address.isDualStack == isDualStack)
-        #expect(try ListenAddress(printed) == address)
+    @Test func `a text that is no address is a stream's error, with the same words`() throws {
+        let fault = try #require(
+            #expect(throws: StreamError.self) { try TCPStream(listen: "tcp://a", upstream: "a:1") })
+        #expect(fault == .invalidListenAddress("tcp://a"))
+        #expect(fault.description == EndpointError.invalidListenAddress("tcp://a").description)
+        #expect(throws: StreamError.invalidUpstream("localhost")) {
+            try UDPStream(listen: "udp://127.0.0.1:0", upstream: "localhost")
+        }
+        #expect(throws: StreamError.addressFamilyMismatch("tcp4://[::1]:0")) {
+            try TCPStream(listen: "tcp4://[::1]:0", upstream: "a:1")
+        }
     }
 
-    @Test(arguments: [
-        "", ":", "tcp", "tcp:", "tcp://", "tcp://:", "tcp://:70000", "tcp://:-1", "tcp://127.0.0.1", "http://:80",
-        "tcp://localhost:80", "TCP://:80", "tcp:/127.0.0.1:80", "tcp://[::1:80", "tcp://::1:80", "tcp://127.0.0.1:+80",
-        "tcp://127.0.0.1:", "tcp://:80 ",
-    ])
-    func `what is not a listening address is refused with its text`(text: String) {
-        #expect(throws: StreamError.invalidListenAddress(text)) { try ListenAddress(text) }
+    @Test func `only a literal is an address before it is resolved`() throws {
+        #expect(try Upstream("192.0.2.7:1").literal == SocketAddress("192.0.2.7:1"))
+        #expect(try Upstream("[fe80::1%7]:1").literal == SocketAddress("[fe80::1%7]:1"))
+        #expect(try Upstream("localhost:1").literal == nil)
+        #expect(try Upstream("[fe80::1%no-such-link]:1").literal == nil)
     }
 
-    @Test(arguments: ["tcp4://[::1]:80", "udp4://[::]:80", "tcp6://127.0.0.1:80", "udp6://0.0.0.0:80"])
-    func `a scheme that excludes the address's family is refused`(text: String) {
-        #expect(throws: StreamError.addressFamilyMismatch(text)) { try ListenAddress(text) }
+    @Test func `an upstream of the other transport is refused, when a stream is made and later`() async throws {
+        #expect(throws: StreamError.transportMismatch("udp://localhost:22")) {
+            try TCPStream(listen: "tcp://127.0.0.1:0", upstream: "udp://localhost:22")
+        }
+        #expect(throws: StreamError.transportMismatch("tcp://[::1]:53")) {
+            try UDPStream(listen: "udp://127.0.0.1:0", upstream: "tcp://[::1]:53")
+        }
+        let stream = try TCPStream(listen: "tcp://127.0.0.1:0", upstream: "tcp://localhost:22")
+        await #expect(throws: StreamError.transportMismatch("udp://localhost:22")) {
+            try await stream.update(
+                name: "a", upstreams: [Upstream("localhost:22"), Upstream("udp://localhost:22")],
+                settings: TCPSettings(), hooks: StreamHooks())
+        }
     }
 
-    @Test(arguments: [
-        ("localhost:22", "localhost", "localhost:22", false),
-        ("192.0.2.7:1", "192.0.2.7", "192.0.2.7:1", true),
-        ("[2001:db8::7]:65535", "2001:db8::7", "[2001:db8::7]:65535", true),
-        ("db.internal.example:5432", "db.internal.example", "db.internal.example:5432", false),
-        // Not an address: leading zeros have more than one reading, so it is left to the resolver.
-        ("192.0.2.007:1", "192.0.2.007", "192.0.2.007:1", false),
-    ])
-    func `an upstream is read and printed`(text: String, host: String, printed: String, isLiteral: Bool) throws {
-        let upstream = try Upstream(text)
-        #expect(upstream.host == host)
-        #expect(upstream.description == printed)
-        #expect((upstream.literal != nil) == isLiteral)
-    }
-
-    @Test(arguments: [
-        "", "localhost", ":22", "localhost:", "localhost:0", "localhost:65536", "localhost:+22", "::1:22", "a:b:22",
-    ])
-    func `what is not an upstream is refused`(text: String) {
-        #expect(throws: StreamError.self) { try Upstream(text) }
-    }
-
-    @Test func `names that are too long or hold a zero byte are no upstream`() {
-        #expect(throws: StreamError.self) { try Upstream(host: String(repeating: "a", count: 254), port: 1) }
-        #expect(throws: StreamError.self) { try Upstream(host: "a\0b", port: 1) }
+    @Test func `a listener on an interface that does not exist is told by the bind`() throws {
+        let stream = try TCPStream(listen: "tcp://[fe80::1%no-such-link]:0", upstream: "a:1")
+        #expect(stream.localAddress.port == 0)
+        let fault = #expect(throws: StreamError.self) { try stream.bind() }
+        #expect(
+            fault?.description
+                == "cannot listen on tcp://[fe80::1%no-such-link]:0: if_nametoindex: No such device (19)")
     }
 
     @Test func `a stream refuses the other transport and an empty list of upstreams`() throws {

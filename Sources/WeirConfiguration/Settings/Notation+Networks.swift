@@ -1,6 +1,8 @@
+import NetworkTypes
+
 // Lists of addresses, and where the exporter listens.
 
-extension Notation where Value == [IPBlock] {
+extension Notation where Value == [IPPrefix] {
     /// The proxies that are believed.
     static var trustedProxies: Notation {
         Notation(
@@ -12,7 +14,7 @@ extension Notation where Value == [IPBlock] {
     }
 }
 
-extension Notation where Value == [IPBlock]? {
+extension Notation where Value == [IPPrefix]? {
     /// Whose connections the exporter takes.
     static var exporterClients: Notation {
         Notation(
@@ -33,7 +35,7 @@ extension Notation where Value == [IPBlock]? {
     }
 }
 
-extension [IPBlock] {
+extension [IPPrefix] {
     fileprivate var listText: String? {
         isEmpty ? nil : "[\(map { flowText($0.description) }.joined(separator: ", "))]"
     }
@@ -74,7 +76,7 @@ extension Notation where Value == [Configuration.Exporter.Listener] {
                 continue
             }
             if case .unix(let path) = listener, listeners.contains(listener) {
-                context.findings.error(item.place, "`\(key)`: \(quoted(path)) is named twice")
+                context.findings.error(item.place, "`\(key)`: \(quoted(path.path)) is named twice")
             }
             listeners.append(listener)
         }

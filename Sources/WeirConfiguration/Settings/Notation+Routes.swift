@@ -1,13 +1,15 @@
+import NetworkTypes
+
 // How the values of routes are written that have a form of their own.
 
-extension Notation where Value == Scheme {
+extension Notation where Value == Network {
     /// The transport and address families of a listener.
     static var scheme: Notation {
-        let words = Scheme.allCases.map(\.rawValue)
+        let words = Network.allCases.map(\.rawValue)
         let expected = "one of " + words.map { "`\($0)`" }.joined(separator: ", ")
         return Notation(.words(words), examples: words, text: \.rawValue) { node, key, context in
             context.findings.parsed(node, key, expected: expected) { text throws(ValueError) in
-                if let scheme = Scheme(rawValue: text) { return scheme }
+                if let scheme = Network(rawValue: text) { return scheme }
                 if let transport = carriers[text.lowercased()] {
                     throw ValueError(
                         "expected \(expected), found \(quoted(text)): Weir forwards streams without looking into them, "
@@ -29,12 +31,12 @@ private let carriers: [String: Transport] = [
     "dtls": .udp, "wireguard": .udp,
 ]
 
-extension Notation where Value == IPLiteral? {
+extension Notation where Value == ScopedAddress? {
     /// The address of a listener. Whether its family fits the scheme is looked at when both are known.
     static var bindAddress: Notation {
         Notation(.anyText, examples: ["127.0.0.1", "127.0.0.2"], text: { $0?.description }) { node, key, context in
             let address = context.findings.parsed(node, key, expected: "an IP address to listen on") {
-                text throws(ValueError) in try parseBindAddress(text).unmapped
+                text throws(ValueError) in try parseBindAddress(text).address
             }
             return address.map { .some($0) }
         }
@@ -42,7 +44,7 @@ extension Notation where Value == IPLiteral? {
 }
 
 /// An address to listen on, as it is written.
-func parseBindAddress(_ text: String) throws(ValueError) -> IPLiteral {
+func parseBindAddress(_ text: String) throws(ValueError) -> WrittenAddress {
     let expected = "an IP address to listen on"
     var bytes = Array(text.utf8)[...]
     if bytes.first == UInt8(ascii: "["), bytes.last == UInt8(ascii: "]") {
@@ -54,7 +56,9 @@ func parseBindAddress(_ text: String) throws(ValueError) -> IPLiteral {
     if text == "localhost" {
         throw ValueError("expected \(expected), found \(quoted(text))", suggestion: "127.0.0.1")
     }
-    return try IPLiteral(parsing: bytes).checkedScope()
+    let written = try WrittenAddress(parsing: bytes)
+    _ = try written.checked()
+    return written
 }
 
 extension Notation where Value == UpstreamHost {
@@ -64,7 +68,7 @@ extension Notation where Value == UpstreamHost {
             .anyText, examples: ["192.0.2.8", "192.0.2.9"], text: \.description
         ) { node, key, context in
             context.findings.parsed(node, key, expected: "a host name or an IP address") { text throws(ValueError) in
-                try UpstreamHost(parsing: text)
+                try UpstreamHost(configured: text)
             }
         }
     }
@@ -75,10 +79,10 @@ extension Notation where Value == PortPair {
     static var ports: Notation {
         Notation(
             .anyOf([.number(in: 1...65_535), .text("[0-9]{1,5}(:[0-9]{1,5})?")]), examples: ["2222:22", "2223:22"],
-            text: { $0.listen == $0.upstream ? "\($0.listen)" : "\($0.listen):\($0.upstream)" }
+            text: { $0.listen == $0.target ? "\($0.listen)" : "\($0.listen):\($0.target)" }
         ) { node, key, context in
             context.findings.parsed(node, key, expected: "`LISTEN:TARGET` such as `2222:22`") {
-                text throws(ValueError) in try PortPair(parsing: text)
+                text throws(ValueError) in try PortPair(configured: text)
             }
         }
     }

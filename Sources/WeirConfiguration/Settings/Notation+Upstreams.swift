@@ -1,3 +1,5 @@
+import NetworkTypes
+
 // The upstreams of a route.
 
 extension UpstreamConfiguration {

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 // The reference in the README.
 extension Configuration {
     /// The route fields as a Markdown table, for the README.
@@ -47,7 +49,7 @@ extension Setting<RouteConfiguration> {
     /// The default, for each transport by itself where they differ.
     fileprivate var routeDefault: String {
         let texts = transports.map { transport in
-            let scheme: Scheme = transport == .tcp ? .tcp : .udp
+            let scheme: Network = transport == .tcp ? .tcp : .udp
             let route = RouteConfiguration(name: "", scheme: scheme, listenPort: 0, upstreamPort: 0)
             return (transport, defaultText(variant(for: transport), of: route))
         }

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 // The settings of a route. The order is that of the reference, and of messages that list the keys.
 extension RouteConfiguration {
     /// The number of connections, sessions or replies that a route may ask for.
@@ -122,8 +124,8 @@ extension RouteConfiguration {
 
     /// Both ports as `port` has them.
     var ports: PortPair {
-        get { PortPair(listen: listenPort, upstream: upstreamPort) }
-        set { (listenPort, upstreamPort) = (newValue.listen, newValue.upstream) }
+        get { PortPair(listen: listenPort, target: upstreamPort) }
+        set { (listenPort, upstreamPort) = (newValue.listen, newValue.target) }
     }
 }
 

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 extension Setting {
     /// The schema of the value: that of each way to write it, with its meaning and default.
     var schema: JSONValue {

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// One key of a section: how its value is written, where the value goes, and what is said of it.
 ///
 /// This declaration is the only one. The reader, the defaults, the check for unknown keys, the differences that a reload

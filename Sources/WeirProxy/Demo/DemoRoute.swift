@@ -52,7 +52,7 @@ enum DemoRoute: String, CaseIterable, Sendable {
     /// The route as a configuration would have it.
     func configuration(_ base: UInt16) -> RouteConfiguration {
         RouteConfiguration(
-            name: rawValue, scheme: scheme, bind: .ipv4(127, 0, 0, 1), host: host, listenPort: listenPort(base),
+            name: rawValue, scheme: scheme, bind: .loopbackIPv4, host: host, listenPort: listenPort(base),
             upstreamPort: upstreamPort(base), settings: settings, limits: limits, preDial: preDial)
     }
 
@@ -68,7 +68,7 @@ enum DemoRoute: String, CaseIterable, Sendable {
         self == .asked ? PreDialProgram(command: ["sh", "-c", "[ $((WEIR_CLIENT_PORT % 4)) -lt 2 ]"]) : nil
     }
 
-    private var scheme: Scheme {
+    private var scheme: Network {
         switch self {
         case .dns, .game, .syslog, .deadUDP: .udp4
         default: .tcp4
@@ -80,7 +80,7 @@ enum DemoRoute: String, CaseIterable, Sendable {
         case .echo, .dns: .name("localhost")
         // RFC 6761: never the name of anything.
         case .nameless: .name("upstream.invalid")
-        default: .address(.ipv4(127, 0, 0, 1))
+        default: .address(.loopbackIPv4)
         }
     }
 

@@ -51,7 +51,7 @@ final class RouteLimiter: Sendable {
     }
 
     /// Adds what this decides behind what the hooks decide already.
-    func install(in hooks: inout StreamHooks, _ transport: WeirStream.Transport) {
+    func install(in hooks: inout StreamHooks, _ transport: Transport) {
         if isCounting || isRating || needsTicket {
             let before = hooks.admit
             hooks.admit = { [self] context in

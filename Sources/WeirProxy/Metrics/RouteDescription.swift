@@ -1,3 +1,4 @@
+import NetworkTypes
 import WeirConfiguration
 import WeirStream
 
@@ -12,7 +13,7 @@ struct RouteDescription: Sendable, Equatable {
     }
 
     var name: String
-    var transport: WeirStream.Transport
+    var transport: Transport
     /// `tcp4://0.0.0.0:2222`.
     var listen: String
     var upstreams: [Upstream]

@@ -11,8 +11,8 @@ extension Configuration.Exporter {
     func addresses() throws(ProxyError) -> [SocketAddress] {
         var addresses: [SocketAddress] = []
         for case .address(let listen) in listen {
-            guard let address = SocketAddress(host: listen.address.description, port: listen.port) else {
-                throw .route("exporter", .invalidListenAddress("\(listen)"))
+            guard let address = SocketAddress(resolving: listen.address, port: listen.port) else {
+                throw .route("exporter", .invalidListenAddress(listen.addressText))
             }
             addresses.append(address)
         }
@@ -20,22 +20,18 @@ extension Configuration.Exporter {
     }
 
     /// The Unix sockets among them.
-    func unixSockets() throws(ProxyError) -> [UnixListener] {
-        var sockets: [UnixListener] = []
-        for case .unix(let text) in listen {
-            guard let path = UnixSocketPath(text) else {
-                throw .route("exporter", .invalidListenAddress("unix:\(text)"))
-            }
-            sockets.append(UnixListener(path: path, mode: socketMode))
+    var unixSockets: [UnixListener] {
+        listen.compactMap { listener in
+            guard case .unix(let path) = listener else { return nil }
+            return UnixListener(path: path, mode: socketMode)
         }
-        return sockets
     }
 
     /// Who may read its pages.
     var access: ExporterAccess {
         var access = ExporterAccess()
         if let allow {
-            let list = IPPrefixList(allow.compactMap { IPPrefix($0) })
+            let list = IPPrefixList(allow)
             // This machine asks from a loopback address, or from the address that it asks.
             access.isAllowed = { peer, local in peer.isLoopback || peer == local || list.contains(peer) }
         }

@@ -73,7 +73,7 @@ struct ProxyParts: Sendable {
     ) throws(ProxyError) -> Exporter {
         let section = configuration.exporter
         let settings = ExporterConfiguration(
-            listen: try section.addresses(), unixSockets: try section.unixSockets(), access: section.access)
+            listen: try section.addresses(), unixSockets: section.unixSockets, access: section.access)
         let checks = HealthChecks(
             health: { [weak engine] in
                 Health.liveness(stalledWorker: engine?.stalledWorker(after: Health.longestTurn))

@@ -1,3 +1,4 @@
+import NetworkTypes
 import WeirConfiguration
 import WeirStream
 
@@ -27,10 +28,10 @@ struct ReloadPlan: Equatable {
         var gone = running
         for route in wanted {
             let key: ListenerKey
-            do throws(StreamError) {
-                key = ListenerKey(try route.streamListenAddress())
+            do throws(EndpointError) {
+                key = ListenerKey(try route.listenAddress)
             } catch {
-                throw .route(route.name, error)
+                throw .route(route.name, StreamError(error))
             }
             let entry = Entry(key: key, route: route)
             switch gone.removeValue(forKey: key) {

@@ -5,27 +5,6 @@ import WeirStream
 
 // From the words of the configuration to those of the engine.
 
-extension RouteConfiguration {
-    /// Where the route listens, for the engine.
-    func streamListenAddress() throws(StreamError) -> WeirStream.ListenAddress {
-        guard let network = Network(rawValue: scheme.rawValue) else { throw .invalidListenAddress(listenText) }
-        guard let bind else { return try WeirStream.ListenAddress(network, port: listenPort) }
-        guard let address = SocketAddress(host: bind.description, port: listenPort) else {
-            throw .invalidListenAddress(listenText)
-        }
-        return try WeirStream.ListenAddress(network, ip: address.ip, scope: address.scope, port: listenPort)
-    }
-
-    /// Where the route dials, for the engine, in the order of the configuration.
-    func streamUpstreams() throws(StreamError) -> [Upstream] {
-        var made: [Upstream] = []
-        for upstream in upstreams {
-            made.append(try Upstream(host: upstream.host.description, port: upstream.port ?? upstreamPort))
-        }
-        return made
-    }
-}
-
 extension WeirStream.TCPSettings {
     init(_ settings: WeirConfiguration.TCPSettings) {
         self.init()

@@ -18,24 +18,8 @@ extension RouteConfiguration {
     /// Adds the hook that knows the trusted proxies, where the route reads headers.
     func addTrust(to hooks: inout StreamHooks) {
         guard proxyProtocol.mode != .disabled else { return }
-        let trusted = IPPrefixList(proxyProtocol.trustedProxies.compactMap { IPPrefix($0) })
+        let trusted = IPPrefixList(proxyProtocol.trustedProxies)
         hooks.isTrustedProxy = { trusted.contains($0) }
-    }
-}
-
-extension IPPrefix {
-    /// The block of a configuration. Its reader knows the lengths that there are.
-    init?(_ block: IPBlock) {
-        let bytes = block.network.bytes
-        let address =
-            block.network.isIPv6
-            ? IPAddress(high: Self.number(bytes[..<8]), low: Self.number(bytes[8...]))
-            : IPAddress(v4: UInt32(truncatingIfNeeded: Self.number(bytes[...])))
-        self.init(around: address, length: block.length)
-    }
-
-    private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
-        bytes.reduce(0) { $0 << 8 | UInt64($1) }
     }
 }
 

@@ -1,3 +1,4 @@
+import NetworkTypes
 import WeirConfiguration
 import WeirMetrics
 import WeirStream

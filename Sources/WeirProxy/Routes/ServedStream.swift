@@ -9,8 +9,8 @@ enum ServedStream: Sendable {
 
     /// Makes the stream of a route; nothing is bound yet.
     init(_ route: RouteConfiguration, engine: StreamEngine) throws(StreamError) {
-        let listen = try route.streamListenAddress()
-        let upstreams = try route.streamUpstreams()
+        let listen = try StreamError.reading { () throws(EndpointError) in try route.listenAddress }
+        let upstreams = try Self.upstreams(of: route)
         switch route.settings {
         case .tcp(let settings):
             self = .tcp(
@@ -23,6 +23,10 @@ enum ServedStream: Sendable {
                     name: route.name, listen: listen, upstreams: upstreams,
                     settings: WeirStream.UDPSettings(settings), engine: engine))
         }
+    }
+
+    private static func upstreams(of route: RouteConfiguration) throws(StreamError) -> [Upstream] {
+        try StreamError.reading { () throws(EndpointError) in try route.targets }
     }
 
     /// What both can do.
@@ -46,13 +50,13 @@ enum ServedStream: Sendable {
     func reopen(_ route: RouteConfiguration, hooks: StreamHooks) async throws(StreamError) -> Bool {
         guard case .udp(let stream) = self, case .udp(let settings) = route.settings else { return false }
         return try await stream.reopen(
-            name: route.name, upstreams: try route.streamUpstreams(), settings: WeirStream.UDPSettings(settings),
+            name: route.name, upstreams: try Self.upstreams(of: route), settings: WeirStream.UDPSettings(settings),
             hooks: hooks)
     }
 
     /// Points the same sockets elsewhere; new connections and sessions follow.
     func update(_ route: RouteConfiguration, hooks: StreamHooks) async throws(StreamError) {
-        let upstreams = try route.streamUpstreams()
+        let upstreams = try Self.upstreams(of: route)
         switch (self, route.settings) {
         case (.tcp(let stream), .tcp(let settings)):
             try await stream.update(

@@ -1,12 +1,9 @@
 import LinuxIO
-import NetworkTypes
+// The addresses and settings of a stream are part of its interface: a program that imports the engine names them, too.
+@_exported import NetworkTypes
 
-// What a program outside this package must be able to name to use the engine.
+// The other names that a program outside this package needs to use the engine.
 
-/// An IP address with a port.
-public typealias SocketAddress = NetworkTypes.SocketAddress
-/// An IP address without a port.
-public typealias IPAddress = NetworkTypes.IPAddress
 /// A system call that failed, with its errno.
 public typealias SystemError = LinuxIO.SystemError
 /// Where time comes from.

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// Why a stream could not be made or started.
 public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -26,11 +27,9 @@ public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
     /// One line for people.
     public var description: String {
         switch self {
-        case .invalidListenAddress(let text):
-            "\"\(text)\" is not an address to listen on; expected scheme://address:port with one of the schemes "
-                + Network.allCases.map(\.rawValue).joined(separator: ", ")
-        case .invalidUpstream(let text): "\"\(text)\" is not an upstream; expected host:port"
-        case .addressFamilyMismatch(let text): "\(text): the address is of a family that the scheme excludes"
+        case .invalidListenAddress(let text): EndpointError.invalidListenAddress(text).description
+        case .invalidUpstream(let text): EndpointError.invalidUpstream(text).description
+        case .addressFamilyMismatch(let text): EndpointError.addressFamilyMismatch(text).description
         case .transportMismatch(let text): "\(text): the scheme's transport is not this stream's"
         case .noUpstream: "a stream needs at least one upstream"
         case .bindFailed(let listen, let error): "cannot listen on \(listen): \(error)"
@@ -38,6 +37,26 @@ public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
         case .alreadyStarted: "the stream was started before"
         case .closed: "the stream was closed before it served"
         case .system(let error): "\(error)"
+        }
+    }
+}
+
+extension StreamError {
+    /// The same fault of an address, as a stream's.
+    public init(_ error: EndpointError) {
+        switch error {
+        case .invalidListenAddress(let text): self = .invalidListenAddress(text)
+        case .invalidUpstream(let text): self = .invalidUpstream(text)
+        case .addressFamilyMismatch(let text): self = .addressFamilyMismatch(text)
+        }
+    }
+
+    /// Makes addresses; a fault of theirs is thrown as a stream's.
+    public static func reading<Value>(_ read: () throws(EndpointError) -> Value) throws(StreamError) -> Value {
+        do throws(EndpointError) {
+            return try read()
+        } catch {
+            throw StreamError(error)
         }
     }
 }

@@ -36,7 +36,7 @@ final class ListenerSockets: Sendable {
                 listen = listen.withoutIPv6
                 first = try Self.open(listen, options)
             }
-            try first.bind(listen.address)
+            try first.bind(try listen.socketAddress())
             let bound = try first.localAddress()
             try first.set(.reusePort, true)
             if listen.network.transport == .tcp { try first.listen(backlog: Self.backlog) }
@@ -89,8 +89,19 @@ final class ListenerSockets: Sendable {
 extension ListenAddress {
     fileprivate var withoutIPv6: ListenAddress {
         // The initializer throws only for a family that the network excludes, and a dual-stack one excludes none.
-        (try? ListenAddress(network, ip: .anyIPv4, port: address.port)) ?? self
+        (try? ListenAddress(network, address: .anyIPv4, port: port)) ?? self
     }
+
+    /// The address for bind(2), with the index that its interface has now.
+    fileprivate func socketAddress() throws(SystemError) -> SocketAddress {
+        guard let found = SocketAddress(resolving: address, port: port) else {
+            throw SystemError(.interfaceIndex, ENODEV)
+        }
+        return found
+    }
+
+    /// The address before anything is bound to it.
+    var unboundAddress: SocketAddress { SocketAddress(address.ip, port: port) }
 }
 
 extension Socket {

@@ -1,15 +1,15 @@
 import LinuxIO
 import NetworkTypes
 
-/// Our own listening addresses, for one question: would dialling this address reach ourselves?
+/// Our own listening addresses, for one question: would dialing this address reach ourselves?
 struct OwnListeners: Sendable {
-    private struct Key: Hashable {
+    private struct Group: Hashable {
         let transport: Transport
-        let ip: IPAddress
         let port: UInt16
     }
 
-    private var counts: [Key: Int] = [:]
+    /// How many streams have each, by transport and port: most dials find no group at all.
+    private var counts: [Group: [ListenerKey: Int]] = [:]
     /// Counts the changes, so that an older copy never replaces a newer one.
     private(set) var version = 0
     /// The addresses of this machine's interfaces; every loopback address is ours anyway.
@@ -17,28 +17,26 @@ struct OwnListeners: Sendable {
 
     mutating func insert(_ transport: Transport, _ address: SocketAddress) {
         version += 1
-        counts[Key(transport: transport, ip: address.ip, port: address.port), default: 0] += 1
+        let group = Group(transport: transport, port: address.port)
+        counts[group, default: [:]][Self.key(transport, address), default: 0] += 1
     }
 
     mutating func remove(_ transport: Transport, _ address: SocketAddress) {
         version += 1
-        let key = Key(transport: transport, ip: address.ip, port: address.port)
-        guard let count = counts[key] else { return }
-        counts[key] = count > 1 ? count - 1 : nil
+        let group = Group(transport: transport, port: address.port)
+        let key = Self.key(transport, address)
+        guard var keys = counts[group], let count = keys[key] else { return }
+        keys[key] = count > 1 ? count - 1 : nil
+        counts[group] = keys.isEmpty ? nil : keys
     }
 
     /// Whether a dial to `address` would come back to us.
     func wouldLoop(_ transport: Transport, _ address: SocketAddress) -> Bool {
-        // Connecting to a wildcard address means the loopback address of its family.
-        var ip = address.ip
-        if ip == .anyIPv4 { ip = .loopbackIPv4 }
-        if ip == .anyIPv6 { ip = .loopbackIPv6 }
-        if has(transport, ip, address.port) { return true }
-        guard ip.isLoopback || interfaceAddresses.contains(ip) else { return false }
-        // An IPv6 wildcard takes IPv4 too where it is dual-stack; where it is not, calling it ours errs on the safe
-        // side only for a second program on the same port, which the kernel allows for separate families.
-        return has(transport, ip.isIPv4 ? .anyIPv4 : .anyIPv6, address.port)
-            || (ip.isIPv4 && has(transport, .anyIPv6, address.port))
+        guard let keys = counts[Group(transport: transport, port: address.port)] else { return false }
+        let ip = address.ip.dialed
+        let dialed = Self.scoped(SocketAddress(ip, port: address.port, scope: address.scope))
+        let isLocal = ip.isLoopback || interfaceAddresses.contains(ip)
+        return keys.keys.contains { $0.takes(dialed, isLocal: isLocal) }
     }
 
     /// The addresses, in order, that a dial may go to.
@@ -47,7 +45,14 @@ struct OwnListeners: Sendable {
         return addresses.filter { !wouldLoop(transport, $0) }[...]
     }
 
-    private func has(_ transport: Transport, _ ip: IPAddress, _ port: UInt16) -> Bool {
-        counts[Key(transport: transport, ip: ip, port: port)] != nil
+    /// An IPv6 wildcard takes IPv4 too where it is dual-stack; where it is not, calling it ours errs on the safe side
+    /// only for a second program on the same port, which the kernel allows for separate families.
+    private static func key(_ transport: Transport, _ address: SocketAddress) -> ListenerKey {
+        ListenerKey(
+            transport, address: scoped(address), port: address.port, isDualStack: address.ip == .anyIPv6)
+    }
+
+    private static func scoped(_ address: SocketAddress) -> ScopedAddress {
+        ScopedAddress(address.ip, interface: address.scope == 0 ? nil : "\(address.scope)")
     }
 }

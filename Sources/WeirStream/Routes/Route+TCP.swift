@@ -4,15 +4,16 @@ import NetworkTypes
 public typealias TCPStream = Route<TCPSettings>
 
 extension Route where Settings == TCPSettings {
-    /// A stream from `tcp://127.0.0.1:8080` (`tcp4`, `tcp6`; `tcp://:8080` for every address) to `localhost:22`.
-    /// Nothing is bound yet. Without an engine it runs on ``StreamEngine/shared()``.
+    /// A stream from `tcp://127.0.0.1:8080` (`tcp4`, `tcp6`; `tcp://:8080` for every address) to `localhost:22`
+    /// or `tcp://localhost:22`. Nothing is bound yet. Without an engine it runs on ``StreamEngine/shared()``.
     public convenience init(
         listen: String, upstream: String, settings: TCPSettings = TCPSettings(), engine: StreamEngine? = nil
     ) throws(StreamError) {
         let engine = if let engine { engine } else { try StreamEngine.shared() }
-        try self.init(
-            name: listen, listen: ListenAddress(listen), upstreams: [Upstream(upstream)], settings: settings,
-            engine: engine)
+        let (address, target) = try StreamError.reading { () throws(EndpointError) in
+            (try ListenAddress(listen), try Upstream(upstream))
+        }
+        try self.init(name: listen, listen: address, upstreams: [target], settings: settings, engine: engine)
     }
 
     /// A stream with a name for labels and logs, and upstreams that are dialed in their order.

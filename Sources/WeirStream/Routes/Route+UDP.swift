@@ -4,15 +4,16 @@ import NetworkTypes
 public typealias UDPStream = Route<UDPSettings>
 
 extension Route where Settings == UDPSettings {
-    /// A stream from `udp://127.0.0.1:5353` (`udp4`, `udp6`; `udp://:5353` for every address) to `localhost:53`.
-    /// Nothing is bound yet. Without an engine it runs on ``StreamEngine/shared()``.
+    /// A stream from `udp://127.0.0.1:5353` (`udp4`, `udp6`; `udp://:5353` for every address) to `localhost:53`
+    /// or `udp://localhost:53`. Nothing is bound yet. Without an engine it runs on ``StreamEngine/shared()``.
     public convenience init(
         listen: String, upstream: String, settings: UDPSettings = UDPSettings(), engine: StreamEngine? = nil
     ) throws(StreamError) {
         let engine = if let engine { engine } else { try StreamEngine.shared() }
-        try self.init(
-            name: listen, listen: ListenAddress(listen), upstreams: [Upstream(upstream)], settings: settings,
-            engine: engine)
+        let (address, target) = try StreamError.reading { () throws(EndpointError) in
+            (try ListenAddress(listen), try Upstream(upstream))
+        }
+        try self.init(name: listen, listen: address, upstreams: [target], settings: settings, engine: engine)
     }
 
     /// A stream with a name for labels and logs, and upstreams of which sessions use the first, or the one that a hook chose.
@@ -37,11 +38,12 @@ extension Route where Settings == UDPSettings {
     /// Serves again while a ``close(drainTimeout:)`` drains: the same sockets, the sessions that are left as they began, and
     /// new ones as it is told here. Nothing new begins before every worker follows that.
     /// - Returns: false where nothing was left; ``waitUntilClosed()`` then returns soon, and the address is free.
-    /// - Throws: ``StreamError/loop(_:upstream:)``, ``StreamError/noUpstream``; the stream goes on draining.
+    /// - Throws: ``StreamError/loop(_:upstream:)``, ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``; the
+    ///   stream goes on draining.
     public func reopen(
         name: String, upstreams: [Upstream], settings: UDPSettings, hooks: StreamHooks
     ) async throws(StreamError) -> Bool {
-        guard !upstreams.isEmpty else { throw .noUpstream }
+        try Self.check(upstreams, transport)
         await turns.enter()
         defer { turns.leave() }
         guard lifecycle.phase == .closing else { return false }

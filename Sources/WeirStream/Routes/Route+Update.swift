@@ -15,7 +15,8 @@ private struct ListenerChange {
 extension Route {
     /// Points the same listeners elsewhere. New connections and sessions follow; those that are open stay as they began,
     /// unless ``StreamHooks/review`` ends them.
-    /// - Throws: ``StreamError/loop(_:upstream:)``, ``StreamError/noUpstream``; the route goes on as it was.
+    /// - Throws: ``StreamError/loop(_:upstream:)``, ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``; the
+    ///   route goes on as it was.
     public func update(
         name: String, upstreams: [Upstream], settings: Settings, hooks: StreamHooks
     ) async throws(StreamError) {
@@ -41,7 +42,7 @@ extension Route {
         to listen: (addresses: [ListenAddress], drainTimeout: Duration)?, name: String, upstreams: [Upstream],
         settings: Settings, hooks: StreamHooks
     ) async throws(StreamError) {
-        guard !upstreams.isEmpty else { throw .noUpstream }
+        try Self.check(upstreams, transport)
         await turns.enter()
         defer { turns.leave() }
         let phase = lifecycle.phase

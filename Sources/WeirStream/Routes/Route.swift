@@ -39,7 +39,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         engine: StreamEngine, operations: WorkerOperations<Settings>
     ) throws(StreamError) {
         try Self.check(listen, transport)
-        guard !upstreams.isEmpty else { throw .noUpstream }
+        try Self.check(upstreams, transport)
         self.engine = engine
         self.transport = transport
         self.operations = operations
@@ -53,6 +53,15 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         }
     }
 
+    /// A route needs an upstream, and none may ask for the other transport.
+    static func check(_ upstreams: [Upstream], _ transport: Transport) throws(StreamError) {
+        guard !upstreams.isEmpty else { throw .noUpstream }
+        for upstream in upstreams {
+            guard let named = upstream.transport, named != transport else { continue }
+            throw .transportMismatch("\(named.rawValue)://\(upstream)")
+        }
+    }
+
     /// Where it listens first: after ``listenAndServe(hooks:)`` the bound address with its real port. A route without an
     /// address of its own has none: every address, and port 0.
     public var localAddress: SocketAddress { localAddresses.first ?? SocketAddress(.anyIPv4, port: 0) }
@@ -61,7 +70,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
     public var localAddresses: [SocketAddress] {
         state.withLock { state in
             state.listeners.count == state.addresses.count
-                ? state.listeners.map(\.address) : state.addresses.map(\.address)
+                ? state.listeners.map(\.address) : state.addresses.map(\.unboundAddress)
         }
     }
 
@@ -173,7 +182,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
             return RoutePlan(
                 name: state.name, upstreams: upstreams, settings: state.settings, hooks: hooks,
                 generation: state.generation,
-                refresh: { index in Task { await resolver.refresh(upstreams[index].host) } })
+                refresh: { index in Task { await resolver.refresh(upstreams[index].host.description) } })
         }
     }
 
@@ -204,13 +213,14 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         let observer = plan.hooks.observer
         let number = number
         for (index, upstream) in plan.upstreams.enumerated() where upstream.literal == nil {
-            let watch = await engine.resolver.watch(upstream.host) { answer, succeeded in
+            let host = upstream.host.description
+            let watch = await engine.resolver.watch(host) { answer, succeeded in
                 observer?.resolved(upstream: index, succeeded: succeeded)
                 for worker in workers {
                     await worker.publish(answer, route: number, generation: plan.generation, upstream: index)
                 }
             }
-            state.withLock { $0.watches.append((upstream.host, watch)) }
+            state.withLock { $0.watches.append((host, watch)) }
         }
     }
 

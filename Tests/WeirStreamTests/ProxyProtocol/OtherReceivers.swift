@@ -23,7 +23,7 @@ extension HeaderReceiver {
     }
 
     fileprivate func address(_ host: Substring, _ port: Substring) -> String {
-        guard let ip = IPAddress(host), let port = SocketAddress.port(port.isEmpty ? "0" : port) else {
+        guard let ip = IPAddress(host), let port = PortNumber.parse(port.isEmpty ? "0" : port) else {
             return "\(host) \(port)"
         }
         return SocketAddress(ip, port: port).description

@@ -1,47 +1,23 @@
-/// Where a route dials: a name to resolve, or an address.
-public enum UpstreamHost: Sendable, Hashable {
-    /// A host name, as configured.
-    case name(String)
-    /// An address that needs no resolving.
-    case address(IPLiteral)
-
-    /// As written, with brackets around an IPv6 address, ready for a `:port` behind it.
-    public var bracketed: String {
-        switch self {
-        case .name(let name): name
-        case .address(let address): address.bracketed
-        }
-    }
-}
-
-extension UpstreamHost: CustomStringConvertible {
-    /// As written, without brackets.
-    public var description: String {
-        switch self {
-        case .name(let name): name
-        case .address(let address): address.description
-        }
-    }
-}
+import NetworkTypes
 
 extension UpstreamHost {
     /// Reads a host name or an address; brackets may stand around an IPv6 address.
-    init(parsing text: String) throws(ValueError) {
+    init(configured text: String) throws(ValueError) {
         let bytes = Array(text.utf8)
         guard !bytes.isEmpty else { throw ValueError("expected a host name or an IP address, found nothing") }
         if bytes[0] == UInt8(ascii: "[") {
             guard bytes[bytes.count - 1] == UInt8(ascii: "]") else {
                 throw ValueError("found \(quoted(text)), where the closing `]` of an IPv6 address is missing")
             }
-            let address = try IPLiteral(parsing: bytes[1..<(bytes.count - 1)])
-            guard address.isIPv6 else {
+            let written = try WrittenAddress(parsing: bytes[1..<(bytes.count - 1)])
+            guard written.isIPv6 else {
                 throw ValueError(
-                    "found \(quoted(text)): only IPv6 addresses stand in brackets", suggestion: address.description)
+                    "found \(quoted(text)): only IPv6 addresses stand in brackets", suggestion: "\(written)")
             }
-            self = .address(try address.checkedScope())
+            self = .address(try written.checked())
         } else if bytes.contains(UInt8(ascii: ":")) || UpstreamHost.looksLikeIPv4(bytes) {
             do {
-                self = .address(try IPLiteral(parsing: bytes[...]).checkedScope())
+                self = .address(try WrittenAddress(parsing: bytes[...]).checked())
             } catch {
                 throw UpstreamHost.explained(error, text: text, bytes: bytes)
             }
@@ -50,7 +26,7 @@ extension UpstreamHost {
         }
     }
 
-    /// Digits and dots only: nobody means a name by that, and resolvers would read it in surprising ways (`127.1`).
+    /// Digits and dots only: no name is meant by that, and resolvers would read it in surprising ways (`127.1`).
     private static func looksLikeIPv4(_ bytes: [UInt8]) -> Bool {
         bytes.allSatisfy { $0 == UInt8(ascii: ".") || isDigit($0) }
     }
@@ -62,7 +38,7 @@ extension UpstreamHost {
         }
         let halves = bytes.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
         if halves.count == 2, !halves[1].isEmpty, halves[1].allSatisfy(isDigit),
-            let host = try? UpstreamHost(parsing: String(decoding: halves[0], as: UTF8.self))
+            let host = try? UpstreamHost(configured: String(decoding: halves[0], as: UTF8.self))
         {
             return ValueError(
                 "found a port in \(quoted(text)): the target port is the second half of `port`",

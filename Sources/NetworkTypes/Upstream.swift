@@ -1,0 +1,53 @@
+/// A place to dial, as it was configured: a name or an address literal, and a port.
+public struct Upstream: Hashable, Sendable {
+    /// The machine.
+    public let host: UpstreamHost
+    /// The port.
+    public let port: UInt16
+    /// The transport that the text named in front; nil leaves it to the stream.
+    public let transport: Transport?
+
+    /// The most bytes of a name in the domain name system (RFC 1035 section 2.3.4, without the root's).
+    private static let maxNameLength = 253
+
+    /// An upstream from its parts.
+    /// - Throws: ``EndpointError/invalidUpstream(_:)`` for port 0, and a name that is empty, too long, or holds a zero
+    ///   byte.
+    public init(_ host: UpstreamHost, port: UInt16, transport: Transport? = nil) throws(EndpointError) {
+        self.host = host
+        self.port = port
+        self.transport = transport
+        let text = host.description.utf8
+        guard port != 0, !text.isEmpty, text.count <= Self.maxNameLength, !text.contains(0) else {
+            throw .invalidUpstream(description)
+        }
+    }
+
+    /// An upstream from its parts; the host is a name or a literal without brackets.
+    public init(host: String, port: UInt16) throws(EndpointError) {
+        try self.init(UpstreamHost(host), port: port)
+    }
+
+    /// Reads `localhost:22`, `192.0.2.7:22` or `[2001:db8::7]:22`; `tcp://` or `udp://` may stand in front.
+    public init(_ text: String) throws(EndpointError) {
+        var transport: Transport?
+        var rest = text[...]
+        if let (scheme, behind) = splitScheme(text) {
+            guard let named = Transport(rawValue: String(scheme)) else { throw .invalidUpstream(text) }
+            transport = named
+            rest = behind
+        }
+        guard let parts = HostAndPort(rest), let port = parts.portNumber else { throw .invalidUpstream(text) }
+        do throws(EndpointError) {
+            try self.init(
+                UpstreamHost(String(decoding: parts.host, as: UTF8.self)), port: port, transport: transport)
+        } catch {
+            throw .invalidUpstream(text)
+        }
+    }
+}
+
+extension Upstream: CustomStringConvertible {
+    /// `host:port`, the text that labels and logs carry.
+    public var description: String { "\(host.bracketed):\(port)" }
+}
