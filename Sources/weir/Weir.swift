@@ -9,8 +9,8 @@ struct Weir: ParsableCommand {
         abstract: "A TCP and UDP stream proxy that measures everything it carries.",
         version: Version.text,
         subcommands: [
-            RunCommand.self, CheckCommand.self, DemoCommand.self, MetricsCommand.self, HealthCommand.self,
-            VersionCommand.self, ManualCommand.self,
+            RunCommand.self, CheckCommand.self, DemoCommand.self, MetricsCommand.self, SchemaCommand.self,
+            HealthCommand.self, VersionCommand.self, ManualCommand.self,
         ],
         defaultSubcommand: RunCommand.self)
 }

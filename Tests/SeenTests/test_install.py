@@ -8,7 +8,7 @@ import pytest
 
 from support import REPOSITORY, Process, free_ports, http, run, tool, wait_until, weir
 
-COMMANDS = ["check", "demo", "health", "metrics", "run", "version"]
+COMMANDS = ["check", "demo", "health", "metrics", "run", "schema", "version"]
 PREFIX = "opt/weir"
 
 
@@ -31,7 +31,7 @@ def files(root) -> set[str]:
 def test_everything_is_where_it_belongs_and_nobody_else_may_write_it(root):
     assert files(root) == {
         f"{PREFIX}/bin/weir", f"{PREFIX}/share/man/man1/weir.1", f"{PREFIX}/share/bash-completion/completions/weir",
-        f"{PREFIX}/share/zsh/site-functions/_weir", f"{PREFIX}/share/fish/vendor_completions.d/weir.fish",
+        f"{PREFIX}/share/zsh/site-functions/_weir", f"{PREFIX}/share/fish/vendor_completions.d/weir.fish", f"{PREFIX}/share/weir/weir.schema.json",
         "etc/systemd/system/weir.service", "etc/weir/weir.yml"}
     for name in files(root):
         mode = stat.S_IMODE((root / name).stat().st_mode)

@@ -53,12 +53,14 @@ extension JSONValue {
 
     /// A whole number, in quotes or not.
     static func number(in bounds: ClosedRange<Int>) -> JSONValue {
-        .anyOf([
-            .members([
-                ("type", .string("integer")), ("minimum", .integer(bounds.lowerBound)),
-                ("maximum", .integer(bounds.upperBound)),
-            ]),
-            .text("-?[0-9]+"),
+        .anyOf([.integer(in: bounds), .text("-?[0-9]+")])
+    }
+
+    /// What YAML takes for a whole number.
+    static func integer(in bounds: ClosedRange<Int>) -> JSONValue {
+        .members([
+            ("type", .string("integer")), ("minimum", .integer(bounds.lowerBound)),
+            ("maximum", .integer(bounds.upperBound)),
         ])
     }
 

@@ -97,7 +97,7 @@ extension Notation where Value == UInt32 {
     /// The permission bits of a file.
     static var fileMode: Notation {
         Notation(
-            .anyOf([.text("0?[0-7]{3}"), .number(in: 0...777)]), examples: ["0600", "0666"],
+            .anyOf([.text("0?[0-7]{3}"), .integer(in: 0...777)]), examples: ["0600", "0666"],
             text: { mode in
                 let digits = String(mode, radix: 8)
                 return String(repeating: "0", count: max(0, 4 - digits.count)) + digits

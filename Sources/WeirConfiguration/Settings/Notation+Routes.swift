@@ -78,7 +78,7 @@ extension Notation where Value == PortPair {
     /// `LISTEN:TARGET`, or one number for both.
     static var ports: Notation {
         Notation(
-            .anyOf([.number(in: 1...65_535), .text("[0-9]{1,5}(:[0-9]{1,5})?")]), examples: ["2222:22", "2223:22"],
+            .anyOf([.integer(in: 1...65_535), .text("[0-9]{1,5}(:[0-9]{1,5})?")]), examples: ["2222:22", "2223:22"],
             text: { $0.listen == $0.target ? "\($0.listen)" : "\($0.listen):\($0.target)" }
         ) { node, key, context in
             context.findings.parsed(node, key, expected: "`LISTEN:TARGET` such as `2222:22`") {

@@ -54,13 +54,21 @@ struct Section<Root: Sendable>: Sendable {
         settings.allSatisfy { $0.variants.first?.isEqual(left, right) ?? true }
     }
 
-    /// The schema of the mapping.
+    /// The schema of the mapping. One that may be empty may also be nothing at all.
     var schema: JSONValue {
-        .members([
-            ("type", .array([.string("object"), .string("null")])), ("additionalProperties", .bool(false)),
+        let required = settings.filter { $0.requirement != nil }.map { JSONValue.string($0.key) }
+        let object = JSONValue.string("object")
+        var members: [(String, JSONValue)] = [
+            ("type", isRoute || required.isEmpty ? .array([object, .string("null")]) : object),
+            ("additionalProperties", .bool(false)),
             ("properties", .members(settings.filter { !$0.isLater }.map { ($0.key, $0.schema) })),
-        ])
+        ]
+        // What a route must have can also stand in `defaults`.
+        if !isRoute, !required.isEmpty { members.append(("required", .array(required))) }
+        return .members(members)
     }
+
+    private var isRoute: Bool { Root.self == RouteConfiguration.self }
 }
 
 extension Setting {

@@ -26,6 +26,9 @@ public struct ConfigurationFile: Sendable {
         public var routeCount: Int { configuration.routes.count }
     }
 
+    /// The JSON schema of every file, as text.
+    public static var schema: String { Configuration.schema }
+
     /// As it was named.
     public let path: String
     /// What `${NAME}` stands for.
