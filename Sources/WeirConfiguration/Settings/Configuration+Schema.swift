@@ -1,3 +1,5 @@
+import NetworkTypes
+
 extension Configuration {
     /// The JSON Schema (draft 2020-12) of a whole file, made from the table of settings: what editors complete and check
     /// with. It knows every key and the form of every value, not what has to hold between them.

@@ -160,7 +160,8 @@ public actor Proxy {
             reloadFailed(["\(error)"])
             throw error
         }
-        let fixed = new.reloadDifferences(from: configuration)
+        let changes = new.changes(from: configuration)
+        let fixed = changes.filter(\.needsRestart).map(\.path)
         for name in fixed {
             logger.warning(
                 "this setting changes only with a restart; the old value stays", metadata: ["setting": "\(name)"])
@@ -173,9 +174,21 @@ public actor Proxy {
         // What is fixed keeps the value that is in use, so that the next reload warns again.
         configuration = new.keepingFixedSettings(of: configuration)
         parts.metrics.configurationTaken(isReload: true)
-        logger.info("configuration reloaded", metadata: ["routes": "\(routes.count)"])
+        log(changes.filter { !$0.needsRestart })
+        logger.info("configuration reloaded", metadata: ["routes": "\(routes.count)", "changes": "\(changes.count)"])
         return fixed
     }
+
+    /// Says what has changed, a line for each setting, within a bound.
+    private func log(_ changes: [SettingChange]) {
+        for change in changes.prefix(Self.maxLoggedChanges) {
+            logger.info(
+                "setting changed",
+                metadata: ["setting": "\(change.path)", "from": "\(change.old ?? "")", "to": "\(change.new ?? "")"])
+        }
+    }
+
+    private static let maxLoggedChanges = 50
 
     /// Tells of a file that could not be used; the old configuration goes on.
     public func reloadFailed(_ findings: [String]) {
