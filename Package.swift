@@ -48,13 +48,14 @@ let package = Package(
         .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
         .target(name: "NetworkTypes", swiftSettings: strict),
-        .target(name: "LinuxIO", dependencies: ["NetworkTypes", "CLinux"], swiftSettings: strict),
-        .target(name: "WeirMetrics", swiftSettings: strict),
+        .target(name: "Threading", swiftSettings: strict),
+        .target(name: "LinuxIO", dependencies: ["NetworkTypes", "Threading", "CLinux"], swiftSettings: strict),
+        .target(name: "WeirMetrics", dependencies: ["Threading"], swiftSettings: strict),
         .target(
             name: "WeirSwiftMetrics",
-            dependencies: ["WeirMetrics", .product(name: "CoreMetrics", package: "swift-metrics")],
+            dependencies: ["Threading", "WeirMetrics", .product(name: "CoreMetrics", package: "swift-metrics")],
             swiftSettings: strict),
-        .target(name: "WeirStream", dependencies: ["NetworkTypes", "LinuxIO"], swiftSettings: strict),
+        .target(name: "WeirStream", dependencies: ["NetworkTypes", "Threading", "LinuxIO"], swiftSettings: strict),
         .target(
             name: "WeirAccess",
             dependencies: [
@@ -62,14 +63,15 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "WeirExporter", dependencies: ["NetworkTypes", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
+            name: "WeirExporter",
+            dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
             swiftSettings: strict),
         .target(name: "WeirConfiguration", dependencies: ["NetworkTypes", "Yams"], swiftSettings: strict),
         .target(
             name: "WeirProxy",
             dependencies: [
                 "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics",
-                "LinuxIO",
+                "LinuxIO", "Threading",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -77,7 +79,7 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "WeirProxy",
+                "WeirProxy", "Threading",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -87,8 +89,10 @@ let package = Package(
         .testTarget(name: "HouseTests", swiftSettings: testing),
         .testTarget(name: "NetworkTypesTests", dependencies: ["NetworkTypes", "TestSupport"], swiftSettings: testing),
         .testTarget(
-            name: "LinuxIOTests", dependencies: ["LinuxIO", "NetworkTypes", "TestSupport"], swiftSettings: testing),
-        .testTarget(name: "WeirMetricsTests", dependencies: ["WeirMetrics", "TestSupport"], swiftSettings: testing),
+            name: "LinuxIOTests", dependencies: ["LinuxIO", "NetworkTypes", "Threading", "TestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WeirMetricsTests", dependencies: ["WeirMetrics", "Threading", "TestSupport"], swiftSettings: testing),
         .testTarget(
             name: "WeirSwiftMetricsTests",
             dependencies: [
@@ -97,14 +101,17 @@ let package = Package(
             ],
             swiftSettings: testing),
         .testTarget(
-            name: "WeirStreamTests", dependencies: ["WeirStream", "NetworkTypes", "LinuxIO", "TestSupport"],
+            name: "WeirStreamTests",
+            dependencies: ["WeirStream", "NetworkTypes", "Threading", "LinuxIO", "TestSupport"],
             swiftSettings: testing),
         .testTarget(
             name: "WeirAccessTests", dependencies: ["WeirAccess", "NetworkTypes", "LinuxIO", "TestSupport"],
             swiftSettings: testing),
         .testTarget(
             name: "WeirExporterTests",
-            dependencies: ["WeirExporter", "WeirMetrics", "NetworkTypes", "LinuxIO", "CZlib", "TestSupport"],
+            dependencies: [
+                "WeirExporter", "WeirMetrics", "NetworkTypes", "Threading", "LinuxIO", "CZlib", "TestSupport",
+            ],
             swiftSettings: testing),
         .testTarget(
             name: "WeirConfigurationTests", dependencies: ["WeirConfiguration", "NetworkTypes", "TestSupport"],

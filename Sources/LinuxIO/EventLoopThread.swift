@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Synchronization
+import Threading
 
 /// An actor that is driven by an ``EventLoopThread``: the thread enters it once a turn.
 public protocol EventLoopDriver: Actor {
@@ -8,7 +9,8 @@ public protocol EventLoopDriver: Actor {
     func turn(mayWait: Bool)
 }
 
-/// A thread that is an actor's executor: it runs the actor's jobs between the turns of its event loop.
+/// A thread that is an actor's executor: it runs the actor's jobs between the turns of its event loop. It is started and
+/// stopped once; the actor keeps no account of that.
 ///
 /// Jobs never run inside a turn, so a turn is atomic as seen from the actor. The queue is a mutex: it carries control
 /// calls, never data.
@@ -19,6 +21,12 @@ public final class EventLoopThread: SerialExecutor {
         var isDraining = false
     }
 
+    /// Where the thread is in its life, which goes one way.
+    private enum Stage {
+        case created, running, stopped
+    }
+
+    private let stage = Lock(Stage.created)
     private let queue = Lock(Queue())
     private let wakeup: FileDescriptor
     private let isAwake = Atomic<Bool>(true)
@@ -76,17 +84,47 @@ public final class EventLoopThread: SerialExecutor {
 
     // MARK: Thread
 
-    /// Starts the thread. It keeps `driver` alive until it ends.
+    /// Starts the thread, once: another call traps, also after ``stop()``. The thread keeps `driver` alive until it ends.
+    /// Any thread.
     public func start(driving driver: some EventLoopDriver) throws(SystemError) {
-        try Thread.start { [self] in
-            nameThisThread(name)
-            threadIdentity.store(currentThread(), ordering: .relaxed)
-            run(driver)
+        let isFirst = stage.withLock { stage in
+            defer { if stage == .created { stage = .running } }
+            return stage == .created
+        }
+        precondition(isFirst, "an event-loop thread is started once")
+        do throws(SystemError) {
+            try Thread.start(name: name) { [self] in
+                threadIdentity.store(currentThread(), ordering: .relaxed)
+                run(driver)
+            }
+        } catch {
+            stage.withLock { $0 = .stopped }
+            throw error
         }
     }
 
-    /// Lets the thread end after the turn it is in, from any thread.
+    /// Lets the thread end after the turn it is in, from any thread. Does nothing where it does not run.
     public func stop() {
+        if leaveRunning() { end() }
+    }
+
+    /// Lets the thread end once `closing` has returned, which closes what the driver has open. Does nothing, and does not
+    /// call it, where the thread does not run or another call has begun to stop it. Any thread.
+    public func stop(after closing: () async -> Void) async {
+        guard leaveRunning() else { return }
+        await closing()
+        end()
+    }
+
+    /// Whether this call is the one that stops the thread.
+    private func leaveRunning() -> Bool {
+        stage.withLock { stage in
+            defer { stage = .stopped }
+            return stage == .running
+        }
+    }
+
+    private func end() {
         isStopping.store(true, ordering: .sequentiallyConsistent)
         isAwake.store(true, ordering: .sequentiallyConsistent)
         _ = weir_eventfd_signal(wakeup.rawValue)
@@ -142,7 +180,3 @@ public final class EventLoopThread: SerialExecutor {
 }
 
 private func currentThread() -> UInt { UInt(pthread_self()) }
-
-private func nameThisThread(_ name: String) {
-    unsafe weir_name_thread(String(name.prefix(15)))
-}

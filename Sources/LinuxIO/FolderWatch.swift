@@ -4,7 +4,7 @@ import Glibc
 /// Notices that something in a folder was made, written, moved or removed (inotify(7)).
 ///
 /// Folders, not files: a file that is replaced by a rename, or reached through a symbolic link that is swapped, is
-/// another inode each time, while the folder that names it stays. It has one owner; ``wait(milliseconds:)`` blocks.
+/// another inode each time, while the folder that names it stays. It has one owner; ``wait(within:)`` blocks.
 public struct FolderWatch: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
 
@@ -26,15 +26,9 @@ public struct FolderWatch: ~Copyable, Sendable {
         try check(unsafe weir_inotify_watch_folder(descriptor.rawValue, folder), .inotify)
     }
 
-    /// Waits for a change, for at most this long (poll(2)); takes away everything that was reported until now.
-    public borrowing func wait(milliseconds: Int) throws(SystemError) -> Outcome {
-        var entry = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
-        let count = unsafe poll(&entry, 1, CInt(clamping: milliseconds))
-        if count < 0 {
-            if errno == EINTR { return .timedOut }
-            throw SystemError(.inotify, errno)
-        }
-        if count == 0 { return .timedOut }
+    /// Waits for a change, for at most this long; takes away everything that was reported until now.
+    public borrowing func wait(within limit: Duration) throws(SystemError) -> Outcome {
+        guard Poll.wait(for: .readable, on: descriptor.rawValue, within: limit) else { return .timedOut }
         try takeEvents()
         return .changed
     }

@@ -25,13 +25,22 @@ public enum Thread {
 
     /// Starts a detached thread (pthread_create(3)) with every signal blocked, so that signals go to the threads that
     /// wait for them.
-    public static func start(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+    ///
+    /// - Parameter name: shown by `ps -T`, the first 15 bytes of it (pthread_setname_np(3)); the starting thread's where
+    ///   there is none.
+    public static func start(
+        name: String? = nil, _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
         var attributes = pthread_attr_t()
         unsafe pthread_attr_init(&attributes)
         defer { unsafe pthread_attr_destroy(&attributes) }
         unsafe pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
         // Proof: the thread takes the reference back; where there is no thread, it is released here.
-        let box = unsafe Unmanaged.passRetained(Body(body))
+        let box = unsafe Unmanaged.passRetained(
+            Body {
+                if let name { unsafe weir_name_thread(String(decoding: name.utf8.prefix(15), as: UTF8.self)) }
+                body()
+            })
         var all = sigset_t()
         var before = sigset_t()
         unsafe sigfillset(&all)

@@ -27,9 +27,9 @@ public struct UnixSocketFile: Sendable {
     public let path: UnixSocketPath
     private let identity: weir_file
 
-    /// How often the lock of a folder is tried, and the milliseconds between: who has it looks at one path.
+    /// How often the lock of a folder is tried, and the time between: its holder looks at one path.
     private static let lockAttempts = 100
-    private static let lockPause: CInt = 10
+    private static let lockPause = Duration.milliseconds(10)
 
     /// Binds `socket` to `path` with these permission bits, and listens. A socket on which nobody listens any more is taken
     /// over; nothing else is. Blocks for a second at most, while another process does the same in this folder.
@@ -105,7 +105,7 @@ public struct UnixSocketFile: Sendable {
             if result == -EACCES || (result == -EWOULDBLOCK && attempt == lockAttempts) { return nil }
             guard result == -EWOULDBLOCK else { throw .system(SystemError(.lock, -result)) }
             attempt += 1
-            _ = poll(nil, 0, lockPause)
+            Poll.pause(lockPause)
         }
     }
 

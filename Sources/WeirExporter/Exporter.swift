@@ -1,6 +1,6 @@
 public import LinuxIO
 public import NetworkTypes
-import Synchronization
+import Threading
 
 /// The HTTP server of `/metrics`, `/healthz` and `/readyz`: an actor on a thread of its own, so that a scrape never
 /// runs on a proxy's worker and a busy proxy never holds up a scrape.
@@ -11,13 +11,8 @@ import Synchronization
 /// await exporter.stop()
 /// ```
 public actor Exporter: EventLoopDriver {
-    private enum State {
-        case created, started, stopped
-    }
-
     private nonisolated let thread: EventLoopThread
-    private nonisolated let state = Mutex(State.created)
-    private nonisolated let bound = Mutex<[SocketAddress]>([])
+    private nonisolated let bound = Lock<[SocketAddress]>([])
     private let configuration: ExporterConfiguration
     private let server: ExporterServer
     private let loop: EventLoop
@@ -48,18 +43,12 @@ public actor Exporter: EventLoopDriver {
     /// Where it listens, with the real ports; Unix sockets excluded. Empty before ``start()`` and after ``stop()``.
     public nonisolated var localAddresses: [SocketAddress] { bound.withLock { $0 } }
 
-    /// Binds every address and Unix socket, and serves. Where one cannot be bound nothing is left behind, and the error names it. An
-    /// exporter is started once.
+    /// Binds every address and Unix socket, and serves. Where one cannot be bound nothing is left behind, and the error
+    /// names it. An exporter is started once: another call traps, also after ``stop()``.
     public nonisolated func start() async throws(ExporterError) {
-        let isFirst = state.withLock { state in
-            defer { if state == .created { state = .started } }
-            return state == .created
-        }
-        precondition(isFirst, "an exporter is started once")
         do throws(SystemError) {
             try thread.start(driving: self)
         } catch {
-            state.withLock { $0 = .stopped }
             throw .cannotStart(error)
         }
         do throws(ExporterError) {
@@ -72,13 +61,7 @@ public actor Exporter: EventLoopDriver {
 
     /// Closes listeners and connections and ends the thread. Does nothing where it was stopped before.
     public nonisolated func stop() async {
-        let wasRunning = state.withLock { state in
-            defer { state = .stopped }
-            return state == .started
-        }
-        guard wasRunning else { return }
-        await close()
-        thread.stop()
+        await thread.stop { await close() }
     }
 
     private func listen() throws(ExporterError) {

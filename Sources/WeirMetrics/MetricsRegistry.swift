@@ -1,4 +1,5 @@
 import Synchronization
+import Threading
 
 /// The metrics of a program: hands out series, and renders a page of all of them.
 ///
@@ -16,7 +17,7 @@ public final class MetricsRegistry: Sendable {
     let plan = PublishedList<PlanEntry>()
     let clock: @Sendable () -> UInt64
     private let acknowledgements: LaneAcknowledgements
-    private let books: Guarded<RegistryBooks>
+    private let books: Lock<RegistryBooks>
     private let dropped = Atomic<UInt64>(0)
     let callbacks = CollectCallbacks()
 
@@ -52,13 +53,13 @@ public final class MetricsRegistry: Sendable {
         self.acknowledgements = acknowledgements
         var books = RegistryBooks(
             readers: readers, acknowledgements: acknowledgements, families: families, plan: plan,
-            maxSeries: maxSeries, retiredSeriesTTL: Self.nanoseconds(retiredSeriesTTL),
+            maxSeries: maxSeries, retiredSeriesTTL: retiredSeriesTTL.clampedNanoseconds,
             nativeSchema: nativeHistogramSchema)
         discardingCounter = Counter(cells: books.cells.allocate(width: 1), serial: 0)
         discardingGauge = Gauge(cells: books.cells.allocate(width: 1), serial: 0)
         discardingHistogram = Histogram(
             cells: books.cells.allocate(width: 2), bounds: BucketBounds([]), native: nil, serial: 0)
-        self.books = Guarded(books)
+        self.books = Lock(books)
     }
 
     deinit {
@@ -201,14 +202,6 @@ extension MetricsRegistry {
     /// Nanoseconds since the clock was made, from the system's monotonic clock.
     public static func monotonicClock() -> @Sendable () -> UInt64 {
         let start = ContinuousClock.now
-        return { nanoseconds(ContinuousClock.now - start) }
-    }
-
-    /// Saturating; negative durations are zero.
-    static func nanoseconds(_ duration: Duration) -> UInt64 {
-        let (seconds, attoseconds) = duration.components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? .max : product &+ UInt64(attoseconds / 1_000_000_000)
+        return { (ContinuousClock.now - start).clampedNanoseconds }
     }
 }

@@ -1,3 +1,5 @@
+import Threading
+
 /// Series that come and go together: those of a route, say. Registers like the registry, and retires everything in one
 /// step, so that a page shows all of the group or none of it.
 ///
@@ -6,7 +8,7 @@
 /// harmless, because cells wait for ``MetricsRegistry/acknowledge(lane:)``.
 public final class SeriesGroup: Sendable {
     private let registry: MetricsRegistry
-    private let serials = Guarded<[UInt64]>([])
+    private let serials = Lock<[UInt64]>([])
 
     init(registry: MetricsRegistry) {
         self.registry = registry

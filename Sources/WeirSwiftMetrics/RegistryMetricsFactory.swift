@@ -1,4 +1,5 @@
 public import CoreMetrics
+import Threading
 public import WeirMetrics
 
 /// Puts what a program and its packages measure with swift-metrics on the page of a `MetricsRegistry`.
@@ -16,7 +17,7 @@ public final class RegistryMetricsFactory: MetricsFactory {
     private let options: Options
     private let losses: Losses
     /// Taken before the registry's own lock, never after it: no handler calls the factory.
-    private let table: Guarded<SeriesTable>
+    private let table: Lock<SeriesTable>
 
     /// A factory over `registry`. Several may share one registry, and the program may register there itself.
     ///
@@ -26,7 +27,7 @@ public final class RegistryMetricsFactory: MetricsFactory {
         self.registry = registry
         self.options = options
         losses = try Losses(registry, prefix: options.prefix)
-        table = Guarded(SeriesTable())
+        table = Lock(SeriesTable())
     }
 
     /// Metrics that were asked for and could not be registered: `swift_metrics_refused_total` on the page, behind the

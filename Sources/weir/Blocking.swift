@@ -1,5 +1,5 @@
 import Dispatch
-import Synchronization
+import Threading
 
 /// Runs asynchronous work to its end on a thread that may wait: the main thread of a command.
 func waitFor<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) throws -> Value {
@@ -16,7 +16,7 @@ func waitFor<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Val
 
 /// Carries a result from a task to the thread that waits for it.
 private final class Outcome<Value: Sendable>: Sendable {
-    private let result = Mutex<Result<Value, any Error>?>(nil)
+    private let result = Lock<Result<Value, any Error>?>(nil)
     private let isThere = DispatchSemaphore(value: 0)
 
     func set(_ value: Result<Value, any Error>) {

@@ -3,28 +3,30 @@ enum HouseRules {
     /// Who may import whom among our own modules and our dependencies (see ARCHITECTURE.md).
     static let arrows: [String: Set<String>] = [
         "NetworkTypes": [],
-        "LinuxIO": ["NetworkTypes", "CLinux"],
-        "WeirMetrics": [],
-        "WeirSwiftMetrics": ["WeirMetrics", "CoreMetrics"],
-        "WeirStream": ["NetworkTypes", "LinuxIO"],
+        "Threading": [],
+        "LinuxIO": ["NetworkTypes", "Threading", "CLinux"],
+        "WeirMetrics": ["Threading"],
+        "WeirSwiftMetrics": ["Threading", "WeirMetrics", "CoreMetrics"],
+        "WeirStream": ["NetworkTypes", "Threading", "LinuxIO"],
         "WeirAccess": ["NetworkTypes", "LinuxIO", "CMaxMindDB"],
-        "WeirExporter": ["NetworkTypes", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
+        "WeirExporter": ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
         "WeirConfiguration": ["NetworkTypes", "Yams"],
         "WeirProxy": [
             "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO",
-            "Logging",
+            "Threading", "Logging",
         ],
-        "weir": ["WeirProxy", "ArgumentParser", "Logging"],
+        "weir": ["WeirProxy", "Threading", "ArgumentParser", "Logging"],
     ]
 
     /// What comes with the toolchain. Foundation is heavy: only configuration, proxy and command line may see it.
     static let withoutFoundation: Set = [
-        "NetworkTypes", "LinuxIO", "WeirStream", "WeirAccess", "WeirMetrics", "WeirSwiftMetrics", "WeirExporter",
+        "NetworkTypes", "Threading", "LinuxIO", "WeirStream", "WeirAccess", "WeirMetrics", "WeirSwiftMetrics",
+        "WeirExporter",
     ]
     static func system(of module: String) -> Set<String> {
         switch module {
         case "NetworkTypes": []
-        case "WeirMetrics", "WeirSwiftMetrics": ["Synchronization"]
+        case "Threading", "WeirMetrics", "WeirSwiftMetrics": ["Synchronization"]
         case let name where withoutFoundation.contains(name): ["Synchronization", "Glibc"]
         default: ["Synchronization", "Glibc", "Foundation", "Dispatch"]
         }

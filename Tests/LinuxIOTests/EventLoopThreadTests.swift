@@ -88,4 +88,36 @@ import Testing
         #expect(answers == 50)
         #expect(await driver.jobCount == 51)
     }
+
+    @Test func `a thread that is stopped closes what its driver has open, once`() async throws {
+        let driver = try Driver()
+        let closings = Atomic<Int>(0)
+        // Not started yet: there is nothing to close.
+        let idle = try Driver()
+        await idle.thread.stop { closings.add(1, ordering: .relaxed) }
+        #expect(closings.load(ordering: .relaxed) == 0)
+
+        try driver.thread.start(driving: driver)
+        await driver.thread.stop {
+            closings.add(1, ordering: .relaxed)
+            _ = await driver.job()
+        }
+        await driver.thread.stop { closings.add(1, ordering: .relaxed) }
+        driver.thread.stop()
+        #expect(closings.load(ordering: .relaxed) == 1)
+        #expect(await driver.jobCount == 1)
+    }
+
+    @Test func `a thread is started once, also after it was stopped`() async {
+        await #expect(processExitsWith: .failure) {
+            let driver = try Driver()
+            try driver.thread.start(driving: driver)
+            try driver.thread.start(driving: driver)
+        }
+        await #expect(processExitsWith: .failure) {
+            let driver = try Driver()
+            driver.thread.stop()
+            try driver.thread.start(driving: driver)
+        }
+    }
 }

@@ -2,6 +2,7 @@ import LinuxIO
 import NetworkTypes
 import TestSupport
 import Testing
+import Threading
 
 @testable import WeirExporter
 

@@ -3,6 +3,7 @@ import Glibc
 import LinuxIO
 import NetworkTypes
 import Synchronization
+import Threading
 import WeirMetrics
 
 @testable import WeirExporter

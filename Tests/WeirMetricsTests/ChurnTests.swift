@@ -1,6 +1,7 @@
 import Synchronization
 import TestSupport
 import Testing
+import Threading
 
 @testable import WeirMetrics
 
@@ -105,7 +106,7 @@ import Testing
         // What is counted for each life, announced before it is counted.
         let announced = (0..<lives).map { _ in Announcements() }
         let turns = [Announcements(), Announcements()]
-        let current = Guarded<(life: Int, counter: Counter, histogram: Histogram)?>(nil)
+        let current = Lock<(life: Int, counter: Counter, histogram: Histogram)?>(nil)
         let isOver = Atomic<Bool>(false)
         @Sendable func bothTurn() throws {
             let seen = turns.map(\.count)

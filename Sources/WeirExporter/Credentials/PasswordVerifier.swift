@@ -1,4 +1,5 @@
 import LinuxIO
+import Threading
 
 /// Looks at passwords on a thread of its own, one after another, so that a hash that takes half a second holds up nobody
 /// but who waits for it.
@@ -70,7 +71,7 @@ final class PasswordVerifier: Sendable {
         }
         guard isFirst else { return isTaken }
         do throws(SystemError) {
-            try Thread.start { [self] in run(job) }
+            try Thread.start(name: "weir-passwords") { [self] in run(job) }
             return true
         } catch {
             state.withLock { $0.current = nil }
@@ -80,7 +81,7 @@ final class PasswordVerifier: Sendable {
 
     /// The verdicts since the last call.
     func takeVerdicts() -> [Verdict] {
-        signal.take()
+        signal.reset()
         return state.withLock { state in
             defer { state.verdicts = [] }
             return state.verdicts
@@ -105,7 +106,7 @@ final class PasswordVerifier: Sendable {
                 state.current = state.waiting.isEmpty ? nil : state.waiting.removeFirst()
                 return state.current
             }
-            signal.give()
+            signal.signal()
         }
     }
 }

@@ -1,6 +1,6 @@
 import Glibc
 import LinuxIO
-import Synchronization
+import Threading
 public import WeirConfiguration
 import WeirStream
 
@@ -36,7 +36,7 @@ public final class Demo: Sendable {
     private let proxy: Proxy
     private let threads: DemoThreads
     private let unanswering: DemoUpstreams.Unanswering
-    private let table: Mutex<Task<Void, Never>?>
+    private let table: Lock<Task<Void, Never>?>
 
     private static let refresh: Duration = .seconds(2)
 
@@ -93,7 +93,7 @@ public final class Demo: Sendable {
         self.proxy = proxy
         self.threads = threads
         self.unanswering = unanswering
-        table = Mutex(nil)
+        table = Lock(nil)
         let task = Task { await show() }
         table.withLock { $0 = task }
     }

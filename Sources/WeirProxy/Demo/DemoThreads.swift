@@ -10,6 +10,8 @@ final class DemoThreads: Sendable {
 
     /// Connections of upstreams that run at once; more are refused, so that the demo stays small whatever happens.
     private static let mostConnections = 128
+    /// How long a thread waits before it looks whether to go on.
+    private static let step = Duration.milliseconds(200)
 
     /// Whether to go on.
     var isRunning: Bool { !isStopping.load(ordering: .relaxed) }
@@ -37,7 +39,7 @@ final class DemoThreads: Sendable {
         let listener = try DemoListener(address)
         try Thread.start { [self] in
             while isRunning {
-                guard let connection = listener.accept(milliseconds: 200) else { continue }
+                guard let connection = listener.accept(within: Self.step) else { continue }
                 guard open.load(ordering: .relaxed) < Self.mostConnections else { continue }
                 open.add(1, ordering: .relaxed)
                 let isStarted =
@@ -54,17 +56,16 @@ final class DemoThreads: Sendable {
     func answer(_ address: SocketAddress, _ body: @escaping @Sendable ([UInt8]) -> [UInt8]?) throws(SystemError) {
         let socket = try DemoDatagramSocket(address)
         try Thread.start { [self] in
-            while isRunning { socket.answer(milliseconds: 200, body) }
+            while isRunning { socket.answer(within: Self.step, body) }
         }
     }
 
     /// Waits, but not longer than until the end.
     func rest(_ pause: Duration) {
-        var left = pause.clampedNanoseconds / 1_000_000
-        while left > 0, isRunning {
-            let step = min(left, 200)
-            poll(nil, 0, CInt(step))
-            left -= step
+        var left = pause
+        while left > .zero, isRunning {
+            Poll.pause(min(left, Self.step))
+            left -= Self.step
         }
     }
 }
@@ -81,8 +82,8 @@ final class DemoListener: Sendable {
     }
 
     /// The next connection; nil where none came in time.
-    func accept(milliseconds: CInt) -> BlockingSocket? {
-        guard BlockingSocket.wait(socket.number, for: POLLIN, milliseconds: milliseconds) else { return nil }
+    func accept(within limit: Duration) -> BlockingSocket? {
+        guard Poll.wait(for: .readable, on: socket.number, within: limit) else { return nil }
         switch socket.accept() {
         case .accepted(let connection, _): return BlockingSocket(connection)
         case .wouldBlock: return nil
@@ -105,8 +106,8 @@ final class DemoDatagramSocket: @unchecked Sendable {
     }
 
     /// Takes what has come, or waits for it, and sends the answers.
-    func answer(milliseconds: CInt, _ body: ([UInt8]) -> [UInt8]?) {
-        guard BlockingSocket.wait(socket.number, for: POLLIN, milliseconds: milliseconds) else { return }
+    func answer(within limit: Duration, _ body: ([UInt8]) -> [UInt8]?) {
+        guard Poll.wait(for: .readable, on: socket.number, within: limit) else { return }
         guard case .received(let count) = inbox.receive(from: socket, isConnected: false) else { return }
         for index in 0..<count {
             let datagram = inbox.datagram(at: index)

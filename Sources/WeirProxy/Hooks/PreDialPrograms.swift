@@ -1,7 +1,7 @@
 import Glibc
 import LinuxIO
 import Logging
-import Synchronization
+import Threading
 import WeirConfiguration
 import WeirStream
 
@@ -14,7 +14,7 @@ final class PreDialPrograms: Sendable {
         var complaints: [String: UInt64] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let logger: Logger
     /// What cannot be started is told once in this time for each route.
     private static let complaintInterval: UInt64 = 10_000_000_000

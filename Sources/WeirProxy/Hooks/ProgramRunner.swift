@@ -1,15 +1,9 @@
 import LinuxIO
-import Synchronization
 
 /// Starts the programs of hooks and waits for them, on a thread of its own: neither a worker nor a thread of Swift's
 /// pool ever waits for a process. The kernel says through a descriptor for each when it has ended.
 actor ProgramRunner: EventLoopDriver {
-    private enum State {
-        case created, started, stopped
-    }
-
     private nonisolated let thread: EventLoopThread
-    private nonisolated let state = Mutex(State.created)
     private let loop: EventLoop
     private let table: ProgramTable
     private var lastNumber: UInt64 = 0
@@ -26,7 +20,6 @@ actor ProgramRunner: EventLoopDriver {
     /// Starts the thread; once.
     nonisolated func start() throws(SystemError) {
         try thread.start(driving: self)
-        state.withLock { $0 = .started }
     }
 
     /// Runs a program when it is its turn. Where the calling task is cancelled it is killed.
@@ -52,13 +45,7 @@ actor ProgramRunner: EventLoopDriver {
 
     /// Kills what runs, waits until it is gone, and ends the thread.
     nonisolated func stop() async {
-        let wasRunning = state.withLock { state in
-            defer { state = .stopped }
-            return state == .started
-        }
-        guard wasRunning else { return }
-        await close()
-        thread.stop()
+        await thread.stop { await close() }
     }
 
     private func close() async {

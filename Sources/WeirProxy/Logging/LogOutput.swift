@@ -2,6 +2,7 @@ import Glibc
 public import LinuxIO
 public import Logging
 import Synchronization
+import Threading
 
 /// The log of the process: takes records from workers and lines from everyone else, and writes them on a thread of its
 /// own. Whoever logs never waits: queues are bounded, and what does not fit is counted in ``droppedLines``.
@@ -17,23 +18,23 @@ public final class LogOutput: Sendable {
     private let file: LogFile?
     private let clock: MonotonicClock
     private let rings: [LogRing]
-    private let others = Mutex<[Item]>([])
+    private let others = Lock<[Item]>([])
     let routes = LogRouteTable()
     private let levelValue: Atomic<UInt8>
     private let formatValue: Atomic<UInt8>
     private let dropped: LogDrops
     private let isAwake = Atomic<Bool>(true)
     private let isClosing = Atomic<Bool>(false)
-    private let wakeup: ThreadSignal
-    private let finished: ThreadSignal
+    private let wakeup: EventSignal
+    private let finished: EventSignal
 
     /// Records of one worker that may wait.
     static let ringCapacity = 4096
     /// Lines of all other threads together that may wait.
     static let mostOthers = 4096
     /// After writing, the thread rests this long, so that busy workers do not wake it for each record.
-    private static let rest: UInt64 = 20_000_000
-    private static let longestSleep: UInt64 = 60_000_000_000
+    private static let rest = Duration.milliseconds(20)
+    private static let longestSleep = Duration.seconds(60)
 
     /// A log that writes to `descriptor` (standard output) for `lanes` workers, and starts its thread.
     public convenience init(
@@ -57,15 +58,15 @@ public final class LogOutput: Sendable {
         clock: MonotonicClock, startsThread: Bool, dropped: LogDrops = LogDrops()
     ) throws(SystemError) {
         self.dropped = dropped
-        wakeup = try ThreadSignal()
-        finished = try ThreadSignal()
+        wakeup = try EventSignal()
+        finished = try EventSignal()
         self.descriptor = descriptor
         self.file = file
         self.clock = clock
         rings = (0..<lanes).map { _ in LogRing(capacity: Self.ringCapacity) }
         levelValue = Atomic(Self.number(of: level))
         formatValue = Atomic(format.rawValue)
-        if startsThread { try Thread.start { [self] in run() } }
+        if startsThread { try Thread.start(name: "weir-log") { [self] in run() } }
     }
 
     // MARK: Settings
@@ -150,22 +151,21 @@ public final class LogOutput: Sendable {
     public func close(within limit: Duration) {
         isClosing.store(true, ordering: .sequentiallyConsistent)
         wakeup.signal()
-        finished.wait(nanoseconds: limit.clampedNanoseconds)
+        finished.wait(within: limit)
     }
 
     private func run() {
-        nameThisThread("weir-log")
         var drain = LogDrain()
         while true {
             let isLast = isClosing.load(ordering: .sequentiallyConsistent)
             if drainOnce(into: &drain, isLast: isLast) {
                 // Rests with `isAwake` still set: records queue up meanwhile without a system call each.
-                if !isLast { wakeup.wait(nanoseconds: Self.rest) }
+                if !isLast { wakeup.wait(within: Self.rest) }
                 continue
             }
             if isLast { break }
             isAwake.store(false, ordering: .sequentiallyConsistent)
-            if isQueueEmpty { wakeup.wait(nanoseconds: sleepTime(drain)) }
+            if isQueueEmpty { wakeup.wait(within: sleepTime(drain)) }
             isAwake.store(true, ordering: .sequentiallyConsistent)
         }
         finished.signal()
@@ -218,10 +218,10 @@ public final class LogOutput: Sendable {
             && others.withLock(\.isEmpty)
     }
 
-    private func sleepTime(_ drain: LogDrain) -> UInt64 {
+    private func sleepTime(_ drain: LogDrain) -> Duration {
         guard let deadline = drain.nextDeadline else { return Self.longestSleep }
         let now = clock.nanoseconds
-        return deadline > now ? min(deadline - now, Self.longestSleep) : 0
+        return deadline > now ? min(.nanoseconds(deadline - now), Self.longestSleep) : .zero
     }
 
     /// write(2) until everything is out; false where the descriptor is broken.
@@ -235,8 +235,7 @@ public final class LogOutput: Sendable {
                     offset += count
                 } else if errno == EAGAIN {
                     // A nonblocking pipe that somebody else opened: wait until it takes more.
-                    var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                    unsafe poll(&entry, 1, 1000)
+                    _ = Poll.wait(for: .writable, on: descriptor, within: .seconds(1))
                 } else if errno != EINTR {
                     return false
                 }
@@ -244,12 +243,4 @@ public final class LogOutput: Sendable {
             return true
         }
     }
-}
-
-/// What `ps -T` shows (proc_pid_comm(5)).
-private func nameThisThread(_ name: String) {
-    let descriptor = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return }
-    _ = unsafe write(descriptor, name, name.utf8.count)
-    close(descriptor)
 }

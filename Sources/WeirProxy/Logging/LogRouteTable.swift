@@ -1,4 +1,4 @@
-import Synchronization
+import Threading
 
 /// What every line about a route says of it.
 struct LogRoute: Sendable, Equatable {
@@ -24,7 +24,7 @@ final class LogRouteTable: Sendable {
         var leaving: [UInt32] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// Gives a route its number.
     func insert(_ route: LogRoute) -> UInt32 {

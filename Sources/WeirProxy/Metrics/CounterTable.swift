@@ -1,4 +1,4 @@
-import Synchronization
+import Threading
 import WeirMetrics
 
 /// Counters found by index. Those that are expected to count are on the page from the start; any other is put there when
@@ -8,7 +8,7 @@ final class CounterTable: Sendable {
     private let family: MetricFamily
     private let labels: @Sendable (Int) -> [String]
     private let expected: [Counter?]
-    private let late: Mutex<[Int: Counter]> = Mutex([:])
+    private let late: Lock<[Int: Counter]> = Lock([:])
 
     /// Registers the counters of the indexes that `isExpected` names.
     ///

@@ -1,5 +1,5 @@
 import Logging
-import Synchronization
+import Threading
 import WeirMetrics
 
 /// Registers the series of a route. Where the page is full the route runs all the same: what found no room counts
@@ -8,7 +8,7 @@ final class RouteRegistration: Sendable {
     private let registry: MetricsRegistry
     /// Owns the series, and retires them when the last user is gone.
     let group: SeriesGroup
-    private let firstFailure = Mutex<RegistrationError?>(nil)
+    private let firstFailure = Lock<RegistrationError?>(nil)
 
     init(_ registry: MetricsRegistry) {
         self.registry = registry

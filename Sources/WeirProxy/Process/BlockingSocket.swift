@@ -6,16 +6,12 @@ import NetworkTypes
 /// the data path.
 final class BlockingSocket: Sendable {
     private let socket: Socket
-    private let timeout: CInt
+    private let timeout: Duration
 
     /// Takes over an open socket.
     init(_ socket: consuming Socket, timeout: Duration = .seconds(10)) {
         self.socket = socket
-        self.timeout = Self.milliseconds(timeout)
-    }
-
-    private static func milliseconds(_ duration: Duration) -> CInt {
-        CInt(clamping: duration.clampedNanoseconds / 1_000_000)
+        self.timeout = timeout
     }
 
     /// Opens a TCP connection, from the given address where one matters. A small `receiveBuffer` makes a slow reader
@@ -31,7 +27,7 @@ final class BlockingSocket: Sendable {
         case .connected: break
         case .failed(let error): throw error
         case .inProgress:
-            guard wait(socket.number, for: POLLOUT, milliseconds: milliseconds(timeout)) else {
+            guard Poll.wait(for: .writable, on: socket.number, within: timeout) else {
                 throw SystemError(.connect, ETIMEDOUT)
             }
             if let error = socket.takeError() { throw error }
@@ -64,7 +60,7 @@ final class BlockingSocket: Sendable {
             case .bytes(let count): offset += count
             case .failed(let error): throw error
             case .wouldBlock:
-                guard Self.wait(socket.number, for: POLLOUT, milliseconds: timeout) else {
+                guard Poll.wait(for: .writable, on: socket.number, within: timeout) else {
                     throw SystemError(.send, ETIMEDOUT)
                 }
             }
@@ -84,7 +80,7 @@ final class BlockingSocket: Sendable {
             case .endOfStream: return []
             case .failed(let error): throw error
             case .wouldBlock:
-                guard Self.wait(socket.number, for: POLLIN, milliseconds: timeout) else {
+                guard Poll.wait(for: .readable, on: socket.number, within: timeout) else {
                     throw SystemError(.receive, ETIMEDOUT)
                 }
             }
@@ -105,15 +101,5 @@ final class BlockingSocket: Sendable {
     /// Sends FIN; reading goes on.
     func finishWriting() throws(SystemError) {
         try socket.shutdownWriting()
-    }
-
-    /// poll(2) on one descriptor; errors and hang-ups count as news.
-    static func wait(_ number: CInt, for events: CInt, milliseconds: CInt) -> Bool {
-        var entry = pollfd(fd: number, events: Int16(events), revents: 0)
-        while true {
-            let count = unsafe poll(&entry, 1, milliseconds)
-            if count >= 0 { return count > 0 }
-            if errno != EINTR { return true }
-        }
     }
 }

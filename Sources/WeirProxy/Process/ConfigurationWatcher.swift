@@ -1,6 +1,7 @@
 import Glibc
 import LinuxIO
 import Synchronization
+import Threading
 public import WeirConfiguration
 
 /// Tells when the content of a file has changed: through writes, renames and swaps of symbolic links. Touching a file,
@@ -12,9 +13,9 @@ public final class ConfigurationWatcher: Sendable {
     private let onChange: @Sendable () -> Void
     private let isStopped = Atomic<Bool>(false)
     /// Content that was acted on last; nil where there was none to read.
-    private let seen: Mutex<[UInt8]?>
+    private let seen: Lock<[UInt8]?>
     /// Files beside it, as they were when they were read last.
-    private let dependencies: Mutex<[FileDependency]>
+    private let dependencies: Lock<[FileDependency]>
 
     /// Changes that come within this time are one, in milliseconds.
     private static let debounce = 100
@@ -30,8 +31,8 @@ public final class ConfigurationWatcher: Sendable {
     ) {
         self.path = path
         self.onChange = onChange
-        self.seen = Mutex(seen)
-        self.dependencies = Mutex(dependencies)
+        self.seen = Lock(seen)
+        self.dependencies = Lock(dependencies)
     }
 
     /// Starts the thread.
@@ -132,7 +133,7 @@ private final class WatchBox: Sendable {
     /// Whether something changed in time. Where waiting fails, the file is looked at all the same.
     func wait(milliseconds: Int) -> Bool {
         do throws(SystemError) {
-            switch try watch.wait(milliseconds: milliseconds) {
+            switch try watch.wait(within: .milliseconds(milliseconds)) {
             case .changed: return true
             case .timedOut: return false
             }

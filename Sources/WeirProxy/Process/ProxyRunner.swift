@@ -1,5 +1,5 @@
 import LinuxIO
-import Synchronization
+import Threading
 import WeirConfiguration
 
 /// A proxy that runs from a file: reads it again on SIGHUP and when it changes, and tells the service manager how it
@@ -10,7 +10,7 @@ public final class ProxyRunner: Sendable {
     private let file: ConfigurationFile
     private let content: [UInt8]?
     private let dependencies: [FileDependency]
-    private let watcher = Mutex<ConfigurationWatcher?>(nil)
+    private let watcher = Lock<ConfigurationWatcher?>(nil)
     private let manager: ServiceManager?
     /// What the manager was told: one at a time, so that nothing follows the end.
     private let told = Lock(Told())

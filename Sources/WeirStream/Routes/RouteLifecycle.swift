@@ -1,4 +1,5 @@
 import LinuxIO
+import Threading
 
 /// The life of a route, from its one start to its end, and those who wait for the end.
 final class RouteLifecycle: Sendable {

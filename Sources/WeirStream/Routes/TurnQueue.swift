@@ -1,4 +1,5 @@
 import LinuxIO
+import Threading
 
 /// Lets callers in one at a time, in the order in which they asked: what one of them does over several awaits, no other
 /// one sees half-done.

@@ -2,6 +2,7 @@ import Glibc
 import LinuxIO
 import NetworkTypes
 import Synchronization
+import Threading
 
 /// Sees the engine's event loops, on their own threads.
 public protocol EngineObserver: Sendable {

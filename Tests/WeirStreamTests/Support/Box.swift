@@ -2,6 +2,7 @@ import LinuxIO
 import NetworkTypes
 import Synchronization
 import TestSupport
+import Threading
 import WeirStream
 
 /// A value behind a lock, for tests that look into other threads.

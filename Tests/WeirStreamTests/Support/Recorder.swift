@@ -1,6 +1,7 @@
 import LinuxIO
 import NetworkTypes
 import TestSupport
+import Threading
 import WeirStream
 
 /// Remembers what the engine tells of its connections and sessions.
