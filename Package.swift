@@ -29,6 +29,7 @@ let package = Package(
         .library(name: "WeirSwiftMetrics", targets: ["WeirSwiftMetrics"]),
         .library(name: "WeirExporter", targets: ["WeirExporter"]),
         .library(name: "WeirStream", targets: ["WeirStream"]),
+        .library(name: "WeirAccess", targets: ["WeirAccess"]),
         .executable(name: "weir", targets: ["weir"]),
     ],
     traits: [
@@ -59,7 +60,8 @@ let package = Package(
         .target(
             name: "WeirAccess",
             dependencies: [
-                "NetworkTypes", "LinuxIO", .target(name: "CMaxMindDB", condition: .when(traits: ["GeoIP"])),
+                "NetworkTypes", "Threading", "LinuxIO", "WeirStream",
+                .target(name: "CMaxMindDB", condition: .when(traits: ["GeoIP"])),
             ],
             swiftSettings: strict),
         .target(
@@ -105,7 +107,8 @@ let package = Package(
             dependencies: ["WeirStream", "NetworkTypes", "Threading", "LinuxIO", "TestSupport"],
             swiftSettings: testing),
         .testTarget(
-            name: "WeirAccessTests", dependencies: ["WeirAccess", "NetworkTypes", "LinuxIO", "TestSupport"],
+            name: "WeirAccessTests",
+            dependencies: ["WeirAccess", "WeirStream", "NetworkTypes", "LinuxIO", "TestSupport"],
             swiftSettings: testing),
         .testTarget(
             name: "WeirExporterTests",

@@ -14,9 +14,21 @@ let package = Package(
         // The engine in a program: hooks that count, limit, look clients up and choose the upstream.
         .executableTarget(
             name: "Embedding",
-            dependencies: [.product(name: "WeirStream", package: "weir")],
+            dependencies: ["Loopback", .product(name: "WeirStream", package: "weir")],
             path: "Embedding",
             swiftSettings: settings),
+        // Rules and limits for a stream: who may come in, and how much of it one client gets.
+        .executableTarget(
+            name: "Access",
+            dependencies: [
+                "Loopback",
+                .product(name: "WeirStream", package: "weir"),
+                .product(name: "WeirAccess", package: "weir"),
+            ],
+            path: "Access",
+            swiftSettings: settings),
+        // Plain sockets: the servers and clients of both.
+        .target(name: "Loopback", path: "Loopback", swiftSettings: settings),
         // The registry and the exporter in a program that is no proxy, with metrics of its own and of swift-metrics.
         .executableTarget(
             name: "Jobs",

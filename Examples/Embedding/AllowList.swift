@@ -1,3 +1,4 @@
+import Loopback
 import WeirStream
 
 /// Who may pass. A real one would ask a database or another service: whatever it awaits holds up only this client.

@@ -38,12 +38,6 @@ int64_t weir_read(int fd, void *buffer, size_t length) {
     return n;
 }
 
-int64_t weir_write(int fd, const void *buffer, size_t length) {
-    int64_t n;
-    RETRY(n, write(fd, buffer, length));
-    return n;
-}
-
 int weir_pipe(int *read_end, int *write_end, int capacity) {
     int ends[2];
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) return -errno;
@@ -93,11 +87,5 @@ int weir_copy_to_memory(const char *path, int64_t limit) {
 int weir_replace_descriptor(int from, int to) {
     int fd;
     RETRY(fd, dup3(from, to, O_CLOEXEC));
-    return fd;
-}
-
-int weir_open_read(const char *path) {
-    int fd;
-    RETRY(fd, open(path, O_RDONLY | O_CLOEXEC));
     return fd;
 }

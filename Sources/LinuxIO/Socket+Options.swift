@@ -43,8 +43,6 @@ extension Socket {
         case receiveErrorsIPv4
         /// `IPV6_RECVERR`, the same for IPv6.
         case receiveErrorsIPv6
-        /// `IP_BIND_ADDRESS_NO_PORT`: take the local port at connect.
-        case bindAddressNoPort
 
         fileprivate var raw: weir_option {
             switch self {
@@ -67,7 +65,6 @@ extension Socket {
             case .packetInfoIPv6: WEIR_OPTION_PACKET_INFO_V6
             case .receiveErrorsIPv4: WEIR_OPTION_RECEIVE_ERRORS_V4
             case .receiveErrorsIPv6: WEIR_OPTION_RECEIVE_ERRORS_V6
-            case .bindAddressNoPort: WEIR_OPTION_BIND_ADDRESS_NO_PORT
             }
         }
     }

@@ -8,7 +8,7 @@ enum HouseRules {
         "WeirMetrics": ["Threading"],
         "WeirSwiftMetrics": ["Threading", "WeirMetrics", "CoreMetrics"],
         "WeirStream": ["NetworkTypes", "Threading", "LinuxIO"],
-        "WeirAccess": ["NetworkTypes", "LinuxIO", "CMaxMindDB"],
+        "WeirAccess": ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "CMaxMindDB"],
         "WeirExporter": ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
         "WeirConfiguration": ["NetworkTypes", "Yams"],
         "WeirProxy": [

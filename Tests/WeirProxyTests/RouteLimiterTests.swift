@@ -69,7 +69,7 @@ struct RouteLimiterTests {
             Issue.record("the rule's reason is lost")
             return
         }
-        #expect(context.attachment == nil)
+        #expect(context.reservation == nil && context.attachment == nil)
         #expect(tables.counts.count(of: one, LimitScope("a")) == 0)
     }
 

@@ -29,12 +29,10 @@ int weir_eventfd(void);
 int weir_eventfd_signal(int fd);
 int weir_eventfd_drain(int fd);
 int64_t weir_read(int fd, void *buffer, size_t length);
-int64_t weir_write(int fd, const void *buffer, size_t length);
 /// A nonblocking pipe of about `capacity` bytes; returns how many it really holds.
 int weir_pipe(int *read_end, int *write_end, int capacity);
 /// splice(2) between a pipe and a socket, without waiting.
 int64_t weir_splice(int from, int to, size_t length);
-int weir_open_read(const char *path);
 /// Opens a file to append to, made with mode 0640 where there is none. A pipe that nobody reads is an error.
 int weir_open_append(const char *path);
 /// The descriptor of a file in memory (memfd_create(2)) with what `path` holds; -EFBIG where that is more than `limit`.
@@ -92,7 +90,6 @@ enum weir_option {
     WEIR_OPTION_RECEIVE_OVERFLOW,
     WEIR_OPTION_PACKET_INFO_V4,
     WEIR_OPTION_PACKET_INFO_V6,
-    WEIR_OPTION_BIND_ADDRESS_NO_PORT,
     WEIR_OPTION_RECEIVE_ERRORS_V4,
     WEIR_OPTION_RECEIVE_ERRORS_V6,
     WEIR_OPTION_ERROR,

@@ -37,7 +37,7 @@ struct LimitBook {
 
     private mutating func level(_ name: String, _ limits: TrafficLimits, _ workers: Int) -> RouteLimiter.Level {
         RouteLimiter.Level(
-            scope: LimitScope(name), mostPerClient: limits.maxConnectionsPerIP,
+            scope: LimitScope(name), maxPerClient: limits.maxConnectionsPerIP,
             rate: limits.rateLimit.map {
                 TokenBucket(count: $0.count, period: $0.period.clampedNanoseconds, burst: $0.burst)
             },

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import WeirAccess
 import WeirConfiguration
 import WeirExporter
 import WeirMetrics

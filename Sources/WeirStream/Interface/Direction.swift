@@ -4,7 +4,4 @@ public enum Direction: String, CaseIterable, Sendable {
     case ingress
     /// From the upstream to the client.
     case egress
-
-    /// The other way.
-    public var opposite: Direction { self == .ingress ? .egress : .ingress }
 }

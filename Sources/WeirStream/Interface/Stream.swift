@@ -6,6 +6,12 @@ public protocol Stream: AnyObject, Sendable {
     /// Where it listens: after ``listenAndServe(hooks:)`` the bound address with its real port.
     var localAddress: SocketAddress { get }
 
+    /// The fields that name the stream in a log, as Weir's own log has them: `protocol` (`tcp` or `udp`), `route` (its name),
+    /// `listen` (`tcp4://127.0.0.1:8080`, with the real port once it is bound) and `dst` (its upstreams); several have commas
+    /// between. Plain texts, so that the engine needs no logging package: `mapValues { .string($0) }` makes swift-log's metadata of
+    /// them.
+    var logMetadata: [String: String] { get }
+
     /// Binds, and serves until it is closed or killed. Returns once it serves. A stream serves once in its life; a start
     /// that failed may be tried again.
     /// - Throws: ``StreamError/bindFailed(_:_:)`` or ``StreamError/loop(_:upstream:)`` where the address cannot be had;

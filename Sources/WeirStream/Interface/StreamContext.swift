@@ -29,6 +29,8 @@ public final class StreamContext {
     public internal(set) var upstreamAddress: SocketAddress?
     /// What ``attach(_:)`` left here.
     public private(set) var attachment: (any AnyObject & Sendable)?
+    /// What ``reserve(_:)`` left here.
+    package private(set) var reservation: (any AnyObject & Sendable)?
     /// Who the peer is, where that is not the client. An object, because few contexts need it.
     private var proxy: ProxyPeer?
 
@@ -62,6 +64,12 @@ public final class StreamContext {
     /// worker; every later hook finds it in ``attachment``.
     public func attach(_ state: any AnyObject & Sendable) {
         attachment = state
+    }
+
+    /// Keeps what limits have taken for the client, until the end of the context. Apart from the attachment, which belongs
+    /// to the program's own hooks. Only from `admit`.
+    package func reserve(_ ticket: any AnyObject & Sendable) {
+        reservation = ticket
     }
 }
 

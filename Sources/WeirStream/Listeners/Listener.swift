@@ -1,5 +1,6 @@
 import LinuxIO
 import NetworkTypes
+import Threading
 
 /// One bound address, as all workers share it: from the bind until the last worker has given its socket back.
 ///

@@ -1,5 +1,6 @@
 import LinuxIO
 import NetworkTypes
+import Threading
 
 /// A route: a name, the addresses where it listens, and the upstreams that its clients are led to. ``TCPStream`` relays
 /// connections, ``UDPStream`` datagrams.
@@ -71,6 +72,21 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         state.withLock { state in
             state.listeners.count == state.addresses.count
                 ? state.listeners.map(\.address) : state.addresses.map(\.unboundAddress)
+        }
+    }
+
+    /// See ``Stream/logMetadata``.
+    public var logMetadata: [String: String] {
+        state.withLock { state in
+            let isBound = state.listeners.count == state.addresses.count
+            let listening = state.addresses.indices.map { index in
+                let address = isBound ? state.listeners[index].address : state.addresses[index].unboundAddress
+                return "\(state.addresses[index].network.rawValue)://\(address)"
+            }
+            return [
+                "protocol": transport.rawValue, "route": state.name, "listen": listening.joined(separator: ","),
+                "dst": state.upstreams.map(\.description).joined(separator: ","),
+            ]
         }
     }
 

@@ -1,19 +1,21 @@
 import LinuxIO
 import Synchronization
-import WeirAccess
-import WeirStream
+package import WeirStream
 
 /// What the process knows of its clients, for limits: made once, and the same through all reloads.
-final class ClientTables: Sendable {
+package final class ClientTables: Sendable {
     /// How many connections and sessions each has.
-    let counts = ClientCounts()
+    package let counts = ClientCounts()
     /// How fast each opens them.
     let rates = RateTable()
     let clock = MonotonicClock.system
+
+    /// Tables of no client.
+    package init() {}
 }
 
 /// What one connection or session has taken that limits count, and what its own limits of bandwidth have come to. It
-/// hangs on the context from `admit` on.
+/// hangs on the context from `admit` on, and goes with it: then at the latest the places are free again.
 final class ClientTicket: Sendable {
     private let tables: ClientTables
     private let places: (ClientCounts.Place?, ClientCounts.Place?)
@@ -26,6 +28,10 @@ final class ClientTicket: Sendable {
     init(_ tables: ClientTables, places: (ClientCounts.Place?, ClientCounts.Place?)) {
         self.tables = tables
         self.places = places
+    }
+
+    deinit {
+        giveBack()
     }
 
     /// Gives the places back; the second time nothing is left.
@@ -62,10 +68,10 @@ final class ClientTicket: Sendable {
 
 extension StreamContext {
     /// What limits have taken for it, where there are some.
-    var ticket: ClientTicket? { attachment as? ClientTicket }
+    var ticket: ClientTicket? { reservation as? ClientTicket }
 
-    /// It has ended, whichever way: what limits have taken for it is free again.
-    func giveBack() {
-        if attachment != nil { ticket?.giveBack() }
+    /// It has ended, whichever way: what limits have taken for it is free again, however long the context is kept.
+    package func giveBack() {
+        if reservation != nil { ticket?.giveBack() }
     }
 }

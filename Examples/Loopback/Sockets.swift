@@ -1,6 +1,6 @@
 import Glibc
 
-/// What the example needs of the socket calls, and no more: blocking, IPv4, loopback.
+/// The socket calls that the examples need, and no more: blocking, IPv4, loopback.
 enum Loopback {
     struct Failure: Error {
         let call: String
@@ -53,13 +53,13 @@ enum Loopback {
     }
 }
 
-/// Answers each connection with its own name, if it has one, and what it got, once the client has ended.
-struct EchoServer {
+/// Answers each connection with its own name, if it has one, and what it got.
+package struct EchoServer {
     private let socket: CInt
     private let name: String
-    let port: UInt16
+    package let port: UInt16
 
-    init(name: String = "") throws {
+    package init(name: String = "") throws {
         self.name = name
         socket = try Loopback.socket()
         let listening = socket
@@ -74,48 +74,79 @@ struct EchoServer {
         port = UInt16(bigEndian: address.sin_port)
     }
 
-    private final class Job {
-        let socket: CInt
-        let name: String
-
-        init(_ socket: CInt, _ name: String) {
-            self.socket = socket
-            self.name = name
+    /// Answers every connection on a thread of its own, as long as the program runs: with the name at once, and with what
+    /// came once the client has ended.
+    package func serve() {
+        Self.detach { [socket, name] in
+            while true {
+                let client = accept(socket, nil, nil)
+                if client < 0 { return }
+                Self.detach {
+                    Loopback.writeAll(client, Array(name.utf8))
+                    Loopback.writeAll(client, Loopback.readAll(client))
+                    close(client)
+                }
+            }
         }
     }
 
-    /// Answers one connection after the other on a thread of its own, as long as the program runs.
-    func serve() {
+    private final class Job {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    private static func detach(_ run: @escaping @Sendable () -> Void) {
         var thread = pthread_t()
         pthread_create(
             &thread, nil,
             { argument in
                 guard let argument else { return nil }
-                let job = Unmanaged<Job>.fromOpaque(argument).takeRetainedValue()
-                while true {
-                    let client = accept(job.socket, nil, nil)
-                    if client < 0 { return nil }
-                    let bytes = Array(job.name.utf8) + Loopback.readAll(client)
-                    Loopback.writeAll(client, bytes)
-                    close(client)
-                }
-            }, Unmanaged.passRetained(Job(socket, name)).toOpaque())
+                Unmanaged<Job>.fromOpaque(argument).takeRetainedValue().run()
+                return nil
+            }, Unmanaged.passRetained(Job(run)).toOpaque())
+        pthread_detach(thread)
     }
 }
 
 /// Sends bytes, ends its side, and reads the answer: nothing where it is refused.
-enum Client {
-    static func exchange(_ bytes: [UInt8], port: UInt16, from host: UInt32 = 0x7f00_0001) throws -> [UInt8] {
-        let client = try Loopback.socket()
-        defer { close(client) }
-        try Loopback.withAddress(host, port: 0) { _ = try Loopback.check("bind", bind(client, $0, $1)) }
-        try Loopback.withAddress(port: port) { _ = try Loopback.check("connect", connect(client, $0, $1)) }
-        Loopback.writeAll(client, bytes)
-        shutdown(client, CInt(SHUT_WR))
-        return Loopback.readAll(client)
+package enum Client {
+    package static func exchange(_ bytes: [UInt8], port: UInt16, from host: UInt32 = 0x7f00_0001) throws -> [UInt8] {
+        let connection = try connect(port: port, from: host)
+        Loopback.writeAll(connection.socket, bytes)
+        return connection.finish()
     }
 
-    static func exchange(_ text: String, port: UInt16, from host: UInt32 = 0x7f00_0001) throws -> String {
+    package static func exchange(_ text: String, port: UInt16, from host: UInt32 = 0x7f00_0001) throws -> String {
         String(decoding: try exchange(Array(text.utf8), port: port, from: host), as: UTF8.self)
+    }
+
+    package static func connect(port: UInt16, from host: UInt32 = 0x7f00_0001) throws -> OpenConnection {
+        let client = try Loopback.socket()
+        try Loopback.withAddress(host, port: 0) { _ = try Loopback.check("bind", bind(client, $0, $1)) }
+        try Loopback.withAddress(port: port) { _ = try Loopback.check("connect", Glibc.connect(client, $0, $1)) }
+        return OpenConnection(socket: client)
+    }
+
+    /// Lets others work for a moment.
+    package static func pause() { poll(nil, 0, 10) }
+}
+
+/// A connection that stays open until it is finished.
+package struct OpenConnection {
+    fileprivate let socket: CInt
+
+    /// The next bytes as text.
+    package func receive() -> String {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = read(socket, &buffer, buffer.count)
+        return String(decoding: buffer[..<max(0, count)], as: UTF8.self)
+    }
+
+    /// Ends our side, and reads what still comes.
+    @discardableResult
+    package func finish() -> [UInt8] {
+        shutdown(socket, CInt(SHUT_WR))
+        defer { close(socket) }
+        return Loopback.readAll(socket)
     }
 }

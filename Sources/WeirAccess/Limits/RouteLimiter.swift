@@ -1,27 +1,38 @@
 import LinuxIO
-import NetworkTypes
-import WeirAccess
-import WeirConfiguration
-import WeirStream
+package import NetworkTypes
+package import WeirStream
 
 /// Holds the clients of one route to its limits, and to those of the process.
 ///
 /// A client is asked in this order: how many it has on the route, how many it has in the process, how fast it opens
 /// them on the route, how fast in the process. What one of them refuses takes nothing of those behind it, and no place.
 /// The route's `max_connections` or `max_sessions` comes last, from the engine.
-final class RouteLimiter: Sendable {
+package final class RouteLimiter: Sendable {
     /// The limits of the route, or of the process.
-    struct Level: Sendable {
+    package struct Level: Sendable {
         let scope: LimitScope
-        let mostPerClient: Int?
+        let maxPerClient: Int?
         let rate: TokenBucket?
-        let bandwidth: DirectionPair<BandwidthMeter>
+        package let bandwidth: DirectionPair<BandwidthMeter>
         let perConnection: DirectionPair<ByteBucket>
+
+        /// No limits, or these. Of clients with the same scope all limiters count the same.
+        package init(
+            scope: LimitScope, maxPerClient: Int? = nil, rate: TokenBucket? = nil,
+            bandwidth: DirectionPair<BandwidthMeter> = DirectionPair(),
+            perConnection: DirectionPair<ByteBucket> = DirectionPair()
+        ) {
+            self.scope = scope
+            self.maxPerClient = maxPerClient
+            self.rate = rate
+            self.bandwidth = bandwidth
+            self.perConnection = perConnection
+        }
     }
 
     let tables: ClientTables
-    let route: Level
-    let process: Level
+    package let route: Level
+    package let process: Level
     private let isCounting: Bool
     private let isRating: Bool
     private let isMetering: Bool
@@ -30,11 +41,11 @@ final class RouteLimiter: Sendable {
     let perConnection: DirectionPair<ByteBucket>
 
     /// Nil where neither limits anything.
-    init?(_ tables: ClientTables, route: Level, process: Level) {
+    package init?(_ tables: ClientTables, route: Level, process: Level) {
         self.tables = tables
         self.route = route
         self.process = process
-        isCounting = route.mostPerClient != nil || process.mostPerClient != nil
+        isCounting = route.maxPerClient != nil || process.maxPerClient != nil
         isRating = route.rate != nil || process.rate != nil
         perConnection = DirectionPair(
             ingress: Self.slower(route.perConnection.ingress, process.perConnection.ingress),
@@ -50,8 +61,8 @@ final class RouteLimiter: Sendable {
         return one.bytesPerSecond < other.bytesPerSecond ? one : other
     }
 
-    /// Adds what this decides behind what the hooks decide already.
-    func install(in hooks: inout StreamHooks, _ transport: Transport) {
+    /// Adds what this decides behind what the hooks decide already. Without a transport the hooks serve either.
+    package func install(in hooks: inout StreamHooks, _ transport: Transport? = nil) {
         if isCounting || isRating || needsTicket {
             let before = hooks.admit
             hooks.admit = { [self] context in
@@ -60,24 +71,23 @@ final class RouteLimiter: Sendable {
             }
         }
         if isMetering {
-            switch transport {
-            case .tcp: installPauses(in: &hooks)
-            case .udp: hooks.police = { [self] in mayPass($0, $1, $2) }
-            }
+            if transport != .udp { installPauses(in: &hooks) }
+            if transport != .tcp { installPolice(in: &hooks) }
         }
     }
 
     // MARK: Clients
 
-    func admit(_ context: StreamContext) -> AdmitDecision {
+    /// Asks for a client's place and token, on its worker.
+    package func admit(_ context: StreamContext) -> AdmitDecision {
         let client = context.clientAddress.ip
         var places: (ClientCounts.Place?, ClientCounts.Place?)
         if isCounting {
-            if let limit = route.mostPerClient {
+            if let limit = route.maxPerClient {
                 places.0 = tables.counts.enter(client, route.scope, limit: limit)
                 if places.0 == nil { return .reject(.perIPLimit) }
             }
-            if let limit = process.mostPerClient {
+            if let limit = process.maxPerClient {
                 places.1 = tables.counts.enter(client, process.scope, limit: limit)
                 if places.1 == nil {
                     giveBack(places)
@@ -89,7 +99,7 @@ final class RouteLimiter: Sendable {
             giveBack(places)
             return .reject(.rateLimit)
         }
-        if needsTicket { context.attach(ClientTicket(tables, places: places)) }
+        if needsTicket { context.reserve(ClientTicket(tables, places: places)) }
         return .accept
     }
 
@@ -107,11 +117,17 @@ final class RouteLimiter: Sendable {
 }
 
 /// Something that each direction may have.
-struct DirectionPair<Value: Sendable>: Sendable {
-    var ingress: Value?
-    var egress: Value?
+package struct DirectionPair<Value: Sendable>: Sendable {
+    package var ingress: Value?
+    package var egress: Value?
 
-    var isEmpty: Bool { ingress == nil && egress == nil }
+    /// Nothing for either, or these.
+    package init(ingress: Value? = nil, egress: Value? = nil) {
+        self.ingress = ingress
+        self.egress = egress
+    }
 
-    subscript(_ direction: Direction) -> Value? { direction == .ingress ? ingress : egress }
+    package var isEmpty: Bool { ingress == nil && egress == nil }
+
+    package subscript(_ direction: Direction) -> Value? { direction == .ingress ? ingress : egress }
 }

@@ -1,5 +1,4 @@
 import LinuxIO
-import WeirAccess
 import WeirStream
 
 // Bytes a second. A TCP connection that has read more than it may is not read for a while: its sender waits, and
@@ -10,9 +9,13 @@ extension RouteLimiter {
     func installPauses(in hooks: inout StreamHooks) {
         let before = hooks.onRead
         hooks.onRead = { [self] event in
-            if let before, case .close = before(event) { return .close }
-            let wait = charge(event)
-            return wait == 0 ? .forward : .pause(.nanoseconds(wait))
+            let decision = before?(event) ?? .forward
+            // Sessions are held to their limits datagram by datagram.
+            if case .close = decision { return .close }
+            guard event.context.transport == .tcp else { return decision }
+            let wait = Duration.nanoseconds(charge(event))
+            if case .pause(let other) = decision { return .pause(max(wait, other)) }
+            return wait == .zero ? .forward : .pause(wait)
         }
         for pair in [route.bandwidth, process.bandwidth] {
             for meter in [pair.ingress, pair.egress] {
@@ -40,6 +43,15 @@ extension RouteLimiter {
             wait = max(wait, meter.charge(event.byteCount, worker: worker, at: now))
         }
         return wait
+    }
+
+    /// Adds the drops. What another hook drops is charged to nothing here.
+    func installPolice(in hooks: inout StreamHooks) {
+        let before = hooks.police
+        hooks.police = { [self] context, direction, byteCount in
+            if let before, !before(context, direction, byteCount) { return false }
+            return mayPass(context, direction, byteCount)
+        }
     }
 
     /// Whether a datagram may pass. The narrowest is asked first: what it refuses is not charged to the others.
