@@ -1,15 +1,16 @@
 import Glibc
 
 /// What a path may lead to.
-enum FileKind {
+package enum FileKind {
     /// A file, a pipe or a device, for whose bytes the caller may wait.
     case any
     /// A regular file: what a running process reads again must not make it wait for whoever writes into a pipe.
     case regular
 }
 
-/// Reads all of it, up to `limit` bytes and one more, so that the caller sees what is too large.
-func readFile(path: String, limit: Int, kind: FileKind = .any) throws(ValueError) -> [UInt8] {
+/// Reads all of it, up to `limit` bytes and one more, so that the caller sees what is too large: the one reader of files of
+/// the whole program.
+package func readFile(path: String, limit: Int, kind: FileKind = .any) throws(ValueError) -> [UInt8] {
     guard !path.utf8.contains(0) else { throw ValueError("cannot read the file: its name has a NUL in it") }
     // The C string lives for the call only; the descriptor is closed on every way out.
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | (kind == .regular ? O_NONBLOCK : 0))

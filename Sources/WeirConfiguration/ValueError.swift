@@ -1,7 +1,7 @@
 /// Why a single value is refused. The reader of the file adds the place.
-struct ValueError: Error, Equatable {
-    let message: String
-    let suggestion: String?
+package struct ValueError: Error, Equatable {
+    package let message: String
+    package let suggestion: String?
 
     init(_ message: String, suggestion: String? = nil) {
         self.message = message

@@ -50,12 +50,25 @@ struct RouteLimiterTests {
         first.0.giveBack()
         first.0.giveBack()
         #expect(tables.counts.count(of: one, LimitScope("a")) == 1)
-        #expect(try admit(limiter, one).1 == nil)
+        let third = try admit(limiter, one)
+        #expect(third.1 == nil)
         second.0.giveBack()
         // The third token was the last; what it refuses leaves no place taken.
         #expect(try admit(limiter, one).1 == .rateLimit)
         #expect(tables.counts.count(of: one, LimitScope("a")) == 1)
         #expect(tables.counts.count(of: one, LimitScope("")) == 1)
+        withExtendedLifetime(third) {}
+    }
+
+    @Test("A context that goes without a word gives back what was taken for it")
+    func forgottenContext() throws {
+        let limiter = try #require(make(TrafficLimits(maxConnectionsPerIP: 1)))
+        var context: StreamContext? = try admit(limiter, one).0
+        #expect(context?.reservation != nil)
+        #expect(tables.counts.count(of: one, LimitScope("a")) == 1)
+        context = nil
+        #expect(tables.counts.count(of: one, LimitScope("a")) == 0)
+        #expect(try admit(limiter, one).1 == nil)
     }
 
     @Test("A client that rules refuse is not asked about limits")

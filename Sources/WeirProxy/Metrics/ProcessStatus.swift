@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import WeirConfiguration
 
 /// What the system says of this process (proc_pid_stat(5), proc_pid_statm(5)), without Foundation.
 struct ProcessStatus {
@@ -68,14 +69,7 @@ struct ProcessStatus {
     }
 
     private static func contents(of path: String) -> String? {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-            unsafe Glibc.read(descriptor, bytes.baseAddress, bytes.count)
-        }
-        guard count > 0 else { return nil }
-        return String(decoding: buffer[..<count], as: UTF8.self)
+        guard let bytes = try? readFile(path: path, limit: 4096), !bytes.isEmpty else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import LinuxIO
 import Synchronization
 import Threading
@@ -145,27 +144,15 @@ private final class WatchBox: Sendable {
 
 /// What a file holds.
 enum FileContent {
-    /// As long as a configuration may be, and one byte more.
-    private static let mostBytes = (4 << 20) + 1
+    /// As long as a configuration may be; the reader reads one byte more.
+    private static let mostBytes = 4 << 20
 
-    /// The bytes; nil where it cannot be read.
+    /// The bytes; nil where it cannot be read, or is no regular file.
     static func read(_ path: String) -> [UInt8]? {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var content: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while content.count < mostBytes {
-            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-                unsafe Glibc.read(descriptor, bytes.baseAddress, bytes.count)
-            }
-            if count < 0 {
-                if errno == EINTR { continue }
-                return nil
-            }
-            if count == 0 { break }
-            content += buffer[..<count]
+        do throws(ValueError) {
+            return try readFile(path: path, limit: mostBytes, kind: .regular)
+        } catch {
+            return nil
         }
-        return content
     }
 }
