@@ -1,5 +1,6 @@
 import Logging
 public import NetworkTypes
+import Threading
 public import WeirConfiguration
 import WeirExporter
 import WeirMetrics
@@ -45,9 +46,8 @@ public actor Proxy {
     private var state = State.created
     /// Whether a shutdown has begun. What has its turn meanwhile leaves as soon as it can.
     private var isEnding = false
-    /// Whether the start, a reload or the end is under way: they run one after another.
-    private var isTurnTaken = false
-    private var waitingForTurn: [CheckedContinuation<Void, Never>] = []
+    /// The start, reloads and the end run one after another.
+    private let turns = TurnQueue()
     /// Removed routes whose streams still carry something.
     private var draining: [ObjectIdentifier: RunningRoute] = [:]
 
@@ -98,8 +98,10 @@ public actor Proxy {
         if isEnding { throw .ending }
         guard state == .created else { throw .alreadyStarted }
         state = .starting
-        await takeTurn()
-        defer { giveTurn() }
+        await turns.enter()
+        defer { turns.leave() }
+        // A shutdown that had its turn first has ended what there was; one behind this call does.
+        if isEnding { throw .ending }
         do throws(ProxyError) {
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added)
@@ -151,8 +153,8 @@ public actor Proxy {
         // Not after a wait for the turn alone: the drain of a shutdown keeps its turn for long.
         if isEnding { throw .ending }
         guard state != .created else { throw .notStarted }
-        await takeTurn()
-        defer { giveTurn() }
+        await turns.enter()
+        defer { turns.leave() }
         guard !isEnding, state == .running else { throw .ending }
         do throws(ProxyError) {
             try await reload(to: new)
@@ -203,22 +205,6 @@ public actor Proxy {
         logger.warning("\(text)")
     }
 
-    private func takeTurn() async {
-        if !isTurnTaken {
-            isTurnTaken = true
-            return
-        }
-        await withCheckedContinuation { waitingForTurn.append($0) }
-    }
-
-    private func giveTurn() {
-        if waitingForTurn.isEmpty {
-            isTurnTaken = false
-        } else {
-            waitingForTurn.removeFirst().resume()
-        }
-    }
-
     // MARK: End
 
     /// Ends well: tells `/readyz`, waits for the delay, refuses what is new, and lets old connections finish within the
@@ -237,8 +223,8 @@ public actor Proxy {
             }
         }
         // A start or a reload that is under way ends first; none begins any more.
-        await takeTurn()
-        defer { giveTurn() }
+        await turns.enter()
+        defer { turns.leave() }
         guard state != .ended else { return }
         await closeEverything(drainTimeout: times.drainTimeout)
         state = .ended

@@ -1,9 +1,6 @@
-import LinuxIO
-import Threading
-
 /// Lets callers in one at a time, in the order in which they asked: what one of them does over several awaits, no other
 /// one sees half-done.
-final class TurnQueue: Sendable {
+public final class TurnQueue: Sendable {
     private struct State {
         var isTaken = false
         var waiting: ArraySlice<CheckedContinuation<Void, Never>> = []
@@ -11,8 +8,11 @@ final class TurnQueue: Sendable {
 
     private let state = Lock(State())
 
+    /// A queue in which it is the first caller's turn at once.
+    public init() {}
+
     /// Returns when it is the caller's turn, which lasts until ``leave()``.
-    func enter() async {
+    public func enter() async {
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
                 if state.isTaken {
@@ -27,7 +27,7 @@ final class TurnQueue: Sendable {
     }
 
     /// Ends the caller's turn: the next one's begins.
-    func leave() {
+    public func leave() {
         let next = state.withLock { state in
             let next = state.waiting.popFirst()
             if next == nil { state.isTaken = false }
