@@ -1,4 +1,4 @@
-// Modules: NetworkTypes LinuxIO WeirAccess
+// Modules: NetworkTypes Threading LinuxIO WeirStream WeirAccess
 
 import LinuxIO
 import WeirAccess

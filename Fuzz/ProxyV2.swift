@@ -1,4 +1,4 @@
-// Modules: NetworkTypes LinuxIO WeirStream
+// Modules: NetworkTypes Threading LinuxIO WeirStream
 
 import LinuxIO
 import WeirStream

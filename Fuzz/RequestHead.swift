@@ -1,4 +1,4 @@
-// Modules: NetworkTypes LinuxIO WeirMetrics WeirExporter
+// Modules: NetworkTypes Threading LinuxIO WeirMetrics WeirExporter
 
 import WeirMetrics
 

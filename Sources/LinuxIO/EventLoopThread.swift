@@ -47,7 +47,7 @@ public final class EventLoopThread: SerialExecutor {
     // MARK: Executor
 
     /// Queues a job and wakes the loop. After ``stop()`` took effect, the job runs on the caller's thread instead, so
-    /// that nobody waits for a thread that is gone.
+    /// that no caller waits for a thread that is gone.
     public func enqueue(_ job: consuming ExecutorJob) {
         // `Unmanaged`: the runtime does not own the executor here, the job does: it may end, and the last reference with
         // it, as soon as it is in the queue.

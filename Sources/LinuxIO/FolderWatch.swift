@@ -8,7 +8,7 @@ import Glibc
 public struct FolderWatch: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
 
-    /// What a wait came to.
+    /// The outcome of a wait.
     public enum Outcome: Sendable {
         /// Something happened in a watched folder; what, is not told: look at the file itself.
         case changed

@@ -3,7 +3,7 @@ import Threading
 
 /// Waiting on a plain thread (poll(2)), for one descriptor or for a time. Never on the thread of an event loop.
 public enum Poll {
-    /// What a descriptor is waited for.
+    /// The readiness that is waited for.
     public enum Readiness: Sendable {
         /// A read would not block.
         case readable

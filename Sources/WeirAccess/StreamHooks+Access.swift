@@ -19,8 +19,7 @@ extension StreamHooks {
         }
     }
 
-    /// Holds the clients to limits: whom the hooks that are there let in is counted last, so that whom they refuse takes
-    /// nothing.
+    /// Holds the clients to limits, behind the hooks that are there: a client that they refuse takes nothing.
     ///
     /// Rejected are clients with too many connections (`perIPLimit`) and those that open them too
     /// fast (`rateLimit`). What a connection or session has taken is free again when its context

@@ -59,7 +59,7 @@ import WeirStream
             let second = try #require(try enter(port))
             #expect(try enter(port) == nil)
             first.close()
-            // Nobody is told of the end: the place goes with the context.
+            // No observer hears of the end: the place goes with the context.
             try waitUntil("the place is free") { try enter(port) != nil }
             second.close()
         }

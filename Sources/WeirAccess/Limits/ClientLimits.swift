@@ -1,4 +1,4 @@
-/// What the clients of a stream may take. Each part is off until it is set.
+/// The limits of a stream's clients. Each part is off until it is set.
 public struct ClientLimits: Hashable, Sendable {
     /// So many connections or sessions in a time.
     public struct Rate: Hashable, Sendable {
@@ -36,9 +36,9 @@ public struct ClientLimits: Hashable, Sendable {
     public var maxConnectionsPerClient: Int?
     /// How fast one client may open connections and sessions.
     public var rate: Rate?
-    /// What all connections and sessions may carry together. TCP waits; datagrams that come too fast are dropped.
+    /// Bytes a second that all connections and sessions carry together. TCP waits; datagrams that come too fast are dropped.
     public var bandwidth = Bandwidth()
-    /// What each connection or session may carry.
+    /// Bytes a second of each connection or session.
     public var bandwidthPerConnection = Bandwidth()
 
     /// No limits, or these.
