@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// Reads the whole tree of a file.
 struct ConfigurationReader {
     let findings: Findings

@@ -50,15 +50,15 @@ import Testing
 
     @Test(
         "Every word of the header to upstreams is read",
-        arguments: [("true", TCPSettings.RelayedHeader.v2), ("v1", .v1), ("v2", .v2), ("\"true\"", .v2)])
-    func relayedTCP(word: String, header: TCPSettings.RelayedHeader) throws {
+        arguments: [("true", ProxyHeaderVersion.v2), ("v1", .v1), ("v2", .v2), ("\"true\"", .v2)])
+    func relayedTCP(word: String, header: ProxyHeaderVersion) throws {
         #expect(try load(route("relay_proxy_protocol_header: \(word)")).routes[0].tcp?.relayedHeader == header)
     }
 
     @Test(
         "So is every word of a UDP route's",
-        arguments: [("true", UDPSettings.RelayedHeader.first), ("v2", .first), ("each", .each)])
-    func relayedUDP(word: String, header: UDPSettings.RelayedHeader) throws {
+        arguments: [("true", DatagramHeaders.first), ("v2", .first), ("each", .each)])
+    func relayedUDP(word: String, header: DatagramHeaders) throws {
         let text = route("relay_proxy_protocol_header: \(word)", scheme: "udp")
         #expect(try load(text).routes[0].udp?.relayedHeader == header)
     }

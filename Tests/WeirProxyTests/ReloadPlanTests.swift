@@ -55,7 +55,7 @@ struct ReloadPlanTests {
         var repointed = web
         repointed.upstreamPort = 81
         var limited = dns
-        limited.settings = .udp(WeirConfiguration.UDPSettings(maxSessions: 5))
+        limited.settings = .udp(UDPSettings(maxSessions: 5))
         let plan = try plan([ssh, web, dns], [renamed, repointed, limited])
         #expect(plan.updated.map(\.route) == [renamed, repointed, limited])
         #expect(plan.added.isEmpty && plan.removed.isEmpty && plan.kept.isEmpty)

@@ -14,7 +14,7 @@ struct RouteMetricsTests {
     private func tcp(_ host: UpstreamHost = .name("localhost"), maxConnections: Int? = nil) throws -> TCPRouteMetrics {
         let route = makeRoute(
             "a", host: host, listen: 1, upstream: 22,
-            settings: .tcp(WeirConfiguration.TCPSettings(idleTimeout: .seconds(1), maxConnections: maxConnections)))
+            settings: .tcp(TCPSettings(idleTimeout: .seconds(1), maxConnections: maxConnections)))
         return TCPRouteMetrics(RouteDescription(route), registry: registry, log: try makeSilentLog())
     }
 
@@ -83,14 +83,14 @@ struct RouteMetricsTests {
             RouteDescription(
                 makeRoute(
                     "a", listen: 1, upstream: 22,
-                    settings: .tcp(WeirConfiguration.TCPSettings(maxConnections: 5, proxyProtocol: reading)))),
+                    settings: .tcp(TCPSettings(maxConnections: 5, proxyProtocol: reading)))),
             registry: registry, log: try makeSilentLog())
         #expect(try lineCount() <= 60)
         let udp = UDPRouteMetrics(
             RouteDescription(
                 makeRoute(
                     "b", scheme: .udp4, listen: 1, upstream: 53,
-                    settings: .udp(WeirConfiguration.UDPSettings(proxyProtocol: reading)))),
+                    settings: .udp(UDPSettings(proxyProtocol: reading)))),
             registry: registry, log: try makeSilentLog())
         let samples = try scrape(registry)
         func members(_ name: String, _ label: String, _ route: String) -> Set<String> {
@@ -112,7 +112,7 @@ struct RouteMetricsTests {
             RouteDescription(
                 makeRoute(
                     "a", listen: 1, upstream: 22,
-                    settings: .tcp(WeirConfiguration.TCPSettings(proxyProtocol: reading)))),
+                    settings: .tcp(TCPSettings(proxyProtocol: reading)))),
             registry: registry, log: try makeSilentLog())
         let context = try makeContext(worker: 1)
         metrics.opened(context)

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 // The settings outside of routes. The order is that of the reference, and of messages that list the keys.
 extension Configuration {
     static let section = Section<Configuration>([

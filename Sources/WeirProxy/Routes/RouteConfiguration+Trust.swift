@@ -22,13 +22,3 @@ extension RouteConfiguration {
         hooks.isTrustedProxy = { trusted.contains($0) }
     }
 }
-
-extension ProxyProtocolMode {
-    init(_ mode: ProxyProtocolSettings.Mode) {
-        switch mode {
-        case .disabled: self = .disabled
-        case .mixed: self = .mixed
-        case .required: self = .required
-        }
-    }
-}

@@ -16,12 +16,12 @@ enum ServedStream: Sendable {
             self = .tcp(
                 try TCPStream(
                     name: route.name, listen: listen, upstreams: upstreams,
-                    settings: WeirStream.TCPSettings(settings), engine: engine))
+                    settings: settings, engine: engine))
         case .udp(let settings):
             self = .udp(
                 try UDPStream(
                     name: route.name, listen: listen, upstreams: upstreams,
-                    settings: WeirStream.UDPSettings(settings), engine: engine))
+                    settings: settings, engine: engine))
         }
     }
 
@@ -50,7 +50,7 @@ enum ServedStream: Sendable {
     func reopen(_ route: RouteConfiguration, hooks: StreamHooks) async throws(StreamError) -> Bool {
         guard case .udp(let stream) = self, case .udp(let settings) = route.settings else { return false }
         return try await stream.reopen(
-            name: route.name, upstreams: try Self.upstreams(of: route), settings: WeirStream.UDPSettings(settings),
+            name: route.name, upstreams: try Self.upstreams(of: route), settings: settings,
             hooks: hooks)
     }
 
@@ -60,10 +60,10 @@ enum ServedStream: Sendable {
         switch (self, route.settings) {
         case (.tcp(let stream), .tcp(let settings)):
             try await stream.update(
-                name: route.name, upstreams: upstreams, settings: WeirStream.TCPSettings(settings), hooks: hooks)
+                name: route.name, upstreams: upstreams, settings: settings, hooks: hooks)
         case (.udp(let stream), .udp(let settings)):
             try await stream.update(
-                name: route.name, upstreams: upstreams, settings: WeirStream.UDPSettings(settings), hooks: hooks)
+                name: route.name, upstreams: upstreams, settings: settings, hooks: hooks)
         default:
             throw .transportMismatch(route.listenText)
         }

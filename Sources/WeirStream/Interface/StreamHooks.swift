@@ -70,7 +70,7 @@ public struct StreamHooks: Sendable {
 
     /// Says whether a peer may, and so must, send a PROXY header. Synchronous, on the worker; asked for each new peer of a
     /// stream that has ``ProxyProtocolMode/mixed`` or ``ProxyProtocolMode/required``, and for each datagram where every one
-    /// has a header.
+    /// has a header. Without it the trusted proxies of ``ProxyProtocolSettings`` decide.
     public typealias IsTrustedProxy = @Sendable (IPAddress) -> Bool
 
     /// Makes the policy that chooses among the members of a route's set, for one worker. Called on that worker when the

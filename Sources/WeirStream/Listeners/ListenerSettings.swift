@@ -1,8 +1,10 @@
+import NetworkTypes
+
 /// How a TCP listener treats its clients before a route has them: what the kernel's listening socket hands on, and what
 /// must come first. A change applies to clients that are accepted from then on.
 public struct ListenerSettings: Hashable, Sendable {
     /// Kernel probes of the clients; nil is off.
-    public var keepalive: Keepalive? = Keepalive()
+    public var keepalive: Keepalive?
     /// `TCP_USER_TIMEOUT` of the clients; nil is the kernel's default.
     public var userTimeout: Duration?
     /// How long the kernel holds a connection until its first byte (`TCP_DEFER_ACCEPT`, whole seconds); nil is off.
@@ -10,20 +12,17 @@ public struct ListenerSettings: Hashable, Sendable {
     /// How many connections may bring data before their handshake is over (`TCP_FASTOPEN`, RFC 7413); nil is off.
     public var fastOpen: Int?
     /// Which peers must begin with a PROXY header.
-    public var proxyProtocol = ProxyProtocolMode.disabled
+    public var proxyProtocol: ProxyProtocolMode
     /// How long a whole header may take to come.
-    public var proxyHeaderTimeout: Duration = .seconds(5)
+    public var proxyHeaderTimeout: Duration
 
-    /// The defaults.
-    public init() {}
-
-    /// What a route's settings say of the listeners that it has for itself.
-    public init(_ settings: TCPSettings) {
+    /// The part of a route's settings that its own listeners have; the defaults of routes where none are given.
+    public init(_ settings: TCPSettings = TCPSettings()) {
         keepalive = settings.keepalive
         userTimeout = settings.userTimeout
         deferAccept = settings.deferAccept
         fastOpen = settings.fastOpen
-        proxyProtocol = settings.proxyProtocol
+        proxyProtocol = settings.proxyProtocol.mode
         proxyHeaderTimeout = settings.proxyHeaderTimeout
     }
 }

@@ -14,9 +14,9 @@ extension UDPListener {
     }
 
     private func session(of datagram: ReceivedDatagram, _ key: SessionKey, at index: Int) -> UDPSession? {
-        let settings = route.settings
-        if settings.expectedHeaders == .first, let known = sessions[key] { return known }
-        switch route.hooks.headerDuty(of: key.peer.ip, settings.proxyProtocol) {
+        let expected = route.settings.proxyProtocol.datagrams
+        if expected == .first, let known = sessions[key] { return known }
+        switch route.hooks.headerDuty(of: key.peer.ip, route.settings.proxyProtocol) {
         case .none: return sessions[key] ?? open(key, unlessDenied: nil)
         case .refused:
             refuse(.untrusted)
@@ -27,7 +27,7 @@ extension UDPListener {
         case .complete(let header):
             core.inbox.dropFirst(header.length, at: index)
             route.observer?.proxyHeaderRead(nil, version: header.version, worker: core.index)
-            guard settings.expectedHeaders == .each else { return open(key, unlessDenied: header) }
+            guard expected == .each else { return open(key, unlessDenied: header) }
             let proxied = ProxiedSessionKey(session: key, client: header.addresses?.source ?? key.peer)
             return proxiedSessions[proxied] ?? open(key, unlessDenied: header)
         case .invalid(let reason):

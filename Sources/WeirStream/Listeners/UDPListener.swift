@@ -83,7 +83,7 @@ final class UDPListener: EventHandler, WorkerListener {
 
     /// Sends a batch on its way: all that one session has in it leaves together, in its order.
     private func forward(_ count: Int) {
-        if route.settings.proxyProtocol == .disabled { sort(count) } else { sortWithHeaders(count) }
+        if route.settings.proxyProtocol.mode == .disabled { sort(count) } else { sortWithHeaders(count) }
         for session in core.sessionsInBatch { session.sendBatch() }
         core.sessionsInBatch.removeAll(keepingCapacity: true)
     }
@@ -164,7 +164,7 @@ final class UDPListener: EventHandler, WorkerListener {
             if reason == .acl { core.denied.insert(mark(key, header), now: core.loop.now) }
             return nil
         }
-        let isKeyedByClient = header != nil && route.settings.expectedHeaders == .each
+        let isKeyedByClient = header != nil && route.settings.proxyProtocol.datagrams == .each
         let session = UDPSession(
             key: key, isKeyedByClient: isKeyedByClient, context: context, route: route, listener: self)
         if isKeyedByClient { proxiedSessions[session.proxiedKey] = session } else { sessions[key] = session }

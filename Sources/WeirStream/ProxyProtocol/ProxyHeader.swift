@@ -3,21 +3,8 @@ import NetworkTypes
 
 /// A PROXY protocol header that was read whole: who the client behind a proxy is (proxy-protocol.txt of HAProxy).
 public struct ProxyHeader: Hashable, Sendable {
-    /// The two forms a header can have; each raw value is a metric label.
-    public enum Version: String, CaseIterable, Sendable {
-        /// One line of text, TCP only.
-        case v1
-        /// Binary, for TCP and UDP.
-        case v2
-
-        /// The streams on which it can occur.
-        public var occurrence: Occurrence {
-            switch self {
-            case .v1: .on(.tcp)
-            case .v2: .always
-            }
-        }
-    }
+    /// The two forms that a header can have.
+    public typealias Version = ProxyHeaderVersion
 
     /// Both ends of the connection that the proxy took.
     public struct Addresses: Hashable, Sendable {
@@ -44,6 +31,16 @@ public struct ProxyHeader: Hashable, Sendable {
     public static let longestV1 = 107
     /// The longest header of version 2 that is accepted, TLVs included. Its length field could say 65,551.
     public static let longestV2 = 4096
+}
+
+extension ProxyHeaderVersion {
+    /// The streams on which it can occur.
+    public var occurrence: Occurrence {
+        switch self {
+        case .v1: .on(.tcp)
+        case .v2: .always
+        }
+    }
 }
 
 /// Why a PROXY header was refused; each raw value is a metric label and the word in the log.

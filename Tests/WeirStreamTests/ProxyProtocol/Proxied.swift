@@ -39,7 +39,7 @@ enum Proxied {
 
     static func tcp(_ mode: ProxyProtocolMode, maxConnections: Int? = nil) -> TCPSettings {
         var settings = TCPSettings()
-        settings.proxyProtocol = mode
+        settings.proxyProtocol.mode = mode
         settings.maxConnections = maxConnections
         return settings
     }
@@ -52,8 +52,7 @@ enum Proxied {
 
     static func udp(_ mode: ProxyProtocolMode, _ headers: DatagramHeaders = .first) -> UDPSettings {
         var settings = UDPSettings()
-        settings.proxyProtocol = mode
-        settings.expectedHeaders = headers
+        settings.proxyProtocol = ProxyProtocolSettings(mode: mode, datagrams: headers)
         return settings
     }
 

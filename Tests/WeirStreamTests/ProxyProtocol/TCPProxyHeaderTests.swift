@@ -173,6 +173,16 @@ import WeirStream
             try rig.recorder.expect(.rejected(.proxyProtocol))
             #expect(rig.recorder.events == [.opened, .headerFailed(.untrusted), .rejected(.proxyProtocol)])
         }
+        // Where no hook decides, the proxies of the settings are trusted, and no others.
+        var settings = Proxied.tcp(.required)
+        settings.proxyProtocol.trustedProxies = [try IPPrefix(parsing: "127.0.0.8/30")]
+        try await withTCP("\(server.endpoint)", settings: settings) { rig in
+            let trusted = try Client(to: rig.endpoint, from: Endpoint("127.0.0.9", 0))
+            try trusted.send(header + [0x21])
+            #expect(trusted.receive(1).text == "!")
+            let other = try rig.connect()
+            #expect(other.receive().ending == .reset)
+        }
         // Where nobody says whom to trust, nobody is trusted.
         try await withTCP("\(server.endpoint)", settings: Proxied.tcp(.required)) { rig in
             let client = try rig.connect()

@@ -81,7 +81,7 @@ import WeirStream
         let headers = Box<[ProxyHeader]>([])
         let server = try Self.reporting(to: headers)
         var settings = Proxied.relaying(.v1)
-        settings.proxyProtocol = .required
+        settings.proxyProtocol.mode = .required
         try await withTCP("\(server.endpoint)", settings: settings, hooks: Proxied.Gate().hooks) { rig in
             let client = try rig.connect()
             try client.send(try Proxied.header(from: "[2001:db8::7]:1000", to: "192.0.2.5:443") + Array("x".utf8))

@@ -1,0 +1,45 @@
+/// Which peers must begin with a PROXY header (proxy-protocol.txt of HAProxy). Trust alone decides whether there is
+/// one: bytes never do, because then every client could say that it is another.
+public enum ProxyProtocolMode: String, CaseIterable, Sendable {
+    /// No peer's bytes are read as a header.
+    case disabled
+    /// Trusted peers must send one; the others pass as they are.
+    case mixed
+    /// Trusted peers must send one; the others are refused.
+    case required
+}
+
+/// Which datagrams of a session have a PROXY header in front.
+public enum DatagramHeaders: String, CaseIterable, Sendable {
+    /// The first one, after which a peer's address and port stand for its client.
+    case first
+    /// Every one: a peer may bring many clients from one port.
+    case each
+}
+
+/// The two forms of a PROXY header; each raw value is a metric label.
+public enum ProxyHeaderVersion: String, CaseIterable, Sendable {
+    /// One line of text, TCP only.
+    case v1
+    /// Binary, for TCP and UDP.
+    case v2
+}
+
+/// The PROXY headers that are read.
+public struct ProxyProtocolSettings: Hashable, Sendable {
+    /// Which peers must send one.
+    public var mode: ProxyProtocolMode
+    /// The peers that are believed. They are searched one by one.
+    public var trustedProxies: [IPPrefix]
+    /// Which datagrams of a trusted peer have a header; TCP connections begin with one.
+    public var datagrams: DatagramHeaders
+
+    /// No headers, unless told otherwise.
+    public init(
+        mode: ProxyProtocolMode = .disabled, trustedProxies: [IPPrefix] = [], datagrams: DatagramHeaders = .first
+    ) {
+        self.mode = mode
+        self.trustedProxies = trustedProxies
+        self.datagrams = datagrams
+    }
+}

@@ -1,0 +1,56 @@
+/// How the connections of a route are treated. A change applies to new ones.
+public struct TCPSettings: Hashable, Sendable {
+    /// All dials of one connection together, names included.
+    public var dialTimeout: Duration
+    /// The dial of one upstream, its name included. nil is a third of ``dialTimeout`` while there are other upstreams to
+    /// try, and else what is left of it.
+    public var attemptTimeout: Duration?
+    /// Silence in both directions before a connection is ended; nil is never.
+    public var idleTimeout: Duration?
+    /// Silence after one direction has ended.
+    public var halfCloseTimeout: Duration
+    /// How long the pre-dial hook may take.
+    public var preDialTimeout: Duration
+    /// Kernel probes on both sides; nil is off.
+    public var keepalive: Keepalive?
+    /// `TCP_USER_TIMEOUT` on both sides (tcp(7)); nil is the kernel's default. It also breaks a living reader that
+    /// pauses.
+    public var userTimeout: Duration?
+    /// The bound on connections at once; nil is only the process's limit.
+    public var maxConnections: Int?
+    /// How long the kernel holds a connection until its first byte (`TCP_DEFER_ACCEPT`, whole seconds); nil is off. Not
+    /// for protocols in which the server speaks first.
+    public var deferAccept: Duration?
+    /// How many connections may bring data before their handshake is over (`TCP_FASTOPEN`, RFC 7413); nil is off. Not
+    /// for protocols in which it matters when a client's first bytes come twice.
+    public var fastOpen: Int?
+    /// The PROXY headers that clients begin with.
+    public var proxyProtocol: ProxyProtocolSettings
+    /// How long a whole header may take to come.
+    public var proxyHeaderTimeout: Duration
+    /// The PROXY header that upstreams get before the first byte; nil is none.
+    public var relayedHeader: ProxyHeaderVersion?
+
+    /// The settings, with the default of each that is left out.
+    public init(
+        dialTimeout: Duration = .seconds(5), attemptTimeout: Duration? = nil, idleTimeout: Duration? = nil,
+        halfCloseTimeout: Duration = .seconds(3600), keepalive: Keepalive? = Keepalive(), userTimeout: Duration? = nil,
+        preDialTimeout: Duration = .seconds(5), maxConnections: Int? = nil, deferAccept: Duration? = nil,
+        fastOpen: Int? = nil, proxyProtocol: ProxyProtocolSettings = ProxyProtocolSettings(),
+        proxyHeaderTimeout: Duration = .seconds(5), relayedHeader: ProxyHeaderVersion? = nil
+    ) {
+        self.dialTimeout = dialTimeout
+        self.attemptTimeout = attemptTimeout
+        self.idleTimeout = idleTimeout
+        self.halfCloseTimeout = halfCloseTimeout
+        self.preDialTimeout = preDialTimeout
+        self.keepalive = keepalive
+        self.userTimeout = userTimeout
+        self.maxConnections = maxConnections
+        self.deferAccept = deferAccept
+        self.fastOpen = fastOpen
+        self.proxyProtocol = proxyProtocol
+        self.proxyHeaderTimeout = proxyHeaderTimeout
+        self.relayedHeader = relayedHeader
+    }
+}

@@ -1,0 +1,40 @@
+/// How the sessions of a route are treated. A change applies to new ones.
+public struct UDPSettings: Hashable, Sendable {
+    /// Silence after which a session ends whose client has not spoken again after a reply.
+    public var unassuredTimeout: Duration
+    /// Silence after which an assured session ends.
+    public var idleTimeout: Duration
+    /// The bound on sessions at once.
+    public var maxSessions: Int
+    /// The replies after which a session ends; nil is no such end.
+    public var responses: Int?
+    /// How long the pre-dial hook may take.
+    public var preDialTimeout: Duration
+    /// How long a session may look for an upstream to begin with: the look-ups of all names together.
+    public var dialTimeout: Duration
+    /// The look-up of one upstream's name. nil is a third of ``dialTimeout`` while there are other upstreams to try, and
+    /// else what is left of it.
+    public var attemptTimeout: Duration?
+    /// The PROXY headers that datagrams have.
+    public var proxyProtocol: ProxyProtocolSettings
+    /// The datagrams to the upstream that get a PROXY header (version 2); nil is none.
+    public var relayedHeader: DatagramHeaders?
+
+    /// The settings, with the default of each that is left out.
+    public init(
+        unassuredTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(300), maxSessions: Int = 16_384,
+        responses: Int? = nil, preDialTimeout: Duration = .seconds(5), dialTimeout: Duration = .seconds(5),
+        attemptTimeout: Duration? = nil,
+        proxyProtocol: ProxyProtocolSettings = ProxyProtocolSettings(), relayedHeader: DatagramHeaders? = nil
+    ) {
+        self.unassuredTimeout = unassuredTimeout
+        self.idleTimeout = idleTimeout
+        self.maxSessions = maxSessions
+        self.responses = responses
+        self.preDialTimeout = preDialTimeout
+        self.dialTimeout = dialTimeout
+        self.attemptTimeout = attemptTimeout
+        self.proxyProtocol = proxyProtocol
+        self.relayedHeader = relayedHeader
+    }
+}
