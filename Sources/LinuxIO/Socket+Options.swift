@@ -32,6 +32,8 @@ extension Socket {
         case sendBuffer
         /// `SO_RCVBUF`, bytes; the kernel doubles it.
         case receiveBuffer
+        /// `SO_RCVLOWAT`, bytes that must wait before a stream socket counts as readable (socket(7)). An end always does.
+        case receiveLowWater
         /// `SO_RXQ_OVFL`: count with each datagram what the socket dropped.
         case receiveOverflow
         /// `IP_PKTINFO`: tell to which of our addresses a datagram was sent.
@@ -60,6 +62,7 @@ extension Socket {
             case .userTimeout: WEIR_OPTION_USER_TIMEOUT
             case .sendBuffer: WEIR_OPTION_SEND_BUFFER
             case .receiveBuffer: WEIR_OPTION_RECEIVE_BUFFER
+            case .receiveLowWater: WEIR_OPTION_RECEIVE_LOW_WATER
             case .receiveOverflow: WEIR_OPTION_RECEIVE_OVERFLOW
             case .packetInfoIPv4: WEIR_OPTION_PACKET_INFO_V4
             case .packetInfoIPv6: WEIR_OPTION_PACKET_INFO_V6

@@ -16,6 +16,12 @@ public struct ListenerSettings: Hashable, Sendable {
     /// How long a whole header may take to come.
     public var proxyHeaderTimeout: Duration
 
+    /// How long a listener with a table waits for the first bytes that choose a route.
+    public var helloTimeout: Duration = .seconds(5)
+    /// How many clients a listener with a table may have that have not chosen yet; nil is a quarter of the connections
+    /// that the process may carry.
+    public var maxUndecided: Int?
+
     /// The part of a route's settings that its own listeners have; the defaults of routes where none are given.
     public init(_ settings: TCPSettings = TCPSettings()) {
         keepalive = settings.keepalive

@@ -7,8 +7,7 @@ import NetworkTypes
 final class TCPListener: EventHandler, WorkerListener {
     let core: WorkerCore
     let bound: Listener
-    /// The route of all its clients.
-    private let route: TCPRoute
+    private let target: Target
     private var socket: Socket?
     private var token: EventToken?
     private var acceptedCount = 0
@@ -26,6 +25,14 @@ final class TCPListener: EventHandler, WorkerListener {
     private var isDone = false
     private var drainTimer = DrainTimer()
 
+    /// The owner of its clients.
+    private enum Target {
+        /// A route that has it for itself.
+        case route(TCPRoute)
+        /// A ``SharedListener``.
+        case gate(ListenerGate)
+    }
+
     private enum TimerTag {
         static let resume = 0
         static let drain = 1
@@ -38,7 +45,14 @@ final class TCPListener: EventHandler, WorkerListener {
     init(core: WorkerCore, bound: Listener, route: TCPRoute) {
         self.core = core
         self.bound = bound
-        self.route = route
+        target = .route(route)
+        token = core.loop.insert(self)
+    }
+
+    init(core: WorkerCore, bound: Listener, gate: ListenerGate) {
+        self.core = core
+        self.bound = bound
+        target = .gate(gate)
         token = core.loop.insert(self)
     }
 
@@ -93,7 +107,7 @@ final class TCPListener: EventHandler, WorkerListener {
             case .failed(let error):
                 core.budget.giveConnection()
                 let reason = AcceptErrorReason(error)
-                observer?.acceptFailed(reason: reason, error: error, worker: core.index)
+                acceptFailed(reason, error)
                 // Errors of one connection only (accept(2)) do not keep the next one waiting.
                 if reason == .descriptorLimit || reason == .memory {
                     pause()
@@ -124,15 +138,30 @@ final class TCPListener: EventHandler, WorkerListener {
             // The client is gone before anything began, as in an accept that fails with ECONNABORTED.
             client.close()
             core.budget.giveConnection()
-            observer?.acceptFailed(reason: .aborted, error: error, worker: core.index)
+            acceptFailed(.aborted, error)
         }
     }
 
     private func open(_ client: consuming Socket, _ address: SocketAddress) {
-        route.open(client, address, by: self)
+        switch target {
+        case .route(let route): route.open(client, address, by: self)
+        case .gate(let gate): gate.take(client, address, by: self)
+        }
     }
 
-    private var observer: (any StreamObserver)? { route.plan.observer }
+    private func acceptFailed(_ reason: AcceptErrorReason, _ error: SystemError) {
+        switch target {
+        case .route(let route): route.plan.observer?.acceptFailed(reason: reason, error: error, worker: core.index)
+        case .gate(let gate): gate.plan.hooks.observer?.acceptFailed(reason: reason, error: error, worker: core.index)
+        }
+    }
+
+    private func acceptPaused() {
+        switch target {
+        case .route(let route): route.plan.observer?.acceptPaused(worker: core.index)
+        case .gate(let gate): gate.plan.hooks.observer?.acceptPaused(worker: core.index)
+        }
+    }
 
     /// A connection that came by it has begun on this worker.
     func clientOpened() { openCount += 1 }
@@ -149,7 +178,7 @@ final class TCPListener: EventHandler, WorkerListener {
         // Closing accepts from a paused listener, too: that is out of epoll already.
         guard !isPaused, let token, let number = socket?.number else { return }
         isPaused = true
-        observer?.acceptPaused(worker: core.index)
+        acceptPaused()
         // Level-triggered: a waiting client would otherwise wake the loop without end.
         do {
             try core.loop.withdraw(number)
@@ -180,7 +209,7 @@ final class TCPListener: EventHandler, WorkerListener {
     }
 
     func timerFired(tag: Int, deadline: UInt64) {
-        if tag == TimerTag.drain { route.endDrained(by: self) } else { resumeAccepting() }
+        if tag == TimerTag.drain { endDrained() } else { resumeAccepting() }
     }
 
     // MARK: Ending
@@ -207,7 +236,37 @@ final class TCPListener: EventHandler, WorkerListener {
     private func finishIfDone() {
         guard isDraining, openCount == 0, !isDone else { return }
         release()
-        route.shared.workerFinished(bound)
+        switch target {
+        case .route(let route): route.shared.workerFinished(bound)
+        case .gate(let gate): gate.shared.workerFinished(bound)
+        }
+    }
+
+    /// The drain time is over.
+    private func endDrained() {
+        switch target {
+        case .route(let route): route.endDrained(by: self)
+        case .gate(let gate):
+            gate.failAll(.drained)
+            for case let route as TCPRoute in core.routes.values { route.endDrained(by: self) }
+        }
+    }
+
+    /// Ends all that came by a shared listener.
+    func kill() {
+        isDraining = true
+        if case .gate(let gate) = target {
+            gate.failAll(.drained)
+            for case let route as TCPRoute in core.routes.values { route.endKilled(by: self) }
+        }
+        finishIfDone()
+    }
+
+    /// New clients of a shared listener follow another plan from now on.
+    func follow(_ plan: ListenerPlan) {
+        guard case .gate(let gate) = target else { return }
+        if plan.settings != gate.plan.settings { apply(plan.settings) }
+        gate.follow(plan)
     }
 
     /// The socket is closed: there is nothing to take up again.
@@ -215,7 +274,7 @@ final class TCPListener: EventHandler, WorkerListener {
 
     func close() {
         if !isDone { release() }
-        route.remove(self)
+        if case .route(let route) = target { route.remove(self) }
     }
 
     private func release() {

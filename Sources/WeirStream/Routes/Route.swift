@@ -28,7 +28,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
     let transport: Transport
     /// The route's number in its engine.
     let number: UInt32
-    let lifecycle = RouteLifecycle()
+    let lifecycle = ServiceLifecycle()
     /// Start, update, reopen, close, kill and the release at the end take turns: each finds the route whole.
     let turns = TurnQueue()
     let operations: WorkerOperations<Settings>
@@ -216,11 +216,15 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
 
     /// A literal upstream that is one of our own listeners is a mistake that can be told at once.
     func checkForLoops(_ upstreams: [Upstream]) throws(StreamError) {
+        // A route that has none of its own is checked with the listeners that lead to it.
         guard let listen = state.withLock({ $0.addresses.first }) else { return }
-        for upstream in upstreams {
-            if let literal = upstream.literal, engine.wouldLoop(transport, literal) {
-                throw .loop(listen, upstream: upstream.description)
-            }
+        if let upstream = loopingUpstream(of: upstreams) { throw .loop(listen, upstream: upstream.description) }
+    }
+
+    /// The first upstream, of these or of the route's, that is a literal and one of our own listeners.
+    func loopingUpstream(of upstreams: [Upstream]? = nil) -> Upstream? {
+        (upstreams ?? state.withLock { $0.upstreams }).first { upstream in
+            upstream.literal.map { engine.wouldLoop(transport, $0) } ?? false
         }
     }
 

@@ -48,14 +48,29 @@ final class TCPRoute: WorkerRoute, EventHandler {
 
     // MARK: Connections
 
-    /// Begins a connection that came by `listener`. Its place in the process's budget is taken already.
+    /// Begins a connection that came by a listener of this route alone. Its place in the process's budget is taken already.
     func open(_ client: consuming Socket, _ address: SocketAddress, by listener: TCPListener) {
-        let plan = plan
         let duty = plan.hooks.headerDuty(of: address.ip, plan.settings.proxyProtocol)
+        begin(client, address, duty, header: nil, by: listener)
+    }
+
+    /// Begins a connection of a shared listener, which has taken the PROXY header and chosen this route.
+    func openDecided(
+        _ client: consuming Socket, _ address: SocketAddress, header: ProxyHeader?, by listener: TCPListener
+    ) {
+        begin(client, address, .none, header: header, by: listener)
+    }
+
+    private func begin(
+        _ client: consuming Socket, _ address: SocketAddress, _ duty: HeaderDuty, header: ProxyHeader?,
+        by listener: TCPListener
+    ) {
+        let plan = plan
         let context = StreamContext(
             id: core.makeIdentifier(), route: plan.name, transport: .tcp, clientAddress: address,
             localAddress: listener.bound.address, upstreams: plan.configuredUpstreams, worker: core.index,
             awaitsProxyHeader: duty == .header)
+        if let header { context.adopt(header) }
         plan.observer?.opened(context)
         if let reason = refusal(context, plan, duty) {
             client.closeWithReset()
@@ -126,6 +141,11 @@ final class TCPRoute: WorkerRoute, EventHandler {
     /// The drain time of one listener is over.
     func endDrained(by listener: TCPListener) {
         for connection in connections where connection.listener === listener { connection.endDrained() }
+    }
+
+    /// One listener was killed.
+    func endKilled(by listener: TCPListener) {
+        for connection in connections where connection.listener === listener { connection.endKilled() }
     }
 
     private func finishIfDone() {

@@ -67,6 +67,23 @@ actor Worker: EventLoopDriver {
         for listener in listeners { core.listeners[listener.number] = route.makeListener(listener) }
     }
 
+    /// Makes a shared listener known, without a socket yet.
+    func prepare(_ plan: ListenerPlan, listener: Listener, shared: SharedGate) {
+        let gate = ListenerGate(core: core, plan: plan, shared: shared)
+        core.listeners[listener.number] = TCPListener(core: core, bound: listener, gate: gate)
+    }
+
+    /// New clients of a shared listener follow another plan from now on.
+    func replace(_ plan: ListenerPlan, listener: UInt32) {
+        (core.listeners[listener] as? TCPListener)?.follow(plan)
+    }
+
+    /// Ends all that came by a shared listener. Every worker has stopped accepting before.
+    func kill(listener: UInt32) {
+        core.takeHandoffs()
+        (core.listeners[listener] as? TCPListener)?.kill()
+    }
+
     /// Serves `socket` for a listener that is known on every worker.
     func listen(_ socket: CInt, listener: Listener) throws(SystemError) {
         let socket = Socket(adopting: socket, family: listener.family)

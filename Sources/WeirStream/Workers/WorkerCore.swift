@@ -177,8 +177,13 @@ import LinuxIO
 
     func connectionEnded() {
         endings += 1
-        budget.giveConnection()
         load.connections.subtract(1, ordering: .relaxed)
+        connectionGivenUp()
+    }
+
+    /// A client that no connection was made for is gone, and its descriptors are free.
+    func connectionGivenUp() {
+        budget.giveConnection()
         wake(&pausedListeners)
     }
 

@@ -101,7 +101,8 @@ struct EngineSetup: Sendable {
 
 /// Serves a TCP stream while `body` runs on a thread of its own, then ends it all.
 func withTCP(
-    _ upstreams: String..., listen: String = "tcp://127.0.0.1:0", settings: TCPSettings = TCPSettings(),
+    _ upstreams: String..., listen: String = "tcp://127.0.0.1:0", andAt others: [String] = [],
+    settings: TCPSettings = TCPSettings(),
     engine setup: EngineSetup = EngineSetup(), hooks: StreamHooks = StreamHooks(),
     prepare: (StreamEngine) -> Void = { _ in },
     _ body: @escaping @Sendable (Rig<TCPStream>) throws -> Void
@@ -109,7 +110,8 @@ func withTCP(
     let engine = try setup.makeEngine()
     prepare(engine)
     let stream = try TCPStream(
-        name: "test", listen: ListenAddress(listen), upstreams: upstreams.map { try Upstream($0) },
+        name: "test", listen: ([listen] + others).map { try ListenAddress($0) },
+        upstreams: upstreams.map { try Upstream($0) },
         settings: settings, engine: engine)
     try setup.inNetwork { try stream.bind() }
     try await serve(Rig(engine: engine, stream: stream, recorder: Recorder(), clock: setup.clock), hooks, body)
@@ -117,13 +119,15 @@ func withTCP(
 
 /// Serves a UDP stream while `body` runs on a thread of its own, then ends it all.
 func withUDP(
-    _ upstreams: String..., listen: String = "udp://127.0.0.1:0", settings: UDPSettings = UDPSettings(),
+    _ upstreams: String..., listen: String = "udp://127.0.0.1:0", andAt others: [String] = [],
+    settings: UDPSettings = UDPSettings(),
     engine setup: EngineSetup = EngineSetup(), hooks: StreamHooks = StreamHooks(),
     _ body: @escaping @Sendable (Rig<UDPStream>) throws -> Void
 ) async throws {
     let engine = try setup.makeEngine()
     let stream = try UDPStream(
-        name: "test", listen: ListenAddress(listen), upstreams: upstreams.map { try Upstream($0) },
+        name: "test", listen: ([listen] + others).map { try ListenAddress($0) },
+        upstreams: upstreams.map { try Upstream($0) },
         settings: settings, engine: engine)
     try setup.inNetwork { try stream.bind() }
     try await serve(Rig(engine: engine, stream: stream, recorder: Recorder(), clock: setup.clock), hooks, body)

@@ -1,8 +1,9 @@
 import LinuxIO
 import Threading
 
-/// The life of a route, from its one start to its end, and those who wait for the end.
-final class RouteLifecycle: Sendable {
+/// The life of a route or a shared listener, from its one start to its end, and those who wait for the end. What it says
+/// of a route holds for both.
+final class ServiceLifecycle: Sendable {
     enum Phase: Sendable {
         case created, starting, serving, closing, closed
     }

@@ -2,9 +2,9 @@ import Testing
 
 @testable import WeirStream
 
-@Suite(.timeLimit(.minutes(1))) struct RouteLifecycleTests {
+@Suite(.timeLimit(.minutes(1))) struct ServiceLifecycleTests {
     @Test func `a route starts once and is closed by its last worker`() async throws {
-        let lifecycle = RouteLifecycle()
+        let lifecycle = ServiceLifecycle()
         await lifecycle.waitUntilClosed()
         try lifecycle.start()
         #expect(throws: StreamError.alreadyStarted) { try lifecycle.start() }
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test func `a start that failed may be tried again`() throws {
-        let lifecycle = RouteLifecycle()
+        let lifecycle = ServiceLifecycle()
         try lifecycle.start()
         lifecycle.startFailed()
         try lifecycle.start()

@@ -1,0 +1,108 @@
+import LinuxIO
+import NetworkTypes
+
+/// A shared listener's part on one worker: the clients that it has accepted until a route has them. Confined to the worker.
+final class ListenerGate {
+    let core: WorkerCore
+    let shared: SharedGate
+    /// The plan that new clients follow; those that are undecided follow the one under which they came.
+    private(set) var plan: ListenerPlan
+    private var undecided = UndecidedClients()
+
+    init(core: WorkerCore, plan: ListenerPlan, shared: SharedGate) {
+        self.core = core
+        self.plan = plan
+        self.shared = shared
+    }
+
+    var isEmpty: Bool { undecided.isEmpty }
+
+    func follow(_ new: ListenerPlan) { plan = new }
+
+    // MARK: Clients
+
+    /// Takes a client that was accepted. Its place in the process's budget is taken already.
+    func take(_ socket: consuming Socket, _ address: SocketAddress, by listener: TCPListener) {
+        let plan = plan
+        plan.hooks.observer?.accepted(worker: core.index)
+        let duty = plan.headerDuty(of: address.ip)
+        if duty == .refused {
+            plan.hooks.observer?.proxyHeaderFailed(reason: .untrusted, worker: core.index)
+            refuse(socket, address, .proxyProtocol, plan)
+            return
+        }
+        if duty == .none {
+            if let reason = refusal(of: address, plan) {
+                refuse(socket, address, reason, plan)
+                return
+            }
+            // One route, and nothing that must come first: no look.
+            if plan.matcher == nil {
+                decide(socket, address, header: nil, route: 0, by: listener, plan)
+                return
+            }
+        }
+        guard makeRoom(plan) else {
+            refuse(socket, address, .overflow, plan)
+            return
+        }
+        core.load.connections.add(1, ordering: .relaxed)
+        listener.clientOpened()
+        let client = UndecidedClient(
+            socket, address: address, awaitsHeader: duty == .header, plan: plan, gate: self, listener: listener)
+        undecided.insert(client, at: address.ip)
+        client.start()
+    }
+
+    /// Whether the plan's hook refuses a client, and as what.
+    func refusal(of client: SocketAddress, _ plan: ListenerPlan) -> ListenerFailure? {
+        guard let admit = plan.hooks.admit, case .reject(let reason) = admit(client) else { return nil }
+        return ListenerFailure(reason)
+    }
+
+    private func refuse(
+        _ socket: consuming Socket, _ address: SocketAddress, _ reason: ListenerFailure, _ plan: ListenerPlan
+    ) {
+        socket.closeWithReset()
+        core.budget.giveConnection()
+        plan.hooks.observer?.failed(reason, client: address, worker: core.index)
+    }
+
+    /// Takes a place among the undecided: where there is none, the network that has the most of them gives way. Other
+    /// workers may be quicker to take the place that became free.
+    private func makeRoom(_ plan: ListenerPlan) -> Bool {
+        if shared.undecided.enter(limit: plan.maxUndecided) { return true }
+        guard let oldest = undecided.oldestOfLargest as? UndecidedClient else { return false }
+        oldest.fail(.overflow)
+        return shared.undecided.enter(limit: plan.maxUndecided)
+    }
+
+    /// Leads a client to a route, which takes it over with its place in the budget.
+    func decide(
+        _ socket: consuming Socket, _ address: SocketAddress, header: ProxyHeader?, route index: Int,
+        by listener: TCPListener, _ plan: ListenerPlan
+    ) {
+        guard plan.routes.indices.contains(index), let route = core.routes[plan.routes[index]] as? TCPRoute,
+            !route.isDraining
+        else {
+            refuse(socket, address, plan.routes.indices.contains(index) ? .drained : .error, plan)
+            return
+        }
+        plan.hooks.observer?.decided(route: index, worker: core.index)
+        route.openDecided(socket, address, header: header, by: listener)
+    }
+
+    /// A client is undecided no more, and still holds its socket.
+    func forget(_ client: UndecidedClient) {
+        undecided.remove(client)
+        shared.undecided.leave()
+        core.load.connections.subtract(1, ordering: .relaxed)
+    }
+
+    // MARK: Ending
+
+    /// Ends all that have not chosen.
+    func failAll(_ reason: ListenerFailure) {
+        for client in undecided.all { (client as? UndecidedClient)?.fail(reason) }
+    }
+}

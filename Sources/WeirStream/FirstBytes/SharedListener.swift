@@ -1,0 +1,210 @@
+import LinuxIO
+import NetworkTypes
+
+/// A TCP listener that belongs to no route: its clients go to the one that it is told, or to the one of a table that their
+/// first bytes choose.
+///
+/// ```swift
+/// let listener = try SharedListener("tcp://:443", engine: engine)
+/// try await web.listenAndServe(); try await ssh.listenAndServe()     // made with `listen: []`
+/// try await listener.serve(.table(FirstBytesTable(matcher: TLSOrNot(), routes: [web, ssh])))
+/// ```
+///
+/// For a route a client begins with the choice: its limits, hooks and observer know nothing of clients before that. The
+/// routes outlive the listener, or end first: a client that chooses one that does not serve is reset.
+public final class SharedListener: Sendable {
+    private struct State {
+        var settings: ListenerSettings
+        var listener: Listener?
+        var isServing = false
+    }
+
+    private let engine: StreamEngine
+    private let listen: ListenAddress
+    private let lifecycle = ServiceLifecycle()
+    private let turns = TurnQueue()
+    private let undecided = RouteCount()
+    private let state: Lock<State>
+
+    /// A listener at `tcp://127.0.0.1:8080` (`tcp4`, `tcp6`; `tcp://:8080` for every address). Nothing is bound yet.
+    public convenience init(
+        _ listen: String, settings: ListenerSettings = ListenerSettings(), engine: StreamEngine
+    ) throws(StreamError) {
+        let address = try StreamError.reading { () throws(EndpointError) in try ListenAddress(listen) }
+        try self.init(address, settings: settings, engine: engine)
+    }
+
+    /// A listener at an address. Nothing is bound yet.
+    /// - Throws: ``StreamError/transportMismatch(_:)`` for a UDP address: datagrams have no first bytes of a stream.
+    public init(
+        _ listen: ListenAddress, settings: ListenerSettings = ListenerSettings(), engine: StreamEngine
+    ) throws(StreamError) {
+        guard listen.network.transport == .tcp else { throw .transportMismatch("\(listen)") }
+        self.engine = engine
+        self.listen = listen
+        state = Lock(State(settings: settings))
+    }
+
+    /// Where it listens; once bound with the real port.
+    public var localAddress: SocketAddress {
+        let bound = state.withLock { $0.listener?.address }
+        return bound ?? listen.unboundAddress
+    }
+
+    /// How many clients have not chosen a route yet.
+    public var undecidedCount: Int { undecided.value }
+
+    // MARK: Start
+
+    /// Takes the address without serving it yet: clients wait in the kernel until ``serve(_:hooks:)``. Doing it twice does
+    /// nothing.
+    public func bind() throws(StreamError) {
+        let result = state.withLock { state -> Result<Void, StreamError> in
+            if state.isServing { return .success(()) }
+            // Under the lock: an end that is requested later finds the sockets.
+            if lifecycle.isEndRequested { return .failure(.closed) }
+            if state.listener != nil { return .success(()) }
+            do throws(StreamError) {
+                state.listener = try Listener(listen, settings: state.settings, engine: engine)
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+
+    /// Binds, and leads clients to `target` until it is closed or killed. Returns once it serves. The routes must be of the
+    /// same engine.
+    /// - Throws: ``StreamError/bindFailed(_:_:)``, ``StreamError/loop(_:upstream:)``, ``StreamError/closed``,
+    ///   ``StreamError/alreadyStarted``; nothing is left half-started.
+    public func serve(_ target: ListenerTarget, hooks: ListenerHooks = ListenerHooks()) async throws(StreamError) {
+        await turns.enter()
+        defer { turns.leave() }
+        try lifecycle.start()
+        do throws(StreamError) {
+            try bind()
+            try await start(target, hooks)
+        } catch {
+            unbind()
+            if !state.withLock({ $0.isServing }) { lifecycle.startFailed() }
+            throw error
+        }
+    }
+
+    private func unbind() {
+        let listener = state.withLock { state in state.isServing ? nil : state.listener.take() }
+        listener?.release()
+    }
+
+    private func start(_ target: ListenerTarget, _ hooks: ListenerHooks) async throws(StreamError) {
+        guard let listener = state.withLock({ $0.listener }) else { throw .closed }
+        await engine.announce(.tcp, [listener], isListening: true)
+        let plan = makePlan(target, hooks)
+        let shared = SharedGate(undecided: undecided) { [weak self] _ in self?.listenerFinished() }
+        do throws(StreamError) {
+            try checkForLoops(target)
+            // Every worker knows it before one of them accepts: it may hand a connection to any other.
+            for worker in engine.workers {
+                try lifecycle.checkEndRequest()
+                await worker.prepare(plan, listener: listener, shared: shared)
+            }
+            try lifecycle.checkEndRequest()
+        } catch {
+            for worker in engine.workers { await worker.forget(listeners: [listener.number]) }
+            await engine.announce(.tcp, [listener], isListening: false)
+            throw error
+        }
+        state.withLock { $0.isServing = true }
+        lifecycle.started(workers: 1)
+        if let failure = await listener.serve() {
+            await refuseNew(listener)
+            for worker in engine.workers { await worker.kill(listener: listener.number) }
+            throw .bindFailed(listen, failure)
+        }
+    }
+
+    private func makePlan(_ target: ListenerTarget, _ hooks: ListenerHooks) -> ListenerPlan {
+        ListenerPlan(target, settings: state.withLock { $0.settings }, hooks: hooks, engine: engine)
+    }
+
+    private func checkForLoops(_ target: ListenerTarget) throws(StreamError) {
+        for route in target.routes {
+            if let upstream = route.loopingUpstream() { throw .loop(listen, upstream: upstream.description) }
+        }
+    }
+
+    /// Leads clients that are accepted from now on to another target, under other settings and hooks. Those that are
+    /// undecided choose as they began.
+    /// - Throws: ``StreamError/loop(_:upstream:)``; the listener goes on as it was.
+    public func update(
+        _ target: ListenerTarget, settings: ListenerSettings, hooks: ListenerHooks = ListenerHooks()
+    ) async throws(StreamError) {
+        await turns.enter()
+        defer { turns.leave() }
+        try checkForLoops(target)
+        state.withLock { $0.settings = settings }
+        guard lifecycle.phase == .serving, let listener = state.withLock({ $0.listener }) else { return }
+        let plan = makePlan(target, hooks)
+        for worker in engine.workers { await worker.replace(plan, listener: listener.number) }
+    }
+
+    // MARK: End
+
+    /// Refuses new clients and lets those that came by it finish, for at most `drainTimeout`: undecided ones may still
+    /// choose, and connections end as `drained` then. Its routes go on. As ``Stream/close(drainTimeout:)`` otherwise.
+    public func close(drainTimeout: Duration = .seconds(30)) async {
+        await end { worker, listener in await worker.drain(listeners: [listener.number], timeout: drainTimeout) }
+    }
+
+    /// Ends all that came by it now. Its routes go on.
+    public func kill() async {
+        await end { worker, listener in await worker.kill(listener: listener.number) }
+    }
+
+    private func end(_ tell: @Sendable (Worker, Listener) async -> Void) async {
+        lifecycle.requestEnd()
+        await turns.enter()
+        defer { turns.leave() }
+        if lifecycle.closeUnserved() { unbind() }
+        guard lifecycle.phase != .closed, let listener = state.withLock({ $0.listener }) else { return }
+        await refuseNew(listener)
+        for worker in engine.workers { await tell(worker, listener) }
+    }
+
+    private func refuseNew(_ listener: Listener) async {
+        if lifecycle.beginClosing() {
+            keepUntilClosed()
+            listener.beginClosing()
+            await engine.announce(.tcp, [listener], isListening: false)
+        }
+        for worker in engine.workers { await worker.stopAccepting([listener.number]) }
+    }
+
+    /// What is shared with the engine is given back at the end, also where nothing else holds the listener until then.
+    private func keepUntilClosed() {
+        Task {
+            await lifecycle.waitUntilClosed()
+            withExtendedLifetime(self) {}
+        }
+    }
+
+    /// Returns when the last client that came by it is gone, and everything is released.
+    public func waitUntilClosed() async {
+        await lifecycle.waitUntilClosed()
+    }
+
+    private func listenerFinished() {
+        if lifecycle.workerFinished() { Task { await release() } }
+    }
+
+    private func release() async {
+        await turns.enter()
+        defer { turns.leave() }
+        if let listener = state.withLock({ $0.listener }) {
+            for worker in engine.workers { await worker.forget(listeners: [listener.number]) }
+            listener.release()
+        }
+        lifecycle.closed()
+    }
+}

@@ -1,0 +1,124 @@
+import NetworkTypes
+
+/// A client that a ``UndecidedClients`` holds.
+protocol UndecidedMember: AnyObject {
+    var position: UndecidedPosition { get set }
+}
+
+/// Where an undecided client stands in the list of its network. Kept by ``UndecidedClients`` only.
+struct UndecidedPosition {
+    fileprivate var group: UndecidedGroup?
+    fileprivate var newer: (any UndecidedMember)?
+    fileprivate weak var older: (any UndecidedMember)?
+
+    init() {}
+}
+
+/// The undecided clients of one network, oldest first.
+private final class UndecidedGroup {
+    let network: IPAddress
+    var oldest: (any UndecidedMember)?
+    weak var newest: (any UndecidedMember)?
+    var count = 0
+    /// Its index among the groups.
+    var index = 0
+
+    init(_ network: IPAddress) { self.network = network }
+}
+
+/// Clients that have not chosen a route yet, by network: an IPv4 address, or 64 bits of an IPv6 one. It knows the network
+/// that has the most of them. Adding, removing and asking cost the same however many there are. Confined to the worker.
+struct UndecidedClients {
+    private var groups: [IPAddress: UndecidedGroup] = [:]
+    /// All groups, the largest first. Groups of one size stand together.
+    private var ordered: ContiguousArray<UndecidedGroup> = []
+    /// Where the groups of each size stand among them.
+    private var blocks: [Int: Range<Int>] = [:]
+    private(set) var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    /// The oldest client of the network that has the most.
+    var oldestOfLargest: (any UndecidedMember)? { ordered.first?.oldest }
+
+    mutating func insert(_ client: any UndecidedMember, at address: IPAddress) {
+        let network = Self.network(of: address)
+        let group: UndecidedGroup
+        if let known = groups[network] {
+            group = known
+        } else {
+            group = UndecidedGroup(network)
+            groups[network] = group
+            group.index = ordered.count
+            blocks[0] = ordered.count..<ordered.count + 1
+            ordered.append(group)
+        }
+        client.position.group = group
+        client.position.older = group.newest
+        if let newest = group.newest { newest.position.newer = client } else { group.oldest = client }
+        group.newest = client
+        count += 1
+        grow(group)
+    }
+
+    /// Does nothing where the client is not among them.
+    mutating func remove(_ client: any UndecidedMember) {
+        guard let group = client.position.group else { return }
+        let (newer, older) = (client.position.newer, client.position.older)
+        if let older { older.position.newer = newer } else { group.oldest = newer }
+        if let newer { newer.position.older = older } else { group.newest = older }
+        client.position = UndecidedPosition()
+        count -= 1
+        shrink(group)
+        if group.count == 0 {
+            groups[group.network] = nil
+            blocks[0] = nil
+            ordered.removeLast()
+        }
+    }
+
+    /// All of them, in no order.
+    var all: [any UndecidedMember] {
+        var result: [any UndecidedMember] = []
+        result.reserveCapacity(count)
+        for group in ordered {
+            var next = group.oldest
+            while let client = next {
+                result.append(client)
+                next = client.position.newer
+            }
+        }
+        return result
+    }
+
+    private static func network(of address: IPAddress) -> IPAddress {
+        address.isIPv4 ? address : IPAddress(high: address.high, low: 0)
+    }
+
+    // A group that grows changes places with the first one of its size, one that shrinks with the last one: the order
+    // stays, and one boundary moves by one.
+
+    private mutating func grow(_ group: UndecidedGroup) {
+        let block = blocks[group.count] ?? group.index..<group.index + 1
+        exchange(group, with: block.lowerBound)
+        blocks[group.count] = block.count > 1 ? block.dropFirst() : nil
+        group.count += 1
+        let first = blocks[group.count]?.lowerBound ?? group.index
+        blocks[group.count] = first..<group.index + 1
+    }
+
+    private mutating func shrink(_ group: UndecidedGroup) {
+        let block = blocks[group.count] ?? group.index..<group.index + 1
+        exchange(group, with: block.upperBound - 1)
+        blocks[group.count] = block.count > 1 ? block.dropLast() : nil
+        group.count -= 1
+        let end = blocks[group.count]?.upperBound ?? group.index + 1
+        blocks[group.count] = group.index..<end
+    }
+
+    private mutating func exchange(_ group: UndecidedGroup, with index: Int) {
+        ordered.swapAt(group.index, index)
+        ordered[group.index].index = group.index
+        group.index = index
+    }
+}

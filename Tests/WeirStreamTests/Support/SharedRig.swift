@@ -1,0 +1,157 @@
+import LinuxIO
+import NetworkTypes
+import TestSupport
+
+@testable import WeirStream
+
+/// Chooses by the first byte, once `length` bytes are there: `a` is the first route, `b` the second, `c` one that the table
+/// does not have, `!` is malformed, and no route wants the rest.
+struct FirstByteMatcher: FirstBytesMatcher {
+    var length = 1
+    let looks = Box(0)
+
+    func match(_ bytes: Span<UInt8>, isEnd: Bool) -> FirstBytesMatch {
+        looks.add(1)
+        guard bytes.count >= length else { return .needsMore(atLeast: length) }
+        switch bytes[0] {
+        case UInt8(ascii: "a"): return .route(0)
+        case UInt8(ascii: "b"): return .route(1)
+        case UInt8(ascii: "c"): return .route(2)
+        case UInt8(ascii: "!"): return .none(.malformed)
+        default: return .none(.noMatch)
+        }
+    }
+}
+
+/// Remembers what a shared listener tells.
+final class ListenerRecorder: ListenerObserver {
+    struct Seen: Sendable {
+        var accepted = 0
+        var headersRead = 0
+        var headersFailed: [ProxyHeaderError] = []
+        var decided: [Int] = []
+        var failed: [ListenerFailure] = []
+        var clients: [SocketAddress] = []
+        var pauses = 0
+    }
+
+    private let box = Box(Seen())
+
+    var seen: Seen { box.value }
+
+    func expect(_ failure: ListenerFailure, times: Int = 1) throws {
+        try waitUntil("\(failure) x\(times) is told; so far \(seen.failed.suffix(20))") {
+            seen.failed.count { $0 == failure } >= times
+        }
+    }
+
+    func accepted(worker: Int) { box.update { $0.accepted += 1 } }
+    func proxyHeaderRead(version: ProxyHeader.Version, worker: Int) { box.update { $0.headersRead += 1 } }
+
+    func proxyHeaderFailed(reason: ProxyHeaderError, worker: Int) { box.update { $0.headersFailed.append(reason) } }
+
+    func decided(route: Int, worker: Int) { box.update { $0.decided.append(route) } }
+
+    func failed(_ reason: ListenerFailure, client: SocketAddress, worker: Int) {
+        box.update { seen in
+            seen.failed.append(reason)
+            seen.clients.append(client)
+        }
+    }
+
+    func acceptPaused(worker: Int) { box.update { $0.pauses += 1 } }
+}
+
+/// A listener with a table of two routes, `a` and `b`, each with a server that says its name and then echoes. Its
+/// functions block: for plain threads.
+struct SharedRig: Sendable {
+    let engine: StreamEngine
+    let listener: SharedListener
+    let told: ListenerRecorder
+    let matcher: FirstByteMatcher
+    let routes: [TCPStream]
+    let recorders: [Recorder]
+    let clock: TestClock?
+
+    var endpoint: Endpoint { Endpoint(listener.localAddress.port) }
+    var table: ListenerTarget { .table(FirstBytesTable(matcher: matcher, routes: routes)) }
+    var hooks: ListenerHooks { ListenerHooks(observer: told) }
+
+    func connect() throws -> TestSupport.TCPConnection { try TestSupport.TCPConnection(to: endpoint) }
+
+    func advance(by duration: Duration) {
+        clock?.advance(by: duration)
+        for worker in engine.workers { worker.thread.wake() }
+    }
+
+    /// Waits until as many came as were decided, failed and are undecided, and those are `count`.
+    func expectUndecided(_ count: Int, accepted: Int) throws {
+        try waitUntil("\(count) of \(accepted) are undecided; so far \(listener.undecidedCount), \(told.seen)") {
+            listener.undecidedCount == count && told.seen.accepted == accepted
+                && told.seen.decided.count + told.seen.failed.count + count == accepted
+        }
+    }
+
+    /// Every connection of every route ended once, or is open.
+    func expectRoutesAddUp() throws {
+        for (route, recorder) in zip(routes, recorders) {
+            try waitUntil("accepted = active + closed + rejected: \(recorder.events)") {
+                let events = recorder.events
+                let ended = events.count {
+                    switch $0 {
+                    case .closed, .rejected: true
+                    default: false
+                    }
+                }
+                return events.count { $0 == .opened } == ended + route.openCount
+            }
+        }
+    }
+}
+
+func withShared(
+    settings: ListenerSettings = ListenerSettings(), matcher: FirstByteMatcher = FirstByteMatcher(),
+    engine setup: EngineSetup = EngineSetup(), hooks: ListenerHooks = ListenerHooks(),
+    routeSettings: TCPSettings = TCPSettings(), _ body: @escaping @Sendable (SharedRig) throws -> Void
+) async throws {
+    let engine = try setup.makeEngine()
+    let servers = try ["A", "B"].map { name in
+        try TCPServer { connection in
+            try connection.send(name)
+            while true {
+                let received = connection.receiveSome()
+                if received.bytes.isEmpty { return }
+                try connection.send(received.bytes)
+            }
+        }
+    }
+    let recorders = [Recorder(), Recorder()]
+    let routes = try servers.map { server in
+        try TCPStream(
+            name: "route", listen: [], upstreams: [Upstream("\(server.endpoint)")], settings: routeSettings,
+            engine: engine)
+    }
+    for (route, recorder) in zip(routes, recorders) { try await route.listenAndServe(observer: recorder) }
+    var hooks = hooks
+    let told = ListenerRecorder()
+    hooks.observer = told
+    let rig = SharedRig(
+        engine: engine, listener: try SharedListener("tcp://127.0.0.1:0", settings: settings, engine: engine),
+        told: told, matcher: matcher, routes: routes, recorders: recorders, clock: setup.clock)
+    let result: Result<Void, any Error>
+    do {
+        try await rig.listener.serve(rig.table, hooks: hooks)
+        try await offPool { try body(rig) }
+        result = .success(())
+    } catch {
+        result = .failure(error)
+    }
+    await rig.listener.kill()
+    await rig.listener.waitUntilClosed()
+    for route in routes {
+        await route.kill()
+        await route.waitUntilClosed()
+    }
+    await engine.shutdown()
+    try result.get()
+}
