@@ -85,7 +85,8 @@ final class ListenerGate {
         guard plan.routes.indices.contains(index), let route = core.routes[plan.routes[index]] as? TCPRoute,
             !route.isDraining
         else {
-            refuse(socket, address, plan.routes.indices.contains(index) ? .drained : .error, plan)
+            let client = header?.addresses?.source ?? address
+            refuse(socket, client, plan.routes.indices.contains(index) ? .drained : .error, plan)
             return
         }
         plan.hooks.observer?.decided(route: index, worker: core.index)
