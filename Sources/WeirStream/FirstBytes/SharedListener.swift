@@ -1,5 +1,6 @@
 import LinuxIO
 import NetworkTypes
+import Threading
 
 /// A TCP listener that belongs to no route: its clients go to the one that it is told, or to the one of a table that their
 /// first bytes choose.
@@ -125,7 +126,9 @@ public final class SharedListener: Sendable {
     }
 
     private func makePlan(_ target: ListenerTarget, _ hooks: ListenerHooks) -> ListenerPlan {
-        ListenerPlan(target, settings: state.withLock { $0.settings }, hooks: hooks, engine: engine)
+        // Routes are found by their numbers, which are those of their engine.
+        precondition(target.routes.allSatisfy { $0.engine === engine }, "a listener and its routes have one engine")
+        return ListenerPlan(target, settings: state.withLock { $0.settings }, hooks: hooks, engine: engine)
     }
 
     private func checkForLoops(_ target: ListenerTarget) throws(StreamError) {

@@ -1,5 +1,6 @@
 import LinuxIO
 import NetworkTypes
+import Threading
 
 /// A client of a shared listener from the accept until its first bytes have chosen a route: perhaps a PROXY header, then
 /// the matcher.
