@@ -155,7 +155,7 @@ import Testing
 
     @Test func `a PROXY header comes first, and the route sees the client that it names`() async throws {
         var settings = ListenerSettings()
-        settings.proxyProtocol = .required
+        settings.proxyProtocol.mode = .required
         let hooks = ListenerHooks(isTrustedProxy: { $0.isLoopback })
         try await withShared(settings: settings, hooks: hooks) { rig in
             let client = try rig.connect()

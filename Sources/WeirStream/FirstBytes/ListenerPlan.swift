@@ -18,11 +18,9 @@ struct ListenerPlan: Sendable {
         maxUndecided = settings.maxUndecided ?? max(1, engine.connectionLimit / 4)
     }
 
-    /// What a peer owes before its first bytes. Without a hook no peer is trusted.
+    /// The header that a peer owes before its first bytes.
     func headerDuty(of peer: IPAddress) -> HeaderDuty {
-        if settings.proxyProtocol == .disabled { return .none }
-        if hooks.isTrustedProxy?(peer) == true { return .header }
-        return settings.proxyProtocol == .required ? .refused : .none
+        settings.proxyProtocol.duty(of: peer, hooks.isTrustedProxy)
     }
 }
 

@@ -12,9 +12,16 @@ enum HeaderDuty {
 extension StreamHooks {
     /// The header that a peer owes. Where no hook decides, the trusted proxies of the settings do.
     func headerDuty(of peer: IPAddress, _ settings: borrowing ProxyProtocolSettings) -> HeaderDuty {
-        if settings.mode == .disabled { return .none }
-        let isTrusted = isTrustedProxy.map { $0(peer) } ?? settings.trustedProxies.contains { $0.contains(peer) }
+        settings.duty(of: peer, isTrustedProxy)
+    }
+}
+
+extension ProxyProtocolSettings {
+    /// The header that a peer owes. Where no hook decides, the trusted proxies do.
+    func duty(of peer: IPAddress, _ isTrustedProxy: StreamHooks.IsTrustedProxy?) -> HeaderDuty {
+        if mode == .disabled { return .none }
+        let isTrusted = isTrustedProxy.map { $0(peer) } ?? trustedProxies.contains { $0.contains(peer) }
         if isTrusted { return .header }
-        return settings.mode == .required ? .refused : .none
+        return mode == .required ? .refused : .none
     }
 }

@@ -11,11 +11,10 @@ public struct ListenerSettings: Hashable, Sendable {
     public var deferAccept: Duration?
     /// How many connections may bring data before their handshake is over (`TCP_FASTOPEN`, RFC 7413); nil is off.
     public var fastOpen: Int?
-    /// Which peers must begin with a PROXY header.
-    public var proxyProtocol: ProxyProtocolMode
+    /// The PROXY headers that clients begin with.
+    public var proxyProtocol: ProxyProtocolSettings
     /// How long a whole header may take to come.
     public var proxyHeaderTimeout: Duration
-
     /// How long a listener with a table waits for the first bytes that choose a route.
     public var helloTimeout: Duration = .seconds(5)
     /// How many clients a listener with a table may have that have not chosen yet; nil is a quarter of the connections
@@ -28,7 +27,7 @@ public struct ListenerSettings: Hashable, Sendable {
         userTimeout = settings.userTimeout
         deferAccept = settings.deferAccept
         fastOpen = settings.fastOpen
-        proxyProtocol = settings.proxyProtocol.mode
+        proxyProtocol = settings.proxyProtocol
         proxyHeaderTimeout = settings.proxyHeaderTimeout
     }
 }
