@@ -140,8 +140,8 @@ import Testing
         let isOpen = Box(false)
         let hooks = ListenerHooks(admit: { _ in isOpen.value ? .accept : .reject(.acl) })
         try await withShared(hooks: hooks) { rig in
-            let denied = try rig.connect()
-            #expect(denied.receive().ending == .reset)
+            // The reset may be quicker than connect(2), which then tells of it.
+            if let denied = try? rig.connect() { #expect(denied.receive().ending == .reset) }
             try rig.told.expect(.acl)
             #expect(rig.matcher.looks.value == 0)
             isOpen.set(true)

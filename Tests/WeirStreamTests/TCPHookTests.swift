@@ -28,7 +28,8 @@ import WeirStream
             let reasons = RejectReason.allCases.filter { $0.occurrence.isConceivable(on: .tcp) }
             for reason in reasons {
                 next.set(reason)
-                #expect(try rig.connect().receive().ending == .reset)
+                // The reset may be quicker than connect(2), which then tells of it.
+                if let client = try? rig.connect() { #expect(client.receive().ending == .reset) }
                 try rig.recorder.expect(.rejected(reason))
             }
             #expect(rig.recorder.count(.opened) == reasons.count)
