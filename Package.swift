@@ -89,6 +89,7 @@ let package = Package(
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testing),
         .testTarget(name: "HouseTests", swiftSettings: testing),
+        .testTarget(name: "ThreadingTests", dependencies: ["Threading"], swiftSettings: testing),
         .testTarget(name: "NetworkTypesTests", dependencies: ["NetworkTypes", "TestSupport"], swiftSettings: testing),
         .testTarget(
             name: "LinuxIOTests", dependencies: ["LinuxIO", "NetworkTypes", "Threading", "TestSupport"],
