@@ -1,6 +1,6 @@
 /// Looks for routes that let in nobody, and for a default that lets in more than it seems.
 func checkAccess(
-    of drafts: [RouteDraft], global: AccessConfiguration, at defaultPlace: SourceLocation?, findings: Findings
+    of drafts: [RouteDraft], global: AccessConfiguration, at defaultOrigin: Origin, findings: Findings
 ) {
     var trusts = false
     var isGlobalTold = false
@@ -11,7 +11,7 @@ func checkAccess(
         case .deny:
             if own.allow.isEmpty {
                 findings.error(
-                    draft.fields["acl"]?["default"]?.place,
+                    draft.fields["acl"]?["default"]?.origin ?? draft.origin,
                     "route \(quoted(draft.name)): `default: deny` without a rule in the route's `allow` lets in nobody "
                         + "but this machine")
             }
@@ -20,7 +20,7 @@ func checkAccess(
             if isGlobalTold { continue }
             isGlobalTold = true
             findings.error(
-                defaultPlace,
+                defaultOrigin,
                 "`acl`: `default: deny` with `allow_local: false` and without an allow rule lets in nobody but this "
                     + "machine on route \(quoted(draft.name))")
         case nil: break
@@ -28,7 +28,7 @@ func checkAccess(
     }
     guard trusts else { return }
     findings.warning(
-        defaultPlace,
+        defaultOrigin,
         "`acl`: with `default: deny` and `allow_local` on, every private address passes; behind a NAT gateway or a "
             + "container bridge all clients have the gateway's private address, and then everybody passes: set "
             + "`allow_local: false` and name in `allow` who may pass")

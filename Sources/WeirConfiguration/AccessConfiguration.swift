@@ -66,7 +66,7 @@ public struct RouteAccessConfiguration: Sendable, Equatable {
 }
 
 /// An entry of an allow or deny list.
-public struct AccessEntry: Sendable {
+public struct AccessEntry: Sendable, Equatable {
     /// A list file, as it was when the configuration was read.
     public struct File: Sendable, Equatable {
         /// Where it is.
@@ -85,23 +85,14 @@ public struct AccessEntry: Sendable {
     public let text: String
     /// The rules of a `file:` entry.
     public let file: File?
-    /// Where it stands; nil for one that comes from elsewhere. Not compared by `==`.
-    public let location: SourceLocation?
-
     /// Makes an entry; nothing is validated.
-    public init(_ text: String, file: File? = nil, location: SourceLocation? = nil) {
+    public init(_ text: String, file: File? = nil) {
         self.text = text
         self.file = file
-        self.location = location
     }
 }
 
 extension AccessEntry: Hashable {
-    /// Compares what an entry says. Where it stands in the file is not compared.
-    public static func == (left: AccessEntry, right: AccessEntry) -> Bool {
-        left.text == right.text && left.file == right.file
-    }
-
     /// The text is enough: what a list file holds is long, and seldom differs where the text does not.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(text)

@@ -11,62 +11,61 @@ struct AccessRuleReader {
     }
 
     /// One entry; nil after an error that leaves none.
-    func read(_ item: YAMLValue, _ key: String) -> AccessEntry? {
+    func read(_ item: ConfigurationNode, _ key: String) -> AccessEntry? {
         switch item.content {
         case .scalar(let text, let written):
             if text.hasPrefix(Self.filePrefix) { return readList(item, text, key) }
             let verdict = surroundings.rules?.check(rule: text) ?? AccessRuleVerdict()
             for problem in verdict.problems {
                 let source = written == text ? "" : " (from \(quoted(written)))"
-                findings.error(item.place, "`\(key)`: \(problem.message)\(source)", suggestion: problem.suggestion)
+                findings.error(item.origin, "`\(key)`: \(problem.message)\(source)", suggestion: problem.suggestion)
             }
-            requireDatabase(verdict, item.place, key, of: quoted(text))
-            return AccessEntry(text, location: item.place)
+            requireDatabase(verdict, item.origin, key, of: quoted(text))
+            return AccessEntry(text)
         case .mapping(let entries) where entries.count == 1:
             // `- ip: 192.0.2.7` without quotes is a mapping to YAML.
             if case .scalar(let text, _) = entries[0].value.content {
                 findings.error(
-                    item.place, "`\(key)`: expected a rule, found a mapping: a rule has no blank behind its colon",
+                    item.origin, "`\(key)`: expected a rule, found a mapping: a rule has no blank behind its colon",
                     suggestion: "\"\(entries[0].key):\(text)\"")
                 return nil
             }
             fallthrough
         case .mapping, .sequence, .null:
-            findings.error(item.place, "`\(key)`: expected a rule such as `cidr:198.51.100.0/24`, found \(item.found)")
+            findings.error(item.origin, "`\(key)`: expected a rule such as `cidr:198.51.100.0/24`, found \(item.found)")
             return nil
         case .refused: return nil
         }
     }
 
     /// `file:blocklist.txt`: what is wrong within it is told with its own name and line.
-    private func readList(_ item: YAMLValue, _ text: String, _ key: String) -> AccessEntry? {
+    private func readList(_ item: ConfigurationNode, _ text: String, _ key: String) -> AccessEntry? {
         let name = String(text.dropFirst(Self.filePrefix.count))
-        guard !name.isEmpty, surroundings.folder != nil else {
-            findings.error(item.place, "`\(key)`: expected a file such as `file:blocklist.txt`, found \(quoted(text))")
+        guard !name.isEmpty, surroundings.opensFiles else {
+            findings.error(item.origin, "`\(key)`: expected a file such as `file:blocklist.txt`, found \(quoted(text))")
             return nil
         }
         let file: AccessEntry.File
         do throws(ValueError) {
-            file = try surroundings.list(surroundings.resolve(name))
+            file = try surroundings.list(surroundings.resolve(name, from: item.origin))
         } catch {
-            findings.error(item.place, "`\(key)`: \(quoted(text)): \(error.message)")
+            findings.error(item.origin, "`\(key)`: \(quoted(text)): \(error.message)")
             return nil
         }
         let verdict = surroundings.verdict(over: file)
         for problem in verdict.problems {
             findings.error(
-                in: file.path, problem.line.map { SourceLocation(line: $0, column: 1) }, problem.message,
+                .file(file.path, problem.line.map { SourceLocation(line: $0, column: 1) }), problem.message,
                 suggestion: problem.suggestion)
         }
-        requireDatabase(verdict, item.place, key, of: "a rule in \(quoted(text))")
-        return AccessEntry(text, file: file, location: item.place)
+        requireDatabase(verdict, item.origin, key, of: "a rule in \(quoted(text))")
+        return AccessEntry(text, file: file)
     }
 
-    private func requireDatabase(_ verdict: AccessRuleVerdict, _ place: SourceLocation, _ key: String, of rule: String)
-    {
+    private func requireDatabase(_ verdict: AccessRuleVerdict, _ origin: Origin, _ key: String, of rule: String) {
         guard verdict.needsDatabase, !context.hasDatabase else { return }
         findings.error(
-            place,
+            origin,
             "`\(key)`: \(rule) needs a database that says where addresses are, and none is configured: set "
                 + "`geoip: { database: … }`")
     }

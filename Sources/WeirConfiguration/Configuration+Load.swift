@@ -1,20 +1,44 @@
 extension Configuration {
     /// A configuration that can be used, and what is odd about it.
-    public struct Loaded: Sendable, Equatable {
+    public struct Loaded: Sendable {
         /// The validated values.
         public let configuration: Configuration
         /// Findings of severity `warning`, sorted by place.
         public let warnings: [Diagnostic]
         /// Files beside the configuration that it depends on.
         public let dependencies: [FileDependency]
+        /// All that was read, with its origins.
+        private let tree: ConfigurationNode?
 
         /// Joins a configuration and its warnings.
-        public init(
-            configuration: Configuration, warnings: [Diagnostic] = [], dependencies: [FileDependency] = []
+        init(
+            configuration: Configuration, warnings: [Diagnostic] = [], dependencies: [FileDependency] = [],
+            tree: ConfigurationNode? = nil
         ) {
             self.configuration = configuration
             self.warnings = warnings
             self.dependencies = dependencies
+            self.tree = tree
+        }
+
+        /// Where a value is written, by the keys on the way to it: `origin(of: "routes", "ssh", "port")`. An item of a list
+        /// has its number, from 0, as key. Nil where it stands nowhere, and comes from a default.
+        public func origin(of keys: String...) -> Origin? {
+            var node = tree
+            for key in keys {
+                if case .sequence(let items)? = node?.content {
+                    node = Int(key).flatMap { items.indices.contains($0) ? items[$0] : nil }
+                } else {
+                    node = node?[key]
+                }
+            }
+            return node?.origin
+        }
+
+        /// Where the name of a route is written.
+        public func origin(ofRoute name: String) -> Origin? {
+            guard case .mapping(let entries)? = tree?["routes"]?.content else { return nil }
+            return entries.first { $0.key == name }?.keyOrigin
         }
     }
 
@@ -29,15 +53,15 @@ extension Configuration {
     public static func load(
         path: String, environment: [String: String], rules: (any AccessRuleChecking)? = nil
     ) throws(ConfigurationErrors) -> Loaded {
-        let bytes: [UInt8]
-        do {
-            bytes = try readFile(path: path, limit: largestFileSize)
-        } catch {
-            throw ConfigurationErrors([Diagnostic(file: path, location: nil, message: error.message)])
-        }
-        return try parse(
-            bytes: bytes, file: path, environment: environment,
-            surroundings: Surroundings(folder: Surroundings.folder(of: path), rules: rules))
+        try load([ConfigurationFragment.reading(file: path, environment: environment).fragment], rules: rules)
+    }
+
+    /// Merges and validates what sources say, and reads the files that they name. Blocks while it reads those.
+    /// - Throws: every error of every source, and each value or route that two of them have.
+    public static func load(
+        _ fragments: [ConfigurationFragment], rules: (any AccessRuleChecking)? = nil
+    ) throws(ConfigurationErrors) -> Loaded {
+        try read(fragments, surroundings: Surroundings(opensFiles: true, rules: rules))
     }
 
     /// Validates the bytes of a file; `file` is its name in messages. Pure: nothing is opened or resolved, and so list
@@ -45,32 +69,24 @@ extension Configuration {
     public static func parse(
         bytes: [UInt8], file: String, environment: [String: String], rules: (any AccessRuleChecking)? = nil
     ) throws(ConfigurationErrors) -> Loaded {
-        try parse(bytes: bytes, file: file, environment: environment, surroundings: Surroundings(rules: rules))
+        let fragment = ConfigurationFragment(yaml: bytes, file: file, environment: environment)
+        return try read([fragment], surroundings: Surroundings(opensFiles: false, rules: rules))
     }
 
-    private static func parse(
-        bytes: [UInt8], file: String, environment: [String: String], surroundings: Surroundings
+    private static func read(
+        _ fragments: [ConfigurationFragment], surroundings: Surroundings
     ) throws(ConfigurationErrors) -> Loaded {
-        let findings = Findings(file: file)
-        let configuration = readConfiguration(
-            bytes: bytes, environment: environment, findings: findings, surroundings: surroundings)
+        let findings = Findings()
+        for fragment in fragments { fragment.diagnostics.forEach(findings.add) }
+        let root = FragmentMerger(findings: findings).merge(fragments.compactMap(\.root))
+        let configuration = root.flatMap {
+            ConfigurationReader(findings: findings, surroundings: surroundings).read($0)
+        }
         let sorted = findings.sorted
-        guard let configuration, !findings.hasErrors else {
+        guard let configuration, let root, !findings.hasErrors else {
             throw ConfigurationErrors(sorted, dependencies: surroundings.dependencies)
         }
-        return Loaded(configuration: configuration, warnings: sorted, dependencies: surroundings.dependencies)
-    }
-
-    private static func readConfiguration(
-        bytes: [UInt8], environment: [String: String], findings: Findings, surroundings: Surroundings
-    ) -> Configuration? {
-        guard bytes.count <= largestFileSize else {
-            findings.error(nil, "expected a file of at most 4 MiB, found more")
-            return nil
-        }
-        guard let text = decodeText(bytes, findings: findings),
-            let root = YAMLReader(environment: environment, findings: findings).read(text)
-        else { return nil }
-        return ConfigurationReader(findings: findings, surroundings: surroundings).read(root)
+        return Loaded(
+            configuration: configuration, warnings: sorted, dependencies: surroundings.dependencies, tree: root)
     }
 }

@@ -6,10 +6,10 @@ struct ConfigurationReader {
     let surroundings: Surroundings
 
     /// The configuration, or nil after an error that leaves none. Errors are noted; the caller asks for them.
-    func read(_ root: YAMLValue) -> Configuration? {
+    func read(_ root: ConfigurationNode) -> Configuration? {
         if case .null = root.content {
             let message = "expected `routes:` with at least one route, found an empty file"
-            findings.error(SourceLocation(line: 1, column: 1), message)
+            findings.error(root.origin.start, message)
             return nil
         }
         guard let top = findings.section(root, Configuration.section.keys, named: "the file") else { return nil }
@@ -29,44 +29,47 @@ struct ConfigurationReader {
         let drafts = read(routes: top["routes"], root: root, with: reader)
         let listen = top["exporter"]?["listen"]
         checkListeners(
-            of: drafts, exporter: configuration.exporter, at: listen?.places(of: configuration.exporter.listen) ?? [],
+            of: drafts, exporter: configuration.exporter, at: listen?.origins(of: configuration.exporter.listen) ?? [],
             findings: findings)
         checkAccess(
-            of: drafts, global: configuration.access, at: top["acl"]?["default"]?.place, findings: findings)
+            of: drafts, global: configuration.access, at: top["acl"]?["default"]?.origin ?? root.origin,
+            findings: findings)
         configuration.routes = drafts.filter(\.isComplete).map(\.route)
         return configuration
     }
 
     /// Checks every default by itself, so that a bad one is found even where no route uses it.
-    private func read(defaults value: YAMLValue?, _ context: ReadingContext) -> SectionEntries {
+    private func read(defaults value: ConfigurationNode?, _ context: ReadingContext) -> SectionEntries {
         guard let value, let section = findings.section(value, RouteConfiguration.section.keys, named: "`defaults`")
         else { return SectionEntries(entries: [:]) }
         RouteReader(context: context, defaults: SectionEntries(entries: [:])).check(section)
         return section
     }
 
-    private func read(routes value: YAMLValue?, root: YAMLValue, with reader: RouteReader) -> [RouteDraft] {
+    private func read(routes value: ConfigurationNode?, root: ConfigurationNode, with reader: RouteReader)
+        -> [RouteDraft]
+    {
         guard let value else {
-            findings.error(root.place, "expected `routes:` with at least one route, found none")
+            findings.error(root.origin, "expected `routes:` with at least one route, found none")
             return []
         }
         switch value.content {
         case .mapping(let entries) where !entries.isEmpty:
             return entries.map { reader.read($0) }
         case .mapping, .null:
-            findings.error(value.place, "`routes`: expected at least one route, found none")
+            findings.error(value.origin, "`routes`: expected at least one route, found none")
         case .scalar, .sequence:
-            findings.error(value.place, "`routes`: expected a mapping from names to routes, found \(value.found)")
+            findings.error(value.origin, "`routes`: expected a mapping from names to routes, found \(value.found)")
         case .refused: break
         }
         return []
     }
 }
 
-extension YAMLValue {
+extension ConfigurationNode {
     /// Where the listeners that were read from it are written; nothing where it could not be read.
-    fileprivate func places(of listeners: [Configuration.Exporter.Listener]) -> [SourceLocation] {
-        guard case .sequence(let items) = content else { return [place] }
-        return items.count == listeners.count ? items.map(\.place) : []
+    fileprivate func origins(of listeners: [Configuration.Exporter.Listener]) -> [Origin] {
+        guard case .sequence(let items) = content else { return [origin] }
+        return items.count == listeners.count ? items.map(\.origin) : []
     }
 }

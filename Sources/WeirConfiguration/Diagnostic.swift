@@ -1,4 +1,4 @@
-/// One finding about a configuration file: what was found, what was expected, and where.
+/// One finding about a configuration: what was found, what was expected, and where.
 public struct Diagnostic: Sendable, Hashable {
     /// Whether the file can still be used.
     public enum Severity: String, Sendable, Hashable {
@@ -8,10 +8,9 @@ public struct Diagnostic: Sendable, Hashable {
         case warning
     }
 
-    /// The file as the user named it.
-    public let file: String
-    /// The place within the file; nil when the finding is about the file as a whole (it cannot be opened, for example).
-    public let location: SourceLocation?
+    /// Where it was found; a file without a place when the finding is about the file as a whole (it cannot be opened, for
+    /// example).
+    public let origin: Origin
     /// Whether the file can still be used.
     public let severity: Severity
     /// The finding, in one line, without a full stop.
@@ -19,18 +18,26 @@ public struct Diagnostic: Sendable, Hashable {
     /// What was probably meant: the exact text to write instead.
     public let suggestion: String?
 
+    /// The file as the user named it, or the container.
+    public var file: String { origin.source }
+    /// The place within the file, where there is one.
+    public var location: SourceLocation? { origin.location }
     /// The line, from 1, where there is one.
     public var line: Int? { location?.line }
     /// The column, from 1, where there is one.
     public var column: Int? { location?.column }
 
-    /// Makes a finding.
+    /// Makes a finding about a file.
     public init(
         file: String, location: SourceLocation?, severity: Severity = .error, message: String,
         suggestion: String? = nil
     ) {
-        self.file = file
-        self.location = location
+        self.init(origin: .file(file, location), severity: severity, message: message, suggestion: suggestion)
+    }
+
+    /// Makes a finding.
+    public init(origin: Origin, severity: Severity = .error, message: String, suggestion: String? = nil) {
+        self.origin = origin
         self.severity = severity
         self.message = message
         self.suggestion = suggestion
@@ -40,9 +47,7 @@ public struct Diagnostic: Sendable, Hashable {
 extension Diagnostic: CustomStringConvertible {
     /// `FILE:LINE:COLUMN: error: message; did you mean ...?`, as compilers print it, so that editors can jump to it.
     public var description: String {
-        var text = file
-        if let location { text += ":\(location)" }
-        text += ": \(severity.rawValue): \(message)"
+        var text = "\(origin): \(severity.rawValue): \(message)"
         if let suggestion { text += "; did you mean `\(suggestion)`?" }
         return text
     }
@@ -52,10 +57,7 @@ extension Diagnostic: Comparable {
     /// Orders findings by file and place (those without a place first), then by text, so that every run prints the
     /// same.
     public static func < (left: Diagnostic, right: Diagnostic) -> Bool {
-        let origin = SourceLocation(line: 0, column: 0)
-        let (leftPlace, rightPlace) = (left.location ?? origin, right.location ?? origin)
-        if left.file != right.file { return left.file < right.file }
-        if leftPlace != rightPlace { return leftPlace < rightPlace }
+        if left.origin != right.origin { return left.origin < right.origin }
         return left.message < right.message
     }
 }

@@ -1,8 +1,8 @@
 /// The entries of one mapping by key, once its keys were checked.
 struct SectionEntries {
-    let entries: [String: YAMLValue.Entry]
+    let entries: [String: ConfigurationNode.Entry]
 
-    subscript(key: String) -> YAMLValue? { entries[key]?.value }
+    subscript(key: String) -> ConfigurationNode? { entries[key]?.value }
 }
 
 /// The keys of a section, in the order of its table.
@@ -15,32 +15,32 @@ struct SectionKeys {
 extension Findings {
     /// Checks a mapping's keys against the table of settings. Nothing at all counts as an empty mapping: that is what is
     /// left when every line of a section is commented out.
-    func section(_ value: YAMLValue, _ keys: SectionKeys, named name: String) -> SectionEntries? {
+    func section(_ value: ConfigurationNode, _ keys: SectionKeys, named name: String) -> SectionEntries? {
         switch value.content {
         case .mapping(let entries): return SectionEntries(entries: known(entries, of: keys, named: name))
         case .null: return SectionEntries(entries: [:])
         case .refused: return nil
         case .scalar, .sequence:
-            error(value.place, "\(name): expected a mapping, found \(value.found)")
+            error(value.origin, "\(name): expected a mapping, found \(value.found)")
             return nil
         }
     }
 
     private func known(
-        _ entries: [YAMLValue.Entry], of keys: SectionKeys, named name: String
-    ) -> [String: YAMLValue.Entry] {
-        var known: [String: YAMLValue.Entry] = [:]
+        _ entries: [ConfigurationNode.Entry], of keys: SectionKeys, named name: String
+    ) -> [String: ConfigurationNode.Entry] {
+        var known: [String: ConfigurationNode.Entry] = [:]
         for entry in entries {
             if keys.supported.contains(entry.key) {
                 known[entry.key] = entry
             } else if keys.later.contains(entry.key) {
-                error(entry.keyPlace, "\(name): this version of Weir does not support `\(entry.key)` yet")
+                error(entry.keyOrigin, "\(name): this version of Weir does not support `\(entry.key)` yet")
             } else {
                 let suggestion = nearMiss(of: entry.key, among: keys.supported + keys.later)
                 let expected = keys.supported.map { "`\($0)`" }.joined(separator: ", ")
                 // The list is long; with a suggestion it would only hide it.
                 let hint = suggestion == nil ? ", expected one of \(expected)" : ""
-                error(entry.keyPlace, "\(name): unknown key \(quoted(entry.key))\(hint)", suggestion: suggestion)
+                error(entry.keyOrigin, "\(name): unknown key \(quoted(entry.key))\(hint)", suggestion: suggestion)
             }
         }
         return known

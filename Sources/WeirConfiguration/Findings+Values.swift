@@ -3,7 +3,7 @@ import NetworkTypes
 /// Readers of single values: the type is checked here, the text by the pure parsers.
 extension Findings {
     /// The text of a scalar. `expected` says what should stand here.
-    func text(_ value: YAMLValue, _ key: String, expected: String) -> String? {
+    func text(_ value: ConfigurationNode, _ key: String, expected: String) -> String? {
         switch value.content {
         case .scalar(let text, _): return text
         case .refused: return nil
@@ -12,19 +12,19 @@ extension Findings {
             if case .scalar(let text, _) = items[0].content, text.contains(":"),
                 ScopedAddress(text) != nil
             {
-                error(value.place, "`\(key)`: expected \(expected), found a list", suggestion: "\"[\(text)]\"")
+                error(value.origin, "`\(key)`: expected \(expected), found a list", suggestion: "\"[\(text)]\"")
                 return nil
             }
             fallthrough
         default:
-            error(value.place, "`\(key)`: expected \(expected), found \(value.found)")
+            error(value.origin, "`\(key)`: expected \(expected), found \(value.found)")
             return nil
         }
     }
 
     /// A scalar read by one of the pure parsers.
     func parsed<Value>(
-        _ value: YAMLValue, _ key: String, expected: String, _ parse: (String) throws(ValueError) -> Value
+        _ value: ConfigurationNode, _ key: String, expected: String, _ parse: (String) throws(ValueError) -> Value
     ) -> Value? {
         guard let text = text(value, key, expected: expected) else { return nil }
         do {
@@ -33,13 +33,13 @@ extension Findings {
             var message = "`\(key)`: \(error.message)"
             // Somebody who reads the file sees the variable, not what it holds.
             if case .scalar(_, let written) = value.content, written != text { message += " (from \(quoted(written)))" }
-            self.error(value.place, message, suggestion: error.suggestion)
+            self.error(value.origin, message, suggestion: error.suggestion)
             return nil
         }
     }
 
     /// A duration that is at least `minimum`.
-    func duration(_ value: YAMLValue, _ key: String, minimum: Duration = .milliseconds(1)) -> Duration? {
+    func duration(_ value: ConfigurationNode, _ key: String, minimum: Duration = .milliseconds(1)) -> Duration? {
         parsed(value, key, expected: "a duration such as `5s`") { text throws(ValueError) in
             let duration = try parseDuration(text)
             guard duration >= minimum else {
@@ -50,7 +50,7 @@ extension Findings {
     }
 
     /// A duration, or `off` (also `0`). The outer nil is an error, the inner one is off.
-    func durationOrOff(_ value: YAMLValue, _ key: String) -> Duration?? {
+    func durationOrOff(_ value: ConfigurationNode, _ key: String) -> Duration?? {
         if case .scalar(let text, _) = value.content, isOff(text) || text.isZeroDuration { return .some(nil) }
         let duration = parsed(value, key, expected: "a duration such as `10m`, or `off`") { text throws(ValueError) in
             let duration = try parseDuration(text)
@@ -63,7 +63,7 @@ extension Findings {
     }
 
     /// A whole number within bounds.
-    func count(_ value: YAMLValue, _ key: String, in range: ClosedRange<Int>) -> Int? {
+    func count(_ value: ConfigurationNode, _ key: String, in range: ClosedRange<Int>) -> Int? {
         let expected = "a number from \(range.lowerBound) to \(range.upperBound)"
         return parsed(value, key, expected: expected) { text throws(ValueError) in
             try parseCount(text, in: range, expected: expected)
@@ -71,7 +71,7 @@ extension Findings {
     }
 
     /// A whole number within bounds that may be negative.
-    func wholeNumber(_ value: YAMLValue, _ key: String, in range: ClosedRange<Int>) -> Int? {
+    func wholeNumber(_ value: ConfigurationNode, _ key: String, in range: ClosedRange<Int>) -> Int? {
         let expected = "a number from \(range.lowerBound) to \(range.upperBound)"
         return parsed(value, key, expected: expected) { text throws(ValueError) in
             guard text.hasPrefix("-") else { return try parseCount(text, in: range, expected: expected) }
@@ -84,7 +84,7 @@ extension Findings {
     }
 
     /// A whole number within bounds, or `auto`.
-    func automaticCount(_ value: YAMLValue, _ key: String, in range: ClosedRange<Int>) -> AutomaticCount? {
+    func automaticCount(_ value: ConfigurationNode, _ key: String, in range: ClosedRange<Int>) -> AutomaticCount? {
         let expected = "`auto` or a number from \(range.lowerBound) to \(range.upperBound)"
         return parsed(value, key, expected: expected) { text throws(ValueError) in
             if text == "auto" { return .automatic }
@@ -93,7 +93,7 @@ extension Findings {
     }
 
     /// `true` or `false`.
-    func flag(_ value: YAMLValue, _ key: String) -> Bool? {
+    func flag(_ value: ConfigurationNode, _ key: String) -> Bool? {
         parsed(value, key, expected: "`true` or `false`") { text throws(ValueError) in
             switch text {
             case "true", "True", "TRUE": return true
@@ -110,7 +110,7 @@ extension Findings {
 
     /// One of an enumeration's words.
     func choice<Choice: RawRepresentable & CaseIterable>(
-        _ value: YAMLValue, _ key: String, of type: Choice.Type
+        _ value: ConfigurationNode, _ key: String, of type: Choice.Type
     ) -> Choice? where Choice.RawValue == String {
         let words = type.allCases.map(\.rawValue)
         let expected = "one of " + words.map { "`\($0)`" }.joined(separator: ", ")

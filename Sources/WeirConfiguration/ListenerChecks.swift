@@ -5,24 +5,24 @@ import NetworkTypes
 ///
 /// Listeners are grouped by port first: a file with thousands of routes must not be compared pair by pair.
 func checkListeners(
-    of drafts: [RouteDraft], exporter: Configuration.Exporter, at exporterPlaces: [SourceLocation], findings: Findings
+    of drafts: [RouteDraft], exporter: Configuration.Exporter, at exporterOrigins: [Origin], findings: Findings
 ) {
     let claims = drafts.map { ListenerClaim($0) }
-    checkClashes(claimsOfExporter(exporter, at: exporterPlaces) + claims.compactMap { $0 }, findings: findings)
+    checkClashes(claimsOfExporter(exporter, at: exporterOrigins) + claims.compactMap { $0 }, findings: findings)
     checkLoops(drafts, claims, findings: findings)
 }
 
-private func claimsOfExporter(_ exporter: Configuration.Exporter, at places: [SourceLocation]) -> [ListenerClaim] {
-    let addresses = exporter.listen.enumerated().compactMap { index, listener -> (ListenAddress, SourceLocation?)? in
+private func claimsOfExporter(_ exporter: Configuration.Exporter, at origins: [Origin]) -> [ListenerClaim] {
+    let addresses = exporter.listen.enumerated().compactMap { index, listener -> (ListenAddress, Origin?)? in
         guard case .address(let address) = listener else { return nil }
-        return (address, index < places.count ? places[index] : nil)
+        return (address, index < origins.count ? origins[index] : nil)
     }
-    return addresses.map { listen, place in
+    return addresses.map { listen, origin in
         // `[::]` leaves IPv4 to `0.0.0.0` where that is listed as well.
         let isShared = addresses.contains { $0.0.address == .anyIPv4 && $0.0.port == listen.port }
         let key = ListenerKey(
             .tcp, address: listen.address, port: listen.port, isDualStack: listen.isDualStack && !isShared)
-        return ListenerClaim(owner: "the exporter", key: key, place: place)
+        return ListenerClaim(owner: "the exporter", key: key, origin: origin)
     }
 }
 
@@ -38,10 +38,12 @@ private func checkClashes(_ claims: [ListenerClaim], findings: Findings) {
         // The first clash says enough.
         if let other = groups[group]?.first(where: { $0.key.overlaps(claim.key) }) {
             let transport = claim.key.transport.rawValue.uppercased()
-            let line = other.place.map { " (line \($0.line))" } ?? ""
+            let line = other.origin?.remark(in: claim.origin) ?? ""
             let relation = claim.text == other.text ? "is also the listener" : "overlaps the listener \(other.text)"
+            // Of two listeners the exporter's default alone is written nowhere.
+            guard let origin = claim.origin ?? other.origin else { continue }
             findings.error(
-                claim.place,
+                origin,
                 "\(claim.owner): the \(transport) listener \(claim.text) \(relation) of \(other.owner)\(line)")
         }
         groups[group, default: []].append(claim)
@@ -58,7 +60,7 @@ private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], find
     }
     for (draft, claim) in zip(drafts, claims) {
         guard let claim, draft.has("host", "upstreams") else { continue }
-        for (upstream, place) in zip(draft.route.upstreams, draft.targetPlaces) {
+        for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) {
             let addresses = dialedAddresses(upstream.host)
             let port = upstream.port ?? draft.route.upstreamPort
             let group = groups[Listening(transport: claim.key.transport, port: port)] ?? []
@@ -69,10 +71,10 @@ private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], find
             let target = upstream.text(targetPort: draft.route.upstreamPort)
             let isOwn = hit.owner == claim.owner
             let whose = isOwn ? "its own listener" : "the listener of \(hit.owner)"
-            let line = isOwn ? "" : hit.place.map { " (line \($0.line))" } ?? ""
+            let line = isOwn ? "" : hit.origin?.remark(in: origin) ?? ""
             let key = draft.fields["upstreams"] == nil ? "`host`" : "the upstream"
             findings.error(
-                place,
+                origin,
                 "\(claim.owner): a loop: the target \(target) is \(whose)\(line), \(hit.text); set \(key) or "
                     + "`port` to another server")
         }

@@ -6,18 +6,18 @@ struct ListenerClaim {
     let owner: String
     let key: ListenerKey
     /// Where the listener is written; nil for a default.
-    let place: SourceLocation?
+    let origin: Origin?
 
-    init(owner: String, key: ListenerKey, place: SourceLocation?) {
+    init(owner: String, key: ListenerKey, origin: Origin?) {
         self.owner = owner
         self.key = key
-        self.place = place
+        self.origin = origin
     }
 
     /// A route's listener, when enough of the route is right to tell.
     init?(_ draft: RouteDraft) {
         guard draft.has("scheme", "bind", "port"), let listen = try? draft.route.listenAddress else { return nil }
-        self.init(owner: "route \(quoted(draft.name))", key: ListenerKey(listen), place: draft.portPlace)
+        self.init(owner: "route \(quoted(draft.name))", key: ListenerKey(listen), origin: draft.portOrigin)
     }
 
     /// `127.0.0.1:80`, or `*:80` for both families.

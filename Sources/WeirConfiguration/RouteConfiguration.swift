@@ -1,7 +1,7 @@
 import NetworkTypes
 
 /// One route: a named listener and where it leads.
-public struct RouteConfiguration: Sendable {
+public struct RouteConfiguration: Sendable, Equatable {
     /// The name, which is also the `route` label: 1–64 characters of `[A-Za-z0-9_.-]`, the first alphanumeric.
     public var name: String
     /// The transport and the families of the listener.
@@ -25,15 +25,13 @@ public struct RouteConfiguration: Sendable {
     public var limits: TrafficLimits
     /// The program that decides before the dial; nil is none.
     public var preDial: PreDialProgram?
-    /// Where the route's name stands in its file; nil for a route that comes from elsewhere. Not compared by `==`.
-    public var location: SourceLocation?
 
     /// Makes a route with one upstream; nothing is validated. Without settings it has the defaults of its transport.
     public init(
         name: String, scheme: Network, bind: ScopedAddress? = nil, host: UpstreamHost = .name("localhost"),
         listenPort: UInt16, upstreamPort: UInt16, settings: TransportSettings? = nil,
         access: RouteAccessConfiguration? = nil, limits: TrafficLimits = TrafficLimits(),
-        preDial: PreDialProgram? = nil, location: SourceLocation? = nil
+        preDial: PreDialProgram? = nil
     ) {
         self.name = name
         self.scheme = scheme
@@ -45,7 +43,6 @@ public struct RouteConfiguration: Sendable {
         self.access = access
         self.limits = limits
         self.preDial = preDial
-        self.location = location
     }
 
     /// What the route carries.
@@ -101,17 +98,5 @@ public struct RouteConfiguration: Sendable {
     /// The listener in words for logs and labels: `tcp4://0.0.0.0:2222`, or `tcp://*:2222` for every address.
     public var listenText: String {
         "\(scheme.rawValue)://\(isDualStack ? "*" : boundAddress.bracketed):\(listenPort)"
-    }
-}
-
-extension RouteConfiguration: Equatable {
-    /// Compares what a route does. Where it stands in the file is not compared: moving a route is no change.
-    public static func == (left: RouteConfiguration, right: RouteConfiguration) -> Bool {
-        left.name == right.name && left.scheme == right.scheme && left.bind == right.bind
-            && left.upstreams == right.upstreams
-            && left.balance == right.balance && left.listenPort == right.listenPort
-            && left.upstreamPort == right.upstreamPort
-            && left.settings == right.settings && left.access == right.access && left.limits == right.limits
-            && left.preDial == right.preDial
     }
 }

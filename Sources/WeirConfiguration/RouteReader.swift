@@ -5,7 +5,7 @@ import NetworkTypes
 struct RouteDraft {
     let name: String
     /// Where the name is written.
-    let place: SourceLocation
+    let origin: Origin
     /// The values that were read, with those of `defaults`; those that are wrong or missing are left out.
     var route: RouteConfiguration
     /// The keys whose values are missing or wrong.
@@ -19,16 +19,16 @@ struct RouteDraft {
     func has(_ keys: String...) -> Bool { faults.isDisjoint(with: keys) }
 
     /// Where the value of a key is written; nil where it is not.
-    func place(of key: String) -> SourceLocation? { fields[key]?.place }
+    func origin(of key: String) -> Origin? { fields[key]?.origin }
 
     /// Where the port to listen on is written, or else the route.
-    var portPlace: SourceLocation { place(of: "port") ?? place }
+    var portOrigin: Origin { origin(of: "port") ?? origin }
 
     /// Where each upstream is written: in `upstreams`, or `host`, or else `port`.
-    var targetPlaces: [SourceLocation] {
-        guard let node = fields["upstreams"] else { return [place(of: "host") ?? portPlace] }
-        guard case .sequence(let items) = node.content else { return [node.place] }
-        return items.map(\.place)
+    var targetOrigins: [Origin] {
+        guard let node = fields["upstreams"] else { return [origin(of: "host") ?? portOrigin] }
+        guard case .sequence(let items) = node.content else { return [node.origin] }
+        return items.map(\.origin)
     }
 }
 
@@ -41,12 +41,11 @@ struct RouteReader {
 
     private var findings: Findings { context.findings }
 
-    func read(_ entry: YAMLValue.Entry) -> RouteDraft {
+    func read(_ entry: ConfigurationNode.Entry) -> RouteDraft {
         var draft = RouteDraft(
-            name: entry.key, place: entry.keyPlace,
+            name: entry.key, origin: entry.keyOrigin,
             route: RouteConfiguration(name: entry.key, scheme: .tcp, listenPort: 0, upstreamPort: 0))
         draft.faults = ["scheme"]
-        draft.route.location = entry.keyPlace
         let isNameGood = checkName(entry)
         let name = "route \(quoted(entry.key))"
         guard let own = findings.section(entry.value, RouteConfiguration.section.keys, named: name) else {
@@ -109,19 +108,19 @@ struct RouteReader {
         if let value = draft.fields[setting.key] {
             if !variant.read(value, &draft.route, context) { draft.faults.insert(setting.key) }
         } else if let requirement = setting.requirement {
-            findings.error(draft.place, "\(name): expected \(requirement), found none")
+            findings.error(draft.origin, "\(name): expected \(requirement), found none")
             draft.faults.insert(setting.key)
         }
     }
 
-    private func checkName(_ entry: YAMLValue.Entry) -> Bool {
+    private func checkName(_ entry: ConfigurationNode.Entry) -> Bool {
         let bytes = Array(entry.key.utf8)
         let isGood =
             (1...64).contains(bytes.count) && isAlphanumeric(bytes[0])
             && bytes.allSatisfy { isAlphanumeric($0) || "_.-".utf8.contains($0) }
         if !isGood {
             findings.error(
-                entry.keyPlace,
+                entry.keyOrigin,
                 "expected a route name of 1 to 64 characters of `A-Z a-z 0-9 _ . -` that starts with a letter or a "
                     + "digit, found \(quoted(entry.key))")
         }
@@ -145,16 +144,16 @@ struct RouteReader {
     private func refuseBothForms(_ fields: SectionEntries, named name: String) {
         guard let host = fields.entries["host"], fields["upstreams"] != nil else { return }
         findings.error(
-            host.keyPlace, "\(name): `host` stands beside `upstreams`, which takes its place: move it into that list")
+            host.keyOrigin, "\(name): `host` stands beside `upstreams`, which takes its place: move it into that list")
     }
 
     /// Equal upstreams would be one series.
     private func refuseEqualUpstreams(_ draft: RouteDraft) {
         var seen: Set<String> = []
-        for (upstream, place) in zip(draft.route.upstreams, draft.targetPlaces) {
+        for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) {
             let text = upstream.text(targetPort: draft.route.upstreamPort)
             if seen.insert(text.lowercased()).inserted { continue }
-            findings.error(place, "`upstreams`: \(quoted(text)) is named twice")
+            findings.error(origin, "`upstreams`: \(quoted(text)) is named twice")
         }
     }
 
@@ -164,7 +163,7 @@ struct RouteReader {
             guard let entry = own.entries[setting.key] else { continue }
             let other = setting.transports.map { $0.rawValue.uppercased() }.joined()
             findings.error(
-                entry.keyPlace,
+                entry.keyOrigin,
                 "\(name): `\(setting.key)` is for \(other) routes, and the scheme is `\(scheme.rawValue)`")
         }
     }

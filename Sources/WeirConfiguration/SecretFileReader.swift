@@ -10,20 +10,20 @@ struct SecretFileReader {
     let surroundings: Surroundings
 
     /// `bearer_token_file`: one token a line.
-    func readTokens(_ value: YAMLValue) -> [Secret] {
+    func readTokens(_ value: ConfigurationNode) -> [Secret] {
         guard let file = read(value, "bearer_token_file") else { return [] }
         var tokens: [Secret] = []
         for (place, line) in file.lines {
             guard line.utf8.allSatisfy(Self.isTokenByte), line.utf8.count <= Self.longestToken else {
                 findings.error(
-                    in: file.path, place,
+                    .file(file.path, place),
                     "expected a token of at most \(Self.longestToken) letters, digits and `-._~+/=`, as RFC 6750 has them",
                     suggestion: nil)
                 continue
             }
             if line.utf8.count < Self.shortToken {
                 findings.warning(
-                    value.place,
+                    value.origin,
                     "`bearer_token_file`: the token in line \(place.line) of \(quoted(file.path)) is short "
                         + "enough to be guessed: make one with `openssl rand -hex 32`")
             }
@@ -33,27 +33,29 @@ struct SecretFileReader {
     }
 
     /// `users_file`: `name:hash` a line, as htpasswd(1) writes it.
-    func readUsers(_ value: YAMLValue) -> [ExporterAuthentication.User] {
+    func readUsers(_ value: ConfigurationNode) -> [ExporterAuthentication.User] {
         guard let file = read(value, "users_file") else { return [] }
         var users: [ExporterAuthentication.User] = []
         for (place, line) in file.lines {
             let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2 else {
-                findings.error(in: file.path, place, "expected a name, a colon and a hash", suggestion: nil)
+                findings.error(
+                    .file(file.path, place), "expected a name, a colon and a hash", suggestion: nil)
                 continue
             }
             let name = String(parts[0])
             do throws(ValueError) {
                 let (user, remark) = try UserReader.user(name, String(parts[1]))
                 if let remark {
-                    findings.warning(value.place, "`users_file`: \(quoted(name)) in line \(place.line): \(remark)")
+                    findings.warning(value.origin, "`users_file`: \(quoted(name)) in line \(place.line): \(remark)")
                 }
                 if users.contains(where: { $0.name == name }) {
                     throw ValueError("the user \(quoted(name)) stands here twice")
                 }
                 users.append(user)
             } catch {
-                findings.error(in: file.path, place, error.message, suggestion: nil)
+                findings.error(
+                    .file(file.path, place), error.message, suggestion: nil)
             }
         }
         return users
@@ -65,35 +67,35 @@ struct SecretFileReader {
     }
 
     /// The lines that are neither empty nor begin with `#`; nil after an error.
-    private func read(_ value: YAMLValue, _ key: String) -> File? {
+    private func read(_ value: ConfigurationNode, _ key: String) -> File? {
         guard let name = findings.text(value, key, expected: "the path of a file") else { return nil }
-        guard !name.isEmpty, !name.utf8.contains(0), surroundings.folder != nil else {
-            findings.error(value.place, "`\(key)`: expected the path of a file, found \(value.found)")
+        guard !name.isEmpty, !name.utf8.contains(0), surroundings.opensFiles else {
+            findings.error(value.origin, "`\(key)`: expected the path of a file, found \(value.found)")
             return nil
         }
-        let path = surroundings.resolve(name)
+        let path = surroundings.resolve(name, from: value.origin)
         _ = surroundings.depend(on: path)
         let bytes: [UInt8]
         do throws(ValueError) {
             bytes = try readFile(path: path, limit: Self.largestFile, kind: .regular)
         } catch {
-            findings.error(value.place, "`\(key)`: \(quoted(path)): \(error.message)")
+            findings.error(value.origin, "`\(key)`: \(quoted(path)): \(error.message)")
             return nil
         }
         guard bytes.count <= Self.largestFile, let text = String(validating: bytes, as: UTF8.self) else {
             findings.error(
-                value.place, "`\(key)`: expected at most 64 KiB of UTF-8 in \(quoted(path)), found something else")
+                value.origin, "`\(key)`: expected at most 64 KiB of UTF-8 in \(quoted(path)), found something else")
             return nil
         }
         if isReadableByEverybody(path: path) {
             findings.warning(
-                value.place,
+                value.origin,
                 "`\(key)`: everybody on this machine may read \(quoted(path)): take that away with `chmod o-r`")
         }
         let lines = Self.lines(of: text)
         guard (1...Self.mostEntries).contains(lines.count) else {
             findings.error(
-                value.place,
+                value.origin,
                 "`\(key)`: expected 1 to \(Self.mostEntries) lines in \(quoted(path)), found \(lines.count)")
             return nil
         }

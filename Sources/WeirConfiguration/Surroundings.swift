@@ -18,28 +18,22 @@ final class Surroundings {
     /// The bound on a list file, in bytes.
     static let largestList = 32 << 20
 
-    /// The folder of the configuration; nil where it is no file, and nothing may be opened.
-    let folder: String?
+    /// Whether files may be opened at all.
+    let opensFiles: Bool
     let rules: (any AccessRuleChecking)?
     /// What was looked at, in order.
     private(set) var dependencies: [FileDependency] = []
     private var lists: [String: Result<AccessEntry.File, ValueError>] = [:]
     private var verdicts: [String: AccessRuleVerdict] = [:]
 
-    init(folder: String? = nil, rules: (any AccessRuleChecking)? = nil) {
-        self.folder = folder
+    init(opensFiles: Bool, rules: (any AccessRuleChecking)? = nil) {
+        self.opensFiles = opensFiles
         self.rules = rules
     }
 
-    /// The folder that a path names its file in.
-    static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
-
-    /// A path that is relative to the configuration, as one that can be opened.
-    func resolve(_ path: String) -> String {
-        guard let folder, folder != ".", !path.hasPrefix("/") else { return path }
+    /// A path that is relative to the file that names it, as one that can be opened.
+    func resolve(_ path: String, from origin: Origin) -> String {
+        guard opensFiles, let folder = origin.folder, folder != ".", !path.hasPrefix("/") else { return path }
         return folder == "/" ? folder + path : folder + "/" + path
     }
 

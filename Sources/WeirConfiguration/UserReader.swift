@@ -3,26 +3,26 @@ struct UserReader {
     let findings: Findings
 
     /// `users`: a mapping from names to hashes.
-    func read(_ value: YAMLValue) -> [ExporterAuthentication.User] {
+    func read(_ value: ConfigurationNode) -> [ExporterAuthentication.User] {
         guard case .mapping(let entries) = value.content, !entries.isEmpty else {
             if case .refused = value.content { return [] }
             findings.error(
-                value.place, "`users`: expected a mapping from names to hashes of passwords, found none")
+                value.origin, "`users`: expected a mapping from names to hashes of passwords, found none")
             return []
         }
         return entries.compactMap { entry in
             // Never what was found: it may be a password.
             guard case .scalar(let text, _) = entry.value.content else {
                 if case .refused = entry.value.content { return nil }
-                findings.error(entry.value.place, "`users`: expected a hash in quotes for \(quoted(entry.key))")
+                findings.error(entry.value.origin, "`users`: expected a hash in quotes for \(quoted(entry.key))")
                 return nil
             }
             do throws(ValueError) {
                 let (user, remark) = try Self.user(entry.key, text)
-                if let remark { findings.warning(entry.value.place, "`users`: \(quoted(entry.key)): \(remark)") }
+                if let remark { findings.warning(entry.value.origin, "`users`: \(quoted(entry.key)): \(remark)") }
                 return user
             } catch {
-                findings.error(entry.value.place, "`users`: \(quoted(entry.key)): \(error.message)")
+                findings.error(entry.value.origin, "`users`: \(quoted(entry.key)): \(error.message)")
                 return nil
             }
         }

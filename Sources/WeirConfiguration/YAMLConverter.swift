@@ -1,10 +1,10 @@
 import Yams
 
-/// Turns Yams' nodes into ``YAMLValue``: distinct keys, merge keys resolved, variables expanded, all of it bounded.
+/// Turns Yams' nodes into ``ConfigurationNode``: distinct keys, merge keys resolved, variables expanded, all of it bounded.
 struct YAMLConverter {
     let environment: [String: String]
     let source: YAMLSource
-    let findings: Findings
+    let findings: FileFindings
 
     /// Places seen so far: one that comes again was reached through an alias.
     private var seen: Set<SourceLocation> = []
@@ -12,7 +12,7 @@ struct YAMLConverter {
     /// Whether a bound was passed; the result is then incomplete.
     private(set) var isExhausted = false
 
-    init(environment: [String: String], source: YAMLSource, findings: Findings) {
+    init(environment: [String: String], source: YAMLSource, findings: FileFindings) {
         self.environment = environment
         self.source = source
         self.findings = findings
@@ -20,19 +20,21 @@ struct YAMLConverter {
 
     /// Converts the root. Top-level keys that start with `x-` are only checked for duplicates: they hold anchors, and
     /// their variables count where an alias uses them.
-    mutating func convertRoot(_ node: Node) -> YAMLValue {
+    mutating func convertRoot(_ node: Node) -> ConfigurationNode {
         convert(node, depth: 0, expands: true)
     }
 
-    private mutating func convert(_ node: Node, depth: Int, expands: Bool) -> YAMLValue {
+    private func origin(_ place: SourceLocation) -> Origin { .file(findings.file, place) }
+
+    private mutating func convert(_ node: Node, depth: Int, expands: Bool) -> ConfigurationNode {
         let place = node.mark.map { SourceLocation($0) } ?? SourceLocation(line: 1, column: 1)
-        guard admits(place, depth: depth) else { return YAMLValue(place: place, content: .refused) }
-        let content: YAMLValue.Content
+        guard admits(place, depth: depth) else { return ConfigurationNode(origin: origin(place), content: .refused) }
+        let content: ConfigurationNode.Content
         switch node {
         case .scalar(let scalar):
             content = convert(scalar, at: place, expands: expands)
         case .sequence(let sequence):
-            var values: [YAMLValue] = []
+            var values: [ConfigurationNode] = []
             for child in sequence {
                 if isExhausted { break }
                 values.append(convert(child, depth: depth + 1, expands: expands))
@@ -44,7 +46,7 @@ struct YAMLConverter {
             // Yams puts the aliased node itself in the place of an alias while it reads.
             content = .refused
         }
-        return YAMLValue(place: place, content: content)
+        return ConfigurationNode(origin: origin(place), content: content)
     }
 
     private mutating func admits(_ place: SourceLocation, depth: Int) -> Bool {
@@ -62,7 +64,7 @@ struct YAMLConverter {
         return !isExhausted
     }
 
-    private func convert(_ scalar: Node.Scalar, at place: SourceLocation, expands: Bool) -> YAMLValue.Content {
+    private func convert(_ scalar: Node.Scalar, at place: SourceLocation, expands: Bool) -> ConfigurationNode.Content {
         let isPlain = scalar.style == .plain || scalar.style == .any
         if isPlain && ["", "~", "null", "Null", "NULL"].contains(scalar.string) { return .null }
         guard expands else { return .scalar(text: scalar.string, written: scalar.string) }
@@ -75,10 +77,10 @@ struct YAMLConverter {
         }
     }
 
-    private mutating func convert(_ mapping: Node.Mapping, depth: Int, expands: Bool) -> [YAMLValue.Entry] {
-        var entries: [YAMLValue.Entry] = []
+    private mutating func convert(_ mapping: Node.Mapping, depth: Int, expands: Bool) -> [ConfigurationNode.Entry] {
+        var entries: [ConfigurationNode.Entry] = []
         var places: [String: SourceLocation] = [:]
-        var merges: [(place: SourceLocation, value: YAMLValue)] = []
+        var merges: [(place: SourceLocation, value: ConfigurationNode)] = []
         for (keyNode, valueNode) in mapping {
             if isExhausted { break }
             let keyPlace = keyNode.mark.map { SourceLocation($0) } ?? SourceLocation(line: 1, column: 1)
@@ -96,7 +98,7 @@ struct YAMLConverter {
             if key == "<<" && scalar.style == .plain {
                 merges.append((keyPlace, value))
             } else if !isExtension {
-                entries.append(YAMLValue.Entry(key: key, keyPlace: keyPlace, value: value))
+                entries.append(ConfigurationNode.Entry(key: key, keyOrigin: origin(keyPlace), value: value))
             }
         }
         for merge in merges { add(merge.value, at: merge.place, to: &entries, places: &places) }
@@ -105,13 +107,13 @@ struct YAMLConverter {
 
     /// `<<`: keys that are there already win, and so do earlier mappings of a list (https://yaml.org/type/merge.html).
     private func add(
-        _ value: YAMLValue, at place: SourceLocation, to entries: inout [YAMLValue.Entry],
+        _ value: ConfigurationNode, at place: SourceLocation, to entries: inout [ConfigurationNode.Entry],
         places: inout [String: SourceLocation]
     ) {
         switch value.content {
         case .mapping(let merged):
             for entry in merged where places[entry.key] == nil {
-                places[entry.key] = entry.keyPlace
+                places[entry.key] = entry.keyOrigin.location
                 entries.append(entry)
             }
         case .sequence(let values):

@@ -1,6 +1,6 @@
 import Yams
 
-/// Reads YAML text into ``YAMLValue``, noting every error with its place.
+/// Reads YAML text into ``ConfigurationNode``, noting every error with its place.
 ///
 /// Values are taken as text, whatever type YAML would give them; the readers of the fields know what they expect.
 struct YAMLReader {
@@ -10,10 +10,10 @@ struct YAMLReader {
     static let deepestNesting = 32
 
     let environment: [String: String]
-    let findings: Findings
+    let findings: FileFindings
 
     /// The document's root. Nil if there is none or it cannot be read; the reason is noted.
-    func read(_ text: String) -> YAMLValue? {
+    func read(_ text: String) -> ConfigurationNode? {
         if let place = AliasGuard.placeOfComplexKey(in: text) {
             findings.error(place, "expected a name as key: a file with aliases may have no others")
             return nil

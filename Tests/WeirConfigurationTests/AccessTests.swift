@@ -38,7 +38,7 @@ private func findings(_ text: String) -> [String] {
 @Suite("Access rules in a file") struct AccessTests {
     @Test("Both sections are read as they are written, with the place of each rule")
     func reads() throws {
-        let configuration = try parse(
+        let loaded = try parse(
             """
             acl:
               default: deny
@@ -54,12 +54,13 @@ private func findings(_ text: String) -> [String] {
                 acl: { default: allow, deny: ["ip:192.0.2.9"] }
               b: { scheme: udp, port: 1:2 }
             """
-        ).configuration
+        )
+        let configuration = loaded.configuration
         let access = configuration.access
         #expect(access.defaultAction == .deny && !access.allowLocal)
         #expect(access.allow.map(\.text) == ["cidr:2001:db8::/32", "ip:192.0.2.7"])
         #expect(access.deny == [AccessEntry("cidr:198.51.100.0/24")])
-        #expect(access.deny[0].location == SourceLocation(line: 6, column: 7))
+        #expect(loaded.origin(of: "acl", "deny", "0") == .file("weir.yml", SourceLocation(line: 6, column: 7)))
         #expect(access.log == AccessConfiguration.Log(path: nil, logAllowed: true))
         let own = try #require(configuration.routes[0].access)
         #expect(own == RouteAccessConfiguration(defaultAction: .allow, deny: [AccessEntry("ip:192.0.2.9")]))

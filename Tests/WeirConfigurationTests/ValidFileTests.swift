@@ -6,7 +6,11 @@ import Testing
 @Suite("Valid files") struct ValidFileTests {
     @Test("The smallest file has every documented default")
     func defaults() throws {
-        let configuration = try load("routes:\n  t: {scheme: tcp, port: 2222:22}\n  u: {scheme: udp, port: 5353:53}\n")
+        let text = "routes:\n  t: {scheme: tcp, port: 2222:22}\n  u: {scheme: udp, port: 5353:53}\n"
+        let loaded = try Configuration.parse(bytes: Array(text.utf8), file: "weir.yml", environment: [:])
+        #expect(loaded.origin(ofRoute: "t") == .file("weir.yml", SourceLocation(line: 2, column: 3)))
+        #expect(loaded.origin(of: "routes", "t", "host") == nil)
+        let configuration = loaded.configuration
         #expect(configuration.exporter.listen.map(\.description) == ["127.0.0.1:9847"])
         #expect(configuration.exporter.retiredSeriesTTL == .seconds(300))
         #expect(configuration.exporter.maxSeries == 1_000_000)
@@ -20,7 +24,6 @@ import Testing
         #expect(tcp.host == .name("localhost"))
         #expect(tcp.isDualStack)
         #expect(tcp.listenText == "tcp://*:2222")
-        #expect(tcp.location == SourceLocation(line: 2, column: 3))
         let settings = try #require(tcp.tcp)
         #expect(settings.dialTimeout == .seconds(5) && settings.idleTimeout == nil && settings.userTimeout == nil)
         #expect(settings.halfCloseTimeout == .seconds(3600) && settings.preDialTimeout == .seconds(5))
@@ -157,7 +160,7 @@ import Testing
     func tolerates() throws {
         let bytes: [UInt8] = [0xef, 0xbb, 0xbf] + Array("log:\r\nroutes:\r\n  a: {scheme: tcp, port: 1:2}\r\n".utf8)
         let loaded = try Configuration.parse(bytes: bytes, file: "f", environment: [:])
-        #expect(loaded.configuration.routes[0].location == SourceLocation(line: 3, column: 3))
+        #expect(loaded.origin(ofRoute: "a") == .file("f", SourceLocation(line: 3, column: 3)))
         #expect(loaded.warnings.isEmpty)
     }
 

@@ -134,8 +134,8 @@ struct ConfigurationWatcherTests {
         try other.replace("list.txt", "two")
         try waitUntil("the list is seen") { calls.count == 1 }
         let later = try other.write("later.txt", "one")
-        watcher.markSeen(
-            FileContent.read(path), dependencies: [FileDependency(path: later, stamp: FileStamp(of: later))])
+        watcher.markSeen(FileContent.read(path))
+        watcher.follow([FileDependency(path: later, stamp: FileStamp(of: later))])
         // No longer one of its files; and one that is away is no change, until it is back.
         try other.replace("list.txt", "three")
         try #require(unlink(later) == 0)

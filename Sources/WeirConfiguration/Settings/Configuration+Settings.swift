@@ -76,7 +76,7 @@ extension ExporterAuthentication.Basic {
             let twice = basic.fileUsers.filter { user in basic.users.contains { $0.name == user.name } }
             for user in twice {
                 section.context.findings.error(
-                    file.place, "`users_file`: the user \(quoted(user.name)) stands in `users`, too")
+                    file.origin, "`users_file`: the user \(quoted(user.name)) stands in `users`, too")
             }
             return twice.isEmpty
         })
@@ -90,7 +90,7 @@ extension Section.Checked {
         case .mapping(let entries) where entries.isEmpty: break
         case .mapping, .scalar, .sequence, .refused: return true
         }
-        context.findings.error(node.place, "\(name): \(message)")
+        context.findings.error(node.origin, "\(name): \(message)")
         return false
     }
 }

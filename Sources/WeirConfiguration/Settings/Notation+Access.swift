@@ -12,13 +12,13 @@ extension Notation where Value == [AccessEntry] {
             switch node.content {
             case .sequence(let items):
                 return items.map { item in
-                    AccessRuleReader(context: context).read(item, key) ?? AccessEntry("", location: item.place)
+                    AccessRuleReader(context: context).read(item, key) ?? AccessEntry("")
                 }
             case .null: return []
-            case .refused: return [AccessEntry("", location: node.place)]
+            case .refused: return [AccessEntry("")]
             case .scalar, .mapping:
-                context.findings.error(node.place, "`\(key)`: expected \(expectedRules), found \(node.found)")
-                return [AccessEntry("", location: node.place)]
+                context.findings.error(node.origin, "`\(key)`: expected \(expectedRules), found \(node.found)")
+                return [AccessEntry("")]
             }
         }
     }
@@ -29,7 +29,7 @@ extension Notation where Value == String? {
     static var logFile: Notation {
         Notation(.anyText, examples: ["stdout", "access.log"], text: { $0 ?? "stdout" }) { node, key, context in
             guard let text = context.path(node, key, expected: "a file to append to, or `stdout`") else { return nil }
-            return .some(text == "stdout" ? nil : context.surroundings.resolve(text))
+            return .some(text == "stdout" ? nil : context.surroundings.resolve(text, from: node.origin))
         }
     }
 }
@@ -40,10 +40,10 @@ extension Notation where Value == Configuration.GeoIP {
         Notation(.anyText, examples: ["places.mmdb", "others.mmdb"], text: \.database) { node, key, context in
             guard let name = context.path(node, key, expected: "a MaxMind database") else { return nil }
             let surroundings = context.surroundings
-            let path = surroundings.resolve(name)
-            let stamp = surroundings.folder == nil ? FileStamp() : surroundings.depend(on: path)
+            let path = surroundings.resolve(name, from: node.origin)
+            let stamp = surroundings.opensFiles ? surroundings.depend(on: path) : FileStamp()
             if let problem = surroundings.rules?.check(database: path) {
-                context.findings.error(node.place, "`\(key)`: \(problem)")
+                context.findings.error(node.origin, "`\(key)`: \(problem)")
             }
             return Configuration.GeoIP(database: path, stamp: stamp)
         }
@@ -51,7 +51,7 @@ extension Notation where Value == Configuration.GeoIP {
 }
 
 extension ReadingContext {
-    fileprivate func path(_ node: YAMLValue, _ key: String, expected: String) -> String? {
+    fileprivate func path(_ node: ConfigurationNode, _ key: String, expected: String) -> String? {
         findings.parsed(node, key, expected: expected) { text throws(ValueError) in
             guard !text.isEmpty, !text.utf8.contains(0) else {
                 throw ValueError("expected \(expected), found \(quoted(text))")

@@ -25,7 +25,7 @@ extension Notation where Value == [IPPrefix]? {
             }
             if blocks.isEmpty {
                 context.findings.error(
-                    node.place,
+                    node.origin,
                     "`\(key)`: expected a list such as `[10.0.0.0/8]`, found nothing: nobody but this machine could ask "
                         + "the exporter")
                 return nil
@@ -61,11 +61,11 @@ extension Notation where Value == [Configuration.Exporter.Listener] {
     }
 
     private static func readListeners(
-        _ items: [YAMLValue], _ node: YAMLValue, _ key: String, _ context: ReadingContext
+        _ items: [ConfigurationNode], _ node: ConfigurationNode, _ key: String, _ context: ReadingContext
     ) -> Value? {
         guard (1...maxListeners).contains(items.count) else {
             context.findings.error(
-                node.place, "`\(key)`: expected 1 to \(maxListeners) addresses, found \(items.count)")
+                node.origin, "`\(key)`: expected 1 to \(maxListeners) addresses, found \(items.count)")
             return nil
         }
         var listeners: Value = []
@@ -76,7 +76,7 @@ extension Notation where Value == [Configuration.Exporter.Listener] {
                 continue
             }
             if case .unix(let path) = listener, listeners.contains(listener) {
-                context.findings.error(item.place, "`\(key)`: \(quoted(path.path)) is named twice")
+                context.findings.error(item.origin, "`\(key)`: \(quoted(path.path)) is named twice")
             }
             listeners.append(listener)
         }
@@ -84,7 +84,7 @@ extension Notation where Value == [Configuration.Exporter.Listener] {
     }
 
     private static func readListener(
-        _ node: YAMLValue, _ key: String, _ context: ReadingContext
+        _ node: ConfigurationNode, _ key: String, _ context: ReadingContext
     ) -> Configuration.Exporter.Listener? {
         let expected = "an IP address and a port such as `127.0.0.1:9847`, or `unix:/run/weir/exporter.sock`"
         return context.findings.parsed(node, key, expected: expected) { text throws(ValueError) in

@@ -194,11 +194,11 @@ extension Notation where Value == [String] {
         ) { node, _, context in readCommand(node, context.findings) }
     }
 
-    private static func readCommand(_ node: YAMLValue, _ findings: Findings) -> [String]? {
+    private static func readCommand(_ node: ConfigurationNode, _ findings: Findings) -> [String]? {
         guard case .sequence(let items) = node.content, (1...maxArguments).contains(items.count) else {
             if case .refused = node.content { return nil }
             findings.error(
-                node.place,
+                node.origin,
                 "`exec`: expected a list of a program and its arguments, such as `[/usr/local/bin/may-pass, -v]`, "
                     + "found \(node.found)")
             return nil
@@ -208,7 +208,7 @@ extension Notation where Value == [String] {
             guard let text = findings.text(item, "exec", expected: "the program or an argument") else { return nil }
             guard text.utf8.count <= maxArgumentLength, !(command.isEmpty && text.isEmpty) else {
                 findings.error(
-                    item.place,
+                    item.origin,
                     "`exec`: expected "
                         + (text.isEmpty
                             ? "the path of a program, found empty text"

@@ -12,7 +12,7 @@ extension Notation where Value == Duration {
         Notation(.duration, examples: ["40s", "50s"], text: durationText) { node, key, context in
             if case .scalar(let text, _) = node.content, isOff(text) {
                 context.findings.error(
-                    node.place, "`\(key)`: expected a duration such as `5m`, found `\(text)`, which only TCP has")
+                    node.origin, "`\(key)`: expected a duration such as `5m`, found `\(text)`, which only TCP has")
                 return nil
             }
             return context.findings.duration(node, key)

@@ -54,7 +54,7 @@ extension Notation where Value == [UpstreamConfiguration] {
             guard case .sequence(let items) = node.content else { return readOne(node, key, context).map { [$0] } }
             guard (1...maxUpstreams).contains(items.count) else {
                 context.findings.error(
-                    node.place, "`\(key)`: expected 1 to \(maxUpstreams) upstreams, found \(items.count)")
+                    node.origin, "`\(key)`: expected 1 to \(maxUpstreams) upstreams, found \(items.count)")
                 return nil
             }
             let upstreams = items.map { readOne($0, key, context) }
@@ -62,11 +62,13 @@ extension Notation where Value == [UpstreamConfiguration] {
         }
     }
 
-    private static func readOne(_ node: YAMLValue, _ key: String, _ context: ReadingContext) -> UpstreamConfiguration? {
+    private static func readOne(_ node: ConfigurationNode, _ key: String, _ context: ReadingContext)
+        -> UpstreamConfiguration?
+    {
         if case .mapping(let entries) = node.content {
             if let suggestion = meantAsText(entries) {
                 context.findings.error(
-                    node.place, "`\(key)`: expected an upstream, found a mapping: there is no blank before a port",
+                    node.origin, "`\(key)`: expected an upstream, found a mapping: there is no blank before a port",
                     suggestion: suggestion)
                 return nil
             }
@@ -81,7 +83,7 @@ extension Notation where Value == [UpstreamConfiguration] {
     }
 
     /// `- db-1: 5432` is a mapping to YAML.
-    private static func meantAsText(_ entries: [YAMLValue.Entry]) -> String? {
+    private static func meantAsText(_ entries: [ConfigurationNode.Entry]) -> String? {
         guard entries.count == 1, case .scalar(let port, _) = entries[0].value.content,
             !UpstreamConfiguration.section.keys.supported.contains(entries[0].key)
         else { return nil }

@@ -1,7 +1,7 @@
 /// How the values of a setting are written: reading them, writing them, and the schema of what can be written.
 struct Notation<Value: Equatable & Sendable>: Sendable {
     /// Reads a value. Nil after an error, which is noted.
-    let read: @Sendable (YAMLValue, _ key: String, ReadingContext) -> Value?
+    let read: @Sendable (ConfigurationNode, _ key: String, ReadingContext) -> Value?
     /// A value as it is written; nil where nothing can be written for it.
     let text: @Sendable (Value) -> String?
     /// What editors are told of it.
@@ -11,7 +11,7 @@ struct Notation<Value: Equatable & Sendable>: Sendable {
 
     init(
         _ schema: JSONValue, examples: [String], text: @escaping @Sendable (Value) -> String?,
-        read: @escaping @Sendable (YAMLValue, _ key: String, ReadingContext) -> Value?
+        read: @escaping @Sendable (ConfigurationNode, _ key: String, ReadingContext) -> Value?
     ) {
         self.schema = schema
         self.examples = examples
@@ -63,7 +63,7 @@ extension Notation {
             case .refused: return nil
             case .scalar, .sequence, .null:
                 context.findings.error(
-                    node.place, "`\(key)`: expected `off` or a mapping such as `\(example)`, found \(node.found)")
+                    node.origin, "`\(key)`: expected `off` or a mapping such as `\(example)`, found \(node.found)")
                 return nil
             }
         }

@@ -168,7 +168,7 @@ extension ProxyProtocolSettings {
         check: { settings, section in
             guard section.isGood, settings.mode != .disabled, settings.trustedProxies.isEmpty else { return true }
             section.context.findings.error(
-                section.entries["trusted_proxies"]?.place ?? section.node.place,
+                section.entries["trusted_proxies"]?.origin ?? section.node.origin,
                 "\(section.name): mode `\(settings.mode.rawValue)` needs `trusted_proxies` such as `[10.0.0.0/8]`, "
                     + "found none")
             return false
@@ -189,7 +189,7 @@ extension RateLimit {
                 entries.allSatisfy({ $0.key == "burst" })
             else { return section.entries["rate"] != nil }
             section.context.findings.error(
-                section.node.place, "\(section.name): expected a `rate` such as `10/s`, found none")
+                section.node.origin, "\(section.name): expected a `rate` such as `10/s`, found none")
             return false
         })
 }

@@ -2,7 +2,7 @@
 struct Section<Root: Sendable>: Sendable {
     /// A section that was read, for checks between its keys.
     struct Checked {
-        let node: YAMLValue
+        let node: ConfigurationNode
         let entries: SectionEntries
         /// As messages name it.
         let name: String
@@ -21,7 +21,7 @@ struct Section<Root: Sendable>: Sendable {
     }
 
     /// Reads the section into `root`. What is wrong is noted, and leaves what was there. False after an error.
-    func read(_ node: YAMLValue, named name: String, into root: inout Root, _ context: ReadingContext) -> Bool {
+    func read(_ node: ConfigurationNode, named name: String, into root: inout Root, _ context: ReadingContext) -> Bool {
         guard let entries = context.findings.section(node, keys, named: name) else { return false }
         var isGood = true
         for setting in settings {
@@ -29,7 +29,7 @@ struct Section<Root: Sendable>: Sendable {
             if let value = entries[setting.key] {
                 if !variant.read(value, &root, context) { isGood = false }
             } else if let requirement = setting.requirement {
-                context.findings.error(node.place, "\(name): expected \(requirement), found none")
+                context.findings.error(node.origin, "\(name): expected \(requirement), found none")
                 isGood = false
             }
         }

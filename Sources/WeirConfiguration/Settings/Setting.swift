@@ -18,7 +18,7 @@ struct Setting<Root: Sendable>: Sendable {
         /// The transport that it is for; nil is either.
         let transport: Transport?
         /// Reads a value into the root. False after an error, which is noted.
-        let read: @Sendable (YAMLValue, inout Root, ReadingContext) -> Bool
+        let read: @Sendable (ConfigurationNode, inout Root, ReadingContext) -> Bool
         /// The value as it is written; nil where nothing can be written for it.
         let text: @Sendable (Root) -> String?
         let isEqual: @Sendable (Root, Root) -> Bool

@@ -18,7 +18,7 @@ public struct ConfigurationFile: Sendable {
         public let configuration: Configuration
         /// What is odd about the file, one line each, as compilers print it.
         public let warnings: [String]
-        /// The bytes, read just before: what has changed since differs from them.
+        /// The bytes that it was read from: what has changed since differs from them.
         let content: [UInt8]?
         /// Files beside it that it depends on.
         let dependencies: [FileDependency]
@@ -42,9 +42,9 @@ public struct ConfigurationFile: Sendable {
 
     /// Reads and validates the file.
     public func load() throws(Refusal) -> Loaded {
-        let content = FileContent.read(path)
+        let (fragment, content) = ConfigurationFragment.reading(file: path, environment: environment)
         do throws(ConfigurationErrors) {
-            let loaded = try Configuration.load(path: path, environment: environment, rules: AccessRules())
+            let loaded = try Configuration.load([fragment], rules: AccessRules())
             return Loaded(
                 configuration: loaded.configuration, warnings: loaded.warnings.map(\.description), content: content,
                 dependencies: loaded.dependencies)

@@ -48,8 +48,12 @@ public final class ConfigurationWatcher: Sendable {
     }
 
     /// This content is in use, or was refused: somebody read the file for another reason (SIGHUP).
-    public func markSeen(_ content: [UInt8]?, dependencies: [FileDependency] = []) {
+    public func markSeen(_ content: [UInt8]?) {
         seen.withLock { $0 = content }
+    }
+
+    /// These files are a part of what is in use, or was refused, as they were when they were read.
+    public func follow(_ dependencies: [FileDependency]) {
         self.dependencies.withLock { $0 = dependencies }
     }
 

@@ -1,16 +1,13 @@
 import LinuxIO
 import Threading
-import WeirConfiguration
+public import WeirConfiguration
 
-/// A proxy that runs from a file: reads it again on SIGHUP and when it changes, and tells the service manager how it
-/// stands. What `weir run` is made of.
+/// A proxy that runs from sources of configuration: reads all of them again on SIGHUP and when one changes, and tells the
+/// service manager how it stands. What `weir run` is made of.
 public final class ProxyRunner: Sendable {
     /// The proxy itself.
     public let proxy: Proxy
-    private let file: ConfigurationFile
-    private let content: [UInt8]?
-    private let dependencies: [FileDependency]
-    private let watcher = Lock<ConfigurationWatcher?>(nil)
+    private let sources: [any ConfigurationSource]
     private let manager: ServiceManager?
     /// What the manager was told: one at a time, so that nothing follows the end.
     private let told = Lock(Told())
@@ -22,31 +19,39 @@ public final class ProxyRunner: Sendable {
     }
 
     /// A runner for a file that was read already. `manager` is who started the process, if it wants to know.
-    public init(
+    public convenience init(
         _ file: ConfigurationFile, loaded: ConfigurationFile.Loaded, options: Proxy.Options = Proxy.Options(),
         manager: ServiceManager? = nil
     ) throws(ProxyError) {
-        self.file = file
-        self.manager = manager
-        content = loaded.content
-        dependencies = loaded.dependencies
-        proxy = try Proxy(loaded.configuration, options: options)
+        let source = FileSource(file, seen: loaded.content, dependencies: loaded.dependencies)
+        try self.init([source], configuration: loaded.configuration, options: options, manager: manager)
     }
 
-    /// Binds everything and serves, then watches the file.
+    /// A runner for sources that were read already, together: `configuration` is what they said.
+    public init(
+        _ sources: [any ConfigurationSource], configuration: Configuration, options: Proxy.Options = Proxy.Options(),
+        manager: ServiceManager? = nil
+    ) throws(ProxyError) {
+        self.sources = sources
+        self.manager = manager
+        proxy = try Proxy(configuration, options: options)
+    }
+
+    /// Binds everything and serves, then follows the sources.
     public func start() async throws(ProxyError) {
-        let made = ConfigurationWatcher(path: file.path, seen: content, dependencies: dependencies) { [weak self] in
-            guard let self else { return }
-            Task { await self.reload() }
-        }
         try await proxy.start()
-        do throws(SystemError) {
-            watcher.withLock { $0 = made }
-            try made.start()
-            // A shutdown meanwhile may have found no watcher to stop.
-            if told.withLock({ $0.isEnding }) { made.stop() }
-        } catch {
-            await proxy.warn("the configuration is not watched, only SIGHUP reloads it: \(error)")
+        for source in sources {
+            let changes = source.changes
+            Task { [weak self] in
+                for await _ in changes { await self?.reload() }
+            }
+            do {
+                try source.start()
+                // A shutdown meanwhile may have come before there was something to stop.
+                if told.withLock({ $0.isEnding }) { source.stop() }
+            } catch {
+                await proxy.warn("the configuration is not watched, only SIGHUP reloads it: \(error)")
+            }
         }
         tell(.ready(await proxy.summary))
     }
@@ -73,17 +78,19 @@ public final class ProxyRunner: Sendable {
     /// What is wrong with the configuration as it is now, or nil where it was taken.
     private func readAgain() async -> String? {
         await proxy.reopenLogs()
-        let watcher = watcher.withLock { $0 }
-        let loaded: ConfigurationFile.Loaded
-        do throws(ConfigurationFile.Refusal) {
-            loaded = try file.load()
-            watcher?.markSeen(loaded.content, dependencies: loaded.dependencies)
+        var fragments: [ConfigurationFragment] = []
+        for source in sources { fragments.append(await source.load()) }
+        let loaded: Configuration.Loaded
+        do throws(ConfigurationErrors) {
+            loaded = try Configuration.load(fragments, rules: AccessRules())
+            for source in sources { source.follow(loaded.dependencies) }
         } catch {
-            watcher?.markSeen(error.content, dependencies: error.dependencies)
-            await proxy.reloadFailed(error.findings)
-            return error.findings.first ?? "the configuration cannot be read"
+            for source in sources { source.follow(error.dependencies) }
+            let findings = error.diagnostics.map(\.description)
+            await proxy.reloadFailed(findings)
+            return findings.first ?? "the configuration cannot be read"
         }
-        for warning in loaded.warnings { await proxy.warn(warning) }
+        for warning in loaded.warnings { await proxy.warn("\(warning)") }
         do throws(ProxyError) {
             // Logged and counted there, also where it is refused.
             _ = try await proxy.apply(loaded.configuration)
@@ -95,7 +102,7 @@ public final class ProxyRunner: Sendable {
 
     /// Drains and ends.
     public func shutdown() async {
-        watcher.withLock { $0 }?.stop()
+        for source in sources { source.stop() }
         let times = await proxy.configuration.shutdown
         told.withLock { told in
             told.isEnding = true

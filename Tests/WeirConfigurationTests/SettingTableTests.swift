@@ -1,0 +1,105 @@
+import Foundation
+import Testing
+
+@testable import WeirConfiguration
+
+@Suite("The table of settings") struct SettingTableTests {
+    /// Values that name files of a machine.
+    private static let files: Set = [
+        "bearer_token_file", "users", "users_file", "database",
+    ]
+
+    @Test("Every example of a route's setting is read, and written as what reads the same again")
+    func routeExamples() throws {
+        for setting in RouteConfiguration.settings {
+            for variant in setting.variants {
+                let scheme = variant.transport == .udp ? "udp" : "tcp"
+                for example in variant.examples where !["scheme", "port"].contains(setting.key) {
+                    let read = try #require(
+                        try load(route("\(setting.key): \(example)", scheme: scheme)).routes.first, "\(setting.key)")
+                    guard let text = variant.text(read) else { continue }
+                    let again = try #require(
+                        try load(route("\(setting.key): \(text)", scheme: scheme)).routes.first,
+                        "\(setting.key): \(text)")
+                    #expect(read == again, "\(setting.key): \(example) is written as \(text)")
+                }
+                #expect(Set(variant.examples).count >= 2 || setting.key == "balance", "\(setting.key)")
+            }
+        }
+    }
+
+    @Test("Defaults in words are no values that a setting could have")
+    func defaultWords() {
+        let route = RouteConfiguration(name: "", scheme: .tcp, listenPort: 0, upstreamPort: 0)
+        for setting in RouteConfiguration.settings where setting.defaultWords != nil && setting.requirement == nil {
+            let text = setting.variants.first?.text(route)
+            #expect(text == nil || setting.key == "proxy_protocol", "\(setting.key) documents its default twice")
+        }
+    }
+
+    /// Every key of a schema with the keys on the way to it.
+    private func keys(_ schema: Any, _ definitions: [String: Any], below path: [String] = []) -> Set<[String]> {
+        guard path.count < 8, let members = schema as? [String: Any] else { return [] }
+        var found: Set<[String]> = []
+        if let reference = members["$ref"] as? String, let name = reference.split(separator: "/").last,
+            let target = definitions[String(name)]
+        {
+            found.formUnion(keys(target, definitions, below: path))
+        }
+        for (key, value) in members["properties"] as? [String: Any] ?? [:] {
+            found.insert(path + [key])
+            found.formUnion(keys(value, definitions, below: path + [key]))
+        }
+        for value in members["anyOf"] as? [Any] ?? [] { found.formUnion(keys(value, definitions, below: path)) }
+        if path == ["routes"], let value = members["additionalProperties"] {
+            found.formUnion(keys(value, definitions, below: path + ["a"]))
+        }
+        return found
+    }
+
+    @Test("The schema and the reader agree on every key")
+    func schemaKeys() throws {
+        let schema = try #require(
+            try JSONSerialization.jsonObject(with: Data(Configuration.schema.utf8)) as? [String: Any])
+        let definitions = try #require(schema["$defs"] as? [String: Any])
+        let all = keys(schema, definitions)
+        #expect(all.count > 100)
+        for path in all {
+            // What it stands in, with the key itself, and with one that differs from it in a letter.
+            func unknown(_ key: String) -> Bool {
+                let inner = path.dropLast().reversed().reduce("{ \(key): x }") { "{ \($1): \($0) }" }
+                return errors(inner + "\n").contains { $0.contains("unknown key `\(key)`") }
+            }
+            let key = path[path.count - 1]
+            #expect(!unknown(key), "the reader does not know \(path.joined(separator: "."))")
+            #expect(unknown(key + "_"), "the reader takes \(path.joined(separator: "."))_")
+        }
+        // And each key that the reader lists is in the schema.
+        for keys in [
+            Configuration.section.keys.supported.map { [$0] },
+            RouteConfiguration.section.keys.supported.map { ["routes", "a", $0] },
+        ] {
+            #expect(all.isSuperset(of: keys))
+        }
+    }
+
+    @Test("A change is told with the old value and the new one, and a route as a whole where it comes or goes")
+    func changes() throws {
+        let old = try load("shutdown: { delay: 1s }\n" + route("keepalive: off", "host: a"))
+        let new = try load(
+            "workers: 2\n"
+                + route("upstreams: [a, b]", "dial_timeout: 1m").replacing(
+                    "routes:", with: "routes:\n  b: {scheme: udp, port: 53:54}"))
+        #expect(
+            new.changes(from: old).map(\.description) == [
+                "workers: auto is now 2", "shutdown.delay: 1s is now 0s",
+                "routes.b: none is now udp://*:53 to localhost:54",
+                "routes.a.host: a is now none", "routes.a.upstreams: none is now [a, b]",
+                "routes.a.dial_timeout: 5s is now 1m",
+                "routes.a.keepalive: off is now {idle: 60s, interval: 10s, count: 6}",
+            ])
+        #expect(old.changes(from: new).last?.description == "routes.b: udp://*:53 to localhost:54 is now none")
+        #expect(new.changes(from: new) == [])
+        #expect(new.keepingFixedSettings(of: old).workers == .automatic)
+    }
+}
