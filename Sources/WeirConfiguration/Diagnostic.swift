@@ -8,7 +8,7 @@ public struct Diagnostic: Sendable, Hashable {
         case warning
     }
 
-    /// Where it was found; a file without a place when the finding is about the file as a whole (it cannot be opened, for
+    /// The place that it concerns; a file without a line when it concerns the file as a whole (it cannot be opened, for
     /// example).
     public let origin: Origin
     /// Whether the file can still be used.

@@ -32,7 +32,7 @@ struct FileFindings {
     let file: String
     let findings: Findings
 
-    /// Notes an error. Without a place it is about the whole file.
+    /// Notes an error. Without a place it concerns the whole file.
     func error(_ place: SourceLocation?, _ message: String, suggestion: String? = nil) {
         findings.error(.file(file, place), message, suggestion: suggestion)
     }

@@ -136,7 +136,7 @@ import Testing
                     + "unit; did you mean `5s`?",
                 "weir.yml:6:30: error: `defaults`: unknown key `frequency`, expected one of `scheme`, `bind`, "
                     + "`host`, `upstreams`, `balance`, `port`, "
-                    + "`dial_timeout`, `idle_timeout`, `half_close_timeout`, `keepalive`, `tcp_user_timeout`, "
+                    + "`dial_timeout`, `attempt_timeout`, `idle_timeout`, `half_close_timeout`, `keepalive`, `tcp_user_timeout`, "
                     + "`pre_dial_timeout`, "
                     + "`max_connections`, `defer_accept`, `fast_open`, `unassured_timeout`, `max_sessions`, "
                     + "`responses`, `acl`, `proxy_protocol`, `relay_proxy_protocol_header`, "

@@ -42,7 +42,7 @@ func labels(_ container: String, _ labels: KeyValuePairs<String, String>) -> Con
         }
     }
 
-    private let web = labels("web", ["web.scheme": "tcp", "web.port": "80:8081"])
+    private let web = labels("web", ["web.scheme": "tcp", "web.port": "8000:8081"])
 
     @Test("Routes of a file and of labels are one configuration, and defaults of the file hold for both")
     func merges() throws {
@@ -118,8 +118,8 @@ func labels(_ container: String, _ labels: KeyValuePairs<String, String>) -> Con
     @Test("Listeners that clash name the other's origin, and a line where it is the same file")
     func clashes() {
         #expect(
-            errors(file("routes: { b: { scheme: tcp, port: 80:1, host: h } }\n"), web) == [
-                "container `web`, label `web.port`: error: route `web`: the TCP listener *:80 is also the listener of route "
+            errors(file("routes: { b: { scheme: tcp, port: 8000:1, host: h } }\n"), web) == [
+                "container `web`, label `web.port`: error: route `web`: the TCP listener *:8000 is also the listener of route "
                     + "`b` (weir.yml:1:35)"
             ])
     }

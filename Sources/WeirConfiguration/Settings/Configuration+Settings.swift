@@ -144,7 +144,7 @@ extension Configuration.Entrypoint {
 extension AccessConfiguration {
     static let section = Section<Self>([
         Setting(
-            "default", \.defaultAction, .choice, "What becomes of clients that no rule is about: `allow` or `deny`."),
+            "default", \.defaultAction, .choice, "The decision over clients that no rule matches: `allow` or `deny`."),
         Setting(
             "allow_local", \.allowLocal, .flag,
             "Whether addresses of private networks pass before the default. Global only."),

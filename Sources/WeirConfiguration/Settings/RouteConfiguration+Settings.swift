@@ -28,6 +28,11 @@ extension RouteConfiguration {
             "dial_timeout", \.tcpSettings.dialTimeout, .duration(), for: .tcp,
             "For the whole dial, resolving of names included."),
         Setting(
+            "attempt_timeout", tcp: (\.tcpSettings.attemptTimeout, .optional(.duration())),
+            udp: (\.udpSettings.attemptTimeout, .optional(.duration())),
+            default: "a third of `dial_timeout` (UDP: `pre_dial_timeout`) where other upstreams are left",
+            "For one upstream: its dial, on UDP the look-up of its name."),
+        Setting(
             "idle_timeout", tcp: (\.tcpSettings.idleTimeout, .durationOrOff),
             udp: (\.udpSettings.idleTimeout, .sessionTimeout),
             "Silence in both directions that ends a connection or an assured session; `off` on TCP only."),
@@ -45,7 +50,7 @@ extension RouteConfiguration {
             "How long sent data may stay unacknowledged. Kills readers that pause; off unless you need it."),
         Setting(
             "pre_dial_timeout", tcp: (\.tcpSettings.preDialTimeout, .duration()),
-            udp: (\.udpSettings.preDialTimeout, .duration()),
+            udp: (\.udpSettings.preparationTimeout, .duration()),
             "How long `pre_dial` may take, waiting for its turn included; on UDP also the first look-up of a name."),
         Setting(
             "max_connections", \.tcpSettings.maxConnections, .optional(.count(counts)), for: .tcp,
@@ -129,6 +134,14 @@ extension RouteConfiguration {
     }
 }
 
+extension UDPSettings {
+    /// The bound on the hook and that on the first look-up of a name, one after the other: `pre_dial_timeout` sets both.
+    var preparationTimeout: Duration {
+        get { preDialTimeout }
+        set { (preDialTimeout, dialTimeout) = (newValue, newValue) }
+    }
+}
+
 // MARK: Mappings within a route's settings
 
 extension Keepalive {
@@ -144,7 +157,7 @@ extension RouteAccessConfiguration {
     static let section = Section<Self>([
         Setting(
             "default", \.defaultAction, .optional(.choice),
-            "What becomes, on this route, of clients that none of its rules is about: `allow` or `deny`."),
+            "The decision, on this route, over clients that none of its rules matches: `allow` or `deny`."),
         Setting("allow", \.allow, .rules, default: "none", "Rules for who may pass."),
         Setting("deny", \.deny, .rules, default: "none", "Rules for who is turned away."),
     ])

@@ -3,6 +3,7 @@ public import WeirConfiguration
 /// A file as a source of configuration. It is read once for each load; changes of it, and of the files that the
 /// configuration names, are noticed by a ``ConfigurationWatcher``.
 public final class FileSource: ConfigurationSource {
+    /// An element for each change of the file, or of one that it names; several at once are one.
     public let changes: AsyncStream<Void>
     private let file: ConfigurationFile
     private let watcher: ConfigurationWatcher
