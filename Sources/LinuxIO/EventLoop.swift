@@ -121,6 +121,7 @@ public final class EventLoop {
 
     /// Takes a timer out and forgets it. Nothing happens where it already fired.
     public func cancel(_ timer: inout TimerWheel.Identifier) {
+        if timer.isNone { return }
         timers.cancel(timer)
         timer = .none
     }

@@ -47,11 +47,14 @@ final class RouteSnapshot<Settings: Sendable> {
         upstreams.indices.contains(index) ? Self.handle(index, generation) : nil
     }
 
+    /// Whether a handle names a member of this route.
+    func holds(_ member: UpstreamHandle) -> Bool {
+        member.generation == UInt32(truncatingIfNeeded: generation) && Int(member.slot) < upstreams.count
+    }
+
     /// The state of a member; nil where the handle is not one of this route's.
     func state(of member: UpstreamHandle) -> UpstreamState? {
-        let slot = Int(member.slot)
-        guard slot < upstreams.count, member == Self.handle(slot, generation) else { return nil }
-        return upstreams[slot]
+        holds(member) ? upstreams[Int(member.slot)] : nil
     }
 
     /// The configured upstream that a member of this route belongs to.

@@ -46,7 +46,7 @@ extension TCPConnection: PreDialing {
         member = found.member
         upstreamTag = found.attempt.tag
         upstream = Side(
-            dialled: found.attempt.socket, expectsSingleAnswer: connector.dialer.expectsSingleAnswer)
+            dialled: found.takeSocket(), expectsSingleAnswer: connector.dialer.expectsSingleAnswer)
         upstream.note(events)
         phase = .relaying
         lastActivity = core.loop.now

@@ -16,6 +16,8 @@ extension UDPSession {
     /// Sends this session's part of the batch, in order.
     func sendBatch() {
         guard !batch.isEmpty else { return }
+        // What comes after all upstreams have refused begins with another one, if it is time for that.
+        if sawError, !hasReply, connector == nil { recover() }
         var byteCount = 0
         while let index = core.inboxOrder.popFirst(of: &batch) {
             let datagram = core.inbox.datagram(at: index)

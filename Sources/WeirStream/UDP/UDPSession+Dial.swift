@@ -37,7 +37,7 @@ extension UDPSession: PreDialing {
             member = found.member
             upstreamEpoch = route.state(of: found.member)?.epoch ?? 0
         }
-        adopt(found.attempt.socket, at: address)
+        adopt(found.takeSocket(), at: address)
         phase = .open
         connector.settle(at: address)
         if !connector.hasOthers { cancelDial() }

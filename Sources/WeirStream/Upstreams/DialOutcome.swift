@@ -20,4 +20,7 @@ struct ConnectedUpstream: ~Copyable {
     /// The events that came with the connection.
     let events: EventSet
     let member: UpstreamHandle
+
+    /// The connected socket, whose owner the caller is now.
+    consuming func takeSocket() -> Socket { attempt.socket }
 }

@@ -35,7 +35,12 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     private let context: StreamContext
     private let core: WorkerCore
     private let token: EventToken
-    private(set) var dialer: Dialer
+    // Exclusivity is not checked at run time on what every dial touches, which saves more than 1 % of the instructions of a
+    // new connection: one thread owns the connector, and nothing that is called during an access comes back to it.
+    @safe @exclusivity(unchecked) private(set) var dialer: Dialer
+    @safe @exclusivity(unchecked) private var attempts = DialAttempts()
+    @safe @exclusivity(unchecked) private var timer = TimerWheel.Identifier.none
+    @safe @exclusivity(unchecked) private var staggerTimer = TimerWheel.Identifier.none
 
     private var phase = Phase.deciding
     private var hook: Task<Void, Never>?
@@ -46,7 +51,6 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     private var tried = TriedUpstreams()
     /// Addresses that were not tried yet.
     private var addresses: ArraySlice<SocketAddress> = []
-    private var attempts = DialAttempts()
     /// The last error of this dial, for the log.
     private var lastError: SystemError?
     /// The failure that stands for all of them: the last one of an upstream that had an address, else the last one.
@@ -56,9 +60,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     private var startedAt: UInt64 = 0
     /// When all dials together must be over.
     private var deadline = UInt64.max
-    private var timer = TimerWheel.Identifier.none
     private var timerDeadline = UInt64.max
-    private var staggerTimer = TimerWheel.Identifier.none
     private var nextAttemptAt = UInt64.max
 
     /// RFC 8305 section 5: the recommended Connection Attempt Delay, in nanoseconds.
@@ -136,7 +138,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     /// The selector's next choice. One that it must not make is none.
     private func nextChoice() -> UpstreamHandle? {
         guard let choice = route.selector.next(for: context.clientAddress, tried: tried),
-            route.state(of: choice) != nil, !tried.contains(choice)
+            route.holds(choice), !tried.contains(choice)
         else { return nil }
         return choice
     }
@@ -147,17 +149,20 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         while true {
             switch consume step {
             case .pending: return .pending
-            case .connected(let upstream):
-                phase = .connected
-                core.loop.cancel(&staggerTimer)
-                attempts.closeAll()
-                return .connected(upstream)
+            case .connected(let upstream): return handOut(upstream)
             case .failed(let reason):
                 dialFailed(reason)
                 guard let next = nextChoice() else { return fail(reason) }
                 step = begin(next)
             }
         }
+    }
+
+    private func handOut(_ upstream: consuming ConnectedUpstream) -> DialOutcome {
+        phase = .connected
+        core.loop.cancel(&staggerTimer)
+        attempts.closeAll()
+        return .connected(upstream)
     }
 
     private func fail(_ last: DialFailure) -> DialOutcome {
@@ -225,17 +230,17 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         case .unresolvable: return .failed(.dns)
         case .addresses(let all):
             addresses = core.ownListeners.withoutLoops(context.transport, all)
-            return addresses.isEmpty ? .failed(.loop) : startAttempts(at: state)
+            return addresses.isEmpty ? .failed(.loop) : startAttempts(member, state)
         }
     }
 
     private func startAttempts() -> Step {
         guard let member, let state = route.state(of: member) else { return .failed(.other) }
-        return startAttempts(at: state)
+        return startAttempts(member, state)
     }
 
     /// Tries addresses until an attempt is under way.
-    private func startAttempts(at state: UpstreamState) -> Step {
+    private func startAttempts(_ member: UpstreamHandle, _ state: UpstreamState) -> Step {
         phase = .dialing
         core.loop.cancel(&staggerTimer)
         while !addresses.isEmpty, let tag = attempts.takeTag(), let address = addresses.popFirst() {
@@ -244,7 +249,10 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             {
             case .failed(let error): lastError = error
             case .connected(let socket):
-                return connected(DialAttempt(socket: socket, address: address, tag: tag), .writable)
+                return .connected(
+                    ConnectedUpstream(
+                        attempt: DialAttempt(socket: socket, address: address, tag: tag), events: .writable,
+                        member: member))
             case .inProgress(let socket):
                 attempts.insert(socket, to: address, tag: tag)
                 if !addresses.isEmpty { scheduleNextAttempt() }
@@ -252,11 +260,6 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             }
         }
         return attempts.isEmpty ? .failed(DialFailure(lastError)) : .pending
-    }
-
-    private func connected(_ attempt: consuming DialAttempt, _ events: EventSet) -> Step {
-        guard let member else { return .failed(.other) }
-        return .connected(ConnectedUpstream(attempt: attempt, events: events, member: member))
     }
 
     /// A socket of an attempt has events.
@@ -267,7 +270,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             attempts.insert(attempt.socket, to: attempt.address, tag: tag)
             return .pending
         case .connected:
-            return goOn(after: connected(attempt, events))
+            guard let member else { return .pending }
+            return handOut(ConnectedUpstream(attempt: attempt, events: events, member: member))
         case .failed(let error):
             attempt.socket.close()
             lastError = error
@@ -299,8 +303,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     }
 
     /// The upstream to which a settled connection goes does not take what it is sent, and no answer ever came: goes on with
-    /// its other addresses, and with other upstreams. Where ``DialOutcome/failed(_:)`` comes back, the owner keeps what it
-    /// has.
+    /// its other addresses, and with other upstreams. The owner keeps what it has until it is given another connection,
+    /// which it settles for at once, and also where ``DialOutcome/failed(_:)`` comes back.
     func goElsewhere() -> DialOutcome {
         guard phase == .settled else { return .pending }
         deadline = core.loop.deadline(after: route.settings.dialTimeout.clampedNanoseconds)

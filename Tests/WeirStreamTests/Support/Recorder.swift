@@ -21,6 +21,7 @@ final class Recorder: StreamObserver {
         case forwarded(Direction, datagrams: Int, bytes: Int)
         case dropped(Direction, DropReason, Int)
         case upstreamFailed(UpstreamErrorReason)
+        case upstreamLeft(upstream: Int)
         case sessionClosed(SessionCloseReason)
         case acceptFailed(AcceptErrorReason)
         case acceptPaused
@@ -126,6 +127,8 @@ final class Recorder: StreamObserver {
     func upstreamFailed(_ context: StreamContext, upstream: Int, reason: UpstreamErrorReason) {
         note(.upstreamFailed(reason))
     }
+
+    func upstreamLeft(_ context: StreamContext, upstream: Int) { note(.upstreamLeft(upstream: upstream)) }
 
     func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {
         state.withLock {

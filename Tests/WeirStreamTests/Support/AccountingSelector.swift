@@ -1,0 +1,56 @@
+import LinuxIO
+import NetworkTypes
+import WeirStream
+
+/// The calls of selectors, by the index of the member.
+final class SelectorAccount: Sendable {
+    enum Call: Equatable, Sendable {
+        case chosen, connected, failed(DialFailure), answered, broke(isAsked: Bool), released
+    }
+
+    private let calls = Box<[Int: [Call]]>([:])
+    /// Members that are not chosen.
+    let hidden = Box<Set<Int>>([])
+
+    /// The calls about a member.
+    subscript(_ index: Int) -> [Call] { calls.value[index] ?? [] }
+
+    var all: [[Call]] { Array(calls.value.values) }
+
+    /// Makes selectors that keep this account.
+    var makeSelector: StreamHooks.MakeSelector {
+        { members, _ in AccountingSelector(members.map(\.handle), self) }
+    }
+
+    fileprivate func note(_ call: Call, _ member: UpstreamHandle) {
+        calls.update { $0[Int(member.slot), default: []].append(call) }
+    }
+}
+
+/// The policy `first` with an account of every call.
+private final class AccountingSelector: UpstreamSelector {
+    private let members: [UpstreamHandle]
+    private let account: SelectorAccount
+
+    init(_ members: [UpstreamHandle], _ account: SelectorAccount) {
+        self.members = members
+        self.account = account
+    }
+
+    func next(for client: SocketAddress, tried: TriedUpstreams) -> UpstreamHandle? {
+        let hidden = account.hidden.value
+        return members.first { !tried.contains($0) && !hidden.contains(Int($0.slot)) }
+    }
+
+    func chosen(_ member: UpstreamHandle) { account.note(.chosen, member) }
+
+    func dialEnded(_ member: UpstreamHandle, failure: DialFailure?) {
+        account.note(failure.map { .failed($0) } ?? .connected, member)
+    }
+
+    func answered(_ member: UpstreamHandle) { account.note(.answered, member) }
+
+    func brokeUnanswered(_ member: UpstreamHandle, isAsked: Bool) { account.note(.broke(isAsked: isAsked), member) }
+
+    func released(_ member: UpstreamHandle) { account.note(.released, member) }
+}
