@@ -18,7 +18,7 @@ final class ConnectorRig: EventHandler {
     let script = ScriptedUpstreams()
     let recorder = Recorder()
     let account = SelectorAccount()
-    let route: StreamRoute<ScriptedSettings>
+    let route: RouteSnapshot<ScriptedSettings>
     private let context: StreamContext
     private var token = EventToken.unowned
 
@@ -48,11 +48,11 @@ final class ConnectorRig: EventHandler {
         self.clock = clock
         self.core = try core ?? Self.makeCore(clock)
         let upstreams = try names.map { try Upstream($0) }
-        let plan = StreamPlan(
+        let plan = RoutePlan(
             name: "test", upstreams: upstreams, settings: settings,
             hooks: StreamHooks(makeSelector: account.makeSelector, observer: recorder), generation: 1,
             refresh: { _ in })
-        route = StreamRoute(plan, worker: 0)
+        route = RouteSnapshot(plan, worker: 0)
         context = StreamContext(
             id: 1, route: "test", transport: .tcp, clientAddress: SocketAddress(.loopbackIPv4, port: 9),
             localAddress: SocketAddress(.loopbackIPv4, port: 10), upstreams: upstreams, worker: 0)
