@@ -1,12 +1,7 @@
-// Closed enumerations: each raw value is a metric label and the word in the log.
+// Addresses, blocks and verdicts are part of this module's interface: a program that imports it names them, too.
+@_exported import NetworkTypes
 
-/// What becomes of a client.
-public enum AccessAction: String, CaseIterable, Sendable {
-    /// It may pass.
-    case allow
-    /// It is turned away.
-    case deny
-}
+// Closed enumerations: each raw value is a metric label and the word in the log.
 
 /// What kind of rule decided.
 public enum AccessRuleKind: String, CaseIterable, Sendable {

@@ -1,13 +1,7 @@
+import NetworkTypes
+
 /// `acl:`, who may use the routes. Rules are kept as they are written: what they mean is not known here.
 public struct AccessConfiguration: Sendable, Equatable {
-    /// What becomes of clients that no rule is about.
-    public enum Action: String, Sendable, CaseIterable {
-        /// They pass.
-        case allow
-        /// They are turned away.
-        case deny
-    }
-
     /// `acl.log`, one line for each decision.
     public struct Log: Sendable, Equatable {
         /// The file that lines are appended to; nil is standard output, among the other lines.
@@ -23,7 +17,7 @@ public struct AccessConfiguration: Sendable, Equatable {
     }
 
     /// What becomes of clients that no rule is about.
-    public var defaultAction: Action
+    public var defaultAction: AccessAction
     /// Whether addresses of private networks pass before the default.
     public var allowLocal: Bool
     /// Who may pass, on every route.
@@ -35,7 +29,8 @@ public struct AccessConfiguration: Sendable, Equatable {
 
     /// Makes the section; defaults as documented.
     public init(
-        defaultAction: Action = .allow, allowLocal: Bool = true, allow: [AccessEntry] = [], deny: [AccessEntry] = [],
+        defaultAction: AccessAction = .allow, allowLocal: Bool = true, allow: [AccessEntry] = [],
+        deny: [AccessEntry] = [],
         log: Log? = nil
     ) {
         self.defaultAction = defaultAction
@@ -49,7 +44,7 @@ public struct AccessConfiguration: Sendable, Equatable {
 /// `acl:` of a route.
 public struct RouteAccessConfiguration: Sendable, Equatable {
     /// What becomes of clients that none of the route's rules is about; nil leaves it to the global section.
-    public var defaultAction: AccessConfiguration.Action?
+    public var defaultAction: AccessAction?
     /// Who may pass.
     public var allow: [AccessEntry]
     /// Who is turned away.
@@ -57,7 +52,7 @@ public struct RouteAccessConfiguration: Sendable, Equatable {
 
     /// Makes the section; nothing in it unless told.
     public init(
-        defaultAction: AccessConfiguration.Action? = nil, allow: [AccessEntry] = [], deny: [AccessEntry] = []
+        defaultAction: AccessAction? = nil, allow: [AccessEntry] = [], deny: [AccessEntry] = []
     ) {
         self.defaultAction = defaultAction
         self.allow = allow

@@ -51,9 +51,9 @@ extension Configuration {
 
         /// How a line looks.
         public enum Format: String, Sendable, CaseIterable {
-            /// For people.
+            /// `TIME LEVEL message key=value …`, for people.
             case text
-            /// One JSON object a line.
+            /// One JSON object a line (RFC 8259).
             case json
         }
 

@@ -27,6 +27,15 @@ extension Configuration.Exporter.Listener: CustomStringConvertible {
 extension Configuration.Exporter.Listener {
     private static let unixPrefix = "unix:"
 
+    /// Reads what ``description`` writes; nil for anything else.
+    public init?(_ text: String) {
+        do throws(ValueError) {
+            try self.init(parsing: text)
+        } catch {
+            return nil
+        }
+    }
+
     /// Reads what ``description`` writes.
     init(parsing text: String) throws(ValueError) {
         guard text.hasPrefix(Self.unixPrefix) else {

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// Reads files with tokens and with users. What is wrong within one is told with its own name and line, and never with what
 /// stands there.
 struct SecretFileReader {
@@ -33,9 +35,9 @@ struct SecretFileReader {
     }
 
     /// `users_file`: `name:hash` a line, as htpasswd(1) writes it.
-    func readUsers(_ value: ConfigurationNode) -> [ExporterAuthentication.User] {
+    func readUsers(_ value: ConfigurationNode) -> [PasswordUser] {
         guard let file = read(value, "users_file") else { return [] }
-        var users: [ExporterAuthentication.User] = []
+        var users: [PasswordUser] = []
         for (place, line) in file.lines {
             let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2 else {

@@ -1,9 +1,11 @@
+import NetworkTypes
+
 /// Reads names with hashes of passwords. No message has anything of a hash.
 struct UserReader {
     let findings: Findings
 
     /// `users`: a mapping from names to hashes.
-    func read(_ value: ConfigurationNode) -> [ExporterAuthentication.User] {
+    func read(_ value: ConfigurationNode) -> [PasswordUser] {
         guard case .mapping(let entries) = value.content, !entries.isEmpty else {
             if case .refused = value.content { return [] }
             findings.error(
@@ -29,12 +31,12 @@ struct UserReader {
     }
 
     /// A user, and what is odd about the hash.
-    static func user(_ name: String, _ hash: String) throws(ValueError) -> (ExporterAuthentication.User, String?) {
+    static func user(_ name: String, _ hash: String) throws(ValueError) -> (PasswordUser, String?) {
         let isPlain = name.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f && $0 != ":" }
         guard (1...128).contains(name.utf8.count), isPlain else {
             throw ValueError("expected a name of at most 128 bytes without `:` and control characters")
         }
         let remark = try PasswordHashText.check(hash)
-        return (ExporterAuthentication.User(name: name, hash: Secret(hash)), remark)
+        return (PasswordUser(name: name, hash: Secret(hash)), remark)
     }
 }

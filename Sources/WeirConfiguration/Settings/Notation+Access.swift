@@ -1,3 +1,5 @@
+import NetworkTypes
+
 // Access rules, files that hold them or what they need, and secrets.
 
 extension Notation where Value == [AccessEntry] {
@@ -74,7 +76,7 @@ extension Notation where Value == [Secret] {
     }
 }
 
-extension Notation where Value == [ExporterAuthentication.User] {
+extension Notation where Value == [PasswordUser] {
     /// A mapping from names to hashes.
     static var users: Notation {
         Notation(

@@ -44,8 +44,8 @@ struct Authenticator {
         isOpen = !access.needsCredentials
         tokens = access.tokens.map { digest.value(of: [$0]) }
         users = [:]
-        for user in access.users { users[Array(user.name.utf8)] = user.hash }
-        hashes = access.users.map(\.hash)
+        for user in access.users { users[Array(user.name.utf8)] = user.hash.text }
+        hashes = access.users.map(\.hash.text)
         challenges = []
         if !access.tokens.isEmpty { challenges.append("Bearer realm=\"metrics\"") }
         if !access.users.isEmpty { challenges.append("Basic realm=\"metrics\", charset=\"UTF-8\"") }

@@ -2,19 +2,8 @@ public import NetworkTypes
 
 /// Who may read the exporter's pages. It can be changed while the exporter runs: see ``Exporter/update(_:)``.
 public struct ExporterAccess: Sendable {
-    /// Somebody who may log in with HTTP's basic authentication (RFC 7617).
-    public struct User: Hashable, Sendable {
-        /// The name, without a colon.
-        public var name: String
-        /// The password as crypt(5) writes it. The exporter takes whatever libcrypt knows.
-        public var hash: String
-
-        /// Joins a name and a hash.
-        public init(name: String, hash: String) {
-            self.name = name
-            self.hash = hash
-        }
-    }
+    /// A user with a password. The exporter takes every hash that libcrypt knows.
+    public typealias User = PasswordUser
 
     /// Whether connections from the first address to the second, one of ours, are taken; nil takes all. Asked on the
     /// exporter's thread, once a connection. Those of Unix sockets are not asked about: their file has permissions.

@@ -37,9 +37,9 @@ struct AccessPlan: Sendable {
         let own = route.access ?? RouteAccessConfiguration()
         let policy = AccessPolicy(
             global: .init(deny: list(access.deny), allow: list(access.allow)),
-            globalDefault: AccessAction(access.defaultAction), allowsLocal: access.allowLocal,
+            globalDefault: access.defaultAction, allowsLocal: access.allowLocal,
             route: .init(deny: list(own.deny), allow: list(own.allow)),
-            routeDefault: own.defaultAction.map { AccessAction($0) }, locator: locator)
+            routeDefault: own.defaultAction, locator: locator)
         return policy.isOff ? nil : policy
     }
 
@@ -80,15 +80,6 @@ struct AccessPlan: Sendable {
             return try GeoDatabase(geoip.database)
         } catch {
             throw .access("\(geoip.database): \(error)")
-        }
-    }
-}
-
-extension AccessAction {
-    init(_ action: AccessConfiguration.Action) {
-        switch action {
-        case .allow: self = .allow
-        case .deny: self = .deny
         }
     }
 }

@@ -21,12 +21,7 @@ public final class Demo: Sendable {
 
         /// Reads the exporter's address, `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`.
         public init(exporter: String, basePort: UInt16) throws(DemoError) {
-            let route = "routes: { demo: { scheme: tcp, host: 192.0.2.1, port: 1 } }\n"
-            let text = "exporter: { listen: '\(exporter)' }\n" + route
-            guard !exporter.contains(where: { $0 == "'" || $0 == "\n" }),
-                let loaded = try? Configuration.parse(bytes: Array(text.utf8), file: "demo", environment: [:]),
-                let listener = loaded.configuration.exporter.listen.first
-            else { throw .exporterAddress(exporter) }
+            guard let listener = Configuration.Exporter.Listener(exporter) else { throw .exporterAddress(exporter) }
             self.exporter = listener
             self.basePort = basePort
         }

@@ -1,12 +1,8 @@
 import Logging
+public import WeirConfiguration
 
-/// How a line looks.
-public enum LogFormat: UInt8, Sendable, CaseIterable {
-    /// `TIME LEVEL message key=value …`, for people.
-    case text
-    /// One JSON object a line (RFC 8259).
-    case json
-}
+/// The form of a line, as the configuration names it.
+public typealias LogFormat = Configuration.Log.Format
 
 /// Writes one line of the log. Values from outside (names, texts of errors) cannot break out of their place in either
 /// format.

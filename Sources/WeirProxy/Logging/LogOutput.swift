@@ -3,6 +3,7 @@ public import LinuxIO
 public import Logging
 import Synchronization
 import Threading
+public import WeirConfiguration
 
 /// The log of the process: takes records from workers and lines from everyone else, and writes them on a thread of its
 /// own. Whoever logs never waits: queues are bounded, and what does not fit is counted in ``droppedLines``.
@@ -21,7 +22,7 @@ public final class LogOutput: Sendable {
     private let others = Lock<[Item]>([])
     let routes = LogRouteTable()
     private let levelValue: Atomic<UInt8>
-    private let formatValue: Atomic<UInt8>
+    private let writesJSON: Atomic<Bool>
     private let dropped: LogDrops
     private let isAwake = Atomic<Bool>(true)
     private let isClosing = Atomic<Bool>(false)
@@ -65,7 +66,7 @@ public final class LogOutput: Sendable {
         self.clock = clock
         rings = (0..<lanes).map { _ in LogRing(capacity: Self.ringCapacity) }
         levelValue = Atomic(Self.number(of: level))
-        formatValue = Atomic(format.rawValue)
+        writesJSON = Atomic(format == .json)
         if startsThread { try Thread.start(name: "weir-log") { [self] in run() } }
     }
 
@@ -79,8 +80,8 @@ public final class LogOutput: Sendable {
 
     /// How lines look. Any thread.
     public var format: LogFormat {
-        get { LogFormat(rawValue: formatValue.load(ordering: .relaxed)) ?? .text }
-        set { formatValue.store(newValue.rawValue, ordering: .relaxed) }
+        get { writesJSON.load(ordering: .relaxed) ? .json : .text }
+        set { writesJSON.store(newValue == .json, ordering: .relaxed) }
     }
 
     /// Whether lines of this level are written: ask before making one.

@@ -37,7 +37,7 @@ extension Configuration.Exporter {
         }
         if let authentication {
             access.tokens = authentication.tokens.map { Array($0.text.utf8) }
-            access.users = authentication.users.map { .init(name: $0.name, hash: $0.hash.text) }
+            access.users = authentication.users
         }
         return access
     }

@@ -13,12 +13,3 @@ extension Logger.Level {
         }
     }
 }
-
-extension LogFormat {
-    init(_ format: Configuration.Log.Format) {
-        switch format {
-        case .text: self = .text
-        case .json: self = .json
-        }
-    }
-}

@@ -64,8 +64,17 @@ public struct HealthProbe: Sendable {
     public init(
         _ configuration: Configuration, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {
-        let listen = configuration.exporter.listen.first?.description ?? ""
-        try self.init(exporter: listen, asksReadiness: asksReadiness, timeout: timeout)
+        guard let listener = configuration.exporter.listen.first else { throw .noAddress("") }
+        let place: Place
+        switch listener {
+        case .unix(let path): place = .unix(path)
+        case .address(let listen):
+            guard let address = SocketAddress(resolving: listen.address, port: listen.port) else {
+                throw .noAddress(listen.addressText)
+            }
+            place = .address(address)
+        }
+        self.init(place, asksReadiness: asksReadiness, timeout: timeout)
     }
 
     /// A probe of an exporter at `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`, whatever a configuration file says by now.
@@ -76,12 +85,18 @@ public struct HealthProbe: Sendable {
             guard let path = UnixSocketPath(String(exporter.dropFirst(Self.unixPrefix.count))) else {
                 throw .noAddress(exporter)
             }
-            place = .unix(path)
+            self.init(.unix(path), asksReadiness: asksReadiness, timeout: timeout)
         } else {
-            guard var address = SocketAddress(exporter) else { throw .noAddress(exporter) }
-            if address.ip == .anyIPv4 { address.ip = .loopbackIPv4 }
-            if address.ip == .anyIPv6 { address.ip = .loopbackIPv6 }
-            place = .address(address)
+            guard let address = SocketAddress(exporter) else { throw .noAddress(exporter) }
+            self.init(.address(address), asksReadiness: asksReadiness, timeout: timeout)
+        }
+    }
+
+    private init(_ place: Place, asksReadiness: Bool, timeout: Duration) {
+        if case .address(let address) = place {
+            self.place = .address(SocketAddress(address.ip.dialed, port: address.port, scope: address.scope))
+        } else {
+            self.place = place
         }
         path = asksReadiness ? "/readyz" : "/healthz"
         self.timeout = timeout

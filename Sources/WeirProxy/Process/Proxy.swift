@@ -170,7 +170,7 @@ public actor Proxy {
         }
         parts.engine.limitSessions(to: new.limits.maxSessions)
         parts.log.level = Logger.Level(new.log.level)
-        parts.log.format = LogFormat(new.log.format)
+        parts.log.format = new.log.format
         access.log?.output.format = parts.log.format
         await parts.exporter.update(new.exporter.access)
         // What is fixed keeps the value that is in use, so that the next reload warns again.

@@ -35,7 +35,7 @@ struct ProxyParts: Sendable {
         do throws(SystemError) {
             log = try LogOutput(
                 descriptor: options.logDescriptor, lanes: workers, level: .init(configuration.log.level),
-                format: .init(configuration.log.format))
+                format: configuration.log.format)
         } catch {
             throw .log(error)
         }

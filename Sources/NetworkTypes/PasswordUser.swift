@@ -1,0 +1,38 @@
+/// A text that no message, log or dump shows.
+public struct Secret: Hashable, Sendable {
+    /// The text itself.
+    public let text: String
+
+    /// Hides a text.
+    public init(_ text: String) {
+        self.text = text
+    }
+}
+
+extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// Nothing of it.
+    public var description: String { "(secret)" }
+    /// Nothing of it.
+    public var debugDescription: String { description }
+    /// Nothing of it.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// A user who may log in with HTTP's basic authentication (RFC 7617).
+public struct PasswordUser: Hashable, Sendable {
+    /// The name, without a colon.
+    public var name: String
+    /// The password as crypt(5) writes it.
+    public var hash: Secret
+
+    /// Joins a name and a hash.
+    public init(name: String, hash: Secret) {
+        self.name = name
+        self.hash = hash
+    }
+
+    /// Joins a name and a hash.
+    public init(name: String, hash: String) {
+        self.init(name: name, hash: Secret(hash))
+    }
+}
