@@ -5,10 +5,12 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
 
 import loads
+from backends import NAMES, ZONE
 from processes import run
 from proxies import Weir
 from report import count
@@ -85,19 +87,26 @@ def _tracer_of(pid):
 
 
 def instructions(kinds, directory, backends, report):
-    line = report.line(INSTRUCTIONS_TITLE, "user space, per small keep-alive request", count)
     backends.http()
-    for kind in kinds:
-        try:
-            runs = {}
-            for requests in (SHORT_RUN, LONG_RUN):
-                proxy = kind(directory, backends.ports, f"-callgrind-{requests}")
-                if kind is Weir and kind.program:
-                    proxy.program = _without_debug_information(kind.program, proxy.directory)
-                runs[requests] = _instructions(proxy, requests)
-            line.add(kind.key, (runs[LONG_RUN] - runs[SHORT_RUN]) / (LONG_RUN - SHORT_RUN))
-        except (Failure, OSError) as failure:
-            report.fail(INSTRUCTIONS_TITLE, kind.key, failure)
+    backends.dns()
+    for name, unit, ask, scale in (
+        ("small", "per small keep-alive request", _keep_alive("/small", 64), 1),
+        ("new", "per new connection, one request in it", _new_connections, 1),
+        ("1m", "per MiB of responses", _keep_alive("/1m", 1 << 20), 10),
+        ("dns", "per DNS question and answer", _questions, 1),
+    ):
+        line = report.line(INSTRUCTIONS_TITLE, f"user space, {unit}", count)
+        for kind in kinds:
+            try:
+                runs = {}
+                for length in (SHORT_RUN, LONG_RUN):
+                    proxy = kind(directory, backends.ports, f"-callgrind-{name}-{length}")
+                    if kind is Weir and kind.program:
+                        proxy.program = _without_debug_information(kind.program, proxy.directory)
+                    runs[length] = _instructions(proxy, ask, length // scale)
+                line.add(kind.key, (runs[LONG_RUN] - runs[SHORT_RUN]) / (LONG_RUN // scale - SHORT_RUN // scale))
+            except (Failure, OSError) as failure:
+                report.fail(INSTRUCTIONS_TITLE, kind.key, failure)
 
 
 def _without_debug_information(program, directory):
@@ -107,14 +116,14 @@ def _without_debug_information(program, directory):
     return copy
 
 
-def _instructions(proxy, requests):
+def _instructions(proxy, ask, times):
     pattern = os.path.join(proxy.directory, "callgrind.out")
     # Workers that nginx started as `nobody` write their own file.
     os.chmod(proxy.directory, 0o777)
     wrapper = [locate("valgrind"), "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={pattern}.%p"]
     try:
         proxy.start(wrapper, seconds=60)
-        _ask(proxy.ports.http, requests)
+        ask(proxy, times)
     finally:
         proxy.stop(seconds=30)
     total = 0
@@ -127,19 +136,56 @@ def _instructions(proxy, requests):
     return total
 
 
-def _ask(port, requests):
-    """A fixed number of requests, in turn over a few connections that stay open."""
-    connections = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(CONNECTIONS)]
+def _keep_alive(path, size):
+    """Asks a fixed number of times, in turn over a few connections that stay open."""
+
+    def ask(proxy, times):
+        connections = [socket.create_connection(("127.0.0.1", proxy.ports.http), 30) for _ in range(CONNECTIONS)]
+        try:
+            for index in range(times):
+                _request(connections[index % CONNECTIONS], path, size)
+        finally:
+            for connection in connections:
+                connection.close()
+
+    return ask
+
+
+def _new_connections(proxy, times):
+    for _ in range(times):
+        with socket.create_connection(("127.0.0.1", proxy.ports.http), 30) as connection:
+            _request(connection, "/small", 64, b"Connection: close\r\n")
+            if connection.recv(1):
+                raise Failure("a connection went on after its end")
+
+
+def _request(connection, path, size, headers=b""):
+    connection.sendall(b"GET %s HTTP/1.1\r\nHost: bench\r\n%s\r\n" % (path.encode(), headers))
+    answer = bytearray()
+    body = None
+    while body is None or len(answer) - body < size:
+        received = connection.recv(1 << 18)
+        if not received:
+            raise Failure("a connection ended early")
+        answer += received
+        if body is None and (end := answer.find(b"\r\n\r\n")) >= 0:
+            body = end + 4
+
+
+def _questions(proxy, times):
+    """Questions for one name (RFC 1035 section 4.1), in turn from a few ports."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(CONNECTIONS)]
+    host = f"host{NAMES[0]}.{ZONE}"
+    name = b"".join(bytes([len(label)]) + label.encode() for label in host.split(".")) + b"\0"
     try:
-        for index in range(requests):
-            connection = connections[index % CONNECTIONS]
-            connection.sendall(b"GET /small HTTP/1.1\r\nHost: bench\r\n\r\n")
-            answer = b""
-            while b"\r\n\r\n" not in answer or len(answer.partition(b"\r\n\r\n")[2]) < 64:
-                received = connection.recv(4096)
-                if not received:
-                    raise Failure("a connection ended early")
-                answer += received
+        for one in sockets:
+            one.settimeout(30)
+            one.connect(("127.0.0.1", proxy.ports.dns))
+        for index in range(times):
+            one = sockets[index % CONNECTIONS]
+            one.send(struct.pack("!6H", index & 0xFFFF, 0x0100, 1, 0, 0, 0) + name + struct.pack("!2H", 1, 1))
+            if one.recv(4096)[:2] != struct.pack("!H", index & 0xFFFF):
+                raise Failure("an answer to another question")
     finally:
-        for connection in connections:
-            connection.close()
+        for one in sockets:
+            one.close()

@@ -28,6 +28,8 @@ public struct TCPSettings: Hashable, Sendable {
     public var proxyProtocol: ProxyProtocolSettings
     /// How long a whole header may take to come.
     public var proxyHeaderTimeout: Duration
+    /// How long the handshake with the client may take, where its side is encrypted.
+    public var handshakeTimeout: Duration = .seconds(10)
     /// The PROXY header that upstreams get before the first byte; nil is none.
     public var relayedHeader: ProxyHeaderVersion?
 

@@ -62,7 +62,7 @@ import Testing
             }
             defer { isOver.set(true) }
             // As many rounds as the greedy flow needs to be one: on a busy machine its sender may be late.
-            let (fewest, enough) = (30, 30 * WorkerCore.readBufferSize)
+            let (fewest, enough) = (30, 30 * RelayResources.bufferSize)
             var rounds = 0
             while rounds < fewest || reads.value.greedy <= enough {
                 rounds += 1
@@ -76,7 +76,7 @@ import Testing
                 try #require(small.receive(1).text == "?")
                 let marks = reads.value.marks
                 try #require(marks.count == before + 2)
-                try #require(marks[before] - start <= 2 * WorkerCore.bytesPerTurn)
+                try #require(marks[before] - start <= 2 * RelayResources.maxBytesPerTurn)
             }
         }
     }

@@ -23,7 +23,7 @@ import Testing
             case 0..<5:
                 // A partly filled slab has room besides, so whole slabs are always enough.
                 let size = [1, 100, 16_384, 16_385, 131_072].randomElement(using: &random) ?? 1
-                let most = min(pool.availableBytes, size)
+                let most = min(pool.availableByteCount, size)
                 let count = most == 0 ? 0 : Int.random(in: 0...most, using: &random)
                 let start = Int.random(in: 0...source.count - count, using: &random)
                 source.withUnsafeBytes {
@@ -47,7 +47,7 @@ import Testing
         #expect(mismatches == 0)
         for index in pairs.indices { _ = pool.clear(&pairs[index].backlog) }
         // Every slab came back.
-        #expect(pool.availableBytes == 2 << 20)
+        #expect(pool.availableByteCount == 2 << 20)
     }
 
     @Test func `an emptied backlog owns nothing`() {
@@ -55,12 +55,12 @@ import Testing
         var backlog = Backlog()
         let bytes = [UInt8](repeating: 7, count: SlabPool.slabSize * 2 + 1)
         bytes.withUnsafeBytes { pool.append($0, to: &backlog) }
-        #expect(pool.availableBytes == 0)
+        #expect(pool.availableByteCount == 0)
         pool.dropFront(SlabPool.slabSize, of: &backlog)
-        #expect(pool.availableBytes == SlabPool.slabSize)
+        #expect(pool.availableByteCount == SlabPool.slabSize)
         pool.dropFront(SlabPool.slabSize, of: &backlog)
         pool.dropFront(1, of: &backlog)
         #expect(backlog.isEmpty)
-        #expect(pool.availableBytes == SlabPool.slabSize * 3)
+        #expect(pool.availableByteCount == SlabPool.slabSize * 3)
     }
 }

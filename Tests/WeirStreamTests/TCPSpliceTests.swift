@@ -45,7 +45,7 @@ import Testing
             for direction in Direction.allCases {
                 let seen = pieces.value[direction] ?? []
                 #expect(seen.reduce(0, +) == Self.size)
-                #expect(seen.contains { $0 > WorkerCore.readBufferSize })
+                #expect(seen.contains { $0 > RelayResources.bufferSize })
             }
             #expect(rig.recorder.totals.map(\.ingressBytes) == [UInt64(Self.size)])
             #expect(rig.recorder.totals.map(\.egressBytes) == [UInt64(Self.size)])
@@ -92,7 +92,7 @@ import Testing
         let passed = Box(0)
         let closing = Box(0)
         let hooks = StreamHooks(onRead: { event in
-            if event.byteCount > WorkerCore.readBufferSize {
+            if event.byteCount > RelayResources.bufferSize {
                 closing.set(event.byteCount)
                 return .close
             }
@@ -152,7 +152,7 @@ import Testing
     }
 
     /// A descriptor of this process whose peer is `endpoint`: the relay's side of a client's connection.
-    private static func descriptor(connectedTo endpoint: Endpoint) throws -> Int32 {
+    private static func descriptor(connectedTo endpoint: TestSupport.Endpoint) throws -> Int32 {
         for number in 3..<Int32(1024) {
             let socket = LinuxIO.Socket(adopting: number, family: .ipv4)
             let peer = try? socket.peerAddress()

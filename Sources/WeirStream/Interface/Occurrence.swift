@@ -34,6 +34,10 @@ public struct StreamTraits: OptionSet, Sendable, Hashable {
     public static let upstreamName = StreamTraits(rawValue: 1 << 16)
     /// No stream has it: a reason that needs it is too rare to be exported before it has occurred.
     public static let rare = StreamTraits(rawValue: 1 << 31)
+    /// ``StreamHooks/clientSession`` encrypts the client's side.
+    public static let encryptedClient = StreamTraits(rawValue: 1 << 17)
+    /// ``StreamHooks/upstreamSession`` encrypts the upstream's side.
+    public static let encryptedUpstream = StreamTraits(rawValue: 1 << 18)
 
     /// Those that a stream has as long as it lives; all others come and go with its hooks and settings.
     static let lasting: StreamTraits = [.tcp, .udp, .ingress, .egress]

@@ -20,6 +20,8 @@ public enum RejectReason: String, CaseIterable, Sendable {
     case proxyProtocol = "proxy_protocol"
     /// The route no longer takes new sessions.
     case draining
+    /// The handshake with the client failed, or took too long.
+    case tls
 
     /// The streams on which it can occur.
     public var occurrence: Occurrence {
@@ -34,6 +36,7 @@ public enum RejectReason: String, CaseIterable, Sendable {
         case .noUpstream: .on(.udp, or: [.tcp, .preDial])
         // A datagram with a wrong header opens no session.
         case .proxyProtocol: .on([.tcp, .proxyHeaders])
+        case .tls: .on([.tcp, .encryptedClient])
         }
     }
 }
@@ -117,6 +120,8 @@ public enum DialFailure: String, CaseIterable, Sendable {
     case permission
     /// The upstream is one of our own listeners.
     case loop
+    /// The handshake with the upstream failed.
+    case tls
     /// The client went away first.
     case canceled
     /// Anything else.
@@ -131,6 +136,7 @@ public enum DialFailure: String, CaseIterable, Sendable {
         case .unreachable, .descriptorLimit, .addressUnavailable, .permission, .other: .always
         // Only a name can fail to resolve, or turn out to be one of our listeners.
         case .dns, .loop: .on(.upstreamName)
+        case .tls: .on([.tcp, .encryptedUpstream])
         }
     }
 }
@@ -145,6 +151,8 @@ public enum TimeoutKind: String, CaseIterable, Sendable {
     case halfClose = "half_close"
     /// The PROXY header did not come.
     case proxyHeader = "proxy_header"
+    /// The handshake with the client took too long.
+    case handshake
     /// The hook took too long.
     case preDial = "pre_dial"
     /// The drain time was over.
@@ -157,6 +165,7 @@ public enum TimeoutKind: String, CaseIterable, Sendable {
         case .halfClose: .on(.tcp)
         case .idle: .on([.tcp, .idleTimeout])
         case .proxyHeader: .on([.tcp, .proxyHeaders])
+        case .handshake: .on([.tcp, .encryptedClient])
         case .preDial: .on(.preDial)
         case .drain: .always
         }

@@ -76,6 +76,14 @@ public struct StreamHooks: Sendable {
     /// Makes the policy that chooses among the members of a route's set, for one worker. Called on that worker when the
     /// route begins, and anew with each update of it; the policy made before lives as long as anything that it chose for.
     public typealias MakeSelector = @Sendable (_ members: [UpstreamMember], _ worker: Int) -> any UpstreamSelector
+    /// Makes the session that encrypts the client's side of a TCP connection. Synchronous, on the worker; called once the
+    /// client is admitted. The handshake comes before ``PreDial`` and the dial; one that fails, or takes longer than
+    /// ``TCPSettings/handshakeTimeout``, rejects the client as ``RejectReason/tls``.
+    public typealias MakeClientSession = @Sendable (StreamContext) -> any SecureSession
+    /// Makes the session that encrypts the upstream's side. Synchronous, on the worker; called when the upstream is
+    /// connected, for each one that is tried. The handshake is a part of the dial and of its time; one that fails is a dial
+    /// that failed as ``DialFailure/tls``. A PROXY header goes out in clear before it.
+    public typealias MakeUpstreamSession = @Sendable (StreamContext, Upstream) -> any SecureSession
 
     /// See ``Admit``.
     public var admit: Admit?
@@ -95,6 +103,10 @@ public struct StreamHooks: Sendable {
     public var largestRead: Int?
     /// See ``IsTrustedProxy``.
     public var isTrustedProxy: IsTrustedProxy?
+    /// See ``MakeClientSession``. TCP only; nil is bytes in clear.
+    public var clientSession: MakeClientSession?
+    /// See ``MakeUpstreamSession``. TCP only; nil is bytes in clear.
+    public var upstreamSession: MakeUpstreamSession?
     /// Sees what happens; decides nothing.
     public var observer: (any StreamObserver)?
 

@@ -296,7 +296,7 @@ extension DropReason {
         case .rateLimit: self = .rateLimit
         case .noUpstream: self = .noUpstream
         case .draining: self = .draining
-        case .hook, .proxyProtocol: self = .error
+        case .hook, .proxyProtocol, .tls: self = .error
         }
     }
 }

@@ -24,3 +24,14 @@ struct ConnectedUpstream: ~Copyable {
     /// The connected socket, whose owner the caller is now.
     consuming func takeSocket() -> Socket { attempt.socket }
 }
+
+extension DialOutcome {
+    var isConnected: Bool {
+        switch self {
+        case .connected(_): true
+        case .pending: false
+        case .failed(_): false
+        case .rejected(_): false
+        }
+    }
+}

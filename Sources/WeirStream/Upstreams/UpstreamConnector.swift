@@ -282,16 +282,19 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     // MARK: After a connection
 
     /// The owner keeps the connection that it was given last, whose address this is: the dial was successful.
-    func settle(at address: SocketAddress) {
-        guard phase == .connected, let member else { return }
+    /// - Returns: the upstream, which the owner tells to the selector as released at its end.
+    @discardableResult
+    func settle(at address: SocketAddress) -> UpstreamHandle? {
+        guard phase == .connected, let member else { return nil }
         phase = .settled
         core.loop.cancel(&timer)
         context.upstreamAddress = address
-        if isReached { return }
+        if isReached { return member }
         isReached = true
         route.observer?.dialled(
             context, upstream: route.index(of: member), duration: .nanoseconds(core.loop.now - startedAt))
         route.selector.dialEnded(member, failure: nil)
+        return member
     }
 
     /// The connection that the owner was given last failed after all, for example in a handshake: the dial has failed,

@@ -42,16 +42,16 @@ enum AttemptJudgement {
 
 /// Dials TCP upstreams: connect(2) goes on in the kernel, and an event tells its end.
 struct TCPDialer: UpstreamDialer {
-    /// Whether the last attempt lets the ACK that ends its handshake wait for data (see ``Manners``).
-    private(set) var expectsSingleAnswer = false
+    /// Whether the last attempt lets the ACK that ends its handshake wait for data (see ``AckHeuristic``).
+    private(set) var expectsSingleResponse = false
 
     mutating func start(
         _ address: SocketAddress, of upstream: UpstreamState, settings: TCPSettings, loop: EventLoop, token: EventToken
     ) -> AttemptStart {
         do throws(SystemError) {
             let socket = try Socket(.stream, family: Socket.family(of: address))
-            expectsSingleAnswer = upstream.manners.givesSingleAnswers
-            if expectsSingleAnswer { socket.setIfPossible(.deferAccept, 1) }
+            expectsSingleResponse = upstream.ackHeuristic.expectsSingleResponse
+            if expectsSingleResponse { socket.setIfPossible(.deferAccept, 1) }
             socket.setUserTimeout(settings)
             let result = socket.connect(to: address)
             if case .failed(let error) = result { throw error }

@@ -9,7 +9,7 @@ final class UpstreamState {
     /// Counts the answers that differed, so that a session can see that its address may have left.
     private(set) var epoch = 0
     /// How connections to it have gone.
-    var manners = Manners()
+    var ackHeuristic = AckHeuristic()
     private var waiting: [EventToken] = []
     /// How long ``waiting`` may become before those that have ended leave it.
     private var waitingBound = 64

@@ -1,16 +1,14 @@
 import LinuxIO
 
-/// Everything a worker's connections and sessions share: its loop, its one read buffer, its pools. Confined to the
+/// Everything a worker's connections and sessions share: its loop, its pools. Confined to the
 /// worker's thread; the ``Worker`` actor is the way in.
-@safe final class WorkerCore {
+final class WorkerCore {
     let index: Int
     let loop: EventLoop
     let budget: DescriptorBudget
     let load: WorkerLoad
-    let slabs: SlabPool
-    let pipes: PipePool
-    /// Filled and emptied within one call: nothing in it survives a turn.
-    let readBuffer: UnsafeMutableRawBufferPointer
+    let relayResources: RelayResources
+    private let pipes: PipePool
     let inbox = DatagramInbox(capacity: WorkerCore.datagramsPerBatch)
     let outbox = DatagramOutbox(capacity: WorkerCore.datagramsPerBatch)
     /// Which datagrams of the inbox belong to which session, and the sessions that have some. Empty between batches.
@@ -43,9 +41,6 @@ import LinuxIO
     /// An idle worker turns once a second.
     private static let longestTurn: UInt64 = 2_000_000_000
 
-    static let readBufferSize = 128 << 10
-    /// What one connection may move per direction before the others get their turn.
-    static let bytesPerTurn = 512 << 10
     static let datagramsPerBatch = 64
     static let batchesPerTurn = 4
     static let acceptsPerTurn = 64
@@ -62,15 +57,10 @@ import LinuxIO
         load = loads[index]
         loop = try EventLoop(wokenBy: threads[index], clock: clock)
         policy = BatchPolicy(now: loop.now)
-        slabs = SlabPool(bytes: bufferMemory)
-        pipes = PipePool(budget: budget)
-        unsafe readBuffer = .allocate(byteCount: Self.readBufferSize, alignment: 4096)
+        relayResources = RelayResources(bufferMemory: bufferMemory, budget: budget)
+        pipes = relayResources.pipes
         load.lastTurn.store(loop.now, ordering: .relaxed)
         sessionsInBatch.reserveCapacity(Self.datagramsPerBatch)
-    }
-
-    deinit {
-        unsafe readBuffer.deallocate()
     }
 
     /// One turn of the loop.

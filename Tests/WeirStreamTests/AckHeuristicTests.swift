@@ -3,24 +3,24 @@ import Testing
 
 @testable import WeirStream
 
-@Suite(.timeLimit(.minutes(1))) struct MannersTests {
-    @Test func `sixteen single answers in a row make a habit, and anything else ends it until it is formed anew`() {
+@Suite(.timeLimit(.minutes(1))) struct AckHeuristicTests {
+    @Test func `sixteen single responses in a row opt an upstream in, and any other one opts it out again`() {
         for (isAsked, withEnd) in [(true, false), (false, true), (false, false)] {
-            var manners = Manners()
-            for _ in 0..<15 { manners.answered(isAsked: true, withEnd: true) }
-            #expect(!manners.givesSingleAnswers)
-            manners.answered(isAsked: true, withEnd: true)
-            #expect(manners.givesSingleAnswers)
-            manners.answered(isAsked: isAsked, withEnd: withEnd)
-            #expect(!manners.givesSingleAnswers)
-            for _ in 0..<15 { manners.answered(isAsked: true, withEnd: true) }
-            #expect(!manners.givesSingleAnswers)
-            manners.answered(isAsked: true, withEnd: true)
-            #expect(manners.givesSingleAnswers)
+            var heuristic = AckHeuristic()
+            for _ in 0..<15 { heuristic.noteResponse(isAsked: true, withEnd: true) }
+            #expect(!heuristic.expectsSingleResponse)
+            heuristic.noteResponse(isAsked: true, withEnd: true)
+            #expect(heuristic.expectsSingleResponse)
+            heuristic.noteResponse(isAsked: isAsked, withEnd: withEnd)
+            #expect(!heuristic.expectsSingleResponse)
+            for _ in 0..<15 { heuristic.noteResponse(isAsked: true, withEnd: true) }
+            #expect(!heuristic.expectsSingleResponse)
+            heuristic.noteResponse(isAsked: true, withEnd: true)
+            #expect(heuristic.expectsSingleResponse)
         }
     }
 
-    @Test func `an upstream that changes its manners in mid-life is served as well as before`() async throws {
+    @Test func `an upstream that changes its habit in mid-life is served as well as before`() async throws {
         let speaksFirst = Box(false)
         let server = try TCPServer { connection in
             if speaksFirst.value {

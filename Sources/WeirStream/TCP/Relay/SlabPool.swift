@@ -24,9 +24,9 @@
     }
 
     /// Bytes that can still be kept, counted in whole slabs.
-    var availableBytes: Int { (capacity - inUse) * Self.slabSize }
+    var availableByteCount: Int { (capacity - inUse) * Self.slabSize }
 
-    /// Keeps `bytes` at the end of `backlog`. The caller read no more than ``availableBytes``.
+    /// Keeps `bytes` at the end of `backlog`. The caller read no more than ``availableByteCount``.
     func append(_ bytes: UnsafeRawBufferPointer, to backlog: inout Backlog) {
         var rest = unsafe bytes
         while rest.count > 0 {

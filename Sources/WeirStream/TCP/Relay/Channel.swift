@@ -1,0 +1,78 @@
+import LinuxIO
+
+/// How the bytes of an endpoint come and go: a socket, or a session that encrypts over one.
+enum Channel: ~Copyable {
+    case closed
+    case plain(Socket)
+    /// A box, so that plain connections do not carry its size.
+    case secure(SecureChannel)
+
+    /// The channel that encrypts, where one does.
+    var encrypted: SecureChannel? {
+        switch self {
+        case .closed: nil
+        case .plain: nil
+        case .secure(let channel): channel
+        }
+    }
+
+    /// Calls `body` with the socket, while there is one.
+    @inline(__always) @discardableResult
+    borrowing func withSocket<Result>(_ body: (borrowing Socket) -> Result) -> Result? {
+        switch self {
+        case .closed: nil
+        case .plain(let socket): body(socket)
+        case .secure(let channel): channel.withSocket(body)
+        }
+    }
+
+    /// Gives the socket away, and leaves the channel closed.
+    mutating func takeSocket() -> Socket? {
+        let channel = consume self
+        self = .closed
+        switch consume channel {
+        case .closed: return nil
+        case .plain(let socket): return consume socket
+        case .secure(let channel): return channel.takeSocket()
+        }
+    }
+
+    /// Encrypts from here on. What was sent before went in clear.
+    mutating func secure(with session: any SecureSession) {
+        guard let socket = takeSocket() else { return }
+        self = .secure(SecureChannel(socket, session))
+    }
+}
+
+/// A socket with the session that encrypts over it. Confined to the worker.
+final class SecureChannel {
+    private var socket: Socket?
+    let session: any SecureSession
+
+    init(_ socket: consuming Socket, _ session: any SecureSession) {
+        self.socket = consume socket
+        self.session = session
+    }
+
+    @discardableResult
+    func withSocket<Result>(_ body: (borrowing Socket) -> Result) -> Result? {
+        guard socket != nil else { return nil }
+        return body(socket!)
+    }
+
+    func takeSocket() -> Socket? { socket.take() }
+
+    func handshake() -> HandshakeStep { withSocket { session.handshake(on: $0) } ?? .failed }
+
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
+        withSocket { unsafe session.receive(into: buffer, from: $0) } ?? .wouldBlock
+    }
+
+    func send(_ bytes: UnsafeRawBufferPointer) -> WriteResult {
+        withSocket { unsafe session.send(bytes, to: $0) } ?? .wouldBlock
+    }
+
+    func finishWriting() { withSocket { session.finishWriting(on: $0) } }
+
+    func flush() -> SystemError? { withSocket { session.flush(to: $0) } ?? nil }
+}

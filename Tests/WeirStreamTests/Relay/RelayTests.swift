@@ -1,0 +1,212 @@
+import Glibc
+import LinuxIO
+import TestSupport
+import Testing
+
+@testable import WeirStream
+
+/// Which sides of a relay a cipher encrypts.
+enum Encryption: String, CaseIterable, Sendable {
+    case none, client, upstream, both
+
+    var isOnClient: Bool { self == .client || self == .both }
+    var isOnUpstream: Bool { self == .upstream || self == .both }
+
+    func makeRig(bufferMemory: Int = 1 << 20, bufferSize: Int? = nil) throws -> RelayRig {
+        try RelayRig(
+            bufferMemory: bufferMemory,
+            client: isOnClient ? ToyCipher(key: 0x5a) : nil, clientPeer: isOnClient ? ToyCipher(key: 0x17) : nil,
+            upstream: isOnUpstream ? ToyCipher(key: 0xc3) : nil,
+            upstreamPeer: isOnUpstream ? ToyCipher(key: 0x71) : nil,
+            bufferSize: bufferSize)
+    }
+}
+
+/// The relay over sockets, without listener or engine; every test with bytes in clear and through a cipher on either side.
+@Suite(.timeLimit(.minutes(2))) struct RelayTests {
+    @Test(arguments: Encryption.allCases)
+    func `bytes go both ways, and an end is passed on while the other direction goes on`(encryption: Encryption) throws
+    {
+        let rig = try encryption.makeRig()
+        let (question, answer) = (Pattern.bytes(300_000, seed: 1), Pattern.bytes(500_000, seed: 2))
+        rig.clientEnd.send(question, thenEnd: true)
+        try rig.run(until: "the upstream has all, and the end") { $0.upstreamEnd.ending == .end }
+        #expect(rig.upstreamEnd.received == question)
+        #expect(rig.outcomes == [.halfClosed(.ingress)])
+        #expect(rig.isHalfClosed)
+        rig.upstreamEnd.send(answer, thenEnd: true)
+        try rig.run(until: "the client has all, and the end") { $0.clientEnd.ending == .end }
+        #expect(rig.clientEnd.received == answer)
+        #expect(rig.outcomes == [.halfClosed(.ingress), .closed(first: .ingress)])
+        #expect(rig.ingressByteCount == 300_000)
+        #expect(rig.egressByteCount == 500_000)
+        #expect(rig.discarded.isEmpty)
+    }
+
+    @Test(arguments: Encryption.allCases)
+    func `the first end names the close, from either side`(encryption: Encryption) throws {
+        let rig = try encryption.makeRig()
+        rig.upstreamEnd.send(Array("bye".utf8), thenEnd: true)
+        try rig.run(until: "the client has the end") { $0.clientEnd.ending == .end }
+        #expect(rig.outcomes == [.halfClosed(.egress)])
+        rig.clientEnd.end()
+        try rig.run(until: "it is closed") { $0.isDone }
+        #expect(rig.outcomes == [.halfClosed(.egress), .closed(first: .egress)])
+        #expect(rig.clientEnd.received == Array("bye".utf8))
+    }
+
+    @Test(arguments: Encryption.allCases)
+    func `an upstream that answers and resets has its answer delivered, then the client is reset`(
+        encryption: Encryption
+    ) throws {
+        let rig = try encryption.makeRig()
+        let answer = Pattern.bytes(200_000, seed: 3)
+        rig.clientEnd.isReading = false
+        rig.upstreamEnd.send(answer)
+        try rig.run(until: "the answer is on its way") {
+            $0.upstreamEnd.hasSentAll && $0.egressByteCount == 200_000
+        }
+        rig.upstreamEnd.reset()
+        try rig.run(until: "the break is seen") { !$0.outcomes.isEmpty }
+        rig.clientEnd.isReading = true
+        try rig.run(until: "the client is reset") { $0.clientEnd.ending != nil }
+        #expect(rig.clientEnd.received == answer)
+        #expect(rig.clientEnd.ending == .broken)
+        guard case .broken(let failure) = rig.outcomes.last else {
+            Issue.record("\(rig.outcomes)")
+            return
+        }
+        #expect(failure.party == .upstream)
+        #expect(failure.error.code == ECONNRESET || failure.error.code == EPIPE)
+        #expect(failure.isFlushed)
+    }
+
+    @Test(arguments: Encryption.allCases)
+    func `bytes for a client that broke are counted as discarded, all of them`(encryption: Encryption) throws {
+        let rig = try encryption.makeRig(bufferSize: 4_096)
+        rig.clientEnd.isReading = false
+        rig.upstreamEnd.send(Pattern.bytes(1 << 20))
+        try rig.run(until: "the client's socket is full") { $0.backpressureCount > 0 }
+        let taken = rig.egressByteCount
+        #expect(taken > 0)
+        rig.clientEnd.reset()
+        try rig.run(until: "the break is over") { $0.isDone }
+        #expect(rig.egressByteCount >= taken)
+        // A cipher has taken what it could not send: nothing else was read behind that.
+        #expect(encryption.isOnClient || rig.discarded[.egress, default: 0] > 0)
+        #expect(rig.egressByteCount == rig.reads[.egress, default: []].reduce(0) { $0 + UInt64($1) })
+    }
+
+    @Test(arguments: Encryption.allCases)
+    func `a reader that pauses finds every byte in order, through backlog and short writes`(encryption: Encryption)
+        throws
+    {
+        let rig = try encryption.makeRig(bufferSize: 4_096)
+        let sent = Pattern.bytes(1 << 20, seed: 4)
+        rig.upstreamEnd.isReading = false
+        rig.clientEnd.send(sent, thenEnd: true)
+        try rig.run(until: "the upstream's socket is full") { $0.backpressureCount > 0 }
+        rig.upstreamEnd.isReading = true
+        try rig.run(until: "all is there") { $0.upstreamEnd.ending == .end }
+        expectSame(rig.upstreamEnd.received, sent)
+        #expect(rig.discarded.isEmpty)
+    }
+
+    @Test(arguments: Encryption.allCases)
+    func `a pool without room holds up one flow only, and loses nothing`(encryption: Encryption) throws {
+        // One slab is the least there is.
+        let rig = try encryption.makeRig(bufferMemory: 1, bufferSize: 4_096)
+        let sent = Pattern.bytes(300_000, seed: 5)
+        rig.upstreamEnd.isReading = false
+        rig.clientEnd.send(sent, thenEnd: true)
+        try rig.run(until: "the sink is full") { $0.backpressureCount > 0 }
+        rig.upstreamEnd.isReading = true
+        try rig.run(until: "all is there") { $0.upstreamEnd.ending == .end }
+        expectSame(rig.upstreamEnd.received, sent)
+        #expect(rig.ingressByteCount == 300_000)
+    }
+
+    @Test func `bulk is spliced where both channels can, and copied where one cannot`() throws {
+        for encryption in Encryption.allCases {
+            let rig = try encryption.makeRig()
+            // A cipher that is written to be read takes its time.
+            let sent = Pattern.bytes(encryption == .none ? 16 << 20 : 2 << 20, seed: 6)
+            rig.clientEnd.send(sent, thenEnd: true)
+            try rig.run(until: "all is there") { $0.upstreamEnd.ending == .end }
+            expectSame(rig.upstreamEnd.received, sent)
+            let largest = rig.reads[.ingress]?.max() ?? 0
+            // No read can bring more than the buffer; a spliced piece can.
+            if encryption == .none {
+                #expect(largest > RelayResources.bufferSize)
+            } else {
+                #expect(largest <= RelayResources.bufferSize)
+            }
+        }
+    }
+
+    @Test(arguments: Encryption.allCases)
+    func `a hook pauses one direction, and the other one goes on`(encryption: Encryption) throws {
+        let rig = try encryption.makeRig()
+        rig.onRead = { _, direction in direction == .ingress ? .pause(.seconds(1)) : .forward }
+        rig.clientEnd.send(Array("first".utf8))
+        try rig.run(until: "the pause begins") { $0.paused == [.ingress] }
+        #expect(rig.isPaused)
+        rig.clientEnd.send(Array(" second".utf8), thenEnd: true)
+        rig.upstreamEnd.send(Array("answer".utf8))
+        try rig.run(until: "the answer is there") { $0.clientEnd.received.count == 6 }
+        // What was read when the pause came is passed on; no more is read.
+        #expect(rig.reads[.ingress]?.count == 1)
+        #expect(rig.upstreamEnd.received == Array("first".utf8))
+        rig.onRead = { _, _ in .forward }
+        rig.resume(.ingress)
+        try rig.run(until: "all is there") { $0.upstreamEnd.ending == .end }
+        #expect(rig.upstreamEnd.received == Array("first second".utf8))
+    }
+
+    @Test(arguments: Encryption.allCases)
+    func `a hook stops the connection, and its last bytes go nowhere`(encryption: Encryption) throws {
+        let rig = try encryption.makeRig()
+        rig.onRead = { count, _ in count == 4 ? .close : .forward }
+        rig.clientEnd.send(Array("passed".utf8))
+        try rig.run(until: "the first bytes are there") { $0.upstreamEnd.received.count == 6 }
+        rig.clientEnd.send(Array("stop".utf8))
+        try rig.run(until: "it is stopped") { $0.isDone }
+        #expect(rig.outcomes == [.stopped(.ingress, discarded: 4)])
+        try rig.run(until: "both sides are reset") {
+            $0.clientEnd.ending == .broken && $0.upstreamEnd.ending == .broken
+        }
+        #expect(rig.upstreamEnd.received == Array("passed".utf8))
+    }
+
+    @Test func `no read brings more than the hook's bound, copied, spliced and peeked`() throws {
+        for bufferMemory in [1 << 20, 1] {
+            let rig = try Encryption.none.makeRig(bufferMemory: bufferMemory)
+            rig.maxReadByteCount = 10_000
+            let sent = Pattern.bytes(4 << 20, seed: 7)
+            rig.clientEnd.send(sent, thenEnd: true)
+            try rig.run(until: "all is there") { $0.upstreamEnd.ending == .end }
+            expectSame(rig.upstreamEnd.received, sent)
+            #expect(rig.reads[.ingress]?.max() == 10_000)
+        }
+    }
+
+    @Test func `bytes through a cipher differ on the wire, and an end within it is no end of the socket`() throws {
+        let rig = try RelayRig(upstream: ToyCipher(key: 0xc3), upstreamPeer: ToyCipher(key: 0x71))
+        let question = Array("a question that everyone could read".utf8)
+        rig.upstreamEnd.isReading = false
+        rig.clientEnd.send(question, thenEnd: true)
+        try rig.run(until: "the record and the end are there") { $0.upstreamEnd.wire().count == question.count + 4 }
+        let wire = rig.upstreamEnd.wire()
+        #expect(wire[0..<2] == [0, UInt8(question.count)])
+        #expect(!wire.indices.contains { wire[$0...].starts(with: question.prefix(4)) })
+        #expect(wire.suffix(2) == [0, 0])
+        rig.upstreamEnd.isReading = true
+        try rig.run(until: "it is read") { $0.upstreamEnd.ending == .end }
+        #expect(rig.upstreamEnd.received == question)
+        // The other direction of the same socket still carries bytes.
+        rig.upstreamEnd.send(Array("answer".utf8), thenEnd: true)
+        try rig.run(until: "it is closed") { $0.isDone }
+        try rig.run(until: "the client has the end") { $0.clientEnd.ending == .end }
+        #expect(rig.clientEnd.received == Array("answer".utf8))
+    }
+}
