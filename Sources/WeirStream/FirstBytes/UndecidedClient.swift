@@ -91,7 +91,8 @@ final class UndecidedClient: EventHandler, UndecidedMember {
 
     /// Edge-triggered, so each arrival is looked at once; the header is taken out of the socket only when it is whole.
     private func lookForHeader() {
-        let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: core.readBuffer[..<ProxyHeader.longestV2])
+        let buffer = unsafe UnsafeMutableRawBufferPointer(
+            rebasing: core.relayResources.buffer[..<ProxyHeader.longestV2])
         switch unsafe peek(into: buffer) {
         case .bytes(let count):
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
@@ -125,7 +126,8 @@ final class UndecidedClient: EventHandler, UndecidedMember {
 
     private func lookForMatch() {
         guard let matcher = plan.matcher else { return }
-        let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: core.readBuffer[..<FirstBytesTable.maxBytes])
+        let buffer = unsafe UnsafeMutableRawBufferPointer(
+            rebasing: core.relayResources.buffer[..<FirstBytesTable.maxBytes])
         switch unsafe peek(into: buffer) {
         case .bytes(let count):
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
