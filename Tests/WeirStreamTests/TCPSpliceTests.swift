@@ -152,7 +152,7 @@ import Testing
     }
 
     /// A descriptor of this process whose peer is `endpoint`: the relay's side of a client's connection.
-    private static func descriptor(connectedTo endpoint: TestSupport.Endpoint) throws -> Int32 {
+    private static func descriptor(connectedTo endpoint: Endpoint) throws -> Int32 {
         for number in 3..<Int32(1024) {
             let socket = LinuxIO.Socket(adopting: number, family: .ipv4)
             let peer = try? socket.peerAddress()

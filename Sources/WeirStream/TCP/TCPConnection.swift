@@ -73,7 +73,7 @@ final class TCPConnection: EventHandler, PreDialing {
         self.listener = listener
         self.owner = owner
         openedAt = owner.core.loop.now
-        relay = Relay(client: Endpoint(accepted: client), now: openedAt)
+        relay = Relay(client: RelayEndpoint(accepted: client), now: openedAt)
     }
 
     /// Registers the client and begins. The connection may have ended when this returns.
@@ -268,7 +268,7 @@ final class TCPConnection: EventHandler, PreDialing {
         guard let connector else { return }
         let (events, address, reached) = (found.events, found.attempt.address, found.member)
         upstreamTag = found.attempt.tag
-        relay.upstream = Endpoint(
+        relay.upstream = RelayEndpoint(
             dialed: found.takeSocket(), expectsSingleResponse: connector.dialer.expectsSingleResponse)
         relay.upstream.note(events)
         guard let makeSession = route.hooks.upstreamSession else { return relayBegins(at: address) }

@@ -283,8 +283,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     /// The owner keeps the connection that it was given last, whose address this is: the dial was successful.
     /// - Returns: the upstream, which the owner tells to the selector as released at its end.
-    @discardableResult
-    func settle(at address: SocketAddress) -> UpstreamHandle? {
+    @discardableResult func settle(at address: SocketAddress) -> UpstreamHandle? {
         guard phase == .connected, let member else { return nil }
         phase = .settled
         core.loop.cancel(&timer)

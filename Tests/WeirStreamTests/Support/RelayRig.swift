@@ -51,8 +51,8 @@ final class RelayRig: EventHandler, RelayOwner {
         clientEnd = OuterEnd(clientPair.outer, session: clientPeer)
         upstreamEnd = OuterEnd(upstreamPair.outer, session: upstreamPeer)
         let inner = LinuxIO.Socket(adopting: clientPair.inner, family: .ipv4)
-        relay = Relay(client: WeirStream.Endpoint(accepted: inner), now: loop.now)
-        relay.upstream = WeirStream.Endpoint(
+        relay = Relay(client: RelayEndpoint(accepted: inner), now: loop.now)
+        relay.upstream = RelayEndpoint(
             dialed: LinuxIO.Socket(adopting: upstreamPair.inner, family: .ipv4), expectsSingleResponse: false)
         if let client { relay.client.secure(with: client) }
         if let upstream { relay.upstream.secure(with: upstream) }
@@ -169,7 +169,7 @@ final class RelayRig: EventHandler, RelayOwner {
 
 /// The other end of a pair of sockets: sends what it is given as fast as the socket takes it, and keeps what it reads.
 final class OuterEnd {
-    private var endpoint: WeirStream.Endpoint
+    private var endpoint: RelayEndpoint
     private let isEncrypted: Bool
     private var unsent: ArraySlice<UInt8> = []
     private var endsAfterSending = false
@@ -184,7 +184,7 @@ final class OuterEnd {
     }
 
     init(_ number: CInt, session: (any SecureSession)?) {
-        endpoint = WeirStream.Endpoint(accepted: LinuxIO.Socket(adopting: number, family: .ipv4))
+        endpoint = RelayEndpoint(accepted: LinuxIO.Socket(adopting: number, family: .ipv4))
         isEncrypted = session != nil
         if let session { endpoint.secure(with: session) }
     }

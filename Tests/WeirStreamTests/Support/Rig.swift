@@ -11,7 +11,7 @@ struct Rig<Served: Stream>: Sendable {
     let clock: TestClock?
 
     /// Where clients connect.
-    var endpoint: TestSupport.Endpoint {
+    var endpoint: Endpoint {
         let address = stream.localAddress
         if address.ip == .anyIPv4 { return Endpoint("127.0.0.1", address.port) }
         if address.ip == .anyIPv6 { return Endpoint("::1", address.port) }

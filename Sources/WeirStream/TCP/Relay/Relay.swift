@@ -37,8 +37,8 @@ struct Relay: ~Copyable {
         case stopped(Direction, discarded: Int)
     }
 
-    var client: Endpoint
-    var upstream = Endpoint()
+    var client: RelayEndpoint
+    var upstream = RelayEndpoint()
     private var ingress = RelayDirection(.ingress)
     private var egress = RelayDirection(.egress)
     /// The coarse time of the last byte moved, in nanoseconds.
@@ -49,7 +49,7 @@ struct Relay: ~Copyable {
     private var firstBreak: (party: Party, error: SystemError)?
 
     /// A relay whose upstream is not connected yet.
-    init(client: consuming Endpoint, now: UInt64) {
+    init(client: consuming RelayEndpoint, now: UInt64) {
         self.client = client
         lastActivity = now
     }
@@ -109,7 +109,7 @@ struct Relay: ~Copyable {
     mutating func dropUpstream(resources: RelayResources) {
         _ = ingress.discardHeld(resources)
         upstream.close(withReset: true)
-        upstream = Endpoint()
+        upstream = RelayEndpoint()
         firstBreak = nil
     }
 

@@ -33,7 +33,7 @@ struct RelayDirection {
     /// Whether ``advance(from:to:isLast:turn:resources:owner:)`` may have something to do: asked first, because most events
     /// concern one direction only.
     @inline(__always)
-    func hasWork(from source: borrowing Endpoint, to sink: borrowing Endpoint) -> Bool {
+    func hasWork(from source: borrowing RelayEndpoint, to sink: borrowing RelayEndpoint) -> Bool {
         source.isReadable || isSourceAtEnd || !isDrained || sink.hasPendingOutput
     }
 
@@ -50,7 +50,7 @@ struct RelayDirection {
     /// Moves bytes until the source has nothing more to give, the sink takes nothing more, or the budget of this turn is
     /// spent. Never reads what it could not keep. `isLast` says that the other direction has ended already.
     mutating func advance(
-        from source: inout Endpoint, to sink: inout Endpoint, isLast: Bool, turn: inout RelayTurn,
+        from source: inout RelayEndpoint, to sink: inout RelayEndpoint, isLast: Bool, turn: inout RelayTurn,
         resources: RelayResources, owner: some RelayOwner
     ) -> RelayStep {
         var budget = RelayResources.maxBytesPerTurn
@@ -84,7 +84,7 @@ struct RelayDirection {
 
     /// Writes what is held. Nil where all of it is gone.
     private mutating func writeHeld(
-        to sink: inout Endpoint, turn: inout RelayTurn, resources: RelayResources,
+        to sink: inout RelayEndpoint, turn: inout RelayTurn, resources: RelayResources,
         owner: some RelayOwner
     ) -> RelayStep? {
         if sink.hasPendingOutput {
@@ -99,7 +99,7 @@ struct RelayDirection {
     }
 
     /// Passes the end on, once. A reset is not an end of stream: a FIN that was not received is never sent.
-    private mutating func passOnEnd(from source: borrowing Endpoint, to sink: inout Endpoint, isLast: Bool) {
+    private mutating func passOnEnd(from source: borrowing RelayEndpoint, to sink: inout RelayEndpoint, isLast: Bool) {
         guard !isFinished, !source.isBroken, !sink.isBroken else { return }
         isFinished = true
         // Where the other direction has ended, too, the close that follows sends the FIN.
@@ -110,7 +110,7 @@ struct RelayDirection {
 
     @inline(__always)
     private mutating func copy(
-        _ limit: Int, from source: inout Endpoint, to sink: inout Endpoint, turn: inout RelayTurn,
+        _ limit: Int, from source: inout RelayEndpoint, to sink: inout RelayEndpoint, turn: inout RelayTurn,
         resources: RelayResources, owner: some RelayOwner
     ) -> RelayMove {
         let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: resources.buffer[..<limit])
@@ -142,7 +142,7 @@ struct RelayDirection {
     /// Shows bytes to the hook and writes them through; what the sink does not take is kept.
     @inline(__always)
     private mutating func passOn(
-        _ bytes: UnsafeRawBufferPointer, to sink: inout Endpoint, endFollows: Bool, turn: inout RelayTurn,
+        _ bytes: UnsafeRawBufferPointer, to sink: inout RelayEndpoint, endFollows: Bool, turn: inout RelayTurn,
         resources: RelayResources,
         owner: some RelayOwner
     ) -> RelayStep? {
@@ -175,7 +175,7 @@ struct RelayDirection {
 
     /// Writes kept bytes. Nil where all are gone.
     private mutating func writeBacklog(
-        to sink: inout Endpoint, turn: inout RelayTurn, resources: RelayResources
+        to sink: inout RelayEndpoint, turn: inout RelayTurn, resources: RelayResources
     ) -> RelayStep? {
         guard sink.isWritable, !sink.isBroken else { return .waiting }
         while !backlog.isEmpty {
@@ -204,7 +204,7 @@ struct RelayDirection {
     /// Moves one piece through a pipe, which is empty. It is kept while the sink has not taken everything, else it goes
     /// back.
     private mutating func splice(
-        through pipe: Pipe, from source: inout Endpoint, to sink: inout Endpoint, turn: inout RelayTurn,
+        through pipe: Pipe, from source: inout RelayEndpoint, to sink: inout RelayEndpoint, turn: inout RelayTurn,
         resources: RelayResources, owner: some RelayOwner
     ) -> RelayMove {
         guard source.traits.contains(.canSplice), sink.traits.contains(.canSplice) else {
@@ -244,7 +244,7 @@ struct RelayDirection {
 
     /// Writes what the pipe holds. Nil where all is gone; the pipe then is, too.
     private mutating func drain(
-        _ pipe: Pipe, to sink: inout Endpoint, turn: inout RelayTurn, resources: RelayResources,
+        _ pipe: Pipe, to sink: inout RelayEndpoint, turn: inout RelayTurn, resources: RelayResources,
         owner: some RelayOwner
     ) -> RelayStep? {
         guard sink.isWritable, !sink.isBroken else { return .waiting }
@@ -271,7 +271,7 @@ struct RelayDirection {
     /// The kernel does not splice into this sink: from here on bytes are copied, beginning with those in the pipe. Where
     /// there is no room for them, they wait in the pipe.
     private mutating func keepCopied(
-        _ pipe: Pipe, to sink: inout Endpoint, turn: inout RelayTurn, resources: RelayResources,
+        _ pipe: Pipe, to sink: inout RelayEndpoint, turn: inout RelayTurn, resources: RelayResources,
         owner: some RelayOwner
     ) -> RelayStep {
         splicing.forbid()
@@ -298,7 +298,8 @@ struct RelayDirection {
     /// Relays without keeping anything while the pool is exhausted: looks at bytes, sends what the sink takes, and takes
     /// only that much out of the source's socket. One more call per read.
     private mutating func relayByPeeking(
-        from source: inout Endpoint, to sink: inout Endpoint, turn: inout RelayTurn, resources: RelayResources,
+        from source: inout RelayEndpoint, to sink: inout RelayEndpoint, turn: inout RelayTurn,
+        resources: RelayResources,
         owner: some RelayOwner
     ) -> RelayMove {
         guard source.traits.contains(.canPeek) else {
@@ -343,7 +344,7 @@ struct RelayDirection {
     /// Counts bytes that were just read.
     @inline(__always)
     private mutating func note(
-        _ count: Int, from source: inout Endpoint, withEnd: Bool, turn: inout RelayTurn, owner: some RelayOwner
+        _ count: Int, from source: inout RelayEndpoint, withEnd: Bool, turn: inout RelayTurn, owner: some RelayOwner
     ) {
         if byteCount == 0 {
             if direction == .ingress {
@@ -375,20 +376,20 @@ struct RelayDirection {
     }
 
     /// A FIN counts as activity: the half-close timeout starts here.
-    private mutating func sourceEnded(_ source: inout Endpoint, turn: inout RelayTurn) {
+    private mutating func sourceEnded(_ source: inout RelayEndpoint, turn: inout RelayTurn) {
         turn.hasActivity = true
         isSourceAtEnd = true
         source.isReadable = false
     }
 
-    private mutating func breakSource(_ source: inout Endpoint, _ error: SystemError) -> RelayStep {
+    private mutating func breakSource(_ source: inout RelayEndpoint, _ error: SystemError) -> RelayStep {
         isSourceAtEnd = true
         source.fail()
         source.isReadable = false
         return .sourceBroke(error)
     }
 
-    private func breakSink(_ sink: inout Endpoint, _ error: SystemError) -> RelayStep {
+    private func breakSink(_ sink: inout RelayEndpoint, _ error: SystemError) -> RelayStep {
         sink.fail()
         return .sinkBroke(error)
     }

@@ -3,7 +3,7 @@ import LinuxIO
 /// One side of a relayed connection: its channel, with what epoll(7) said of it last.
 ///
 /// The socket is registered once, edge-triggered: `isReadable` and `isWritable` hold until a call says otherwise.
-struct Endpoint: ~Copyable {
+struct RelayEndpoint: ~Copyable {
     private var channel: Channel
     var isReadable = false
     var isWritable = true

@@ -11,7 +11,7 @@ enum ProxyHeaderArrival {
     case broken(SystemError)
 }
 
-extension Endpoint {
+extension RelayEndpoint {
     /// Looks for the header. The bytes stay in the socket until it is whole, and then exactly the header is taken: what the
     /// peer sent behind it is there for the relay, and nothing need be kept for a slow one. To be called once for each
     /// arrival, which edge-triggered events are. `buffer` holds the longest header.
