@@ -16,13 +16,11 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     private let plan: ListenerPlan
     private let gate: ListenerGate
     private let listener: TCPListener
-    private var socket: Socket?
+    private var client: RelayEndpoint
     private var header: ProxyHeader?
     private var phase: Phase
     private var token: EventToken?
     private var timer = TimerWheel.Identifier.none
-    /// Whether the client has ended its stream, as epoll said.
-    private var sawEnd = false
     /// How many bytes must wait before the kernel tells of them (`SO_RCVLOWAT`).
     private var lowWater = 1
 
@@ -35,7 +33,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         _ socket: consuming Socket, address: SocketAddress, awaitsHeader: Bool, plan: ListenerPlan, gate: ListenerGate,
         listener: TCPListener
     ) {
-        self.socket = consume socket
+        client = RelayEndpoint(accepted: socket)
         self.address = address
         self.plan = plan
         self.gate = gate
@@ -46,7 +44,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     /// Looks at once: where all is there, nothing need be registered. The client may be gone when this returns.
     func start() {
         look()
-        guard phase != .over, let number = socket?.number else { return }
+        guard phase != .over, let number = client.withSocket({ $0.number }) else { return }
         let token = core.loop.insert(self)
         self.token = token
         do {
@@ -71,7 +69,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
             fail(.closed)
             return
         }
-        if events.contains(.peerClosed) { sawEnd = true }
+        client.note(events)
         look()
     }
 
@@ -91,24 +89,15 @@ final class UndecidedClient: EventHandler, UndecidedMember {
 
     /// Edge-triggered, so each arrival is looked at once; the header is taken out of the socket only when it is whole.
     private func lookForHeader() {
-        let buffer = unsafe UnsafeMutableRawBufferPointer(
-            rebasing: core.relayResources.buffer[..<ProxyHeader.longestV2])
-        switch unsafe peek(into: buffer) {
-        case .bytes(let count):
-            let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
-            switch unsafe ProxyHeaderParser.parse(stream: bytes.span) {
-            case .incomplete: if sawEnd { refuseHeader(.truncated) }
-            case .invalid(let reason): refuseHeader(reason)
-            case .complete(let header): adopt(header)
-            }
-        case .wouldBlock: break
-        case .endOfStream: refuseHeader(.missing)
-        case .failed: fail(.closed)
+        switch unsafe client.receiveProxyHeader(buffer: core.relayResources.buffer) {
+        case .waiting: break
+        case .complete(let header): adopt(header)
+        case .refused(let reason): refuseHeader(reason)
+        case .broken: fail(.closed)
         }
     }
 
     private func adopt(_ header: ProxyHeader) {
-        discard(header.length)
         self.header = header
         plan.hooks.observer?.proxyHeaderRead(version: header.version, worker: core.index)
         if let reason = gate.refusal(of: clientAddress, plan) {
@@ -128,10 +117,10 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         guard let matcher = plan.matcher else { return }
         let buffer = unsafe UnsafeMutableRawBufferPointer(
             rebasing: core.relayResources.buffer[..<FirstBytesTable.maxBytes])
-        switch unsafe peek(into: buffer) {
+        switch unsafe client.receiveCopy(into: buffer) {
         case .bytes(let count):
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
-            switch unsafe matcher.match(bytes.span, isEnd: sawEnd) {
+            switch unsafe matcher.match(bytes.span, isEnd: client.sawEnd) {
             case .route(let index): decide(index)
             case .none(let mismatch): fail(ListenerFailure(mismatch))
             case .needsMore(let wanted): waitForMore(wanted, having: count)
@@ -146,7 +135,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     private func waitForMore(_ wanted: Int, having count: Int) {
         if count >= FirstBytesTable.maxBytes {
             fail(.tooLong)
-        } else if sawEnd {
+        } else if client.sawEnd {
             fail(.closed)
         } else {
             setLowWater(min(max(wanted, count + 1), FirstBytesTable.maxBytes))
@@ -157,24 +146,14 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         guard bytes != lowWater else { return }
         lowWater = bytes
         // Without it each arrival is looked at, which is slower and no less right.
-        socket?.setIfPossible(.receiveLowWater, bytes)
-    }
-
-    private func peek(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
-        guard socket != nil else { return .wouldBlock }
-        return unsafe socket!.receiveCopy(into: buffer)
-    }
-
-    private func discard(_ count: Int) {
-        var rest = count
-        while rest > 0, let result = socket?.discard(rest), case .bytes(let taken) = result { rest -= taken }
+        client.withSocket { $0.setIfPossible(.receiveLowWater, bytes) }
     }
 
     // MARK: Ending
 
     private func decide(_ index: Int) {
         setLowWater(1)
-        if token != nil, let number = socket?.number {
+        if token != nil, let number = client.withSocket({ $0.number }) {
             do {
                 // The route's connection registers it anew.
                 try core.loop.withdraw(number)
@@ -204,6 +183,6 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         if let token { core.loop.remove(token) }
         token = nil
         gate.forget(self)
-        return socket.take()
+        return client.takeSocket()
     }
 }

@@ -202,6 +202,9 @@ struct RelayEndpoint: ~Copyable {
     @discardableResult
     func withSocket<Result>(_ body: (borrowing Socket) -> Result) -> Result? { channel.withSocket(body) }
 
+    /// Gives the socket away, and leaves the endpoint unconnected.
+    mutating func takeSocket() -> Socket? { channel.takeSocket() }
+
     /// Closes the socket: with RST, or with FIN after what was sent.
     mutating func close(withReset: Bool) {
         guard let socket = channel.takeSocket() else { return }
