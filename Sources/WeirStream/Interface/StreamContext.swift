@@ -15,6 +15,8 @@ public final class StreamContext {
     public let transport: Transport
     /// Whether a PROXY header must come first: until it is there, the client is not known.
     public private(set) var awaitsProxyHeader: Bool
+    // Here it takes no room of its own, and there is a context for every connection.
+    private let workerIndex: UInt16
     /// The client's address: the effective one, after a trusted PROXY header.
     public private(set) var clientAddress: SocketAddress
     /// The address that the client spoke to: ours (with a wildcard bind on TCP the bound one), or the one that a trusted
@@ -23,7 +25,7 @@ public final class StreamContext {
     /// The configured upstreams, in order. ``DialDecision/dialUpstream(_:)`` chooses by this index.
     public let upstreams: [Upstream]
     /// The worker that carries it: 0 up to the engine's worker count.
-    public let worker: Int
+    public var worker: Int { Int(workerIndex) }
 
     /// The upstream's address once dialled.
     public internal(set) var upstreamAddress: SocketAddress?
@@ -48,7 +50,7 @@ public final class StreamContext {
         self.clientAddress = clientAddress
         self.localAddress = localAddress
         self.upstreams = upstreams
-        self.worker = worker
+        workerIndex = UInt16(worker)
     }
 
     /// A header of the peer's is there. Only before any hook has seen the context.

@@ -42,20 +42,20 @@ final class TCPConnection: EventHandler, PreDialing {
     let route: RouteSnapshot<TCPSettings>
     let listener: TCPListener
     private let owner: TCPRoute
-    /// Its index in the route's list.
-    var place = 0
-
     // Exclusivity is not checked at run time on what every event touches: one thread owns the connection, and nothing that
     // the relay calls while it advances reaches it again (``RelayOwner``). The checks cost 1,200 of 5,000 instructions for a
     // small request (callgrind).
     @safe @exclusivity(unchecked) private(set) var token = EventToken.unowned
-    @safe @exclusivity(unchecked) private(set) var phase = Phase.dialing
     @safe @exclusivity(unchecked) private var relay: Relay
-    @safe @exclusivity(unchecked) private var upstreamTag = -1
     /// Only while an upstream is chosen and dialed.
     private var connector: UpstreamConnector<TCPDialer>?
     /// The upstream that was reached.
     private var member: UpstreamHandle?
+    @safe @exclusivity(unchecked) private(set) var phase = Phase.dialing
+    /// The upstream's descriptor among the attempts; negative where there is none.
+    @safe @exclusivity(unchecked) private var upstreamTag: Int8 = -1
+    /// Its index in the route's list.
+    private var listIndex: Int32 = 0
     private let openedAt: UInt64
     /// Deadline of the header, of the client's handshake, or of silence, whichever the phase has.
     private var mainTimer = TimerWheel.Identifier.none
@@ -63,6 +63,12 @@ final class TCPConnection: EventHandler, PreDialing {
     private var flushDeadline: FlushDeadline?
 
     var core: WorkerCore { owner.core }
+
+    /// Its index in the route's list.
+    var place: Int {
+        get { Int(listIndex) }
+        set { listIndex = Int32(newValue) }
+    }
 
     init(
         client: consuming Socket, context: StreamContext, route: RouteSnapshot<TCPSettings>, owner: TCPRoute,
@@ -114,14 +120,14 @@ final class TCPConnection: EventHandler, PreDialing {
         case .relaying, .flushing:
             if tag == Self.clientTag {
                 relay.client.note(events)
-            } else if tag == upstreamTag {
+            } else if tag == Int(upstreamTag) {
                 relay.upstream.note(events)
             }
             advance()
         case .awaitingHeader, .handshaking, .dialing, .handshakingUpstream:
             if tag == Self.clientTag {
                 clientReady(events)
-            } else if phase == .handshakingUpstream, tag == upstreamTag {
+            } else if phase == .handshakingUpstream, tag == Int(upstreamTag) {
                 relay.upstream.note(events)
                 stepUpstreamHandshake()
             } else if let connector {
@@ -267,7 +273,7 @@ final class TCPConnection: EventHandler, PreDialing {
     private func upstreamConnected(_ found: consuming ConnectedUpstream) {
         guard let connector else { return }
         let (events, address, reached) = (found.events, found.attempt.address, found.member)
-        upstreamTag = found.attempt.tag
+        upstreamTag = Int8(found.attempt.tag)
         relay.upstream = RelayEndpoint(
             dialed: found.takeSocket(), expectsSingleResponse: connector.dialer.expectsSingleResponse)
         relay.upstream.note(events)
@@ -282,7 +288,7 @@ final class TCPConnection: EventHandler, PreDialing {
     private func stepUpstreamHandshake() {
         switch relay.upstream.handshake() {
         case .waiting: return
-        case .yielded: core.loop.defer(token.with(tag: upstreamTag))
+        case .yielded: core.loop.defer(token.with(tag: Int(upstreamTag)))
         case .failed: upstreamHandshakeFailed(.tls, nil)
         case .broken(let error): upstreamHandshakeFailed(DialFailure(error), error)
         case .done:

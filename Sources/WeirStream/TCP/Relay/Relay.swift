@@ -39,14 +39,14 @@ struct Relay: ~Copyable {
 
     var client: RelayEndpoint
     var upstream = RelayEndpoint()
+    /// The first break names the reason, whatever follows.
+    private var firstBreak: (party: Party, error: SystemError)?
+    private var firstEnd: Direction?
+    private var isHalfCloseReported = false
     private var ingress = RelayDirection(.ingress)
     private var egress = RelayDirection(.egress)
     /// The coarse time of the last byte moved, in nanoseconds.
     private(set) var lastActivity: UInt64
-    private var firstEnd: Direction?
-    private var isHalfCloseReported = false
-    /// The first break names the reason, whatever follows.
-    private var firstBreak: (party: Party, error: SystemError)?
 
     /// A relay whose upstream is not connected yet.
     init(client: consuming RelayEndpoint, now: UInt64) {
