@@ -52,6 +52,47 @@ private final class MemorySource: ConfigurationSource {
     }
 }
 
+/// A source whose first load takes until it is released.
+private final class HeldSource: ConfigurationSource {
+    let name = "held"
+    let changes = AsyncStream<Void> { $0.finish() }
+    private let texts: [String]
+    private struct State {
+        var loads = 0
+        var atOnce = 0
+        var mostAtOnce = 0
+        var isReleased = false
+    }
+    private let state = Mutex(State())
+
+    init(_ texts: [String]) { self.texts = texts }
+
+    var loads: Int { state.withLock { $0.loads } }
+    var mostAtOnce: Int { state.withLock { $0.mostAtOnce } }
+
+    func release() { state.withLock { $0.isReleased = true } }
+
+    func waitForLoads(_ count: Int) async {
+        while loads < count { await Task.yield() }
+    }
+
+    func load() async -> ConfigurationFragment {
+        let number = state.withLock { state in
+            state.loads += 1
+            state.atOnce += 1
+            state.mostAtOnce = max(state.mostAtOnce, state.atOnce)
+            return state.loads
+        }
+        let text = texts[min(number, texts.count) - 1]
+        while number == 1, !state.withLock({ $0.isReleased }) { await Task.yield() }
+        state.withLock { $0.atOnce -= 1 }
+        return ConfigurationFragment(yaml: Array(text.utf8), file: "held", environment: [:])
+    }
+
+    func start() throws {}
+    func stop() {}
+}
+
 struct ConfigurationSourceTests {
     @Test("A runner follows a file and another source, merges them, and tells a collision with both origins")
     func twoSources() async throws {
@@ -112,6 +153,35 @@ struct ConfigurationSourceTests {
         }
         await runner.shutdown()
         #expect(memory.hasStopped)
+    }
+
+    @Test("Reloads run one at a time and in order: what was read last is in force, however long an earlier one takes",
+        .timeLimit(.minutes(1)))
+    func reloadsInOrder() async throws {
+        let server = try TCPServer.echo()
+        let (exporter, first, last) = (try Ports.free(), try Ports.free(), try Ports.free())
+        func text(_ port: UInt16) -> String {
+            "exporter: { listen: \"127.0.0.1:\(exporter)\" }\nlog: { level: error }\nworkers: 1\nroutes:\n"
+                + "  a: { scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, port: \"\(port):\(server.port)\" }\n"
+        }
+        let source = HeldSource([text(first), text(last)])
+        let start = try Configuration.load([ConfigurationFragment(yaml: Array(text(first).utf8), file: "m", environment: [:])])
+        let runner = try ProxyRunner([source], configuration: start.configuration)
+        try await runner.start()
+        let slow = Task { await runner.reload() }
+        await source.waitForLoads(1)
+        let joined = (0..<8).map { _ in Task { await runner.reload() } }
+        // Long enough for the others to read beside it, if they could.
+        for _ in 0..<1_000 { await Task.yield() }
+        source.release()
+        await slow.value
+        for task in joined { await task.value }
+        let served = (try? TCPConnection(to: Endpoint(last))) != nil
+        await runner.shutdown()
+        #expect(served)
+        #expect(source.mostAtOnce == 1)
+        // Those that waited together were one.
+        #expect((2...9).contains(source.loads))
     }
 
     @Test("A configuration is read once for each load, so that a pipe can be one")

@@ -11,11 +11,21 @@ public final class ProxyRunner: Sendable {
     private let manager: ServiceManager?
     /// What the manager was told: one at a time, so that nothing follows the end.
     private let told = Lock(Told())
+    private let turns = Lock(Turns())
 
     private struct Told {
         var isEnding = false
         /// Reloads that are under way.
         var reloads = 0
+    }
+
+    /// Reloads run one at a time, in the order in which they read: otherwise one that read earlier could be applied later,
+    /// and the proxy would run what the file no longer says.
+    private struct Turns {
+        /// The reload that runs, or ran last. Its value is the error that refused it.
+        var current: Task<String?, Never>?
+        /// The reload that waits for it, and has not read yet.
+        var next: Task<String?, Never>?
     }
 
     /// A runner for a file that was read already. `manager` is who started the process, if it wants to know.
@@ -57,6 +67,8 @@ public final class ProxyRunner: Sendable {
     }
 
     /// Opens log files again, reads the configuration and goes over to it. Where it cannot be used, the old one goes on.
+    ///
+    /// Returns when a reload has ended that began to read after this call. Calls that come while one waits share it.
     public func reload() async {
         let begins = told.withLock { told in
             if told.isEnding { return false }
@@ -65,13 +77,31 @@ public final class ProxyRunner: Sendable {
             return true
         }
         guard begins else { return }
-        let problem = await readAgain()
+        let problem = await nextReload().value
         let summary = await proxy.summary
         told.withLock { told in
             told.reloads -= 1
             // Who was told of the end must not hear that all is ready behind it, nor while another reload is under way.
             if told.isEnding || told.reloads > 0 { return }
             send(.ready(problem.map { "\(summary); the last reload was refused: \($0)" } ?? summary))
+        }
+    }
+
+    /// The reload that begins to read after now: one that waits already, or a new one behind the one that runs.
+    private func nextReload() -> Task<String?, Never> {
+        turns.withLock { turns in
+            if let next = turns.next { return next }
+            let current = turns.current
+            let next = Task {
+                _ = await current?.value
+                self.turns.withLock { turns in
+                    turns.current = turns.next
+                    turns.next = nil
+                }
+                return await readAgain()
+            }
+            turns.next = next
+            return next
         }
     }
 
