@@ -36,7 +36,6 @@ let package = Package(
         .trait(name: "GeoIP", description: "Access rules by country and time zone, through libmaxminddb.")
     ],
     dependencies: [
-        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.5.0"),
@@ -48,7 +47,9 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "NetworkTypes", swiftSettings: strict),
+        .target(name: "YAMLEvents", dependencies: ["CYAML"], swiftSettings: strict),
         .target(name: "Threading", swiftSettings: strict),
         .target(name: "LinuxIO", dependencies: ["NetworkTypes", "Threading", "CLinux"], swiftSettings: strict),
         .target(name: "WeirMetrics", dependencies: ["Threading"], swiftSettings: strict),
@@ -68,7 +69,7 @@ let package = Package(
             name: "WeirExporter",
             dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
             swiftSettings: strict),
-        .target(name: "WeirConfiguration", dependencies: ["NetworkTypes", "Yams"], swiftSettings: strict),
+        .target(name: "WeirConfiguration", dependencies: ["NetworkTypes", "YAMLEvents"], swiftSettings: strict),
         .target(
             name: "WeirProxy",
             dependencies: [
@@ -90,6 +91,7 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testing),
         .testTarget(name: "HouseTests", swiftSettings: testing),
         .testTarget(name: "ThreadingTests", dependencies: ["Threading"], swiftSettings: testing),
+        .testTarget(name: "YAMLEventsTests", dependencies: ["YAMLEvents"], swiftSettings: testing),
         .testTarget(name: "NetworkTypesTests", dependencies: ["NetworkTypes", "TestSupport"], swiftSettings: testing),
         .testTarget(
             name: "LinuxIOTests", dependencies: ["LinuxIO", "NetworkTypes", "Threading", "TestSupport"],

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// The man page of the command line (man(7)), made from what the argument parser knows of it, so that the two never
 /// differ.

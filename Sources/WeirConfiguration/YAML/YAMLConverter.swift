@@ -1,9 +1,6 @@
-import Yams
-
-/// Turns Yams' nodes into ``ConfigurationNode``: distinct keys, merge keys resolved, variables expanded, all of it bounded.
+/// Turns a YAML tree into ``ConfigurationNode``: distinct keys, merge keys resolved, variables expanded, all of it bounded.
 struct YAMLConverter {
     let environment: [String: String]
-    let source: YAMLSource
     let findings: FileFindings
 
     /// Places seen so far: one that comes again was reached through an alias.
@@ -12,39 +9,35 @@ struct YAMLConverter {
     /// Whether a bound was passed; the result is then incomplete.
     private(set) var isExhausted = false
 
-    init(environment: [String: String], source: YAMLSource, findings: FileFindings) {
+    init(environment: [String: String], findings: FileFindings) {
         self.environment = environment
-        self.source = source
         self.findings = findings
     }
 
     /// Converts the root. Top-level keys that start with `x-` are only checked for duplicates: they hold anchors, and
     /// their variables count where an alias uses them.
-    mutating func convertRoot(_ node: Node) -> ConfigurationNode {
+    mutating func convertRoot(_ node: YAMLNode) -> ConfigurationNode {
         convert(node, depth: 0, expands: true)
     }
 
     private func origin(_ place: SourceLocation) -> Origin { .file(findings.file, place) }
 
-    private mutating func convert(_ node: Node, depth: Int, expands: Bool) -> ConfigurationNode {
-        let place = node.mark.map { SourceLocation($0) } ?? SourceLocation(line: 1, column: 1)
+    private mutating func convert(_ node: YAMLNode, depth: Int, expands: Bool) -> ConfigurationNode {
+        let place = node.location
         guard admits(place, depth: depth) else { return ConfigurationNode(origin: origin(place), content: .refused) }
         let content: ConfigurationNode.Content
-        switch node {
-        case .scalar(let scalar):
-            content = convert(scalar, at: place, expands: expands)
-        case .sequence(let sequence):
+        switch node.content {
+        case .scalar(let text, let isPlain):
+            content = convert(text, isPlain: isPlain, at: place, expands: expands)
+        case .sequence(let children):
             var values: [ConfigurationNode] = []
-            for child in sequence {
+            for child in children {
                 if isExhausted { break }
                 values.append(convert(child, depth: depth + 1, expands: expands))
             }
             content = .sequence(values)
-        case .mapping(let mapping):
-            content = .mapping(convert(mapping, depth: depth, expands: expands))
-        case .alias:
-            // Yams puts the aliased node itself in the place of an alias while it reads.
-            content = .refused
+        case .mapping(let written):
+            content = .mapping(convert(written, depth: depth, expands: expands))
         }
         return ConfigurationNode(origin: origin(place), content: content)
     }
@@ -52,7 +45,8 @@ struct YAMLConverter {
     private mutating func admits(_ place: SourceLocation, depth: Int) -> Bool {
         if isExhausted { return false }
         if depth > YAMLReader.deepestNesting {
-            findings.error(place, "found more than \(YAMLReader.deepestNesting) levels of nesting")
+            let error = YAMLError.tooDeep(at: place)
+            findings.error(error.location, error.message)
             isExhausted = true
         } else if !seen.insert(place).inserted {
             expanded += 1
@@ -64,38 +58,39 @@ struct YAMLConverter {
         return !isExhausted
     }
 
-    private func convert(_ scalar: Node.Scalar, at place: SourceLocation, expands: Bool) -> ConfigurationNode.Content {
-        let isPlain = scalar.style == .plain || scalar.style == .any
-        if isPlain && ["", "~", "null", "Null", "NULL"].contains(scalar.string) { return .null }
-        guard expands else { return .scalar(text: scalar.string, written: scalar.string) }
+    private func convert(
+        _ written: String, isPlain: Bool, at place: SourceLocation, expands: Bool
+    ) -> ConfigurationNode.Content {
+        if isPlain && ["", "~", "null", "Null", "NULL"].contains(written) { return .null }
+        guard expands else { return .scalar(text: written, written: written) }
         do {
-            let text = try expandEnvironment(scalar.string, environment: environment)
-            return .scalar(text: text, written: scalar.string)
+            return .scalar(text: try expandEnvironment(written, environment: environment), written: written)
         } catch {
             findings.error(place, error.message, suggestion: error.suggestion)
             return .refused
         }
     }
 
-    private mutating func convert(_ mapping: Node.Mapping, depth: Int, expands: Bool) -> [ConfigurationNode.Entry] {
+    private mutating func convert(
+        _ written: [YAMLNode.Entry], depth: Int, expands: Bool
+    ) -> [ConfigurationNode.Entry] {
         var entries: [ConfigurationNode.Entry] = []
         var places: [String: SourceLocation] = [:]
         var merges: [(place: SourceLocation, value: ConfigurationNode)] = []
-        for (keyNode, valueNode) in mapping {
+        for entry in written {
             if isExhausted { break }
-            let keyPlace = keyNode.mark.map { SourceLocation($0) } ?? SourceLocation(line: 1, column: 1)
-            guard case .scalar(let scalar) = keyNode else {
+            let keyPlace = entry.keyLocation
+            guard case .scalar(let key, let isPlain) = entry.key.content else {
                 findings.error(keyPlace, "expected a name as key, found a mapping or a list")
                 continue
             }
-            let key = source.original(scalar.string, at: keyPlace)
             let isExtension = depth == 0 && key.hasPrefix("x-")
             if let first = places.updateValue(places[key] ?? keyPlace, forKey: key) {
                 findings.error(keyPlace, "duplicate key \(quoted(key)), first found at \(first)")
                 continue
             }
-            let value = convert(valueNode, depth: depth + 1, expands: expands && !isExtension)
-            if key == "<<" && scalar.style == .plain {
+            let value = convert(entry.value, depth: depth + 1, expands: expands && !isExtension)
+            if key == "<<" && isPlain {
                 merges.append((keyPlace, value))
             } else if !isExtension {
                 entries.append(ConfigurationNode.Entry(key: key, keyOrigin: origin(keyPlace), value: value))

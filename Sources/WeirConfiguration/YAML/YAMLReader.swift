@@ -1,0 +1,34 @@
+/// Reads YAML text into ``ConfigurationNode``, noting every error with its place.
+///
+/// Values are taken as text, whatever type YAML would give them; the readers of the fields know what they expect.
+struct YAMLReader {
+    /// The most values that aliases may add; written ones are bounded by the size of the file.
+    static let largestExpansion = 100_000
+    /// The deepest nesting; a configuration needs four levels.
+    static let deepestNesting = 32
+
+    let environment: [String: String]
+    let findings: FileFindings
+
+    /// The document's root. Nil if there is none or it cannot be read; the reason is noted.
+    func read(_ text: String) -> ConfigurationNode? {
+        do throws(YAMLError) {
+            var composer = try YAMLComposer(text)
+            guard let node = try composer.compose() else {
+                noteEmpty()
+                return nil
+            }
+            var converter = YAMLConverter(environment: environment, findings: findings)
+            let root = converter.convertRoot(node)
+            return converter.isExhausted ? nil : root
+        } catch {
+            findings.error(error.location, error.message)
+            return nil
+        }
+    }
+
+    func noteEmpty() {
+        findings.error(
+            SourceLocation(line: 1, column: 1), "expected `routes:` with at least one route, found an empty file")
+    }
+}
