@@ -1,14 +1,15 @@
 public import NetworkTypes
+public import WeirStream
 
 /// The order in which a client is judged: the first step that has something to say decides.
 ///
-/// This is the one table of that order; ``AccessPolicy/decide(_:)`` walks it from top to bottom.
+/// This is the one table of that order; ``AccessPolicy/decide(_:isPeer:)`` walks it from top to bottom.
 public enum AccessStep: Int, CaseIterable, Sendable {
     /// A rule of the global deny list matches: deny.
     case globalDeny
     /// A rule of the route's deny list matches: deny.
     case routeDeny
-    /// The client is on this machine (127.0.0.0/8, ::1): allow.
+    /// The peer itself is on this machine (127.0.0.0/8, ::1), and no PROXY header names another client: allow.
     case loopback
     /// A rule of the route's allow list matches: allow.
     case routeAllow
@@ -100,8 +101,14 @@ public struct AccessPolicy: Sendable {
         self.locator = locator
     }
 
-    /// Judges a client.
-    public func decide(_ address: IPAddress) -> AccessDecision {
+    /// Judges the client of a connection or session.
+    public func decide(_ context: StreamContext) -> AccessDecision {
+        decide(context.clientAddress.ip, isPeer: !context.isNamedByHeader)
+    }
+
+    /// Judges an address. `isPeer` says whether the kernel told it, as that of the peer: a loopback address is on this machine
+    /// only then. One that a PROXY header names, or any other report, is an address like any other.
+    public func decide(_ address: IPAddress, isPeer: Bool) -> AccessDecision {
         var known: AddressLocation?
         func location() -> AddressLocation {
             if let known { return known }
@@ -110,13 +117,13 @@ public struct AccessPolicy: Sendable {
             return found
         }
         for step in AccessStep.order {
-            if let decision = decide(address, at: step, location: location) { return decision }
+            if let decision = decide(address, isPeer: isPeer, at: step, location: location) { return decision }
         }
         preconditionFailure("the last step decides over every client")
     }
 
     private func decide(
-        _ address: IPAddress, at step: AccessStep, location: () -> AddressLocation
+        _ address: IPAddress, isPeer: Bool, at step: AccessStep, location: () -> AddressLocation
     ) -> AccessDecision? {
         func by(_ list: AccessList, _ action: AccessAction) -> AccessDecision? {
             guard let number = list.match(address, location: location) else { return nil }
@@ -128,7 +135,7 @@ public struct AccessPolicy: Sendable {
         switch step {
         case .globalDeny: return by(global.deny, .deny)
         case .routeDeny: return by(route.deny, .deny)
-        case .loopback: return address.isLoopback ? without(.local, .allow) : nil
+        case .loopback: return isPeer && address.isLoopback ? without(.local, .allow) : nil
         case .routeAllow: return by(route.allow, .allow)
         case .routeDefault: return routeDefault.map { without(.default, $0) }
         case .globalAllow: return by(global.allow, .allow)

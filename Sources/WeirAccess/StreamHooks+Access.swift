@@ -10,11 +10,11 @@ extension StreamHooks {
     public mutating func enforce(_ policy: AccessPolicy) {
         let (admitBefore, reviewBefore) = (admit, review)
         admit = { context in
-            guard policy.decide(context.clientAddress.ip).action == .allow else { return .reject(.acl) }
+            guard policy.decide(context).action == .allow else { return .reject(.acl) }
             return admitBefore?(context) ?? .accept
         }
         review = { context in
-            guard policy.decide(context.clientAddress.ip).action == .allow else { return .reject(.acl) }
+            guard policy.decide(context).action == .allow else { return .reject(.acl) }
             return reviewBefore?(context) ?? .accept
         }
     }
@@ -32,8 +32,8 @@ extension StreamHooks {
 extension AccessPolicy {
     /// The policy of rules as a configuration has them: `ip:192.0.2.7`, `cidr:2001:db8::/32`, or the bare address or block.
     ///
-    /// A rule of `deny` decides first. Then a client on this machine passes, then one that a rule of `allow` matches. All
-    /// others get `default`.
+    /// A rule of `deny` decides first. Then a client on this machine passes, unless a PROXY header names it, then one that a
+    /// rule of `allow` matches. All others get `default`.
     /// - Throws: the first rule that cannot be read.
     public init(
         deny: [String], allow: [String] = [], default action: AccessAction = .allow

@@ -175,7 +175,7 @@ extension Integration {
 
 extension Samples {
     /// Decisions of access rules on a route.
-    fileprivate func decisions(_ route: String, _ decision: String, _ kind: String, _ scope: String) -> Int {
+    func decisions(_ route: String, _ decision: String, _ kind: String, _ scope: String) -> Int {
         total(
             "weir_acl_decisions_total",
             ["route": route, "decision": decision, "rule_kind": kind, "scope": scope])

@@ -68,7 +68,7 @@ extension Integration {
                 Set(contents(of: folder.file("environment")).split(separator: "\n").map(String.init)) == [
                     "WEIR_ROUTE=asked", "WEIR_PROTOCOL=tcp", "WEIR_CLIENT_IP=127.0.0.1",
                     "WEIR_CLIENT_PORT=\(try client.localEndpoint.port)", "WEIR_UPSTREAM=127.0.0.1:\(server.port)",
-                    "WEIR_UPSTREAMS=127.0.0.1:\(server.port)",
+                    "WEIR_PEER_IP=127.0.0.1", "WEIR_UPSTREAMS=127.0.0.1:\(server.port)",
                     "WEIR_LISTEN=tcp4://0.0.0.0:\(port)", "PATH=\(path)",
                 ])
             // The shell itself has some of its own, from 10 on.

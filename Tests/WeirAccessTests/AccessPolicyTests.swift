@@ -51,7 +51,7 @@ struct AccessPolicyTests {
         let row = Self.table[step.rawValue]
         // Loopback and private addresses are different clients: both steps cannot be about one.
         let client = step == .loopback ? "127.0.0.9" : step == .allowLocal ? "10.0.0.9" : "192.0.2.9"
-        let decision = try Self.policy([step], about: client).decide(address(client))
+        let decision = try Self.policy([step], about: client).decide(address(client), isPeer: true)
         #expect(decision.step == step)
         #expect(decision.outcome.action == row.action)
         #expect(decision.outcome.kind == row.kind)
@@ -65,7 +65,7 @@ struct AccessPolicyTests {
             if isLoopback, upper == .allowLocal || lower == .allowLocal { continue }
             let isLocal = upper == .allowLocal || lower == .allowLocal
             let client = isLoopback ? "127.0.0.9" : isLocal ? "10.0.0.9" : "192.0.2.9"
-            let decision = try Self.policy([upper, lower], about: client).decide(address(client))
+            let decision = try Self.policy([upper, lower], about: client).decide(address(client), isPeer: true)
             #expect(decision.step == upper, "\(upper) and \(lower)")
         }
     }
@@ -77,16 +77,16 @@ struct AccessPolicyTests {
         #expect(!AccessPolicy(globalDefault: .deny).isOff)
         #expect(!AccessPolicy(routeDefault: .deny).isOff)
         #expect(try !AccessPolicy(global: .init(allow: Self.list("ip:192.0.2.1"))).isOff)
-        #expect(try AccessPolicy().decide(address("192.0.2.1")).action == .allow)
+        #expect(try AccessPolicy().decide(address("192.0.2.1"), isPeer: true).action == .allow)
     }
 
     @Test("An explicit deny outranks allow_local and loopback")
     func denyWins() throws {
         let policy = AccessPolicy(global: .init(deny: try Self.list("cidr:10.0.0.0/8", "cidr:127.66.0.0/16")))
-        #expect(try policy.decide(address("10.1.2.3")).action == .deny)
-        #expect(try policy.decide(address("127.66.0.1")).action == .deny)
-        #expect(try policy.decide(address("127.0.0.1")).action == .allow)
-        #expect(try policy.decide(address("::ffff:10.1.2.3")).action == .deny)
+        #expect(try policy.decide(address("10.1.2.3"), isPeer: true).action == .deny)
+        #expect(try policy.decide(address("127.66.0.1"), isPeer: true).action == .deny)
+        #expect(try policy.decide(address("127.0.0.1"), isPeer: true).action == .allow)
+        #expect(try policy.decide(address("::ffff:10.1.2.3"), isPeer: true).action == .deny)
     }
 
     @Test(
@@ -101,7 +101,7 @@ struct AccessPolicyTests {
         ])
     func privateNetworks(_ text: String, isPrivate: Bool) throws {
         let client = try address(text)
-        #expect(AccessPolicy(globalDefault: .deny).decide(client).action == (isPrivate ? .allow : .deny))
+        #expect(AccessPolicy(globalDefault: .deny).decide(client, isPeer: true).action == (isPrivate ? .allow : .deny))
         let inList = try IPAddress.privateNetworks.contains { try IPPrefix(parsing: $0).contains(client) }
         #expect(inList == isPrivate, "the documented list agrees")
     }
@@ -112,9 +112,9 @@ struct AccessPolicyTests {
         let berlin = AddressLocation(country: CountryCode("DE".utf8), timezone: "Europe/Berlin")
         let list = try Self.list("country:DE", "tz:Europe/Berlin", "cidr:10.0.0.0/8", "cidr:10.1.0.0/16", "ip:10.1.2.3")
         let policy = AccessPolicy(global: .init(deny: list), locator: OnePlace(address: client, place: berlin))
-        let decision = policy.decide(client)
+        let decision = policy.decide(client, isPeer: true)
         #expect(policy.entry(of: decision)?.text == "ip:10.1.2.3")
-        let other = policy.decide(try address("10.1.9.9"))
+        let other = policy.decide(try address("10.1.9.9"), isPeer: true)
         #expect(policy.entry(of: other)?.text == "cidr:10.1.0.0/16")
         #expect(other.outcome.kind == .cidr)
     }
@@ -125,7 +125,7 @@ struct AccessPolicyTests {
         let place = AddressLocation(country: CountryCode("DE".utf8), timezone: "Europe/Berlin")
         func text(_ list: AccessList) -> String? {
             let policy = AccessPolicy(global: .init(deny: list), locator: OnePlace(address: client, place: place))
-            return policy.entry(of: policy.decide(client))?.text
+            return policy.entry(of: policy.decide(client, isPeer: true))?.text
         }
         #expect(try text(Self.list("country:DE", "tz:europe/berlin")) == "tz:europe/berlin")
         #expect(try text(Self.list("country:de", "tz:Europe/Paris")) == "country:de")
@@ -137,11 +137,11 @@ struct AccessPolicyTests {
         let allow = try Self.list("country:DE")
         let known = OnePlace(address: try address("192.0.2.9"), place: .init(country: CountryCode("DE".utf8)))
         let policy = AccessPolicy(global: .init(allow: allow), globalDefault: .deny, locator: known)
-        #expect(try policy.decide(address("192.0.2.9")).action == .allow)
-        #expect(try policy.decide(address("192.0.2.8")).outcome.kind == .default)
-        #expect(try policy.decide(address("192.0.2.8")).action == .deny)
+        #expect(try policy.decide(address("192.0.2.9"), isPeer: true).action == .allow)
+        #expect(try policy.decide(address("192.0.2.8"), isPeer: true).outcome.kind == .default)
+        #expect(try policy.decide(address("192.0.2.8"), isPeer: true).action == .deny)
         let without = AccessPolicy(global: .init(allow: allow), globalDefault: .deny)
-        #expect(try without.decide(address("192.0.2.9")).action == .deny)
+        #expect(try without.decide(address("192.0.2.9"), isPeer: true).action == .deny)
     }
 
     @Test("Possible outcomes are those that some client can have, and no others")

@@ -9,11 +9,12 @@ import WeirStream
 @Suite(.timeLimit(.minutes(2))) struct StreamAccessTests {
     /// Serves a stream with these hooks in front of an echo server, and closes it.
     private func withStream(
-        _ hooks: StreamHooks, engine: StreamEngine, _ body: (UInt16) throws -> Void
+        _ hooks: StreamHooks, engine: StreamEngine, settings: TCPSettings = TCPSettings(),
+        _ body: (UInt16) throws -> Void
     ) async throws {
         let server = try TCPServer.echo()
         let stream = try TCPStream(
-            listen: "tcp://127.0.0.1:0", upstream: "127.0.0.1:\(server.port)", engine: engine)
+            listen: "tcp://127.0.0.1:0", upstream: "127.0.0.1:\(server.port)", settings: settings, engine: engine)
         try await stream.listenAndServe(hooks: hooks)
         do {
             try body(stream.localAddress.port)
@@ -47,6 +48,30 @@ import WeirStream
             #expect(client.receive().ending == .reset)
         }
         #expect(asked.load(ordering: .relaxed) == 0)
+        await engine.shutdown()
+    }
+
+    @Test(arguments: [("TCP4 127.0.0.1 127.0.0.1 1 2", false), ("TCP6 ::1 ::1 1 2", false), ("UNKNOWN", true)])
+    func `a PROXY header makes no client local, and says so before the dial`(named: String, passes: Bool) async throws {
+        let engine = try makeEngine()
+        let isNamed = Atomic<Bool>(passes)
+        var hooks = StreamHooks(
+            preDial: { request in
+                isNamed.store(request.isNamedByHeader, ordering: .relaxed)
+                return .dial
+            })
+        hooks.enforce(try AccessPolicy(deny: [], default: .deny))
+        hooks.isTrustedProxy = { _ in true }
+        var settings = TCPSettings()
+        settings.proxyProtocol.mode = .required
+        try await withStream(hooks, engine: engine, settings: settings) { port in
+            let client = try TCPConnection(to: Endpoint(port))
+            try? client.send("PROXY \(named)\r\nx")
+            #expect((client.receive(1).text == "x") == passes)
+        }
+        // Where nothing was dialled, nothing was asked.
+        let wasNamed = isNamed.load(ordering: .relaxed)
+        #expect(!wasNamed)
         await engine.shutdown()
     }
 
@@ -128,13 +153,16 @@ import WeirStream
         let policy = try AccessPolicy(
             deny: ["127.0.0.9", "10.1.0.0/16"], allow: ["10.0.0.0/8"], default: .deny)
         func action(_ text: String) throws -> AccessAction {
-            policy.decide(try #require(IPAddress(parsing: Array(text.utf8)[...]))).action
+            policy.decide(try #require(IPAddress(parsing: Array(text.utf8)[...])), isPeer: true).action
         }
         #expect(try action("127.0.0.9") == .deny)
         #expect(try action("127.0.0.8") == .allow)
+        #expect(try policy.decide(#require(IPAddress("127.0.0.8")), isPeer: false).action == .deny)
+        #expect(try policy.decide(#require(IPAddress("::1")), isPeer: false).action == .deny)
+        #expect(try policy.decide(#require(IPAddress("::ffff:127.0.0.1")), isPeer: false).action == .deny)
         #expect(try action("10.1.2.3") == .deny)
         #expect(try action("10.2.3.4") == .allow)
         #expect(try action("192.168.1.1") == .deny)
-        #expect(try AccessPolicy(deny: []).decide(IPAddress(v4: 1)).action == .allow)
+        #expect(try AccessPolicy(deny: []).decide(IPAddress(v4: 1), isPeer: true).action == .allow)
     }
 }

@@ -20,7 +20,7 @@ struct AccessLineTests {
         route.rules = AccessRuleNames(policy)
         let record = LogRecord(
             time: Self.moment, route: 1, id: 0x1f, client: address, upstreamAddress: nil,
-            fact: .decided(policy.decide(address.ip)))
+            fact: .decided(policy.decide(address.ip, isPeer: true)))
         return String(decoding: LogLine.bytes(of: record, route: route, format: format), as: UTF8.self)
     }
 

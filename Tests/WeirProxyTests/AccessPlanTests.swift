@@ -39,9 +39,9 @@ struct AccessPlanTests {
         let policy = try #require(try AccessPlan(all).policy(of: all.routes[0]))
         #expect(policy.global.deny.count == 3)
         let client = try #require(IPAddress("10.1.2.3"))
-        let entry = policy.entry(of: policy.decide(client))
+        let entry = policy.entry(of: policy.decide(client, isPeer: true))
         #expect(entry?.text == "10.0.0.0/8" && entry?.origin == "list.txt:2")
-        #expect(policy.decide(try #require(IPAddress("198.51.100.7"))).action == .deny)
+        #expect(policy.decide(try #require(IPAddress("198.51.100.7")), isPeer: true).action == .deny)
     }
 
     @Test("Routes share lists, and a later plan takes over those that have not changed")
@@ -79,7 +79,7 @@ struct AccessPlanTests {
     func demo() throws {
         let all = configuration(AccessConfiguration(deny: [AccessEntry("cidr:\(DemoClients.deniedNetwork)")]))
         let policy = try #require(try AccessPlan(all).policy(of: all.routes[0]))
-        #expect(policy.decide(try #require(IPAddress("127.66.0.1"))).action == .deny)
-        #expect(policy.decide(try #require(IPAddress("127.0.0.1"))).action == .allow)
+        #expect(policy.decide(try #require(IPAddress("127.66.0.1")), isPeer: true).action == .deny)
+        #expect(policy.decide(try #require(IPAddress("127.0.0.1")), isPeer: true).action == .allow)
     }
 }

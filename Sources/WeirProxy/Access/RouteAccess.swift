@@ -26,7 +26,7 @@ final class RouteAccess: Sendable {
     /// Judges a client, once per connection or session. On its worker.
     func admit(_ context: StreamContext) -> AdmitDecision {
         let address = context.clientAddress.ip
-        let decision = policy.decide(address)
+        let decision = policy.decide(context)
         counters[decision.outcome].add(lane: context.worker)
         log?.record(decision, context)
         if let gateway, gateway.note(address) { routeLog.record(.behindGateway, context) }
@@ -35,7 +35,7 @@ final class RouteAccess: Sendable {
 
     /// Judges a session again that was admitted under other rules. It was counted then; only its end is logged.
     func review(_ context: StreamContext) -> AdmitDecision {
-        let decision = policy.decide(context.clientAddress.ip)
+        let decision = policy.decide(context)
         if decision.action == .allow { return .accept }
         log?.record(decision, context)
         return .reject(.acl)

@@ -80,7 +80,7 @@ final class PreDialPrograms: Sendable {
         var variables = [
             "WEIR_ROUTE=\(client.route)", "WEIR_PROTOCOL=\(client.transport.rawValue)",
             "WEIR_CLIENT_IP=\(client.clientAddress.ip)", "WEIR_CLIENT_PORT=\(client.clientAddress.port)",
-            "WEIR_UPSTREAM=\(client.upstreams.first?.description ?? "")",
+            "WEIR_PEER_IP=\(client.peerAddress.ip)", "WEIR_UPSTREAM=\(client.upstreams.first?.description ?? "")",
             "WEIR_UPSTREAMS=\(client.upstreams.map(\.description).joined(separator: " "))", "WEIR_LISTEN=\(listen)",
         ]
         if let path = unsafe getenv("PATH") { unsafe variables.append("PATH=" + String(cString: path)) }

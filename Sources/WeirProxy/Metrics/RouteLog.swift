@@ -31,7 +31,7 @@ struct RouteLog: Sendable {
     /// Queues that a client is there, and behind which peer.
     func recordOpened(_ context: StreamContext) {
         record(.opened, context)
-        if context.peerAddress != context.clientAddress { record(.proxied(by: context.peerAddress), context) }
+        if context.isNamedByHeader { record(.proxied(by: context.peerAddress), context) }
     }
 
     /// Queues what happened to the route on a worker.

@@ -11,6 +11,8 @@ public struct DialRequest: Sendable {
     public let transport: Transport
     /// The client's address: the effective one, after a trusted PROXY header.
     public let clientAddress: SocketAddress
+    /// See ``StreamContext/isNamedByHeader``.
+    public let isNamedByHeader: Bool
     /// The sender of what we receive: the client, or the trusted proxy that named it.
     public let peerAddress: SocketAddress
     /// See ``StreamContext/localAddress``.
@@ -26,6 +28,7 @@ public struct DialRequest: Sendable {
         route = context.route
         transport = context.transport
         clientAddress = context.clientAddress
+        isNamedByHeader = context.isNamedByHeader
         peerAddress = context.peerAddress
         localAddress = context.localAddress
         upstreams = context.upstreams

@@ -36,6 +36,10 @@ public final class StreamContext {
     /// Who the peer is, where that is not the client. An object, because few contexts need it.
     private var proxy: ProxyPeer?
 
+    /// Whether a PROXY header named the client: ``clientAddress`` is then the proxy's word. Where it is a loopback address, or
+    /// one of this machine, that says nothing of this machine. False for a header without addresses (version 1 `UNKNOWN`,
+    /// version 2 `LOCAL`), behind which the peer itself is the client.
+    public var isNamedByHeader: Bool { proxy != nil }
     /// Who sends to us: the client, or the proxy that named it.
     public var peerAddress: SocketAddress { proxy?.address ?? clientAddress }
 

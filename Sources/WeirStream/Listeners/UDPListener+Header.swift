@@ -28,7 +28,7 @@ extension UDPListener {
             core.inbox.dropFirst(header.length, at: index)
             route.observer?.proxyHeaderRead(nil, version: header.version, worker: core.index)
             guard expected == .each else { return open(key, unlessDenied: header) }
-            let proxied = ProxiedSessionKey(session: key, client: header.addresses?.source ?? key.peer)
+            let proxied = ProxiedSessionKey(session: key, client: header.addresses?.source)
             return proxiedSessions[proxied] ?? open(key, unlessDenied: header)
         case .invalid(let reason):
             refuse(reason)
@@ -56,5 +56,7 @@ extension UDPListener {
 
 extension UDPSession {
     /// What it is found by where the client is part of that.
-    var proxiedKey: ProxiedSessionKey { ProxiedSessionKey(session: key, client: context.clientAddress) }
+    var proxiedKey: ProxiedSessionKey {
+        ProxiedSessionKey(session: key, client: context.isNamedByHeader ? context.clientAddress : nil)
+    }
 }

@@ -13,7 +13,9 @@ struct SessionKey: Hashable {
 /// the others' key stays short.
 struct ProxiedSessionKey: Hashable {
     let session: SessionKey
-    let client: SocketAddress
+    /// Nil where the header names none and the peer speaks for itself: never the same as a client that was given the peer's
+    /// address, because rules may judge the two differently.
+    let client: SocketAddress?
 }
 
 /// Sessions in the order in which they were appended, linked through themselves: appending, removing and finding the
