@@ -36,7 +36,6 @@ let package = Package(
         .trait(name: "GeoIP", description: "Access rules by country and time zone, through libmaxminddb.")
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.5.0"),
     ],
@@ -49,6 +48,7 @@ let package = Package(
         .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "NetworkTypes", swiftSettings: strict),
+        .target(name: "CommandInterface", swiftSettings: strict),
         .target(name: "YAMLEvents", dependencies: ["CYAML"], swiftSettings: strict),
         .target(name: "Threading", swiftSettings: strict),
         .target(name: "LinuxIO", dependencies: ["NetworkTypes", "Threading", "CLinux"], swiftSettings: strict),
@@ -81,16 +81,14 @@ let package = Package(
         ),
         .executableTarget(
             name: "weir",
-            dependencies: [
-                "WeirProxy", "Threading",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
+            dependencies: ["WeirProxy", "WeirConfiguration", "CommandInterface", "Threading"],
             swiftSettings: strict
         ),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testing),
         .testTarget(name: "HouseTests", swiftSettings: testing),
         .testTarget(name: "ThreadingTests", dependencies: ["Threading"], swiftSettings: testing),
+        .testTarget(name: "CommandInterfaceTests", dependencies: ["CommandInterface"], swiftSettings: testing),
         .testTarget(name: "YAMLEventsTests", dependencies: ["YAMLEvents"], swiftSettings: testing),
         .testTarget(name: "NetworkTypesTests", dependencies: ["NetworkTypes", "TestSupport"], swiftSettings: testing),
         .testTarget(

@@ -1,6 +1,6 @@
 /// The candidate that was probably meant, if one is near enough: one edit in a short word, two in a longer one, three
 /// in a long one; or the same word with other case or separators. Ties go to the alphabetically first, so runs agree.
-func nearMiss(of word: String, among candidates: some Sequence<String>) -> String? {
+package func nearMiss(of word: String, among candidates: some Sequence<String>) -> String? {
     let typed = folded(word)
     guard !typed.isEmpty, typed.count <= 64 else { return nil }
     var best: (distance: Int, candidate: String)?

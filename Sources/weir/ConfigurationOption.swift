@@ -1,36 +1,40 @@
-import ArgumentParser
+import CommandInterface
 import Glibc
 import WeirProxy
 
-/// Where the configuration is, for every command that reads it.
-struct ConfigurationOption: ParsableArguments {
+/// The place of the configuration, for every command that reads it.
+struct ConfigurationOption {
     private static let defaultPath = "/etc/weir/weir.yml"
 
-    @Option(
-        name: [.customShort("c"), .long],
-        help: ArgumentHelp(
-            "The configuration file (default: $WEIR_CONFIG, or \(Self.defaultPath)).", valueName: "file"))
-    var config: String?
+    static let option = CommandOption(
+        "config", short: "c", value: .file, "The configuration file (default: $WEIR_CONFIG, or \(defaultPath)).")
 
     /// The file: as given, or from the environment, or the usual place.
-    var path: String {
-        if let config { return config }
-        if let given = Environment.all["WEIR_CONFIG"], !given.isEmpty { return given }
-        return Self.defaultPath
+    let path: String
+
+    /// The file that was given, or where the others are.
+    init(path: String?) {
+        let named = Environment.all["WEIR_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
+        self.path = path ?? named ?? Self.defaultPath
+    }
+
+    /// The file that the arguments name.
+    init(_ arguments: Arguments) {
+        self.init(path: arguments[Self.option.name])
     }
 
     /// The file itself.
     var file: ConfigurationFile { ConfigurationFile(path: path, environment: Environment.all) }
 
     /// Reads the file. Prints every finding to standard error; ends with 1 where there is an error.
-    func load(tellsWarnings: Bool = true) throws -> ConfigurationFile.Loaded {
+    func load(tellsWarnings: Bool = true) throws(Failure) -> ConfigurationFile.Loaded {
         do throws(ConfigurationFile.Refusal) {
             let loaded = try file.load()
             if tellsWarnings { for warning in loaded.warnings { Console.error(warning) } }
             return loaded
         } catch {
             for finding in error.findings { Console.error(finding) }
-            throw ExitCode(1)
+            throw Failure()
         }
     }
 }

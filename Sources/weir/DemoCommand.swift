@@ -1,32 +1,44 @@
-import ArgumentParser
+import CommandInterface
 import Glibc
 import WeirProxy
 
 /// `weir demo`.
-struct DemoCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "demo",
-        abstract: "Run upstreams, clients and routes of every kind in one process, and show what is measured.")
+struct DemoCommand {
+    private static let exporter = CommandOption(
+        "exporter", value: .text("address:port or unix:path"), "Where /metrics is served.",
+        defaultValue: "127.0.0.1:9847")
+    private static let basePort = CommandOption(
+        "base-port", value: .text("port"), "The demo takes the hundred ports from here on.", defaultValue: "19000")
+    private static let duration = CommandOption(
+        "duration", value: .text("s"), "End after this many seconds instead of running until it is stopped.")
 
-    @Option(help: ArgumentHelp("Where /metrics is served.", valueName: "address:port or unix:path"))
-    var exporter = "127.0.0.1:9847"
+    static let command = Command(
+        "demo", "Run upstreams, clients and routes of every kind in one process, and show what is measured.",
+        options: [exporter, basePort, duration]
+    ) { arguments in
+        try DemoCommand(arguments).run()
+    }
 
-    @Option(help: ArgumentHelp("The demo takes the hundred ports from here on.", valueName: "port"))
-    var basePort: UInt16 = 19000
+    let exporter: String
+    let basePort: UInt16
+    /// Seconds; nil to run until it is stopped.
+    let duration: Double?
 
-    @Option(help: ArgumentHelp("End after this many seconds instead of running until it is stopped.", valueName: "s"))
-    var duration: Double?
-
-    func validate() throws {
-        guard basePort > 0, basePort <= Demo.Options.highestBasePort else {
-            throw ValidationError("--base-port: expected 1 to \(Demo.Options.highestBasePort)")
+    private init(_ arguments: Arguments) throws(UsageError) {
+        func value(of option: CommandOption) -> String? { arguments[option.name] ?? option.defaultValue }
+        exporter = value(of: Self.exporter) ?? ""
+        let highest = Demo.Options.highestBasePort
+        guard let port = UInt16(value(of: Self.basePort) ?? ""), port > 0, port <= highest else {
+            throw UsageError("--base-port: expected 1 to \(highest)", command: "demo")
         }
+        basePort = port
+        duration = value(of: Self.duration).map { Double($0) ?? 0 }
         if let duration, !(duration > 0 && duration <= 1e9) {
-            throw ValidationError("--duration: expected a positive number of seconds")
+            throw UsageError("--duration: expected a positive number of seconds", command: "demo")
         }
     }
 
-    func run() throws {
+    private func run() throws(Failure) {
         ProcessSignals.take()
         let demo: Demo
         do {
@@ -36,7 +48,7 @@ struct DemoCommand: ParsableCommand {
             demo = try waitFor { try await Demo.start(ready) }
         } catch {
             Console.failure("\(error)")
-            throw ExitCode(1)
+            throw Failure()
         }
         if let duration {
             Task {

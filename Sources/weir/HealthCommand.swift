@@ -1,25 +1,31 @@
-import ArgumentParser
+import CommandInterface
 import WeirProxy
 
 /// `weir health`.
-struct HealthCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "health",
-        abstract: "Ask the running Weir of a configuration file how it is, over its exporter.",
-        discussion: "Ends with 0 where it is well and with 1 otherwise: made for container health checks.")
+struct HealthCommand {
+    static let command = Command(
+        "health", "Ask the running Weir of a configuration file how it is, over its exporter.",
+        discussion: "Ends with 0 where it is well and with 1 otherwise: made for container health checks.",
+        options: [
+            ConfigurationOption.option,
+            CommandOption(
+                "ready", "Ask whether it should get traffic (/readyz) instead of whether it lives (/healthz)."),
+            CommandOption(
+                "exporter", value: .text("address:port or unix:path"),
+                "Ask the exporter at this address instead of reading a configuration file, which may have changed since."
+            ),
+        ]
+    ) { arguments in
+        let command = HealthCommand(
+            options: ConfigurationOption(arguments), ready: arguments.has("ready"), exporter: arguments["exporter"])
+        try command.run()
+    }
 
-    @OptionGroup var options: ConfigurationOption
+    let options: ConfigurationOption
+    let ready: Bool
+    let exporter: String?
 
-    @Flag(help: "Ask whether it should get traffic (/readyz) instead of whether it lives (/healthz).")
-    var ready = false
-
-    @Option(
-        help: ArgumentHelp(
-            "Ask the exporter at this address instead of reading a configuration file, which may have changed since.",
-            valueName: "address:port or unix:path"))
-    var exporter: String?
-
-    func run() throws {
+    private func run() throws(Failure) {
         let loaded = exporter == nil ? try options.load(tellsWarnings: false) : nil
         do throws(HealthProbe.Failure) {
             let answer = try makeProbe(loaded?.configuration).ask()
@@ -31,7 +37,7 @@ struct HealthCommand: ParsableCommand {
         } catch {
             Console.failure("\(error)")
         }
-        throw ExitCode(1)
+        throw Failure()
     }
 
     private func makeProbe(_ configuration: HealthProbe.Configuration?) throws(HealthProbe.Failure) -> HealthProbe {

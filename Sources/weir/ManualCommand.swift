@@ -1,11 +1,44 @@
-import ArgumentParser
+import CommandInterface
 
-/// `weir manual`: for `scripts/install` and packagers, so not among what `weir --help` lists.
-struct ManualCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "manual", abstract: "Print the man page weir(1).", shouldDisplay: false)
-
-    func run() throws {
-        Console.out(try ManualPage(of: Weir._dumpHelp()).text)
+/// `weir manual`: for `scripts/install` and packagers, so not among the commands that `weir --help` lists.
+enum ManualCommand {
+    static let command: Command = Command("manual", "Print the man page weir(1).", isListed: false) { _ in
+        let page = ManualPage(
+            of: Weir.program, description: description, sections: sections,
+            seeAlso: "systemd.service(5), sd_notify(3), prometheus(1)")
+        Console.out(page.text)
     }
+
+    private static let description = """
+        Weir relays TCP connections and UDP datagrams from the addresses of its routes to their upstreams, and serves \
+        what it measures to Prometheus. Without a command it does what run does.
+        """
+
+    /// Sections about more than the arguments.
+    private static let sections: [ManualPage.Section] = [
+        ManualPage.Section(
+            "SIGNALS",
+            [
+                ("SIGHUP", "Read the configuration again and open log files again."),
+                ("SIGTERM, SIGINT", "Refuse what is new, let the old finish, end. A second one ends at once."),
+            ]
+        ),
+        ManualPage.Section(
+            "EXIT STATUS",
+            [
+                ("0", "What was asked for is done; for health: the process is well."),
+                ("1", "An error, which is printed; for health: the process is not well, or does not answer."),
+                ("64", "The command line is wrong."),
+            ]
+        ),
+        ManualPage.Section(
+            "ENVIRONMENT",
+            [
+                ("WEIR_CONFIG", "The configuration file, where --config does not name one."),
+                ("NOTIFY_SOCKET, WATCHDOG_USEC", "Set by a service manager that wants to be told; see sd_notify(3)."),
+                ("others", "Take the place of ${NAME} in the configuration."),
+            ]
+        ),
+        ManualPage.Section("FILES", [("/etc/weir/weir.yml", "The configuration, unless another is named.")]),
+    ]
 }

@@ -1,12 +1,9 @@
-import ArgumentParser
+import CommandInterface
 import WeirProxy
 
 /// `weir metrics`.
-struct MetricsCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "metrics", abstract: "Print every metric that Weir exposes, as a Markdown table.")
-
-    func run() {
+enum MetricsCommand {
+    static let command = Command("metrics", "Print every metric that Weir exposes, as a Markdown table.") { _ in
         Console.out(String(MetricCatalogue.table.dropLast()))
     }
 }

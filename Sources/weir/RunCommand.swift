@@ -1,20 +1,23 @@
-import ArgumentParser
+import CommandInterface
 import Glibc
 import WeirProxy
 
 /// `weir run`.
-struct RunCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "run",
-        abstract: "Run the routes of a configuration file.",
+struct RunCommand {
+    static let command = Command(
+        "run", "Run the routes of a configuration file.",
         discussion: """
             SIGHUP, or a change of the file, reloads it. SIGTERM and SIGINT drain and end with 0; a second one ends at \
             once.
-            """)
+            """,
+        options: [ConfigurationOption.option]
+    ) { arguments in
+        try RunCommand(options: ConfigurationOption(arguments)).run()
+    }
 
-    @OptionGroup var options: ConfigurationOption
+    let options: ConfigurationOption
 
-    func run() throws {
+    private func run() throws(Failure) {
         // Before any thread is there, so that all of them leave the signals to this one.
         ProcessSignals.take()
         ProcessPrivileges.keep()
@@ -24,13 +27,13 @@ struct RunCommand: ParsableCommand {
             runner = try ProxyRunner(options.file, loaded: loaded, manager: serviceManager())
         } catch {
             Console.failure("\(error)")
-            throw ExitCode(1)
+            throw Failure()
         }
         do {
             try waitFor { try await runner.start() }
         } catch {
             Console.failure("\(error)")
-            throw ExitCode(1)
+            throw Failure()
         }
         steer(runner)
     }

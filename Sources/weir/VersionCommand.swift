@@ -1,12 +1,9 @@
-import ArgumentParser
+import CommandInterface
 import WeirProxy
 
 /// `weir version`.
-struct VersionCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "version", abstract: "Print the version, the commit and the compiler.")
-
-    func run() {
+enum VersionCommand {
+    static let command = Command("version", "Print the version, the commit and the compiler.") { _ in
         Console.out(Version.text)
     }
 }

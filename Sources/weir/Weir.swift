@@ -1,16 +1,41 @@
-import ArgumentParser
+import CommandInterface
+import Glibc
+import WeirConfiguration
 import WeirProxy
 
 /// The command line.
 @main
-struct Weir: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "weir",
+enum Weir {
+    static let program: Program = Program(
+        name: "weir",
         abstract: "A TCP and UDP stream proxy that measures everything it carries.",
         version: Version.text,
-        subcommands: [
-            RunCommand.self, CheckCommand.self, DemoCommand.self, MetricsCommand.self, SchemaCommand.self,
-            HealthCommand.self, VersionCommand.self, ManualCommand.self,
+        commands: [
+            RunCommand.command, CheckCommand.command, DemoCommand.command, MetricsCommand.command,
+            SchemaCommand.command, HealthCommand.command, VersionCommand.command, ManualCommand.command,
         ],
-        defaultSubcommand: RunCommand.self)
+        defaultCommand: "run",
+        suggestion: { nearMiss(of: $0, among: $1) })
+
+    static func main() {
+        do {
+            switch try program.parse(Array(CommandLine.arguments.dropFirst())) {
+            case .run(let command, let arguments): try command.run(arguments)
+            case .help(let command): Console.out(program.help(command))
+            case .version: Console.out(Version.text)
+            case .completions(let shell): Console.out(program.completions(shell))
+            }
+        } catch let error as UsageError {
+            Console.error(program.explanation(of: error))
+            Glibc.exit(EX_USAGE)
+        } catch is Failure {
+            Glibc.exit(1)
+        } catch {
+            Console.failure("\(error)")
+            Glibc.exit(1)
+        }
+    }
 }
+
+/// The command has failed, and has said why.
+struct Failure: Error {}

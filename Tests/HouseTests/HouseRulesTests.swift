@@ -20,7 +20,7 @@ struct HouseRulesTests {
             ("Sources/LinuxIO/A.swift", "internal import Foundation"),
             ("Sources/WeirProxy/A.swift", "import CYAML"),
             ("Sources/WeirProxy/A.swift", "import Foundation"),
-            ("Sources/weir/A.swift", "import Foundation"),
+            ("Sources/weir/A.swift", "import FoundationEssentials"),
             ("Sources/WeirProxy/A.swift", "import CLinux"),
             ("Sources/weir/A.swift", "import WeirStream"),
             ("Sources/NewModule/A.swift", ""),
@@ -37,8 +37,7 @@ struct HouseRulesTests {
             ("Sources/WeirSwiftMetrics/A.swift", "public import CoreMetrics\npublic import WeirMetrics"),
             ("Sources/WeirProxy/A.swift", "import WeirStream\nimport Glibc"),
             ("Sources/WeirConfiguration/A.swift", "import YAMLEvents"),
-            ("Sources/weir/A.swift", "import FoundationEssentials"),
-            ("Sources/weir/A.swift", "import ArgumentParser"),
+            ("Sources/weir/A.swift", "import CommandInterface"),
             ("Tests/AnyTests/A.swift", "import Foundation"),
             ("Sources/WeirMetrics/A.swift", "// import Foundation\nlet text = \"import Foundation\""),
         ])
