@@ -25,7 +25,7 @@ COPY --from=build /out/weir /usr/local/bin/weir
 RUN ["weir", "version"]
 
 # Not root. Docker lets such a user bind ports below 1024 inside of the container (net.ipv4.ip_unprivileged_port_start is 0
-# there); with host networking set that on the host, or add the capability NET_BIND_SERVICE. The README says more.
+# there); with host networking set that on the host, or add the capability NET_BIND_SERVICE. docs/containers.md says more.
 USER 10001:10001
 # The exporter. Which ports the routes take stands in /etc/weir/weir.yml.
 EXPOSE 9847

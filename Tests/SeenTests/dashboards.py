@@ -60,8 +60,8 @@ def label_values(query: str) -> tuple[str, str]:
 
 @cache
 def catalogue() -> dict[str, str]:
-    """Type of each metric by its name, from the table in the README, which `weir metrics` prints."""
-    text = (REPOSITORY / "README.md").read_text()
+    """Type of each metric by its name, from the table in docs/metrics.md, which `weir metrics` prints."""
+    text = (REPOSITORY / "docs/metrics.md").read_text()
     rows = re.findall(r"^\| `((?:weir|process)_\w+)` \| (\w+) \|", text, re.MULTILINE)
     assert len(rows) > 30
     return dict(rows)

@@ -7,9 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
+from pages import ROUTES, configurations
 from support import REPOSITORY, run, weir
-
-ROUTES = "routes: { a: { scheme: tcp, host: 192.0.2.1, port: '1:2' } }\n"
 
 
 class CoreLoader(yaml.SafeLoader):
@@ -53,15 +52,10 @@ def test_every_example_is_taken(validator, path):
     assert mistakes(validator, (REPOSITORY / path).read_text()) == []
 
 
-def test_so_is_every_example_in_the_readme(validator):
-    readme = (REPOSITORY / "README.md").read_text()
-    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if "scrape_configs" not in block]
-    files = [block for block in blocks if re.match(r"^[a-z]+:", block)]
-    assert len(files) >= 5
-    for block in files:
-        text = block if "\nroutes:" in "\n" + block else block + ROUTES
-        found = mistakes(validator, text)
-        assert found == [], f"{found}\n{block}"
+@pytest.mark.parametrize("text", configurations())
+def test_so_is_every_configuration_of_the_pages(validator, text):
+    text = text if "\nroutes:" in "\n" + text else text + ROUTES
+    assert mistakes(validator, text) == []
 
 
 def test_the_packaged_file_names_the_schema_that_is_installed_with_it():

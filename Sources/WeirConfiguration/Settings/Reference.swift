@@ -1,8 +1,8 @@
 import NetworkTypes
 
-// The reference in the README.
+// The reference in `docs/settings.md`.
 extension Configuration {
-    /// The route fields as a Markdown table, for the README.
+    /// The route fields as a Markdown table, for `docs/settings.md`.
     public static var fieldReference: String {
         var lines = ["| field | for | default | meaning |", "|---|---|---|---|"]
         for setting in RouteConfiguration.settings {
@@ -12,7 +12,7 @@ extension Configuration {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The settings outside of routes as a Markdown table, for the README.
+    /// The settings outside of routes as a Markdown table, for `docs/settings.md`.
     public static var settingReference: String {
         let rows = section.settings.rows(below: "", of: Configuration())
         return (["| setting | default | meaning |", "|---|---|---|"] + rows).joined(separator: "\n") + "\n"

@@ -3,7 +3,7 @@ import NetworkTypes
 /// One key of a section: how its value is written, where the value goes, and what is said of it.
 ///
 /// This declaration is the only one. The reader, the defaults, the check for unknown keys, the differences that a reload
-/// tells, the list of what needs a restart, the reference in the README and the JSON schema are made from it.
+/// tells, the list of what needs a restart, the reference in `docs` and the JSON schema are made from it.
 struct Setting<Root: Sendable>: Sendable {
     /// What a reload does with a new value.
     enum Reload: Sendable {

@@ -3,7 +3,7 @@ import WeirExporter
 import WeirMetrics
 import WeirStream
 
-/// The one declaration of every metric that Weir exposes. The registry, `weir metrics` and the reference in the README
+/// The one declaration of every metric that Weir exposes. The registry, `weir metrics` and the reference in `docs`
 /// are all made from it.
 public enum MetricCatalogue {
     /// Every family, in the order of the page.
