@@ -21,6 +21,7 @@ import scrapes
 import throughput
 import tools
 import tracing
+import weight
 from backends import Backends
 from report import Report
 
@@ -32,6 +33,7 @@ OTHER_ROWS = {
     "full": "scrapes while 9,500 connections carry data (needs 20,000 descriptors)",
     "health": "how fast the health endpoints answer under full load (Weir alone)",
     "idle": "memory per idle connection",
+    "weight": "size of the program, memory at the start, start and reload with 1,000 routes",
     "scrape": "start, and time and size of a scrape, at 1,000 routes",
     "scraped": "what a scrape every second takes of a proxy under full load (Weir alone)",
     "calls": "system calls per request and per connection (needs strace)",
@@ -122,6 +124,10 @@ def measure_all(arguments, directory, report):
             ),
             "calls": (tracing.CALLS_TITLE, lambda: tracing.system_calls(running, backends, report)),
             "idle": (idle_memory.TITLE, lambda: idle_memory.measure(kinds, directory, backends, report)),
+            "weight": (
+                weight.TITLE,
+                lambda: weight.measure(kinds, directory, backends, arguments.rounds, report, is_over),
+            ),
             "scrape": (scrapes.TITLE, lambda: scrapes.measure(arguments.proxies, directory, backends, report)),
             "health": (
                 health.TITLE,

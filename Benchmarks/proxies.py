@@ -35,12 +35,16 @@ class Proxy:
         """Starts it, or starts it again when it died. `wrapper` is a program that runs it, such as valgrind."""
         if self._child is not None and self._child.is_running():
             return
+        self.launch(wrapper)
+        for port in self.listening_ports():
+            self._child.wait_until(lambda: processes.is_listening(port), f"listening on {port}", seconds)
+
+    def launch(self, wrapper=()):
+        """Starts it, and does not wait until it listens."""
         configuration = os.path.join(self.directory, "configuration")
         with open(configuration, "w", encoding="utf-8") as file:
             file.write(self.configuration())
         self._child = processes.Child(self.key, [*wrapper, *self.command(configuration)], self.directory)
-        for port in self.listening_ports():
-            self._child.wait_until(lambda: processes.is_listening(port), f"listening on {port}", seconds)
 
     def stop(self, seconds=5.0):
         if self._child is not None:
@@ -132,7 +136,10 @@ class Weir(Proxy):
 
     def start(self, wrapper=(), seconds=15.0):
         super().start(wrapper, seconds)
-        # It listens before it serves: only /readyz says that every route is there.
+        self.wait_until_ready(seconds)
+
+    def wait_until_ready(self, seconds=15.0):
+        """It listens before it serves: only /readyz says that every route is there."""
         self._child.wait_until(self._is_ready, "ready", seconds)
 
     def _is_ready(self):

@@ -17,9 +17,9 @@ SCRAPES = 20
 class ManyRoutes:
     """What the two proxies share here: many ports, all to one upstream, and a page of metrics."""
 
-    def __init__(self, directory, upstreams, label=""):
+    def __init__(self, directory, upstreams, label="", ports=None):
         super().__init__(directory, upstreams, label)
-        self.route_ports = processes.free_ports(ROUTES)
+        self.route_ports = ports or processes.free_ports(ROUTES)
 
     def listening_ports(self):
         return (self.route_ports[0], self.route_ports[-1], self.page_port)
@@ -38,8 +38,8 @@ class WeirWithManyRoutes(ManyRoutes, Weir):
 
 
 class HAProxyWithManyRoutes(ManyRoutes, HAProxy):
-    def __init__(self, directory, upstreams, label=""):
-        super().__init__(directory, upstreams, label)
+    def __init__(self, directory, upstreams, label="", ports=None):
+        super().__init__(directory, upstreams, label, ports)
         self.page_port = processes.free_port()
 
     def configuration(self):

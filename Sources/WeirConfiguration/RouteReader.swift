@@ -104,8 +104,11 @@ struct RouteReader {
     }
 
     private func read(_ setting: Setting<RouteConfiguration>, into draft: inout RouteDraft, named name: String) {
+        // Most settings are left out on most routes.
+        let value = draft.fields[setting.key]
+        guard value != nil || setting.requirement != nil else { return }
         guard let variant = setting.variant(for: draft.route.transport) else { return }
-        if let value = draft.fields[setting.key] {
+        if let value {
             if !variant.read(value, &draft.route, context) { draft.faults.insert(setting.key) }
         } else if let requirement = setting.requirement {
             findings.error(draft.origin, "\(name): expected \(requirement), found none")
@@ -159,8 +162,8 @@ struct RouteReader {
 
     /// A field of the other transport is a mistake on a route; in `defaults` it is for other routes.
     private func refuseForeignFields(_ own: SectionEntries, of scheme: Network, named name: String) {
-        for setting in RouteConfiguration.settings where setting.variant(for: scheme.transport) == nil {
-            guard let entry = own.entries[setting.key] else { continue }
+        for setting in RouteConfiguration.settings {
+            guard let entry = own.entries[setting.key], setting.variant(for: scheme.transport) == nil else { continue }
             let other = setting.transports.map { $0.rawValue.uppercased() }.joined()
             findings.error(
                 entry.keyOrigin,

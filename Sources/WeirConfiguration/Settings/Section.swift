@@ -12,12 +12,16 @@ struct Section<Root: Sendable>: Sendable {
     }
 
     let settings: [Setting<Root>]
+    /// The keys of all settings.
+    let keys: SectionKeys
     /// Looks at all values together. False after an error, which is noted.
     let check: @Sendable (inout Root, Checked) -> Bool
 
     init(_ settings: [Setting<Root>], check: @escaping @Sendable (inout Root, Checked) -> Bool = { _, _ in true }) {
         self.settings = settings
         self.check = check
+        keys = SectionKeys(
+            supported: settings.filter { !$0.isLater }.map(\.key), later: settings.filter(\.isLater).map(\.key))
     }
 
     /// Reads the section into `root`. What is wrong is noted, and leaves what was there. False after an error.
@@ -35,11 +39,6 @@ struct Section<Root: Sendable>: Sendable {
         }
         let checked = Checked(node: node, entries: entries, name: name, context: context, isGood: isGood)
         return check(&root, checked) && isGood
-    }
-
-    var keys: SectionKeys {
-        SectionKeys(
-            supported: settings.filter { !$0.isLater }.map(\.key), later: settings.filter(\.isLater).map(\.key))
     }
 
     /// The section as it could be written: `{idle: 60s, count: 6}`.

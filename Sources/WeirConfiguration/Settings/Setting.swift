@@ -4,7 +4,9 @@ import NetworkTypes
 ///
 /// This declaration is the only one. The reader, the defaults, the check for unknown keys, the differences that a reload
 /// tells, the list of what needs a restart, the reference in `docs` and the JSON schema are made from it.
-struct Setting<Root: Sendable>: Sendable {
+///
+/// A class, because each route of a file is held against all of them, and a copy would retain each of their closures.
+final class Setting<Root: Sendable>: Sendable {
     /// What a reload does with a new value.
     enum Reload: Sendable {
         /// It takes effect.
@@ -71,7 +73,7 @@ struct Setting<Root: Sendable>: Sendable {
     }
 
     /// A value. `transport` is for keys of routes that one transport has.
-    init<Value>(
+    convenience init<Value>(
         _ key: String, _ path: SettingPath<Root, Value>, _ notation: Notation<Value>,
         for transport: Transport? = nil, default words: String? = nil, required requirement: String? = nil,
         reload: Reload = .live, _ meaning: String
@@ -83,7 +85,7 @@ struct Setting<Root: Sendable>: Sendable {
     }
 
     /// A value that TCP and UDP keep at different places. `inDefaults` is for words that only one of them has.
-    init<TCPValue, UDPValue>(
+    convenience init<TCPValue, UDPValue>(
         _ key: String, tcp: (SettingPath<Root, TCPValue>, Notation<TCPValue>),
         udp: (SettingPath<Root, UDPValue>, Notation<UDPValue>),
         inDefaults: Notation<TCPValue>? = nil, default words: String? = nil, _ meaning: String
@@ -95,7 +97,7 @@ struct Setting<Root: Sendable>: Sendable {
     }
 
     /// A mapping of settings that is always there.
-    init<Child>(
+    convenience init<Child>(
         group key: String, _ path: SettingPath<Root, Child>, _ section: Section<Child>,
         named name: String? = nil, _ meaning: String
     ) {
@@ -112,7 +114,7 @@ struct Setting<Root: Sendable>: Sendable {
     }
 
     /// A mapping of settings that may be left out; `initial` is what there is of it before its keys are read.
-    init<Child>(
+    convenience init<Child>(
         group key: String, _ path: SettingPath<Root, Child?>, _ section: Section<Child>,
         initial: Child, _ meaning: String
     ) {
