@@ -59,6 +59,20 @@ import Synchronization
         return unsafe words[index].wrappingSubtract(amount, ordering: .sequentiallyConsistent).newValue
     }
 
+    // MARK: Handed from one thread to another
+
+    /// The value of a word: whoever reads what ``publish(_:_:)`` wrote also sees all that its caller wrote before.
+    public func loadPublished(_ index: Int) -> UInt64 {
+        check(index)
+        return unsafe words[index].load(ordering: .acquiring)
+    }
+
+    /// Writes a word after all that the caller wrote before.
+    public func publish(_ index: Int, _ value: UInt64) {
+        check(index)
+        unsafe words[index].store(value, ordering: .releasing)
+    }
+
     // MARK: Of one thread
 
     /// The value of a word that only the calling thread writes.

@@ -33,6 +33,19 @@ import Testing
         #expect(handoff?.listener == .max)
     }
 
+    @Test func `a queue takes memory only where it was used`() throws {
+        func residentPages() throws -> Int {
+            try #require(contents(of: "/proc/self/statm").split(separator: " ").dropFirst().first.flatMap { Int($0) })
+        }
+        let before = try residentPages()
+        // 64 MiB of cells.
+        let queue = HandoffQueue(capacity: 4 << 20)
+        #expect(queue.push(Handoff(descriptor: 1, listener: 1)))
+        #expect(queue.pop()?.descriptor == 1)
+        let touched = try residentPages() - before
+        #expect(touched < 8_192 || Sanitizer.isPresent)
+    }
+
     @Test func `many senders lose nothing, double nothing, and each keeps its order`() async throws {
         let senders = 8
         let each = 20_000

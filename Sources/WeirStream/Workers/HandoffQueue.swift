@@ -12,16 +12,9 @@ struct Handoff {
 /// A bounded queue without locks, many senders and one receiver (after D. Vyukov's bounded queue): each cell carries
 /// the turn at which it may be written or read next.
 final class HandoffQueue: Sendable {
-    private final class Cell: Sendable {
-        let turn: Atomic<UInt64>
-        let value = Atomic<UInt64>(0)
-
-        init(turn: UInt64) {
-            self.turn = Atomic(turn)
-        }
-    }
-
-    private let cells: [Cell]
+    /// Two words for each cell: its turn, counted from the index of the cell so that a new one is zero, and its value. The
+    /// value belongs to one thread at a time, as the turn says. A cell that was never used takes no memory.
+    private let words: AtomicWords
     private let head = Atomic<UInt64>(0)
     private let tail = Atomic<UInt64>(0)
     private let mask: UInt64
@@ -29,7 +22,7 @@ final class HandoffQueue: Sendable {
     /// `capacity` must be a power of two.
     init(capacity: Int = 1024) {
         precondition(capacity > 0 && capacity & (capacity - 1) == 0)
-        cells = (0..<capacity).map { Cell(turn: UInt64($0)) }
+        words = AtomicWords(count: 2 * capacity)
         mask = UInt64(capacity - 1)
     }
 
@@ -37,17 +30,17 @@ final class HandoffQueue: Sendable {
     func push(_ handoff: Handoff) -> Bool {
         var position = tail.load(ordering: .relaxed)
         while true {
-            let cell = cells[Int(position & mask)]
+            let cell = position & mask
             // Acquire: pairs with the receiver's release, so that its read of the old value came before our write.
-            let turn = cell.turn.load(ordering: .acquiring)
+            let turn = words.loadPublished(Int(2 * cell)) + cell
             if turn == position {
                 let (done, seen) = tail.weakCompareExchange(
                     expected: position, desired: position + 1, ordering: .relaxed)
                 if done {
                     let packed = UInt64(handoff.listener) << 32 | UInt64(UInt32(bitPattern: handoff.descriptor))
-                    cell.value.store(packed, ordering: .relaxed)
+                    words.storeOwn(Int(2 * cell + 1), packed)
                     // Release: the value is written before the receiver sees the turn.
-                    cell.turn.store(position + 1, ordering: .releasing)
+                    words.publish(Int(2 * cell), position + 1 - cell)
                     return true
                 }
                 position = seen
@@ -62,13 +55,13 @@ final class HandoffQueue: Sendable {
     /// Only from the worker that the queue belongs to.
     func pop() -> Handoff? {
         let position = head.load(ordering: .relaxed)
-        let cell = cells[Int(position & mask)]
+        let cell = position & mask
         // Acquire: pairs with the sender's release of the written cell.
-        guard cell.turn.load(ordering: .acquiring) == position + 1 else { return nil }
-        let packed = cell.value.load(ordering: .relaxed)
+        guard words.loadPublished(Int(2 * cell)) + cell == position + 1 else { return nil }
+        let packed = words.loadOwn(Int(2 * cell + 1))
         head.store(position + 1, ordering: .relaxed)
         // Release: our read of the value came before the next sender's write.
-        cell.turn.store(position + mask + 1, ordering: .releasing)
+        words.publish(Int(2 * cell), position + mask + 1 - cell)
         return Handoff(
             descriptor: CInt(bitPattern: UInt32(truncatingIfNeeded: packed)),
             listener: UInt32(truncatingIfNeeded: packed >> 32))
