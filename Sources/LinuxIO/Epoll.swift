@@ -29,11 +29,16 @@ import CLinux
         try check(weir_epoll_remove(descriptor.rawValue, number), .epollControl)
     }
 
-    /// Waits, and returns how many events there are.
-    func wait(milliseconds: CInt) throws(SystemError) -> Int {
-        Int(
-            try check(
-                unsafe weir_epoll_wait(descriptor.rawValue, events, CInt(capacity), milliseconds), .epollWait))
+    /// Waits, and returns how many events there are. Traps where the kernel refuses: epoll_wait(2) fails only for arguments
+    /// that are wrong, and an interruption counts as no event.
+    func wait(milliseconds: CInt) -> Int {
+        do throws(SystemError) {
+            return Int(
+                try check(
+                    unsafe weir_epoll_wait(descriptor.rawValue, events, CInt(capacity), milliseconds), .epollWait))
+        } catch {
+            preconditionFailure("\(error)")
+        }
     }
 
     func event(at index: Int) -> (token: UInt64, events: EventSet) {

@@ -141,8 +141,9 @@ public final class EventLoop {
 
     /// One turn. Waits only when nothing is deferred and `mayWait` allows it.
     /// - Returns: nanoseconds of work, waiting excluded.
-    public func turn(mayWait: Bool) throws(SystemError) -> UInt64 {
-        let count = try epoll.wait(milliseconds: mayWait && deferred.isEmpty ? waitMilliseconds() : 0)
+    @discardableResult
+    public func turn(mayWait: Bool) -> UInt64 {
+        let count = epoll.wait(milliseconds: mayWait && deferred.isEmpty ? waitMilliseconds() : 0)
         turnTime = clock.nanoseconds
         let start = turnTime
         for index in 0..<count {

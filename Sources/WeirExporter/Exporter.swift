@@ -76,12 +76,7 @@ public actor Exporter: EventLoopDriver {
 
     /// One turn of the loop; called by the thread.
     public func turn(mayWait: Bool) {
-        do throws(SystemError) {
-            _ = try loop.turn(mayWait: mayWait)
-        } catch {
-            // epoll_wait(2) fails only for arguments that are our own mistake; an interruption is no failure.
-            preconditionFailure("exporter: \(error)")
-        }
+        loop.turn(mayWait: mayWait)
     }
 
     /// Open connections; a call also makes the loop look at its clock.

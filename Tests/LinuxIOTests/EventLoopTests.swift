@@ -50,14 +50,14 @@ import Testing
         let token = loop.insert(owner)
         let socket = try Self.readable()
         try loop.add(socket.number, .readable, token: token.with(tag: 5))
-        _ = try loop.turn(mayWait: true)
+        loop.turn(mayWait: true)
         #expect(owner.events.map(\.1) == [5])
         #expect(owner.events.first?.0.contains(.readable) == true)
         // Level-triggered until told otherwise.
-        _ = try loop.turn(mayWait: false)
+        loop.turn(mayWait: false)
         #expect(owner.events.count == 2)
         try loop.withdraw(socket.number)
-        _ = try loop.turn(mayWait: false)
+        loop.turn(mayWait: false)
         #expect(owner.events.count == 2)
     }
 
@@ -66,10 +66,10 @@ import Testing
         let owner = Recorder()
         let socket = try Self.readable()
         try loop.add(socket.number, [.readable, .edgeTriggered], token: loop.insert(owner))
-        for _ in 0..<3 { _ = try loop.turn(mayWait: false) }
+        for _ in 0..<3 { loop.turn(mayWait: false) }
         #expect(owner.events.count == 1)
         try Self.sendByte(to: socket)
-        _ = try loop.turn(mayWait: true)
+        loop.turn(mayWait: true)
         #expect(owner.events.count == 2)
     }
 
@@ -85,7 +85,7 @@ import Testing
         // The slot is the same, the life is another.
         #expect(UInt32(truncatingIfNeeded: newToken.rawValue) == UInt32(truncatingIfNeeded: oldToken.rawValue))
         #expect(newToken != oldToken)
-        _ = try loop.turn(mayWait: false)
+        loop.turn(mayWait: false)
         #expect(old.events.isEmpty)
         #expect(new.events.isEmpty)
         #expect(loop.handler(of: oldToken) == nil)
@@ -108,7 +108,7 @@ import Testing
         owners[1].onEvent = { loop.remove(tokens[0]) }
         try loop.add(first.number, .readable, token: tokens[0])
         try loop.add(second.number, .readable, token: tokens[1])
-        _ = try loop.turn(mayWait: true)
+        loop.turn(mayWait: true)
         #expect(owners[0].events.count + owners[1].events.count == 1)
     }
 
@@ -120,16 +120,16 @@ import Testing
         defer { owner.onDeferral = nil }
         owner.onDeferral = { if owner.deferrals.count < 3 { loop.defer(token.with(tag: 2)) } }
         loop.defer(token.with(tag: 2))
-        _ = try loop.turn(mayWait: true)
+        loop.turn(mayWait: true)
         #expect(owner.deferrals.count == 1)
         // Something is deferred: the turn does not wait, although it may.
-        _ = try loop.turn(mayWait: true)
-        _ = try loop.turn(mayWait: true)
+        loop.turn(mayWait: true)
+        loop.turn(mayWait: true)
         #expect(owner.deferrals == [2, 2, 2])
         #expect(owner.events.isEmpty)
         loop.defer(token)
         loop.remove(token)
-        _ = try loop.turn(mayWait: true)
+        loop.turn(mayWait: true)
         #expect(owner.deferrals.count == 3)
     }
 
@@ -144,15 +144,15 @@ import Testing
         loop.cancel(&cancelled)
         #expect(cancelled.isNone)
         clock.advance(4_000_000)
-        _ = try loop.turn(mayWait: false)
+        loop.turn(mayWait: false)
         #expect(owner.timers == [])
         #expect(loop.timerLag == nil)
         clock.advance(3_000_000)
-        _ = try loop.turn(mayWait: true)
+        loop.turn(mayWait: true)
         #expect(owner.timers == [1])
         #expect(loop.timerLag == 2_000_000)
         clock.advance(100_000_000)
-        _ = try loop.turn(mayWait: false)
+        loop.turn(mayWait: false)
         #expect(owner.timers == [1])
     }
 }

@@ -56,12 +56,7 @@ actor ProgramRunner: EventLoopDriver {
 
     /// One turn of the loop; called by the thread.
     func turn(mayWait: Bool) {
-        do throws(SystemError) {
-            _ = try loop.turn(mayWait: mayWait)
-        } catch {
-            // epoll_wait(2) fails only for arguments that are our own mistake.
-            preconditionFailure("programs: \(error)")
-        }
+        loop.turn(mayWait: mayWait)
         if !whenEmpty.isEmpty, table.counts.running == 0 {
             let waiting = whenEmpty
             whenEmpty = []

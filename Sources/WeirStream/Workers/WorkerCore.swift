@@ -68,13 +68,7 @@ final class WorkerCore {
     func turn(mayWait: Bool) -> UInt64 {
         // Before the wait: whoever pushes after this sees a sleeping thread, and wakes it.
         takeHandoffs()
-        let busy: UInt64
-        do {
-            busy = try loop.turn(mayWait: mayWait)
-        } catch {
-            // epoll_wait(2) fails only for arguments that are wrong.
-            preconditionFailure("\(error)")
-        }
+        let busy = loop.turn(mayWait: mayWait)
         load.lastTurn.store(loop.now, ordering: .relaxed)
         pipes.trim(now: loop.now)
         if let isBatch = policy.note(busy: busy, now: loop.now) { schedule(asBatch: isBatch) }

@@ -82,7 +82,7 @@ final class ConnectorRig: EventHandler {
     }
 
     private func turn() {
-        do { _ = try core.loop.turn(mayWait: false) } catch { preconditionFailure("\(error)") }
+        core.loop.turn(mayWait: false)
     }
 
     /// The name of an upstream is answered.

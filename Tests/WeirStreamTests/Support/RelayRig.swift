@@ -96,7 +96,7 @@ final class RelayRig: EventHandler, RelayOwner {
     func turn() throws {
         clientEnd.turn()
         upstreamEnd.turn()
-        _ = try loop.turn(mayWait: false)
+        loop.turn(mayWait: false)
         // No event tells when a peer's kernel has acknowledged all.
         if case .broken = outcomes.last { advance() }
         for session in faulty where session.owesEvent {
