@@ -84,14 +84,15 @@ public final class EventLoopThread: SerialExecutor {
 
     // MARK: Thread
 
-    /// Starts the thread, once: another call traps, also after ``stop()``. The thread keeps `driver` alive until it ends.
-    /// Any thread.
-    public func start(driving driver: some EventLoopDriver) throws(SystemError) {
+    /// Starts the thread, once. The thread keeps `driver` alive until it ends. Any thread.
+    /// - Returns: false where it was started or stopped before; then nothing happens.
+    @discardableResult
+    public func start(driving driver: some EventLoopDriver) throws(SystemError) -> Bool {
         let isFirst = stage.withLock { stage in
             defer { if stage == .created { stage = .running } }
             return stage == .created
         }
-        precondition(isFirst, "an event-loop thread is started once")
+        guard isFirst else { return false }
         do throws(SystemError) {
             try Thread.start(name: name) { [self] in
                 threadIdentity.store(currentThread(), ordering: .relaxed)
@@ -101,6 +102,7 @@ public final class EventLoopThread: SerialExecutor {
             stage.withLock { $0 = .stopped }
             throw error
         }
+        return true
     }
 
     /// Lets the thread end after the turn it is in, from any thread. Does nothing where it does not run.

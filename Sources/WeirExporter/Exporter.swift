@@ -44,13 +44,17 @@ public actor Exporter: EventLoopDriver {
     public nonisolated var localAddresses: [SocketAddress] { bound.withLock { $0 } }
 
     /// Binds every address and Unix socket, and serves. Where one cannot be bound nothing is left behind, and the error
-    /// names it. An exporter is started once: another call traps, also after ``stop()``.
+    /// names it. An exporter is started once, also where that failed.
+    /// - Throws: ``ExporterError/alreadyStarted`` for another call, and after ``stop()``, which changes nothing; otherwise
+    ///   what could not be had.
     public nonisolated func start() async throws(ExporterError) {
+        let isFirst: Bool
         do throws(SystemError) {
-            try thread.start(driving: self)
+            isFirst = try thread.start(driving: self)
         } catch {
             throw .cannotStart(error)
         }
+        guard isFirst else { throw .alreadyStarted }
         do throws(ExporterError) {
             try await listen()
         } catch {

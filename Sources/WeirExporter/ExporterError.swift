@@ -11,6 +11,8 @@ public enum ExporterError: Error, Equatable, Sendable, CustomStringConvertible {
     case cannotListenAt(UnixSocketPath, UnixSocketFile.Failure)
     /// The thread or what its loop needs is not to be had.
     case cannotStart(SystemError)
+    /// It was started or stopped before.
+    case alreadyStarted
 
     /// `exporter: cannot listen on 127.0.0.1:9847: bind: Address already in use (98)`.
     public var description: String {
@@ -19,6 +21,7 @@ public enum ExporterError: Error, Equatable, Sendable, CustomStringConvertible {
         case .cannotListen(let address, let error): "exporter: cannot listen on \(address): \(error)"
         case .cannotListenAt(let path, let failure): "exporter: cannot listen on \(path): \(failure)"
         case .cannotStart(let error): "exporter: cannot start: \(error)"
+        case .alreadyStarted: "exporter: it was started or stopped before"
         }
     }
 }

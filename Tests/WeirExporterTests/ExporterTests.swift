@@ -234,6 +234,24 @@ import func TestSupport.waitUntil
         }
     }
 
+    @Test("An exporter starts once: another start is an error and changes nothing, also after the end")
+    func secondStart() async throws {
+        let exporter = try Exporter(ExporterConfiguration(listen: [loopback]), page: TestPage())
+        try await exporter.start()
+        let addresses = exporter.localAddresses
+        await #expect(throws: ExporterError.alreadyStarted) { try await exporter.start() }
+        #expect(exporter.localAddresses == addresses)
+        let client = try TestClient(port: addresses[0].port)
+        client.send(request())
+        #expect(try client.answer()?.status == 200)
+        await exporter.stop()
+        await #expect(throws: ExporterError.alreadyStarted) { try await exporter.start() }
+        let unused = try Exporter(ExporterConfiguration(listen: [loopback]), page: TestPage())
+        await unused.stop()
+        await #expect(throws: ExporterError.alreadyStarted) { try await unused.start() }
+        #expect(unused.localAddresses.isEmpty)
+    }
+
     @Test("Several addresses are served, IPv6 among them")
     func severalAddresses() async throws {
         let exporter = try Exporter(

@@ -102,6 +102,29 @@ struct ConfigurationWatcherTests {
         try waitUntil("the change is seen") { calls.count == 1 }
     }
 
+    @Test("A watcher has one thread, however often it is started, and none after its end")
+    func severalStarts() throws {
+        let folder = try TemporaryDirectory("watch")
+        let path = try folder.write("weir.yml", "one")
+        let (watcher, calls) = try watch(path)
+        for _ in 0..<3 { try watcher.start() }
+        try folder.write("weir.yml", "two")
+        try waitUntil("the write is seen") { calls.count == 1 }
+        #expect(watchCount(of: folder.path) == 1)
+        watcher.stop()
+        try waitUntil("the watch is gone") { watchCount(of: folder.path) == 0 }
+        try watcher.start()
+        #expect(watchCount(of: folder.path) == 0)
+    }
+
+    /// How many inotify descriptors of this process watch a folder (proc_pid_fdinfo(5)).
+    private func watchCount(of folder: String) -> Int {
+        var status = stat()
+        guard unsafe lstat(folder, &status) == 0 else { return 0 }
+        let mark = " ino:\(String(status.st_ino, radix: 16)) "
+        return (0..<4096).count { contents(of: "/proc/self/fdinfo/\($0)").contains(mark) }
+    }
+
     @Test("Every folder that can change the meaning of a path is watched")
     func folders() {
         let links = [

@@ -10,6 +10,7 @@ public import WeirConfiguration
 public final class ConfigurationWatcher: Sendable {
     private let path: String
     private let onChange: @Sendable () -> Void
+    private let isStarted = Atomic<Bool>(false)
     private let isStopped = Atomic<Bool>(false)
     /// Content that was acted on last; nil where there was none to read.
     private let seen: Lock<[UInt8]?>
@@ -34,12 +35,19 @@ public final class ConfigurationWatcher: Sendable {
         self.dependencies = Lock(dependencies)
     }
 
-    /// Starts the thread.
+    /// Starts the thread. A watcher has one: after a start that succeeded another call does nothing, nor does one after
+    /// ``stop()``.
     public func start() throws(SystemError) {
-        let watch = try FolderWatch()
-        // The thread takes the watch over; a closure cannot consume what it captures, so it travels in a box.
-        let box = WatchBox(watch)
-        try Thread.start { [self] in run(box) }
+        guard !isStopped.load(ordering: .relaxed), !isStarted.exchange(true, ordering: .relaxed) else { return }
+        do throws(SystemError) {
+            let watch = try FolderWatch()
+            // The thread takes the watch over; a closure cannot consume what it captures, so it travels in a box.
+            let box = WatchBox(watch)
+            try Thread.start { [self] in run(box) }
+        } catch {
+            isStarted.store(false, ordering: .relaxed)
+            throw error
+        }
     }
 
     /// Lets the thread end, within a second.
