@@ -105,6 +105,20 @@ public final class EventLoopThread: SerialExecutor {
         return true
     }
 
+    /// Starts threads by calling `start` for each index. Where one cannot be started, those before it end again.
+    package static func startAll(
+        _ threads: [EventLoopThread], _ start: (Int) throws(SystemError) -> Void
+    ) throws(SystemError) {
+        for index in threads.indices {
+            do throws(SystemError) {
+                try start(index)
+            } catch {
+                for thread in threads[..<index] { thread.stop() }
+                throw error
+            }
+        }
+    }
+
     /// Lets the thread end after the turn it is in, from any thread. Does nothing where it does not run.
     public func stop() {
         if leaveRunning() { end() }

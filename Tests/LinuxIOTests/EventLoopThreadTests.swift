@@ -1,3 +1,4 @@
+import Glibc
 import LinuxIO
 import Synchronization
 import TestSupport
@@ -118,5 +119,19 @@ import Testing
         let idle = try Driver()
         idle.thread.stop()
         #expect(try !idle.thread.start(driving: idle))
+    }
+
+    @Test func `of threads that belong together all start or none`() async throws {
+        let drivers = [try Driver(), try Driver(), try Driver()]
+        #expect(throws: SystemError(.thread, EAGAIN)) {
+            try EventLoopThread.startAll(drivers.map(\.thread)) { index throws(SystemError) in
+                if index == 2 { throw SystemError(.thread, EAGAIN) }
+                try drivers[index].thread.start(driving: drivers[index])
+            }
+        }
+        for driver in drivers.dropLast() {
+            // Stopped already, so this finds nothing to close.
+            await driver.thread.stop { Issue.record("a thread still runs") }
+        }
     }
 }

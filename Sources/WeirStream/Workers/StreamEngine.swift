@@ -69,7 +69,9 @@ public final class StreamEngine: Sendable {
                         bufferMemory: options.bufferMemory / count, clock: options.clock,
                         observer: options.observer))
             }
-            for worker in workers { try worker.thread.start(driving: worker) }
+            try EventLoopThread.startAll(threads) { index throws(SystemError) in
+                try threads[index].start(driving: workers[index])
+            }
             self.workers = workers
             self.loads = loads
         } catch {
