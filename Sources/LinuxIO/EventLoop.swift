@@ -20,6 +20,9 @@ public final class EventLoop {
     private struct Slot {
         var handler: (any EventHandler)?
         var generation: UInt32 = 0
+
+        /// The owner of that life of the slot, while it lives.
+        func handler(of life: UInt32) -> (any EventHandler)? { generation == life ? handler : nil }
     }
 
     private let epoll: Epoll
@@ -27,7 +30,7 @@ public final class EventLoop {
     private let wakeup: CInt
     // Exclusivity is not checked at run time where every event passes: one thread owns the loop, and no access spans a
     // call to an owner, which could come back here.
-    @safe @exclusivity(unchecked) private var slots: ContiguousArray<Slot> = []
+    @safe @exclusivity(unchecked) private var slots = GrowingTable<Slot>()
     private var freeSlots: ContiguousArray<Int32> = []
     @safe @exclusivity(unchecked) private var timers: TimerWheel
     @safe @exclusivity(unchecked) private var due: ContiguousArray<(payload: UInt64, deadline: UInt64)> = []
@@ -73,20 +76,17 @@ public final class EventLoop {
 
     /// Ends an owner's life here. Its descriptors must be closed, or removed, by itself; its armed timers find nobody.
     public func remove(_ token: EventToken) {
-        guard isCurrent(token) else { return }
-        slots[token.slot].handler = nil
-        slots[token.slot].generation = (slots[token.slot].generation &+ 1) & EventToken.generationMask
+        guard handler(of: token) != nil else { return }
+        slots.update(token.slot) { slot in
+            slot.handler = nil
+            slot.generation = (slot.generation &+ 1) & EventToken.generationMask
+        }
         freeSlots.append(Int32(token.slot))
     }
 
     /// The owner behind a token, while it lives.
     public func handler(of token: EventToken) -> (any EventHandler)? {
-        isCurrent(token) ? slots[token.slot].handler : nil
-    }
-
-    private func isCurrent(_ token: EventToken) -> Bool {
-        token.slot < slots.count && slots[token.slot].generation == token.generation
-            && slots[token.slot].handler != nil
+        token.slot < slots.count ? slots[token.slot].handler(of: token.generation) : nil
     }
 
     // MARK: Descriptors

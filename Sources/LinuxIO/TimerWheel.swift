@@ -2,9 +2,9 @@
 ///
 /// Four levels of 256 slots, one millisecond a tick: level 0 holds the next 256 ticks one by one, each higher level
 /// 256 times as much a slot, 49 days in all; what is later waits in the last slot and is filed again. Timers are nodes
-/// in one array, linked by index, so that arming one does not allocate once the array has grown. Not thread-safe: it
+/// in one table, linked by index, so that arming one does not allocate once the table has grown. Not thread-safe: it
 /// belongs to one event loop.
-public struct TimerWheel {
+public struct TimerWheel: ~Copyable {
     /// Names an armed timer. Cancelling a timer that fired, or was cancelled before, does nothing.
     public struct Identifier: Hashable, Sendable {
         let index: Int32
@@ -31,7 +31,7 @@ public struct TimerWheel {
     static let slotsPerLevel = 256
     static let farthest: UInt64 = (1 << 32) - 1
 
-    private var nodes: ContiguousArray<Node> = []
+    private var nodes = GrowingTable<Node>()
     private var firstFree: Int32 = -1
     private var heads: ContiguousArray<Int32>
     private var occupied: ContiguousArray<UInt64>
@@ -53,21 +53,26 @@ public struct TimerWheel {
     public mutating func schedule(at deadline: UInt64, payload: UInt64) -> Identifier {
         let whole = deadline / Self.tick
         let ticks = whole + (deadline % Self.tick == 0 ? 0 : 1)
+        let deadline = max(ticks, now + 1)
         let index = takeNode()
-        nodes[Int(index)].deadline = max(ticks, now + 1)
-        nodes[Int(index)].payload = payload
-        file(index)
+        var generation: UInt32 = 0
+        nodes.update(Int(index)) { node in
+            node.deadline = deadline
+            node.payload = payload
+            generation = node.generation
+        }
+        file(index, deadline: deadline)
         count += 1
-        return Identifier(index: index, generation: nodes[Int(index)].generation)
+        return Identifier(index: index, generation: generation)
     }
 
     /// Takes a timer out. Returns whether it was still armed.
     @discardableResult
     public mutating func cancel(_ timer: Identifier) -> Bool {
-        guard timer.index >= 0, nodes[Int(timer.index)].generation == timer.generation,
-            nodes[Int(timer.index)].slot >= 0
-        else { return false }
-        unlink(timer.index)
+        guard timer.index >= 0 else { return false }
+        let node = nodes[Int(timer.index)]
+        guard node.generation == timer.generation, node.slot >= 0 else { return false }
+        unlink(node)
         freeNode(timer.index)
         count -= 1
         return true
@@ -129,9 +134,9 @@ public struct TimerWheel {
             guard now & ((1 << shift) - 1) == 0 else { return }
             var index = takeSlot(level * Self.slotsPerLevel + Int(now >> shift & 255))
             while index >= 0 {
-                let next = nodes[Int(index)].next
-                file(index)
-                index = next
+                let node = nodes[Int(index)]
+                file(index, deadline: node.deadline)
+                index = node.next
             }
         }
     }
@@ -145,15 +150,14 @@ public struct TimerWheel {
                 count -= 1
                 fire(node.payload, node.deadline * Self.tick)
             } else {
-                file(index)
+                file(index, deadline: node.deadline)
             }
             index = node.next
         }
     }
 
     /// Puts a node into the slot that its deadline belongs to, as seen from now.
-    private mutating func file(_ index: Int32) {
-        let deadline = nodes[Int(index)].deadline
+    private mutating func file(_ index: Int32, deadline: UInt64) {
         let distance = min(deadline - min(now, deadline), Self.farthest)
         let target = now + distance
         var level = 0
@@ -161,10 +165,13 @@ public struct TimerWheel {
         let slot = level * Self.slotsPerLevel + Int(target >> (Self.slotBits * UInt64(level)) & 255)
         let shift = Self.slotBits * UInt64(level)
         stop = min(stop, (target >> shift) << shift)
-        nodes[Int(index)].slot = Int32(slot)
-        nodes[Int(index)].previous = -1
-        nodes[Int(index)].next = heads[slot]
-        if heads[slot] >= 0 { nodes[Int(heads[slot])].previous = index }
+        let head = heads[slot]
+        nodes.update(Int(index)) { node in
+            node.slot = Int32(slot)
+            node.previous = -1
+            node.next = head
+        }
+        if head >= 0 { nodes[Int(head)].previous = index }
         heads[slot] = index
         occupied[slot / 64] |= 1 << UInt64(slot % 64)
     }
@@ -176,8 +183,7 @@ public struct TimerWheel {
         return head
     }
 
-    private mutating func unlink(_ index: Int32) {
-        let node = nodes[Int(index)]
+    private mutating func unlink(_ node: Node) {
         if node.next >= 0 { nodes[Int(node.next)].previous = node.previous }
         if node.previous >= 0 {
             nodes[Int(node.previous)].next = node.next
@@ -198,9 +204,12 @@ public struct TimerWheel {
     }
 
     private mutating func freeNode(_ index: Int32) {
-        nodes[Int(index)].slot = -1
-        nodes[Int(index)].generation &+= 1
-        nodes[Int(index)].next = firstFree
+        let next = firstFree
+        nodes.update(Int(index)) { node in
+            node.slot = -1
+            node.generation &+= 1
+            node.next = next
+        }
         firstFree = index
     }
 }
