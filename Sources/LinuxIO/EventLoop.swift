@@ -137,6 +137,9 @@ public final class EventLoop {
         deferred.append(token.rawValue)
     }
 
+    /// How many timers are armed.
+    package var armedTimerCount: Int { timers.count }
+
     // MARK: Turning
 
     /// One turn. Waits only when nothing is deferred and `mayWait` allows it.

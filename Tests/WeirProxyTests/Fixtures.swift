@@ -31,8 +31,9 @@ func makeContext(
     throws -> StreamContext
 {
     StreamContext(
-        id: id, route: "a", transport: transport, clientAddress: SocketAddress(client, port: 40_000),
-        localAddress: SocketAddress(.loopbackIPv4, port: 1), upstreams: [try Upstream("localhost:22")], worker: worker)
+        id: id, route: RouteIdentity(name: "a", upstreams: [try Upstream("localhost:22")]), transport: transport,
+        clientAddress: SocketAddress(client, port: 40_000), localAddress: SocketAddress(.loopbackIPv4, port: 1),
+        worker: worker)
 }
 
 /// The page of a registry, read strictly.

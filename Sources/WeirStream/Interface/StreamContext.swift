@@ -10,7 +10,7 @@ public final class StreamContext {
     /// A number that no other connection or session of this process has: worker and sequence.
     public let id: UInt64
     /// The route's name.
-    public let route: String
+    public var route: String { identity.name }
     /// TCP connection or UDP session.
     public let transport: Transport
     /// Whether a PROXY header must come first: until it is there, the client is not known.
@@ -23,7 +23,8 @@ public final class StreamContext {
     /// PROXY header names.
     public private(set) var localAddress: SocketAddress
     /// The configured upstreams, in order. ``DialDecision/dialUpstream(_:)`` chooses by this index.
-    public let upstreams: [Upstream]
+    public var upstreams: [Upstream] { identity.upstreams }
+    private let identity: RouteIdentity
     /// The worker that carries it: 0 up to the engine's worker count.
     public var worker: Int { Int(workerIndex) }
 
@@ -44,16 +45,15 @@ public final class StreamContext {
     public var peerAddress: SocketAddress { proxy?.address ?? clientAddress }
 
     init(
-        id: UInt64, route: String, transport: Transport, clientAddress: SocketAddress, localAddress: SocketAddress,
-        upstreams: [Upstream], worker: Int, awaitsProxyHeader: Bool = false
+        id: UInt64, route: RouteIdentity, transport: Transport, clientAddress: SocketAddress,
+        localAddress: SocketAddress, worker: Int, awaitsProxyHeader: Bool = false
     ) {
         self.id = id
-        self.route = route
+        identity = route
         self.transport = transport
         self.awaitsProxyHeader = awaitsProxyHeader
         self.clientAddress = clientAddress
         self.localAddress = localAddress
-        self.upstreams = upstreams
         workerIndex = UInt16(worker)
     }
 
@@ -76,6 +76,19 @@ public final class StreamContext {
     /// to the program's own hooks. Only from `admit`.
     package func reserve(_ ticket: any AnyObject & Sendable) {
         reservation = ticket
+    }
+}
+
+/// The values that every context of a route has in common: one object, so that a context has one reference to it.
+final class RouteIdentity {
+    /// The route's name.
+    let name: String
+    /// The configured upstreams, in order.
+    let upstreams: [Upstream]
+
+    init(name: String, upstreams: [Upstream]) {
+        self.name = name
+        self.upstreams = upstreams
     }
 }
 

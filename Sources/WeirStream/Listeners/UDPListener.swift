@@ -152,9 +152,8 @@ final class UDPListener: EventHandler, WorkerListener {
     func open(_ key: SessionKey, header: ProxyHeader? = nil) -> UDPSession? {
         let route = route
         let context = StreamContext(
-            id: core.makeIdentifier(), route: route.name, transport: .udp, clientAddress: key.peer,
-            localAddress: SocketAddress(key.localIP, port: bound.address.port, scope: key.scope),
-            upstreams: route.configuredUpstreams, worker: core.index)
+            id: core.makeIdentifier(), route: route.identity, transport: .udp, clientAddress: key.peer,
+            localAddress: SocketAddress(key.localIP, port: bound.address.port, scope: key.scope), worker: core.index)
         if let header { context.adopt(header) }
         route.observer?.opened(context)
         if let (reason, lost) = refusal(context, route) {

@@ -3,14 +3,13 @@ import LinuxIO
 /// The plan of a route as a worker keeps it. It lives as long as anything that began under it, so that a change applies to
 /// new connections and sessions. Confined to the worker.
 final class RouteSnapshot<Settings: Sendable> {
-    let name: String
+    /// The name and the configured upstreams, shared by every context.
+    let identity: RouteIdentity
     let settings: Settings
     let hooks: StreamHooks
     let upstreams: [UpstreamState]
     /// The policy that chooses among them, with what it remembers on this worker.
     let selector: any UpstreamSelector
-    /// The configured upstreams, shared by every context.
-    let configuredUpstreams: [Upstream]
     /// Which of the route's configurations this is; answers for another one are ignored.
     let generation: Int
     let refresh: @Sendable (_ upstream: Int) -> Void
@@ -18,10 +17,9 @@ final class RouteSnapshot<Settings: Sendable> {
     /// The upstreams that the plan has in common with `previous` stay the same objects: what is known of their names
     /// goes on, and owners that wait for one under the old plan are told under the new one.
     init(_ plan: RoutePlan<Settings>, worker: Int, previous: RouteSnapshot? = nil) {
-        name = plan.name
+        identity = RouteIdentity(name: plan.name, upstreams: plan.upstreams)
         settings = plan.settings
         hooks = plan.hooks
-        configuredUpstreams = plan.upstreams
         upstreams = plan.upstreams.map { upstream in
             previous?.upstreams.first { $0.upstream == upstream } ?? UpstreamState(upstream)
         }
@@ -34,6 +32,7 @@ final class RouteSnapshot<Settings: Sendable> {
     }
 
     var observer: (any StreamObserver)? { hooks.observer }
+    var configuredUpstreams: [Upstream] { identity.upstreams }
 
     // MARK: Members
 

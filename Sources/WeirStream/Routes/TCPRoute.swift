@@ -67,9 +67,8 @@ final class TCPRoute: WorkerRoute, EventHandler {
     ) {
         let plan = plan
         let context = StreamContext(
-            id: core.makeIdentifier(), route: plan.name, transport: .tcp, clientAddress: address,
-            localAddress: listener.bound.address, upstreams: plan.configuredUpstreams, worker: core.index,
-            awaitsProxyHeader: duty == .header)
+            id: core.makeIdentifier(), route: plan.identity, transport: .tcp, clientAddress: address,
+            localAddress: listener.bound.address, worker: core.index, awaitsProxyHeader: duty == .header)
         if let header { context.adopt(header) }
         plan.observer?.opened(context)
         if let reason = refusal(context, plan, duty) {

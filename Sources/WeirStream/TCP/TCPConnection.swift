@@ -32,7 +32,6 @@ final class TCPConnection: EventHandler, PreDialing {
         static let ingressPause = 2
         static let egressPause = 3
         static let flush = 4
-        static let keepalive = 5
     }
 
     /// How old a connection is before its upstream side is asked to answer probes, in nanoseconds.
@@ -47,22 +46,38 @@ final class TCPConnection: EventHandler, PreDialing {
     // small request (callgrind).
     @safe @exclusivity(unchecked) private(set) var token = EventToken.unowned
     @safe @exclusivity(unchecked) private var relay: Relay
-    /// Only while an upstream is chosen and dialed.
-    private var connector: UpstreamConnector<TCPDialer>?
+    private var helper = Helper.none
     /// The upstream that was reached.
     private var member: UpstreamHandle?
     @safe @exclusivity(unchecked) private(set) var phase = Phase.dialing
     /// The upstream's descriptor among the attempts; negative where there is none.
     @safe @exclusivity(unchecked) private var upstreamTag: Int8 = -1
+    /// Whether the upstream's side is still to be asked to answer probes.
+    private var awaitsKeepalive = false
     /// Its index in the route's list.
     private var listIndex: Int32 = 0
     private let openedAt: UInt64
-    /// Deadline of the header, of the client's handshake, or of silence, whichever the phase has.
+    /// Deadline of the header, of the client's handshake, or of silence and keepalive, whichever the phase has.
     private var mainTimer = TimerWheel.Identifier.none
-    /// Only while what an endpoint is still owed is on its way.
-    private var flushDeadline: FlushDeadline?
+
+    /// The object that some phases need, and never two at once: one field, because there is one for every connection.
+    private enum Helper {
+        case none
+        case connector(UpstreamConnector<TCPDialer>)
+        case flushDeadline(FlushDeadline)
+    }
 
     var core: WorkerCore { owner.core }
+
+    /// Only while an upstream is chosen and dialed.
+    private var connector: UpstreamConnector<TCPDialer>? {
+        if case .connector(let connector) = helper { connector } else { nil }
+    }
+
+    /// Only while what an endpoint is still owed is on its way.
+    private var flushDeadline: FlushDeadline? {
+        if case .flushDeadline(let deadline) = helper { deadline } else { nil }
+    }
 
     /// Its index in the route's list.
     var place: Int {
@@ -174,7 +189,6 @@ final class TCPConnection: EventHandler, PreDialing {
         case (.relaying, TimerTag.main): checkSilence()
         case (_, TimerTag.ingressPause): pauseEnded(.ingress)
         case (_, TimerTag.egressPause): pauseEnded(.egress)
-        case (.relaying, TimerTag.keepalive): startUpstreamKeepalive()
         case (.flushing, TimerTag.flush): checkFlushed()
         default: return
         }
@@ -250,7 +264,7 @@ final class TCPConnection: EventHandler, PreDialing {
     private func connect() {
         phase = .dialing
         let connector = UpstreamConnector(route: route, context: context, core: core, token: token, dialer: TCPDialer())
-        self.connector = connector
+        helper = .connector(connector)
         perform(connector.start(worker: owner.shared.workers[core.index]))
     }
 
@@ -327,9 +341,9 @@ final class TCPConnection: EventHandler, PreDialing {
         phase = .relaying
         relay.touch(now: core.loop.now)
         member = connector?.settle(at: address)
-        connector = nil
+        helper = .none
+        awaitsKeepalive = route.settings.keepalive != nil
         armSilenceTimer()
-        scheduleUpstreamKeepalive()
         // One that speaks first must know its client before that.
         guard isEncrypted || sendHeader() else { return end(.error, withReset: true) }
         advance()
@@ -386,7 +400,7 @@ final class TCPConnection: EventHandler, PreDialing {
     private func beginFlushing(_ reason: ConnectionCloseReason) {
         phase = .flushing
         core.loop.cancel(&mainTimer)
-        flushDeadline = FlushDeadline(reason: reason, now: core.loop.now)
+        helper = .flushDeadline(FlushDeadline(reason: reason, now: core.loop.now))
         scheduleFlushCheck(after: FlushDeadline.firstDelay)
     }
 
@@ -418,19 +432,6 @@ final class TCPConnection: EventHandler, PreDialing {
 
     // MARK: Silence
 
-    /// Four system calls that a connection which soon ends does not need: made when it has lived for a while. The client's
-    /// side has it from the listener. The kernel counts silence from the last byte, whenever it is asked to.
-    private func scheduleUpstreamKeepalive() {
-        guard let keepalive = route.settings.keepalive else { return }
-        let delay = min(Self.keepaliveDelay, keepalive.idle.clampedNanoseconds / 2)
-        _ = core.loop.schedule(after: delay, token: token.with(tag: TimerTag.keepalive))
-    }
-
-    private func startUpstreamKeepalive() {
-        guard let keepalive = route.settings.keepalive else { return }
-        relay.upstream.withSocket { $0.startKeepalive(keepalive) }
-    }
-
     /// How much silence ends the connection, in nanoseconds, and what that is called.
     private var silence: (limit: UInt64, kind: TimeoutKind)? {
         let idle = route.settings.idleTimeout.map { ($0.clampedNanoseconds, TimeoutKind.idle) }
@@ -440,20 +441,37 @@ final class TCPConnection: EventHandler, PreDialing {
         return halfClose
     }
 
-    /// One timer for all silence: activity only stores the time, and the timer looks at it when it fires.
+    /// When the upstream's side is asked to answer probes, on the loop's clock; nil where it is not, or was. Four system
+    /// calls that a connection which soon ends does not need. The client's side has it from the listener. The kernel counts
+    /// silence from the last byte, whenever it is asked to.
+    private var keepaliveStart: UInt64? {
+        guard awaitsKeepalive, let keepalive = route.settings.keepalive else { return nil }
+        return openedAt + min(Self.keepaliveDelay, keepalive.idle.clampedNanoseconds / 2)
+    }
+
+    /// One timer for all silence: activity only stores the time, and the timer looks at it when it fires. It also starts
+    /// keepalive, so that an idle connection has one timer.
     private func armSilenceTimer() {
-        guard let (limit, _) = silence else { return }
         core.loop.cancel(&mainTimer)
-        let (deadline, isBeyond) = relay.lastActivity.addingReportingOverflow(limit)
-        mainTimer = core.loop.schedule(at: isBeyond ? .max : deadline, token: token.with(tag: TimerTag.main))
+        let keepaliveStart = keepaliveStart
+        var deadline = keepaliveStart ?? .max
+        if let (limit, _) = silence {
+            let (silenceEnd, isBeyond) = relay.lastActivity.addingReportingOverflow(limit)
+            deadline = min(deadline, isBeyond ? .max : silenceEnd)
+        } else if keepaliveStart == nil {
+            return
+        }
+        mainTimer = core.loop.schedule(at: deadline, token: token.with(tag: TimerTag.main))
     }
 
     private func checkSilence() {
-        mainTimer = .none
-        guard let (limit, kind) = silence else { return }
         let now = core.loop.now
+        if let keepaliveStart, now >= keepaliveStart, let keepalive = route.settings.keepalive {
+            awaitsKeepalive = false
+            relay.upstream.withSocket { $0.startKeepalive(keepalive) }
+        }
         if relay.isPaused { relay.touch(now: now) }
-        if now - min(now, relay.lastActivity) >= limit {
+        if let (limit, kind) = silence, now - min(now, relay.lastActivity) >= limit {
             route.observer?.timedOut(context, kind: kind)
             end(.timeout, withReset: true)
         } else {
@@ -503,7 +521,7 @@ final class TCPConnection: EventHandler, PreDialing {
         relay.close(withReset: withReset, resources: core.relayResources, owner: self)
         core.loop.cancel(&mainTimer)
         connector?.cancel()
-        connector = nil
+        helper = .none
         core.loop.remove(token)
         return true
     }

@@ -54,8 +54,8 @@ final class ConnectorRig: EventHandler {
             refresh: { _ in })
         route = RouteSnapshot(plan, worker: 0)
         context = StreamContext(
-            id: 1, route: "test", transport: .tcp, clientAddress: SocketAddress(.loopbackIPv4, port: 9),
-            localAddress: SocketAddress(.loopbackIPv4, port: 10), upstreams: upstreams, worker: 0)
+            id: 1, route: route.identity, transport: .tcp, clientAddress: SocketAddress(.loopbackIPv4, port: 9),
+            localAddress: SocketAddress(.loopbackIPv4, port: 10), worker: 0)
         turn()
         token = self.core.loop.insert(self)
     }
