@@ -42,7 +42,7 @@ public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertib
         do throws(SystemError) {
             copy = try FileDescriptor(copyingToMemory: path, limit: Self.mostBytes)
         } catch {
-            throw .unusable("\(error)")
+            throw .unusable(error.code == EINVAL ? "it is no regular file" : "\(error)")
         }
         let opened = UnsafeMutablePointer<MMDB_s>.allocate(capacity: 1)
         // The library opens the copy by itself and keeps a mapping of it.
@@ -64,11 +64,55 @@ public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertib
     public func location(of address: IPAddress) -> AddressLocation {
         var found = unsafe lookUp(address)
         guard unsafe found.found_entry else { return AddressLocation() }
-        let country = unsafe text(&found.entry, "country", "iso_code")
-        let timezone = unsafe text(&found.entry, "location", "time_zone")
+        return unsafe location(&found.entry)
+    }
+
+    private func location(_ entry: inout MMDB_entry_s) -> AddressLocation {
+        let country = unsafe text(&entry, "country", "iso_code")
+        let timezone = unsafe text(&entry, "location", "time_zone")
         return AddressLocation(
             country: country.flatMap { CountryCode($0) },
             timezone: timezone.map { String(decoding: $0, as: UTF8.self) })
+    }
+
+    /// The type that its metadata name, such as `GeoLite2-Country`.
+    public var type: String {
+        unsafe handle.pointee.metadata.database_type.map { unsafe String(cString: $0) } ?? ""
+    }
+
+    /// Which of these kinds of rule no entry says anything for: those would never match.
+    ///
+    /// Looks at entries until each kind was found, at most at all of them: some tenths of a second for a million.
+    public func missing(_ kinds: some Sequence<AccessRuleKind>) -> [AccessRuleKind] {
+        let asked = Set(kinds)
+        var missing = [AccessRuleKind.country, .timezone].filter(asked.contains)
+        // Neighbours often share what is said of them.
+        var last: UInt32?
+        for number in 0..<(unsafe handle.pointee.metadata.node_count) {
+            if missing.isEmpty { return [] }
+            var node = unsafe MMDB_search_node_s()
+            guard unsafe MMDB_read_node(handle, number, &node) == MMDB_SUCCESS else { continue }
+            if unsafe node.left_record_type == UInt8(MMDB_RECORD_TYPE_DATA) {
+                unsafe strike(&missing, by: &node.left_record_entry, &last)
+            }
+            if unsafe node.right_record_type == UInt8(MMDB_RECORD_TYPE_DATA) {
+                unsafe strike(&missing, by: &node.right_record_entry, &last)
+            }
+        }
+        return missing
+    }
+
+    private func strike(_ kinds: inout [AccessRuleKind], by entry: inout MMDB_entry_s, _ last: inout UInt32?) {
+        let offset = unsafe entry.offset
+        if offset == last { return }
+        last = offset
+        let location = unsafe location(&entry)
+        kinds.removeAll { kind in
+            switch kind {
+            case .timezone: location.timezone != nil
+            default: location.country != nil
+            }
+        }
     }
 
     private func lookUp(_ address: IPAddress) -> MMDB_lookup_result_s {
@@ -125,5 +169,11 @@ public final class GeoDatabase: AddressLocator {
 
     /// See ``AddressLocator``.
     public func location(of address: IPAddress) -> AddressLocation { AddressLocation() }
+
+    /// The type that its metadata name.
+    public var type: String { "" }
+
+    /// Which of these kinds of rule no entry says anything for.
+    public func missing(_ kinds: some Sequence<AccessRuleKind>) -> [AccessRuleKind] { [] }
 }
 #endif

@@ -68,11 +68,14 @@ public struct AccessEntry: Sendable, Equatable {
         public let path: String
         /// What it holds.
         public let bytes: [UInt8]
+        /// How many rules that are; nil where they were not looked at.
+        public let ruleCount: Int?
 
         /// Names a file and what it holds.
-        public init(path: String, bytes: [UInt8]) {
+        public init(path: String, bytes: [UInt8], ruleCount: Int? = nil) {
             self.path = path
             self.bytes = bytes
+            self.ruleCount = ruleCount
         }
     }
 
@@ -80,10 +83,15 @@ public struct AccessEntry: Sendable, Equatable {
     public let text: String
     /// The rules of a `file:` entry.
     public let file: File?
+    /// Whether the file may be without a rule: `true` is always, `false` never. Nil is at the start, with a warning, but
+    /// not at a reload where it had rules before.
+    public let allowsEmpty: Bool?
+
     /// Makes an entry; nothing is validated.
-    public init(_ text: String, file: File? = nil) {
+    public init(_ text: String, file: File? = nil, allowsEmpty: Bool? = nil) {
         self.text = text
         self.file = file
+        self.allowsEmpty = allowsEmpty
     }
 }
 
@@ -95,6 +103,19 @@ extension AccessEntry: Hashable {
 }
 
 extension Configuration {
+    /// Every entry of every list, those of routes included.
+    public var accessEntries: [AccessEntry] {
+        access.deny + access.allow + routes.flatMap { ($0.access?.deny ?? []) + ($0.access?.allow ?? []) }
+    }
+
+    /// How many rules its list files have, by their path, as far as they were looked at.
+    var listRuleCounts: [String: Int] {
+        let counts = accessEntries.compactMap { entry in
+            entry.file.flatMap { file in file.ruleCount.map { (file.path, $0) } }
+        }
+        return Dictionary(counts, uniquingKeysWith: { first, _ in first })
+    }
+
     /// `geoip:`, the database that says where addresses are.
     public struct GeoIP: Sendable, Equatable {
         /// The MaxMind database.

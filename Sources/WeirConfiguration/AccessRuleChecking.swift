@@ -17,15 +17,26 @@ public struct AccessRuleVerdict: Sendable {
         }
     }
 
+    /// What a database has to say of addresses.
+    public enum LocationKey: String, Sendable, CaseIterable {
+        /// The country, for `country:` rules.
+        case country
+        /// The time zone, for `tz:` rules.
+        case timezone
+    }
+
     /// All that is wrong; nothing where the rules can be used.
     public var problems: [Problem]
-    /// Whether a database has to be asked for some of them.
-    public var needsDatabase: Bool
+    /// What a database has to be asked for some of them.
+    public var locationKeys: Set<LocationKey>
+    /// In a list file: how many rules it has; nil where that is not known.
+    public var ruleCount: Int?
 
     /// Makes a verdict.
-    public init(problems: [Problem] = [], needsDatabase: Bool = false) {
+    public init(problems: [Problem] = [], locationKeys: Set<LocationKey> = [], ruleCount: Int? = nil) {
         self.problems = problems
-        self.needsDatabase = needsDatabase
+        self.locationKeys = locationKeys
+        self.ruleCount = ruleCount
     }
 }
 
@@ -36,6 +47,6 @@ public protocol AccessRuleChecking: Sendable {
     func check(rule text: String) -> AccessRuleVerdict
     /// Looks at what a list file holds.
     func check(list bytes: [UInt8]) -> AccessRuleVerdict
-    /// Looks at a MaxMind database. Returns what is wrong with it.
-    func check(database path: String) -> String?
+    /// Looks at a MaxMind database that has to say this of addresses. Returns what is wrong with it.
+    func check(database path: String, for keys: Set<AccessRuleVerdict.LocationKey>) -> String?
 }

@@ -14,7 +14,9 @@ struct AccessRuleReader {
     func read(_ item: ConfigurationNode, _ key: String) -> AccessEntry? {
         switch item.content {
         case .scalar(let text, let written):
-            if text.hasPrefix(Self.filePrefix) { return readList(item, text, key) }
+            if text.hasPrefix(Self.filePrefix) {
+                return readList(String(text.dropFirst(Self.filePrefix.count)), item, key, allowsEmpty: nil)
+            }
             let verdict = surroundings.rules?.check(rule: text) ?? AccessRuleVerdict()
             for problem in verdict.problems {
                 let source = written == text ? "" : " (from \(quoted(written)))"
@@ -22,6 +24,10 @@ struct AccessRuleReader {
             }
             requireDatabase(verdict, item.origin, key, of: quoted(text))
             return AccessEntry(text)
+        case .mapping(let entries) where entries.contains { ListReference.section.keys.supported.contains($0.key) }:
+            var list = ListReference()
+            guard ListReference.section.read(item, named: "`\(key)`", into: &list, context) else { return nil }
+            return readList(list.file, item, key, allowsEmpty: list.allowsEmpty)
         case .mapping(let entries) where entries.count == 1:
             // `- ip: 192.0.2.7` without quotes is a mapping to YAML.
             if case .scalar(let text, _) = entries[0].value.content {
@@ -39,13 +45,15 @@ struct AccessRuleReader {
     }
 
     /// `file:blocklist.txt`: what is wrong within it is told with its own name and line.
-    private func readList(_ item: ConfigurationNode, _ text: String, _ key: String) -> AccessEntry? {
-        let name = String(text.dropFirst(Self.filePrefix.count))
+    private func readList(
+        _ name: String, _ item: ConfigurationNode, _ key: String, allowsEmpty: Bool?
+    ) -> AccessEntry? {
+        let text = Self.filePrefix + name
         guard !name.isEmpty, surroundings.opensFiles else {
             findings.error(item.origin, "`\(key)`: expected a file such as `file:blocklist.txt`, found \(quoted(text))")
             return nil
         }
-        let file: AccessEntry.File
+        var file: AccessEntry.File
         do throws(ValueError) {
             file = try surroundings.list(surroundings.resolve(name, from: item.origin))
         } catch {
@@ -59,14 +67,52 @@ struct AccessRuleReader {
                 suggestion: problem.suggestion)
         }
         requireDatabase(verdict, item.origin, key, of: "a rule in \(quoted(text))")
-        return AccessEntry(text, file: file)
+        file = AccessEntry.File(path: file.path, bytes: file.bytes, ruleCount: verdict.ruleCount)
+        if verdict.problems.isEmpty, verdict.ruleCount == 0 {
+            checkEmpty(file.path, item.origin, key, allowsEmpty: allowsEmpty)
+        }
+        return AccessEntry(text, file: file, allowsEmpty: allowsEmpty)
+    }
+
+    /// A list without a rule is more often a mistake of what writes it than meant.
+    private func checkEmpty(_ path: String, _ origin: Origin, _ key: String, allowsEmpty: Bool?) {
+        let before = surroundings.ruleCountBefore(of: path)
+        switch allowsEmpty {
+        case true?: break
+        case false?:
+            findings.error(
+                origin, "`\(key)`: expected at least one rule in \(quoted(path)) with `allow_empty: false`, found none")
+        case nil where before > 0:
+            findings.error(
+                origin,
+                "`\(key)`: expected rules in \(quoted(path)), which had \(before), found none; where that is meant, "
+                    + "write `{ file: …, allow_empty: true }`")
+        case nil:
+            findings.warning(origin, "`\(key)`: \(quoted(path)) has no rule, and so stands for nothing")
+        }
     }
 
     private func requireDatabase(_ verdict: AccessRuleVerdict, _ origin: Origin, _ key: String, of rule: String) {
-        guard verdict.needsDatabase, !context.hasDatabase else { return }
+        surroundings.need(verdict.locationKeys)
+        guard !verdict.locationKeys.isEmpty, !context.hasDatabase else { return }
         findings.error(
             origin,
             "`\(key)`: \(rule) needs a database that says where addresses are, and none is configured: set "
                 + "`geoip: { database: … }`")
     }
+}
+
+/// A list file as a mapping.
+struct ListReference {
+    var file = ""
+    var allowsEmpty: Bool?
+
+    static let section = Section<ListReference>([
+        Setting(
+            "file", \.file, .listFile, default: "required", required: "a `file`",
+            "The path of a list file, relative to the file that names it."),
+        Setting(
+            "allow_empty", \.allowsEmpty, .optional(.flag),
+            "Whether the file may be without a rule: `true` always, `false` never."),
+    ])
 }

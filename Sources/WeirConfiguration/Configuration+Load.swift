@@ -57,11 +57,17 @@ extension Configuration {
     }
 
     /// Merges and validates what sources say, and reads the files that they name. Blocks while it reads those.
+    ///
+    /// `replaced` is the configuration in force at a reload: a list file that has rules there and is empty now is an
+    /// error, unless its entry says `allow_empty: true`.
     /// - Throws: every error of every source, and each value or route that two of them have.
     public static func load(
-        _ fragments: [ConfigurationFragment], rules: (any AccessRuleChecking)? = nil
+        _ fragments: [ConfigurationFragment], rules: (any AccessRuleChecking)? = nil,
+        replacing replaced: Configuration? = nil
     ) throws(ConfigurationErrors) -> Loaded {
-        try read(fragments, surroundings: Surroundings(opensFiles: true, rules: rules))
+        let counts = replaced?.listRuleCounts ?? [:]
+        return try read(
+            fragments, surroundings: Surroundings(opensFiles: true, rules: rules, ruleCountsBefore: counts))
     }
 
     /// Validates the bytes of a file; `file` is its name in messages. Pure: nothing is opened or resolved, and so list

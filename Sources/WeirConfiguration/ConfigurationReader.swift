@@ -34,8 +34,17 @@ struct ConfigurationReader {
         checkAccess(
             of: drafts, global: configuration.access, at: top["acl"]?["default"]?.origin ?? root.origin,
             findings: findings)
+        checkDatabase(configuration.geoip, at: top["geoip"]?["database"]?.origin)
         configuration.routes = drafts.filter(\.isComplete).map(\.route)
         return configuration
+    }
+
+    /// Looks at the database once all rules are known that need it.
+    private func checkDatabase(_ geoip: Configuration.GeoIP?, at origin: Origin?) {
+        guard let geoip, let origin, !geoip.database.isEmpty,
+            let problem = surroundings.rules?.check(database: geoip.database, for: surroundings.locationKeys)
+        else { return }
+        findings.error(origin, "`database`: \(problem)")
     }
 
     /// Checks every default by itself, so that a bad one is found even where no route uses it.

@@ -12,18 +12,18 @@ package enum FileKind {
 /// the whole program.
 package func readFile(path: String, limit: Int, kind: FileKind = .any) throws(ValueError) -> [UInt8] {
     guard !path.utf8.contains(0) else { throw ValueError("cannot read the file: its name has a NUL in it") }
+    // Looked at before it is opened: to open a device can do something.
+    var status = stat()
+    if kind == .regular, unsafe stat(path, &status) == 0 { try requireRegular(status) }
     // The C string lives for the call only; the descriptor is closed on every way out.
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | (kind == .regular ? O_NONBLOCK : 0))
     guard descriptor >= 0 else { throw ValueError("cannot read the file: \(reason(errno))") }
     defer { close(descriptor) }
     if kind == .regular {
-        var status = stat()
-        guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
-            throw ValueError("cannot read the file: \(reason(EISDIR))")
+        guard unsafe fstat(descriptor, &status) == 0 else {
+            throw ValueError("cannot read the file: \(reason(errno))")
         }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw ValueError("cannot read the file: it is no regular file")
-        }
+        try requireRegular(status)
     }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65_536)
@@ -39,6 +39,12 @@ package func readFile(path: String, limit: Int, kind: FileKind = .any) throws(Va
         bytes += chunk[..<count]
     }
     return bytes
+}
+
+private func requireRegular(_ status: stat) throws(ValueError) {
+    let type = status.st_mode & S_IFMT
+    if type == S_IFREG { return }
+    throw ValueError("cannot read the file: \(type == S_IFDIR ? reason(EISDIR) : "it is no regular file")")
 }
 
 /// Whether a file can be read by every user of this machine, as far as its own permissions tell (stat(2)).

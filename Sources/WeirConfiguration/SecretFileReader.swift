@@ -5,7 +5,7 @@ import NetworkTypes
 struct SecretFileReader {
     private static let largestFile = 64 << 10
     private static let mostEntries = 256
-    private static let shortToken = 16
+    private static let shortestToken = 16
     private static let longestToken = 512
 
     let findings: Findings
@@ -23,11 +23,13 @@ struct SecretFileReader {
                     suggestion: nil)
                 continue
             }
-            if line.utf8.count < Self.shortToken {
-                findings.warning(
-                    value.origin,
-                    "`bearer_token_file`: the token in line \(place.line) of \(quoted(file.path)) is short "
-                        + "enough to be guessed: make one with `openssl rand -hex 32`")
+            // One that is shorter may also be a half: the file is being written, or its writer has died.
+            guard line.utf8.count >= Self.shortestToken else {
+                findings.error(
+                    .file(file.path, place),
+                    "expected a token of at least \(Self.shortestToken) bytes, found one that is short enough to be "
+                        + "guessed: make one with `openssl rand -hex 32`")
+                continue
             }
             if !tokens.contains(Secret(line)) { tokens.append(Secret(line)) }
         }

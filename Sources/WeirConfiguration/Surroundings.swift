@@ -25,11 +25,22 @@ final class Surroundings {
     private(set) var dependencies: [FileDependency] = []
     private var lists: [String: Result<AccessEntry.File, ValueError>] = [:]
     private var verdicts: [String: AccessRuleVerdict] = [:]
+    /// How many rules the list files had that are in force, by their path.
+    private let ruleCountsBefore: [String: Int]
+    /// What rules need a database to say.
+    private(set) var locationKeys: Set<AccessRuleVerdict.LocationKey> = []
 
-    init(opensFiles: Bool, rules: (any AccessRuleChecking)? = nil) {
+    init(opensFiles: Bool, rules: (any AccessRuleChecking)? = nil, ruleCountsBefore: [String: Int] = [:]) {
         self.opensFiles = opensFiles
         self.rules = rules
+        self.ruleCountsBefore = ruleCountsBefore
     }
+
+    /// How many rules a list file had until now; 0 for one that is new.
+    func ruleCountBefore(of path: String) -> Int { ruleCountsBefore[path] ?? 0 }
+
+    /// Remembers what rules need a database to say.
+    func need(_ keys: Set<AccessRuleVerdict.LocationKey>) { locationKeys.formUnion(keys) }
 
     /// A path that is relative to the file that names it, as one that can be opened.
     func resolve(_ path: String, from origin: Origin) -> String {

@@ -35,7 +35,11 @@ extension Integration {
                     samples.total("weir_acl_decisions_total", ["decision": "deny", "rule_kind": kind]) == count)
             }
 
-            try folder.write("next", GeoDatabaseFile.bytes([.init("127.68.0.0/16", country: "DE")]))
+            try folder.write(
+                "next",
+                GeoDatabaseFile.bytes([
+                    .init("127.68.0.0/16", country: "DE"), .init("127.69.0.0/16", timezone: "Europe/Rome"),
+                ]))
             #expect(rename(folder.file("next"), path) == 0)
             try weir.scrape(until: "the database is taken") { $0.reloads("success") == 1 }
             #expect(try !Self.isDenied("127.66.0.1", port))
@@ -45,6 +49,15 @@ extension Integration {
             try folder.write("next", "no database")
             #expect(rename(folder.file("next"), path) == 0)
             try weir.scrape(until: "the database is refused") { $0.reloads("failure") == 1 }
+            #expect(try Self.isDenied("127.68.0.1", port))
+
+            // Nor does one of another kind, in which the rules would match no client.
+            try folder.write("next", GeoDatabaseFile.bytes([.init("127.68.0.0/16"), .init("127.69.0.0/16")]))
+            #expect(rename(folder.file("next"), path) == 0)
+            try weir.scrape(until: "the other kind is refused") { $0.reloads("failure") == 2 }
+            try weir.waitForLog(
+                "reload failed",
+                "expected a database with countries, for `country:` rules and time zones, for `tz:` rules")
             #expect(try Self.isDenied("127.68.0.1", port))
         }
     }

@@ -64,7 +64,7 @@ def written(folder: Path, text: str) -> Path:
     (folder / "tokens").write_text("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n")
     (folder / "users").write_text("prometheus:$2b$10$abcdefghijklmnopqrstuuJ5Qe4o1lUy5bF0bKxU1fJ7mYk0q1T9W\n")
     (folder / "GeoLite2-Country.mmdb").write_bytes(database())
-    for list_name in re.findall(r"file:([\w./-]+)", text):
+    for list_name in re.findall(r"(?<!_)file: ?([\w./-]+)", text):
         (folder / list_name).write_text("192.0.2.66\n")
     file = folder / "weir.yml"
     file.write_text(text)

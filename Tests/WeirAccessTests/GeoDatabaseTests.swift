@@ -55,6 +55,34 @@ struct GeoDatabaseTests {
         #expect(throws: GeoDatabaseFailure.self) { try GeoDatabase(folder.path) }
     }
 
+    @Test("A database is asked for what rules need, and what no entry of it has is missing")
+    func missing() throws {
+        let folder = try TemporaryDirectory("geo")
+        func missing(_ places: [GeoDatabaseFile.Place]) throws -> [AccessRuleKind] {
+            try GeoDatabase(folder.write("places.mmdb", GeoDatabaseFile.bytes(places)))
+                .missing([.timezone, .ip, .country, .cidr])
+        }
+        let networks = (0..<200).map { GeoDatabaseFile.Place("10.\($0).0.0/16") }
+        #expect(try missing(networks) == [.country, .timezone])
+        #expect(try missing([]) == [.country, .timezone])
+        #expect(try missing(networks + [.init("203.0.113.0/24", country: "DE")]) == [.timezone])
+        #expect(try missing(networks + [.init("2001:db8::/32", timezone: "Europe/Rome")]) == [.country])
+        let both = networks + [.init("10.255.0.0/16", country: "DE"), .init("::/2", timezone: "Europe/Rome")]
+        #expect(try missing(both) == [])
+        let path = try folder.write("places.mmdb", GeoDatabaseFile.bytes(networks))
+        #expect(try GeoDatabase(path).missing([.ip]) == [])
+    }
+
+    @Test("A pipe, a device or a folder in the place of a database is an error, and is not waited for")
+    func special() throws {
+        let folder = try TemporaryDirectory("geo")
+        try #require(mkfifo(folder.file("pipe"), 0o600) == 0)
+        for path in [folder.file("pipe"), "/dev/zero", folder.path] {
+            let error = #expect(throws: GeoDatabaseFailure.self) { try GeoDatabase(path) }
+            #expect(error == .unusable("it is no regular file"))
+        }
+    }
+
     @Test("Damaged databases are refused or say little, and never trap")
     func damaged() throws {
         let folder = try TemporaryDirectory("geo")
@@ -73,6 +101,7 @@ struct GeoDatabaseTests {
                 bytes[Int.random(in: damaged, using: &generator)] = .random(in: 0...255, using: &generator)
             }
             guard let database = try? GeoDatabase(folder.write("places.mmdb", bytes)) else { continue }
+            _ = database.missing([.country, .timezone])
             _ = try words(database, "192.0.2.1")
             _ = try words(database, "2001:db8::1")
         }

@@ -8,7 +8,7 @@ import Testing
 private struct Rules: AccessRuleChecking {
     func check(rule text: String) -> AccessRuleVerdict {
         if text.contains("bad") { return AccessRuleVerdict(problems: [.init("no rule: \(text)", suggestion: "good")]) }
-        return AccessRuleVerdict(needsDatabase: text.hasPrefix("country:"))
+        return AccessRuleVerdict(locationKeys: text.hasPrefix("country:") ? [.country] : [])
     }
 
     func check(list bytes: [UInt8]) -> AccessRuleVerdict {
@@ -17,10 +17,14 @@ private struct Rules: AccessRuleChecking {
             problems: lines.enumerated().filter { $0.element.contains("bad") }.map {
                 .init("no rule", line: $0.offset + 1)
             },
-            needsDatabase: lines.contains { $0.hasPrefix("country:") })
+            locationKeys: lines.contains { $0.hasPrefix("country:") } ? [.country] : [],
+            ruleCount: lines.count { !$0.isEmpty && !$0.hasPrefix("#") })
     }
 
-    func check(database path: String) -> String? { path.contains("bad") ? "cannot be opened" : nil }
+    func check(database path: String, for keys: Set<AccessRuleVerdict.LocationKey>) -> String? {
+        if path.contains("asn"), keys.contains(.country) { return "knows no countries" }
+        return path.contains("bad") ? "cannot be opened" : nil
+    }
 }
 
 private func parse(_ text: String) throws(ConfigurationErrors) -> Configuration.Loaded {
@@ -130,6 +134,10 @@ private func findings(_ text: String) -> [String] {
             ("acl: { log: {} }", "weir.yml:1:13: error: `log`: expected a `path`, or `path: stdout`, found none"),
             ("geoip: {}", "weir.yml:1:8: error: `geoip`: expected a `database`, found none"),
             ("geoip: { database: bad }", "weir.yml:1:20: error: `database`: cannot be opened"),
+            (
+                "geoip: { database: asn }\nacl: { deny: [country:DE] }",
+                "weir.yml:1:20: error: `database`: knows no countries"
+            ),
         ])
     func wrong(_ line: String, expected: String) {
         #expect(findings(line + "\n" + route()) == [expected])
@@ -225,6 +233,68 @@ private func findings(_ text: String) -> [String] {
             ])
         // One that is made later mends it: it must be watched, too.
         #expect(error?.dependencies.map(\.path) == [folder.file("none.txt"), folder.file("places.txt")])
+    }
+
+    /// What is found in a file with this entry of `deny`, when `before` is in force.
+    private static func outcome(
+        _ entry: String, list: String, replacing before: Configuration? = nil, in folder: TemporaryDirectory
+    ) throws -> (findings: [String], configuration: Configuration?) {
+        let path = try folder.write(
+            "weir.yml", "acl: { deny: [\(entry)] }\nroutes: { a: { scheme: tcp, port: 1:2 } }\n")
+        try folder.write("list.txt", list)
+        let fragment = ConfigurationFragment.reading(file: path, environment: [:]).fragment
+        do {
+            let loaded = try Configuration.load([fragment], rules: Rules(), replacing: before)
+            return (loaded.warnings.map(\.message), loaded.configuration)
+        } catch {
+            #expect(error.diagnostics.allSatisfy { $0.description.hasPrefix("\(path):1:") })
+            return (error.diagnostics.map { "error: \($0.message)" }, nil)
+        }
+    }
+
+    @Test("A list that is empty is a warning at the start, and an error where it had rules until now")
+    func emptyList() throws {
+        let folder = try TemporaryDirectory("acl")
+        let list = folder.file("list.txt")
+        let entries = (plain: "\"file:list.txt\"", mapping: "{ file: list.txt }")
+        for entry in [entries.plain, entries.mapping] {
+            let full = try Self.outcome(entry, list: "192.0.2.1\n192.0.2.2\n", in: folder)
+            #expect(full.findings == [])
+            #expect(full.configuration?.access.deny.map(\.text) == ["file:list.txt"])
+            for text in ["", "# nothing\n\n"] {
+                let start = try Self.outcome(entry, list: text, in: folder)
+                #expect(start.findings == ["`deny`: `\(list)` has no rule, and so stands for nothing"])
+                let reload = try Self.outcome(entry, list: text, replacing: full.configuration, in: folder)
+                #expect(
+                    reload.findings == [
+                        "error: `deny`: expected rules in `\(list)`, which had 2, found none; where that is meant, "
+                            + "write `{ file: …, allow_empty: true }`"
+                    ])
+                // One that was empty before may stay so.
+                let again = try Self.outcome(entry, list: text, replacing: start.configuration, in: folder)
+                #expect(again.configuration != nil)
+            }
+        }
+    }
+
+    @Test("`allow_empty` says whether a list may be empty: always, or never")
+    func allowEmpty() throws {
+        let folder = try TemporaryDirectory("acl")
+        let full = try Self.outcome("\"file:list.txt\"", list: "192.0.2.1\n", in: folder).configuration
+        for before in [nil, full] {
+            let always = try Self.outcome(
+                "{ file: list.txt, allow_empty: true }", list: "", replacing: before, in: folder)
+            #expect(always.findings == [] && always.configuration != nil)
+            let never = try Self.outcome(
+                "{ file: list.txt, allow_empty: false }", list: "", replacing: before, in: folder)
+            #expect(
+                never.findings == [
+                    "error: `deny`: expected at least one rule in `\(folder.file("list.txt"))` with "
+                        + "`allow_empty: false`, found none"
+                ])
+        }
+        let wrong = try Self.outcome("{ allow_empty: maybe }", list: "", in: folder)
+        #expect(wrong.findings.count == 2 && wrong.configuration == nil, "\(wrong.findings)")
     }
 
     @Test("A pipe, a device or a folder in the place of a list is an error, and nobody waits for it")

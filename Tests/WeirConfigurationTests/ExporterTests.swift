@@ -164,6 +164,8 @@ private struct ConfigurationFolder {
         let found = folder.findings
         #expect(
             found == [
+                "tokens:1:1: error: expected a token of at least 16 bytes, found one that is short enough to be "
+                    + "guessed: make one with `openssl rand -hex 32`",
                 "tokens:2:1: error: expected a token of at most 512 letters, digits and `-._~+/=`, as RFC 6750 has them",
                 "users:2:1: error: expected a name, a colon and a hash",
                 "users:3:1: error: the user `bob` stands here twice",
@@ -172,8 +174,6 @@ private struct ConfigurationFolder {
                 "users:5:1: error: expected a name of at most 128 bytes without `:` and control characters",
                 "weir.yml:2:30: warning: `bearer_token_file`: everybody on this machine may read `tokens`: take that away "
                     + "with `chmod o-r`",
-                "weir.yml:2:30: warning: `bearer_token_file`: the token in line 1 of `tokens` is short enough to be "
-                    + "guessed: make one with `openssl rand -hex 32`",
                 "weir.yml:2:61: error: `users`: `ann`: expected a hash as crypt(5) writes it, found none: a password "
                     + "itself must not stand here; make one with `mkpasswd -m yescrypt` or `htpasswd -nBC 12 NAME`",
                 "weir.yml:2:84: warning: `users_file`: everybody on this machine may read `users`: take that away with "

@@ -93,7 +93,7 @@ struct ProxyTests {
             // No limit is set, no hook and no rule either, both upstreams are addresses, and nobody sends PROXY headers.
             #expect(
                 absent == [
-                    "weir_acl_decisions_total", "weir_proxy_protocol_headers_total",
+                    "weir_acl_decisions_total", "weir_acl_list_rules", "weir_proxy_protocol_headers_total",
                     "weir_proxy_protocol_errors_total", "weir_tcp_connections_limit", "weir_throttle_pauses_total",
                     "weir_pre_dial_duration_seconds", "weir_upstream_resolves_total",
                     "weir_upstream_last_resolve_success_timestamp_seconds",

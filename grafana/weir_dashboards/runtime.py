@@ -51,6 +51,9 @@ PROCESS = Row("Process", (
     Panel("Routes", "lines", "short", NONZERO,
           (q("sum by (instance, protocol) (weir_route_info{@})", "{{instance}} {{protocol}}"),),
           "Configured routes.", 12),
+    Panel("Rules of list files", "lines", "short", ZERO,
+          (q("sum by (instance, list) (weir_acl_list_rules{@}) or on () vector(0)", "{{instance}} {{list}}"),),
+          "Rules of each list file in force; 0 without lists. A fall lets in clients that it kept out.", 12),
 ))
 
 EXPORTER = Row("Exporter", (

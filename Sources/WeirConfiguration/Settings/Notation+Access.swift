@@ -8,7 +8,8 @@ extension Notation where Value == [AccessEntry] {
     /// A list of access rules. What is wrong in it stays an entry, so that it does not look shorter than it was meant.
     static var rules: Notation {
         Notation(
-            JSONValue.list(of: .anyText).orNull, examples: ["[\"ip:192.0.2.1\"]", "[\"ip:192.0.2.2\"]"],
+            JSONValue.list(of: .anyOf([.anyText, ListReference.section.schema])).orNull,
+            examples: ["[\"ip:192.0.2.1\"]", "[\"ip:192.0.2.2\"]"],
             text: { $0.isEmpty ? nil : "[\($0.map { flowText($0.text) }.joined(separator: ", "))]" }
         ) { node, key, context in
             switch node.content {
@@ -22,6 +23,15 @@ extension Notation where Value == [AccessEntry] {
                 context.findings.error(node.origin, "`\(key)`: expected \(expectedRules), found \(node.found)")
                 return [AccessEntry("")]
             }
+        }
+    }
+}
+
+extension Notation where Value == String {
+    /// The path of a list file, as it is written.
+    static var listFile: Notation {
+        Notation(.anyText, examples: ["blocklist.txt", "others.txt"], text: { $0 }) { node, key, context in
+            context.path(node, key, expected: "a file such as `blocklist.txt`")
         }
     }
 }
@@ -44,9 +54,6 @@ extension Notation where Value == Configuration.GeoIP {
             let surroundings = context.surroundings
             let path = surroundings.resolve(name, from: node.origin)
             let stamp = surroundings.opensFiles ? surroundings.depend(on: path) : FileStamp()
-            if let problem = surroundings.rules?.check(database: path) {
-                context.findings.error(node.origin, "`\(key)`: \(problem)")
-            }
             return Configuration.GeoIP(database: path, stamp: stamp)
         }
     }

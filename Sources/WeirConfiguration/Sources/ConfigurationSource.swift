@@ -63,13 +63,15 @@ extension ConfigurationFragment {
             root: nil, diagnostics: [Diagnostic(file: file, location: nil, message: reason)])
     }
 
-    /// Reads a file of YAML once. Blocks while it reads.
+    /// Reads a file of YAML once. Blocks while it reads: with `waits` also for what writes into a pipe; without, anything
+    /// but a regular file is an error.
     /// - Returns: the bytes that were read, too; nil where there are none.
     public static func reading(
-        file path: String, environment: [String: String]
+        file path: String, environment: [String: String], waits: Bool = true
     ) -> (fragment: ConfigurationFragment, bytes: [UInt8]?) {
         do throws(ValueError) {
-            let bytes = try readFile(path: path, limit: Configuration.largestFileSize)
+            let bytes = try readFile(
+                path: path, limit: Configuration.largestFileSize, kind: waits ? .any : .regular)
             return (ConfigurationFragment(yaml: bytes, file: path, environment: environment), bytes)
         } catch {
             return (ConfigurationFragment(unreadable: path, because: error.message), nil)

@@ -8,6 +8,8 @@ struct AccessPlan: Sendable {
     private let geoip: Configuration.GeoIP?
     private let locator: GeoDatabase?
     private var lists: [[AccessEntry]: AccessList] = [:]
+    /// How many rules each list file has, by its path.
+    private(set) var ruleCounts: [String: Int] = [:]
 
     /// Makes what `configuration` asks for; what `previous` has of it is taken over.
     /// - Throws: ``ProxyError/access(_:)`` for what a check of the file would have refused.
@@ -24,6 +26,11 @@ struct AccessPlan: Sendable {
         for route in configuration.routes {
             try take(route.access?.deny ?? [], from: previous)
             try take(route.access?.allow ?? [], from: previous)
+        }
+        guard let locator, let geoip else { return }
+        let kinds = Set(lists.values.flatMap(\.kinds))
+        if let lack = AccessRules.lack(of: locator, for: kinds.filter { $0 == .country || $0 == .timezone }) {
+            throw .access("\(geoip.database): \(lack)")
         }
     }
 
@@ -47,14 +54,15 @@ struct AccessPlan: Sendable {
 
     private mutating func take(_ entries: [AccessEntry], from previous: AccessPlan?) throws(ProxyError) {
         if entries.isEmpty || lists[entries] != nil { return }
-        if let known = previous?.lists[entries] {
+        if let previous, let known = previous.lists[entries] {
             lists[entries] = known
+            for file in entries.compactMap(\.file) { ruleCounts[file.path] = previous.ruleCounts[file.path] }
         } else {
-            lists[entries] = try Self.makeList(entries)
+            lists[entries] = try makeList(entries)
         }
     }
 
-    private static func makeList(_ entries: [AccessEntry]) throws(ProxyError) -> AccessList {
+    private mutating func makeList(_ entries: [AccessEntry]) throws(ProxyError) -> AccessList {
         var rules: [AccessList.Entry] = []
         for entry in entries {
             if let file = entry.file {
@@ -62,6 +70,7 @@ struct AccessPlan: Sendable {
                 if let problem = list.problems.first {
                     throw .access("\(file.path):\(problem.line): \(problem.message)")
                 }
+                ruleCounts[file.path] = list.entries.count
                 rules += list.entries
                 continue
             }

@@ -6,7 +6,7 @@ struct AccessRules: AccessRuleChecking {
     func check(rule text: String) -> AccessRuleVerdict {
         do throws(AccessRule.ParseError) {
             let rule = try AccessRule(parsing: Array(text.utf8)[...])
-            return verdict(needsLocation: rule.needsLocation)
+            return verdict([rule])
         } catch {
             return AccessRuleVerdict(problems: [.init(error.message, suggestion: error.suggestion)])
         }
@@ -14,23 +14,52 @@ struct AccessRules: AccessRuleChecking {
 
     func check(list bytes: [UInt8]) -> AccessRuleVerdict {
         let file = AccessListFile(bytes, name: "")
-        var verdict = verdict(needsLocation: file.entries.contains { $0.rule.needsLocation })
+        var verdict = verdict(file.entries.lazy.map(\.rule))
+        verdict.ruleCount = file.entries.count
         verdict.problems += file.problems.map { .init($0.message, suggestion: $0.suggestion, line: $0.line) }
         return verdict
     }
 
-    func check(database path: String) -> String? {
+    func check(database path: String, for keys: Set<AccessRuleVerdict.LocationKey>) -> String? {
         do throws(GeoDatabaseFailure) {
-            _ = try GeoDatabase(path)
-            return nil
+            let database = try GeoDatabase(path)
+            return Self.lack(of: database, for: keys.map(\.kind))
         } catch {
             return error.description
         }
     }
 
-    private func verdict(needsLocation: Bool) -> AccessRuleVerdict {
-        guard needsLocation, !GeoDatabase.isSupported else { return AccessRuleVerdict(needsDatabase: needsLocation) }
+    /// What a database lacks that rules of these kinds need; nil where it has all.
+    static func lack(of database: GeoDatabase, for kinds: [AccessRuleKind]) -> String? {
+        let missing = database.missing(kinds)
+        if missing.isEmpty { return nil }
+        let needs = missing.map { $0 == .country ? "countries, for `country:` rules" : "time zones, for `tz:` rules" }
+        return "expected a database with \(needs.joined(separator: " and ")), found one of the type "
+            + "`\(database.type)` without"
+    }
+
+    private func verdict(_ rules: some Sequence<AccessRule>) -> AccessRuleVerdict {
+        let keys = Set(rules.compactMap { AccessRuleVerdict.LocationKey($0.kind) })
+        guard !keys.isEmpty, !GeoDatabase.isSupported else { return AccessRuleVerdict(locationKeys: keys) }
         // One message is enough: without the trait a database would not help.
         return AccessRuleVerdict(problems: [.init("\(GeoDatabaseFailure.notSupported)")])
+    }
+}
+
+extension AccessRuleVerdict.LocationKey {
+    /// The key that rules of a kind need; nil for those that name addresses themselves.
+    fileprivate init?(_ kind: AccessRuleKind) {
+        switch kind {
+        case .country: self = .country
+        case .timezone: self = .timezone
+        case .ip, .cidr, .local, .default: return nil
+        }
+    }
+
+    fileprivate var kind: AccessRuleKind {
+        switch self {
+        case .country: .country
+        case .timezone: .timezone
+        }
     }
 }

@@ -16,6 +16,8 @@ extension MetricCatalogue {
     static let lastReloadTime = MetricFamily.gauge(
         "config_last_reload_success_timestamp_seconds", "When a configuration was last taken.", unit: "seconds",
         scale: .millisecondsAsSeconds)
+    static let listRules = MetricFamily.gauge(
+        "acl_list_rules", "Rules of each list file that access rules name, as it is in force.", [.list])
     static let logLinesDropped = MetricFamily.counter(
         "log_lines_dropped_total", "Log lines thrown away because nobody took them fast enough.")
     static let seriesDropped = MetricFamily.counter(
@@ -23,7 +25,7 @@ extension MetricCatalogue {
 
     static let wholeProcess = [
         connectionsActive, connectionsLimit, buildInfo, reloads, lastReloadSuccessful, lastReloadTime,
-        logLinesDropped, seriesDropped,
+        listRules, logLinesDropped, seriesDropped,
     ]
 }
 

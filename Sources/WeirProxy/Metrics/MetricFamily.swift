@@ -18,6 +18,7 @@ public struct MetricFamily: Sendable {
         static let upstream = Label("upstream")
         static let listen = Label("listen")
         static let worker = Label("worker")
+        static let list = Label("list")
         static let version = Label("version")
         static let revision = Label("revision")
         static let swift = Label("swift")

@@ -7,6 +7,9 @@ public import WeirConfiguration
 /// or replacing it by one with the same content, is no change; a file that is away for a moment is none either.
 ///
 /// Files that it depends on may be large: of them only the stamp is compared, so that a touch is a change.
+///
+/// A change is told when all of the files have looked the same for two seconds: size, time of change and inode. So none
+/// is taken that is still being written, and one that never rests is never taken (SIGHUP takes files as they are).
 public final class ConfigurationWatcher: Sendable {
     private let path: String
     private let onChange: @Sendable () -> Void
@@ -17,12 +20,12 @@ public final class ConfigurationWatcher: Sendable {
     /// Files beside it, as they were when they were read last.
     private let dependencies: Lock<[FileDependency]>
 
-    /// Changes that come within this time are one, in milliseconds.
-    private static let debounce = 100
-    /// However long changes go on, they are acted on after this many waits for silence.
-    private static let mostDebounces = 20
-    /// The file itself is looked at this often too, for file systems that report nothing.
+    /// The files themselves are looked at this often too, for file systems that report nothing; in milliseconds.
     private static let pollInterval = 1000
+    /// The same while a change waits for the files to rest.
+    private static let restInterval = 100
+    /// However much happens, the files are looked at after so many reports.
+    private static let mostReports = 20
 
     /// Watches `path` and calls `onChange` on the watcher's thread. `seen` is the content that is in use: a change
     /// between its reading and the start of the watch is a change too.
@@ -66,24 +69,25 @@ public final class ConfigurationWatcher: Sendable {
     }
 
     private func run(_ box: WatchBox) {
-        var stamp = FileStamp(of: path)
         var watched: Set<String> = []
         addFolders(to: box, &watched)
-        // What came before the folders were watched was reported to nobody.
-        compare()
+        // What came before the folders were watched was not reported: it waits to be compared from the beginning.
+        var rest = FileRest(stamps, now: MonotonicClock.system.nanoseconds)
         while !isStopped.load(ordering: .relaxed) {
-            let isReported = box.wait(milliseconds: Self.pollInterval)
-            let newStamp = FileStamp(of: path)
-            // The file may have been read again meanwhile, and name other files now.
-            if !watched.isSuperset(of: paths) { addFolders(to: box, &watched) }
-            guard isReported || newStamp != stamp || hasChangedDependency else { continue }
-            var waits = 0
-            while box.wait(milliseconds: Self.debounce), waits < Self.mostDebounces { waits += 1 }
-            stamp = FileStamp(of: path)
-            // Links may lead elsewhere now.
-            addFolders(to: box, &watched)
-            compare()
+            let isReported = box.wait(milliseconds: rest.isWaiting ? Self.restInterval : Self.pollInterval)
+            // Reports that come together are one.
+            var reports = isReported ? 1 : Self.mostReports
+            while reports < Self.mostReports, box.wait(milliseconds: Self.restInterval) { reports += 1 }
+            // The file may have been read again meanwhile, and name other files now; links may lead elsewhere.
+            if isReported || !watched.isSuperset(of: paths) { addFolders(to: box, &watched) }
+            let hasRested = rest.note(
+                stamps, isReported: isReported || hasChangedDependency, now: MonotonicClock.system.nanoseconds)
+            if hasRested { compare() }
         }
+    }
+
+    private var stamps: [String: FileStamp] {
+        Dictionary(paths.map { ($0, FileStamp(of: $0)) }, uniquingKeysWith: { first, _ in first })
     }
 
     private var paths: [String] { [path] + dependencies.withLock { $0.map(\.path) } }

@@ -24,9 +24,11 @@ public final class FileSource: ConfigurationSource {
     /// The path of the file.
     public var name: String { file.path }
 
-    /// Reads the file. Blocks while it reads.
+    /// Reads the file again, which must be a regular one by then: a pipe would hold up the reload, and with it the end of
+    /// the process.
     public func load() async -> ConfigurationFragment {
-        let (fragment, content) = ConfigurationFragment.reading(file: file.path, environment: file.environment)
+        let (fragment, content) = ConfigurationFragment.reading(
+            file: file.path, environment: file.environment, waits: false)
         watcher.markSeen(content)
         return fragment
     }

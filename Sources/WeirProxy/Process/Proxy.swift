@@ -39,6 +39,7 @@ public actor Proxy {
     var routes: [ListenerKey: RunningRoute] = [:]
     /// Who may use them.
     var access: AccessState
+    private var listMetrics: AccessListMetrics
     /// What they may take.
     var limits: LimitBook
     /// The configuration in use.
@@ -57,6 +58,7 @@ public actor Proxy {
         limits = LimitBook(configuration.limits.traffic)
         parts = try ProxyParts(configuration, options: options)
         access = try AccessState(configuration, parts: parts)
+        listMetrics = AccessListMetrics(parts.registry)
         let log = parts.log
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
     }
@@ -121,6 +123,7 @@ public actor Proxy {
             throw error
         }
         state = .running
+        listMetrics.show(access.plan.ruleCounts)
         parts.metrics.configurationTaken(isReload: false)
         parts.health.phase = .ready
         logger.info(
@@ -175,6 +178,7 @@ public actor Proxy {
         await parts.exporter.update(new.exporter.access)
         // What is fixed keeps the value that is in use, so that the next reload warns again.
         configuration = new.keepingFixedSettings(of: configuration)
+        listMetrics.show(access.plan.ruleCounts)
         parts.metrics.configurationTaken(isReload: true)
         log(changes.filter { !$0.needsRestart })
         logger.info("configuration reloaded", metadata: ["routes": "\(routes.count)", "changes": "\(changes.count)"])

@@ -112,7 +112,8 @@ public final class ProxyRunner: Sendable {
         for source in sources { fragments.append(await source.load()) }
         let loaded: Configuration.Loaded
         do throws(ConfigurationErrors) {
-            loaded = try Configuration.load(fragments, rules: AccessRules())
+            loaded = try Configuration.load(
+                fragments, rules: AccessRules(), replacing: await proxy.configuration)
             for source in sources { source.follow(loaded.dependencies) }
         } catch {
             for source in sources { source.follow(error.dependencies) }
