@@ -5,9 +5,11 @@ extension ClientConnection {
     /// says that its password is being looked at, and ``answer()`` comes again.
     func isAdmitted() -> Bool {
         let refusal: HTTPStatus
-        switch server.authenticator.decide(plan.credentials, from: source, now: server.loop.now) {
-        case .undecided:
-            awaitVerdict()
+        let decision = server.authenticator.decide(
+            plan.credentials, from: source, awaited: awaitedVerdict, now: server.loop.now)
+        switch decision {
+        case .undecided(let password):
+            awaitVerdict(on: password)
             return false
         case .granted:
             admit(nil)
@@ -21,16 +23,30 @@ extension ClientConnection {
     }
 
     private func admit(_ refusal: HTTPStatus?) {
+        awaitedVerdict = nil
         if let refusal { plan.action = .refuse(refusal) }
         plan.needsCredentials = false
         plan.credentials = .none
     }
 
-    private func awaitVerdict() {
+    private func awaitVerdict(on password: KeyedDigest.Value) {
+        if awaitedVerdict != password {
+            stopAwaitingVerdict()
+            server.authenticator.addWaiter(for: password)
+            awaitedVerdict = password
+        }
         guard phase != .awaitingVerdict else { return }
         phase = .awaitingVerdict
         waitingSince = server.loop.now
         setDeadline(after: server.limits.writeTimeout)
-        listen(for: [])
+        // A look at a password is dear: a client that closes its side meanwhile is taken for gone.
+        listen(for: .peerClosed)
+    }
+
+    /// Gives up waiting; a password that no other connection waits for is not looked at any more.
+    func stopAwaitingVerdict() {
+        guard let password = awaitedVerdict else { return }
+        awaitedVerdict = nil
+        server.authenticator.removeWaiter(for: password)
     }
 }

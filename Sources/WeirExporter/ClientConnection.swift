@@ -39,6 +39,8 @@ final class ClientConnection: EventHandler {
     /// `input` holds bytes that arrived behind the last request.
     var hasPipelinedInput = false
     var plan = RequestPlan(refusing: .malformed)
+    /// The password that it waits for; nil where it waits for none.
+    var awaitedVerdict: KeyedDigest.Value?
 
     /// Head of the answer, and its body unless that is a page.
     var output: [UInt8] = []
@@ -77,8 +79,9 @@ final class ClientConnection: EventHandler {
         switch phase {
         case .awaitingHead: readHead()
         case .discardingBody(let rest): discardBody(rest)
+        case .awaitingVerdict: if !events.isDisjoint(with: [.peerClosed, .hangup, .error]) { close() }
         // Nothing was asked for, so this is a broken connection.
-        case .awaitingVerdict, .awaitingPage: if !events.isDisjoint(with: [.hangup, .error]) { close() }
+        case .awaitingPage: if !events.isDisjoint(with: [.hangup, .error]) { close() }
         case .writing: flush()
         case .lingering(let rest): linger(rest)
         case .closed: break
@@ -97,7 +100,9 @@ final class ClientConnection: EventHandler {
             // Silence is no request, and so gets no answer.
             if scanner.hasBegun { refuse(.requestTimeout) } else { close() }
         case .discardingBody: refuse(.requestTimeout)
-        case .awaitingVerdict: refuse(.unavailable)
+        case .awaitingVerdict:
+            stopAwaitingVerdict()
+            refuse(.unavailable)
         case .writing where server.loop.now - lastProgress < server.limits.writeTimeout.clampedNanoseconds:
             let passed = Duration.nanoseconds(Int64(clamping: server.loop.now - lastProgress))
             setDeadline(after: server.limits.writeTimeout - passed)
@@ -141,6 +146,7 @@ final class ClientConnection: EventHandler {
     private func forget() {
         guard phase != .closed else { return }
         phase = .closed
+        stopAwaitingVerdict()
         server.loop.cancel(&timer)
         if let token { server.loop.remove(token) }
         token = nil

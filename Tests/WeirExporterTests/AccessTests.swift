@@ -151,11 +151,13 @@ private func base64(_ bytes: [UInt8]) -> String {
         #expect(try stepped.answer(to: text)?.status == 200)
     }
 
-    @Test("Who is wrong ten times gets 429 without a look, who was right before does not, and others neither")
+    @Test("After ten wrong passwords a name is throttled for its source, the right one included, and no other name is")
     func guessing() throws {
         let stepped = try SteppedServer(access: ExporterAccess(users: [.init(name: "a", hash: cheap)]))
         let right = request("GET", "/metrics", basic("a", "correct horse"))
         #expect(try stepped.answer(to: right)?.status == 200)
+        // The first look was an attempt, too.
+        try stepped.pass(seconds: 1.1)
         for guess in 0..<10 {
             #expect(try stepped.answer(to: request("GET", "/metrics", basic("a", "\(guess)")))?.status == 401)
         }
@@ -164,12 +166,92 @@ private func base64(_ bytes: [UInt8]) -> String {
             #expect(answer.status == 429 && answer.headers["retry-after"] == "1")
         }
         #expect(try stepped.answer(to: request("GET", "/metrics", basic("a", "3")))?.status == 429)
-        #expect(try stepped.answer(to: right)?.status == 200)
+        #expect(try stepped.answer(to: right)?.status == 429)
+        #expect(try stepped.answer(to: request("GET", "/metrics", basic("b", "1")))?.status == 401)
         #expect(try stepped.answer(to: right, source: 0x7f00_0009)?.status == 200)
         let stranger = request("GET", "/metrics", basic("a", "stranger"))
         #expect(try stepped.answer(to: stranger, source: 0x7f00_0009)?.status == 401)
         try stepped.pass(seconds: 1.1)
         #expect(try stepped.answer(to: request("GET", "/metrics", basic("a", "later")))?.status == 401)
+    }
+
+    @Test("A neighbor who guesses at other names, or at tokens, does not lock a scraper of the same address out")
+    func neighbor() throws {
+        let users = [ExporterAccess.User(name: "prometheus", hash: cheap)]
+        let stepped = try SteppedServer(access: ExporterAccess(tokens: [Array(token.utf8)], users: users))
+        for guess in 0..<20 {
+            let text = request("GET", "/metrics", basic("admin", "\(guess)"))
+            #expect(try stepped.answer(to: text)?.status == (guess < 10 ? 401 : 429))
+            let bearing = request("GET", "/metrics", bearer("\(guess)"))
+            #expect(try stepped.answer(to: bearing)?.status == (guess < 10 ? 401 : 429))
+        }
+        let right = request("GET", "/metrics", basic("prometheus", "correct horse"))
+        #expect(try stepped.answer(to: right)?.status == 200)
+        #expect(try stepped.answer(to: request("GET", "/metrics", bearer(token)))?.status == 200)
+    }
+
+    @Test("A source that makes up a name for each guess has forty looks, and what is remembered needs none")
+    func madeUpNames() throws {
+        let looks = Lock(0)
+        let users = [ExporterAccess.User(name: "prometheus", hash: cheap)]
+        let stepped = try SteppedServer(access: ExporterAccess(users: users)) { password, _ in
+            looks.withLock { $0 += 1 }
+            return password == Array("right".utf8)
+        }
+        let right = request("GET", "/metrics", basic("prometheus", "right"))
+        #expect(try stepped.answer(to: right)?.status == 200)
+        for name in 0..<60 {
+            let text = request("GET", "/metrics", basic("name \(name)", "x"))
+            #expect(try stepped.answer(to: text)?.status == (name < 39 ? 401 : 429))
+        }
+        #expect(looks.withLock { $0 } == 40)
+        #expect(try stepped.answer(to: right)?.status == 200)
+    }
+
+    /// Asks and hangs up before there can be a verdict.
+    private func askAndHangUp(_ stepped: SteppedServer, _ password: String, besides others: Int = 0) throws {
+        do { _ = try stepped.client(sending: request("GET", "/metrics", basic("a", password))) }
+        try stepped.turn { stepped.server.connections.count { $0.phase == .awaitingVerdict } == others }
+    }
+
+    @Test("A guess is charged when it is made: 300 clients that hang up at once cost ten looks, and throttle the right one")
+    func hangingUp() throws {
+        let looks = Lock(0)
+        let stepped = try SteppedServer(access: ExporterAccess(users: [.init(name: "a", hash: cheap)])) { password, hash in
+            looks.withLock { $0 += 1 }
+            return PasswordHash.matches(password, hash)
+        }
+        for guess in 0..<300 { try askAndHangUp(stepped, guess == 5 ? "correct horse" : "\(guess)") }
+        let right = request("GET", "/metrics", basic("a", "correct horse"))
+        #expect(try stepped.answer(to: right)?.status == 429)
+        #expect(looks.withLock { $0 } <= 10)
+        // The verdict is kept where there was a look, and is of use when the time is over.
+        try stepped.pass(seconds: 1.1)
+        #expect(try stepped.answer(to: right)?.status == 200)
+    }
+
+    @Test("A password that no connection waits for any more is not looked at, and its place is free")
+    func abandoned() throws {
+        let gate = TestSupport.Semaphore()
+        let looked = Lock<[String]>([])
+        let users = [ExporterAccess.User(name: "a", hash: cheap)]
+        let stepped = try SteppedServer(access: ExporterAccess(users: users)) { password, _ in
+            looked.withLock { $0.append(String(decoding: password, as: UTF8.self)) }
+            gate.wait()
+            return false
+        }
+        let first = try stepped.client(sending: request("GET", "/metrics", basic("a", "first")))
+        for guess in 0..<6 { try askAndHangUp(stepped, "gone \(guess)", besides: 1) }
+        // Two wait for the same; one of them goes.
+        let shared = request("GET", "/metrics", basic("a", "shared"))
+        let second = try stepped.client(sending: shared)
+        do { _ = try stepped.client(sending: shared) }
+        try stepped.turn { stepped.server.connections.count { $0.phase == .awaitingVerdict } == 2 }
+        for _ in 0..<2 { gate.signal() }
+        try stepped.turn { first.hasAnswer() && second.hasAnswer() }
+        #expect(try first.answer()?.status == 401)
+        #expect(try second.answer()?.status == 401)
+        #expect(looked.withLock { $0 } == ["first", "shared"])
     }
 
     @Test("Only so many passwords wait, four of one source: the others get 429, and their places come back")

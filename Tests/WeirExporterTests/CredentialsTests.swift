@@ -67,23 +67,23 @@ import struct TestSupport.SeededGenerator
 
     @Test("A source may be wrong ten times at once and then once a second, and only so many are remembered")
     func throttle() {
-        var throttle = FailureThrottle()
         let second: UInt64 = 1_000_000_000
+        var throttle = FailureThrottle<ClientSource>(burst: 10, interval: second, maxKeys: 256)
         let source = ClientSource(nil)
         var now = 100 * second
         for _ in 0..<10 {
             #expect(!throttle.isExhausted(source, now: now))
-            throttle.note(source, now: now)
+            throttle.charge(source, now: now)
         }
         #expect(throttle.isExhausted(source, now: now))
         now += second
         #expect(!throttle.isExhausted(source, now: now))
-        throttle.note(source, now: now)
+        throttle.charge(source, now: now)
         #expect(throttle.isExhausted(source, now: now))
         for index in 0..<1000 as Range<UInt32> {
-            throttle.note(ClientSource(.init(.init(v4: index << 8), port: 1)), now: now)
+            throttle.charge(ClientSource(.init(.init(v4: index << 8), port: 1)), now: now)
         }
-        #expect(throttle.count == FailureThrottle.mostSources)
+        #expect(throttle.count == 256)
         // Who owes most is remembered longest.
         #expect(throttle.isExhausted(source, now: now))
     }

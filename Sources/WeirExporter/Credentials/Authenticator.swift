@@ -11,15 +11,25 @@ struct Authenticator {
         case granted
         /// 401.
         case denied
-        /// 429: this source was wrong too often, or too many wait.
+        /// 429: too many attempts of this source at this name, or too many passwords wait.
         case throttled
-        /// A password is being looked at; to be asked again when there are verdicts.
-        case undecided
+        /// The password with this digest is being looked at; to be asked again when there are verdicts.
+        case undecided(KeyedDigest.Value)
         /// 503: libcrypt could not look at the password.
         case unable
     }
 
+    /// What attempts are charged to. The name is a part of it, so that a neighbor behind the same address who guesses at
+    /// another name does not lock a scraper out.
+    struct Account: Hashable {
+        var source: ClientSource
+        /// The digest of the user's name; nil for tokens.
+        var name: KeyedDigest.Value?
+    }
+
     private static let mostVerdicts = 256
+    private static let maxAccounts = 1024
+    private static let second: UInt64 = 1_000_000_000
 
     private let digest = KeyedDigest()
     private var tokens: [KeyedDigest.Value] = []
@@ -29,10 +39,15 @@ struct Authenticator {
     private var isOpen = true
     private var right = VerdictCache(capacity: mostVerdicts)
     private var wrong = VerdictCache(capacity: mostVerdicts)
-    private var pending: Set<KeyedDigest.Value> = []
+    /// Passwords that are being looked at, or wait for it, and how many connections wait for each.
+    private var pending: [KeyedDigest.Value: Int] = [:]
     /// Passwords that could not be looked at, until those who wait for them have heard of it.
     private var unable: Set<KeyedDigest.Value> = []
-    private var throttle = FailureThrottle()
+    /// Attempts: ten at once, then one a second.
+    private var attempts = FailureThrottle<Account>(burst: 10, interval: second, maxKeys: maxAccounts)
+    /// Looks at passwords, whatever the names: else a source would have ten for each name that it makes up. A password
+    /// that is remembered needs none.
+    private var looks = FailureThrottle<ClientSource>(burst: 40, interval: second / 4, maxKeys: maxAccounts)
     /// Nil before the exporter starts.
     var verifier: PasswordVerifier?
 
@@ -52,7 +67,13 @@ struct Authenticator {
     }
 
     /// What becomes of a request with these credentials.
-    mutating func decide(_ credentials: Credentials, from source: ClientSource, now: UInt64) -> Decision {
+    ///
+    /// - Parameters:
+    ///   - awaited: the password that the connection waits for since an earlier call; it was charged then.
+    ///   - now: the loop's time, in nanoseconds.
+    mutating func decide(
+        _ credentials: Credentials, from source: ClientSource, awaited: KeyedDigest.Value? = nil, now: UInt64
+    ) -> Decision {
         if isOpen { return .granted }
         switch credentials {
         // Browsers ask without a password first.
@@ -62,29 +83,60 @@ struct Authenticator {
             var isRight = false
             // To the end of the list, so that the time does not tell which one it was.
             for token in tokens where token.isSame(as: presented) { isRight = true }
-            return isRight ? .granted : fail(source, now: now)
+            // A right token is no guess (it has no name, and cannot be found by trying): a neighbor's wrong ones do not
+            // hold it up.
+            return isRight ? .granted : fail(Account(source: source, name: nil), now: now)
         case .basic(let name, let password):
-            return decide(name: name, password: password, from: source, now: now)
+            return decide(name: name, password: password, from: source, awaited: awaited, now: now)
         }
     }
 
     private mutating func decide(
-        name: [UInt8], password: [UInt8], from source: ClientSource, now: UInt64
+        name: [UInt8], password: [UInt8], from source: ClientSource, awaited: KeyedDigest.Value?, now: UInt64
     ) -> Decision {
-        guard !hashes.isEmpty, PasswordHash.isPossible(password) else { return fail(source, now: now) }
+        let account = Account(source: source, name: digest.value(of: [name]))
+        guard !hashes.isEmpty, PasswordHash.isPossible(password) else { return fail(account, now: now) }
         let known = users[name]
         let hash = known ?? decoy(for: name)
         let key = digest.value(of: [name, Array(hash.utf8), password, [known == nil ? 0 : 1]])
+        if awaited == key {
+            if right.contains(key) { return .granted }
+            if wrong.contains(key) { return .denied }
+            if unable.contains(key) { return .unable }
+            if pending[key] != nil { return .undecided(key) }
+        }
+        // Before anything that is remembered: throttled is throttled, also with the right password.
+        if attempts.isExhausted(account, now: now) { return .throttled }
         if right.contains(key) { return .granted }
-        if wrong.contains(key) { return fail(source, now: now) }
+        if wrong.contains(key) { return fail(account, now: now) }
         if unable.contains(key) { return .unable }
-        if pending.contains(key) { return .undecided }
-        if throttle.isExhausted(source, now: now) { return .throttled }
+        if pending[key] != nil { return .undecided(key) }
+        if looks.isExhausted(source, now: now) { return .throttled }
         let job = PasswordVerifier.Job(
             digest: key, source: source, password: password, hash: hash, isKnown: known != nil)
         guard verifier?.submit(job) == true else { return .throttled }
-        pending.insert(key)
-        return .undecided
+        // Charged now, and not with the verdict: a client that hangs up meanwhile has had its attempt.
+        attempts.charge(account, now: now)
+        looks.charge(source, now: now)
+        pending[key] = 0
+        return .undecided(key)
+    }
+
+    /// One more connection waits for the verdict on a password that ``decide(_:from:awaited:now:)`` told to be undecided.
+    mutating func addWaiter(for key: KeyedDigest.Value) {
+        pending[key]? += 1
+    }
+
+    /// One connection fewer waits. A password that is not looked at yet, and has no connection left that waits for it,
+    /// leaves the queue.
+    /// - Returns: whether it left.
+    @discardableResult
+    mutating func removeWaiter(for key: KeyedDigest.Value) -> Bool {
+        guard let count = pending[key] else { return false }
+        pending[key] = count - 1
+        guard count <= 1, verifier?.withdraw(key) == true else { return false }
+        pending[key] = nil
+        return true
     }
 
     /// A hash for a name that nobody has: one of those that are there, always the same for the same name. So it costs what
@@ -93,16 +145,16 @@ struct Authenticator {
         hashes[Int(digest.value(of: [name]).first % UInt64(hashes.count))]
     }
 
-    private mutating func fail(_ source: ClientSource, now: UInt64) -> Decision {
-        if throttle.isExhausted(source, now: now) { return .throttled }
-        throttle.note(source, now: now)
+    private mutating func fail(_ account: Account, now: UInt64) -> Decision {
+        if attempts.isExhausted(account, now: now) { return .throttled }
+        attempts.charge(account, now: now)
         return .denied
     }
 
     /// Takes the verdicts that have come. Whoever waits asks again now; then comes ``forgetUnable()``.
     mutating func takeVerdicts() {
         for verdict in verifier?.takeVerdicts() ?? [] {
-            pending.remove(verdict.digest)
+            pending[verdict.digest] = nil
             switch verdict.isRight {
             case true?: right.insert(verdict.digest)
             case false?: wrong.insert(verdict.digest)

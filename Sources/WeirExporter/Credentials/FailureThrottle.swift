@@ -1,33 +1,42 @@
 import LinuxIO
 
-/// How often a source may be wrong: ten times at once, then once a second. Who was right before is not asked.
-struct FailureThrottle {
-    private static let burst: UInt64 = 10
-    private static let interval: UInt64 = 1_000_000_000
-    /// Sources that are remembered.
-    static let mostSources = 256
+/// How many attempts each key has: a burst at once, then one per interval. The table is bounded.
+struct FailureThrottle<Key: Hashable> {
+    private let burst: UInt64
+    private let interval: UInt64
+    private let maxKeys: Int
 
-    /// When each source owes nothing any more, in nanoseconds.
-    private var settled: [ClientSource: UInt64] = [:]
+    /// When each key owes nothing any more, in nanoseconds.
+    private var settled: [Key: UInt64] = [:]
+
+    /// - Parameters:
+    ///   - burst: attempts at once.
+    ///   - interval: nanoseconds until one more is free.
+    ///   - maxKeys: keys that are remembered.
+    init(burst: UInt64, interval: UInt64, maxKeys: Int) {
+        self.burst = burst
+        self.interval = interval
+        self.maxKeys = maxKeys
+    }
 
     var count: Int { settled.count }
 
-    /// Whether the source must wait.
-    func isExhausted(_ source: ClientSource, now: UInt64) -> Bool {
-        guard let time = settled[source], time > now else { return false }
-        return time - now > (Self.burst - 1) * Self.interval
+    /// Whether the key must wait.
+    func isExhausted(_ key: Key, now: UInt64) -> Bool {
+        guard let time = settled[key], time > now else { return false }
+        return time - now > (burst - 1) * interval
     }
 
-    /// The source was wrong once more.
-    mutating func note(_ source: ClientSource, now: UInt64) {
-        if settled[source] == nil, settled.count >= Self.mostSources { makeRoom(now: now) }
-        settled[source] = max(settled[source] ?? now, now) + Self.interval
+    /// Charges one attempt.
+    mutating func charge(_ key: Key, now: UInt64) {
+        if settled[key] == nil, settled.count >= maxKeys { makeRoom(now: now) }
+        settled[key] = max(settled[key] ?? now, now) + interval
     }
 
-    /// Forgets who owes nothing; where all do, who owes least.
+    /// Forgets the keys that owe nothing; where all owe something, the one that owes least.
     private mutating func makeRoom(now: UInt64) {
         settled = settled.filter { $0.value > now }
-        guard settled.count >= Self.mostSources, let least = settled.min(by: { $0.value < $1.value }) else { return }
+        guard settled.count >= maxKeys, let least = settled.min(by: { $0.value < $1.value }) else { return }
         settled[least.key] = nil
     }
 }

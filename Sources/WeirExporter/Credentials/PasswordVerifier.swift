@@ -79,6 +79,15 @@ final class PasswordVerifier: Sendable {
         }
     }
 
+    /// Takes a password out again that waits; false where it is being looked at, or was.
+    func withdraw(_ digest: KeyedDigest.Value) -> Bool {
+        state.withLock { state in
+            guard let index = state.waiting.firstIndex(where: { $0.digest == digest }) else { return false }
+            state.waiting.remove(at: index)
+            return true
+        }
+    }
+
     /// The verdicts since the last call.
     func takeVerdicts() -> [Verdict] {
         signal.reset()
