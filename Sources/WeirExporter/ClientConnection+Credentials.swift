@@ -24,7 +24,10 @@ extension ClientConnection {
 
     private func admit(_ refusal: HTTPStatus?) {
         awaitedVerdict = nil
-        if let refusal { plan.action = .refuse(refusal) }
+        if let refusal {
+            plan.action = .refuse(refusal)
+            plan.explanation = nil
+        }
         plan.needsCredentials = false
         plan.credentials = .none
     }

@@ -49,6 +49,7 @@ extension ClientConnection {
 
     private func begin(_ plan: RequestPlan) {
         self.plan = plan
+        countRequest()
         let arrived = min(plan.discards, input.count)
         input.removeFirst(arrived)
         if plan.discards > arrived {

@@ -18,7 +18,9 @@ extension ClientConnection {
         case .health: answer(server.health.health())
         case .readiness: answer(server.health.readiness())
         case .index: answer(.ok, ResponseHead.html, server.index)
-        case .refuse(let status): answer(status, ResponseHead.plainText, "\(status.rawValue) \(status.reason)\n")
+        case .refuse(let status):
+            let text = plan.explanation ?? "\(status.rawValue) \(status.reason)"
+            answer(status, ResponseHead.plainText, text + "\n")
         }
     }
 

@@ -51,6 +51,10 @@ final class ClientConnection: EventHandler {
 
     /// Whether it got an answer before.
     var isServed = false
+    /// Requests in the last seconds: since ``countedSince``, after which the count begins anew.
+    private(set) var recentRequests = 0
+    private var countedSince: UInt64 = 0
+    private static let countingNanoseconds: UInt64 = 10_000_000_000
     /// Since when it waits for what its phase says, in nanoseconds.
     var waitingSince: UInt64
     /// When the client last took a byte of the answer.
@@ -71,6 +75,15 @@ final class ClientConnection: EventHandler {
         if let number = socket?.number { try server.loop.add(number, interest, token: token) }
         setDeadline(after: server.limits.headTimeout)
         readHead()
+    }
+
+    /// Counts a request that is complete.
+    func countRequest() {
+        if server.loop.now - min(countedSince, server.loop.now) >= Self.countingNanoseconds {
+            recentRequests = 0
+            countedSince = server.loop.now
+        }
+        recentRequests += 1
     }
 
     // MARK: Events

@@ -8,6 +8,8 @@ public struct ExporterLimits: Hashable, Sendable {
     public var connections = 64
     /// Open connections of one source: an IPv4 address, the first half of an IPv6 one, or all of the Unix sockets.
     public var connectionsPerSource = 16
+    /// Of ``connections``, those that only clients on this machine get: `weir health` finds room whatever others do.
+    public var keptForThisMachine = 4
     /// Rendered pages that are on their way to slow readers. One rendering is shared by all who asked in the same turn.
     public var pagesInFlight = 16
     /// From a head's first byte to its last; also how long a new connection may stay silent.

@@ -4,15 +4,18 @@ import WeirMetrics
 extension ExporterServer {
     /// How soon stalled readers are looked at again, where all pages are in flight.
     private static let retryNanoseconds: UInt64 = 250_000_000
+    /// How many whole pages come before a part has its turn.
+    private static let wholePagesInARow = 3
 
-    /// Has a page made for a connection at the end of this turn. Then every request of the turn has been read, so that
-    /// one rendering serves them all, and none gets a page that is older than its request.
+    /// Has a page made for a connection at the end of this turn, or of a later one where others are first. Then every
+    /// request of the turn has been read, so that one rendering serves all who want the same, and none gets a page that is
+    /// older than its request.
     func awaitPage(_ connection: ClientConnection) {
         awaitingPage.append(connection)
         deferRendering()
     }
 
-    private func deferRendering() {
+    func deferRendering() {
         guard !isRenderingDeferred, let token else { return }
         isRenderingDeferred = true
         loop.defer(token)
@@ -27,15 +30,66 @@ extension ExporterServer {
         if !awaitingPage.isEmpty { deferRendering() }
     }
 
-    func renderPages() {
-        isRenderingDeferred = false
+    /// Makes one page, the next in turn. The others wait for later turns, so that what is asked meanwhile and needs no
+    /// page, such as `/healthz`, waits for one rendering at most.
+    func renderNextPage() {
         loop.cancel(&renderRetry)
         awaitingPage.removeAll { $0.phase != .awaitingPage }
-        guard !awaitingPage.isEmpty else { return }
-        while let wanted = awaitingPage.first?.wantedPage, makeRoomForPages() { render(wanted) }
-        if !awaitingPage.isEmpty, renderRetry.isNone, let token {
+        guard let wanted = nextPage() else { return }
+        if makeRoomForPages() {
+            render(wanted)
+            if !awaitingPage.isEmpty { deferRendering() }
+        } else if let token {
             renderRetry = loop.schedule(after: Self.retryNanoseconds, token: token)
         }
+    }
+
+    /// The end of the turn: makes its page, where that was not done before.
+    func endTurn() {
+        isRenderingDeferred = false
+        guard hasRenderedEarly else { return renderNextPage() }
+        hasRenderedEarly = false
+        if !awaitingPage.isEmpty { deferRendering() }
+    }
+
+    /// Makes the page of this turn before its end, so that its readers make room.
+    /// - Returns: false where there is none to make, or it was made.
+    func renderEarly() -> Bool {
+        guard isRenderingDeferred, !hasRenderedEarly else { return false }
+        hasRenderedEarly = true
+        renderNextPage()
+        return true
+    }
+
+    /// Whole pages before parts: there are as many as formats, however many clients ask, and a scraper wants one. A part
+    /// has its turn after ``wholePagesInARow`` of them. Among equals the source is next whose last turn is longest ago, and
+    /// of its requests the oldest.
+    private func nextPage() -> PageRequest? {
+        let isPart = wholePages >= Self.wholePagesInARow
+        guard
+            let next = nextClient(ofParts: isPart) ?? nextClient(ofParts: !isPart), let wanted = next.wantedPage
+        else { return nil }
+        wholePages = wanted.filter == nil ? wholePages + 1 : 0
+        renderings += 1
+        lastRendering[next.source] = renderings
+        // Sources that are gone owe nothing: the table is as small as that of connections.
+        if lastRendering.count > limits.connections {
+            let present = Set(connections.map(\.source))
+            lastRendering = lastRendering.filter { present.contains($0.key) }
+        }
+        return wanted
+    }
+
+    private func nextClient(ofParts isPart: Bool) -> ClientConnection? {
+        var next: ClientConnection?
+        for client in awaitingPage where (client.wantedPage?.filter != nil) == isPart {
+            guard let best = next, lastRendering[best.source, default: 0] <= lastRendering[client.source, default: 0]
+            else {
+                next = client
+                continue
+            }
+        }
+        return next
     }
 
     /// A rendering takes two at most, plain and compressed. Readers that have stopped give theirs up.
@@ -92,7 +146,7 @@ extension ExporterServer {
 
 extension ClientConnection {
     /// The page that it waits for.
-    fileprivate var wantedPage: PageRequest? {
+    var wantedPage: PageRequest? {
         guard phase == .awaitingPage, case .page(let wanted, _) = plan.action else { return nil }
         return wanted
     }

@@ -2,34 +2,76 @@ import LinuxIO
 
 /// How slow clients are kept from starving a scrape.
 ///
-/// Who has sent a complete request, and reads the answer, does not give way. Everyone else does, in the order of
-/// ``ClientConnection/Standing``. A source at its bound replaces one of its own connections instead of being shut
-/// out: on loopback, and behind address translation, Prometheus shares its source with the slow clients. For the same
-/// reason connections that are being answered may exceed that bound while nobody else needs their place.
+/// A source at its bound replaces one of its own connections that are not being answered, in the order of
+/// ``ClientConnection/Standing``: on loopback, and behind address translation, Prometheus shares its source with slow clients.
+/// For the same reason connections that are being answered may exceed that bound while no other client needs the place.
+///
+/// When all places are taken, the source that has most of them gives way: first with connections that are not being
+/// answered, then also with busy ones, those with the most requests first. A few places are kept for clients on this machine.
 extension ExporterServer {
     /// Makes room for one more connection of `source`.
-    func makeRoom(for source: ClientSource) -> Bool {
-        while count(of: source) >= limits.connectionsPerSource, giveWay(among: source) {}
-        while connections.count >= limits.connections {
-            if giveWay(among: nil) { continue }
-            guard count(of: source) < limits.connectionsPerSource, resetExcess() else { return false }
+    func makeRoom(for source: ClientSource, isOnThisMachine: Bool) -> Bool {
+        while count(of: source) >= limits.connectionsPerSource, closeFirst(among: [source]) {}
+        let kept = isOnThisMachine ? 0 : min(limits.keptForThisMachine, limits.connections - 1)
+        while connections.count >= limits.connections - kept {
+            let (largest, count) = largestSources()
+            let own = self.count(of: source)
+            if closeFirst(among: largest) { continue }
+            // Many clients can arrive in one turn, and those that wait for the page of this turn are soon done.
+            if renderEarly() { continue }
+            if count > own + 1 {
+                if resetBusiest(of: largest) { continue }
+            } else if own > 1 {
+                if resetBusiest(of: [source]) { continue }
+            }
+            guard closeFirst(among: nil) else { return false }
         }
         return true
     }
 
-    /// Closes the connection that gives way first; nil means among all sources.
-    func giveWay(among source: ClientSource?) -> Bool {
-        if closeFirst(among: source) { return true }
-        // Many clients can arrive in one turn, and those that wait for the page of this turn are soon done.
-        guard !awaitingPage.isEmpty else { return false }
-        renderPages()
-        return closeFirst(among: source)
+    /// Closes the connection that gives way first, of the sources that have most.
+    func giveWay() -> Bool {
+        closeFirst(among: largestSources().sources) || closeFirst(among: nil)
     }
 
-    private func closeFirst(among source: ClientSource?) -> Bool {
+    /// Whether all places are taken by clients that the next rendering serves: a newcomer had better wait for it in the
+    /// kernel's queue than take the place of one of them.
+    var isSoonFree: Bool {
+        guard connections.count >= limits.connections, hasRenderedEarly, let wanted = awaitingPage.first?.wantedPage
+        else {
+            return false
+        }
+        return awaitingPage.count > connections.count / 2 && awaitingPage.allSatisfy { $0.wantedPage == wanted }
+    }
+
+    /// The sources with the most connections, and how many each of them has.
+    private func largestSources() -> (sources: Set<ClientSource>, count: Int) {
+        var counts: [ClientSource: Int] = [:]
+        for connection in connections { counts[connection.source, default: 0] += 1 }
+        let largest = counts.values.max() ?? 0
+        return (Set(counts.filter { $0.value == largest }.keys), largest)
+    }
+
+    /// Resets a connection of these sources though it is being answered: the one with the most requests, of equals the one
+    /// that waits longest.
+    private func resetBusiest(of sources: Set<ClientSource>) -> Bool {
+        var busiest: ClientConnection?
+        for connection in connections where sources.contains(connection.source) {
+            guard let best = busiest else {
+                busiest = connection
+                continue
+            }
+            let (load, highest) = (connection.recentRequests, best.recentRequests)
+            if load > highest || load == highest && connection.waitingSince < best.waitingSince { busiest = connection }
+        }
+        busiest?.reset()
+        return busiest != nil
+    }
+
+    private func closeFirst(among sources: Set<ClientSource>?) -> Bool {
         // Each round either ends, or leaves one connection fewer that has not had its last chance.
         for _ in 0...connections.count {
-            guard let candidate = firstToGiveWay(among: source), let before = candidate.standing else { return false }
+            guard let candidate = firstToGiveWay(among: sources), let before = candidate.standing else { return false }
             candidate.takeLastChance()
             if candidate.phase == .closed { return true }
             guard let after = candidate.standing, after.rank == before.rank else { continue }
@@ -39,26 +81,16 @@ extension ExporterServer {
         return false
     }
 
-    private func firstToGiveWay(among source: ClientSource?) -> ClientConnection? {
+    private func firstToGiveWay(among sources: Set<ClientSource>?) -> ClientConnection? {
         var first: ClientConnection?
         var lowest: ClientConnection.Standing?
-        for connection in connections where source == nil || connection.source == source {
+        for connection in connections where sources?.contains(connection.source) ?? true {
             guard let standing = connection.standing else { continue }
             if let lowest, lowest <= standing { continue }
             first = connection
             lowest = standing
         }
         return first
-    }
-
-    /// Takes the longest answer from a source that holds more than its share.
-    private func resetExcess() -> Bool {
-        let excess = connections.filter {
-            $0.phase == .writing && count(of: $0.source) > limits.connectionsPerSource
-        }
-        guard let oldest = excess.min(by: { $0.waitingSince < $1.waitingSince }) else { return false }
-        oldest.reset()
-        return true
     }
 
     private func count(of source: ClientSource) -> Int { connections.count { $0.source == source } }

@@ -34,6 +34,13 @@ final class ExporterServer: EventHandler {
     var awaitingPage: [ClientConnection] = []
     var token: EventToken?
     var isRenderingDeferred = false
+    /// Whether the page of this turn was made before its end.
+    var hasRenderedEarly = false
+    /// Renderings so far, and which of them was the last of each source.
+    var renderings: UInt64 = 0
+    var lastRendering: [ClientSource: UInt64] = [:]
+    /// Whole pages that were made since the last part.
+    var wholePages = 0
     var renderRetry = TimerWheel.Identifier.none
 
     init(
@@ -118,9 +125,10 @@ final class ExporterServer: EventHandler {
     }
 
     /// All requests of the turn have been read.
-    func deferred(tag: Int) { renderPages() }
+    func deferred(tag: Int) { endTurn() }
 
-    func timerFired(tag: Int, deadline: UInt64) { renderPages() }
+    /// Stalled readers may have made room.
+    func timerFired(tag: Int, deadline: UInt64) { deferRendering() }
 
     // MARK: Access
 
@@ -154,7 +162,8 @@ final class ExporterServer: EventHandler {
         guard let local = try? socket.localAddress(), isAllowed(peer, local) else {
             return turnAway(socket, .forbidden, "connections from this address are not taken\n")
         }
-        guard makeRoom(for: ClientSource(peer)) else {
+        let isOnThisMachine = peer.map { $0.ip.isLoopback || $0.ip == local.ip } ?? true
+        guard makeRoom(for: ClientSource(peer), isOnThisMachine: isOnThisMachine) else {
             return turnAway(socket, .unavailable, "too many connections\n")
         }
         let connection = ClientConnection(socket, from: peer, server: self)
@@ -216,6 +225,6 @@ final class ExporterServer: EventHandler {
             spare.close()
             return true
         }
-        return giveWay(among: nil)
+        return giveWay()
     }
 }

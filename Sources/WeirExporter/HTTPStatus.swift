@@ -54,6 +54,8 @@ public enum HTTPStatus: Int, CaseIterable, Sendable {
 /// not known any more.
 struct RequestError: Error, Equatable {
     var status: HTTPStatus
+    /// The body of the answer, where the status alone does not tell what to do; it ends without a line feed.
+    var explanation: String?
 
     static let malformed = RequestError(status: .badRequest)
 }

@@ -4,9 +4,10 @@ import NetworkTypes
 
 /// One address, or Unix socket, that the exporter listens on.
 final class ListeningSocket: EventHandler {
-    /// Level-triggered: the rest is accepted in the next turn.
-    private static let acceptsPerTurn = 32
     private static let backlog = 256
+    /// All that can wait in one turn: a health check is not to wait for a rendering because others connected before it.
+    /// Level-triggered: the rest is accepted in the next turn.
+    private static let acceptsPerTurn = backlog + 1
     private static let pauseNanoseconds: UInt64 = 100_000_000
     private static let timerTag = 1
 
@@ -60,6 +61,7 @@ final class ListeningSocket: EventHandler {
 
     func descriptorReady(_ events: EventSet, tag: Int) {
         for _ in 0..<Self.acceptsPerTurn {
+            if server.isSoonFree { return }
             guard let result = socket?.accept() else { return }
             switch consume result {
             case .accepted(let client, let peer):

@@ -9,6 +9,12 @@ struct PageRequest: Equatable {
     /// Fields that a query may have, and bytes of each name and value.
     private static let mostFields = 64
     private static let longestValue = 256
+    /// Values of one filter.
+    static let maxValues = 16
+    private static let tooManyValues = RequestError(
+        status: .badRequest,
+        explanation: "400 Bad Request: at most \(maxValues) values of `name` and \(maxValues) of `route` in one request"
+    )
 
     /// The page that the head asks for.
     /// - Throws: where the query is no proper one, or longer than the bounds.
@@ -16,7 +22,7 @@ struct PageRequest: Equatable {
         format = head.formats.preferred
         guard let query = head.query else { return }
         var names: [String] = []
-        var routes: Set<String> = []
+        var routes: [String] = []
         var fields = 0
         var start = query.lowerBound
         while start <= query.upperBound {
@@ -25,15 +31,16 @@ struct PageRequest: Equatable {
             let (key, value) = try Self.field(start..<end, of: bytes)
             switch key {
             case "name[]", "name": names.append(value)
-            case "route[]", "route": routes.insert(value)
+            case "route[]", "route": routes.append(value)
             default: break
             }
+            guard names.count <= Self.maxValues, routes.count <= Self.maxValues else { throw Self.tooManyValues }
             fields += 1
             guard fields <= Self.mostFields else { throw .malformed }
             start = end + 1
         }
         if names.isEmpty && routes.isEmpty { return }
-        filter = PageFilter(names: names, labels: routes.isEmpty ? [:] : ["route": routes])
+        filter = PageFilter(names: names, labels: routes.isEmpty ? [:] : ["route": Set(routes)])
     }
 
     /// `key=value`, both decoded.

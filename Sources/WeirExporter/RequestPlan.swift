@@ -15,6 +15,8 @@ struct RequestPlan: Equatable {
     private static let indexPath = Array("/".utf8)
 
     var action: Action
+    /// The body of a refusal; nil is its status.
+    var explanation: String?
     /// False for HEAD, whose answer ends with its head.
     var sendsBody = true
     /// Whether another request may follow on the connection.
@@ -31,11 +33,17 @@ struct RequestPlan: Equatable {
     /// The answer to something that is not a request.
     init(refusing error: RequestError) {
         action = .refuse(error.status)
+        explanation = error.explanation
     }
 
     /// The answer to a request, whose head was parsed from `bytes`.
     init(_ head: RequestHead, of bytes: Span<UInt8>, limits: ExporterLimits) {
-        action = Self.action(head, of: bytes)
+        do throws(RequestError) {
+            action = try Self.action(head, of: bytes)
+        } catch {
+            action = .refuse(error.status)
+            explanation = error.explanation
+        }
         sendsBody = head.method != .head
         keepsAlive = head.keepsAlive
         announcesKeepAlive = head.keepsAlive && head.version == .http10
@@ -51,16 +59,13 @@ struct RequestPlan: Equatable {
         announcesKeepAlive = false
         if head.method == .other || head.expectsContinue && head.framing != .coded { return }
         action = .refuse(head.framing == .coded ? .notImplemented : .contentTooLarge)
+        explanation = nil
     }
 
-    private static func action(_ head: RequestHead, of bytes: Span<UInt8>) -> Action {
+    private static func action(_ head: RequestHead, of bytes: Span<UInt8>) throws(RequestError) -> Action {
         if head.method == .other { return .refuse(.methodNotAllowed) }
         if bytes.equals(head.path, metricsPath) {
-            do throws(RequestError) {
-                return .page(try PageRequest(head, of: bytes), head.encodings.preferred)
-            } catch {
-                return .refuse(error.status)
-            }
+            return .page(try PageRequest(head, of: bytes), head.encodings.preferred)
         }
         if bytes.equals(head.path, healthPath) { return .health }
         if bytes.equals(head.path, readinessPath) { return .readiness }

@@ -214,10 +214,11 @@ private func base64(_ bytes: [UInt8]) -> String {
         try stepped.turn { stepped.server.connections.count { $0.phase == .awaitingVerdict } == others }
     }
 
-    @Test("A guess is charged when it is made: 300 clients that hang up at once cost ten looks, and throttle the right one")
+    @Test("A guess is charged when it is made: 300 clients that hang up cost ten looks, and throttle the right one")
     func hangingUp() throws {
         let looks = Lock(0)
-        let stepped = try SteppedServer(access: ExporterAccess(users: [.init(name: "a", hash: cheap)])) { password, hash in
+        let users = [ExporterAccess.User(name: "a", hash: cheap)]
+        let stepped = try SteppedServer(access: ExporterAccess(users: users)) { password, hash in
             looks.withLock { $0 += 1 }
             return PasswordHash.matches(password, hash)
         }
