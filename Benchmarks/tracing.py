@@ -160,7 +160,7 @@ def _new_connections(proxy, times):
 
 
 def _request(connection, path, size, headers=b""):
-    connection.sendall(b"GET %s HTTP/1.1\r\nHost: bench\r\n%s\r\n" % (path.encode(), headers))
+    connection.sendall(b"GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % (path.encode(), headers))
     answer = bytearray()
     body = None
     while body is None or len(answer) - body < size:

@@ -11,6 +11,8 @@ extension Configuration {
         public var authentication: ExporterAuthentication?
         /// Whose connections it takes, beside those from this machine; nil is everybody's.
         public var allow: [IPPrefix]?
+        /// Host names that requests may be for, besides `localhost` and IP addresses.
+        public var hosts: [String] = []
         /// How long the series of a removed route stay exposed, so that every scraper sees their last value.
         public var retiredSeriesTTL: Duration
         /// The bound on exposed series; what is over it is counted, not kept.

@@ -50,6 +50,7 @@ extension ClientConnection {
     private func begin(_ plan: RequestPlan) {
         self.plan = plan
         countRequest()
+        if peer != nil, !server.serves(plan.host, isOnLoopback: isOnLoopback) { self.plan.misdirect() }
         let arrived = min(plan.discards, input.count)
         input.removeFirst(arrived)
         if plan.discards > arrived {

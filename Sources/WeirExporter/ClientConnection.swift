@@ -27,6 +27,8 @@ final class ClientConnection: EventHandler {
     /// Nil on a Unix socket.
     let peer: SocketAddress?
     let source: ClientSource
+    /// Whether it was made to a loopback address of ours.
+    let isOnLoopback: Bool
     var phase = Phase.awaitingHead
     var socket: Socket?
     private(set) var token: EventToken?
@@ -60,10 +62,11 @@ final class ClientConnection: EventHandler {
     /// When the client last took a byte of the answer.
     var lastProgress: UInt64 = 0
 
-    init(_ socket: consuming Socket, from peer: SocketAddress?, server: ExporterServer) {
+    init(_ socket: consuming Socket, from peer: SocketAddress?, isOnLoopback: Bool, server: ExporterServer) {
         self.socket = consume socket
         self.peer = peer
         source = ClientSource(peer)
+        self.isOnLoopback = isOnLoopback
         self.server = server
         waitingSince = server.loop.now
     }

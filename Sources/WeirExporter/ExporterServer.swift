@@ -17,6 +17,7 @@ final class ExporterServer: EventHandler {
     let index: String
 
     private(set) var access: ExporterAccess
+    private var hosts: Set<[UInt8]> = []
     var authenticator = Authenticator()
     /// Looks at passwords, on another thread; to be set before the start.
     var passwordCheck: PasswordVerifier.Check = PasswordHash.matches
@@ -76,6 +77,7 @@ final class ExporterServer: EventHandler {
             throw .cannotStart(error)
         }
         authenticator.update(access)
+        updateHosts()
         for address in addresses {
             do throws(SystemError) {
                 let isClaimed = addresses.contains(SocketAddress(.anyIPv4, port: address.port))
@@ -136,6 +138,7 @@ final class ExporterServer: EventHandler {
     func update(_ access: ExporterAccess) {
         self.access = access
         authenticator.update(access)
+        updateHosts()
         for connection in connections {
             // What was accepted once has an address of ours as long as it is open.
             guard let local = try? connection.socket?.localAddress() else { continue }
@@ -146,6 +149,18 @@ final class ExporterServer: EventHandler {
     private func isAllowed(_ peer: SocketAddress?, _ local: SocketAddress) -> Bool {
         guard let peer, let isAllowed = access.isAllowed else { return true }
         return isAllowed(peer.ip, local.ip)
+    }
+
+    private func updateHosts() {
+        hosts = Set(access.hosts.map { RequestedHost.normalized(Array($0.utf8)) })
+    }
+
+    /// Whether requests for that host are answered. A name server can lead a name of its own to a loopback address, and a
+    /// browser then takes pages of that name for one origin with ours (DNS rebinding): there, and everywhere when names
+    /// are configured, only addresses and known names are served.
+    func serves(_ host: RequestedHost, isOnLoopback: Bool) -> Bool {
+        guard isOnLoopback || !hosts.isEmpty, case .name(let name) = host else { return true }
+        return name == RequestedHost.localhost || hosts.contains(name)
     }
 
     private func takeVerdicts() {
@@ -166,7 +181,8 @@ final class ExporterServer: EventHandler {
         guard makeRoom(for: ClientSource(peer), isOnThisMachine: isOnThisMachine) else {
             return turnAway(socket, .unavailable, "too many connections\n")
         }
-        let connection = ClientConnection(socket, from: peer, server: self)
+        let connection = ClientConnection(
+            socket, from: peer, isOnLoopback: peer != nil && local.ip.isLoopback, server: self)
         connections.append(connection)
         do {
             try connection.start()

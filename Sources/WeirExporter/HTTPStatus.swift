@@ -18,6 +18,8 @@ public enum HTTPStatus: Int, CaseIterable, Sendable {
     case contentTooLarge = 413
     /// 414: the request line is too long.
     case targetTooLong = 414
+    /// 421: the host that the request names is not served on this address.
+    case misdirected = 421
     /// 429: wrong passwords too often.
     case tooManyRequests = 429
     /// 431: the head is too long.
@@ -41,6 +43,7 @@ public enum HTTPStatus: Int, CaseIterable, Sendable {
         case .requestTimeout: "Request Timeout"
         case .contentTooLarge: "Content Too Large"
         case .targetTooLong: "URI Too Long"
+        case .misdirected: "Misdirected Request"
         case .tooManyRequests: "Too Many Requests"
         case .headersTooLarge: "Request Header Fields Too Large"
         case .notImplemented: "Not Implemented"

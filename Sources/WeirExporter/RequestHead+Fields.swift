@@ -63,8 +63,10 @@ extension RequestHead {
         let value = bytes.trimmingBlanks(colon + 1..<line.upperBound)
         guard bytes.allSatisfy(value, ASCII.isFieldContent) else { throw .malformed }
         if bytes.matches(name, Name.host) {
-            guard bytes.allSatisfy(value, Self.isHostByte) else { throw .malformed }
+            let host = try RequestedHost(value, of: bytes)
             seen.hosts += 1
+            // An absolute target counts, and not the field (RFC 9112 section 3.2.2).
+            if self.host == .none { self.host = host }
         } else if bytes.matches(name, Name.connection) {
             Self.readConnection(value, of: bytes, &seen)
         } else if bytes.matches(name, Name.contentLength) {
@@ -105,18 +107,6 @@ extension RequestHead {
             length = overflow || carry || length == .max ? .max : sum
         }
         return length
-    }
-
-    /// The characters of `uri-host [":" port]` (RFC 3986 section 3.2.2).
-    private static func isHostByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-            UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "&")...UInt8(ascii: "."),
-            UInt8(ascii: ":"), UInt8(ascii: ";"), UInt8(ascii: "="), UInt8(ascii: "!"), UInt8(ascii: "$"),
-            UInt8(ascii: "%"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "_"), UInt8(ascii: "~"):
-            true
-        default: false
-        }
     }
 
     private mutating func judge(_ seen: Seen) throws(RequestError) {

@@ -19,7 +19,8 @@ extension RequestHead {
         }
         version = try Self.version(targetEnd + 1..<line.upperBound, in: bytes)
         method = bytes.equals(methodRange, Self.get) ? .get : bytes.equals(methodRange, Self.head) ? .head : .other
-        let resource = try Self.resource(target, method: method, in: bytes)
+        let (resource, authority) = try Self.resource(target, method: method, in: bytes)
+        if let authority { host = try RequestedHost(authority, of: bytes) }
         let pathEnd = Self.end(of: resource, at: UInt8(ascii: "?"), in: bytes)
         path = resource.lowerBound..<pathEnd
         query = pathEnd < resource.upperBound ? pathEnd + 1..<resource.upperBound : nil
@@ -49,11 +50,11 @@ extension RequestHead {
         }
     }
 
-    /// Path and query of the four forms of RFC 9112 section 3.2.
+    /// Path and query of the four forms of RFC 9112 section 3.2, and the authority of the absolute form.
     private static func resource(
         _ target: Range<Int>, method: Method, in bytes: Span<UInt8>
-    ) throws(RequestError) -> Range<Int> {
-        if bytes[target.lowerBound] == UInt8(ascii: "/") { return target }
+    ) throws(RequestError) -> (resource: Range<Int>, authority: Range<Int>?) {
+        if bytes[target.lowerBound] == UInt8(ascii: "/") { return (target, nil) }
         for scheme in schemes where target.count > scheme.count {
             guard bytes.matches(target.lowerBound..<target.lowerBound + scheme.count, scheme) else { continue }
             var index = target.lowerBound + scheme.count
@@ -62,10 +63,10 @@ extension RequestHead {
                 index += 1
             }
             guard index > authority else { throw .malformed }
-            return index..<target.upperBound
+            return (index..<target.upperBound, authority..<index)
         }
         // `*` and `host:port` belong to OPTIONS and CONNECT, which get 405 whatever they ask for.
-        if method == .other { return target.upperBound..<target.upperBound }
+        if method == .other { return (target.upperBound..<target.upperBound, nil) }
         throw .malformed
     }
 }

@@ -23,6 +23,8 @@ struct RequestHead: Equatable {
     var path: Range<Int>
     /// What follows the question mark.
     var query: Range<Int>?
+    /// The host that it is for.
+    var host = RequestedHost.none
     var framing = Framing.none
     /// Whether the client wants to send another request on this connection (RFC 9112 section 9.3).
     var keepsAlive: Bool

@@ -27,6 +27,8 @@ struct RequestPlan: Equatable {
     /// everybody, and a refusal of what is no request tells nothing.
     var needsCredentials = false
     var credentials = Credentials.none
+    /// The host that the request is for.
+    var host = RequestedHost.none
     /// Bytes of a request body to throw away before answering.
     var discards = 0
 
@@ -44,6 +46,7 @@ struct RequestPlan: Equatable {
             action = .refuse(error.status)
             explanation = error.explanation
         }
+        host = head.host
         sendsBody = head.method != .head
         keepsAlive = head.keepsAlive
         announcesKeepAlive = head.keepsAlive && head.version == .http10
@@ -60,6 +63,16 @@ struct RequestPlan: Equatable {
         if head.method == .other || head.expectsContinue && head.framing != .coded { return }
         action = .refuse(head.framing == .coded ? .notImplemented : .contentTooLarge)
         explanation = nil
+    }
+
+    /// Turns it into the refusal of a name that is not served; what it says of body and connection stays.
+    mutating func misdirect() {
+        action = .refuse(.misdirected)
+        explanation =
+            "421 Misdirected Request: this host name is not served here. Ask by IP address or as localhost, or add the "
+            + "name to exporter.hosts"
+        needsCredentials = false
+        credentials = .none
     }
 
     private static func action(_ head: RequestHead, of bytes: Span<UInt8>) throws(RequestError) -> Action {

@@ -28,11 +28,12 @@ extension Integration {
             "what is not HTTP/1 gets a 4xx or 505, or is closed",
             arguments: [
                 "\r\n\r\n\r\n\r\n", "hello there\r\n\r\n", "GET\r\n\r\n", "GET /metrics\r\n\r\n",
-                "GET /metrics HTTP/9.9\r\nHost: a\r\n\r\n", "GET  /metrics  HTTP/1.1\r\nHost: a\r\n\r\n",
+                "GET /metrics HTTP/9.9\r\nHost: localhost\r\n\r\n",
+                "GET  /metrics  HTTP/1.1\r\nHost: localhost\r\n\r\n",
                 "GET /metrics HTTP/1.1\r\nHost a\r\n\r\n", "GET /metrics HTTP/1.1\r\n: a\r\n\r\n",
-                "GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
-                "GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-                "GET /met\u{0}rics HTTP/1.1\r\nHost: a\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                "GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+                "GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+                "GET /met\u{0}rics HTTP/1.1\r\nHost: localhost\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
                 "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{fc}\u{3}\r\n\r\n",
             ])
         func garbage(request: String) throws {
@@ -56,7 +57,8 @@ extension Integration {
         @Test("a head without end gets 431")
         func endlessHead() throws {
             let weir = try Self.start()
-            let header = "GET /metrics HTTP/1.1\r\nHost: a\r\n" + String(repeating: "X-Filler: yes\r\n", count: 2_000)
+            let header =
+                "GET /metrics HTTP/1.1\r\nHost: localhost\r\n" + String(repeating: "X-Filler: yes\r\n", count: 2_000)
             #expect(try Self.status(of: Array(header.utf8), to: weir) == 431)
             let line = "GET /" + String(repeating: "a", count: 20_000)
             let status = try Self.status(of: Array(line.utf8), to: weir)
@@ -77,14 +79,14 @@ extension Integration {
         @Test(
             "methods, paths and versions get their right status",
             arguments: [
-                ("POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab", 405),
-                ("DELETE /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 405),
-                ("GET /nothing/here HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+                ("POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nab", 405),
+                ("DELETE /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+                ("GET /nothing/here HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
                 ("GET /metrics HTTP/1.0\r\n\r\n", 200),
-                ("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 200),
-                ("GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n", 200),
-                ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200),
-                ("GET /metrics?name=x HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+                ("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+                ("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+                ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+                ("GET /metrics?name=x HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
             ])
         func statuses(request: String, expected: Int) throws {
             let weir = try Self.start()
@@ -95,7 +97,8 @@ extension Integration {
         func head() throws {
             let weir = try Self.start()
             let connection = try TCPConnection(to: Endpoint(weir.exporterPort))
-            try connection.send("HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            try connection.send(
+                "HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             let head = try HTTP.readResponse(from: connection, hasBody: false)
             #expect(head.status == 200)
             #expect(head.headers["content-type"]?.contains("0.0.4") == true)
@@ -105,10 +108,10 @@ extension Integration {
         @Test("GET with a body is answered or refused, and the body is never taken for a request")
         func bodyOnGet() throws {
             let weir = try Self.start()
-            let body = "GET /nothing/here HTTP/1.1\r\nHost: a\r\n\r\n"
+            let body = "GET /nothing/here HTTP/1.1\r\nHost: localhost\r\n\r\n"
             let connection = try TCPConnection(to: Endpoint(weir.exporterPort))
             try connection.send(
-                "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body)
+                "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body)
             try connection.shutdownWriting()
             let first = try HTTP.readResponse(from: connection)
             #expect(first.status == 200 || (400..<500).contains(first.status) && first.status != 404)
@@ -121,7 +124,7 @@ extension Integration {
             let weir = try Self.start()
             let connection = try TCPConnection(to: Endpoint(weir.exporterPort))
             let paths = ["/metrics", "/nothing", "/healthz", "/metrics", "/readyz", "/nothing"]
-            try connection.send(paths.map { "GET \($0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined())
+            try connection.send(paths.map { "GET \($0) HTTP/1.1\r\nHost: localhost\r\n\r\n" }.joined())
             for path in paths {
                 let response = try HTTP.readResponse(from: connection)
                 #expect(response.status == (path == "/nothing" ? 404 : 200))
@@ -137,7 +140,7 @@ extension Integration {
             for _ in 0..<10 { _ = try weir.scrape() }
             var answered = 0
             for connection in connections {
-                try? connection.send("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                try? connection.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 if (try? HTTP.readResponse(from: connection).status) == 200 { answered += 1 }
                 connection.close()
             }

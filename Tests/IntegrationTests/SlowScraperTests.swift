@@ -17,7 +17,7 @@ extension Integration {
             let reconnects = Atomic<Int>(0)
             let exporterPort = weir.exporterPort
             Thread {
-                let request = Array("GET /metrics HTTP/1.1\r\nHost: slow\r\n\r\n".utf8)
+                let request = Array("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
                 // Each client keeps its place as long as it may, and comes back when it is thrown out.
                 var clients: [(connection: TCPConnection, sent: Int)?] = Array(repeating: nil, count: 64)
                 while running.load(ordering: .relaxed) {

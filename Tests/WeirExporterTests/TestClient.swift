@@ -153,5 +153,5 @@ final class TestClient {
 
 /// `GET /metrics` and what the like.
 func request(_ method: String = "GET", _ path: String = "/metrics", _ headers: String...) -> String {
-    "\(method) \(path) HTTP/1.1\r\nHost: weir\r\n" + headers.map { $0 + "\r\n" }.joined() + "\r\n"
+    "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\n" + headers.map { $0 + "\r\n" }.joined() + "\r\n"
 }

@@ -33,6 +33,10 @@ extension Configuration.Exporter {
             "allow", \.allow, .exporterClients, default: "every address",
             "Addresses and blocks, such as `[10.0.0.0/8]`, whose connections are taken; this machine's always are."),
         Setting(
+            "hosts", \.hosts, .hostNames, default: "none",
+            "Names that requests may be for (`Host`), besides `localhost` and IP addresses: looked at on loopback addresses, "
+                + "and on all once there are some."),
+        Setting(
             "retired_series_ttl", \.retiredSeriesTTL, .duration(minimum: .zero), reload: .restart,
             "How long the series of a removed route stay exposed."),
         Setting(

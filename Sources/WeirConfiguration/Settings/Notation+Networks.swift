@@ -35,6 +35,47 @@ extension Notation where Value == [IPPrefix]? {
     }
 }
 
+extension Notation where Value == [String] {
+    private static var maxHosts: Int { 64 }
+
+    /// Host names that the exporter serves.
+    static var hostNames: Notation {
+        Notation(
+            JSONValue.list(of: .anyText, 0...maxHosts).orNull,
+            examples: ["[metrics.example.net]", "[a.example, b.example]"],
+            text: { $0.isEmpty ? nil : "[\($0.map(flowText).joined(separator: ", "))]" }
+        ) { node, key, context in
+            switch node.content {
+            case .null: return []
+            case .refused: return nil
+            case .sequence(let items) where items.count <= maxHosts:
+                let names = items.map { item in
+                    context.findings.parsed(item, key, expected: "a host name such as `metrics.example.net`", hostName)
+                }
+                return names.contains(nil) ? nil : names.compactMap { $0 }
+            case .sequence(let items):
+                context.findings.error(
+                    node.origin, "`\(key)`: expected at most \(maxHosts) names, found \(items.count)")
+            case .scalar, .mapping:
+                context.findings.error(
+                    node.origin, "`\(key)`: expected a list such as `[metrics.example.net]`, found \(node.found)")
+            }
+            return nil
+        }
+    }
+
+    private static func hostName(_ text: String) throws(ValueError) -> String {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        if parts.count == 2, !parts[1].isEmpty, parts[1].allSatisfy(\.isNumber) {
+            throw ValueError("found a port in \(quoted(text)): names stand here without one", suggestion: "\(parts[0])")
+        }
+        guard case .name(let name) = try UpstreamHost(configured: text) else {
+            throw ValueError("found \(quoted(text)): IP addresses are always served, only names stand here")
+        }
+        return name
+    }
+}
+
 extension [IPPrefix] {
     fileprivate var listText: String? {
         isEmpty ? nil : "[\(map { flowText($0.description) }.joined(separator: ", "))]"

@@ -12,6 +12,9 @@ public struct ExporterAccess: Sendable {
     public var tokens: [[UInt8]]
     /// Each of these, with the right password, does so too.
     public var users: [User]
+    /// Host names that requests may be for, besides `localhost` and every IP address. Without any they are looked at only on
+    /// loopback addresses; with some, on every address. Clients of Unix sockets may ask for any.
+    public var hosts: [String] = []
 
     /// Everybody may read everything, unless told otherwise.
     public init(

@@ -30,6 +30,7 @@ extension Configuration.Exporter {
     /// Who may read its pages.
     var access: ExporterAccess {
         var access = ExporterAccess()
+        access.hosts = hosts
         if let allow {
             let list = IPPrefixList(allow)
             // This machine asks from a loopback address, or from the address that it asks.
