@@ -86,7 +86,7 @@ let package = Package(
         ),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testing),
-        .testTarget(name: "HouseTests", swiftSettings: testing),
+        .testTarget(name: "ConventionTests", swiftSettings: testing),
         .testTarget(name: "ThreadingTests", dependencies: ["Threading"], swiftSettings: testing),
         .testTarget(name: "CommandInterfaceTests", dependencies: ["CommandInterface"], swiftSettings: testing),
         .testTarget(name: "YAMLEventsTests", dependencies: ["YAMLEvents"], swiftSettings: testing),

@@ -4,7 +4,7 @@
     python grafana/generate.py            writes the files
     python grafana/generate.py --check    fails where a file is not what would be written
 
-Needs the Grafana Foundation SDK (Tests/SeenTests/requirements.txt); `scripts/setup-tools tests` puts it into
+Needs the Grafana Foundation SDK (Tests/ObservabilityTests/requirements.txt); `scripts/setup-tools tests` puts it into
 .test-servers/venv.
 """
 

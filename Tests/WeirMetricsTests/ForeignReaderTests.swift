@@ -4,8 +4,8 @@ import Testing
 
 @testable import WeirMetrics
 
-/// Odd label values and odd numbers, read by parsers that are not ours (`Tests/SeenTests/foreign_reader.py`). What a running
-/// Weir exposes is compared with them in `Tests/SeenTests/test_formats.py`.
+/// Odd label values and odd numbers, read by parsers that are not ours (`Tests/ObservabilityTests/foreign_reader.py`). What a running
+/// Weir exposes is compared with them in `Tests/ObservabilityTests/test_formats.py`.
 @Suite struct ForeignReaderTests {
     private static let values = [
         "", "plain", "back\\slash", "\\n", "\"quoted\"", "two\nlines", "\\\"\n\\", "a=\"b\",c", "{}", " ", "tab\t",
@@ -40,7 +40,7 @@ import Testing
         }
         let folder = try TemporaryDirectory("foreign")
         let python = Tool.repository + "/.test-servers/venv/bin/python3"
-        let script = Tool.repository + "/Tests/SeenTests/foreign_reader.py"
+        let script = Tool.repository + "/Tests/ObservabilityTests/foreign_reader.py"
         let page = try folder.write("page", registry.bytes(format))
         let run = try ChildProcess.run(python, ["-B", script, name], input: page)
         try #require(run.succeeded, "\(run)")

@@ -128,7 +128,7 @@ extension HouseRules {
 
     /// The folder that holds this checkout, wherever that is: its path belongs to this machine.
     private static let checkoutFolder =
-        #filePath.components(separatedBy: "/Tests/HouseTests/")[0]
+        #filePath.components(separatedBy: "/Tests/ConventionTests/")[0]
         .split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/"
 
     /// Paths of one particular machine.

@@ -114,7 +114,7 @@ def test_images_are_pinned_and_every_service_has_a_health_check():
         assert tag not in ("", "latest") and "/" not in tag, service["image"]
         has_own = name == "weir" and "HEALTHCHECK" in DOCKERFILE
         assert has_own or service["healthcheck"]["test"][0] == "CMD"
-    sdk = re.search(r"grafana-foundation-sdk==\d+!(\S+)", (REPOSITORY / "Tests/SeenTests/requirements.txt").read_text())
+    sdk = re.search(r"grafana-foundation-sdk==\d+!(\S+)", (REPOSITORY / "Tests/ObservabilityTests/requirements.txt").read_text())
     assert SERVICES["grafana"]["image"] == f"grafana/grafana:{sdk[1]}"
 
 

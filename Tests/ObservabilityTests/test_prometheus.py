@@ -111,6 +111,6 @@ def test_a_recording_rule_is_named_by_level_metric_and_operation(rule):
 
 def test_the_page_lists_every_alert_with_its_severity():
     text = (PROMETHEUS.parent / "docs/dashboards.md").read_text()
-    table = text.split("<!-- alerts: checked by Tests/SeenTests -->")[1].split("<!-- /alerts -->")[0]
+    table = text.split("<!-- alerts: checked by Tests/ObservabilityTests -->")[1].split("<!-- /alerts -->")[0]
     listed = re.findall(r"^\| `(Weir\w+)` \| (\w+) \| .+ \|$", table, re.MULTILINE)
     assert listed == [(alert["alert"], alert["labels"]["severity"]) for alert in ALERTS]

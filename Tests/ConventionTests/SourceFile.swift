@@ -56,7 +56,7 @@ struct SourceFile: Sendable {
 /// The checkout that these tests were compiled from.
 enum Checkout {
     static let root: String = {
-        // Tests/HouseTests/SourceFile.swift
+        // Tests/ConventionTests/SourceFile.swift
         var url = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
         for _ in 0..<3 { url.deleteLastPathComponent() }
         return url.path

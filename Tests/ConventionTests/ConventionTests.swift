@@ -2,11 +2,11 @@ import Foundation
 import Testing
 
 @Suite("The house rules")
-struct HouseTests {
+struct ConventionTests {
     @Test("every source and test file keeps them")
     func wholeHouse() throws {
         let files = try Checkout.swiftFiles(under: "Sources") + Checkout.swiftFiles(under: "Tests")
-        let judged = files.filter { !$0.path.hasPrefix("Tests/HouseTests/") }
+        let judged = files.filter { !$0.path.hasPrefix("Tests/ConventionTests/") }
         #expect(judged.count > 20)
         // One finding, one line of output.
         for finding in judged.flatMap(HouseRules.all) { Issue.record("\(finding)") }
@@ -38,7 +38,7 @@ struct HouseTests {
 
     @Test("the rules' own files keep the length")
     func ownLength() throws {
-        #expect(try Checkout.swiftFiles(under: "Tests/HouseTests").flatMap(HouseRules.length) == [])
+        #expect(try Checkout.swiftFiles(under: "Tests/ConventionTests").flatMap(HouseRules.length) == [])
     }
 
     @Test("every module of the package has its arrows declared, and the manifest declares no others")
