@@ -64,7 +64,7 @@ enum HouseRules {
         var except: [String] = []
     }
 
-    static let waiting = "Tests/TestSupport/WaitUntil.swift"
+    static let waiting = "Tests/TestSupport/Threads/WaitUntil.swift"
     static let bans: [Ban] = [
         Ban(construct: "try!", reason: "an error is handled or thrown on", scopes: ["Sources/", "Tests/"]),
         Ban(

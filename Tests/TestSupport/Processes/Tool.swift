@@ -10,9 +10,9 @@ package struct MissingTool: Error, CustomStringConvertible {
 package enum Tool {
     /// The checkout that these tests were compiled from.
     package static let repository: String = {
-        // Tests/TestSupport/Tool.swift
+        // Tests/TestSupport/Processes/Tool.swift
         var url = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
-        for _ in 0..<3 { url.deleteLastPathComponent() }
+        for _ in 0..<4 { url.deleteLastPathComponent() }
         return url.path
     }()
 

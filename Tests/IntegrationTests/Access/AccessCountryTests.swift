@@ -5,7 +5,7 @@ import Testing
 
 extension Integration {
     @Suite("Access rules about countries and time zones")
-    struct AccessPlaceTests {
+    struct AccessCountryTests {
         private static func isDenied(_ host: String, _ port: UInt16) throws -> Bool {
             let client = try TCPConnection(to: Endpoint(port), from: Endpoint(host, 0))
             // A reset that comes first is told to the send, and the receive then sees an end.
