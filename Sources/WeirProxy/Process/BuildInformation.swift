@@ -10,7 +10,7 @@ public struct BuildInformation: Sendable {
     public let swift: String
 
     /// Of this program.
-    public static let current = BuildInformation(version: "0.1.0", revision: BuildRevision.text, swift: compiler)
+    public static let current = BuildInformation(version: "0.2.0", revision: BuildRevision.text, swift: compiler)
 
     private static var compiler: String {
         #if compiler(>=6.5)
