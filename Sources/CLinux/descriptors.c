@@ -10,7 +10,7 @@
 
 #include "retry.h"
 
-// close(2) on Linux releases the descriptor even when it reports EINTR: repeating it could close a stranger's.
+// close(2) on Linux releases the descriptor even when it reports EINTR: a repeated call could close a reused number.
 int weir_close(int fd) { return close(fd) < 0 ? -errno : 0; }
 
 int weir_eventfd(void) {
@@ -63,7 +63,7 @@ int weir_open_append(const char *path) {
 
 int weir_copy_to_memory(const char *path, int64_t limit) {
     int from, to;
-    // Without O_NONBLOCK a FIFO would hold up whoever opens it, for as long as nobody writes there.
+    // Without O_NONBLOCK the open of a FIFO would block until another process opens it for writing.
     RETRY(from, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (from < 0) return from;
     struct stat status;

@@ -39,7 +39,7 @@ int weir_set_file_mode(const char *path, const weir_file *expected, uint32_t mod
         identify(&status, &found);
         if (found.device != expected->device || found.inode != expected->inode) result = -ESTALE;
     }
-    // fchmod(2) refuses such a descriptor, but its entry in /proc leads to the very file (proc(5)).
+    // fchmod(2) refuses such a descriptor, but its entry in /proc names the same file (proc(5)).
     char entry[40];
     snprintf(entry, sizeof entry, "/proc/self/fd/%d", fd);
     if (result == 0 && chmod(entry, mode) < 0) result = -errno;

@@ -10,7 +10,7 @@
 
 #include "retry.h"
 
-// Everything that the program would inherit is set before it runs: no descriptor but three that lead nowhere, no blocked
+// Everything that the program would inherit is set before it runs: no descriptor but three on /dev/null, no blocked
 // and no ignored signal, and a process group of its own.
 static int prepare(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes) {
     int error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
@@ -44,7 +44,7 @@ int weir_spawn(char *const arguments[], char *const environment[], int *process_
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (error) return -error;
-    // The process is ours to wait for: until then nobody else gets its number.
+    // Until this process reaps its child, the kernel does not reuse the number.
     int descriptor = (int)syscall(SYS_pidfd_open, process, 0);
     if (descriptor < 0) {
         error = errno;

@@ -12,8 +12,8 @@
     } while ((result) == -1 && errno == EINTR);   \
     if ((result) == -1) (result) = -errno
 
-/// The calls of the data path bypass the C library's wrappers: those are cancellation points (pthreads(7)), which costs two
-/// atomic operations a call, and no thread here is ever cancelled.
+/// The calls of the data path bypass the C library's wrappers: those are cancellation points (pthreads(7)), which costs
+/// two atomic operations a call, and no thread here is ever canceled.
 #define DIRECT(name, ...) syscall(SYS_##name, __VA_ARGS__)
 
 #endif

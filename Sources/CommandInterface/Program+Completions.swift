@@ -27,6 +27,8 @@ extension Program {
         let first = (listedCommands.map(\.name) + ["help"] + common).joined(separator: " ")
         let files = spellings { if case .file = $0 { true } else { false } }
         let texts = spellings { if case .text = $0 { true } else { false } }
+        let filePattern = files.isEmpty ? "''" : files.joined(separator: "|")
+        let textPattern = texts.isEmpty ? "''" : texts.joined(separator: "|")
         return """
             _\(name)() {
                 local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" words='' operand=0
@@ -36,8 +38,8 @@ extension Program {
                     return
                 fi
                 case "$before" in
-                    \(files.isEmpty ? "''" : files.joined(separator: "|"))) COMPREPLY=($(compgen -f -- "$word")); return ;;
-                    \(texts.isEmpty ? "''" : texts.joined(separator: "|"))) return ;;
+                    \(filePattern)) COMPREPLY=($(compgen -f -- "$word")); return ;;
+                    \(textPattern)) return ;;
                 esac
                 case "${COMP_WORDS[1]}" in
             \(cases)        help) words='\(listedCommands.map(\.name).joined(separator: " "))' ;;

@@ -25,8 +25,8 @@ extension Program {
         case completions(Shell)
     }
 
-    /// Reads the arguments behind the program's name, by the utility syntax guidelines of POSIX.1-2017, chapter 12, with long
-    /// options as in getopt_long(3). Pure.
+    /// Parses the arguments that follow the program's name, by the utility syntax guidelines of POSIX.1-2017, chapter
+    /// 12, with long options as in getopt_long(3). Pure.
     public func parse(_ words: [String]) throws(UsageError) -> Invocation {
         var words = words[...]
         var name = defaultCommand

@@ -1,5 +1,5 @@
-/// A program with commands, each with options. Help, the man page and completions are made from these values, so that they
-/// cannot differ from what is parsed.
+/// A program with commands, each with options. Help, the man page and completions are made from these values, so that
+/// they cannot differ from the parser.
 public struct Program: Sendable {
     /// The name, as it is typed.
     public let name: String

@@ -9,7 +9,7 @@ public struct Lock<Value>: ~Copyable, Sendable {
     private let mutex: Mutex<Value>
     private let order = Atomic<Bool>(false)
 
-    /// A value that is only reached through ``withLock(_:)``.
+    /// Creates a lock around a value, which is reached only through ``withLock(_:)``.
     public init(_ value: sending Value) {
         mutex = Mutex(value)
     }

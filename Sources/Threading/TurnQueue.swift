@@ -1,5 +1,5 @@
-/// Lets callers in one at a time, in the order in which they asked: what one of them does over several awaits, no other
-/// one sees half-done.
+/// Lets callers in one at a time, in the order of their calls: no caller sees the work of another, which may span
+/// several awaits, half-done.
 public final class TurnQueue: Sendable {
     private struct State {
         var isTaken = false
@@ -8,7 +8,7 @@ public final class TurnQueue: Sendable {
 
     private let state = Lock(State())
 
-    /// A queue in which it is the first caller's turn at once.
+    /// Creates a queue whose first caller gets its turn at once.
     public init() {}
 
     /// Returns when it is the caller's turn, which lasts until ``leave()``.

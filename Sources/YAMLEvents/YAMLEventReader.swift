@@ -18,8 +18,8 @@ public struct YAMLSyntaxError: Error {
     public let context: (words: String, mark: YAMLMark)?
 }
 
-/// Reads YAML 1.1 text as the events of libyaml (https://yaml.org/spec/1.1/). Its owner is the only user; one that threw
-/// throws the same error again.
+/// Reads YAML 1.1 text as the events of libyaml (https://yaml.org/spec/1.1/). It has one owner. After an error,
+/// each further call throws the same error.
 @safe public struct YAMLEventReader: ~Copyable {
     /// A step of the text's structure.
     public enum Event: Sendable {

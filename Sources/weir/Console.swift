@@ -1,6 +1,6 @@
 import Glibc
 
-/// What the commands print: results to standard output, what went wrong to standard error.
+/// The output of the commands: results on standard output, errors on standard error.
 enum Console {
     /// A result.
     static func out(_ text: String) {

@@ -12,7 +12,7 @@ struct HealthCommand {
                 "ready", "Ask whether it should get traffic (/readyz) instead of whether it lives (/healthz)."),
             CommandOption(
                 "exporter", value: .text("address:port or unix:path"),
-                "Ask the exporter at this address instead of reading a configuration file, which may have changed since."
+                "Query the exporter at this address, without the configuration file, which may have changed since."
             ),
         ]
     ) { arguments in

@@ -38,7 +38,8 @@ struct RunCommand {
         steer(runner)
     }
 
-    /// Who started this process, if it wants to know how it stands. Where it cannot be told, Weir runs all the same.
+    /// The service manager that started this process, if it asked to be notified. Without one, or if notifications
+    /// cannot be sent, Weir runs all the same.
     private func serviceManager() -> ServiceManager? {
         do throws(ProxyError) {
             return try ServiceManager(environment: Environment.all, processID: getpid())

@@ -354,7 +354,7 @@ private func base64(_ bytes: [UInt8]) -> String {
         let second = try Exporter(settings, page: TestPage())
         let error = await #expect(throws: ExporterError.self) { try await second.start() }
         #expect(error == .cannotListenAt(path, .inUse))
-        #expect(error?.description == "exporter: cannot listen on \(path): somebody listens there already")
+        #expect(error?.description == "exporter: cannot listen on \(path): another process listens there already")
         let client = try TestClient(unix: path.path)
         client.send(request())
         #expect(try client.answer()?.status == 200)

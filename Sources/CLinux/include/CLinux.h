@@ -33,16 +33,18 @@ int64_t weir_read(int fd, void *buffer, size_t length);
 int weir_pipe(int *read_end, int *write_end, int capacity);
 /// splice(2) between a pipe and a socket, without waiting.
 int64_t weir_splice(int from, int to, size_t length);
-/// Opens a file to append to, made with mode 0640 where there is none. A pipe that nobody reads is an error.
+/// Opens a file to append to, and creates it with mode 0640 if it is missing. A FIFO without a reader is an error
+/// (-ENXIO).
 int weir_open_append(const char *path);
-/// The descriptor of a file in memory (memfd_create(2)) with what `path` holds; -EFBIG where that is more than `limit`.
+/// Copies the file at `path` to memory (memfd_create(2)) and returns the copy's descriptor; -EFBIG if the file has more
+/// than `limit` bytes.
 int weir_copy_to_memory(const char *path, int64_t limit);
-/// dup3(2), close-on-exec: `to` leads where `from` leads.
+/// dup3(2), close-on-exec: `to` becomes a duplicate of `from`.
 int weir_replace_descriptor(int from, int to);
 
 // Paths ---------------------------------------------------------------------------------------------------------------
 
-/// What lies at a path: which file (stat(2)), its permission bits, and whether it is a socket.
+/// The file at a path: its identity (stat(2)), its permission bits, and whether it is a socket.
 typedef struct weir_file {
     uint64_t device;
     uint64_t inode;
@@ -50,14 +52,15 @@ typedef struct weir_file {
     uint32_t is_socket;
 } weir_file;
 
-/// lstat(2): a symbolic link is looked at, not followed.
+/// lstat(2): describes a symbolic link itself, not its target.
 int weir_look_at_path(const char *path, weir_file *file);
 int weir_unlink(const char *path);
 /// fchmod(2) of a Unix socket that is not bound: bind(2) then makes its file with these bits, less the umask.
 int weir_set_socket_mode(int fd, uint32_t mode);
-/// chmod(2) of that very file, whatever the path leads to by then; -ESTALE where it leads elsewhere.
+/// chmod(2) of the file that was seen before; -ESTALE if the path names another file by now.
 int weir_set_file_mode(const char *path, const weir_file *expected, uint32_t mode);
-/// A descriptor that holds the lock of a folder (flock(2)) until it is closed; -EWOULDBLOCK where somebody has it.
+/// A descriptor that holds the lock of a folder (flock(2)) until it is closed; -EWOULDBLOCK if another process holds
+/// it.
 int weir_lock_folder(const char *path);
 
 // epoll ---------------------------------------------------------------------------------------------------------------
@@ -115,7 +118,7 @@ int weir_shutdown_write(int fd);
 int weir_local_address(int fd, weir_address *address);
 int weir_peer_address(int fd, weir_address *address);
 int64_t weir_receive(int fd, void *buffer, size_t length);
-/// Looks whether there is something to read, and takes nothing: 1, 0 at the end, or a negated errno (recv(2)).
+/// Peeks (MSG_PEEK, recv(2)): 1 if data is readable, 0 at the end of the stream, or a negated errno.
 int weir_peek(int fd);
 /// Like weir_receive, and leaves the bytes where they are (MSG_PEEK, recv(2)).
 int64_t weir_receive_copy(int fd, void *buffer, size_t length);
@@ -125,8 +128,8 @@ int64_t weir_discard(int fd, size_t length);
 int64_t weir_send(int fd, const void *buffer, size_t length, int more);
 /// Datagrams that the socket dropped since it was opened, modulo 2^31 (SO_MEMINFO, sock_diag(7)).
 int weir_receive_drops(int fd);
-/// Takes an error out of the queue that IP_RECVERR fills (ip(7)): its errno, and whether it is our own kernel's. 0 where
-/// there is none.
+/// Removes the oldest error from the queue that IP_RECVERR fills (ip(7)): returns its errno, and stores whether this
+/// host's kernel raised it. 0 if the queue is empty.
 int weir_take_queued_error(int fd, int *is_local);
 /// Bytes that were sent and not yet acknowledged (SIOCOUTQ, tcp(7)).
 int weir_unacknowledged(int fd);
@@ -163,8 +166,8 @@ weir_outbox *weir_outbox_create(uint32_t capacity);
 void weir_outbox_destroy(weir_outbox *outbox);
 uint32_t weir_outbox_count(const weir_outbox *outbox);
 void weir_outbox_clear(weir_outbox *outbox);
-/// Where the datagrams of the next flushes go, until `weir_outbox_clear`: to `peer`, leaving from `source` where that is
-/// present. Without it they go where the socket is connected to.
+/// Sets the destination of the next flushes, until `weir_outbox_clear`: `peer`, with the source address `source` if
+/// that is present. Without a destination, datagrams go to the peer of the connected socket.
 void weir_outbox_set_destination(
     weir_outbox *outbox, int is_v6, const weir_address *peer, const weir_address *source);
 /// Adds one datagram; -ENOBUFS when full.
@@ -188,13 +191,14 @@ uint32_t weir_interface_index(const char *name);
 
 // Programs ------------------------------------------------------------------------------------------------------------
 
-/// Starts a program, found as execvp(3) finds it, in a process group of its own: with nothing of ours but the environment
-/// that is given here, and its three standard streams on /dev/null. Returns its process id and a descriptor that becomes
-/// readable when it ends (pidfd_open(2)). Waits until the program runs or was refused.
+/// Starts a program, found as execvp(3) finds it, in a process group of its own. It inherits only the environment given
+/// here; its three standard streams are /dev/null. Returns its process id, and stores a descriptor that becomes
+/// readable when it ends (pidfd_open(2)). Blocks until the program runs or could not be started.
 int weir_spawn(char *const arguments[], char *const environment[], int *process_descriptor);
 /// SIGKILL for a process that was not reaped yet, and for all in its group.
 int weir_kill_group(int process);
-/// Takes a process away that has ended: 1 and its exit code, or a signal's number below zero; 0 while it runs.
+/// Reaps a process that has ended (waitid(2)): returns 1 and stores its exit code, or the negated number of the signal
+/// that ended it; 0 while it runs.
 int weir_reap(int process, int *status);
 
 // Process -------------------------------------------------------------------------------------------------------------
@@ -214,7 +218,8 @@ int weir_add_thread_nice(int by);
 void weir_ignore_sigpipe(void);
 /// inotify(7): a nonblocking, close-on-exec instance.
 int weir_inotify_create(void);
-/// Programs that this thread, or one that it starts, executes later get none of its capabilities (capabilities(7)).
+/// Clears the ambient capabilities (capabilities(7)) of this thread, and so of threads it starts and of programs they
+/// execute.
 int weir_clear_ambient_capabilities(void);
 /// Watches a folder for anything that can change what a path in it means.
 int weir_inotify_watch_folder(int fd, const char *path);

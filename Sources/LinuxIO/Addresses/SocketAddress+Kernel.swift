@@ -1,7 +1,7 @@
 import CLinux
 import NetworkTypes
 
-// What needs the kernel, or its names of interfaces.
+// The parts that need the kernel, or its interface names.
 
 extension SocketAddress {
     /// Reads `192.0.2.1:80`, `[2001:db8::1]:80` or `[fe80::1%eth0]:80`; nil also where there is no such interface.

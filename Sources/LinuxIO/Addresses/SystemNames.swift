@@ -1,17 +1,17 @@
 import CLinux
 import NetworkTypes
 
-/// Names and local addresses, as the system's resolver and interfaces give them. These calls block: never on a loop.
+/// Look-ups in the system's resolver and list of interfaces. They block: never on an event loop.
 public enum SystemNames {
-    /// Why a name gave no address.
+    /// The reason why a name has no address.
     public enum Failure: Error, Equatable, Sendable {
         /// The name does not exist, or has no address (`EAI_NONAME`, `EAI_NODATA`).
         case notFound
-        /// The resolver could not say (`EAI_AGAIN`, `EAI_FAIL`, `EAI_SYSTEM`).
+        /// The resolver gave no answer (`EAI_AGAIN`, `EAI_FAIL`, `EAI_SYSTEM`).
         case unavailable
     }
 
-    /// At most this many addresses of one name are used.
+    /// The bound on addresses used of one name.
     public static let mostAddresses = 32
     private static let mostInterfaces = 1024
 

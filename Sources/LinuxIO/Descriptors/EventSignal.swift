@@ -1,11 +1,12 @@
 import CLinux
 
-/// A signal from any thread to one that waits: a descriptor that is readable once it was given (eventfd(2)). An
-/// ``EventLoop`` watches ``number``; a plain thread calls ``wait(within:)``. Signals before the next ``reset()`` coalesce.
+/// A signal from any thread to one that waits: a descriptor that is readable while it is signaled (eventfd(2)). An
+/// ``EventLoop`` watches ``number``; a plain thread calls ``wait(within:)``. Signals before the next ``reset()``
+/// coalesce.
 public struct EventSignal: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
 
-    /// Creates a signal that was not given yet.
+    /// Creates an unsignaled event.
     public init() throws(SystemError) {
         descriptor = FileDescriptor(adopting: try check(weir_eventfd(), .eventFD))
     }
@@ -15,11 +16,11 @@ public struct EventSignal: ~Copyable, Sendable {
 
     /// Makes it readable. Any thread; never blocks, so it is safe on a worker.
     public borrowing func signal() {
-        // It fails only where 2^64 - 2 signals were not taken: it is readable then, too.
+        // It fails only at 2^64 - 2 signals without a reset: it is readable then, too.
         _ = weir_eventfd_signal(descriptor.rawValue)
     }
 
-    /// Makes it unreadable. To be called before the condition is looked at that it stands for, so that no later signal is
+    /// Makes it unreadable. Call it before checking the condition that it announces, so that a later signal is not
     /// lost.
     public borrowing func reset() {
         _ = weir_eventfd_drain(descriptor.rawValue)

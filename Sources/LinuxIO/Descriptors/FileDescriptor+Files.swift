@@ -1,17 +1,18 @@
 import CLinux
 
 extension FileDescriptor {
-    /// Opens a file to append to, and makes it where there is none (open(2)): readable by its owner and group.
+    /// Opens a file to append to, and creates it with mode 0640 if it is missing (open(2)).
     public init(appendingTo path: String) throws(SystemError) {
         self.init(adopting: try check(unsafe weir_open_append(path), .open))
     }
 
-    /// A copy of a file in memory, which nobody else can change; refused where the file has more than `limit` bytes.
+    /// Copies a file into memory of this process, so that later writes to the file do not change it. Throws EFBIG if
+    /// the file has more than `limit` bytes.
     public init(copyingToMemory path: String, limit: Int) throws(SystemError) {
         self.init(adopting: try check(unsafe weir_copy_to_memory(path, Int64(limit)), .open))
     }
 
-    /// Leads this number to what `other` leads to, in one step (dup3(2)).
+    /// Atomically makes this descriptor a duplicate of `other` (dup3(2)), which is closed.
     public borrowing func lead(to other: consuming FileDescriptor) throws(SystemError) {
         try check(weir_replace_descriptor(other.rawValue, rawValue), .open)
     }

@@ -33,7 +33,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
 
     private static func closeNumber(_ number: CInt) {
         let result = weir_close(number)
-        // Closing what is not open would one day close somebody else's descriptor: a mistake of ours, never of a peer.
+        // EBADF means a double close, which could hit a reused number. Always a bug of this program, so it traps.
         precondition(result != -EBADF, "closed a descriptor that was not open")
     }
 }

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// Notices that something in a folder was made, written, moved or removed (inotify(7)).
+/// Detects that a file in a folder was created, written, moved or removed (inotify(7)).
 ///
 /// Folders, not files: a file that is replaced by a rename, or reached through a symbolic link that is swapped, is
 /// another inode each time, while the folder that names it stays. It has one owner; ``wait(within:)`` blocks.
@@ -10,23 +10,23 @@ public struct FolderWatch: ~Copyable, Sendable {
 
     /// The outcome of a wait.
     public enum Outcome: Sendable {
-        /// Something happened in a watched folder; what, is not told: look at the file itself.
+        /// A watched folder changed. The caller examines its file itself.
         case changed
-        /// Nothing happened in time.
+        /// No change within the limit.
         case timedOut
     }
 
-    /// A watch over nothing yet.
+    /// Creates a watch without folders.
     public init() throws(SystemError) {
         descriptor = FileDescriptor(adopting: try check(weir_inotify_create(), .inotify))
     }
 
-    /// Watches one folder more. A folder that is watched already is watched once.
+    /// Adds a folder. Adding it again changes nothing.
     public borrowing func add(_ folder: String) throws(SystemError) {
         try check(unsafe weir_inotify_watch_folder(descriptor.rawValue, folder), .inotify)
     }
 
-    /// Waits for a change, for at most this long; takes away everything that was reported until now.
+    /// Waits for a change, for at most this long, and consumes all events reported until now.
     public borrowing func wait(within limit: Duration) throws(SystemError) -> Outcome {
         guard Poll.wait(for: .readable, on: descriptor.rawValue, within: limit) else { return .timedOut }
         try takeEvents()

@@ -8,7 +8,7 @@ public final class Pipe {
     private let writeEnd: FileDescriptor
     /// How many bytes it can hold, at most; pages that are not full make it fewer.
     public let capacity: Int
-    /// Bytes in it. It is for the next connection only while there are none.
+    /// Bytes in it. A pipe may be reused for another connection only while it is empty.
     public private(set) var count = 0
 
     /// Opens a pipe of about `capacity` bytes; the system may grant less (pipe(7)).
@@ -20,8 +20,8 @@ public final class Pipe {
         self.capacity = Int(granted)
     }
 
-    /// Moves at most `limit` bytes out of a socket. Only while the pipe is empty: then would-block means that the socket
-    /// has nothing. Fewer than `limit` do not: the pages of a pipe can be used up first.
+    /// Moves at most `limit` bytes from a socket into the pipe, which must be empty: then would-block means that the
+    /// socket is empty. A count below `limit` does not: the pages of the pipe can run out first.
     public func fill(from socket: borrowing Socket, limit: Int) -> ReadResult {
         precondition(count == 0, "a pipe with bytes in it")
         let result = weir_splice(socket.number, writeEnd.rawValue, min(limit, capacity))
@@ -33,7 +33,7 @@ public final class Pipe {
         return result == -Int64(EAGAIN) ? .wouldBlock : .failed(SystemError(.splice, CInt(-result)))
     }
 
-    /// Moves what is in the pipe into a socket, as far as that takes it.
+    /// Moves the bytes in the pipe to a socket, as far as that accepts them.
     public func drain(to socket: borrowing Socket) -> WriteResult {
         let result = weir_splice(readEnd.rawValue, socket.number, count)
         if result >= 0 {

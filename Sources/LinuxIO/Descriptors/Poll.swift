@@ -11,11 +11,11 @@ public enum Poll {
         case writable
     }
 
-    /// Waits until the descriptor is ready, for at most `limit`, which is rounded up to milliseconds. Signals do not shorten
-    /// the wait.
+    /// Waits until the descriptor is ready, for at most `limit`, which is rounded up to milliseconds. Signals do not
+    /// shorten the wait.
     ///
-    /// - Returns: whether it is. Errors and hang-ups count as ready, as does a wait that the kernel refuses: the next call
-    ///   on the descriptor says what is wrong.
+    /// - Returns: whether it is ready. Errors and hang-ups count as ready, as does a poll that fails: the next call on
+    ///   the descriptor reports the error.
     public static func wait(for readiness: Readiness, on number: CInt, within limit: Duration) -> Bool {
         var entry = pollfd(fd: number, events: Int16(readiness == .readable ? POLLIN : POLLOUT), revents: 0)
         return repeated(within: limit) { unsafe poll(&entry, 1, $0) } != 0

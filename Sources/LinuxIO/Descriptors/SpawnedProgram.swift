@@ -1,10 +1,10 @@
 import CLinux
 import Glibc
 
-/// A program that runs as a child of this process, alone in a process group. It inherits nothing but the environment
-/// that it is given: no descriptor, no signal mask; its standard streams lead nowhere.
+/// A program that runs as a child of this process, in a process group of its own. It inherits only the environment that
+/// it is given: no descriptors, no signal mask; its standard streams are `/dev/null`.
 ///
-/// It must be reaped before it is let go: its number is its own only until then.
+/// It must be reaped before its value ends (a trap otherwise): only until then the kernel does not reuse its number.
 public struct SpawnedProgram: ~Copyable {
     /// How a program ended.
     public enum Ending: Hashable, Sendable {
@@ -18,8 +18,8 @@ public struct SpawnedProgram: ~Copyable {
     private let descriptor: FileDescriptor
     private var isReaped = false
 
-    /// Starts a program, searched for in this process's `PATH` where it is no path. `environment` holds `NAME=value`.
-    /// Blocks until it runs (posix_spawn(3)), so not for a worker.
+    /// Starts a program; a name without a slash is searched for in this process's `PATH`. `environment` holds
+    /// `NAME=value`. Blocks until it runs (posix_spawn(3)): never on a worker.
     public init(_ command: [String], environment: [String]) throws(SystemError) {
         var arguments = unsafe Self.copies(command)
         var variables = unsafe Self.copies(environment)
@@ -46,18 +46,18 @@ public struct SpawnedProgram: ~Copyable {
     /// Readable once the program has ended (pidfd_open(2)).
     public var number: CInt { descriptor.rawValue }
 
-    /// Ends it and all that it started in its group, at once.
+    /// Kills it and every process in its group (`SIGKILL`).
     public func kill() {
         if !isReaped { _ = weir_kill_group(processID) }
     }
 
-    /// How it ended; nil while it runs. From then on it is gone.
+    /// Reaps it and returns how it ended; nil while it runs.
     public mutating func reap() -> Ending? {
         var status: CInt = 0
         let result = unsafe weir_reap(processID, &status)
         guard result != 0 else { return nil }
         isReaped = true
-        // Where somebody else has taken it away (ECHILD), nobody knows how it ended: not well.
+        // ECHILD: other code has reaped it, and its status is lost. Report a failure.
         if result < 0 { return .exited(255) }
         return status < 0 ? .killed(signal: Int(-status)) : .exited(Int(status))
     }

@@ -29,8 +29,8 @@ import CLinux
         try check(weir_epoll_remove(descriptor.rawValue, number), .epollControl)
     }
 
-    /// Waits, and returns how many events there are. Traps where the kernel refuses: epoll_wait(2) fails only for arguments
-    /// that are wrong, and an interruption counts as no event.
+    /// Waits, and returns the number of events. Traps if the call fails: epoll_wait(2) fails only for wrong arguments;
+    /// an interruption counts as no event.
     func wait(milliseconds: CInt) -> Int {
         do throws(SystemError) {
             return Int(

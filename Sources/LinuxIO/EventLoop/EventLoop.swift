@@ -5,23 +5,23 @@ import Glibc
 public protocol EventHandler: AnyObject {
     /// Descriptor `tag` of this owner has events; never an empty set.
     func descriptorReady(_ events: EventSet, tag: Int)
-    /// The turn that was asked for with ``EventLoop/defer(_:)``; `tag` is that of its token.
+    /// The turn requested with ``EventLoop/defer(_:)``; `tag` is that of its token.
     func deferred(tag: Int)
     /// Timer `tag` of this owner is due; it was armed for `deadline` (nanoseconds).
     func timerFired(tag: Int, deadline: UInt64)
 }
 
-/// Waits for descriptors and timers and tells their owners: one `epoll_wait` a turn, then the events, then the timers,
-/// then what was deferred.
+/// Waits for descriptors and timers and calls their owners: one `epoll_wait` a turn, then the events, then the timers,
+/// then the deferred owners.
 ///
 /// Confined to one thread (or one actor): it is not `Sendable`. Owners are kept by slot and generation, so that an
-/// event that arrives for a closed descriptor finds nobody (see ``EventToken``).
+/// event for a closed descriptor is dropped (see ``EventToken``).
 public final class EventLoop {
     private struct Slot {
         var handler: (any EventHandler)?
         var generation: UInt32 = 0
 
-        /// The owner of that life of the slot, while it lives.
+        /// The owner with this generation; nil once it was removed.
         func handler(of life: UInt32) -> (any EventHandler)? { generation == life ? handler : nil }
     }
 
@@ -40,7 +40,8 @@ public final class EventLoop {
     @safe @exclusivity(unchecked) private var turnTime: UInt64
     @safe @exclusivity(unchecked) private var latestLag: UInt64?
 
-    // Not inlined: a module that inlines a getter checks the access in spite of the attribute, which costs ten times a call.
+    // Not inlined: a module that inlines the getter checks the access in spite of the attribute, at ten times the cost
+    // of a call.
 
     /// The time at the start of this turn's work, in nanoseconds: coarse, and nearly free to read.
     public var now: UInt64 { @inline(never) get { turnTime } }
@@ -52,7 +53,7 @@ public final class EventLoop {
     private static let longestWait: UInt64 = 1_000_000_000
     private static let wakeupToken = UInt64.max
 
-    /// A loop that also wakes when `thread` is given a job.
+    /// Creates a loop that also wakes when a job is queued on `thread`.
     public init(wokenBy thread: EventLoopThread, clock: MonotonicClock = .system) throws(SystemError) {
         epoll = try Epoll(eventsPerTurn: Self.eventsPerTurn)
         self.clock = clock
@@ -74,7 +75,7 @@ public final class EventLoop {
         return EventToken(slot: slots.count - 1, generation: 0)
     }
 
-    /// Ends an owner's life here. Its descriptors must be closed, or removed, by itself; its armed timers find nobody.
+    /// Removes an owner. The owner closes or withdraws its descriptors itself; its armed timers never fire.
     public func remove(_ token: EventToken) {
         guard handler(of: token) != nil else { return }
         slots.update(token.slot) { slot in
@@ -96,7 +97,7 @@ public final class EventLoop {
         try epoll.add(number, interest, token: token.rawValue)
     }
 
-    /// Changes what a descriptor is asked about.
+    /// Changes the events that a descriptor reports.
     public func modify(_ number: CInt, _ interest: EventSet, token: EventToken) throws(SystemError) {
         try epoll.modify(number, interest, token: token.rawValue)
     }
@@ -113,7 +114,7 @@ public final class EventLoop {
         schedule(at: deadline(after: nanoseconds), token: token)
     }
 
-    /// The time on this loop's clock that is `nanoseconds` from this turn on, or the last one that there is.
+    /// The time on this loop's clock that is `nanoseconds` after the start of this turn, clamped to 64 bits.
     public func deadline(after nanoseconds: UInt64) -> UInt64 {
         let (sum, isBeyond) = turnTime.addingReportingOverflow(nanoseconds)
         return isBeyond ? .max : sum
@@ -124,15 +125,15 @@ public final class EventLoop {
         timers.schedule(at: deadline, payload: token.rawValue)
     }
 
-    /// Takes a timer out and forgets it. Nothing happens where it already fired.
+    /// Cancels a timer and sets it to `none`. Does nothing if it has fired.
     public func cancel(_ timer: inout TimerWheel.Identifier) {
         if timer.isNone { return }
         timers.cancel(timer)
         timer = .none
     }
 
-    /// Calls ``EventHandler/deferred(tag:)`` of the owner at the end of this turn, or of the next one where this is called
-    /// while deferred owners run: for work that was stopped by its budget, or that must come after all events of a turn.
+    /// Calls ``EventHandler/deferred(tag:)`` of the owner at the end of this turn; at the end of the next one if called
+    /// by a deferred owner. For work that its budget stopped, or that must come after all events of a turn.
     public func `defer`(_ token: EventToken) {
         deferred.append(token.rawValue)
     }

@@ -9,8 +9,8 @@ public protocol EventLoopDriver: Actor {
     func turn(mayWait: Bool)
 }
 
-/// A thread that is an actor's executor: it runs the actor's jobs between the turns of its event loop. It is started and
-/// stopped once; the actor keeps no account of that.
+/// A thread that is an actor's executor: it runs the actor's jobs between the turns of its event loop. It is started
+/// and stopped once, and guards that itself.
 ///
 /// Jobs never run inside a turn, so a turn is atomic as seen from the actor. The queue is a mutex: it carries control
 /// calls, never data.
@@ -21,7 +21,7 @@ public final class EventLoopThread: SerialExecutor {
         var isDraining = false
     }
 
-    /// Where the thread is in its life, which goes one way.
+    /// The state of the thread; it only moves forward.
     private enum Stage {
         case created, running, stopped
     }
@@ -49,8 +49,8 @@ public final class EventLoopThread: SerialExecutor {
     /// Queues a job and wakes the loop. After ``stop()`` took effect, the job runs on the caller's thread instead, so
     /// that no caller waits for a thread that is gone.
     public func enqueue(_ job: consuming ExecutorJob) {
-        // `Unmanaged`: the runtime does not own the executor here, the job does: it may end, and the last reference with
-        // it, as soon as it is in the queue.
+        // `Unmanaged`: the runtime does not own the executor here, the job does: it may end, and the last reference
+        // with it, as soon as it is in the queue.
         let reference = unsafe Unmanaged.passRetained(self)
         defer { unsafe reference.release() }
         let job = UnownedJob(job)
@@ -75,8 +75,8 @@ public final class EventLoopThread: SerialExecutor {
 
     /// Makes the loop turn soon, from any thread.
     public func wake() {
-        // The exchange is sequentially consistent with the one in `run`: whoever sees `true` here knows that the loop
-        // has yet to look at the queue again.
+        // The exchange is sequentially consistent with the one in `run`: a caller that sees `true` here knows that the
+        // loop will look at the queue again.
         if isAwake.exchange(true, ordering: .sequentiallyConsistent) == false {
             _ = weir_eventfd_signal(wakeup.rawValue)
         }
@@ -124,8 +124,8 @@ public final class EventLoopThread: SerialExecutor {
         if leaveRunning() { end() }
     }
 
-    /// Lets the thread end once `closing` has returned, which closes what the driver has open. Does nothing, and does not
-    /// call it, where the thread does not run or another call has begun to stop it. Any thread.
+    /// Lets the thread end once `closing` has returned, which closes what the driver has open. Does nothing, and does
+    /// not call it, where the thread does not run or another call has begun to stop it. Any thread.
     public func stop(after closing: () async -> Void) async {
         guard leaveRunning() else { return }
         await closing()

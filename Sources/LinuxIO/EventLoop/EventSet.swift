@@ -1,6 +1,6 @@
 import CLinux
 
-/// What epoll(7) says of a descriptor.
+/// The events of a descriptor, as epoll(7) reports them.
 public struct EventSet: OptionSet, Sendable {
     /// The kernel's bits.
     public let rawValue: UInt32
@@ -27,6 +27,6 @@ public struct EventSet: OptionSet, Sendable {
 
     /// Any sign that an end or an error lies behind the data: a short read then proves nothing.
     public static let anyEnd: EventSet = [.peerClosed, .hangup, .error]
-    /// All that a relayed socket is ever asked about, registered once.
+    /// All events of a relayed socket, registered once.
     public static let relay: EventSet = [.readable, .writable, .peerClosed, .urgent, .edgeTriggered]
 }

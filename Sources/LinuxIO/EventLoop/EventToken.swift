@@ -1,7 +1,7 @@
-/// What the kernel hands back with an event: which slot, which life of that slot, and which tag of its owner.
+/// The user data of an epoll event: the owner's slot, the generation of that slot, and a tag of the owner.
 ///
 /// A closed descriptor can still deliver events, and its slot may have a new owner by then: the generation tells the
-/// two apart. A tag is the owner's own numbering of its descriptors and timers (0 to 7).
+/// two owners apart. A tag is the owner's own numbering of its descriptors and timers (0 to 7).
 public struct EventToken: Hashable, Sendable {
     /// `generation << 35 | tag << 32 | slot`.
     public let rawValue: UInt64

@@ -1,6 +1,6 @@
-/// A table that grows by a segment of 256 elements at a time and never moves or drops one. Growth copies nothing, which in
-/// a doubling array of a million elements holds the event loop up, and leaves no outgrown copies in the heap, where they
-/// count to the memory of a connection. Confined to its owner's thread.
+/// A table that grows by segments of 256 elements and never moves or drops one. Growth copies no elements (a doubling
+/// array of a million elements would stall the event loop) and leaves no outgrown copies in the heap, which would add
+/// to the memory of each connection. Confined to its owner's thread.
 @safe struct GrowingTable<Element>: ~Copyable {
     /// The segments, of which each but the last is full. Grown by doubling: a 256th of the elements.
     private var directory: UnsafeMutablePointer<UnsafeMutablePointer<Element>>

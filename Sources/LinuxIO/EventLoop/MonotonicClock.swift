@@ -1,7 +1,7 @@
 import CLinux
 
-/// Where time comes from. The real one never jumps with the wall clock (clock_gettime(2), `CLOCK_MONOTONIC`); tests
-/// put their own in its place and turn it by hand.
+/// The source of time. The system's clock never jumps with the wall clock (clock_gettime(2), `CLOCK_MONOTONIC`); tests
+/// inject a clock that they advance by hand.
 public struct MonotonicClock: Sendable {
     private let read: @Sendable () -> UInt64
 
@@ -10,7 +10,7 @@ public struct MonotonicClock: Sendable {
         self.read = read
     }
 
-    /// The kernel's.
+    /// The kernel's clock.
     public static let system = MonotonicClock { weir_monotonic_nanoseconds() }
 
     /// Nanoseconds since an arbitrary start.

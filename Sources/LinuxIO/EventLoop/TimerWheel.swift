@@ -1,17 +1,17 @@
-/// A hierarchical timer wheel: arming and cancelling cost the same however many timers there are.
+/// A hierarchical timer wheel: arming and canceling cost the same however many timers there are.
 ///
 /// Four levels of 256 slots, one millisecond a tick: level 0 holds the next 256 ticks one by one, each higher level
-/// 256 times as much a slot, 49 days in all; what is later waits in the last slot and is filed again. Timers are nodes
+/// 256 times as much a slot, 49 days in all; a later timer waits in the last slot and is filed again. Timers are nodes
 /// in one table, linked by index, so that arming one does not allocate once the table has grown. Not thread-safe: it
 /// belongs to one event loop.
 public struct TimerWheel: ~Copyable {
-    /// Names an armed timer. Cancelling a timer that fired, or was cancelled before, does nothing.
+    /// Identifies an armed timer. Canceling a timer that has fired or was canceled does nothing.
     public struct Identifier: Hashable, Sendable {
         let index: Int32
         let generation: UInt32
         /// No timer.
         public static let none = Identifier(index: -1, generation: 0)
-        /// Whether it names none.
+        /// Whether it identifies no timer.
         public var isNone: Bool { index < 0 }
     }
 
@@ -36,13 +36,13 @@ public struct TimerWheel: ~Copyable {
     private var heads: ContiguousArray<Int32>
     private var occupied: ContiguousArray<UInt64>
     private var now: UInt64
-    /// The next tick at which something must be done, or an earlier one, where that was cancelled; `max` for none. So most
-    /// turns need not look at any slot.
+    /// The next tick with work, or an earlier one if that work was canceled; `max` without any. It spares most turns
+    /// the look at the slots.
     private var stop = UInt64.max
     /// How many timers are armed.
     public private(set) var count = 0
 
-    /// An empty wheel that stands at `nanoseconds`.
+    /// Creates an empty wheel whose current time is `nanoseconds`.
     public init(nanoseconds: UInt64) {
         heads = ContiguousArray(repeating: -1, count: Self.levels * Self.slotsPerLevel)
         occupied = ContiguousArray(repeating: 0, count: Self.levels * 4)
@@ -66,7 +66,7 @@ public struct TimerWheel: ~Copyable {
         return Identifier(index: index, generation: generation)
     }
 
-    /// Takes a timer out. Returns whether it was still armed.
+    /// Cancels a timer. Returns whether it was armed.
     @discardableResult
     public mutating func cancel(_ timer: Identifier) -> Bool {
         guard timer.index >= 0 else { return false }
@@ -78,8 +78,8 @@ public struct TimerWheel: ~Copyable {
         return true
     }
 
-    /// Moves to `nanoseconds` and hands every due timer to `fire`, with its deadline in nanoseconds. `fire` may arm and
-    /// cancel through the wheel's owner only after `advance` returned: it collects, it does not act.
+    /// Moves to `nanoseconds` and hands every due timer to `fire`, with its deadline in nanoseconds. `fire` must not
+    /// arm or cancel timers: collect the payloads, and act after `advance` returns.
     public mutating func advance(to nanoseconds: UInt64, fire: (_ payload: UInt64, _ deadline: UInt64) -> Void) {
         let target = nanoseconds / Self.tick
         if count == 0 { stop = .max }
@@ -92,8 +92,8 @@ public struct TimerWheel: ~Copyable {
         now = max(now, target)
     }
 
-    /// When the loop must look again, in nanoseconds, or nil with no timer armed. Never later than the next deadline;
-    /// it may be earlier, where a higher level must first be spread out.
+    /// The time in nanoseconds at which ``advance(to:fire:)`` is due next; nil without an armed timer. Never later than
+    /// the next deadline, but perhaps earlier, when a slot of a higher level must be spread out first.
     public var nextDeadline: UInt64? {
         count == 0 ? nil : stop * Self.tick
     }

@@ -6,25 +6,26 @@ import NetworkTypes
 @safe public struct ReceivedDatagram {
     /// The payload, 0 to 65,535 bytes.
     public let bytes: UnsafeRawBufferPointer
-    /// Who sent it; nil on a connected socket.
+    /// The sender; nil on a connected socket.
     public let peer: SocketAddress?
-    /// To which of our addresses it was sent, without a port; nil unless the socket was asked to tell.
+    /// The local address it was sent to, without a port; nil unless packet info is on for the socket
+    /// (``Socket/Option/packetInfoIPv4``).
     public let localIP: IPAddress?
     /// The interface of a link-local `localIP`, else 0.
     public let localScope: UInt32
     /// Whether it was longer than the buffer.
     public let isTruncated: Bool
-    /// `SO_RXQ_OVFL`: what the socket has dropped since it was opened, modulo 2^32.
+    /// `SO_RXQ_OVFL`: datagrams that the socket has dropped since it was opened, modulo 2^32.
     public let droppedByKernel: UInt32?
 }
 
 /// Buffers for one recvmmsg(2). A worker has one and empties it before the next receive.
 @safe public struct DatagramInbox: ~Copyable {
-    /// What a receive came to.
+    /// The outcome of a receive.
     public enum Outcome: Sendable {
         /// This many datagrams; fewer than the capacity means that the socket is empty.
         case received(Int)
-        /// Nothing there now.
+        /// No datagram is queued now.
         case wouldBlock
         /// A pending ICMP error (udp(7)), or a local failure.
         case failed(SystemError)
@@ -40,7 +41,8 @@ import NetworkTypes
     /// How many datagrams one receive can bring.
     public let capacity: Int
 
-    /// Room for `capacity` datagrams of any length. Memory is taken from the system where a datagram was written.
+    /// Creates room for `capacity` datagrams of any length. The kernel provides pages only as datagrams are written to
+    /// them.
     public init(capacity: Int) {
         precondition(capacity > 0)
         guard let inbox = unsafe weir_inbox_create(UInt32(capacity), UInt32(Self.bufferSize)) else {
@@ -54,7 +56,7 @@ import NetworkTypes
         unsafe weir_inbox_destroy(inbox)
     }
 
-    /// Receives what is there. `isConnected` sockets need no addresses.
+    /// Receives up to ``capacity`` queued datagrams without blocking. A connected socket skips the peer addresses.
     public borrowing func receive(from socket: borrowing Socket, isConnected: Bool) -> Outcome {
         let count = unsafe weir_inbox_receive(inbox, socket.number, isConnected ? 0 : 1)
         if count >= 0 { return .received(Int(count)) }
@@ -74,7 +76,7 @@ import NetworkTypes
             droppedByKernel: raw.has_overflow == 0 ? nil : raw.overflow)
     }
 
-    /// Takes `count` bytes off the front of a datagram of the last receive; what is left is the datagram from now on.
+    /// Removes the first `count` bytes of a datagram of the last receive; the rest is the datagram from now on.
     public borrowing func dropFirst(_ count: Int, at index: Int) {
         precondition(unsafe index < capacity && count <= Int(weir_inbox_datagram(inbox, UInt32(index)).pointee.length))
         unsafe weir_inbox_drop_first(inbox, UInt32(index), UInt32(count))

@@ -4,16 +4,16 @@ import NetworkTypes
 
 /// Headers for one sendmmsg(2). It borrows payloads: they must stay where they are until the flush.
 @safe public struct DatagramOutbox: ~Copyable {
-    /// What a flush came to.
+    /// The outcome of a flush.
     public enum Outcome: Sendable {
         /// The kernel took this many, at least one.
         case sent(Int)
         /// No room in the socket now; nothing was taken.
         case wouldBlock
-        /// The device had no room for the first one not yet sent: that one is lost (ENOBUFS in send(2)). Only sockets that
-        /// ask for errors are told (ip(7), `IP_RECVERR`).
+        /// The device had no room for the first unsent datagram, which is lost (ENOBUFS in send(2)). Reported only to
+        /// sockets with `IP_RECVERR` (ip(7)).
         case lost
-        /// An error that concerns the first one not yet sent, or a pending ICMP error of the socket.
+        /// An error of the first unsent datagram, or a pending ICMP error of the socket.
         case failed(SystemError)
     }
 
@@ -21,7 +21,7 @@ import NetworkTypes
     /// How many datagrams fit.
     public let capacity: Int
 
-    /// Room for `capacity` headers.
+    /// Creates room for `capacity` headers.
     public init(capacity: Int) {
         precondition(capacity > 0)
         guard let outbox = unsafe weir_outbox_create(UInt32(capacity)) else { preconditionFailure("out of memory") }
@@ -40,11 +40,11 @@ import NetworkTypes
     /// Whether no more fits.
     public var isFull: Bool { count == capacity }
 
-    /// Forgets what was added.
+    /// Removes all datagrams and the destination.
     public borrowing func removeAll() { unsafe weir_outbox_clear(outbox) }
 
-    /// Where what is flushed goes, until ``removeAll()``: to `peer`, leaving from `source` where that is given (a reply
-    /// on a wildcard bind). A connected socket needs none.
+    /// Sets the destination of the next flushes, until ``removeAll()``: `peer`, with the source address `source` if
+    /// given (a reply on a wildcard bind). A connected socket needs none.
     public borrowing func setDestination(
         _ peer: SocketAddress, from source: (ip: IPAddress, scope: UInt32)?, family: Socket.Family
     ) {
@@ -63,8 +63,8 @@ import NetworkTypes
         precondition(result == 0, "the outbox is full")
     }
 
-    /// Puts bytes in front of a datagram that waits. They are written to where its own bytes are, right before them: there
-    /// must be ``DatagramInbox/headroom`` that nobody else uses, and none of it used yet.
+    /// Puts bytes in front of a waiting datagram, in the memory right before its payload: that must have
+    /// ``DatagramInbox/headroom`` bytes which no other datagram uses and of which none is taken yet.
     public borrowing func prepend(_ bytes: [UInt8], at index: Int) {
         precondition(index < count && bytes.count <= DatagramInbox.headroom)
         unsafe bytes.withUnsafeBytes {
@@ -72,9 +72,10 @@ import NetworkTypes
         }
     }
 
-    /// Sends from `first` on, in order. With `coalescing`, runs of equal length leave as one send each, which the kernel
-    /// or the card takes apart (`UDP_SEGMENT`, udp(7)). Where it cannot, that fails with EINVAL or EMSGSIZE (longer than
-    /// the path takes in one piece) or EIO, and nothing of the run was sent. A kernel without it (before 4.18) is asked once.
+    /// Sends from `first` on, in order. With `coalescing`, each run of equal length leaves as one send, which the
+    /// kernel or the card segments (`UDP_SEGMENT`, udp(7)). If that is impossible, the send fails with EINVAL, EMSGSIZE
+    /// (a segment exceeds the path MTU) or EIO, and no datagram of the run was sent. Kernels before 4.18, which lack
+    /// it, are asked once.
     public borrowing func flush(to socket: borrowing Socket, from first: Int, coalescing: Bool) -> Outcome {
         let result = unsafe weir_outbox_flush(outbox, socket.number, UInt32(first), coalescing ? 1 : 0)
         if result >= 0 { return .sent(Int(result)) }

@@ -1,7 +1,7 @@
 import CLinux
 
 extension Socket {
-    /// What can be set with an integer.
+    /// The options with an integer value.
     public enum Option: Sendable {
         /// `SO_REUSEADDR`: bind beside connections in TIME_WAIT.
         case reuseAddress
@@ -13,12 +13,13 @@ extension Socket {
         case noDelay
         /// `TCP_QUICKACK`: sends an ACK that is due now.
         case quickAcknowledge
-        /// `TCP_DEFER_ACCEPT`: on a listener, seconds to wait for data before a connection can be accepted; on a socket that
-        /// connects, the ACK that ends the handshake waits for data to go with, for at most 200 ms.
+        /// `TCP_DEFER_ACCEPT`: on a listener, seconds to wait for data before a connection can be accepted; on a
+        /// connecting socket, the ACK that ends the handshake waits for data to carry it, for at most 200 ms.
         case deferAccept
-        /// `TCP_FASTOPEN`: on a listener, how many connections may bring data before their handshake is over.
+        /// `TCP_FASTOPEN`: on a listener, the bound on connections with data before the end of their handshake (RFC
+        /// 7413).
         case fastOpen
-        /// `SO_KEEPALIVE`: ask a silent peer; inherited from a listener.
+        /// `SO_KEEPALIVE`: probe a silent peer; inherited from a listener.
         case keepalive
         /// `TCP_KEEPIDLE`, seconds of silence before the first probe.
         case keepaliveIdle
@@ -32,16 +33,17 @@ extension Socket {
         case sendBuffer
         /// `SO_RCVBUF`, bytes; the kernel doubles it.
         case receiveBuffer
-        /// `SO_RCVLOWAT`, bytes that must wait before a stream socket counts as readable (socket(7)). An end always does.
+        /// `SO_RCVLOWAT`, bytes that must be queued before a stream socket counts as readable (socket(7)). An end of
+        /// stream always counts.
         case receiveLowWater
-        /// `SO_RXQ_OVFL`: count with each datagram what the socket dropped.
+        /// `SO_RXQ_OVFL`: report the number of dropped datagrams with each datagram.
         case receiveOverflow
-        /// `IP_PKTINFO`: tell to which of our addresses a datagram was sent.
+        /// `IP_PKTINFO`: report the local address that a datagram was sent to.
         case packetInfoIPv4
         /// `IPV6_RECVPKTINFO`, the same for IPv6.
         case packetInfoIPv6
-        /// `IP_RECVERR`: tell a datagram socket of every ICMP error, the soft ones included (ip(7)). They also queue up: see
-        /// ``Socket/takeQueuedError()``.
+        /// `IP_RECVERR`: report every ICMP error to a datagram socket, soft ones included (ip(7)). Errors also queue
+        /// up: see ``Socket/takeQueuedError()``.
         case receiveErrorsIPv4
         /// `IPV6_RECVERR`, the same for IPv6.
         case receiveErrorsIPv6
@@ -82,8 +84,8 @@ extension Socket {
         try set(option, isOn ? 1 : 0)
     }
 
-    /// setsockopt(2) where a kernel that refuses does no harm: the connection only lacks a comfort. Returns whether
-    /// the kernel took it.
+    /// Sets an option that is only an optimization (setsockopt(2)): a failure is reported, never fatal. Returns whether
+    /// the kernel accepted it.
     @discardableResult
     public borrowing func setIfPossible(_ option: Option, _ value: Int) -> Bool {
         weir_set_option(number, option.raw, CInt(clamping: value)) == 0

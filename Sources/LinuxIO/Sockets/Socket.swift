@@ -9,7 +9,7 @@ public struct Socket: ~Copyable, Sendable {
         case stream, datagram
     }
 
-    /// The family decides how addresses are written for the kernel.
+    /// The address family, which decides the kernel's form of addresses.
     public enum Family: Sendable {
         case ipv4, ipv6, unix
     }
@@ -31,7 +31,7 @@ public struct Socket: ~Copyable, Sendable {
         self.family = family
     }
 
-    /// Takes over an open socket, for example one that another worker accepted.
+    /// Takes ownership of an open socket, for example one that another worker accepted.
     public init(adopting number: CInt, family: Family) {
         descriptor = FileDescriptor(adopting: number)
         self.family = family
@@ -42,18 +42,19 @@ public struct Socket: ~Copyable, Sendable {
         address.ip.isIPv4 ? .ipv4 : .ipv6
     }
 
-    /// The number, for one call or to register it.
+    /// The descriptor's number, for one call or to register it.
     public var number: CInt { descriptor.rawValue }
 
-    /// Gives the number away.
+    /// Gives up ownership of the descriptor: the caller closes it.
     public consuming func release() -> CInt { descriptor.release() }
 
-    /// Closes it now. What was sent still goes out, then FIN; unread input makes it RST (RFC 1122 section 4.2.2.13).
+    /// Closes it now. Data already sent is still delivered, then FIN; unread input turns that into RST (RFC 1122
+    /// section 4.2.2.13).
     public consuming func close() { descriptor.close() }
 
-    /// Sends RST and drops what was not yet acknowledged.
+    /// Sends RST and drops unacknowledged data.
     public consuming func closeWithReset() {
-        // Where this fails the connection is gone already, and close has nothing left to reset.
+        // If this fails the connection is gone already, and close has nothing left to reset.
         _ = weir_set_reset_on_close(descriptor.rawValue)
         descriptor.close()
     }
@@ -121,7 +122,7 @@ public struct Socket: ~Copyable, Sendable {
         }
     }
 
-    /// The pending error, which this takes away (`SO_ERROR`); nil where there is none.
+    /// Returns and clears the pending error (`SO_ERROR`); nil if there is none.
     public borrowing func takeError() -> SystemError? {
         let result = weir_get_option(number, WEIR_OPTION_ERROR)
         return result == 0 ? nil : SystemError(.connect, result < 0 ? -result : result)
@@ -132,22 +133,22 @@ public struct Socket: ~Copyable, Sendable {
         try check(weir_shutdown_write(number), .shutdown)
     }
 
-    /// Datagrams that the kernel dropped since the socket was opened because nobody read them in time, modulo 2^31; nil
-    /// where the kernel does not say (`SO_MEMINFO`, sock_diag(7)).
+    /// Datagrams that the kernel has dropped since the socket was opened because the receive queue was full, modulo
+    /// 2^31; nil if the kernel does not report them (`SO_MEMINFO`, sock_diag(7)).
     public borrowing func droppedDatagrams() -> UInt32? {
         let result = weir_receive_drops(number)
         return result < 0 ? nil : UInt32(result)
     }
 
-    /// Takes the oldest of the errors that ``Option/receiveErrorsIPv4`` lets queue up; nil where there is none. With the
-    /// last one the pending error is gone, too. `isLocal` says that our own kernel refused to send, else it was told by ICMP.
+    /// Removes the oldest error that ``Option/receiveErrorsIPv4`` has queued; nil if there is none. Removing the last
+    /// one clears the pending error, too. `isLocal`: this host's kernel refused to send; else the error came by ICMP.
     public borrowing func takeQueuedError() -> (error: SystemError, isLocal: Bool)? {
         var isLocal: CInt = 0
         let code = unsafe weir_take_queued_error(number, &isLocal)
         return code > 0 ? (SystemError(.send, code), isLocal != 0) : nil
     }
 
-    /// Bytes sent and not yet acknowledged by the peer's kernel; 0 where the connection is gone.
+    /// Bytes sent and not yet acknowledged by the peer's kernel (`SIOCOUTQ`, tcp(7)); 0 if the connection is gone.
     public borrowing func unacknowledgedBytes() -> Int { max(0, Int(weir_unacknowledged(number))) }
 
     // MARK: Bytes
@@ -162,7 +163,7 @@ public struct Socket: ~Copyable, Sendable {
         Self.readResult(unsafe weir_receive_copy(number, buffer.baseAddress, buffer.count))
     }
 
-    /// Takes `count` bytes that ``receiveCopy(into:)`` has shown out of the socket.
+    /// Removes `count` bytes, which ``receiveCopy(into:)`` has shown, from the socket (`MSG_TRUNC`, tcp(7)).
     public borrowing func discard(_ count: Int) -> ReadResult {
         Self.readResult(weir_discard(number, count))
     }
@@ -173,8 +174,8 @@ public struct Socket: ~Copyable, Sendable {
         return result == -Int64(EAGAIN) ? .wouldBlock : .failed(SystemError(.receive, CInt(-result)))
     }
 
-    /// Whether there is something to read, or an end; takes neither. The error where there is neither and the connection
-    /// is broken: that this takes away.
+    /// Whether data or an end of stream is readable (`MSG_PEEK`); neither is consumed. A broken connection without
+    /// either returns its error, which is consumed.
     public borrowing func peek() -> ReadResult {
         let result = weir_peek(number)
         if result > 0 { return .bytes(Int(result)) }
@@ -182,8 +183,8 @@ public struct Socket: ~Copyable, Sendable {
         return result == -EAGAIN ? .wouldBlock : .failed(SystemError(.receive, -result))
     }
 
-    /// send(2) without SIGPIPE. With `more`, the kernel keeps what does not fill a segment until the next write, the end
-    /// of the stream, or 200 ms (`MSG_MORE`).
+    /// send(2) without SIGPIPE. With `more`, the kernel holds an incomplete segment until the next write, the end of
+    /// the stream, or 200 ms (`MSG_MORE`).
     public borrowing func send(_ bytes: UnsafeRawBufferPointer, more: Bool = false) -> WriteResult {
         let result = unsafe weir_send(number, bytes.baseAddress, bytes.count, more ? 1 : 0)
         if result >= 0 { return .bytes(Int(result)) }

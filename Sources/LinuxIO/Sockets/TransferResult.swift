@@ -1,20 +1,20 @@
 import NetworkTypes
 
-/// What a read came to. Would-block and the end are results, not errors.
+/// The outcome of a read. Would-block and the end of the stream are results, not errors.
 public enum ReadResult: Sendable {
     /// At least one byte.
     case bytes(Int)
-    /// Nothing there now.
+    /// No data is queued now.
     case wouldBlock
-    /// The peer sent FIN, and all before it was read.
+    /// The peer sent FIN, and all data before it was read.
     case endOfStream
-    /// The connection is broken; all queued data was read before this comes.
+    /// The connection is broken; all queued data was read before.
     case failed(SystemError)
 }
 
-/// What a write came to.
+/// The outcome of a write.
 public enum WriteResult: Sendable {
-    /// How many bytes the kernel took, perhaps not all.
+    /// The number of bytes that the kernel took, perhaps not all.
     case bytes(Int)
     /// No room now.
     case wouldBlock
@@ -22,22 +22,22 @@ public enum WriteResult: Sendable {
     case failed(SystemError)
 }
 
-/// What a connect came to.
+/// The outcome of a connect.
 public enum ConnectResult: Sendable {
-    /// Done.
+    /// The connection is established.
     case connected
     /// Under way: wait until the socket is writable, then ask ``Socket/takeError()``.
     case inProgress
-    /// Refused, or not even tried.
+    /// Refused, or not even attempted.
     case failed(SystemError)
 }
 
-/// What an accept came to.
+/// The outcome of an accept.
 public enum AcceptResult: ~Copyable, Sendable {
     /// A connection and its peer.
     case accepted(Socket, SocketAddress)
-    /// Nobody is waiting.
+    /// No connection is pending.
     case wouldBlock
-    /// See accept(2) for the errors that concern one connection only.
+    /// An error, perhaps of one pending connection only: accept(2) lists those.
     case failed(SystemError)
 }

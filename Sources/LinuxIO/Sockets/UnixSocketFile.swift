@@ -2,51 +2,52 @@ import CLinux
 import Glibc
 import NetworkTypes
 
-/// The file through which a listening Unix socket is reached (unix(7)). Whoever made it removes it.
+/// The file of a listening Unix socket (unix(7)). The process that created it removes it with ``remove()``.
 public struct UnixSocketFile: Sendable {
     /// Why a path cannot be listened on.
     public enum Failure: Error, Equatable, Sendable, CustomStringConvertible {
-        /// Something else than a socket is there, perhaps a symbolic link. It was left as it is.
+        /// The path names a file that is not a socket, perhaps a symbolic link. It was left as it is.
         case occupied
-        /// Somebody listens there.
+        /// Another process listens there.
         case inUse
         /// A call failed.
         case system(SystemError)
 
-        /// `somebody listens there already`.
+        /// The message without the path, such as `another process listens there already`.
         public var description: String {
             switch self {
             case .occupied: "something that is not a socket is there"
-            case .inUse: "somebody listens there already"
+            case .inUse: "another process listens there already"
             case .system(let error): "\(error)"
             }
         }
     }
 
-    /// Where it is.
+    /// The path of the file.
     public let path: UnixSocketPath
     private let identity: weir_file
 
-    /// How often the lock of a folder is tried, and the time between: its holder looks at one path.
+    /// The attempts to lock a folder, and the pause between two. The holder inspects a single path, so it is brief.
     private static let lockAttempts = 100
     private static let lockPause = Duration.milliseconds(10)
 
-    /// Binds `socket` to `path` with these permission bits, and listens. A socket on which nobody listens any more is taken
-    /// over; nothing else is. Blocks for a second at most, while another process does the same in this folder.
+    /// Binds `socket` to `path` with these permission bits, and listens. Replaces a stale socket file, and no other
+    /// file. Blocks for a second at most, while another process does the same in this folder.
     public static func listen(
         _ socket: borrowing Socket, at path: UnixSocketPath, mode: UInt32, backlog: Int
     ) throws(Failure) -> UnixSocketFile {
-        // Between looking and listening no other Weir may find the same old file, or ours, and think that it is abandoned.
+        // Between the look and the listen, no other Weir may find the same stale file, or ours, and take it for
+        // abandoned.
         let lock = try lockFolder(of: path)
         defer { withExtendedLifetime(lock) {} }
         try clear(path)
-        // With these bits from the start: never more than that, not even for a moment.
+        // The file has these bits from the start: it is never more open, not even for a moment.
         try call(.changeMode, weir_set_socket_mode(socket.number, mode))
         do throws(SystemError) { try socket.bind(path) } catch { throw .system(error) }
         let file = UnixSocketFile(path: path, identity: try look(at: path) ?? weir_file())
         do throws(Failure) {
             var identity = file.identity
-            // What the umask took away.
+            // The umask has removed bits.
             if identity.mode != mode {
                 try call(.changeMode, unsafe weir_set_file_mode(path.path, &identity, mode))
             }
@@ -58,8 +59,8 @@ public struct UnixSocketFile: Sendable {
         return file
     }
 
-    /// Removes the file, unless the path leads to another one by now. Where it cannot be removed it stays: the next one
-    /// that listens there takes it over.
+    /// Removes the file, unless the path names another file by now. A failure is ignored: the next listener replaces
+    /// the stale file.
     public func remove() {
         guard let found = try? Self.look(at: path), found.device == identity.device, found.inode == identity.inode
         else { return }
@@ -68,7 +69,7 @@ public struct UnixSocketFile: Sendable {
 
     // MARK: The path
 
-    /// Makes the path free, where that harms nobody.
+    /// Removes a stale socket file. Throws if the path is in use.
     private static func clear(_ path: UnixSocketPath) throws(Failure) {
         guard let found = try look(at: path) else { return }
         guard found.is_socket != 0 else { throw .occupied }
@@ -77,14 +78,14 @@ public struct UnixSocketFile: Sendable {
         switch probe.connect(to: path) {
         case .failed(let error) where error.code == ECONNREFUSED:
             try call(.unlink, unsafe weir_unlink(path.path))
-        // A queue that is full belongs to somebody, too.
+        // A full queue belongs to a live listener, too.
         case .connected, .inProgress: throw .inUse
         case .failed(let error) where error.code == EAGAIN || error.code == EPROTOTYPE: throw .inUse
         case .failed(let error): throw .system(error)
         }
     }
 
-    /// What is there; nil for nothing.
+    /// The file at the path; nil if there is none.
     private static func look(at path: UnixSocketPath) throws(Failure) -> weir_file? {
         var found = weir_file()
         let result = unsafe weir_look_at_path(path.path, &found)
@@ -93,8 +94,8 @@ public struct UnixSocketFile: Sendable {
         return found
     }
 
-    /// Nil where the lock is not to be had: whoever may read the folder may hold it for as long as they like, and must not
-    /// keep Weir from starting.
+    /// Locks the folder of a path. Returns nil if the lock stays taken: any user who can read the folder may hold it
+    /// for ever, and must not keep Weir from starting.
     private static func lockFolder(of path: UnixSocketPath) throws(Failure) -> FolderLock? {
         var folder = String(path.path.reversed().drop { $0 != "/" }.reversed())
         if folder.isEmpty { folder = "." }
@@ -114,7 +115,7 @@ public struct UnixSocketFile: Sendable {
     }
 }
 
-/// A folder that others wait for; free again when it ends.
+/// The lock of a folder; released when the object ends.
 private final class FolderLock {
     private let descriptor: FileDescriptor
 

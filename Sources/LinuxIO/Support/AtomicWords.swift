@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 // Proof: every access goes through an `Atomic`; the pointer never changes, and the memory lives as long as the object.
-/// A fixed number of 64-bit words that threads share, all zero at the start: what a table without locks is made of.
+/// A fixed number of 64-bit words that threads share, all zero at the start: the storage of tables without locks.
 ///
 /// The memory comes from the kernel page by page as words are first touched (calloc(3)): a large table that holds
 /// little costs little.
@@ -28,8 +28,8 @@ import Synchronization
 
     // MARK: In one order
 
-    // Sequentially consistent: all threads see these accesses in one order, so that of two threads which both write and
-    // then look at what the other wrote, one at least sees it.
+    // Sequentially consistent: all threads see these accesses in one order. If two threads each write one word and then
+    // read the other's, at least one of them sees the other's write.
 
     /// The value of a word.
     public func load(_ index: Int) -> UInt64 {
@@ -61,13 +61,13 @@ import Synchronization
 
     // MARK: Handed from one thread to another
 
-    /// The value of a word: whoever reads what ``publish(_:_:)`` wrote also sees all that its caller wrote before.
+    /// The value of a word. A caller that reads the value of a ``publish(_:_:)`` also sees all writes before that call.
     public func loadPublished(_ index: Int) -> UInt64 {
         check(index)
         return unsafe words[index].load(ordering: .acquiring)
     }
 
-    /// Writes a word after all that the caller wrote before.
+    /// Writes a word; all earlier writes of the caller come first (release).
     public func publish(_ index: Int, _ value: UInt64) {
         check(index)
         unsafe words[index].store(value, ordering: .releasing)

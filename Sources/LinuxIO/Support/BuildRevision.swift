@@ -2,6 +2,6 @@ import CLinux
 
 /// The source that this program was built from.
 public enum BuildRevision {
-    /// The commit, with `-dirty` behind it where files had changed; `unknown` where it was built outside a repository.
+    /// The commit, followed by `-dirty` if files had changed; `unknown` if it was built outside a repository.
     public static let text = unsafe String(cString: weir_revision())
 }

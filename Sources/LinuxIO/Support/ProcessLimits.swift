@@ -1,6 +1,6 @@
 import CLinux
 
-/// What the process as a whole is allowed.
+/// Limits and privileges of the whole process.
 public enum ProcessLimits {
     /// Raises the soft limit of open descriptors to the hard one (setrlimit(2)) and returns it.
     public static func raiseDescriptorLimit() throws(SystemError) -> Int {
@@ -9,14 +9,14 @@ public enum ProcessLimits {
         return Int(clamping: result)
     }
 
-    /// Programs that this thread, or one that it starts, executes later get none of the capabilities that a service manager
-    /// gave this one (the ambient set, capabilities(7)); what runs already keeps its own.
+    /// Keeps the capabilities that a service manager granted (the ambient set, capabilities(7)) from programs that this
+    /// thread, or a thread that it starts, executes later. Running threads keep theirs.
     public static func keepCapabilities() {
         // It fails only where the kernel knows no such set.
         _ = weir_clear_ambient_capabilities()
     }
 
-    /// A write to a broken connection gives EPIPE instead of ending the process (signal(7)).
+    /// Makes a write to a broken connection fail with EPIPE instead of ending the process (signal(7)).
     public static func ignoreBrokenPipeSignal() {
         weir_ignore_sigpipe()
     }

@@ -8,26 +8,26 @@ public enum Thread {
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// Whether the calling thread is scheduled as most are (`SCHED_OTHER`, sched(7)), and nobody chose otherwise for it.
+    /// Whether the calling thread has the default scheduling policy (`SCHED_OTHER`, sched(7)).
     public static var isScheduledNormally: Bool { weir_scheduling_policy() == 0 }
 
     /// Whether the calling thread is under `SCHED_BATCH` (sched(7)).
     public static var isScheduledAsBatch: Bool { weir_scheduling_policy() == 3 }
 
-    /// `SCHED_BATCH` (sched(7)) for the calling thread, or back to normal: when it wakes up, it does not take the processor
-    /// from whoever is working, so that more has come for it when its turn begins. Returns whether the system did it.
+    /// Moves the calling thread to `SCHED_BATCH` (sched(7)), or back to the default policy. A batch thread that wakes
+    /// does not preempt the running thread, so that more work has arrived when it runs. Returns whether the kernel
+    /// accepted it.
     @discardableResult
     public static func scheduleAsBatch(_ isOn: Bool) -> Bool { weir_set_batch_scheduling(isOn ? 1 : 0) == 0 }
 
-    /// Makes the calling thread give way to others by that much more niceness (setpriority(2)). A courtesy only, so nobody
-    /// hears of a system that refuses.
+    /// Adds to the niceness of the calling thread, up to 19 (setpriority(2)). Best effort: a failure is ignored.
     public static func giveWay(niceness: Int) { _ = weir_add_thread_nice(CInt(clamping: niceness)) }
 
     /// Starts a detached thread (pthread_create(3)) with every signal blocked, so that signals go to the threads that
     /// wait for them.
     ///
-    /// - Parameter name: shown by `ps -T`, the first 15 bytes of it (pthread_setname_np(3)); the starting thread's where
-    ///   there is none.
+    /// - Parameter name: shown by `ps -T`, cut to 15 bytes (pthread_setname_np(3)); nil keeps the starting thread's
+    ///   name.
     public static func start(
         name: String? = nil, _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {

@@ -1,4 +1,5 @@
-/// Where a stream listens: a network and an address, perhaps every address, perhaps a port that the kernel chooses.
+/// The endpoint on which a stream listens: a network, an address (or every address), and a port (0: the kernel
+/// chooses).
 public struct ListenAddress: Hashable, Sendable {
     /// The transport and families.
     public let network: Network

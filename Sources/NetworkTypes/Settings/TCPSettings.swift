@@ -2,8 +2,8 @@
 public struct TCPSettings: Hashable, Sendable {
     /// All dials of one connection together, names included.
     public var dialTimeout: Duration
-    /// The dial of one upstream, its name included. nil is a third of ``dialTimeout`` while there are other upstreams to
-    /// try, and else what is left of it.
+    /// The dial of one upstream, its name included. nil is a third of ``dialTimeout`` while other upstreams are left to
+    /// try, and else the rest of it.
     public var attemptTimeout: Duration?
     /// Silence in both directions before a connection is ended; nil is never.
     public var idleTimeout: Duration?

@@ -10,10 +10,10 @@ public struct UDPSettings: Hashable, Sendable {
     public var responses: Int?
     /// How long the pre-dial hook may take.
     public var preDialTimeout: Duration
-    /// How long a session may look for an upstream to begin with: the look-ups of all names together.
+    /// How long a new session may take to find an upstream: the look-ups of all names together.
     public var dialTimeout: Duration
-    /// The look-up of one upstream's name. nil is a third of ``dialTimeout`` while there are other upstreams to try, and
-    /// else what is left of it.
+    /// The look-up of one upstream's name. nil is a third of ``dialTimeout`` while other upstreams are left to try, and
+    /// else the rest of it.
     public var attemptTimeout: Duration?
     /// The PROXY headers that datagrams have.
     public var proxyProtocol: ProxyProtocolSettings

@@ -99,7 +99,7 @@ extension Integration {
             #expect(second.exit == .code(1))
             #expect(
                 second.errorOutput
-                    == "weir: error: exporter: cannot listen on unix:\(path): somebody listens there already\n")
+                    == "weir: error: exporter: cannot listen on unix:\(path): another process listens there already\n")
             #expect(try weir.stop() == .code(0))
             #expect(lstat(path, &status) == -1)
             let health = try ChildProcess.run(try Tool.weir(), ["health", "--exporter", "unix:" + path])
