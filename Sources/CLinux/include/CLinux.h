@@ -197,7 +197,7 @@ uint32_t weir_interface_index(const char *name);
 int weir_spawn(char *const arguments[], char *const environment[], int *process_descriptor);
 /// SIGKILL for a process that was not reaped yet, and for all in its group.
 int weir_kill_group(int process);
-/// Reaps a process that has ended (waitid(2)): returns 1 and stores its exit code, or the negated number of the signal
+/// Reaps a process that has ended (waitpid(2)): returns 1 and stores its exit code, or the negated number of the signal
 /// that ended it; 0 while it runs.
 int weir_reap(int process, int *status);
 
