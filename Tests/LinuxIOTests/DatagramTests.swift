@@ -5,7 +5,6 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct DatagramTests {
-    private typealias Socket = LinuxIO.Socket
 
     /// A copy of what an inbox showed.
     private struct Got: Equatable {
@@ -123,7 +122,7 @@ import Testing
         (Socket.Family.ipv4, "127.0.0.2"), (.ipv6, "::1"), (.ipv6, "127.0.0.2"),
     ])
     func `a wildcard socket is told which address was asked, and answers from it`(
-        family: LinuxIO.Socket.Family, asked: String
+        family: Socket.Family, asked: String
     ) throws {
         let ip = try #require(IPAddress(asked))
         let server = try Socket(.datagram, family: family)

@@ -20,22 +20,22 @@ import Testing
         #expect(try Self.holders(of: identity) == 0)
     }
 
-    private func open(_ body: (borrowing LinuxIO.Socket) throws -> String) throws -> String {
-        let socket = try LinuxIO.Socket(.datagram, family: .ipv4)
+    private func open(_ body: (borrowing Socket) throws -> String) throws -> String {
+        let socket = try Socket(.datagram, family: .ipv4)
         let identity = try body(socket)
         #expect(try Self.holders(of: identity) == 1)
         return identity
     }
 
     @Test func `it is closed once by an explicit close`() throws {
-        let socket = try LinuxIO.Socket(.stream, family: .ipv6)
+        let socket = try Socket(.stream, family: .ipv6)
         let identity = try Self.identity(socket.number)
         socket.close()
         #expect(try Self.holders(of: identity) == 0)
     }
 
     @Test func `a number that was given away stays open, and its next owner closes it`() throws {
-        let socket = try LinuxIO.Socket(.stream, family: .ipv4)
+        let socket = try Socket(.stream, family: .ipv4)
         let identity = try Self.identity(socket.number)
         let number = socket.release()
         #expect(try Self.holders(of: identity) == 1)
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test func `a socket is nonblocking and closed on exec`() throws {
-        let socket = try LinuxIO.Socket(.stream, family: .ipv4)
+        let socket = try Socket(.stream, family: .ipv4)
         #expect(fcntl(socket.number, F_GETFL) & O_NONBLOCK != 0)
         #expect(fcntl(socket.number, F_GETFD) & FD_CLOEXEC != 0)
     }

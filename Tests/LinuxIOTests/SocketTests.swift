@@ -5,7 +5,6 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct SocketTests {
-    private typealias Socket = LinuxIO.Socket
 
     @Test func `options are set, read back, and switched off again`() throws {
         let socket = try Socket(.stream, family: .ipv6)
@@ -75,7 +74,7 @@ import Testing
             return
         }
         let address = try listener.localAddress()
-        let peer = try TCPConnection(to: Endpoint(ip.description, address.port))
+        let peer = try TestConnection(to: Endpoint(ip.description, address.port))
         var accepted: Socket?
         var seen: SocketAddress?
         try waitUntil("the client is accepted") {

@@ -29,8 +29,8 @@ import WeirStream
     private func makeEngine() throws -> StreamEngine { try StreamEngine(StreamEngine.Options(workers: 2)) }
 
     /// Whether a connection is let in; it is open until the value goes.
-    private func enter(_ port: UInt16) throws -> TestSupport.TCPConnection? {
-        let client = try TCPConnection(to: Endpoint(port))
+    private func enter(_ port: UInt16) throws -> TestConnection? {
+        let client = try TestConnection(to: Endpoint(port))
         try? client.send("x")
         return client.receive(1).text == "x" ? client : nil
     }
@@ -44,7 +44,7 @@ import WeirStream
         })
         hooks.enforce(try AccessPolicy(deny: ["ip:127.0.0.1"], allow: ["cidr:127.0.0.0/8"]))
         try await withStream(hooks, engine: engine) { port in
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             #expect(client.receive().ending == .reset)
         }
         #expect(asked.load(ordering: .relaxed) == 0)
@@ -65,7 +65,7 @@ import WeirStream
         var settings = TCPSettings()
         settings.proxyProtocol.mode = .required
         try await withStream(hooks, engine: engine, settings: settings) { port in
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try? client.send("PROXY \(named)\r\nx")
             #expect((client.receive(1).text == "x") == passes)
         }

@@ -80,7 +80,7 @@ private func base64(_ bytes: [UInt8]) -> String {
     }
 
     /// A server whose passwords are looked at when the gate lets them pass.
-    private func gated(_ gate: TestSupport.Semaphore, tokens: [[UInt8]] = []) throws -> SteppedServer {
+    private func gated(_ gate: TestSemaphore, tokens: [[UInt8]] = []) throws -> SteppedServer {
         let users = [ExporterAccess.User(name: "a", hash: cheap)]
         return try SteppedServer(access: ExporterAccess(tokens: tokens, users: users)) { password, hash in
             gate.wait()
@@ -90,7 +90,7 @@ private func base64(_ bytes: [UInt8]) -> String {
 
     @Test("While a password is looked at, health and others are answered, and who asks the same waits for the same")
     func slowPassword() throws {
-        let gate = TestSupport.Semaphore()
+        let gate = TestSemaphore()
         let stepped = try gated(gate, tokens: [Array(token.utf8)])
         let waiting = try (0..<3).map { _ in
             try stepped.client(sending: request("GET", "/metrics", basic("a", "correct horse")))
@@ -106,7 +106,7 @@ private func base64(_ bytes: [UInt8]) -> String {
 
     @Test("A name that nobody has is looked at, too, and is refused with any password")
     func unknownUser() throws {
-        let gate = TestSupport.Semaphore()
+        let gate = TestSemaphore()
         let stepped = try gated(gate)
         for (name, status) in [("b", 401), ("", 401), ("A", 401), ("a", 200)] {
             let client = try stepped.client(sending: request("GET", "/metrics", basic(name, "correct horse")))
@@ -233,7 +233,7 @@ private func base64(_ bytes: [UInt8]) -> String {
 
     @Test("A password that no connection waits for any more is not looked at, and its place is free")
     func abandoned() throws {
-        let gate = TestSupport.Semaphore()
+        let gate = TestSemaphore()
         let looked = Lock<[String]>([])
         let users = [ExporterAccess.User(name: "a", hash: cheap)]
         let stepped = try SteppedServer(access: ExporterAccess(users: users)) { password, _ in
@@ -257,7 +257,7 @@ private func base64(_ bytes: [UInt8]) -> String {
 
     @Test("Only so many passwords wait, four of one source: the others get 429, and their places come back")
     func queue() throws {
-        let gate = TestSupport.Semaphore()
+        let gate = TestSemaphore()
         let stepped = try gated(gate)
         for round in 1...2 {
             let clients = try (0..<8).map {

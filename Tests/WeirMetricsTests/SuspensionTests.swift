@@ -98,7 +98,7 @@ import WeirMetrics
         private let counted = Atomic<Int>(0)
         private let inside = Atomic<Bool>(false)
         private let id = Atomic<UInt>(0)
-        private let done = Semaphore()
+        private let done = TestSemaphore()
 
         var turns: Int { counted.load(ordering: .acquiring) }
         var isInside: Bool { inside.load(ordering: .relaxed) }
@@ -157,8 +157,8 @@ import WeirMetrics
     /// The thread that goes on meanwhile, in lane 1 and as a foreign thread. It finds out without allocating; what it found
     /// is looked at later.
     final class Witness: Sendable {
-        private let asked = Semaphore()
-        private let done = Semaphore()
+        private let asked = TestSemaphore()
+        private let done = TestSemaphore()
         private let isStopping = Atomic<Bool>(false)
         private let ready = Atomic<Bool>(false)
         private let finished = Atomic<Int>(0)

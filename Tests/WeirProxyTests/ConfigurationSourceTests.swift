@@ -126,16 +126,16 @@ struct ConfigurationSourceTests {
             ]
             memory.set([("b", fields)])
             try waitUntil("the route of the second source is served") {
-                (try? TCPConnection(to: Endpoint(second))) != nil
+                (try? TestConnection(to: Endpoint(second))) != nil
             }
-            #expect(try TCPConnection(to: Endpoint(first)).localEndpoint.port != 0)
+            #expect(try TestConnection(to: Endpoint(first)).localEndpoint.port != 0)
 
             // An error names where it is, and changes nothing.
             memory.set([("b", fields.dropLast() + [("port", "none")])])
             try waitUntil("the error is in the log") {
                 contents(of: log).contains("container `box`, label `proxy.b.port`: error: `port`: expected a port")
             }
-            #expect(try TCPConnection(to: Endpoint(second)).localEndpoint.port != 0)
+            #expect(try TestConnection(to: Endpoint(second)).localEndpoint.port != 0)
             memory.set([("b", fields)])
 
             // A collision, made by the other source.
@@ -146,7 +146,7 @@ struct ConfigurationSourceTests {
             }
             try folder.replace("weir.yml", text(""))
             memory.set([])
-            try waitUntil("the route is gone with its labels") { (try? TCPConnection(to: Endpoint(second))) == nil }
+            try waitUntil("the route is gone with its labels") { (try? TestConnection(to: Endpoint(second))) == nil }
         } catch {
             await runner.shutdown()
             throw error
@@ -176,7 +176,7 @@ struct ConfigurationSourceTests {
         source.release()
         await slow.value
         for task in joined { await task.value }
-        let served = (try? TCPConnection(to: Endpoint(last))) != nil
+        let served = (try? TestConnection(to: Endpoint(last))) != nil
         await runner.shutdown()
         #expect(served)
         #expect(source.mostAtOnce == 1)

@@ -51,7 +51,7 @@ struct ProxyLifecycleTests {
             Issue.record("expected alreadyStarted, got \(String(describing: error))")
             return
         }
-        let client = try TCPConnection(to: Endpoint(port))
+        let client = try TestConnection(to: Endpoint(port))
         try client.send("hello")
         #expect(client.receive(5).text == "hello")
         client.close()
@@ -93,7 +93,7 @@ struct ProxyLifecycleTests {
             [port], exporter: exporter, drainTimeout: .seconds(600), upstream: server.port)
         let proxy = try Proxy(configuration)
         try await proxy.start()
-        let client = try TCPConnection(to: Endpoint(port))
+        let client = try TestConnection(to: Endpoint(port))
         try client.send("hello")
         #expect(client.receive(5).text == "hello")
         let isClosed = Shared(false)
@@ -102,7 +102,7 @@ struct ProxyLifecycleTests {
             isClosed.withLock { $0 = true }
         }
         // The listener is closed, so the drain has begun, in its own turn.
-        try waitUntil("the route listens no more") { (try? TCPConnection(to: Endpoint(port))) == nil }
+        try waitUntil("the route listens no more") { (try? TestConnection(to: Endpoint(port))) == nil }
         let error = try await outcome(of: "apply") { () async throws(ProxyError) in try await proxy.apply(configuration)
         }
         #expect(isEnding(error))
@@ -117,7 +117,7 @@ struct ProxyLifecycleTests {
         _ = try await outcome(of: "shutdown") { () async throws(ProxyError) in await proxy.shutdown() }
         let error = try await outcome(of: "start") { () async throws(ProxyError) in try await proxy.start() }
         #expect(isEnding(error))
-        for port in [port, exporter] { #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(port)) } }
+        for port in [port, exporter] { #expect(throws: (any Error).self) { try TestConnection(to: Endpoint(port)) } }
     }
 
     @Test func `a shutdown during the start leaves nothing that listens, and both return`() async throws {
@@ -141,7 +141,7 @@ struct ProxyLifecycleTests {
             _ = try await outcome(of: "shutdown") { () async throws(ProxyError) in await proxy.shutdown() }
             await started
             for port in ports + [exporter] {
-                #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(port)) }
+                #expect(throws: (any Error).self) { try TestConnection(to: Endpoint(port)) }
             }
             #expect(await proxy.reports.isEmpty)
         }
@@ -153,11 +153,11 @@ struct ProxyLifecycleTests {
         try await proxy.start()
         async let first = outcome(of: "the first") { () async throws(ProxyError) in
             await proxy.shutdown()
-            #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(exporter)) }
+            #expect(throws: (any Error).self) { try TestConnection(to: Endpoint(exporter)) }
         }
         async let second = outcome(of: "the second") { () async throws(ProxyError) in
             await proxy.shutdown()
-            #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(exporter)) }
+            #expect(throws: (any Error).self) { try TestConnection(to: Endpoint(exporter)) }
         }
         _ = try await (first, second)
     }

@@ -36,7 +36,7 @@ struct ProxyTests {
     }
 
     private func echo(_ port: UInt16, _ text: String = "hello") throws {
-        let client = try TCPConnection(to: Endpoint(port))
+        let client = try TestConnection(to: Endpoint(port))
         try client.send(text)
         #expect(client.receive(text.utf8.count).text == text)
         try client.shutdownWriting()
@@ -115,8 +115,8 @@ struct ProxyTests {
         } catch {
             #expect(error.description.contains("`bad`") && error.description.contains("127.0.0.1:\(taken.port)"))
         }
-        #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(free)) }
-        #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(exporter)) }
+        #expect(throws: (any Error).self) { try TestConnection(to: Endpoint(free)) }
+        #expect(throws: (any Error).self) { try TestConnection(to: Endpoint(exporter)) }
         withExtendedLifetime(taken) {}
     }
 
@@ -125,7 +125,7 @@ struct ProxyTests {
         let (one, two) = (try TCPServer.echo(), try TCPServer.echo())
         let (first, second) = (try Ports.free(), try Ports.free())
         try await withProxy([makeRoute("a", listen: first, upstream: one.port)]) { proxy, exporter in
-            let open = try TCPConnection(to: Endpoint(first))
+            let open = try TestConnection(to: Endpoint(first))
             try open.send("before")
             #expect(open.receive(6).text == "before")
 
@@ -147,7 +147,7 @@ struct ProxyTests {
 
             new.routes.removeLast()
             try await proxy.apply(new)
-            #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(second)) }
+            #expect(throws: (any Error).self) { try TestConnection(to: Endpoint(second)) }
             let page = try samples(exporter)
             #expect(page.accepted("a") == 1 && page.accepted("b") == 1 && page.accepted("c") == 1)
             #expect(page.total("weir_config_reloads_total", ["result": "success"]) == 2)
@@ -212,18 +212,18 @@ struct ProxyTests {
         settings.shutdown.drainTimeout = .seconds(20)
         let proxy = try Proxy(settings)
         try await proxy.start()
-        let client = try TCPConnection(to: Endpoint(port))
+        let client = try TestConnection(to: Endpoint(port))
         try client.send("x")
         #expect(client.receive(1).text == "x")
         let ending = Task { await proxy.shutdown() }
         try waitUntil("it says that it drains") { try HTTP.get("/readyz", port: exporter).status == 503 }
-        try waitUntil("new clients are refused") { (try? TCPConnection(to: Endpoint(port))) == nil }
+        try waitUntil("new clients are refused") { (try? TestConnection(to: Endpoint(port))) == nil }
         try client.send("y")
         #expect(client.receive(1).text == "y")
         try client.shutdownWriting()
         #expect(client.receive().ending == .endOfStream)
         await ending.value
-        #expect(throws: (any Error).self) { try TCPConnection(to: Endpoint(exporter)) }
+        #expect(throws: (any Error).self) { try TestConnection(to: Endpoint(exporter)) }
     }
 
     @Test("Datagrams go through a UDP route, both ways, and are counted")

@@ -59,7 +59,7 @@ import Testing
         _ runner: ProxyRunner, _ routes: Routes, _ folder: TemporaryDirectory, _ servers: [TCPServer]
     ) async throws {
         func scrape() throws -> Samples { try Samples(HTTP.get("/metrics", port: routes.exporter).text) }
-        let connection = try TCPConnection(to: Endpoint(routes.tcp))
+        let connection = try TestConnection(to: Endpoint(routes.tcp))
         let player = try UDPSocket()
         func ask() throws -> [UInt8] {
             try player.send([1], to: Endpoint(routes.udp))
@@ -73,7 +73,7 @@ import Testing
         }
         let before = try scrape()
         let descriptors = openDescriptors
-        let loads = (0..<2).map { _ in Repeater { _ in try TCPConnection.exchange(routes.tcp) } }
+        let loads = (0..<2).map { _ in Repeater { _ in try TestConnection.exchange(routes.tcp) } }
         defer { loads.forEach { $0.stop() } }
         var last = before
         var fallen: [String] = []

@@ -17,7 +17,7 @@ struct StalledWorkerTests {
                 shutdown: .init(delay: .zero, drainTimeout: .seconds(2)),
                 routes: [makeRoute("a", listen: try Ports.free(), upstream: server.port)]))
         try await proxy.start()
-        let go = Semaphore()
+        let go = TestSemaphore()
         // A stream of an embedding program, on the workers that the routes use.
         let engine = await proxy.parts.engine
         let stream = try TCPStream(listen: "tcp://127.0.0.1:0", upstream: "\(server.endpoint)", engine: engine)
@@ -29,7 +29,7 @@ struct StalledWorkerTests {
         func health() throws -> HTTP.Response { try HTTP.get("/healthz", port: exporter) }
         #expect(try health().status == 200)
 
-        let client = try TCPConnection(to: Endpoint(stream.localAddress.port))
+        let client = try TestConnection(to: Endpoint(stream.localAddress.port))
         try client.send("?")
         do {
             try waitUntil("the worker counts as stalled", deadline: .seconds(20)) { try health().status == 503 }

@@ -100,6 +100,6 @@ extension Worker {
 
     fileprivate var connectionSize: Int {
         let owners = (0..<16).map { core.loop.handler(of: EventToken(slot: $0, generation: 0)) }
-        return owners.compactMap { $0 as? WeirStream.TCPConnection }.first.map(heapSize) ?? 0
+        return owners.compactMap { $0 as? TCPConnection }.first.map(heapSize) ?? 0
     }
 }

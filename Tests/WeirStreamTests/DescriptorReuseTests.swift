@@ -5,7 +5,7 @@ import WeirStream
 /// A closed descriptor's number goes to the next socket at once, while events of the old one may still wait.
 @Suite(.timeLimit(.minutes(1))) struct DescriptorReuseTests {
     /// Answers each connection's first eight bytes, which name it, and then resets or waits as the name says.
-    private static func server(_ resets: Box<[TestSupport.TCPConnection]>) throws -> TCPServer {
+    private static func server(_ resets: Box<[TestConnection]>) throws -> TCPServer {
         try TCPServer { connection in
             let name = connection.receive(8)
             guard name.bytes.count == 8 else { return }
@@ -22,7 +22,7 @@ import WeirStream
     }
 
     @Test func `events of a connection that ended never reach the one that has its numbers now`() async throws {
-        let upstreams = Box<[TestSupport.TCPConnection]>([])
+        let upstreams = Box<[TestConnection]>([])
         let server = try Self.server(upstreams)
         let rounds = 300
         try await withTCP("\(server.endpoint)") { rig in
@@ -66,7 +66,7 @@ import WeirStream
         }
         let (threads, each) = (4, 600)
         try await withTCP("\(server.endpoint)", engine: EngineSetup(workers: workers)) { rig in
-            let done = TestSupport.Semaphore()
+            let done = TestSemaphore()
             let wrong = Box<[String]>([])
             for thread in 0..<threads {
                 try inBackground {

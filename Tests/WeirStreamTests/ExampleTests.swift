@@ -14,7 +14,7 @@ import WeirStream
         let port = stream.localAddress.port
         #expect(port != 0)
         let client = try await offPool {
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("over the weir")
             #expect(client.receive(13).text == "over the weir")
             return client
@@ -23,7 +23,7 @@ import WeirStream
         await stream.close()
         // The listener is gone, the old connection lives on.
         try await offPool {
-            #expect(throws: SystemFailure.self) { try TCPConnection(to: Endpoint(port)) }
+            #expect(throws: SystemFailure.self) { try TestConnection(to: Endpoint(port)) }
             try client.send("still")
             #expect(client.receive(5).text == "still")
             try client.shutdownWriting()

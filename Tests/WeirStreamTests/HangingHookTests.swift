@@ -80,7 +80,7 @@ import Testing
             try wait { try await other.listenAndServe() }
             let port = other.localAddress.port
             for _ in 0..<50 {
-                let client = try TestSupport.TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send("?")
                 #expect(client.receive(1).text == "?")
             }
@@ -109,7 +109,7 @@ import Testing
         async throws
     {
         let server = try TCPServer.echo()
-        let (stalled, go) = (Box<Int?>(nil), TestSupport.Semaphore())
+        let (stalled, go) = (Box<Int?>(nil), TestSemaphore())
         let mayStall = Box(false)
         let hooks = StreamHooks(admit: { context in
             guard mayStall.value else { return .accept }

@@ -16,9 +16,9 @@ import Testing
 
     /// Another program's socket on the port.
     private static func foreign(
-        _ network: Network, _ port: UInt16, sharing: [LinuxIO.Socket.Option] = []
-    ) throws -> LinuxIO.Socket {
-        let socket = try LinuxIO.Socket(network.transport == .tcp ? .stream : .datagram, family: .ipv4)
+        _ network: Network, _ port: UInt16, sharing: [Socket.Option] = []
+    ) throws -> Socket {
+        let socket = try Socket(network.transport == .tcp ? .stream : .datagram, family: .ipv4)
         for option in sharing { try socket.set(option, true) }
         try socket.bind(SocketAddress(.loopbackIPv4, port: port))
         if network.transport == .tcp { try socket.listen(backlog: 8) }
@@ -30,7 +30,7 @@ import Testing
         let engine = try EngineSetup(workers: 3).makeEngine()
         let port = try Ports.free()
         // A program that would share the port must not be joined silently either.
-        for sharing in [[], [LinuxIO.Socket.Option.reusePort]] {
+        for sharing in [[], [Socket.Option.reusePort]] {
             let holder = try Self.foreign(network, port, sharing: sharing)
             let stream = try Self.makeStream(engine, network, port)
             let listen = try ListenAddress("\(network.rawValue)://127.0.0.1:\(port)")
@@ -47,9 +47,9 @@ import Testing
     }
 
     /// A listening socket of this process on the port, asked for an option.
-    private static func option(_ option: LinuxIO.Socket.Option, ofListenerAt port: UInt16) throws -> Int {
+    private static func option(_ option: Socket.Option, ofListenerAt port: UInt16) throws -> Int {
         for number in 3..<Int32(1024) {
-            let socket = LinuxIO.Socket(adopting: number, family: .ipv4)
+            let socket = Socket(adopting: number, family: .ipv4)
             let isListener = (try? socket.peerAddress()) == nil && (try? socket.localAddress())?.port == port
             let value = isListener ? try? socket.value(of: option) : nil
             _ = socket.release()
@@ -91,7 +91,7 @@ import Testing
         let port = try Ports.free()
         let stream = try Self.makeStream(engine, network, port)
         try await stream.listenAndServe()
-        for sharing in [[], [LinuxIO.Socket.Option.reuseAddress]] {
+        for sharing in [[], [Socket.Option.reuseAddress]] {
             let error = #expect(throws: SystemError.self) {
                 let socket = try Self.foreign(network, port, sharing: sharing)
                 socket.close()
@@ -148,9 +148,9 @@ import Testing
         settings.userTimeout = .milliseconds(1500)
         let sockets = try ListenerSockets(
             ListenAddress("tcp://127.0.0.1:0"), count: 1, options: ListenerSettings(settings))
-        let listener = LinuxIO.Socket(adopting: try #require(sockets.take().first), family: .ipv4)
-        let client = try TestSupport.TCPConnection(to: Endpoint(sockets.address.port))
-        var accepted: LinuxIO.Socket?
+        let listener = Socket(adopting: try #require(sockets.take().first), family: .ipv4)
+        let client = try TestConnection(to: Endpoint(sockets.address.port))
+        var accepted: Socket?
         try waitUntil("the client is accepted") {
             if case .accepted(let socket, _) = listener.accept() { accepted = consume socket }
             return accepted != nil

@@ -7,7 +7,7 @@ import Testing
 
 /// A listener with several routes, among which the first bytes choose.
 @Suite(.timeLimit(.minutes(1))) struct SharedListenerTests {
-    private typealias Client = TestSupport.TCPConnection
+    private typealias Client = TestConnection
 
     @Test(arguments: [1, 2])
     func `the first byte chooses the route, which gets it and all behind it`(workers: Int) async throws {

@@ -40,7 +40,7 @@ import Testing
             #expect(await !worker.knowsOwnListener(transport, address))
         }
         // Not allowing company: the address must be free.
-        let other = try LinuxIO.Socket(transport == .tcp ? .stream : .datagram, family: .ipv4)
+        let other = try Socket(transport == .tcp ? .stream : .datagram, family: .ipv4)
         if transport == .tcp { try other.set(.reuseAddress, true) }
         try other.bind(address)
         if transport == .tcp { try other.listen(backlog: 1) }
@@ -116,7 +116,7 @@ import Testing
         let recorder = Recorder()
         let stream = try TCPStream(listen: "tcp://127.0.0.1:\(port)", upstream: "\(server.endpoint)", engine: engine)
         try stream.bind()
-        let clients = try await offPool { try (0..<8).map { _ in try TestSupport.TCPConnection(to: Endpoint(port)) } }
+        let clients = try await offPool { try (0..<8).map { _ in try TestConnection(to: Endpoint(port)) } }
         async let start = Self.serve(stream, recorder)
         async let end: Void = stream.close(drainTimeout: .zero)
         await end
@@ -204,8 +204,8 @@ private final class ObserverWatch: Sendable {
 /// for plain threads.
 final class WorkerGate: Sendable {
     private let worker: Worker
-    private let arrived = TestSupport.Semaphore()
-    private let go = TestSupport.Semaphore()
+    private let arrived = TestSemaphore()
+    private let go = TestSemaphore()
     private let isOpen = Box(false)
 
     init(_ worker: Worker) { self.worker = worker }

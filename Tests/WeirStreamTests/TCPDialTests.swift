@@ -111,7 +111,7 @@ import WeirStream
     }
 
     private func offPoolBind(_ port: UInt16) throws -> Bool {
-        let probe = try LinuxIO.Socket(.stream, family: .ipv4)
+        let probe = try Socket(.stream, family: .ipv4)
         try probe.bind(SocketAddress(.anyIPv4, port: port))
         return true
     }

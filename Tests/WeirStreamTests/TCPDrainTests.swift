@@ -4,7 +4,7 @@ import Testing
 @testable import WeirStream
 
 @Suite(.timeLimit(.minutes(1))) struct TCPDrainTests {
-    private typealias Client = TestSupport.TCPConnection
+    private typealias Client = TestConnection
 
     @Test func `closing refuses new clients and lets the old ones finish`() async throws {
         let server = try TCPServer.echo()

@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test func `a client that resets is seen as a reset by the upstream`() async throws {
-        let ending = Box<TestSupport.TCPConnection.Ending?>(nil)
+        let ending = Box<TestConnection.Ending?>(nil)
         let server = try TCPServer { connection in
             try connection.send("hello")
             ending.set(connection.receive().ending)
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func `what a client sent before its reset still reaches the upstream`() async throws {
-        let received = Box<TestSupport.TCPConnection.Received?>(nil)
+        let received = Box<TestConnection.Received?>(nil)
         let server = try TCPServer { connection in received.set(connection.receive()) }
         try await withTCP("\(server.endpoint)") { rig in
             let client = try rig.connect()

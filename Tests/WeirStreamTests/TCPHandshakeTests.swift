@@ -9,11 +9,11 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct TCPHandshakeTests {
     /// Speaks ``ToyCipher`` over a blocking connection: its hello, and records one at a time.
     private struct Speaker {
-        let connection: TestSupport.TCPConnection
+        let connection: TestConnection
         let key: UInt8
         private var sentCount = 0
 
-        init(_ connection: TestSupport.TCPConnection, key: UInt8) {
+        init(_ connection: TestConnection, key: UInt8) {
             self.connection = connection
             self.key = key
         }

@@ -97,7 +97,7 @@ import WeirStream
     }
 
     @Test func `close discards what was just read, counts it and resets both sides`() async throws {
-        let got = Box<TestSupport.TCPConnection.Received?>(nil)
+        let got = Box<TestConnection.Received?>(nil)
         let server = try TCPServer { connection in got.set(connection.receive()) }
         let hooks = StreamHooks(onRead: { event in event.byteCount == 9 ? .close : .forward })
         try await withTCP("\(server.endpoint)", hooks: hooks) { rig in

@@ -7,7 +7,7 @@ import Testing
 
 /// TCP routes with several listeners, and listeners that come and go.
 @Suite(.timeLimit(.minutes(1))) struct TCPListenersTests {
-    private typealias Client = TestSupport.TCPConnection
+    private typealias Client = TestConnection
     private static let others = ["tcp://127.0.0.1:0", "tcp6://[::1]:0"]
 
     private static func endpoints(_ stream: TCPStream) -> [Endpoint] {

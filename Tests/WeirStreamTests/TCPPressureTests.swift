@@ -28,7 +28,7 @@ import WeirStream
             let stream = try TCPStream(listen: "tcp://127.0.0.1:0", upstream: "\(server.endpoint)", engine: engine)
             try stream.bind()
             let port = stream.localAddress.port
-            let clients = try (0..<32).map { _ in try TCPConnection(to: Endpoint(port)) }
+            let clients = try (0..<32).map { _ in try TestConnection(to: Endpoint(port)) }
             for client in clients { try client.send("?") }
             try await stream.listenAndServe()
             try await offPool {
@@ -67,7 +67,7 @@ import WeirStream
         try await stream.listenAndServe()
         let port = stream.localAddress.port
         try await offPool {
-            let clients = try (0..<12).map { _ in try TCPConnection(to: Endpoint(port)) }
+            let clients = try (0..<12).map { _ in try TestConnection(to: Endpoint(port)) }
             for client in clients { try client.shutdownWriting() }
             // One after the other: those that are not read yet hold what they hold.
             for client in clients {

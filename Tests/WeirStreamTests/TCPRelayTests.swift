@@ -13,7 +13,7 @@ import WeirStream
     ) async throws {
         let server = try TCPServer.echo(host: upstreamHost)
         try await withTCP("\(server.endpoint)", listen: listen) { rig in
-            let client = try TCPConnection(to: Endpoint(host, rig.stream.localAddress.port))
+            let client = try TestConnection(to: Endpoint(host, rig.stream.localAddress.port))
             let bytes = Pattern.bytes(300_000)
             try inBackground { try client.send(bytes) }
             expectSame(client.receive(bytes.count).bytes, bytes)
@@ -31,7 +31,7 @@ import WeirStream
         let server = try TCPServer.echo()
         try await withTCP("\(server.endpoint)", listen: "tcp6://:0") { rig in
             let port = rig.stream.localAddress.port
-            #expect(throws: SystemFailure.self) { try TCPConnection(to: Endpoint("127.0.0.1", port)) }
+            #expect(throws: SystemFailure.self) { try TestConnection(to: Endpoint("127.0.0.1", port)) }
             _ = try rig.connectThrough()
         }
     }

@@ -154,7 +154,7 @@ import Testing
     /// A descriptor of this process whose peer is `endpoint`: the relay's side of a client's connection.
     private static func descriptor(connectedTo endpoint: Endpoint) throws -> Int32 {
         for number in 3..<Int32(1024) {
-            let socket = LinuxIO.Socket(adopting: number, family: .ipv4)
+            let socket = Socket(adopting: number, family: .ipv4)
             let peer = try? socket.peerAddress()
             _ = socket.release()
             if peer?.port == endpoint.port { return number }
@@ -217,8 +217,8 @@ import Testing
 
         var ends: [Int32] = [0, 0]
         try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
-        let source = LinuxIO.Socket(adopting: ends[0], family: .unix)
-        let other = LinuxIO.Socket(adopting: ends[1], family: .unix)
+        let source = Socket(adopting: ends[0], family: .unix)
+        let other = Socket(adopting: ends[1], family: .unix)
         _ = ([1, 2, 3] as [UInt8]).withUnsafeBytes { other.send($0) }
         guard case .bytes = again.fill(from: source, limit: 100) else {
             Issue.record("nothing came out of the socket")

@@ -42,7 +42,7 @@ import WeirStream
         let second = try Self.tcp(2, host: "127.0.0.2", port: first.port)
         let resolver = TableResolver(["moving.example": ["127.0.0.1"]])
         try await withTCP("moving.example:\(first.port)", engine: Self.setup(resolver)) { rig in
-            func answer(_ client: TestSupport.TCPConnection) throws -> [UInt8] {
+            func answer(_ client: TestConnection) throws -> [UInt8] {
                 try client.send("?")
                 return client.receive(1).bytes
             }

@@ -23,11 +23,11 @@ extension Integration {
             let outcomes = Set(try weir.scrape().matching("weir_acl_decisions_total").map { $0.key.decision })
             #expect(outcomes == ["deny cidr global", "allow local global", "allow default global"])
             for _ in 0..<3 {
-                let client = try TCPConnection(to: Endpoint(port), from: Endpoint(Self.denied, 0))
+                let client = try TestConnection(to: Endpoint(port), from: Endpoint(Self.denied, 0))
                 #expect(client.receive().ending == .reset)
             }
             #expect(server.accepted == 0)
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("hello")
             #expect(client.receive(5).text == "hello")
             client.close()
@@ -72,7 +72,7 @@ extension Integration {
             ]
             let weir = try WeirProcess(routes: routes.joined(separator: "\n"))
             #expect(try weir.scrape().matching("weir_acl_decisions_total").isEmpty)
-            let connection = try TCPConnection(to: Endpoint(ports.tcp), from: Endpoint(Self.denied, 0))
+            let connection = try TestConnection(to: Endpoint(ports.tcp), from: Endpoint(Self.denied, 0))
             let (kept, ended) = (try UDPSocket(), try UDPSocket(bindingTo: Endpoint(Self.denied, 0)))
             try connection.send("a")
             #expect(connection.receive(1).text == "a")
@@ -120,7 +120,7 @@ extension Integration {
                     rest: "acl: { default: deny, allow: [\"ip:192.0.2.2\"], deny: [\"ip:192.0.2.1\"] }",
                     launcher: network.launcher)
                 func passes(_ client: String, _ port: UInt16) throws -> Bool {
-                    let connection = try TCPConnection(to: Endpoint(client, port), from: Endpoint(client, 0))
+                    let connection = try TestConnection(to: Endpoint(client, port), from: Endpoint(client, 0))
                     try? connection.send("?")
                     return connection.receive(1).text == "?"
                 }
@@ -159,7 +159,7 @@ extension Integration {
                     ].joined(separator: "\n"), rest: "acl: { default: deny }", launcher: network.launcher)
                 for port in [ports.open, ports.trusting] {
                     for _ in 0..<40 {
-                        let client = try TCPConnection(
+                        let client = try TestConnection(
                             to: Endpoint("172.17.0.1", port), from: Endpoint("172.17.0.1", 0))
                         try client.send("?")
                         #expect(client.receive(1).text == "?")

@@ -6,7 +6,7 @@ extension Integration {
     @Suite("Access rules and logs in files")
     struct AccessFileTests {
         private static func isDenied(_ host: String, _ port: UInt16) throws -> Bool {
-            let client = try TCPConnection(to: Endpoint(port), from: Endpoint(host, 0))
+            let client = try TestConnection(to: Endpoint(port), from: Endpoint(host, 0))
             // A reset that comes first is told to the send, and the receive then sees an end.
             try? client.send("?")
             return client.receive(1).bytes.isEmpty

@@ -23,7 +23,7 @@ extension Integration {
         }
 
         private static func passes(_ header: [UInt8], _ port: UInt16, from host: String = "127.0.0.1") throws -> Bool {
-            let client = try TCPConnection(to: Endpoint(port), from: Endpoint(host, 0))
+            let client = try TestConnection(to: Endpoint(port), from: Endpoint(host, 0))
             // A reset that comes first is told to the send.
             try? client.send(header + Array("?".utf8))
             return client.receive(1).text == "?"

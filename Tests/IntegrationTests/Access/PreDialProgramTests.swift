@@ -18,7 +18,7 @@ extension Integration {
         }
 
         private func passes(_ port: UInt16, from host: String = "127.0.0.1") throws -> Bool {
-            guard let client = try? TCPConnection(to: Endpoint(port), from: Endpoint(host, 0)),
+            guard let client = try? TestConnection(to: Endpoint(port), from: Endpoint(host, 0)),
                 (try? client.send("?")) != nil
             else { return false }
             return client.receive(1).text == "?"
@@ -60,7 +60,7 @@ extension Integration {
                 launcher: ["setpriv"] + capability + ["--"])
             #expect(
                 try weir.scrape()["weir_tcp_connections_rejected_total", ["route": "asked", "reason": "hook"]] == 0)
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("?")
             #expect(client.receive(1).text == "?")
             let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
@@ -106,7 +106,7 @@ extension Integration {
                     .route("other", other, to: server.port, "pre_dial: { exec: [/bin/true] }"),
                 ].joined(separator: "\n"), rest: "workers: 2")
             let clients = try (0..<6).map { _ in
-                try TCPConnection(to: Endpoint(port), from: Endpoint("127.0.0.2", 0))
+                try TestConnection(to: Endpoint(port), from: Endpoint("127.0.0.2", 0))
             }
             try waitUntil("all six hang") { try Self.processes(marker).count >= 12 }
             for _ in 0..<10 {
@@ -134,11 +134,11 @@ extension Integration {
             let weir = try WeirProcess(
                 routes: .route(
                     "one", port, to: server.port, try hook(script, ", concurrency: 1"), "pre_dial_timeout: 8s"))
-            let first = try TCPConnection(to: Endpoint(port), from: Endpoint("127.0.0.2", 0))
+            let first = try TestConnection(to: Endpoint(port), from: Endpoint("127.0.0.2", 0))
             try waitUntil("it hangs") { try Self.processes(marker).count == 1 }
-            let late = try TCPConnection(to: Endpoint(port), from: Endpoint("127.0.0.2", 0))
+            let late = try TestConnection(to: Endpoint(port), from: Endpoint("127.0.0.2", 0))
             // A client that goes away gives its turn, or its place in the queue, to the next.
-            let gone = try TCPConnection(to: Endpoint(port))
+            let gone = try TestConnection(to: Endpoint(port))
             try weir.scrape(until: "all three are there") { $0.active("one") == 3 }
             try gone.reset()
             try weir.scrape(until: "it is gone") { $0.closed("one", "client_reset") == 1 }
@@ -195,7 +195,7 @@ extension Integration {
             try weir.scrape(until: "all are counted") { Self.rejected($0, "missing") == 5 }
             try weir.waitForLog("the program before the dial cannot be started", "/nowhere/may-pass")
             #expect(weir.logLines.count { $0.contains("cannot be started") } == 1)
-            let client = try TCPConnection(to: Endpoint(hung))
+            let client = try TestConnection(to: Endpoint(hung))
             try waitUntil("it hangs") { try Self.processes(marker).count == 1 }
             #expect(try weir.stop() == .code(0))
             #expect(client.receive().ending == .reset)

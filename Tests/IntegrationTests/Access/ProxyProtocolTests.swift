@@ -15,7 +15,7 @@ extension Integration {
                 routes: .route("in", ports[0], to: server.port, Self.trusting), rest: "log: { level: debug }")
             let outer = try WeirProcess(
                 routes: .route("out", ports[1], to: ports[0], "relay_proxy_protocol_header: \(version)"))
-            let client = try TCPConnection(to: Endpoint(ports[1]), from: Endpoint("127.0.0.7", 0))
+            let client = try TestConnection(to: Endpoint(ports[1]), from: Endpoint("127.0.0.7", 0))
             try client.send("hello")
             #expect(client.receive(5).text == "hello")
             let own = try client.localEndpoint
@@ -78,20 +78,20 @@ extension Integration {
             let port = try Ports.free()
             let plain = String.route("a", port, to: server.port)
             let weir = try WeirProcess(routes: plain)
-            func echo(_ bytes: [UInt8]) throws -> TCPConnection.Received {
-                let client = try TCPConnection(to: Endpoint(port))
+            func echo(_ bytes: [UInt8]) throws -> TestConnection.Received {
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send(bytes)
                 return client.receive(bytes.count)
             }
             let bad = try #require(HeaderVector.all.first { $0.outcome == .refused("checksum") }).bytes
             #expect(try echo(bad).bytes == bad)
-            let old = try TCPConnection(to: Endpoint(port))
+            let old = try TestConnection(to: Endpoint(port))
             try old.send("old")
             #expect(old.receive(3).text == "old")
             let global = "entrypoint: { proxy_protocol: { mode: mixed, trusted_proxies: [127.0.0.1] } }"
             try weir.reload(routes: [plain], rest: global)
             #expect(try echo(bad).ending == .reset)
-            let stranger = try TCPConnection(to: Endpoint(port), from: Endpoint("127.0.0.9", 0))
+            let stranger = try TestConnection(to: Endpoint(port), from: Endpoint("127.0.0.9", 0))
             try stranger.send(bad)
             #expect(stranger.receive(bad.count).bytes == bad)
             // Who was there before goes on as it began.

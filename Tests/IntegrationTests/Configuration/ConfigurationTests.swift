@@ -61,7 +61,7 @@ extension Integration {
             let server = try TCPServer.echo()
             let port = try Ports.free()
             let weir = try WeirProcess(routes: "plain: { scheme: tcp4, host: 127.0.0.1, port: \(port):\(server.port) }")
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("x")
             #expect(client.receive(1).text == "x")
             #expect(try weir.scrape().accepted("plain") == 1)
@@ -76,7 +76,7 @@ extension Integration {
                     env: { scheme: tcp4, host: "${WEIR_TEST_HOST}", port: "${WEIR_TEST_PORT:-\(port)}:\(server.port)" }
                     """,
                 environment: ["WEIR_TEST_HOST": "127.0.0.1"])
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("x")
             #expect(client.receive(1).text == "x")
             #expect(try weir.scrape().accepted("env") == 1)

@@ -25,7 +25,7 @@ extension Integration {
             #expect(
                 lines.contains { $0.contains("unlucky") && $0.contains(":\(takenPort)") && $0.contains("in use") },
                 "\(run)")
-            #expect(throws: SystemFailure.self) { _ = try TCPConnection(to: Endpoint(good)) }
+            #expect(throws: SystemFailure.self) { _ = try TestConnection(to: Endpoint(good)) }
         }
 
         @Test("by another program, TCP: an error that names route and address, exit code 1")
@@ -56,7 +56,7 @@ extension Integration {
             // The first one still has every single client.
             for _ in 0..<20 {
                 if scheme.hasPrefix("tcp") {
-                    let client = try TCPConnection(to: Endpoint(port))
+                    let client = try TestConnection(to: Endpoint(port))
                     try client.send("x")
                     #expect(client.receive(1).text == "x")
                 } else {
@@ -83,7 +83,7 @@ extension Integration {
             #expect(run.exit == .code(1), "\(run)")
             let lines = (run.output + run.errorOutput).split(separator: "\n")
             #expect(lines.contains { $0.contains("exporter") && $0.contains(":\(other.port)") }, "\(run)")
-            #expect(throws: SystemFailure.self) { _ = try TCPConnection(to: Endpoint(good)) }
+            #expect(throws: SystemFailure.self) { _ = try TestConnection(to: Endpoint(good)) }
         }
     }
 }

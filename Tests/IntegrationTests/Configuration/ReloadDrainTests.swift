@@ -23,13 +23,13 @@ extension Integration {
             let weir = try WeirProcess(
                 routes: [stays, .route("gone", port, to: echo.port)].joined(separator: "\n"), rest: rest)
             let clients = try (0..<5).map { _ in
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send("a")
                 #expect(client.receive(1).text == "a")
                 return client
             }
             try weir.reload(routes: [stays], rest: rest)
-            #expect(throws: SystemFailure.self) { try TCPConnection(to: Endpoint(port)) }
+            #expect(throws: SystemFailure.self) { try TestConnection(to: Endpoint(port)) }
             for client in clients {
                 try client.send("b")
                 #expect(client.receive(1).text == "b")
@@ -88,14 +88,14 @@ extension Integration {
             let stays = String.route("stays", other, to: echo.port)
             let back = String.route("back", port, to: echo.port)
             let weir = try WeirProcess(routes: [stays, back].joined(separator: "\n"))
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             for routes in [[stays, back], [stays], [stays, back]] {
                 let samples = try weir.reload(routes: routes)
                 #expect(samples.reloads("failure") == 0)
                 try client.send("x")
                 #expect(client.receive(1).text == "x")
             }
-            let newClient = try TCPConnection(to: Endpoint(port))
+            let newClient = try TestConnection(to: Endpoint(port))
             try newClient.send("y")
             #expect(newClient.receive(1).text == "y")
             let samples = try weir.scrape()
@@ -136,7 +136,7 @@ extension Integration {
             let weir = try WeirProcess(
                 routes: [stays, .route("gone", port, to: echo.port)].joined(separator: "\n"),
                 rest: "shutdown: { drain_timeout: 1h }")
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("a")
             #expect(client.receive(1).text == "a")
             try weir.reload(routes: [stays], rest: "shutdown: { drain_timeout: 1h }")

@@ -17,7 +17,7 @@ extension Integration {
             try UDPServer { [Array("\(name):\($0.source.port)".utf8)] }
         }
 
-        private static func ask(_ client: TCPConnection) throws -> String {
+        private static func ask(_ client: TestConnection) throws -> String {
             try client.send("?")
             return client.receive(3).text
         }
@@ -38,7 +38,7 @@ extension Integration {
                 ].joined(separator: "\n"), rest: "workers: 2")
             let sockets = [SocketTable(.tcp).listening(on: tcp), SocketTable(.udp).listening(on: udp)]
             #expect(sockets.map(\.count) == [2, 2])
-            let client = try TCPConnection(to: Endpoint(tcp))
+            let client = try TestConnection(to: Endpoint(tcp))
             #expect(try Self.ask(client) == "one")
             let player = try UDPSocket()
             let identity = try Self.ask(player, udp)
@@ -53,13 +53,13 @@ extension Integration {
             // What was open goes on where it was; what is new goes the new way, within the new limits.
             #expect(try Self.ask(client) == "one")
             #expect(try Self.ask(player, udp) == identity)
-            let newClient = try TCPConnection(to: Endpoint(tcp))
+            let newClient = try TestConnection(to: Endpoint(tcp))
             #expect(try Self.ask(newClient) == "two")
             let newPlayer = try UDPSocket()
             let newIdentity = try Self.ask(newPlayer, udp)
             #expect(newIdentity.hasPrefix("two:"))
             #expect(try Self.ask(newPlayer, udp) == newIdentity)
-            #expect(try TCPConnection(to: Endpoint(tcp)).receive().ending == .reset)
+            #expect(try TestConnection(to: Endpoint(tcp)).receive().ending == .reset)
             try UDPSocket().send([1], to: Endpoint(udp))
 
             let samples = try weir.scrape(until: "those beyond the limits are rejected") {
@@ -88,15 +88,15 @@ extension Integration {
                 .route("live", port, to: server.port, "keepalive: \(keepalive)")
             }
             let weir = try WeirProcess(routes: route(settings[0]))
-            var clients: [TCPConnection] = []
+            var clients: [TestConnection] = []
             for (index, setting) in settings.enumerated() {
                 if index > 0 { try weir.reload(routes: [route(setting)]) }
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 #expect(try Self.ask(client) == "one")
                 clients.append(client)
             }
             // The kernel shows one timer of a socket at a time; that of a probe is seen when all is acknowledged.
-            func probe(_ client: TCPConnection) throws -> Duration? {
+            func probe(_ client: TestConnection) throws -> Duration? {
                 try SocketTable(.tcp).connection(local: port, remote: client.localEndpoint.port)?.keepalive
             }
             try waitUntil("the first connection is asked after 5,000 s") {
@@ -127,12 +127,12 @@ extension Integration {
             }
             try point("..data", to: "v1")
             try point("weir.yml", to: "..data/weir.yml")
-            #expect(try Self.ask(TCPConnection(to: Endpoint(port))) == "one")
+            #expect(try Self.ask(TestConnection(to: Endpoint(port))) == "one")
             for (version, name) in [("v2", "two"), ("v1", "one"), ("v2", "two")] {
                 let before = try weir.scrape().reloads("success")
                 try point("..data", to: version)
                 try weir.scrape(until: "the swap to \(version) is seen") { $0.reloads("success") > before }
-                #expect(try Self.ask(TCPConnection(to: Endpoint(port))) == name)
+                #expect(try Self.ask(TestConnection(to: Endpoint(port))) == name)
             }
             // The link itself led to the same text: that was no change.
             let samples = try weir.scrape()

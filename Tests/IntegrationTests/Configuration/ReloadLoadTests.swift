@@ -21,7 +21,7 @@ extension Integration {
             }
             let rest = "log: { level: error }"
             let weir = try WeirProcess(routes: routes(0), rest: rest)
-            let connection = try TCPConnection(to: Endpoint(kept))
+            let connection = try TestConnection(to: Endpoint(kept))
             func change(_ round: Int) throws -> Samples {
                 try weir.replaceConfiguration(routes: routes(round), rest: rest)
                 return try weir.scrape(until: "file \(round) is taken or refused", deadline: .seconds(15)) {
@@ -29,7 +29,7 @@ extension Integration {
                 }
             }
             var last = try weir.scrape()
-            let load = Repeater { _ in try TCPConnection.exchange(kept) }
+            let load = Repeater { _ in try TestConnection.exchange(kept) }
             defer { load.stop() }
             var fallen: [String] = []
             var (descriptors, memory) = (0, 0)

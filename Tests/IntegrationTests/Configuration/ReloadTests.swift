@@ -6,7 +6,7 @@ extension Integration {
     @Suite("Reloading")
     struct ReloadTests {
         private static func answer(from port: UInt16) throws -> String {
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             return client.receive().text
         }
 
@@ -35,7 +35,7 @@ extension Integration {
             #expect(try Self.answer(from: first) == "two")
 
             try weir.reload(routes: [.route("keep", first, to: two.port)], bySignal: bySignal)
-            try waitUntil("the removed port is closed") { (try? TCPConnection(to: Endpoint(second))) == nil }
+            try waitUntil("the removed port is closed") { (try? TestConnection(to: Endpoint(second))) == nil }
             #expect(try Self.answer(from: first) == "two")
 
             let samples = try weir.scrapeWhenIdle("keep")
@@ -52,7 +52,7 @@ extension Integration {
             let weir = try WeirProcess(
                 routes: [.route("old", port, to: echo.port), .route("stays", other, to: echo.port)].joined(
                     separator: "\n"))
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("before")
             #expect(client.receive(6).text == "before")
             try weir.reload(routes: [.route("stays", other, to: echo.port)])
@@ -75,7 +75,7 @@ extension Integration {
                 weir.process.send(signal: SIGHUP)
                 try waitUntil("reload \(round)", deadline: .seconds(15)) {
                     for _ in 0..<20 {
-                        let client = try TCPConnection(to: Endpoint(port))
+                        let client = try TestConnection(to: Endpoint(port))
                         try client.send("x")
                         if client.receive(1).text != "x" { broken += 1 }
                     }

@@ -20,12 +20,12 @@ extension Integration {
             #expect(weir.process.ignores(signal: SIGPIPE))
             let rounds = 100
             for _ in 0..<rounds {
-                let client = try TCPConnection(to: Endpoint(down))
+                let client = try TestConnection(to: Endpoint(down))
                 #expect(client.receive(1).ending == .satisfied)
                 try client.reset()
-                let sender = try TCPConnection(to: Endpoint(up))
+                let sender = try TestConnection(to: Endpoint(up))
                 while (try? sender.send(Pattern.bytes(65_536))) != nil {}
-                let scraper = try TCPConnection(to: Endpoint(weir.exporterPort))
+                let scraper = try TestConnection(to: Endpoint(weir.exporterPort))
                 try scraper.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 try scraper.reset()
             }
@@ -48,7 +48,7 @@ extension Integration {
                 routes: .route("log", port, to: server.port),
                 launcher: ["bash", "-c", "exec \"$@\" > >(true)", "bash"])
             for _ in 0..<200 {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send("?")
                 #expect(client.receive(1).text == "?")
             }

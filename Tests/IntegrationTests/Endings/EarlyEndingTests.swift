@@ -9,16 +9,16 @@ extension Integration {
         /// Keeps a dial hanging, lets the upstream do its part while the process stands, and then lets it see
         /// everything at once: the handshake, what was sent, and the reset.
         private static func dialMeets(
-            _ handler: @escaping @Sendable (TCPConnection) throws -> Void
-        ) throws -> (received: TCPConnection.Received, samples: Samples) {
+            _ handler: @escaping @Sendable (TestConnection) throws -> Void
+        ) throws -> (received: TestConnection.Received, samples: Samples) {
             let server = try UnansweringServer()
             let port = try Ports.free()
             let weir = try WeirProcess(
                 routes: .route("early", port, to: server.port, "dial_timeout: 20s"))
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try weir.scrape(until: "the connection is dialling") { $0.active("early") == 1 }
             weir.process.send(signal: SIGSTOP)
-            let isDone = Semaphore()
+            let isDone = TestSemaphore()
             try server.startAnswering { connection in
                 // Those that only filled the queue have ended.
                 if connection.isReadable() { return }
@@ -82,7 +82,7 @@ extension Integration {
             let weir = try WeirProcess(routes: .route("quick", port, to: server.port))
             let rounds = 200
             for _ in 0..<rounds {
-                let received = try TCPConnection(to: Endpoint(port)).receive()
+                let received = try TestConnection(to: Endpoint(port)).receive()
                 #expect(received.text == "go away")
                 #expect(received.ending == .reset)
             }
@@ -95,14 +95,14 @@ extension Integration {
 
         @Test("a client that closes before it sent anything is an end like any other")
         func clientSaysNothing() throws {
-            let seen = Shared<[TCPConnection.Received]>([])
+            let seen = Shared<[TestConnection.Received]>([])
             let server = try TCPServer { connection in
                 let received = connection.receive()
                 seen.withLock { $0.append(received) }
             }
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("mute", port, to: server.port))
-            for _ in 0..<50 { try TCPConnection(to: Endpoint(port)).close() }
+            for _ in 0..<50 { try TestConnection(to: Endpoint(port)).close() }
             let samples = try weir.scrape(until: "all fifty are over") { $0.closed("mute") == 50 }
             #expect(samples.accepted("mute") == 50)
             #expect(samples.closed("mute", "client_eof") == 50)
@@ -119,7 +119,7 @@ extension Integration {
             let weir = try WeirProcess(routes: .route("gone", port, to: server.port))
             weir.process.send(signal: SIGSTOP)
             for index in 0..<40 {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 // A half of them end, with and without a byte; the others reset.
                 if index.isMultiple(of: 2) { try client.send("x") }
                 if index < 20 { client.close() } else { try client.reset() }

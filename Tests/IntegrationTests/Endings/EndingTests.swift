@@ -17,7 +17,7 @@ extension Integration {
             return (server, port, weir)
         }
 
-        private static func expectWholeAnswer(_ client: TCPConnection, requestBytes: Int) {
+        private static func expectWholeAnswer(_ client: TestConnection, requestBytes: Int) {
             let received = client.receive()
             #expect(received.ending == .endOfStream)
             expectBytes(received.bytes, Array("\(requestBytes):".utf8) + Pattern.bytes(answerBytes))
@@ -27,7 +27,7 @@ extension Integration {
         func halfClose() throws {
             let (server, port, weir) = try Self.halfCloseSetup()
             defer { withExtendedLifetime(server) {} }
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send(Pattern.bytes(300_000))
             try client.shutdownWriting()
             Self.expectWholeAnswer(client, requestBytes: 300_000)
@@ -42,7 +42,7 @@ extension Integration {
             let (server, port, weir) = try Self.halfCloseSetup()
             defer { withExtendedLifetime(server) {} }
             for _ in 0..<20 {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.sendWithEnd(Pattern.bytes(count))
                 Self.expectWholeAnswer(client, requestBytes: count)
             }
@@ -57,7 +57,7 @@ extension Integration {
             // While the process is stopped, the kernel completes the handshake and queues what comes.
             weir.process.send(signal: SIGSTOP)
             let clients = try (1...10).map { count in
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.sendWithEnd(Pattern.bytes(count * 1_000))
                 return client
             }
@@ -78,7 +78,7 @@ extension Integration {
                 routes: """
                     late: { scheme: tcp4, host: 127.0.0.1, port: "\(port):\(server.port)", dial_timeout: 10s }
                     """)
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.sendWithEnd(Pattern.bytes(5_000))
             try weir.scrape(until: "the connection is dialling") { $0.active("late") == 1 }
             try server.startAnswering { connection in
@@ -103,7 +103,7 @@ extension Integration {
             }
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("first", port, to: server.port))
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             #expect(client.receive().text == "greeting")
             try client.send(Pattern.bytes(200_000))
             try client.shutdownWriting()

@@ -13,7 +13,7 @@ extension Integration {
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("rst", port, to: server.port))
             for _ in 0..<20 {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send(Pattern.bytes(1_001))
                 let received = client.receive()
                 expectBytes(received.bytes, answer)
@@ -38,7 +38,7 @@ extension Integration {
             }
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("rst", port, to: server.port))
-            let client = try TCPConnection(to: Endpoint(port), receiveBuffer: 4_096)
+            let client = try TestConnection(to: Endpoint(port), receiveBuffer: 4_096)
             try client.send(Pattern.bytes(1_001))
             try waitUntil("the upstream has reset") { finished.load(ordering: .relaxed) }
             try weir.scrape(until: "the answer has been read") { $0.bytes("rst", "egress") == answer.count }
@@ -51,7 +51,7 @@ extension Integration {
 
         @Test("a client that resets is seen by the upstream as a reset")
         func clientResets() throws {
-            let endings = Shared<[TCPConnection.Ending]>([])
+            let endings = Shared<[TestConnection.Ending]>([])
             let server = try TCPServer { connection in
                 _ = connection.receive(5)
                 try connection.send("heard")
@@ -61,7 +61,7 @@ extension Integration {
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("rst", port, to: server.port))
             for _ in 0..<20 {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send("hello")
                 // A reset before the dial is done may end it without the upstream ever hearing of the client.
                 #expect(client.receive(5).text == "heard")
@@ -81,7 +81,7 @@ extension Integration {
             _ = try weir.scrape()
             let before = weir.process.descriptorCount
             for index in 0..<200 {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 if index.isMultiple(of: 2) { try client.send("hello") }
                 try client.reset()
             }
@@ -102,7 +102,7 @@ extension Integration {
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("many", port, to: server.port))
             func visit(_ index: Int) throws {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send("ping")
                 #expect(client.receive(4).text == "ping")
                 // A third each: an orderly end, a reset, and simply going away.
@@ -135,7 +135,7 @@ extension Integration {
             let server = try TCPServer.echo()
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("many", port, to: server.port))
-            var clients = try (0..<1_000).map { _ in try TCPConnection(to: Endpoint(port)) }
+            var clients = try (0..<1_000).map { _ in try TestConnection(to: Endpoint(port)) }
             for (index, client) in clients.enumerated() { try client.send("\(index % 10)") }
             for (index, client) in clients.enumerated() { #expect(client.receive(1).text == "\(index % 10)") }
             #expect(try weir.scrape().active("many") == 1_000)

@@ -46,7 +46,7 @@ extension Integration {
             let weir = try WeirProcess(
                 routes: .route("slow", port, to: server.port), rest: "log: { level: warning }", launcher: launcher)
             let before = weir.process.residentBytes
-            let readers = try (0..<flows).map { _ in try TCPConnection(to: Endpoint(port), receiveBuffer: 16_384) }
+            let readers = try (0..<flows).map { _ in try TestConnection(to: Endpoint(port), receiveBuffer: 16_384) }
             // Nobody reads. All stand once each was held up and nothing moves any more.
             var last = -1
             let standing = try weir.scrape(until: "every flow stands", deadline: .seconds(60)) { samples in
@@ -71,7 +71,7 @@ extension Integration {
         }
 
         /// Reads one flow to its end and compares every byte. Returns which flow it was.
-        private static func readWhole(_ reader: TCPConnection, size: Int) throws -> Int {
+        private static func readWhole(_ reader: TestConnection, size: Int) throws -> Int {
             try reader.setTimeouts(seconds: 60)
             var flow = -1
             for place in 0..<size / blockBytes {

@@ -20,8 +20,8 @@ extension Integration {
                         String.route("client-gone", toNear, to: server.port, Self.keepalive),
                         .route("upstream-gone", toFar, to: farServer.port, host: "10.83.0.2", Self.keepalive),
                     ].joined(separator: "\n"), launcher: network.launcher)
-                let goes = try far.run { try TCPConnection(to: Endpoint("10.83.0.1", toNear)) }
-                let stays = try TCPConnection(to: Endpoint(toFar))
+                let goes = try far.run { try TestConnection(to: Endpoint("10.83.0.1", toNear)) }
+                let stays = try TestConnection(to: Endpoint(toFar))
                 for client in [goes, stays] {
                     try client.send("hello")
                     #expect(client.receive(5).text == "hello")
@@ -40,7 +40,7 @@ extension Integration {
                     #expect(samples.total("weir_upstream_connections_active", ["route": route]) == 0)
                 }
                 try far.ip("link set cable83 up")
-                let back = try TCPConnection(to: Endpoint(toFar))
+                let back = try TestConnection(to: Endpoint(toFar))
                 try back.send("again")
                 #expect(back.receive(5).text == "again")
             }
@@ -50,7 +50,7 @@ extension Integration {
         func stoppedReader() throws {
             let size = 12 << 20
             let wanted = Pattern.bytes(size)
-            let mayRead = Semaphore()
+            let mayRead = TestSemaphore()
             let server = try TCPServer { connection in
                 try connection.setTimeouts(seconds: 60)
                 let first = connection.receive(1)
@@ -65,12 +65,12 @@ extension Integration {
             }
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("stop", port, to: server.port, Self.keepalive))
-            let down = try TCPConnection(to: Endpoint(port), receiveBuffer: 16_384)
+            let down = try TestConnection(to: Endpoint(port), receiveBuffer: 16_384)
             try down.send("d")
-            let up = try TCPConnection(to: Endpoint(port))
+            let up = try TestConnection(to: Endpoint(port))
             try up.setTimeouts(seconds: 60)
             try up.send("u")
-            let sent = Semaphore()
+            let sent = TestSemaphore()
             Thread {
                 try? up.send(wanted)
                 try? up.shutdownWriting()

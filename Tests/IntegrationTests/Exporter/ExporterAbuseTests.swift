@@ -12,7 +12,7 @@ extension Integration {
 
         /// Sends bytes as they are and returns the status of the answer, or nil when the connection just ended.
         private static func status(of bytes: [UInt8], to weir: WeirProcess, thenEnd: Bool = false) throws -> Int? {
-            let connection = try TCPConnection(to: Endpoint(weir.exporterPort))
+            let connection = try TestConnection(to: Endpoint(weir.exporterPort))
             // The server may answer and close before everything is sent: that is an answer too.
             try? connection.send(bytes)
             if thenEnd { try? connection.shutdownWriting() }
@@ -69,7 +69,7 @@ extension Integration {
         @Test("a head that does not come in time gets 408")
         func slowHead() throws {
             let weir = try Self.start()
-            let connection = try TCPConnection(to: Endpoint(weir.exporterPort))
+            let connection = try TestConnection(to: Endpoint(weir.exporterPort))
             try connection.setTimeouts(seconds: 30)
             try connection.send("GET /metrics HT")
             #expect(try HTTP.readResponse(from: connection).status == 408)
@@ -96,7 +96,7 @@ extension Integration {
         @Test("HEAD has the headers of GET and no body, and the connection goes on")
         func head() throws {
             let weir = try Self.start()
-            let connection = try TCPConnection(to: Endpoint(weir.exporterPort))
+            let connection = try TestConnection(to: Endpoint(weir.exporterPort))
             try connection.send(
                 "HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             let head = try HTTP.readResponse(from: connection, hasBody: false)
@@ -109,7 +109,7 @@ extension Integration {
         func bodyOnGet() throws {
             let weir = try Self.start()
             let body = "GET /nothing/here HTTP/1.1\r\nHost: localhost\r\n\r\n"
-            let connection = try TCPConnection(to: Endpoint(weir.exporterPort))
+            let connection = try TestConnection(to: Endpoint(weir.exporterPort))
             try connection.send(
                 "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body)
             try connection.shutdownWriting()
@@ -122,7 +122,7 @@ extension Integration {
         @Test("pipelined requests are answered in order")
         func pipelining() throws {
             let weir = try Self.start()
-            let connection = try TCPConnection(to: Endpoint(weir.exporterPort))
+            let connection = try TestConnection(to: Endpoint(weir.exporterPort))
             let paths = ["/metrics", "/nothing", "/healthz", "/metrics", "/readyz", "/nothing"]
             try connection.send(paths.map { "GET \($0) HTTP/1.1\r\nHost: localhost\r\n\r\n" }.joined())
             for path in paths {
@@ -136,7 +136,7 @@ extension Integration {
         func manyConnections() throws {
             let weir = try Self.start()
             let before = weir.process.descriptorCount
-            let connections = try (0..<200).map { _ in try TCPConnection(to: Endpoint(weir.exporterPort)) }
+            let connections = try (0..<200).map { _ in try TestConnection(to: Endpoint(weir.exporterPort)) }
             for _ in 0..<10 { _ = try weir.scrape() }
             var answered = 0
             for connection in connections {

@@ -145,7 +145,7 @@ extension Integration {
             let weir = try ChildProcess(
                 launcher[0], launcher.dropFirst() + [try Tool.weir(), "run", "--config", try write("192.0.2.0/24")])
             func status(from network: NetworkNamespace, to address: String) throws -> Int {
-                let connection = try network.run { try TCPConnection(to: Endpoint(address, port)) }
+                let connection = try network.run { try TestConnection(to: Endpoint(address, port)) }
                 try connection.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 return try HTTP.readResponse(from: connection).status
             }

@@ -18,7 +18,7 @@ extension Integration {
                     .route("tcp-route", port, to: server.port),
                     .route("udp-route", udpPort, to: datagrams.port, scheme: "udp4"),
                 ].joined(separator: "\n"))
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("x")
             _ = client.receive(1)
             client.close()
@@ -68,7 +68,7 @@ extension Integration {
 
             // Each lives for as long as its exchanges take, the last ones for the longest.
             for rounds in 1...60 {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 for _ in 0..<rounds * 2 {
                     try client.send("?")
                     #expect(client.receive(1).text == "?")

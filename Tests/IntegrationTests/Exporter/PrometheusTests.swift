@@ -18,7 +18,7 @@ extension Integration {
             let before = try waitFor("a first sample", deadline: .seconds(20)) { try prometheus.value(of: ingress) }
             let sizes = [1, 10_000, 123_456]
             for size in sizes {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send(Pattern.bytes(size))
                 try client.shutdownWriting()
                 expectBytes(client.receive().bytes, Pattern.bytes(size))
@@ -60,7 +60,7 @@ extension Integration {
                 #expect(run.output + run.errorOutput == "")
             }
             try check("before")
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("x")
             _ = client.receive(1)
             client.close()

@@ -13,19 +13,19 @@ extension Integration {
             try waitUntil("the target is up", deadline: .seconds(20)) { try prometheus.value(of: "up") == 1 }
 
             let running = Atomic<Bool>(true)
-            let done = Semaphore()
+            let done = TestSemaphore()
             let reconnects = Atomic<Int>(0)
             let exporterPort = weir.exporterPort
             Thread {
                 let request = Array("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
                 // Each client keeps its place as long as it may, and comes back when it is thrown out.
-                var clients: [(connection: TCPConnection, sent: Int)?] = Array(repeating: nil, count: 64)
+                var clients: [(connection: TestConnection, sent: Int)?] = Array(repeating: nil, count: 64)
                 while running.load(ordering: .relaxed) {
                     for index in clients.indices {
                         // From four addresses, Prometheus's own among them.
                         let source = Endpoint("127.0.0.\(1 + index % 4)", 0)
                         if clients[index] == nil,
-                            let fresh = try? TCPConnection(to: Endpoint(exporterPort), from: source)
+                            let fresh = try? TestConnection(to: Endpoint(exporterPort), from: source)
                         {
                             clients[index] = (fresh, 0)
                             reconnects.wrappingAdd(1, ordering: .relaxed)

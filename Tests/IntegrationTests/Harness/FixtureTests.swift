@@ -53,7 +53,7 @@ extension Integration {
         func countingRelay() throws {
             let echo = try TCPServer.echo()
             let relay = try CountingRelay(to: echo.endpoint)
-            let client = try TCPConnection(to: Endpoint(relay.port))
+            let client = try TestConnection(to: Endpoint(relay.port))
             try client.send(Pattern.bytes(50_000))
             try client.shutdownWriting()
             expectBytes(client.receive().bytes, Pattern.bytes(50_000))

@@ -27,17 +27,17 @@ extension Integration {
         func unansweringServerHangs() throws {
             let server = try UnansweringServer()
             #expect(throws: SystemFailure.self) {
-                _ = try TCPConnection(to: server.endpoint, connectTimeoutSeconds: 1)
+                _ = try TestConnection(to: server.endpoint, connectTimeoutSeconds: 1)
             }
             try server.startAnswering { connection in try connection.send("late") }
-            let connection = try TCPConnection(to: server.endpoint)
+            let connection = try TestConnection(to: server.endpoint)
             #expect(connection.receive().text == "late")
         }
 
         @Test("an end with unread input is a reset after the answer")
         func resetAfterAnswer() throws {
             let server = try TCPServer.resettingAfterAnswer(Pattern.bytes(32_768), unread: 1_000)
-            let client = try TCPConnection(to: server.endpoint)
+            let client = try TestConnection(to: server.endpoint)
             try client.send(Pattern.bytes(1_001))
             let received = client.receive()
             expectBytes(received.bytes, Pattern.bytes(32_768))
@@ -55,7 +55,7 @@ extension Integration {
         @Test("no descriptor of the tests lives on in a child")
         func descriptorsStayHere() throws {
             let server = try TCPServer.echo()
-            let client = try TCPConnection(to: server.endpoint)
+            let client = try TestConnection(to: server.endpoint)
             let child = try ChildProcess("sleep", ["60"])
             try waitUntil("the child runs its program") {
                 contents(of: "/proc/\(child.processID)/cmdline").hasPrefix("sleep")

@@ -47,7 +47,7 @@ extension Integration {
             let port = try Ports.free()
             let weir = try WeirProcess(
                 routes: .route("down", port, to: server.port, "bandwidth: { egress: 20MB/s }"), rest: "workers: 2")
-            let clients = try (0..<connections).map { _ in try TCPConnection(to: Endpoint(port)) }
+            let clients = try (0..<connections).map { _ in try TestConnection(to: Endpoint(port)) }
             let readers = clients.map { client in Repeater { _ in _ = client.receiveSome(262_144) } }
             defer { readers.forEach { $0.stop() } }
             let rate = try Self.rate(weir, "down", "egress")
@@ -71,10 +71,10 @@ extension Integration {
                     .route("both", shared, to: echo.port, "bandwidth: { ingress: 4MB/s, egress: 4MB/s }"),
                 ].joined(separator: "\n"), rest: "workers: 2")
             let running = Atomic<Bool>(true)
-            func flood(_ port: UInt16) throws -> TestSupport.Semaphore {
-                let client = try TCPConnection(to: Endpoint(port))
+            func flood(_ port: UInt16) throws -> TestSemaphore {
+                let client = try TestConnection(to: Endpoint(port))
                 try client.setTimeouts(seconds: 60)
-                let semaphore = Semaphore()
+                let semaphore = TestSemaphore()
                 Thread {
                     let piece = [UInt8](repeating: 0x75, count: 65_536)
                     while running.load(ordering: .relaxed), (try? client.send(piece)) != nil {
@@ -93,7 +93,7 @@ extension Integration {
             let rate = try Self.rate(weir, "up", "ingress")
             #expect(rate > 4_800_000 && rate < 6_500_000)
             // Two greedy flows fill the route; each question waits for a piece of each of them at most.
-            let client = try TCPConnection(to: Endpoint(shared))
+            let client = try TestConnection(to: Endpoint(shared))
             let clock = ContinuousClock()
             let start = clock.now
             for round in 0..<20 {
@@ -116,10 +116,10 @@ extension Integration {
                         "idle_timeout: 600ms", "half_close_timeout: 600ms"),
                     .route("broken", broken, to: reset.port, "bandwidth: { egress: 100KB/s }"),
                 ].joined(separator: "\n"))
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send(Pattern.bytes(20_000))
             try client.shutdownWriting()
-            let other = try TCPConnection(to: Endpoint(broken))
+            let other = try TestConnection(to: Endpoint(broken))
             try other.send("ab")
             let answer = client.receive()
             expectBytes(answer.bytes, Pattern.bytes(20_000, seed: 3))
@@ -141,7 +141,7 @@ extension Integration {
             let weir = try WeirProcess(
                 routes: routes.joined(separator: "\n"), rest: "workers: 2\nlimits: { bandwidth: { egress: 10MB/s } }")
             let readers = try ports.map { port in
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 return Repeater { _ in _ = client.receiveSome(262_144) }
             }
             defer { readers.forEach { $0.stop() } }
@@ -156,7 +156,7 @@ extension Integration {
             #expect(rate > 8_000_000 && rate < 10_800_000)
             try weir.reload(routes: routes, rest: "workers: 2")
             // New connections are free of it; those that are open stay as they began.
-            let client = try TCPConnection(to: Endpoint(ports[0]))
+            let client = try TestConnection(to: Endpoint(ports[0]))
             #expect(client.receive(50_000_000).bytes.count == 50_000_000)
         }
 

@@ -12,12 +12,12 @@ extension Integration {
 
         /// A client whose every question has an answer of its own, by a redis-server behind the route.
         private struct Client {
-            let connection: TCPConnection
+            let connection: TestConnection
             let question: String
             let answer: String
 
             init(_ number: Int, port: UInt16) throws {
-                connection = try TCPConnection(to: Endpoint(port))
+                connection = try TestConnection(to: Endpoint(port))
                 let word = "client-\(number)"
                 question = "ECHO \(word)\r\n"
                 answer = "$\(word.utf8.count)\r\n\(word)\r\n"

@@ -7,9 +7,9 @@ extension Integration {
     @Suite("What one client may have and open", .timeLimit(.minutes(2)))
     struct ClientLimitTests {
         /// Whether a client gets an answer through the route, and its connection, which stays open.
-        private static func connect(_ port: UInt16, from host: String? = nil) throws -> TCPConnection? {
+        private static func connect(_ port: UInt16, from host: String? = nil) throws -> TestConnection? {
             // Where it is refused the reset may come before the question, or before the kernel tells of the connection.
-            guard let client = try? TCPConnection(to: Endpoint(port), from: host.map { Endpoint($0, 0) }),
+            guard let client = try? TestConnection(to: Endpoint(port), from: host.map { Endpoint($0, 0) }),
                 (try? client.send("?")) != nil
             else { return nil }
             return client.receive(1).text == "?" ? client : nil
@@ -56,10 +56,10 @@ extension Integration {
                     .route("dead", dead, to: try Ports.free(), line),
                 ].joined(separator: "\n"), rest: "workers: 2\nlog: { level: error }")
             let done = (0..<6).map { index in
-                let semaphore = Semaphore()
+                let semaphore = TestSemaphore()
                 Thread {
                     for round in 0..<150 {
-                        let client = try? TCPConnection(to: Endpoint(index < 4 ? port : dead))
+                        let client = try? TestConnection(to: Endpoint(index < 4 ? port : dead))
                         try? client?.send("x")
                         if round % 3 == 0 { try? client?.reset() } else { _ = client?.receive(1) }
                     }

@@ -8,7 +8,7 @@ extension Integration {
         /// What a listener that cannot accept may use of one core: it waits, it does not spin.
         private static let largestIdleShare = 0.05
 
-        private static func expectEchoes(_ clients: [TCPConnection]) {
+        private static func expectEchoes(_ clients: [TestConnection]) {
             for client in clients { #expect(client.receive(1).text == "?") }
         }
 
@@ -22,10 +22,10 @@ extension Integration {
             // 256 less the reserve of 64 and two listeners, two descriptors each.
             let limit = 95
             #expect(try weir.scrape().total("weir_connections_limit") == limit)
-            var served = try (0..<limit).map { _ in try TCPConnection(to: Endpoint(port)) }
+            var served = try (0..<limit).map { _ in try TestConnection(to: Endpoint(port)) }
             for client in served { try client.send("?") }
             Self.expectEchoes(served)
-            let waiting = try (0..<10).map { _ in try TCPConnection(to: Endpoint(port)) }
+            let waiting = try (0..<10).map { _ in try TestConnection(to: Endpoint(port)) }
             for client in waiting { try client.send("?") }
             try weir.scrape(until: "the listeners have stopped accepting") {
                 $0.total("weir_accept_pauses_total", ["route": "full"]) >= 1
@@ -57,9 +57,9 @@ extension Integration {
             let server = try TCPServer.echo()
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("starved", port, to: server.port), rest: "workers: 1")
-            let scraper = try TCPConnection(to: Endpoint(weir.exporterPort))
+            let scraper = try TestConnection(to: Endpoint(weir.exporterPort))
             _ = try weir.scrape(on: scraper)
-            let established = try TCPConnection(to: Endpoint(port))
+            let established = try TestConnection(to: Endpoint(port))
             try established.send("?")
             #expect(established.receive(1).text == "?")
 
@@ -68,7 +68,7 @@ extension Integration {
             for page in ["/metrics", "/healthz", "/readyz"] {
                 #expect(try HTTP.get(page, port: weir.exporterPort).status == 200)
             }
-            let clients = try (0..<20).map { _ in try TCPConnection(to: Endpoint(port)) }
+            let clients = try (0..<20).map { _ in try TestConnection(to: Endpoint(port)) }
             for client in clients { try client.send("?") }
             let labels = ["route": "starved", "reason": "fd_limit"]
             try waitUntil("accept has failed again") {
@@ -99,12 +99,12 @@ extension Integration {
             let server = try TCPServer.echo()
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("half", port, to: server.port), rest: "workers: 1")
-            let scraper = try TCPConnection(to: Endpoint(weir.exporterPort))
+            let scraper = try TestConnection(to: Endpoint(weir.exporterPort))
             _ = try weir.scrape(on: scraper)
             // Enough for the client's side of a connection, and not for the upstream's.
             let limit = try weir.process.leaveDescriptors(1)
             for _ in 0..<10 {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 #expect(client.receive().ending == .reset)
             }
             // The client may see the reset before it is counted.
@@ -116,7 +116,7 @@ extension Integration {
             #expect(failed.total("weir_accept_errors_total") == 0)
 
             try weir.process.limitDescriptors(to: limit)
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("?")
             #expect(client.receive(1).text == "?")
             client.close()

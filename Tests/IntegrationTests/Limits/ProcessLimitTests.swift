@@ -5,9 +5,9 @@ import Testing
 extension Integration {
     @Suite("Limits of the whole process, and limits that change", .timeLimit(.minutes(2)))
     struct ProcessLimitTests {
-        private static func connect(_ port: UInt16) throws -> TCPConnection? {
+        private static func connect(_ port: UInt16) throws -> TestConnection? {
             // Where it is refused the reset may come before the question, or before the kernel tells of the connection.
-            guard let client = try? TCPConnection(to: Endpoint(port)), (try? client.send("?")) != nil else {
+            guard let client = try? TestConnection(to: Endpoint(port)), (try? client.send("?")) != nil else {
                 return nil
             }
             return client.receive(1).text == "?" ? client : nil

@@ -22,7 +22,7 @@ extension Integration {
                         "udp", ports[3], to: datagrams.port, scheme: "udp4", "unassured_timeout: 3s",
                         "idle_timeout: 3s"),
                 ].joined(separator: "\n"), environment: clock.environment)
-            let (idle, long) = (try TCPConnection(to: Endpoint(ports[0])), try TCPConnection(to: Endpoint(ports[1])))
+            let (idle, long) = (try TestConnection(to: Endpoint(ports[0])), try TestConnection(to: Endpoint(ports[1])))
             let datagram = try UDPSocket()
             func use() throws {
                 for client in [idle, long] {
@@ -35,7 +35,7 @@ extension Integration {
             try use()
             try clock.jump(toSeconds: days * Self.day)
             // The process sees it: what it writes into its log from now on is of another year.
-            let hanging = try TCPConnection(to: Endpoint(ports[2]))
+            let hanging = try TestConnection(to: Endpoint(ports[2]))
             let thisYear = String(Date().formatted(.iso8601.year()))
             try waitUntil("the log has jumped") {
                 weir.logLines.contains { $0.contains("hang") && !$0.contains("\(thisYear)-") }

@@ -18,12 +18,12 @@ extension Integration {
             let port = try Ports.free()
             let weir = try WeirProcess(
                 routes: .route("work", port, to: server.port), rest: "shutdown: { drain_timeout: 20s }")
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("a")
             let first = client.receive(1_000_000)
             #expect(first.ending == .satisfied)
             weir.process.send(signal: SIGTERM)
-            try waitUntil("new clients are refused") { (try? TCPConnection(to: Endpoint(port))) == nil }
+            try waitUntil("new clients are refused") { (try? TestConnection(to: Endpoint(port))) == nil }
             // Told to go away by the load balancer while it drains.
             #expect((try? HTTP.get("/readyz", port: weir.exporterPort).status) == 503)
             #expect(try HTTP.get("/healthz", port: weir.exporterPort).status == 200)
@@ -41,7 +41,7 @@ extension Integration {
             let port = try Ports.free()
             let weir = try WeirProcess(
                 routes: .route("stuck", port, to: server.port), rest: "shutdown: { drain_timeout: 1s }")
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("x")
             #expect(client.receive(1).text == "x")
             #expect(try weir.stop(deadline: .seconds(10)) == .code(0))
@@ -62,7 +62,7 @@ extension Integration {
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("logged", port, to: server.port))
             for _ in 0..<3 {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send(Pattern.bytes(1_234))
                 try client.shutdownWriting()
                 #expect(client.receive().bytes.count == 1_234)

@@ -9,7 +9,7 @@ extension Integration {
             try? HTTP.get("/readyz", port: weir.exporterPort).status
         }
 
-        private static func expectEcho(_ client: TCPConnection, _ text: String) throws {
+        private static func expectEcho(_ client: TestConnection, _ text: String) throws {
             try client.send(text)
             #expect(client.receive(text.utf8.count).text == text)
         }
@@ -24,11 +24,11 @@ extension Integration {
                     .route("tcp", tcp, to: echo.port),
                     .route("udp", udp, to: datagrams.port, scheme: "udp4"),
                 ].joined(separator: "\n"), rest: "shutdown: { delay: 3s, drain_timeout: 20s }")
-            let old = try TCPConnection(to: Endpoint(tcp))
+            let old = try TestConnection(to: Endpoint(tcp))
             try Self.expectEcho(old, "old")
             weir.process.send(signal: SIGTERM)
             try waitUntil("/readyz says so") { Self.readiness(weir) == 503 }
-            let late = try (0..<3).map { _ in try TCPConnection(to: Endpoint(tcp)) }
+            let late = try (0..<3).map { _ in try TestConnection(to: Endpoint(tcp)) }
             for client in late { try Self.expectEcho(client, "late") }
             let stranger = try UDPSocket()
             try stranger.send([1], to: Endpoint(udp))
@@ -42,7 +42,7 @@ extension Integration {
                 try client.shutdownWriting()
                 #expect(client.receive().ending == .endOfStream)
             }
-            try waitUntil("new clients are refused") { (try? TCPConnection(to: Endpoint(tcp))) == nil }
+            try waitUntil("new clients are refused") { (try? TestConnection(to: Endpoint(tcp))) == nil }
             // The old one, alone now, may still finish. Those that came while the test waited are gone with it.
             let draining = try weir.scrape(until: "only the old one is left") { $0.active("tcp") == 1 }
             #expect(draining.closed("tcp", "client_eof") == draining.closed("tcp"))
@@ -101,9 +101,9 @@ extension Integration {
                 routes: [
                     .route("work", port, to: echo.port), .route("dial", late, to: hanging.port, "dial_timeout: 1m"),
                 ].joined(separator: "\n"), rest: "shutdown: { drain_timeout: 1s }")
-            let idle = try TCPConnection(to: Endpoint(port))
+            let idle = try TestConnection(to: Endpoint(port))
             try Self.expectEcho(idle, "x")
-            let dialling = try TCPConnection(to: Endpoint(late))
+            let dialling = try TestConnection(to: Endpoint(late))
             try weir.scrape(until: "the dial is under way") { $0.active("dial") == 1 }
             #expect(try weir.stop(deadline: .seconds(10)) == .code(0))
             #expect(idle.receive().ending == .reset)
@@ -119,7 +119,7 @@ extension Integration {
             let port = try Ports.free()
             let weir = try WeirProcess(
                 routes: .route("stuck", port, to: echo.port), rest: "shutdown: { delay: 1h, drain_timeout: 1h }")
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try Self.expectEcho(client, "x")
             weir.process.send(signal: SIGTERM)
             try waitUntil("it ends") { Self.readiness(weir) == 503 }
@@ -127,7 +127,7 @@ extension Integration {
             weir.process.send(signal: signal)
             #expect(try weir.process.waitForExit(deadline: .seconds(10)) == .code(1))
             #expect(client.receive().ending != .timedOut)
-            #expect(throws: SystemFailure.self) { try TCPConnection(to: Endpoint(port)) }
+            #expect(throws: SystemFailure.self) { try TestConnection(to: Endpoint(port)) }
         }
 
         @Test("a reload that is asked for while it ends changes nothing")
@@ -136,14 +136,14 @@ extension Integration {
             let (port, other) = (try Ports.free(), try Ports.free())
             let weir = try WeirProcess(
                 routes: .route("work", port, to: echo.port), rest: "shutdown: { drain_timeout: 20s }")
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try Self.expectEcho(client, "x")
             weir.process.send(signal: SIGTERM)
-            try waitUntil("new clients are refused") { (try? TCPConnection(to: Endpoint(port))) == nil }
+            try waitUntil("new clients are refused") { (try? TestConnection(to: Endpoint(port))) == nil }
             try weir.replaceConfiguration(routes: .route("new", other, to: echo.port))
             weir.process.send(signal: SIGHUP)
             try Self.expectEcho(client, "y")
-            #expect(throws: SystemFailure.self) { try TCPConnection(to: Endpoint(other)) }
+            #expect(throws: SystemFailure.self) { try TestConnection(to: Endpoint(other)) }
             #expect(try weir.scrape().reloads("success") == 0)
             client.close()
             #expect(try weir.process.waitForExit(deadline: .seconds(10)) == .code(0))

@@ -40,7 +40,7 @@ extension Integration {
             try waitUntil("the worker turns again") { try health(weir).succeeded }
             let before = signsOfLife()
             try waitUntil("the watchdog hears of it again") { signsOfLife() > before }
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("?")
             #expect(client.receive(1).text == "?")
         }

@@ -29,16 +29,16 @@ extension Integration {
             let finished = Atomic<Int>(0)
             let churn: [@Sendable () throws -> Void] = [
                 {
-                    let client = try TCPConnection(to: Endpoint(ports[0]))
+                    let client = try TestConnection(to: Endpoint(ports[0]))
                     try client.send("x")
                     _ = client.receive(1)
                 },
                 {
-                    let client = try TCPConnection(to: Endpoint(ports[0]))
+                    let client = try TestConnection(to: Endpoint(ports[0]))
                     try client.send("x")
                     try client.reset()
                 },
-                { _ = try TCPConnection(to: Endpoint(ports[1])).receive() },
+                { _ = try TestConnection(to: Endpoint(ports[1])).receive() },
                 {
                     let client = try UDPSocket(buffer: 65_536)
                     try client.send([1], to: Endpoint(ports[2]))
@@ -46,7 +46,7 @@ extension Integration {
                 },
             ]
             let semaphores = churn.map { body in
-                let done = Semaphore()
+                let done = TestSemaphore()
                 Thread {
                     var round = 0
                     while running.load(ordering: .relaxed), round < Self.mostRounds {
@@ -63,7 +63,7 @@ extension Integration {
                 semaphores.forEach { $0.wait() }
             }
 
-            let scraper = try TCPConnection(to: Endpoint(weir.exporterPort))
+            let scraper = try TestConnection(to: Endpoint(weir.exporterPort))
             var unbalanced: [String] = []
             var last: Samples?
             for scrape in 0..<Self.scrapes {
@@ -113,7 +113,7 @@ extension Integration {
             var sent = 0
             var received = 0
             for count in [0, 1, 2, 1_459, 1_460, 1_461, 16_383, 65_536, 65_537, 1_000_003, 5_000_000] {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send(Pattern.bytes(count))
                 try client.shutdownWriting()
                 let answer = client.receive()

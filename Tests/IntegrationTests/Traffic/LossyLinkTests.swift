@@ -20,7 +20,7 @@ extension Integration {
                 let port = try Ports.free()
                 let weir = try WeirProcess(routes: .route("lossy", port, to: server.port), launcher: network.launcher)
                 let flows = 4
-                let done = Semaphore()
+                let done = TestSemaphore()
                 let results = Shared<[Result<Void, any Error>]>([])
                 for flow in 0..<flows {
                     Thread {
@@ -44,7 +44,7 @@ extension Integration {
         private static func exchange(
             _ endpoint: Endpoint, from far: NetworkNamespace, _ flow: Int, _ size: Int
         ) throws {
-            let client = try far.run { try TCPConnection(to: endpoint, connectTimeoutSeconds: 60) }
+            let client = try far.run { try TestConnection(to: endpoint, connectTimeoutSeconds: 60) }
             try client.setTimeouts(seconds: 60)
             let wanted = Pattern.bytes(size, seed: UInt64(flow + 1))
             Thread {

@@ -7,7 +7,7 @@ final class SoakTraffic {
     private let servers: [any Sendable]
     private(set) var repeaters: [String: Repeater] = [:]
     private let ports: [String: UInt16]
-    private var holder: TCPConnection?
+    private var holder: TestConnection?
     /// The `routes:` of the configuration.
     let routes: [String]
     static let resetAnswer = 16_384
@@ -72,42 +72,42 @@ final class SoakTraffic {
     static func size(_ round: Int, upTo limit: Int) -> Int { 1 + (round &* 7_919) % limit }
 
     func start() throws {
-        holder = try ports["limited"].map { try TCPConnection(to: Endpoint($0)) }
+        holder = try ports["limited"].map { try TestConnection(to: Endpoint($0)) }
         try holder?.expectEcho([1])
         func add(_ name: String, _ body: @escaping @Sendable (UInt16, Int) throws -> Void) {
             guard let port = ports[name] else { return }
             repeaters[name] = Repeater { try body(port, $0) }
         }
         add("small") { port, round in
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             for request in 1...20 { try client.expectEcho(Pattern.bytes(request * 50, seed: UInt64(round))) }
             try client.expectEnd()
         }
         add("upload") { port, round in
             let bytes = Pattern.bytes(Self.size(round, upTo: 600_000), seed: UInt64(round))
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send(bytes)
             try client.shutdownWriting()
             try Self.expect(client.receive().text, "\(bytes.count):\(Self.checksum(bytes))")
         }
         add("download") { port, round in
             let (count, seed) = (Self.size(round, upTo: 600_000), round % 1_000)
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             let wish = "\(count) \(seed)"
             try client.send(wish + String(repeating: " ", count: 16 - wish.utf8.count))
             try Self.expectDownload(client, Pattern.bytes(count, seed: UInt64(seed)), piece: 262_144)
         }
         add("slow") { port, _ in
-            let client = try TCPConnection(to: Endpoint(port), receiveBuffer: 4_096)
+            let client = try TestConnection(to: Endpoint(port), receiveBuffer: 4_096)
             try Self.expectDownload(client, Self.slow, piece: 2_048)
         }
         add("client-reset") { port, round in
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.expectEcho(Pattern.bytes(Self.size(round, upTo: 10_000)))
             try client.reset()
         }
         add("upstream-reset") { port, _ in
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send(Pattern.bytes(11))
             let answer = client.receive()
             guard answer.bytes == Pattern.bytes(Self.resetAnswer), answer.ending == .reset else {
@@ -155,9 +155,9 @@ final class SoakTraffic {
     }
 
     private static func expectReset(_ port: UInt16) throws {
-        let client: TCPConnection
+        let client: TestConnection
         do {
-            client = try TCPConnection(to: Endpoint(port))
+            client = try TestConnection(to: Endpoint(port))
         } catch let failure as SystemFailure where failure.code == ECONNRESET {
             // The reset was there before connect(2) returned.
             return
@@ -172,7 +172,7 @@ final class SoakTraffic {
     }
 
     /// Reads to the upstream's end before it ends itself, so that the upstream was the first.
-    private static func expectDownload(_ client: TCPConnection, _ wanted: [UInt8], piece: Int) throws {
+    private static func expectDownload(_ client: TestConnection, _ wanted: [UInt8], piece: Int) throws {
         var bytes: [UInt8] = []
         while true {
             let received = client.receiveSome(piece)

@@ -28,7 +28,7 @@ extension Integration {
                 // Every reason is there from the start, so that rate() sees the first failure.
                 #expect(before["weir_dial_failures_total", labels] == 0)
 
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.setTimeouts(seconds: 5)
                 let ending = client.receive().ending
                 #expect(ending == .endOfStream || ending == .reset)
@@ -53,7 +53,7 @@ extension Integration {
             let server = try TCPServer.echo(host: listening)
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("local", port, to: server.port, host: host))
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("either family")
             #expect(client.receive(13).text == "either family")
             #expect(try weir.scrape().total("weir_dial_failures_total") == 0)
@@ -64,10 +64,10 @@ extension Integration {
             let upstreamPort = try Ports.free()
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("back", port, to: upstreamPort))
-            _ = try TCPConnection(to: Endpoint(port)).receive()
+            _ = try TestConnection(to: Endpoint(port)).receive()
             try weir.scrapeWhenIdle("back")
             let server = try TCPServer.echo(port: upstreamPort)
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             try client.send("hello")
             #expect(client.receive(5).text == "hello")
             #expect(server.accepted == 1)

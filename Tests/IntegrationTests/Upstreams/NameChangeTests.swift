@@ -43,7 +43,7 @@ extension Integration {
                     .route("udp", udp, to: udpPort, scheme: "udp4", host: host),
                     .route("kick", kick, to: try Ports.free(), host: host),
                 ].joined(separator: "\n"), rest: "workers: 1", launcher: names.launcher)
-            let old = try TCPConnection(to: Endpoint(tcp))
+            let old = try TestConnection(to: Endpoint(tcp))
             try old.send("?")
             #expect(old.receive(1).bytes == [0])
             let player = try UDPSocket()
@@ -55,14 +55,14 @@ extension Integration {
             names["moving.weir.test"] = .addresses(["127.0.0.2"])
             gone.set()
             if leaving == .refusing { try first.stop() }
-            #expect(try TCPConnection(to: Endpoint(kick)).receive().ending == .reset)
+            #expect(try TestConnection(to: Endpoint(kick)).receive().ending == .reset)
             // Never silent for long: no timer of the session's helps.
             try waitUntil("the session is answered from the other address") {
                 try player.send([9], to: Endpoint(udp))
                 return player.isReadable(within: 20) ? try player.receive().bytes == [1] : false
             }
             try waitUntil("new connections go to the other address") {
-                let client = try TCPConnection(to: Endpoint(tcp))
+                let client = try TestConnection(to: Endpoint(tcp))
                 try client.send("?")
                 return client.receive(1).bytes == [1]
             }
@@ -93,7 +93,7 @@ extension Integration {
             let weir = try WeirProcess(
                 routes: .route("short", port, to: server.port, host: "short.weir.test"), launcher: names.launcher)
             for _ in 0..<50 {
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send("?")
                 #expect(client.receive(1).text == "?")
             }
@@ -118,11 +118,11 @@ extension Integration {
             try waitUntil("all names are asked for") {
                 hanging.allSatisfy { names.lookUps(of: "\($0).weir.test") == 1 }
             }
-            let waiting = try routes.dropLast().map { try TCPConnection(to: Endpoint($0.1)) }
+            let waiting = try routes.dropLast().map { try TestConnection(to: Endpoint($0.1)) }
             for client in waiting { try client.send("?") }
             let (_, quick) = try #require(routes.last)
             for _ in 0..<20 {
-                let client = try TCPConnection(to: Endpoint(quick))
+                let client = try TestConnection(to: Endpoint(quick))
                 try client.send("?")
                 #expect(client.receive(1).text == "?")
             }

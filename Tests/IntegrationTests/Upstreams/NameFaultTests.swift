@@ -24,12 +24,12 @@ extension Integration {
 
         /// A dial that fails, seen to its end.
         private static func kick(_ port: UInt16) throws {
-            let client = try TCPConnection(to: Endpoint(port))
+            let client = try TestConnection(to: Endpoint(port))
             let ending = client.receive().ending
             #expect(ending == .reset)
         }
 
-        private static func echo(_ client: TCPConnection, _ text: String) throws {
+        private static func echo(_ client: TestConnection, _ text: String) throws {
             try client.send(text)
             #expect(client.receive(text.utf8.count).text == text)
         }
@@ -68,7 +68,7 @@ extension Integration {
             let before = try weir.scrape(until: "every name has an answer") { samples in
                 all.allSatisfy { Self.resolves(samples, $0, "success") == 1 }
             }
-            let old = try cases.map { try TCPConnection(to: Endpoint($0.live)) }
+            let old = try cases.map { try TestConnection(to: Endpoint($0.live)) }
             for client in old { try Self.echo(client, "first") }
 
             for entry in cases { names["\(entry.name).weir.test"] = entry.answer }
@@ -83,7 +83,7 @@ extension Integration {
             for (client, entry) in zip(old, cases) {
                 // Who is there goes on, and who comes is served.
                 try Self.echo(client, "still")
-                try Self.echo(TCPConnection(to: Endpoint(entry.live)), "new")
+                try Self.echo(TestConnection(to: Endpoint(entry.live)), "new")
             }
 
             for entry in cases { names["\(entry.name).weir.test"] = .addresses(["127.0.0.1"]) }
@@ -136,7 +136,7 @@ extension Integration {
             try Self.waitASecond()
             try Self.kick(tcp)
             try weir.scrape(until: "the name has an answer") { Self.resolves($0, "tcp", "success") == 1 }
-            try Self.echo(TCPConnection(to: Endpoint(tcp)), "here")
+            try Self.echo(TestConnection(to: Endpoint(tcp)), "here")
             try client.send([2], to: Endpoint(udp))
             #expect(try client.receive().bytes == [2])
             let after = try weir.scrape()
@@ -175,7 +175,7 @@ extension Integration {
             let weir = try WeirProcess(
                 routes: routes.joined(separator: "\n"), rest: Self.oneWorker, launcher: names.launcher)
             for (_, tcp, udp, _, _) in running {
-                try Self.echo(TCPConnection(to: Endpoint(tcp)), "either")
+                try Self.echo(TestConnection(to: Endpoint(tcp)), "either")
                 let client = try UDPSocket()
                 for number in UInt8(1)...2 {
                     try client.send([number], to: Endpoint(udp))

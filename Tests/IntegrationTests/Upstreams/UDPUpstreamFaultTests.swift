@@ -179,7 +179,7 @@ extension Integration {
             let known = try UDPSocket()
             try known.send([1], to: Endpoint(port))
             _ = try known.receive()
-            let exporter = try TCPConnection(to: Endpoint(weir.exporterPort))
+            let exporter = try TestConnection(to: Endpoint(weir.exporterPort))
             _ = try weir.scrape(on: exporter)
             let limit = try weir.process.leaveDescriptors(0)
             let clients = try (0..<5).map { _ in try UDPSocket() }

@@ -26,7 +26,7 @@ extension Integration {
                 if let way { try network.ip("route add \(way)") }
                 let weir = try WeirProcess(
                     routes: .route("away", port, to: upstreamPort, host: "10.9.0.2"), launcher: network.launcher)
-                for _ in 0..<5 { #expect(try TCPConnection(to: Endpoint(port)).receive().ending == .reset) }
+                for _ in 0..<5 { #expect(try TestConnection(to: Endpoint(port)).receive().ending == .reset) }
                 let failed = try weir.scrapeWhenIdle("away")
                 #expect(Self.dialFailures(failed, "away", reason) == 5)
                 #expect(Self.dialFailures(failed, "away") == 5)
@@ -37,7 +37,7 @@ extension Integration {
                 try network.ip("address add 10.9.0.2/32 dev lo")
                 let server = try TCPServer.echo(host: "10.9.0.2", port: upstreamPort)
                 defer { withExtendedLifetime(server) {} }
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send("?")
                 #expect(client.receive(1).text == "?")
                 client.close()
@@ -58,8 +58,8 @@ extension Integration {
                 let ports = 4
                 try network.set("ipv4/ip_local_port_range", "40000 \(40_000 + ports - 1)")
                 let weir = try WeirProcess(routes: .route("ports", port, to: server.port), launcher: network.launcher)
-                func visit() throws -> TCPConnection {
-                    try clients.run { try TCPConnection(to: Endpoint("10.81.0.1", port)) }
+                func visit() throws -> TestConnection {
+                    try clients.run { try TestConnection(to: Endpoint("10.81.0.1", port)) }
                 }
                 let served = try (0..<ports).map { _ in
                     let client = try visit()
@@ -94,7 +94,7 @@ extension Integration {
                 let weir = try WeirProcess(
                     routes: .route("lost", port, to: server.port, host: "10.82.0.2", "tcp_user_timeout: 1s"),
                     launcher: network.launcher)
-                let client = try TCPConnection(to: Endpoint(port))
+                let client = try TestConnection(to: Endpoint(port))
                 try client.send("before")
                 #expect(client.receive(6).text == "before")
                 // A router that says no: at the end the kernel tells EHOSTUNREACH in place of ETIMEDOUT (tcp(7)).
@@ -110,7 +110,7 @@ extension Integration {
                 #expect(samples.total("weir_timeouts_total") == 0)
 
                 try far.command("iptables-legacy", "-D \(rule)")
-                let next = try TCPConnection(to: Endpoint(port))
+                let next = try TestConnection(to: Endpoint(port))
                 try next.send("again")
                 #expect(next.receive(5).text == "again")
             }

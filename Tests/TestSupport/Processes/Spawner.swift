@@ -15,13 +15,13 @@ enum Spawner {
     }
 
     private final class Answer: Sendable {
-        let done = Semaphore()
+        let done = TestSemaphore()
         let result = Shared<Result<pid_t, SystemFailure>?>(nil)
     }
 
     private final class Queue: Sendable {
         let waiting = Shared<[Request]>([])
-        let signal = Semaphore()
+        let signal = TestSemaphore()
     }
 
     private static let queue: Queue = {

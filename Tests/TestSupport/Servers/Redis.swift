@@ -20,7 +20,7 @@ package final class Redis {
     /// along: they are part of the next answer.
     package func networkBytes() throws -> (input: Int, output: Int, question: Int, reply: Int) {
         let question = "INFO stats\r\n"
-        let connection = try TCPConnection(to: Endpoint(port))
+        let connection = try TestConnection(to: Endpoint(port))
         try connection.send(question)
         var text = ""
         while !text.contains("total_net_output_bytes:") || !text.hasSuffix("\r\n") {

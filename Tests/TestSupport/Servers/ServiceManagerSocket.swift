@@ -5,14 +5,14 @@ import Synchronization
 package final class ServiceManagerSocket: Sendable {
     /// For `NOTIFY_SOCKET`.
     package let name: String
-    private let socket: Socket
+    private let socket: TestSocket
     private let received = Shared<[[String]]>([])
     private let isStopped = Atomic<Bool>(false)
 
     /// At a path, or where the name begins with `@`, at that abstract name.
     package init(_ name: String) throws {
         self.name = name
-        socket = try Socket(family: AF_UNIX, type: SOCK_DGRAM)
+        socket = try TestSocket(family: AF_UNIX, type: SOCK_DGRAM)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         var bytes = Array(name.utf8)

@@ -23,10 +23,10 @@ package final class CountingRelay: Sendable {
         server = try TCPServer { client in
             totals.open.wrappingAdd(1, ordering: .relaxed)
             defer { totals.open.wrappingSubtract(1, ordering: .relaxed) }
-            let connection = try TCPConnection(to: upstream)
+            let connection = try TestConnection(to: upstream)
             try client.setTimeouts(seconds: 60)
             try connection.setTimeouts(seconds: 60)
-            let done = Semaphore()
+            let done = TestSemaphore()
             TCPServer.start {
                 Self.copy(from: client, to: connection, counter: totals.sent)
                 done.signal()
@@ -41,7 +41,7 @@ package final class CountingRelay: Sendable {
         try waitUntil("the counting relay is idle") { totals.open.load(ordering: .relaxed) == 0 }
     }
 
-    private static func copy(from source: TCPConnection, to target: TCPConnection, counter: borrowing Atomic<Int>) {
+    private static func copy(from source: TestConnection, to target: TestConnection, counter: borrowing Atomic<Int>) {
         while true {
             let received = source.receiveSome(262_144)
             guard !received.bytes.isEmpty else { break }

@@ -18,7 +18,7 @@ package enum HTTP {
     package static func get(
         _ path: String, port: UInt16, headers: [String: String] = [:], method: String = "GET"
     ) throws -> Response {
-        let connection = try TCPConnection(to: Endpoint(port))
+        let connection = try TestConnection(to: Endpoint(port))
         var head = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         for (name, value) in headers.sorted(by: { $0.key < $1.key }) { head += "\(name): \(value)\r\n" }
         try connection.send(head + "\r\n")
@@ -26,7 +26,7 @@ package enum HTTP {
     }
 
     /// Reads one response: by `Content-Length` where there is one, else up to the end of the stream.
-    package static func readResponse(from connection: TCPConnection, hasBody: Bool = true) throws -> Response {
+    package static func readResponse(from connection: TestConnection, hasBody: Bool = true) throws -> Response {
         var head: [UInt8] = []
         let blankLine = Array("\r\n\r\n".utf8)
         while !head.suffix(4).elementsEqual(blankLine) {

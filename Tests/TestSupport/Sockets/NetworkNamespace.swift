@@ -9,7 +9,7 @@ package final class NetworkNamespace: Sendable {
 
     package init() throws {
         // A thread that unshares goes its own way, and ends: no other thread of the test changes its network.
-        let done = Semaphore()
+        let done = TestSemaphore()
         let made = Shared<Result<Int32, SystemFailure>?>(nil)
         Thread {
             let result = Result { () throws(SystemFailure) in try Self.make() }

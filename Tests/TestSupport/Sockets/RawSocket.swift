@@ -2,10 +2,10 @@ import Glibc
 
 /// Sends IPv4 packets that are written out here, with whatever source and lengths (raw(7)). It needs root.
 package final class RawSocket: Sendable {
-    private let socket: Socket
+    private let socket: TestSocket
 
     package init() throws {
-        socket = Socket(
+        socket = TestSocket(
             adopting: try checked("socket(SOCK_RAW), which needs root") {
                 Glibc.socket(
                     AF_INET, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), Int32(IPPROTO_RAW))

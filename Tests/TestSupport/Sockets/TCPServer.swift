@@ -4,7 +4,7 @@ import Synchronization
 /// A listening socket with one thread per connection, each running the same plain function.
 package final class TCPServer: Sendable {
     package let endpoint: Endpoint
-    private let socket: Socket
+    private let socket: TestSocket
     private let connections = Atomic<Int>(0)
 
     package var port: UInt16 { endpoint.port }
@@ -13,10 +13,10 @@ package final class TCPServer: Sendable {
 
     package init(
         host: String = "127.0.0.1", port: UInt16? = nil, backlog: Int32 = 512, reusesThreads: Bool = false,
-        handler: @escaping @Sendable (TCPConnection) throws -> Void
+        handler: @escaping @Sendable (TestConnection) throws -> Void
     ) throws {
         let wanted = Endpoint(host, try port ?? Ports.free())
-        socket = try Socket(family: wanted.family, type: SOCK_STREAM)
+        socket = try TestSocket(family: wanted.family, type: SOCK_STREAM)
         try socket.set(SO_REUSEADDR, to: 1)
         try socket.bind(to: wanted)
         try checked("listen") { [socket] in listen(socket.descriptor, backlog) }
@@ -32,7 +32,7 @@ package final class TCPServer: Sendable {
                 }
                 _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
                 self?.connections.wrappingAdd(1, ordering: .relaxed)
-                let connection = TCPConnection(adopting: descriptor)
+                let connection = TestConnection(adopting: descriptor)
                 if reusesThreads {
                     ThreadPool.run { try? handler(connection) }
                 } else {

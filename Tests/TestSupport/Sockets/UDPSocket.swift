@@ -8,11 +8,11 @@ package final class UDPSocket: Sendable {
         package var source: Endpoint
     }
 
-    private let socket: Socket
+    private let socket: TestSocket
 
     /// Bound to the given address; any port by default.
     package init(bindingTo local: Endpoint = Endpoint(0), buffer: Int32 = 4 << 20) throws {
-        socket = try Socket(family: local.family, type: SOCK_DGRAM)
+        socket = try TestSocket(family: local.family, type: SOCK_DGRAM)
         try socket.set(SO_RCVBUF, to: buffer)
         try socket.set(SO_SNDBUF, to: buffer)
         try socket.bind(to: local)

@@ -3,19 +3,19 @@ import Foundation
 /// A listening socket whose backlog is full: a dial to it hangs, because the kernel drops every SYN.
 package final class UnansweringServer: Sendable {
     package let endpoint: Endpoint
-    private let listener: Socket
-    private let waiting: [Socket]
+    private let listener: TestSocket
+    private let waiting: [TestSocket]
 
     package var port: UInt16 { endpoint.port }
 
     package init() throws {
         endpoint = Endpoint(try Ports.free())
-        listener = try Socket(family: AF_INET, type: SOCK_STREAM)
+        listener = try TestSocket(family: AF_INET, type: SOCK_STREAM)
         try listener.bind(to: endpoint)
         try checked("listen") { [listener] in listen(listener.descriptor, 0) }
-        var waiting: [Socket] = []
+        var waiting: [TestSocket] = []
         for _ in 0..<8 {
-            let socket = try Socket(family: AF_INET, type: SOCK_STREAM)
+            let socket = try TestSocket(family: AF_INET, type: SOCK_STREAM)
             // Non-blocking: once the queue is full, a connect stays under way for good.
             _ = fcntl(socket.descriptor, F_SETFL, O_NONBLOCK)
             try? socket.connect(to: endpoint)
@@ -25,7 +25,7 @@ package final class UnansweringServer: Sendable {
     }
 
     /// Starts to accept after all: those that filled the queue are thrown away, whoever comes next is served.
-    package func startAnswering(_ handler: @escaping @Sendable (TCPConnection) throws -> Void) throws {
+    package func startAnswering(_ handler: @escaping @Sendable (TestConnection) throws -> Void) throws {
         for socket in waiting { socket.close() }
         Thread { [listener] in
             while true {
@@ -35,7 +35,7 @@ package final class UnansweringServer: Sendable {
                     return
                 }
                 _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-                let connection = TCPConnection(adopting: descriptor)
+                let connection = TestConnection(adopting: descriptor)
                 Thread { try? handler(connection) }.start()
             }
         }.start()

@@ -5,7 +5,7 @@ package final class Repeater: Sendable {
     private let begun = Atomic<Int>(0)
     private let errors = Shared<[String]>([])
     private let isStopped = Atomic<Bool>(false)
-    private let done = Semaphore()
+    private let done = TestSemaphore()
 
     /// How many rounds were begun; after ``stop()``, how many there were.
     package var rounds: Int { begun.load(ordering: .relaxed) }
@@ -40,7 +40,7 @@ package struct WrongAnswer: Error, CustomStringConvertible {
     package init(_ description: String) { self.description = description }
 }
 
-extension TCPConnection {
+extension TestConnection {
     /// Sends bytes to a port that echoes and expects them back; a wrong answer throws.
     package func expectEcho(_ bytes: [UInt8]) throws {
         try send(bytes)
@@ -61,7 +61,7 @@ extension TCPConnection {
 
     /// A whole connection to a port that echoes.
     package static func exchange(_ port: UInt16) throws {
-        let client = try TCPConnection(to: Endpoint(port))
+        let client = try TestConnection(to: Endpoint(port))
         try client.expectEcho(Array("hello".utf8))
         try client.expectEnd()
     }

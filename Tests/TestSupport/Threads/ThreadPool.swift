@@ -7,7 +7,7 @@ enum ThreadPool {
     /// A thread without work.
     private final class Idle: Sendable {
         private let work = Shared<(@Sendable () -> Void)?>(nil)
-        private let isThere = Semaphore()
+        private let isThere = TestSemaphore()
 
         func give(_ body: @escaping @Sendable () -> Void) {
             work.withLock { $0 = body }

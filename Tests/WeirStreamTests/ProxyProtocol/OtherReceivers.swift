@@ -11,7 +11,7 @@ protocol HeaderReceiver {
 extension HeaderReceiver {
     /// Sends the vector, and the end where only that can decide, and reads the answer.
     fileprivate func answer(of vector: HeaderVector, at port: UInt16) throws -> (answer: String, client: Endpoint)? {
-        let client = try TestSupport.TCPConnection(to: Endpoint(port))
+        let client = try TestConnection(to: Endpoint(port))
         let own = try client.localEndpoint
         try client.send(vector.bytes)
         if [.refused("truncated"), .refused("missing")].contains(vector.outcome) || !client.isReadable(within: 2_000) {

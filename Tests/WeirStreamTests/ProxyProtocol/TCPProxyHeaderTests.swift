@@ -6,7 +6,7 @@ import WeirStream
 
 /// PROXY headers that trusted peers begin with.
 @Suite(.timeLimit(.minutes(2))) struct TCPProxyHeaderTests {
-    private typealias Client = TestSupport.TCPConnection
+    private typealias Client = TestConnection
 
     @Test func `every good header names the client, and the payload behind it passes whole`() async throws {
         let server = try TCPServer.echo()

@@ -5,7 +5,7 @@ import WeirStream
 
 /// PROXY headers that upstreams get.
 @Suite(.timeLimit(.minutes(1))) struct TCPRelayedHeaderTests {
-    private typealias Client = TestSupport.TCPConnection
+    private typealias Client = TestConnection
 
     /// Tells the header that a connection began with, and echoes what follows.
     private static func reporting(to box: Box<[ProxyHeader]>, host: String = "127.0.0.1") throws -> TCPServer {
@@ -102,7 +102,7 @@ import WeirStream
         async throws
     {
         // A reset before the dial was seen would be a dial that failed.
-        let isDialled = TestSupport.Semaphore()
+        let isDialled = TestSemaphore()
         let server = try TCPServer {
             isDialled.wait()
             try $0.reset()

@@ -16,7 +16,7 @@ func offPool<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) 
 /// Waits on a plain thread for something asynchronous. Never from a task.
 func wait<Value: Sendable>(for body: @escaping @Sendable () async throws -> Value) throws -> Value {
     let box = Box<Swift.Result<Value, any Error>?>(nil)
-    let done = TestSupport.Semaphore()
+    let done = TestSemaphore()
     Task {
         do {
             let value = try await body()

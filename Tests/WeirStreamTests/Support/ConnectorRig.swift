@@ -25,7 +25,7 @@ final class ConnectorRig: EventHandler {
     private(set) var connector: UpstreamConnector<ScriptedDialer>?
     private(set) var end: End?
     /// The descriptor that the owner has, of a connection that is settled or still in its handshake.
-    private(set) var socket: LinuxIO.Socket?
+    private(set) var socket: Socket?
     private(set) var member: UpstreamHandle?
     private var address: SocketAddress?
     /// Outcomes other than `pending`, which may come once only where a connection was handed back before.

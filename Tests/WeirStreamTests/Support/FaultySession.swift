@@ -27,7 +27,7 @@ final class FaultySession: SecureSession {
         self.traits = traits
     }
 
-    func handshake(on socket: borrowing LinuxIO.Socket) -> HandshakeStep { .done }
+    func handshake(on socket: borrowing Socket) -> HandshakeStep { .done }
 
     private func chance(_ oneIn: Int) -> Bool { oneIn > 0 && Int.random(in: 0..<oneIn, using: &generator) == 0 }
 
@@ -37,7 +37,7 @@ final class FaultySession: SecureSession {
         return failure
     }
 
-    func receive(into buffer: UnsafeMutableRawBufferPointer, from socket: borrowing LinuxIO.Socket) -> ReadResult {
+    func receive(into buffer: UnsafeMutableRawBufferPointer, from socket: borrowing Socket) -> ReadResult {
         if let error = breaks(.receive) { return .failed(error) }
         if chance(5) {
             owesEvent = true
@@ -50,7 +50,7 @@ final class FaultySession: SecureSession {
         return result
     }
 
-    func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing LinuxIO.Socket) -> WriteResult {
+    func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing Socket) -> WriteResult {
         if let error = breaks(.send) { return .failed(error) }
         if chance(5) || hasPendingOutput {
             owesEvent = true
@@ -70,14 +70,14 @@ final class FaultySession: SecureSession {
         return result
     }
 
-    func finishWriting(on socket: borrowing LinuxIO.Socket) {
+    func finishWriting(on socket: borrowing Socket) {
         isFinishing = true
         owesEvent = true
     }
 
     var hasPendingOutput: Bool { !pending.isEmpty || isFinishing }
 
-    func flush(to socket: borrowing LinuxIO.Socket) -> SystemError? {
+    func flush(to socket: borrowing Socket) -> SystemError? {
         if let error = breaks(.send) { return error }
         while !pending.isEmpty {
             if chance(4) {

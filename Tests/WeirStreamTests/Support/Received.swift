@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-extension TestSupport.TCPConnection.Received {
+extension TestConnection.Received {
     /// Whether exactly these bytes came, and then an orderly end. For a few bytes.
     func isWhole(_ expected: [UInt8]) -> Bool { ending == .endOfStream && bytes == expected }
 }

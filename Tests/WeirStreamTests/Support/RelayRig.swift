@@ -50,10 +50,10 @@ final class RelayRig: EventHandler, RelayOwner {
         let upstreamPair = try OuterEnd.pair(bufferSize: bufferSize)
         clientEnd = OuterEnd(clientPair.outer, session: clientPeer)
         upstreamEnd = OuterEnd(upstreamPair.outer, session: upstreamPeer)
-        let inner = LinuxIO.Socket(adopting: clientPair.inner, family: .ipv4)
+        let inner = Socket(adopting: clientPair.inner, family: .ipv4)
         relay = Relay(client: RelayEndpoint(accepted: inner), now: loop.now)
         relay.upstream = RelayEndpoint(
-            dialed: LinuxIO.Socket(adopting: upstreamPair.inner, family: .ipv4), expectsSingleResponse: false)
+            dialed: Socket(adopting: upstreamPair.inner, family: .ipv4), expectsSingleResponse: false)
         if let client { relay.client.secure(with: client) }
         if let upstream { relay.upstream.secure(with: upstream) }
         token = loop.insert(self)
@@ -184,18 +184,18 @@ final class OuterEnd {
     }
 
     init(_ number: CInt, session: (any SecureSession)?) {
-        endpoint = RelayEndpoint(accepted: LinuxIO.Socket(adopting: number, family: .ipv4))
+        endpoint = RelayEndpoint(accepted: Socket(adopting: number, family: .ipv4))
         isEncrypted = session != nil
         if let session { endpoint.secure(with: session) }
     }
 
     /// The numbers of connected TCP sockets on the loopback address: the test's, and the relay's.
     static func pair(bufferSize: Int? = nil) throws -> (outer: CInt, inner: CInt) {
-        let listener = try LinuxIO.Socket(.stream, family: .ipv4)
+        let listener = try Socket(.stream, family: .ipv4)
         if let bufferSize { listener.setIfPossible(.receiveBuffer, bufferSize) }
         try listener.bind(SocketAddress(.loopbackIPv4, port: 0))
         try listener.listen(backlog: 1)
-        let outer = try LinuxIO.Socket(.stream, family: .ipv4)
+        let outer = try Socket(.stream, family: .ipv4)
         if let bufferSize { outer.setIfPossible(.receiveBuffer, bufferSize) }
         _ = outer.connect(to: try listener.localAddress())
         var number: CInt = -1

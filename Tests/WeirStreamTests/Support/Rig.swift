@@ -39,8 +39,8 @@ struct Rig<Served: Stream>: Sendable {
 
     /// Keeps the loop of worker 0 from turning while `body` runs.
     func whileHeld<Result>(_ body: () throws -> Result) throws -> Result {
-        let started = TestSupport.Semaphore()
-        let go = TestSupport.Semaphore()
+        let started = TestSemaphore()
+        let go = TestSemaphore()
         let worker = engine.workers[0]
         Task { await worker.hold(started, until: go) }
         started.wait()
@@ -61,7 +61,7 @@ struct Rig<Served: Stream>: Sendable {
 }
 
 extension Worker {
-    fileprivate func hold(_ started: TestSupport.Semaphore, until go: TestSupport.Semaphore) {
+    fileprivate func hold(_ started: TestSemaphore, until go: TestSemaphore) {
         started.signal()
         go.wait()
     }
@@ -153,12 +153,12 @@ private func serve<Served>(
 
 extension Rig where Served == TCPStream {
     /// Connects and sends nothing.
-    func connect(receiveBuffer: Int32? = nil) throws -> TestSupport.TCPConnection {
-        try TestSupport.TCPConnection(to: endpoint, receiveBuffer: receiveBuffer)
+    func connect(receiveBuffer: Int32? = nil) throws -> TestConnection {
+        try TestConnection(to: endpoint, receiveBuffer: receiveBuffer)
     }
 
     /// Connects and sees one byte come back through the upstream, which must echo.
-    func connectThrough() throws -> TestSupport.TCPConnection {
+    func connectThrough() throws -> TestConnection {
         let client = try connect()
         try client.send("?")
         let answer = client.receive(1)

@@ -51,7 +51,7 @@ final class ScriptedUpstreams {
                 address: address, tag: tag, startedAt: now, behavior: behavior, peer: ends[1],
                 mayBeEarly: hasFailure))
         hasFailure = false
-        let socket = LinuxIO.Socket(adopting: ends[0], family: .unix)
+        let socket = Socket(adopting: ends[0], family: .unix)
         return behavior == .connectsAtOnce ? .connected(socket) : .inProgress(socket)
     }
 
@@ -102,7 +102,7 @@ struct ScriptedDialer: UpstreamDialer {
         script.start(address, tag: token.tag, now: loop.now)
     }
 
-    func judge(_ socket: borrowing LinuxIO.Socket, _ events: EventSet) -> AttemptJudgement {
+    func judge(_ socket: borrowing Socket, _ events: EventSet) -> AttemptJudgement {
         if events.contains(.error) { return .failed(SystemError(.connect, ECONNREFUSED)) }
         return events.contains(.writable) ? .connected : .inProgress
     }

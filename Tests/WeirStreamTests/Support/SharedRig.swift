@@ -77,7 +77,7 @@ struct SharedRig: Sendable {
     var table: ListenerTarget { .table(FirstBytesTable(matcher: matcher, routes: routes)) }
     var hooks: ListenerHooks { ListenerHooks(observer: told) }
 
-    func connect() throws -> TestSupport.TCPConnection { try TestSupport.TCPConnection(to: endpoint) }
+    func connect() throws -> TestConnection { try TestConnection(to: endpoint) }
 
     func advance(by duration: Duration) {
         clock?.advance(by: duration)

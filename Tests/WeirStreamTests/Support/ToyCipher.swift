@@ -29,7 +29,7 @@ final class ToyCipher: SecureSession {
 
     // MARK: Handshake
 
-    func handshake(on socket: borrowing LinuxIO.Socket) -> HandshakeStep {
+    func handshake(on socket: borrowing Socket) -> HandshakeStep {
         if !hasSentHello {
             hasSentHello = true
             output += Self.hello + [ownKey]
@@ -52,7 +52,7 @@ final class ToyCipher: SecureSession {
 
     // MARK: Reading
 
-    func receive(into buffer: UnsafeMutableRawBufferPointer, from socket: borrowing LinuxIO.Socket) -> ReadResult {
+    func receive(into buffer: UnsafeMutableRawBufferPointer, from socket: borrowing Socket) -> ReadResult {
         if plaintext.isEmpty {
             if sawEnd { return .endOfStream }
             if !decryptRecord() {
@@ -75,7 +75,7 @@ final class ToyCipher: SecureSession {
         return .bytes(count)
     }
 
-    private func fill(from socket: borrowing LinuxIO.Socket) -> ReadResult {
+    private func fill(from socket: borrowing Socket) -> ReadResult {
         var bytes = [UInt8](repeating: 0, count: 8_192)
         let result = bytes.withUnsafeMutableBytes { socket.receive(into: $0) }
         if case .bytes(let count) = result { input += bytes.prefix(count) }
@@ -98,7 +98,7 @@ final class ToyCipher: SecureSession {
 
     // MARK: Writing
 
-    func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing LinuxIO.Socket) -> WriteResult {
+    func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing Socket) -> WriteResult {
         if let error = flush(to: socket) { return .failed(error) }
         if hasPendingOutput { return .wouldBlock }
         let payload = bytes.prefix(Self.maxPayload)
@@ -109,7 +109,7 @@ final class ToyCipher: SecureSession {
         return .bytes(payload.count)
     }
 
-    func finishWriting(on socket: borrowing LinuxIO.Socket) {
+    func finishWriting(on socket: borrowing Socket) {
         output += [0, 0]
         // A break is told by the next read.
         _ = flush(to: socket)
@@ -117,7 +117,7 @@ final class ToyCipher: SecureSession {
 
     var hasPendingOutput: Bool { !output.isEmpty }
 
-    func flush(to socket: borrowing LinuxIO.Socket) -> SystemError? {
+    func flush(to socket: borrowing Socket) -> SystemError? {
         while !output.isEmpty {
             switch output.withUnsafeBytes({ socket.send($0) }) {
             case .bytes(let count): output = output.dropFirst(count)

@@ -1,7 +1,7 @@
 import Glibc
 
 /// One end of a TCP connection, blocking, with every ending told apart.
-package final class TCPConnection: Sendable {
+package final class TestConnection: Sendable {
     /// How reading stopped.
     package enum Ending: Equatable, Sendable {
         case endOfStream
@@ -17,10 +17,10 @@ package final class TCPConnection: Sendable {
         package var text: String { String(decoding: bytes, as: UTF8.self) }
     }
 
-    private let socket: Socket
+    private let socket: TestSocket
 
     init(adopting descriptor: Int32) {
-        socket = Socket(adopting: descriptor)
+        socket = TestSocket(adopting: descriptor)
     }
 
     /// Connects, from the given address where one matters; `receiveBuffer` makes a small window for a slow reader.
@@ -28,7 +28,7 @@ package final class TCPConnection: Sendable {
         to endpoint: Endpoint, from local: Endpoint? = nil, receiveBuffer: Int32? = nil,
         connectTimeoutSeconds: Int = 10
     ) throws {
-        socket = try Socket(family: endpoint.family, type: SOCK_STREAM)
+        socket = try TestSocket(family: endpoint.family, type: SOCK_STREAM)
         try socket.setTimeouts(seconds: connectTimeoutSeconds)
         if let receiveBuffer { try socket.set(SO_RCVBUF, to: receiveBuffer) }
         if let local {

@@ -3,7 +3,7 @@ import Glibc
 /// A counting semaphore on `sem_t`: tests block plain threads, not tasks.
 ///
 /// Proof: the pointer is set once and freed with its owner; sem_post and sem_wait may be called from any thread.
-package final class Semaphore: @unchecked Sendable {
+package final class TestSemaphore: @unchecked Sendable {
     private let semaphore: UnsafeMutablePointer<sem_t>
 
     package init() {

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// A blocking socket that gives up after ten seconds, closed with its last owner.
-package final class Socket: Sendable {
+package final class TestSocket: Sendable {
     let descriptor: Int32
     private let isClosed = Atomic<Bool>(false)
 
