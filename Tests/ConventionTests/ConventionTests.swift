@@ -21,8 +21,8 @@ struct ConventionTests {
 
     @Test("every parser of bytes from outside is guarded")
     func parsersAreGuarded() throws {
-        // One file of each kind: HTTP heads, encodings and formats, list members, requests for pages, credentials, PROXY
-        // headers, configuration values, addresses, access rules and lists.
+        // One file of each kind: HTTP heads, encodings and formats, list members, requests for pages, credentials,
+        // PROXY headers, configuration values, addresses, access rules and lists.
         let kinds = [
             "HeadScanner", "RequestHead", "AcceptedEncodings", "AcceptedFormats", "ListMember", "PageRequest",
             "RequestPlan", "AuthorizationField", "ProxyHeaderParser", "DurationText", "RateText", "PasswordHashText",

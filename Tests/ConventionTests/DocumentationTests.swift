@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What DocC cannot check: that the code in articles is code.
+/// Code in articles must come from programs that are built, which DocC does not check.
 @Suite("The documentation of the libraries")
 struct DocumentationTests {
     @Test("every piece of Swift in an article stands in a program that is built and run")

@@ -1,7 +1,7 @@
-/// Rules about what the compiler cannot check.
+/// Rules that the compiler cannot check.
 extension HouseRules {
-    /// A promise to the compiler, which needs a written proof beside it: `// Proof: …`, or a comment that names the promise
-    /// and goes on to say why it holds.
+    /// A promise to the compiler, which needs a written proof beside it: `// Proof: …`, or a comment that names the
+    /// promise and goes on to say why it holds.
     struct Promise: Sendable {
         /// The words of the code.
         var name: String
@@ -61,8 +61,8 @@ extension HouseRules {
         isComment(line) || line.drop { $0 == " " }.hasPrefix("@")
     }
 
-    /// Beginnings of the paths of files that read bytes from peers, files or the environment. `unsafe` has no place in them.
-    /// Whole folders where that is possible, so that a new parser is guarded from its first day.
+    /// Beginnings of the paths of files that read bytes from peers, files or the environment. `unsafe` has no place in
+    /// them. Whole folders where that is possible, so that a new parser is guarded from its first day.
     static let parsers = [
         "Sources/NetworkTypes/",
         "Sources/WeirConfiguration/",

@@ -1,6 +1,6 @@
-/// The rules of the house. Each function returns what breaks a rule, as `path:line: what`.
+/// The rules of the house. Each function returns the offences against a rule, as `path:line: offence`.
 enum HouseRules {
-    /// Who may import whom among our own modules and our dependencies (see ARCHITECTURE.md).
+    /// The imports that each module may have, of our own modules and of dependencies (see ARCHITECTURE.md).
     static let arrows: [String: Set<String>] = [
         "NetworkTypes": [],
         "Threading": [],

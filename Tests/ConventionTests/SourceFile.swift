@@ -20,7 +20,7 @@ struct SourceFile: Sendable {
 
     var isSource: Bool { path.hasPrefix("Sources/") }
 
-    /// A line without its comment and without what stands in string literals, so that only code is judged.
+    /// A line without its comment and the contents of string literals, so that only code is judged.
     static func code(of line: String) -> String {
         var result = ""
         var inString = false

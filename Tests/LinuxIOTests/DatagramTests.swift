@@ -5,7 +5,6 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct DatagramTests {
-
     /// A copy of what an inbox showed.
     private struct Got: Equatable {
         var bytes: [UInt8]
@@ -204,7 +203,7 @@ import Testing
         expectTrue(inbox.datagram(at: 0).bytes.elementsEqual(payloads[0][10...]))
         inbox.dropFirst(1, at: 1)
         expectTrue(inbox.datagram(at: 1).bytes.isEmpty)
-        // The room in front of one is nobody else's: the neighbours stay whole, and so does what is behind it.
+        // Each datagram has headroom of its own: its neighbors and its own payload stay whole.
         for index in 0..<3 { outbox.add(inbox.datagram(at: index).bytes) }
         outbox.prepend(header, at: 2)
         outbox.prepend([9], at: 1)

@@ -44,7 +44,7 @@ import Testing
         [UInt8(1)].withUnsafeBytes { _ = sender.send($0) }
     }
 
-    @Test func `a descriptor's news reach its owner on its tag`() throws {
+    @Test func `events of a descriptor reach its owner with its tag`() throws {
         let (loop, _) = try Self.makeLoop()
         let owner = Recorder()
         let token = loop.insert(owner)
@@ -73,7 +73,7 @@ import Testing
         #expect(owner.events.count == 2)
     }
 
-    @Test func `an event for an owner that is gone finds nobody, also where its slot has a new one`() throws {
+    @Test func `an event for a removed owner is dropped, also if its slot has a new owner`() throws {
         let (loop, _) = try Self.makeLoop()
         let old = Recorder()
         let oldToken = loop.insert(old)
@@ -133,16 +133,16 @@ import Testing
         #expect(owner.deferrals.count == 3)
     }
 
-    @Test func `timers fire on the loop's clock, once, unless cancelled`() throws {
+    @Test func `timers fire on the loop's clock, once, unless canceled`() throws {
         let clock = TestTime()
         let (loop, _) = try Self.makeLoop(clock.clock)
         let owner = Recorder()
         let token = loop.insert(owner)
         _ = loop.schedule(after: 5_000_000, token: token.with(tag: 1))
-        var cancelled = loop.schedule(after: 5_000_000, token: token.with(tag: 2))
+        var canceled = loop.schedule(after: 5_000_000, token: token.with(tag: 2))
         _ = loop.schedule(after: .max, token: token.with(tag: 3))
-        loop.cancel(&cancelled)
-        #expect(cancelled.isNone)
+        loop.cancel(&canceled)
+        #expect(canceled.isNone)
         clock.advance(4_000_000)
         loop.turn(mayWait: false)
         #expect(owner.timers == [])

@@ -76,7 +76,7 @@ import Testing
         driver.thread.stop()
     }
 
-    @Test func `who awaits a thread that was stopped still gets an answer`() async throws {
+    @Test func `a caller that awaits a stopped thread still gets an answer`() async throws {
         let driver = try Driver()
         try driver.thread.start(driving: driver)
         async let early = driver.job()

@@ -3,7 +3,7 @@ import LinuxIO
 import Testing
 
 @Suite struct FileDescriptorTests {
-    /// What a number stands for, as `socket:[inode]`: no other descriptor ever has the same.
+    /// The file behind a number, as `socket:[inode]`, which is unique.
     private static func identity(_ number: CInt) throws -> String {
         try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")
     }

@@ -5,7 +5,6 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct SocketTests {
-
     @Test func `options are set, read back, and switched off again`() throws {
         let socket = try Socket(.stream, family: .ipv6)
         for option in [
@@ -70,7 +69,7 @@ import Testing
         try listener.bind(SocketAddress(ip, port: 0))
         try listener.listen(backlog: 8)
         guard case .wouldBlock = listener.accept() else {
-            Issue.record("somebody was there")
+            Issue.record("a connection was pending")
             return
         }
         let address = try listener.localAddress()
@@ -122,7 +121,7 @@ import Testing
             return
         }
         guard case .accepted(let server, _) = listener.accept() else {
-            Issue.record("nobody was there")
+            Issue.record("no connection was pending")
             return
         }
         guard case .bytes(1) = [UInt8(9)].withUnsafeBytes({ client.send($0) }) else { return }

@@ -31,7 +31,7 @@ import func TestSupport.fuzzRounds
         mutating func cancelAny(_ random: inout SeededGenerator) {
             guard let (payload, entry) = armed.randomElement(using: &random) else { return }
             if !wheel.cancel(entry.timer) { problems.append("an armed timer was not there") }
-            if wheel.cancel(entry.timer) { problems.append("a timer was cancelled twice") }
+            if wheel.cancel(entry.timer) { problems.append("a timer was canceled twice") }
             armed[payload] = nil
         }
 
@@ -139,7 +139,7 @@ import func TestSupport.fuzzRounds
         #expect(fired == [1])
     }
 
-    @Test func `a reused place does not answer to its old name`() {
+    @Test func `an identifier of a fired timer does not name the next timer at its index`() {
         var wheel = TimerWheel(nanoseconds: 0)
         let first = wheel.schedule(at: 5 * Self.tick, payload: 1)
         expectTrue(wheel.cancel(first))

@@ -45,7 +45,7 @@ import func TestSupport.contents
         file.remove()
     }
 
-    @Test("A socket that nobody listens on any more is taken over, one that somebody listens on is not")
+    @Test("A stale socket file is replaced, one with a listener is not")
     func takeover() throws {
         do {
             let dead = try Socket(.stream, family: .unix)
@@ -60,7 +60,7 @@ import func TestSupport.contents
         file.remove()
     }
 
-    @Test("One whose queue is full, and one of another kind, belong to somebody")
+    @Test("A listener with a full queue, and a socket of another kind, are not replaced")
     func full() throws {
         let socket = try Socket(.stream, family: .unix)
         try socket.bind(path)
@@ -100,7 +100,7 @@ import func TestSupport.contents
         }
     }
 
-    @Test("Somebody who holds the folder's lock for ever keeps nobody from listening")
+    @Test("A process that holds the folder's lock for ever keeps no other from listening")
     func heldLock() throws {
         let stranger = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         defer { close(stranger) }
@@ -116,8 +116,8 @@ import func TestSupport.contents
         let socket = try Socket(.stream, family: .unix)
         let file = try listen(socket)
         rename(path.path, folder.file("moved"))
-        try folder.write("s", "somebody else's")
+        try folder.write("s", "another file")
         file.remove()
-        #expect(contents(of: path.path) == "somebody else's")
+        #expect(contents(of: path.path) == "another file")
     }
 }

@@ -27,7 +27,7 @@ struct IPPrefixTests {
     }
 
     @Test(
-        "A block holds its first and last address and neither neighbour",
+        "A block holds its first and last address and neither neighbor",
         arguments: [
             ("10.0.0.0/8", "10.0.0.0", "10.255.255.255", "9.255.255.255", "11.0.0.0"),
             ("192.0.2.128/25", "192.0.2.128", "192.0.2.255", "192.0.2.127", "192.0.3.0"),
@@ -82,7 +82,7 @@ struct IPPrefixTests {
         #expect(throws: IPPrefix.ParseError.hostBitsSet(meant: meant)) { try IPPrefix(parsing: "10.0.0.1/8") }
     }
 
-    @Test("A random address lies in the block around it at every length, and its neighbour block does not hold it")
+    @Test("A random address lies in the block around it at every length, and its neighbor block does not hold it")
     func randomAddresses() throws {
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<200 {

@@ -34,7 +34,7 @@ def configurations() -> list:
 
 def database() -> bytes:
     """A MaxMind database (https://maxmind.github.io/MaxMind-DB/) that places every address in Berlin: one node, whose
-    two records lead to the one entry behind it.
+    two records point to its one entry.
     """
     def text(value: str) -> bytes:
         return bytes([2 << 5 | len(value)]) + value.encode()

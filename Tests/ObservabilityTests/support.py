@@ -55,7 +55,7 @@ def wait_until(what: str, condition, deadline: float = 30, accept=bool):
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody uses now, below the range of outgoing connections."""
+    """A port of the loopback address that is free now, below the range of outgoing connections."""
     return free_ports(1)
 
 
@@ -115,7 +115,7 @@ class Process:
 
 
 def http(url: str, post=None) -> tuple[int, str]:
-    """Status and body; status 0 where nobody answers. `post` is sent as JSON."""
+    """Status and body; status 0 if there is no answer. `post` is sent as JSON."""
     request = urllib.request.Request(url)
     if post is not None:
         request.data = json.dumps(post).encode()

@@ -71,7 +71,7 @@ class Subject:
     def __init__(self, folder: Path, native: bool):
         self.native = native
         self.exporter, self.tcp, self.dead, self.udp = (free_port() for _ in range(4))
-        self.upstream, datagrams, nobody = EchoServer(), free_port(), free_port()
+        self.upstream, datagrams, closed = EchoServer(), free_port(), free_port()
         echo_datagrams(datagrams)
         fields = "bind: 127.0.0.1, host: 127.0.0.1"
         configuration = folder / "weir.yml"
@@ -79,7 +79,7 @@ class Subject:
             f"exporter: {{ listen: '127.0.0.1:{self.exporter}', native_histograms: {str(native).lower()} }}\n"
             f"log: {{ level: error }}\nroutes:\n"
             f"  echo: {{ scheme: tcp4, {fields}, port: '{self.tcp}:{self.upstream.port}' }}\n"
-            f"  dead: {{ scheme: tcp4, {fields}, port: '{self.dead}:{nobody}' }}\n"
+            f"  dead: {{ scheme: tcp4, {fields}, port: '{self.dead}:{closed}' }}\n"
             f"  game: {{ scheme: udp4, {fields}, port: '{self.udp}:{datagrams}' }}\n")
         self.process = Process(folder, weir(), "run", "--config", str(configuration))
         wait_until("weir is ready", lambda: http(f"http://127.0.0.1:{self.exporter}/readyz")[0] == 200, 60)

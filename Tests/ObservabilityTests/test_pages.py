@@ -30,7 +30,7 @@ def anchors(path: Path) -> set[str]:
 
 
 def broken_links(path: Path, text: str) -> list[str]:
-    """The links of a page within the repository that lead to no file, or to no heading of it."""
+    """The links of a page within the repository without a file, or without a heading in it."""
     text = without_code(text)
     links = re.findall(r"\]\(\s*<?([^)\s>]+)>?\s*\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
     broken = []

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.long
 
 
 def build_command() -> list[str]:
-    """The build stage's own, with the traits that are on in it unless somebody says otherwise."""
+    """The command of the build stage, with its default traits."""
     traits = re.search(r"^ARG TRAITS=(\S+)$", BUILD, re.MULTILINE)[1]
     written = re.search(r"^RUN (swift build .+?) \\$", BUILD, re.MULTILINE)[1]
     command = written.replace('${TRAITS:+--traits "$TRAITS"}', f"--traits {traits}")

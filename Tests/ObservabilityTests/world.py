@@ -183,7 +183,7 @@ class World:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def crowd_the_session_table(self):
-        """One client whose session is assured, and others for whom there is no room."""
+        """Creates one client with an assured session, and others that find the table full."""
         address = ("127.0.0.1", self.edge_datagrams)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
             first.settimeout(10)

@@ -14,12 +14,12 @@ extension Integration {
             return try socket.receive().bytes
         }
 
-        @Test("a denied TCP client is reset before anything is dialled, others pass, and both are counted by rule")
+        @Test("a denied TCP client is reset before any dial, others pass, and both are counted by rule")
         func tcp() throws {
             let server = try TCPServer.echo()
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("web", port, to: server.port), rest: Self.denyLoopbackPart)
-            // Every outcome that can come about is there before anybody came.
+            // Every possible outcome has a series before the first client.
             let outcomes = Set(try weir.scrape().matching("weir_acl_decisions_total").map { $0.key.decision })
             #expect(outcomes == ["deny cidr global", "allow local global", "allow default global"])
             for _ in 0..<3 {

@@ -19,7 +19,7 @@ extension Integration {
         @Test("a list file is reloaded when only it changes; a mistake in it changes nothing and is named")
         func listFile() throws {
             let folder = try TemporaryDirectory("lists")
-            try folder.write("block.txt", "# nobody yet\n")
+            try folder.write("block.txt", "# empty for now\n")
             let server = try TCPServer.echo()
             let port = try Ports.free()
             let weir = try WeirProcess(

@@ -35,7 +35,7 @@ extension Integration {
                 .map { contents(of: "/proc/\($0)/cmdline") }.filter { $0.contains(text) }
         }
 
-        /// The children of a process, the dead ones that nobody has taken away included.
+        /// The children of a process, zombies included.
         private static func children(_ process: ChildProcess) throws -> String {
             try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.processID)/task")
                 .map { contents(of: "/proc/\(process.processID)/task/\($0)/children") }.joined()
@@ -90,7 +90,7 @@ extension Integration {
             #expect(try Self.children(weir.process).isEmpty)
         }
 
-        @Test("one that hangs delays nobody else, and is killed with all that it started when its time is over")
+        @Test("a hanging program delays no other client, and is killed with its process group at its timeout")
         func hangs() throws {
             let server = try TCPServer.echo()
             let (port, other) = (try Ports.free(), try Ports.free())
@@ -180,7 +180,7 @@ extension Integration {
         }
 
         @Test(
-            "a program that is not there lets nobody pass and says so once; one that hangs holds up no shutdown"
+            "a missing program denies all clients and logs that once; a hanging one does not delay a shutdown"
         )
         func missing() throws {
             let server = try TCPServer.echo()

@@ -9,7 +9,7 @@ extension Integration {
         /// the long tier. WeirProxyTests has a thousand without that wait.
         private static let changes = fuzzRounds(40) > 40 ? 1_000 : 40
 
-        @Test("files that change under load, every tenth one invalid: each counted once, nobody refused, nothing leaks")
+        @Test("files that change under load, every tenth one invalid: each counted once, no client refused, no leak")
         func fileChanges() throws {
             let servers = try (0..<2).map { _ in try TCPServer.echo() }
             let (kept, passing) = (try Ports.free(), try Ports.free())

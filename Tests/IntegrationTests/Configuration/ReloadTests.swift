@@ -62,7 +62,7 @@ extension Integration {
             #expect(client.receive().ending == .endOfStream)
         }
 
-        @Test("re-pointing under load refuses and resets nobody")
+        @Test("re-pointing under load refuses and resets no client")
         func repointUnderLoad() throws {
             let (one, two) = (try TCPServer.echo(), try TCPServer.echo())
             let port = try Ports.free()

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    @Suite("Writing to somebody who is gone")
+    @Suite("Writing to a peer that is gone")
     struct BrokenPipeTests {
         @Test("a write to a client, an upstream or a scraper that is gone never ends the process")
         func peers() throws {
@@ -39,7 +39,7 @@ extension Integration {
             #expect(try weir.stop() == .code(0))
         }
 
-        @Test("a log that nobody reads any more neither ends the process nor holds up traffic")
+        @Test("a log whose reader is gone neither ends the process nor holds up traffic")
         func log() throws {
             let server = try TCPServer.echo()
             let port = try Ports.free()

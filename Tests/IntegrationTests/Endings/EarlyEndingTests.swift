@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Ends that come before anybody is ready for them.
+    /// Ends that arrive before the other side is ready for them.
     @Suite("Connections that end early")
     struct EarlyEndingTests {
         /// Keeps a dial hanging, lets the upstream do its part while the process stands, and then lets it see
@@ -16,7 +16,7 @@ extension Integration {
             let weir = try WeirProcess(
                 routes: .route("early", port, to: server.port, "dial_timeout: 20s"))
             let client = try TestConnection(to: Endpoint(port))
-            try weir.scrape(until: "the connection is dialling") { $0.active("early") == 1 }
+            try weir.scrape(until: "the connection is dialing") { $0.active("early") == 1 }
             weir.process.send(signal: SIGSTOP)
             let isDone = TestSemaphore()
             try server.startAnswering { connection in
@@ -130,7 +130,8 @@ extension Integration {
                 $0.closed("gone") + $0.total("weir_accept_errors_total", aborted) == 40
             }
             #expect(samples.active("gone") == 0)
-            // Who closed is answered after his end; the answer meets nobody, which is a reset where it comes in time.
+            // The upstream answers after the client has closed: a reset, if the answer arrives before the end is
+            // handled.
             let ended = samples.closed("gone", "client_eof") + samples.closed("gone", "client_reset")
             #expect(ended == samples.closed("gone"))
             #expect(samples.closed("gone") >= 20)

@@ -71,7 +71,7 @@ extension Integration {
         }
 
         @Test("the same when the end comes while the dial is under way")
-        func endWhileDialling() throws {
+        func endWhileDialing() throws {
             let server = try UnansweringServer()
             let port = try Ports.free()
             let weir = try WeirProcess(
@@ -80,7 +80,7 @@ extension Integration {
                     """)
             let client = try TestConnection(to: Endpoint(port))
             try client.sendWithEnd(Pattern.bytes(5_000))
-            try weir.scrape(until: "the connection is dialling") { $0.active("late") == 1 }
+            try weir.scrape(until: "the connection is dialing") { $0.active("late") == 1 }
             try server.startAnswering { connection in
                 let request = connection.receive()
                 guard request.ending == .endOfStream else { return }

@@ -85,7 +85,7 @@ extension Integration {
                 if index.isMultiple(of: 2) { try client.send("hello") }
                 try client.reset()
             }
-            // Whoever was gone before the accept is an accept error, everybody else a connection.
+            // A client that was gone before the accept counts as an accept error, each other one as a connection.
             let aborted = ["route": "rst", "reason": "aborted"]
             let samples = try weir.scrape(until: "all 200 have come and gone") {
                 $0.closed("rst") + $0.total("weir_accept_errors_total", aborted) == 200

@@ -7,7 +7,7 @@ extension Integration {
     @Suite("Readers that stop")
     struct SlowReaderTests {
         private static let flows = 100
-        /// What Weir keeps for one direction of a connection at most, and room for everything else that grows with
+        /// The bound on buffered bytes of one direction of a connection, plus room for all else that grows with
         /// traffic: connections, queues, the log.
         private static let keptBytesPerFlow = 128 << 10
         private static let roomBytes = 24 << 20
@@ -47,7 +47,7 @@ extension Integration {
                 routes: .route("slow", port, to: server.port), rest: "log: { level: warning }", launcher: launcher)
             let before = weir.process.residentBytes
             let readers = try (0..<flows).map { _ in try TestConnection(to: Endpoint(port), receiveBuffer: 16_384) }
-            // Nobody reads. All stand once each was held up and nothing moves any more.
+            // No client reads. All flows stand once each was held up and no byte moves any more.
             var last = -1
             let standing = try weir.scrape(until: "every flow stands", deadline: .seconds(60)) { samples in
                 defer { last = samples.bytes("slow", "egress") }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    @Suite("Who may read the exporter's pages")
+    @Suite("Access to the exporter's pages")
     struct ExporterAccessTests {
         private static let token = "0123456789abcdef0123456789abcdef"
         /// `correct horse`, by crypt(3).
@@ -26,7 +26,8 @@ extension Integration {
             try HTTP.get(path, port: weir.exporterPort, headers: headers).status
         }
 
-        @Test("a real Prometheus comes in with its credentials_file, and with a name and a password; nobody else does")
+        @Test(
+            "a real Prometheus is admitted by its credentials_file, or by a name and a password; other clients are not")
         func prometheus() throws {
             let folder = try Self.folder(["tokens": "# Prometheus\n\(Self.token)\n", "mine": Self.token])
             let weir = try Self.start(

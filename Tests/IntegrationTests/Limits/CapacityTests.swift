@@ -3,9 +3,9 @@ import TestSupport
 import Testing
 
 extension Integration {
-    @Suite("How much one process carries")
+    @Suite("The capacity of one process")
     struct CapacityTests {
-        /// What the process may open. 512 of it are its reserve, two are listening sockets, the rest makes pairs.
+        /// The process's limit of descriptors: 512 in reserve, two listening sockets, and pairs from the rest.
         private static let descriptors = 20_000
         private static let limit = (descriptors - 512 - 2) / 2
         private static let many = 9_500
@@ -52,7 +52,7 @@ extension Integration {
             func open(upTo count: Int) throws {
                 while clients.count < count { clients.append(try Client(clients.count, port: port)) }
             }
-            /// Everybody asks before anybody reads.
+            /// All clients ask before the first one reads.
             func askAll() throws -> Int {
                 for client in clients { try client.ask() }
                 asked += clients.reduce(0) { $0 + $1.question.utf8.count }

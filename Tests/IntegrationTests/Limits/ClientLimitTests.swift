@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    @Suite("What one client may have and open", .timeLimit(.minutes(2)))
+    @Suite("Limits per client", .timeLimit(.minutes(2)))
     struct ClientLimitTests {
         /// Whether a client gets an answer through the route, and its connection, which stays open.
         private static func connect(_ port: UInt16, from host: String? = nil) throws -> TestConnection? {
@@ -113,8 +113,8 @@ extension Integration {
             #expect(try clients.map { try Self.ask($0, slow) } == [true, true, true, false])
             // A session that is there is not held up.
             #expect(try Self.ask(clients[0], few) && Self.ask(clients[0], slow))
-            let neighbour = try UDPSocket(bindingTo: Endpoint("127.0.0.2", 0))
-            #expect(try Self.ask(neighbour, few) && Self.ask(neighbour, slow))
+            let neighbor = try UDPSocket(bindingTo: Endpoint("127.0.0.2", 0))
+            #expect(try Self.ask(neighbor, few) && Self.ask(neighbor, slow))
             let samples = try weir.scrape()
             #expect(Self.rejected(samples, "few", "per_ip_limit") == 2)
             #expect(Self.rejected(samples, "slow", "rate_limit") == 1)

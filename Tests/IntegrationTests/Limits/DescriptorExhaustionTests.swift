@@ -5,8 +5,8 @@ import Testing
 extension Integration {
     @Suite("When descriptors run out")
     struct DescriptorExhaustionTests {
-        /// What a listener that cannot accept may use of one core: it waits, it does not spin.
-        private static let largestIdleShare = 0.05
+        /// The share of one core that a listener may use while it cannot accept: it must wait, not spin.
+        private static let maxIdleShare = 0.05
 
         private static func expectEchoes(_ clients: [TestConnection]) {
             for client in clients { #expect(client.receive(1).text == "?") }
@@ -31,7 +31,7 @@ extension Integration {
                 $0.total("weir_accept_pauses_total", ["route": "full"]) >= 1
             }
 
-            #expect(try weir.process.cpuShare(over: .seconds(1)) < Self.largestIdleShare)
+            #expect(try weir.process.cpuShare(over: .seconds(1)) < Self.maxIdleShare)
             for _ in 0..<30 { #expect(try HTTP.get("/metrics", port: weir.exporterPort).status == 200) }
             #expect(try HTTP.get("/healthz", port: weir.exporterPort).status == 200)
             let starved = try weir.scrape()
@@ -74,8 +74,8 @@ extension Integration {
             try waitUntil("accept has failed again") {
                 try weir.scrape(on: scraper).total("weir_accept_errors_total", labels) >= 3
             }
-            #expect(try weir.process.cpuShare(over: .seconds(1)) < Self.largestIdleShare)
-            // Whoever is connected notices nothing.
+            #expect(try weir.process.cpuShare(over: .seconds(1)) < Self.maxIdleShare)
+            // Connected clients are not affected.
             try established.send("!")
             #expect(established.receive(1).text == "!")
             #expect(clients.allSatisfy { !$0.isReadable() })

@@ -13,7 +13,7 @@ extension Integration {
             return client.receive(1).text == "?" ? client : nil
         }
 
-        /// Two questions: after the second the session is assured, and makes room for nobody.
+        /// Two questions: after the second the session is assured, and is not evicted.
         private static func converse(_ client: UDPSocket, _ port: UInt16) throws -> Bool {
             for _ in 0..<2 {
                 try client.send([7], to: Endpoint(port))

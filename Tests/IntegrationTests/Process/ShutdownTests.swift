@@ -103,11 +103,11 @@ extension Integration {
                 ].joined(separator: "\n"), rest: "shutdown: { drain_timeout: 1s }")
             let idle = try TestConnection(to: Endpoint(port))
             try Self.expectEcho(idle, "x")
-            let dialling = try TestConnection(to: Endpoint(late))
+            let dialing = try TestConnection(to: Endpoint(late))
             try weir.scrape(until: "the dial is under way") { $0.active("dial") == 1 }
             #expect(try weir.stop(deadline: .seconds(10)) == .code(0))
             #expect(idle.receive().ending == .reset)
-            #expect(dialling.receive().ending == .reset)
+            #expect(dialing.receive().ending == .reset)
             for route in ["work", "dial"] {
                 try weir.waitForLog("connection closed", "route=\(route)", "reason=drained")
             }

@@ -8,8 +8,8 @@ extension Integration {
     struct IdentityTests {
         /// Under a sanitizer it takes a third of a second to read one page.
         private static let scrapes = Sanitizer.isPresent ? 300 : 1_000
-        /// Connections of each sort. Under a sanitizer Weir ends them more slowly than they are made, and each has a thread
-        /// here, of which the thread sanitizer bears a few thousand.
+        /// Connections of each sort. Under a sanitizer Weir ends them more slowly than they are made, and each has a
+        /// thread here, of which the thread sanitizer bears a few thousand.
         private static let mostRounds = Sanitizer.isPresent ? 400 : Int.max
 
         @Test("accepted = active + closed + rejected at every one of 1,000 scrapes under churn")
@@ -67,7 +67,8 @@ extension Integration {
             var unbalanced: [String] = []
             var last: Samples?
             for scrape in 0..<Self.scrapes {
-                // A whole page now and then; otherwise what must balance, which this program reads in a tenth of the time.
+                // A whole page now and then; otherwise what must balance, which this program reads in a tenth of the
+                // time.
                 let isWhole = scrape % 10 == 9
                 let path = isWhole ? "/metrics" : "/metrics?name[]=weir_tcp_connections_*&name[]=weir_udp_sessions_*"
                 try scraper.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -4,7 +4,7 @@ import Testing
 extension Integration {
     @Suite("iperf3 both ways and over UDP")
     struct IperfTrafficTests {
-        /// What the control connection may carry beside the measured stream.
+        /// The bound on bytes of the control connection, beside the measured stream.
         private static let controlBytes = 65_536
 
         private static func routes(_ port: UInt16, to upstream: UInt16) -> String {
@@ -23,10 +23,10 @@ extension Integration {
                 port: port, ["-n", "256M"] + (direction == "egress" ? ["-R"] : []))
             let samples = try weir.scrapeWhenIdle("bulk-tcp")
             let counted = samples.bytes("bulk-tcp", direction)
-            // The receiving side stops reading at the end of the test, so what was in flight may differ: on a busy machine
-            // the full buffers of four sockets. What it did read must have been carried, and what was never sent cannot
-            // have been.
-            // It looks at its bound between rounds of ten blocks of 128 KiB, which a busy machine makes it finish.
+            // The receiving side stops reading at the end of the test, so what was in flight may differ: on a busy
+            // machine the full buffers of four sockets. What it did read must have been carried, and what was never
+            // sent cannot have been. It looks at its bound between rounds of ten blocks of 128 KiB, which a busy
+            // machine makes it finish.
             #expect((256 << 20...(256 << 20) + 10 << 17).contains(report.sentBytes))
             #expect(report.receivedBytes >= 128 << 20)
             #expect(counted >= report.receivedBytes)

@@ -10,7 +10,7 @@ extension Integration {
             ProcessInfo.processInfo.environment["WEIR_SOAK_SECONDS"].flatMap { Int($0) } ?? 6
         }
 
-        /// What the process had resident, and when.
+        /// Readings of the process's resident memory.
         private struct Memory {
             private(set) var readings: [(seconds: Double, bytes: Double)] = []
 
@@ -130,7 +130,7 @@ extension Integration {
             }
         }
 
-        /// What every kind of traffic must have left, exactly.
+        /// Expects the exact totals of every kind of traffic.
         private static func expectBooks(_ end: Samples, _ traffic: SoakTraffic) throws {
             func expect(_ route: String, closed reason: String) {
                 let rounds = traffic.rounds(route)

@@ -18,8 +18,8 @@ extension Integration {
                 try socket.connect(to: endpoint)
             }
 
-            /// Asks for the port that its session has at the upstream. The kernel may drop a question of a client beside
-            /// a flood; a session that lives answers one of the next.
+            /// Asks for the port that its session has at the upstream. The kernel may drop a question of a client
+            /// beside a flood; a session that lives answers one of the next.
             func ask() throws -> String {
                 for _ in 0..<20 {
                     sent += 1
@@ -57,7 +57,8 @@ extension Integration {
             let round = 250
             for first in stride(from: 0, to: sources, by: round) {
                 try flood.send(from: first..<first + round)
-                // The answer also says that what was before it has been read: little of the flood is lost in the kernel.
+                // The answer also says that what was before it has been read: little of the flood is lost in the
+                // kernel.
                 try #require(try player.ask() == session)
                 if first % 10_000 == 0 { mostDescriptors = max(mostDescriptors, weir.process.descriptorCount) }
             }

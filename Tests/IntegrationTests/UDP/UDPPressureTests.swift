@@ -91,7 +91,7 @@ extension Integration {
 
         @Test("a flood from 20,000 sources: descriptors and memory stay bounded, the assured session lives on")
         func flood() throws {
-            // Nobody answers the flood: its sessions stay unassured.
+            // The server does not answer the flood: its sessions stay unassured.
             let server = try UDPServer { datagram in
                 datagram.bytes.first == UInt8(ascii: "f") ? [] : [Array("\(datagram.source.port)".utf8)]
             }

@@ -70,7 +70,7 @@ extension Integration {
 
         @Test("clients never get each other's replies")
         func clientsDoNotMix() throws {
-            // The reply says whom the server answered, so a reply on the wrong session is seen as such.
+            // The reply names the client port that the server saw, so that a reply on the wrong session is detected.
             let server = try UDPServer { datagram in [datagram.bytes + Array(" \(datagram.source.port)".utf8)] }
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("udp", port, to: server.port, scheme: "udp4"))

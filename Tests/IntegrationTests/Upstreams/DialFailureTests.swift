@@ -47,7 +47,7 @@ extension Integration {
         }
 
         @Test(
-            "localhost reaches an upstream that listens on IPv4 only, and an IPv6 upstream is dialled as one",
+            "localhost reaches an upstream that listens on IPv4 only, and an IPv6 upstream is dialed as one",
             arguments: [("localhost", "127.0.0.1"), ("\"::1\"", "::1")])
         func bothFamilies(host: String, listening: String) throws {
             let server = try TCPServer.echo(host: listening)

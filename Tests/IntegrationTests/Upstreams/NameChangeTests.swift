@@ -13,12 +13,12 @@ extension Integration {
         enum Leaving: String, CaseIterable {
             /// Its port is dead, and the kernel says so.
             case refusing
-            /// Somebody takes the datagrams, and answers none.
+            /// It receives the datagrams and answers none.
             case silent
         }
 
         @Test(
-            "a name moves: new connections go there, old ones stay, a busy UDP session is dialled again in place",
+            "a name moves: new connections go there, old ones stay, a busy UDP session is dialed again in place",
             arguments: Leaving.allCases)
         func moves(leaving: Leaving) throws {
             let names = try NameServer()

@@ -3,11 +3,11 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Against a name server that does what the test wants. Routes to a port where nobody listens make Weir ask again:
-    /// a dial that fails does, and all routes of a name share its look-ups.
+    /// Against a scripted name server. Routes to a closed port make Weir ask again: a failed dial causes a look-up, and
+    /// all routes of a name share its look-ups.
     @Suite("Upstream names that fail, change and hang", .timeLimit(.minutes(2)))
     struct NameFaultTests {
-        /// One worker: it asks for a name again at most once a second, whoever fails.
+        /// One worker: it asks for a name again at most once a second, however many dials fail.
         private static let oneWorker = "workers: 1"
 
         private static func resolves(_ samples: Samples, _ route: String, _ result: String) -> Int {

@@ -82,7 +82,7 @@ extension Integration {
                     }
                     Self.expectFailedDials(
                         samples, entry.route, "\(entry.host):\(upstreamPort)", reason: entry.reason, count: 3)
-                    // Now there is a way, and somebody at its end: clients that failed before are served, too.
+                    // Now there is a route and a server at its end: clients that failed before are served, too.
                     try? network.ip("route delete \(entry.host)/32")
                     try network.ip("address add \(entry.host)/32 dev lo")
                     let server = try UDPServer.echo(host: entry.host, port: upstreamPort)
@@ -99,7 +99,7 @@ extension Integration {
             }
         }
 
-        /// What sessions leave behind that could not even begin: one datagram each.
+        /// Expects the totals of sessions that failed at the dial, with one datagram each.
         private static func expectFailedDials(
             _ samples: Samples, _ route: String, _ upstream: String, reason: String, count: Int
         ) {
@@ -124,7 +124,7 @@ extension Integration {
             case ownRoute
             /// A router answers that it may not pass them on.
             case router
-            /// A router answers that it does not reach the host, as our own kernel does where nobody has its address.
+            /// A router answers that the host is unreachable, as the local kernel does if no neighbor has the address.
             case host
         }
 
@@ -221,7 +221,7 @@ extension Integration {
                 // Theirs are chosen here: the kernel's belong to the sessions.
                 let clients = try (0..<11).map { try UDPSocket(bindingTo: Endpoint("127.0.0.1", 50_000 + UInt16($0))) }
                 for client in clients { try client.send([1], to: Endpoint(port)) }
-                let samples = try weir.scrape(until: "eleven sessions were dialled") {
+                let samples = try weir.scrape(until: "eleven sessions were dialed") {
                     $0.total("weir_dials_total") == 11
                 }
                 #expect(samples.total("weir_dial_failures_total", ["reason": "address_unavailable"]) == 3)

@@ -1,6 +1,6 @@
 /// Makes small MaxMind databases (https://maxmind.github.io/MaxMind-DB/), with the records that tests ask for.
 package struct GeoDatabaseFile {
-    /// What the database says of a block of addresses.
+    /// The record of a block of addresses.
     package struct Place: Sendable {
         package var block: String
         package var country: String?

@@ -1,5 +1,5 @@
-/// The corpus of PROXY headers: what begins a stream, and what a receiver should make of it. Unit tests, tests of the real
-/// binary, and the comparison with other proxies read this one table.
+/// The corpus of PROXY headers: what begins a stream, and what a receiver should make of it. Unit tests, tests of the
+/// real binary, and the comparison with other proxies read this one table.
 package struct HeaderVector: Sendable, CustomStringConvertible {
     package enum Outcome: Equatable, Sendable {
         /// The client is this, and it connected to that.
@@ -64,7 +64,7 @@ package struct HeaderVector: Sendable, CustomStringConvertible {
     /// Every header that begins a TCP stream.
     package static let all = textual + binary
 
-    /// Those of version 1.
+    /// The vectors of version 1.
     package static let textual: [HeaderVector] = [
         line("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443", overIPv4),
         line("PROXY TCP6 2001:db8::1 2001:db8:ffff::2 65535 53", overIPv6),
@@ -131,7 +131,7 @@ package struct HeaderVector: Sendable, CustomStringConvertible {
         line("PROXY UNKNOWN " + String(repeating: "x", count: 92), .refused("too_long"), "CRLF at byte 108"),
     ]
 
-    /// Those of version 2.
+    /// The vectors of version 2.
     package static let binary: [HeaderVector] = [
         v2("IPv4, length 12", ipv4, overIPv4),
         v2("IPv6, length 36", 0x21, 0x21, ipv6, overIPv6),
@@ -178,7 +178,7 @@ package struct HeaderVector: Sendable, CustomStringConvertible {
         HeaderVector("signature that goes wrong", signature.dropLast() + [0x0b], .refused("missing")),
     ]
 
-    /// What begins a datagram: version 2 with a family for datagrams.
+    /// Headers of datagrams: version 2 with a datagram transport.
     package static let datagrams: [HeaderVector] = [
         v2("IPv4", 0x21, 0x12, ipv4, overIPv4),
         v2("IPv6", 0x21, 0x22, ipv6, overIPv6),

@@ -1,5 +1,5 @@
 extension Samples {
-    /// What must never be: counters that are smaller than in an earlier scrape, or gone.
+    /// Counters that are smaller than in an earlier scrape, or missing: there must be none.
     package func countersBehind(_ earlier: Samples) -> [String] {
         earlier.values.compactMap { series, value in
             guard earlier.types[series.name] == "counter" else { return nil }

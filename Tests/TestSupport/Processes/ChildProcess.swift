@@ -2,7 +2,7 @@ import Foundation
 
 /// One process that a test started. It is ended, by its id, when the test lets go of it.
 ///
-/// Standard output and standard error go to files, so that nobody has to read them for the child to make progress.
+/// Standard output and standard error go to files, so that the child makes progress without a reader.
 package final class ChildProcess {
     package enum Exit: Equatable, Sendable {
         case code(Int32)
@@ -65,7 +65,7 @@ package final class ChildProcess {
     package var isRunning: Bool { exitIfEnded() == nil }
 
     package func send(signal: Int32) {
-        // Never to a process that has been waited for: its id may belong to somebody else by now.
+        // Never to a reaped process: its id may be reused by now.
         if isRunning { kill(processID, signal) }
     }
 
@@ -83,7 +83,7 @@ package final class ChildProcess {
         return Completed(exit: exit, output: process.output, errorOutput: process.errorOutput)
     }
 
-    /// What a finished program left behind.
+    /// The result of a finished program.
     package struct Completed: Sendable, CustomStringConvertible {
         package let exit: Exit
         package let output: String

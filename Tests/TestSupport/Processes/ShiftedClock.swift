@@ -59,7 +59,7 @@ package final class ShiftedClock {
         try jump(toSeconds: 0)
     }
 
-    /// What the process needs in its environment.
+    /// The environment variables of a process under this clock.
     package var environment: [String: String] {
         ["LD_PRELOAD": directory.file("clock.so"), "SHIFTED_CLOCK": directory.file(Self.fileName)]
     }

@@ -21,7 +21,7 @@ package enum Tool {
         throw MissingTool(name: name)
     }
 
-    /// Where nginx keeps its loadable modules.
+    /// The path of a loadable module of nginx.
     package static func nginxModule(_ name: String) throws -> String {
         for folder in [repository + "/.test-servers/root/usr/lib/nginx/modules", "/usr/lib/nginx/modules"]
         where access("\(folder)/\(name).so", R_OK) == 0 { return "\(folder)/\(name).so" }

@@ -20,7 +20,7 @@ extension Samples {
         total("weir_config_reloads_total", ["result": result])
     }
 
-    /// What timers ended on a route.
+    /// The timeouts on a route.
     package func timeouts(_ route: String, _ kind: String) -> Int {
         total("weir_timeouts_total", ["route": route, "kind": kind])
     }

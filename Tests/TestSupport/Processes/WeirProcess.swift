@@ -8,10 +8,9 @@ package final class WeirProcess {
     private let exporter: String
     private static let fileName = "weir.yml"
 
-    /// Starts it. `routes` is the body of the `routes:` map; `rest` any further top-level keys; `exporter` the fields of
-    /// that section, where `PORT` stands for its port.
-    /// `launcher` is a program that sets something up and then replaces itself with what follows.
-    /// Returns once `/readyz` says that every route is bound.
+    /// Starts it. `routes` is the body of the `routes:` map; `rest` any further top-level keys; `exporter` the fields
+    /// of that section, where `PORT` stands for its port. `launcher` is a program that sets something up and then
+    /// replaces itself with what follows. Returns once `/readyz` says that every route is bound.
     package init(
         routes: String, rest: String = "", exporter: String = "listen: 127.0.0.1:PORT",
         environment: [String: String] = [:], launcher: [String] = []

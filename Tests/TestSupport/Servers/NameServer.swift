@@ -14,7 +14,7 @@ package final class NameServer: Sendable {
         case silence
         /// No answer until the test gives another one.
         case held
-        /// The flag that says: ask again over TCP, where nobody listens.
+        /// The truncation flag: the client asks again over TCP, where this server does not listen.
         case truncated
         /// Fewer bytes than the header promises.
         case cutShort

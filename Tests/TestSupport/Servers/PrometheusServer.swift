@@ -1,6 +1,7 @@
 import Foundation
 
-/// A Prometheus with one target and otherwise default settings but for those in `job`, asked through its HTTP interface.
+/// A Prometheus with one target and otherwise default settings but for those in `job`, asked through its HTTP
+/// interface.
 package final class PrometheusServer {
     package let port: UInt16
     private let directory: TemporaryDirectory

@@ -16,8 +16,8 @@ package final class Redis {
         try process.waitUntilListening(on: port)
     }
 
-    /// What the server itself has read and written, in bytes, before this question and its reply, whose lengths come
-    /// along: they are part of the next answer.
+    /// The bytes that the server itself has read and written before this question. The lengths of the question and of
+    /// its reply come along: they are part of the next answer.
     package func networkBytes() throws -> (input: Int, output: Int, question: Int, reply: Int) {
         let question = "INFO stats\r\n"
         let connection = try TestConnection(to: Endpoint(port))

@@ -1,7 +1,7 @@
 import Foundation
 
-/// An sshd with keys of its own that lets in exactly one user: the one who runs the tests, or `nobody` where that is
-/// root, since a privileged sshd would need a system user and a system folder of its own.
+/// An sshd with keys of its own that admits exactly one user: the one who runs the tests, or, for root, the account
+/// without privileges, since a privileged sshd would need a system user and a system folder of its own.
 package final class SSHServer {
     package let port: UInt16
     package let userName: String
@@ -12,7 +12,8 @@ package final class SSHServer {
 
     package init() throws {
         port = try Ports.free()
-        let user = geteuid() == 0 ? getpwnam("nobody").pointee.pw_uid : geteuid()
+        // 65534 is the account without privileges, on every Linux.
+        let user = geteuid() == 0 ? 65_534 : geteuid()
         userName = String(cString: getpwuid(user).pointee.pw_name)
         files = try TemporaryDirectory("ssh-files")
         keys = try TemporaryDirectory("ssh")
@@ -21,7 +22,7 @@ package final class SSHServer {
                 "ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", keys.file(key)])
             guard made.succeeded else { throw DeadlineExceeded(description: "ssh-keygen: \(made)") }
         }
-        // Without PAM sshd takes an account whose shell is nologin, as that of `nobody`, for a locked one.
+        // Without PAM sshd takes an account whose shell is nologin for a locked one.
         try keys.write("authorized_keys", contents(of: keys.file("user_key.pub")))
         let configuration = try keys.write(
             "sshd_config",

@@ -38,7 +38,7 @@ package final class ServiceManagerSocket: Sendable {
 
     deinit { isStopped.store(true, ordering: .relaxed) }
 
-    /// What came so far: for each message its assignments.
+    /// The messages so far, each as its assignments.
     package var messages: [[String]] { received.withLock { $0 } }
 
     /// Waits for the message after the first `count` that has this assignment.

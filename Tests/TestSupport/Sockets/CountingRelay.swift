@@ -12,9 +12,9 @@ package final class CountingRelay: Sendable {
     private let server: TCPServer
 
     package var port: UInt16 { server.port }
-    /// What clients sent, as far as it was passed on.
+    /// Bytes relayed from clients.
     package var bytesSent: Int { totals.sent.load(ordering: .relaxed) }
-    /// What came back for clients.
+    /// Bytes relayed to clients.
     package var bytesReceived: Int { totals.received.load(ordering: .relaxed) }
 
     package init(to upstream: Endpoint) throws {

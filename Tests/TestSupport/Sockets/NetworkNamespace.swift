@@ -17,7 +17,7 @@ package final class NetworkNamespace: Sendable {
             done.signal()
         }.start()
         done.wait()
-        // The thread has signalled, so there is a result.
+        // The thread has signaled, so there is a result.
         descriptor = try made.withLock { $0! }.get()
         try ip("link set lo up")
     }
@@ -65,7 +65,7 @@ package final class NetworkNamespace: Sendable {
         return try body()
     }
 
-    /// What other programs open as this network.
+    /// The path by which other programs open this network.
     package var path: String { "/proc/\(getpid())/fd/\(descriptor)" }
     /// Stands before the command of a program that is to run here, and is replaced by it.
     package var launcher: [String] { ["nsenter", "--net=\(path)", "--"] }

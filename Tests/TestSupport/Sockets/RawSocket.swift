@@ -29,7 +29,7 @@ package struct UDPPacket: Sendable {
     package var source: Endpoint
     package var destination: Endpoint
     package var payload: [UInt8]
-    /// What the header says of header and payload together; nil is the truth.
+    /// The length of header and payload that the header states; nil for the true one.
     package var statedLength: UInt16?
     /// 0 is none.
     package var checksum: UInt16 = 0
@@ -69,7 +69,7 @@ package struct UDPPacket: Sendable {
     private static func address(_ host: String) -> [UInt8] { host.split(separator: ".").compactMap { UInt8($0) } }
 }
 
-/// One datagram each from many sources of the loopback network, that nobody has to open sockets for.
+/// One datagram each from many source addresses of the loopback network, without a socket for each.
 package struct ManySources {
     private let socket: RawSocket
     private let destination: Endpoint

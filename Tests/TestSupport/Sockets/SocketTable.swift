@@ -27,7 +27,7 @@ package struct SocketTable: Sendable {
         }
     }
 
-    /// Those that clients of one of the ports reach.
+    /// The listening sockets of these ports.
     package func listening(on ports: UInt16...) -> Set<Row> {
         Set(rows.filter { $0.isListening && ports.contains($0.localPort) })
     }

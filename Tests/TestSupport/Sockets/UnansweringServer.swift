@@ -24,7 +24,7 @@ package final class UnansweringServer: Sendable {
         self.waiting = waiting
     }
 
-    /// Starts to accept after all: those that filled the queue are thrown away, whoever comes next is served.
+    /// Starts to accept: the connections that filled the queue are closed, later ones are served.
     package func startAnswering(_ handler: @escaping @Sendable (TestConnection) throws -> Void) throws {
         for socket in waiting { socket.close() }
         Thread { [listener] in

@@ -1,12 +1,12 @@
 import Glibc
 import Synchronization
 
-/// Stops a thread wherever it happens to be, in the middle of whatever it does, by a signal whose handler waits. One thread
-/// at a time in the whole process.
+/// Stops a thread wherever it happens to be, in the middle of whatever it does, by a signal whose handler waits. One
+/// thread at a time in the whole process.
 package enum InterruptedThread {
     private static let number = SIGUSR2
     private static let isStopped = Atomic<Bool>(false)
-    /// What the handler reads from: nothing but what is allowed in one (signal-safety(7)).
+    /// The pipe that the handler reads from, which is async-signal-safe (signal-safety(7)).
     private static let gate = Pipe()
 
     private struct Pipe: Sendable {

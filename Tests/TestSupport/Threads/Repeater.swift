@@ -9,7 +9,7 @@ package final class Repeater: Sendable {
 
     /// How many rounds were begun; after ``stop()``, how many there were.
     package var rounds: Int { begun.load(ordering: .relaxed) }
-    /// What rounds threw; one that throws does not keep the next from running.
+    /// The errors of rounds; a round that throws does not end the repetition.
     package var failures: [String] { errors.withLock { $0 } }
 
     /// `body` gets the number of the round, from 0.

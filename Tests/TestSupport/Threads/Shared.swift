@@ -1,7 +1,7 @@
 import Synchronization
 
-/// A value that several threads use in turn. The order of its uses stands in an atomic besides: the thread sanitizer does
-/// not see into the `Mutex` of the standard library, and would report every use.
+/// A value that several threads use in turn. The order of its uses stands in an atomic besides: the thread sanitizer
+/// does not see into the `Mutex` of the standard library, and would report every use.
 package final class Shared<Value: Sendable>: Sendable {
     private let mutex: Mutex<Value>
     private let turns = Atomic<Int>(0)

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Threads that wait for the next thing to do when they are done with one: as many as were busy at once. For what is done
-/// thousands of times, because the thread sanitizer keeps memory of every thread that ever was. What runs here must not
-/// depend on where its thread was started, as sockets of a network namespace do.
+/// Threads that wait for the next thing to do when they are done with one: as many as were busy at once. For what is
+/// done thousands of times, because the thread sanitizer keeps memory of every thread that ever was. What runs here
+/// must not depend on where its thread was started, as sockets of a network namespace do.
 enum ThreadPool {
     /// A thread without work.
     private final class Idle: Sendable {

@@ -1,5 +1,5 @@
-/// A page in OpenMetrics text, taken apart without judging it: what a line cannot be is kept as it is. ``OpenMetricsRule``
-/// judges. It shares no code with what makes pages.
+/// A page in OpenMetrics text, taken apart without judging it: what a line cannot be is kept as it is.
+/// ``OpenMetricsRule`` judges. It shares no code with what makes pages.
 package struct OpenMetricsPage: Sendable {
     package struct Label: Hashable, Sendable {
         package var name: String

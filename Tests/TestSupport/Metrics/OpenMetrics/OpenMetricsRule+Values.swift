@@ -41,7 +41,7 @@ extension OpenMetricsRule {
             page.families.first { $0.samples.isEmpty }?.name
         },
         OpenMetricsRule(
-            "Counter", "no _created that nobody asked for", breach: "# TYPE a counter\na_created 1\n# EOF\n"
+            "Counter", "no _created that was not requested", breach: "# TYPE a counter\na_created 1\n# EOF\n"
         ) { page in
             page.samples.first { $0.name.hasSuffix("_created") }?.name
         },
@@ -144,8 +144,8 @@ extension OpenMetricsRule {
         return canonical(value)
     }
 
-    /// A finite bound as Go's `%g` prints it, with a point where there would be neither point nor exponent: in the fewest
-    /// digits that mean the same, which Swift knows, too, but cuts otherwise.
+    /// A finite bound as Go's `%g` prints it, with a point where there would be neither point nor exponent: in the
+    /// fewest digits that mean the same, which Swift knows, too, but cuts otherwise.
     package static func canonical(_ value: Double) -> String {
         let parts = "\(value.magnitude)".split(separator: "e")
         let mantissa = parts[0].split(separator: ".")

@@ -1,17 +1,17 @@
 import Foundation
 
-/// One rule of the OpenMetrics specification 1.0.0 that whoever exposes metrics can break, with a page that breaks it: a
-/// check that finds nothing in that page would find nothing anywhere. Stated in our words.
+/// One rule of the OpenMetrics specification 1.0.0 for exposers, in our words, with a page that breaks it: a check that
+/// accepts that page would accept any.
 ///
-/// What is not here cannot be broken by Weir, because it never exposes it: summaries, state sets, info and gauge histograms,
-/// exemplars, timestamps, `_created`; the rules about types and samples see to that.
+/// What is not here cannot be broken by Weir, because it never exposes it: summaries, state sets, info and gauge
+/// histograms, exemplars, timestamps, `_created`; the rules about types and samples see to that.
 package struct OpenMetricsRule: Sendable {
     /// The section of the specification.
     package let section: String
     package let statement: String
     /// A page that breaks the rule.
     package let breach: [UInt8]
-    /// What breaks the rule, or nil.
+    /// The first offence of a page, or nil.
     package let violation: @Sendable (OpenMetricsPage) -> String?
 
     package var name: String { "\(section): \(statement)" }
@@ -150,7 +150,7 @@ extension OpenMetricsRule {
         OpenMetricsRule("Name", "a colon marks the result of a calculation elsewhere", breach: "a:b 1\n# EOF\n") {
             $0.families.map(\.name).first { $0.contains(":") }
         },
-        OpenMetricsRule("Naming and namespaces", "scrape_ is for whoever scrapes", breach: "scrape_a 1\n# EOF\n") {
+        OpenMetricsRule("Naming and namespaces", "scrape_ is reserved for scrapers", breach: "scrape_a 1\n# EOF\n") {
             $0.families.map(\.name).first { $0.hasPrefix("scrape_") }
         },
         OpenMetricsRule("LabelSet", "a sample has a label once", breach: "a{b=\"c\",b=\"d\"} 1\n# EOF\n") { page in
