@@ -18,7 +18,7 @@ actor AllowList {
 }
 
 extension Embedding {
-    /// Looks each client up before its upstream is dialled. `preDial` runs on no worker, so it may wait.
+    /// Looks each client up before its upstream is dialed. `preDial` runs on no worker, so it may wait.
     static func lookUpClients() async throws {
         let server = try EchoServer()
         server.serve()

@@ -88,7 +88,7 @@ public struct TrafficLimits: Sendable, Hashable {
     }
 }
 
-/// `pre_dial:`, a program that decides over each client before the upstream is dialled.
+/// `pre_dial:`, a program that decides over each client before the upstream is dialed.
 public struct PreDialProgram: Sendable, Hashable {
     /// The program, by its path or to be found in `PATH`, and its arguments.
     public var command: [String]

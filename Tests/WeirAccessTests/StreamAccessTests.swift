@@ -69,7 +69,7 @@ import WeirStream
             try? client.send("PROXY \(named)\r\nx")
             #expect((client.receive(1).text == "x") == passes)
         }
-        // Where nothing was dialled, nothing was asked.
+        // Where nothing was dialed, nothing was asked.
         let wasNamed = isNamed.load(ordering: .relaxed)
         #expect(!wasNamed)
         await engine.shutdown()

@@ -18,9 +18,9 @@ private func line(_ record: LogRecord, _ format: LogFormat, route: LogRoute = ro
     String(decoding: LogLine.bytes(of: record, route: route, format: format, suppressed: suppressed), as: UTF8.self)
 }
 
-private func record(_ fact: LogRecord.Fact, id: UInt64 = 0x1f, isDialled: Bool = false) -> LogRecord {
+private func record(_ fact: LogRecord.Fact, id: UInt64 = 0x1f, isDialed: Bool = false) -> LogRecord {
     LogRecord(
-        time: moment, route: 1, id: id, client: client, upstreamAddress: isDialled ? upstream : nil, fact: fact)
+        time: moment, route: 1, id: id, client: client, upstreamAddress: isDialed ? upstream : nil, fact: fact)
 }
 
 private let flow = LogRecord.Flow(
@@ -30,7 +30,7 @@ struct LogLineTests {
     @Test("A closed connection is one line of text with everything that is known of it")
     func closedAsText() {
         #expect(
-            line(record(.connectionClosed(.clientEOF, flow), isDialled: true), .text)
+            line(record(.connectionClosed(.clientEOF, flow), isDialed: true), .text)
                 == "2026-11-22T12:57:19.042Z INFO connection closed protocol=tcp route=ssh-proxy "
                 + "listen=tcp4://0.0.0.0:2222 dst=localhost:22 action=closed id=1f client=192.0.2.9:50000 "
                 + "upstream=127.0.0.1:22 reason=client_eof duration=1.234567s ingress_bytes=12 egress_bytes=3456\n")
@@ -39,7 +39,7 @@ struct LogLineTests {
     @Test("A closed connection is one JSON object with the same fields")
     func closedAsJSON() {
         #expect(
-            line(record(.connectionClosed(.upstreamReset, flow), isDialled: true), .json)
+            line(record(.connectionClosed(.upstreamReset, flow), isDialed: true), .json)
                 == #"{"time":"2026-11-22T12:57:19.042Z","level":"info","message":"connection closed","protocol":"tcp","#
                 + #""route":"ssh-proxy","listen":"tcp4://0.0.0.0:2222","dst":"localhost:22","action":"closed","#
                 + #""id":"1f","client":"192.0.2.9:50000","upstream":"127.0.0.1:22","reason":"upstream_reset","#
@@ -52,7 +52,7 @@ struct LogLineTests {
         let text = line(record(.sessionClosed(.idle, flow)), .text, route: dns)
         #expect(text.contains(" session closed protocol=udp route=dns "))
         #expect(text.hasSuffix(" egress_bytes=3456 ingress_datagrams=2 egress_datagrams=3\n"))
-        // Never dialled: the upstream is the configured one.
+        // Never dialed: the upstream is the configured one.
         #expect(text.contains(" upstream=192.0.2.53:53 "))
     }
 

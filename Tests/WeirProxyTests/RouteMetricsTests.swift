@@ -141,13 +141,13 @@ struct RouteMetricsTests {
         withExtendedLifetime(metrics) {}
     }
 
-    @Test("A connection is accepted, dialled, read and closed, each counted once in the lane of its worker")
+    @Test("A connection is accepted, dialed, read and closed, each counted once in the lane of its worker")
     func connectionLife() throws {
         let metrics = try tcp()
         let context = try makeContext(worker: 1)
         metrics.opened(context)
         #expect(try scrape(registry)["weir_tcp_connections_active", ["route": "a"]] == 1)
-        metrics.dialled(context, upstream: 0, duration: .milliseconds(2))
+        metrics.dialed(context, upstream: 0, duration: .milliseconds(2))
         let labels = ["route": "a", "protocol": "tcp", "upstream": "localhost:22"]
         #expect(try scrape(registry)["weir_upstream_connections_active", labels] == 1)
         let onRead = try #require(metrics.hooks.onRead)
@@ -211,7 +211,7 @@ struct RouteMetricsTests {
         let metrics = try udp()
         let context = try makeContext(.udp)
         metrics.opened(context)
-        metrics.dialled(context, upstream: 0, duration: .zero)
+        metrics.dialed(context, upstream: 0, duration: .zero)
         metrics.forwarded(context, direction: .ingress, datagrams: 3, byteCount: 300)
         metrics.dropped(context, direction: .ingress, reason: .sendBuffer, datagrams: 2, worker: 0)
         metrics.dropped(nil, direction: .egress, reason: .tooLarge, datagrams: 1, worker: 1)

@@ -15,7 +15,7 @@ ANSWERS = Row("", (
           (q('count(ALERTS{@, alertname=~"Weir.+", alertstate="firing"}) or vector(0)'),),
           "Alerts of Weir that fire in Prometheus. Each has a section in prometheus/RUNBOOK.md.", 3, 4, ONE_IS_BAD),
     Panel("Open connections", "stat", "short", NONZERO, (q("sum(weir_tcp_connections_active{#})"),),
-          "TCP connections between accept and close, dialling ones included.", 3, 4),
+          "TCP connections between accept and close, dialing ones included.", 3, 4),
     Panel("Open sessions", "stat", "short", NONZERO, (q("sum(weir_udp_sessions_active{#})"),),
           "UDP sessions in the tables.", 3, 4),
     Panel("Throughput", "stat", "Bps", NONZERO, (q("sum(rate(weir_bytes_total{#}~))"),),

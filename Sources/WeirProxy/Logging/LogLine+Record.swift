@@ -26,7 +26,7 @@ extension LogLine {
         case .opened: isTCP ? ("connection accepted", "accept") : ("session opened", "open")
         case .proxied: ("client behind a proxy", isTCP ? "accept" : "open")
         case .headerFailed: ("PROXY header refused", isTCP ? "accept" : "open")
-        case .dialled: ("dialled", "dial")
+        case .dialed: ("dialed", "dial")
         case .rejected: (isTCP ? "connection rejected" : "session rejected", "reject")
         case .connectionClosed: ("connection closed", "closed")
         case .sessionClosed: ("session closed", "closed")
@@ -51,7 +51,7 @@ extension LogLine {
         case .opened: break
         case .proxied(let peer): add("peer", peer.description)
         case .headerFailed(let reason): add("reason", reason.rawValue)
-        case .dialled(let upstream, let nanoseconds):
+        case .dialed(let upstream, let nanoseconds):
             addUpstream(record.upstreamAddress, index: upstream, route: route)
             add("duration", nanoseconds: nanoseconds)
         case .rejected(let reason): add("reason", reason.rawValue)
@@ -89,7 +89,7 @@ extension LogLine {
         add("scope", decision.step.scope.rawValue)
     }
 
-    /// The address that was dialled; where there is none, the upstream as it was configured.
+    /// The address that was dialed; where there is none, the upstream as it was configured.
     private mutating func addUpstream(_ address: SocketAddress?, index: Int32?, route: LogRoute) {
         if let address {
             add("upstream", address.description)

@@ -22,7 +22,7 @@ struct LogRecord: Sendable {
         /// The client stands behind a trusted proxy.
         case proxied(by: SocketAddress)
         case headerFailed(ProxyHeaderError)
-        case dialled(upstream: Int32, nanoseconds: UInt64)
+        case dialed(upstream: Int32, nanoseconds: UInt64)
         case rejected(RejectReason)
         case connectionClosed(ConnectionCloseReason, Flow)
         case sessionClosed(SessionCloseReason, Flow)
@@ -44,7 +44,7 @@ struct LogRecord: Sendable {
     var id: UInt64
     /// Who the client is, where the fact is about one.
     var client: SocketAddress?
-    /// The address that was dialled, where there is one.
+    /// The address that was dialed, where there is one.
     var upstreamAddress: SocketAddress?
     var fact: Fact
 }
@@ -54,7 +54,7 @@ extension LogRecord.Fact {
     var level: Logger.Level {
         switch self {
         case .opened, .decided, .rejected, .connectionClosed, .sessionClosed: .info
-        case .dialled, .timedOut, .proxied: .debug
+        case .dialed, .timedOut, .proxied: .debug
         case .acceptPaused, .resolveFailed, .behindGateway, .headerFailed: .warning
         // The client went away: nothing is wrong with the upstream.
         case .dialFailed(_, .canceled, _): .debug
@@ -66,7 +66,7 @@ extension LogRecord.Fact {
     /// connection and never limited.
     var repetition: LogRateLimiter.Kind? {
         switch self {
-        case .opened, .proxied, .decided, .dialled, .connectionClosed, .sessionClosed, .timedOut, .behindGateway: nil
+        case .opened, .proxied, .decided, .dialed, .connectionClosed, .sessionClosed, .timedOut, .behindGateway: nil
         case .rejected(let reason): .init(fact: 1, reason: UInt8(reason.ordinal))
         case .dialFailed(let upstream, let reason, _):
             .init(fact: 2, reason: UInt8(reason.ordinal), upstream: UInt16(truncatingIfNeeded: upstream))

@@ -46,7 +46,7 @@ extension MetricCatalogue {
         "tcp_connections_closed_total", "Connections ended that were not rejected.",
         [.route, .of("reason", ConnectionCloseReason.self)])
     static let tcpActive = MetricFamily.gauge(
-        "tcp_connections_active", "Connections from accept to close, dialling ones included.", [.route])
+        "tcp_connections_active", "Connections from accept to close, dialing ones included.", [.route])
     static let tcpLimit = MetricFamily.gauge(
         "tcp_connections_limit", "Connections that the route may have, where max_connections is set.", [.route])
     static let tcpDuration = MetricFamily.histogram(

@@ -48,10 +48,10 @@ extension RouteObserver {
         common.preDialDuration?.observe(nanoseconds: duration.clampedNanoseconds, lane: context.worker)
     }
 
-    func dialled(_ context: StreamContext, upstream: Int, duration: Duration) {
+    func dialed(_ context: StreamContext, upstream: Int, duration: Duration) {
         let nanoseconds = duration.clampedNanoseconds
-        common.upstreams[upstream].dialled(duration: nanoseconds, lane: context.worker)
-        common.log.record(.dialled(upstream: Int32(truncatingIfNeeded: upstream), nanoseconds: nanoseconds), context)
+        common.upstreams[upstream].dialed(duration: nanoseconds, lane: context.worker)
+        common.log.record(.dialed(upstream: Int32(truncatingIfNeeded: upstream), nanoseconds: nanoseconds), context)
     }
 
     func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?) {

@@ -87,7 +87,7 @@ final class UDPRouteMetrics: RouteObserver {
     func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {
         context.giveBack()
         let nanoseconds = totals.duration.clampedNanoseconds
-        // The engine names the upstream only where `dialled` was told.
+        // The engine names the upstream only where `dialed` was told.
         if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, lane: context.worker) }
         if totals.ingressDatagrams > 0, totals.egressDatagrams == 0 { unanswered.add(lane: context.worker) }
         duration.observe(nanoseconds: nanoseconds, lane: context.worker)

@@ -42,7 +42,7 @@ struct UpstreamMetrics: Sendable {
     }
 
     /// A dial ended well.
-    func dialled(duration nanoseconds: UInt64, lane: Int) {
+    func dialed(duration nanoseconds: UInt64, lane: Int) {
         dials.add(lane: lane)
         duration?.observe(nanoseconds: nanoseconds, lane: lane)
         active.add(1, lane: lane)

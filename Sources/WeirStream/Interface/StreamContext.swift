@@ -28,7 +28,7 @@ public final class StreamContext {
     /// The worker that carries it: 0 up to the engine's worker count.
     public var worker: Int { Int(workerIndex) }
 
-    /// The upstream's address once dialled.
+    /// The upstream's address once dialed.
     public internal(set) var upstreamAddress: SocketAddress?
     /// What ``attach(_:)`` left here.
     public private(set) var attachment: (any AnyObject & Sendable)?

@@ -5,7 +5,7 @@ import NetworkTypes
 public enum AdmitDecision: Sendable {
     /// Go on.
     case accept
-    /// End it here, before anything is dialled. TCP gets a reset, UDP gets no answer.
+    /// End it here, before anything is dialed. TCP gets a reset, UDP gets no answer.
     case reject(RejectReason)
 }
 
@@ -57,7 +57,7 @@ public struct StreamHooks: Sendable {
     public typealias Review = @Sendable (StreamContext) -> AdmitDecision
     /// Runs before the dial, never on the worker: may wait for others, and holds up only its own client. It gets a
     /// snapshot of its client, not the worker's context. It chooses
-    /// among the upstreams, or rejects; an error it throws rejects with `hook`. It is cancelled when the client resets
+    /// among the upstreams, or rejects; an error it throws rejects with `hook`. It is canceled when the client resets
     /// or ``TCPSettings/preDialTimeout`` is over: a hook that does not heed that runs on, and its decision is ignored.
     public typealias PreDial = @concurrent @Sendable (DialRequest) async throws -> DialDecision
     /// Sees every read, before the bytes are passed on, spliced bytes included. Synchronous, on the worker: never

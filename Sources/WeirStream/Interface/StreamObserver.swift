@@ -35,7 +35,7 @@ public protocol StreamObserver: Sendable {
     /// The pre-dial hook ended, whatever it said.
     func preDialFinished(_ context: StreamContext, duration: Duration)
     /// An upstream was reached. UDP: its socket is ready, which says nothing of the upstream.
-    func dialled(_ context: StreamContext, upstream: Int, duration: Duration)
+    func dialed(_ context: StreamContext, upstream: Int, duration: Duration)
     /// A dial ended without success: once per dial, not per address. `detail` is for the log.
     func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?)
     /// A timer fired.
@@ -54,7 +54,7 @@ public protocol StreamObserver: Sendable {
     /// The network reported an error for a session's upstream.
     func upstreamFailed(_ context: StreamContext, upstream: Int, reason: UpstreamErrorReason)
     /// A session leaves an upstream that was reached, which refused what it was sent and never answered, for another one:
-    /// ``dialled(_:upstream:duration:)`` follows.
+    /// ``dialed(_:upstream:duration:)`` follows.
     func upstreamLeft(_ context: StreamContext, upstream: Int)
     /// A UDP session ended that was not rejected. Nothing else follows.
     func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals)
@@ -79,7 +79,7 @@ extension StreamObserver {
     /// Does nothing.
     public func preDialFinished(_ context: StreamContext, duration: Duration) {}
     /// Does nothing.
-    public func dialled(_ context: StreamContext, upstream: Int, duration: Duration) {}
+    public func dialed(_ context: StreamContext, upstream: Int, duration: Duration) {}
     /// Does nothing.
     public func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?) {}
     /// Does nothing.

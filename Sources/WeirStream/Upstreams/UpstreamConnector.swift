@@ -290,7 +290,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         context.upstreamAddress = address
         if isReached { return member }
         isReached = true
-        route.observer?.dialled(
+        route.observer?.dialed(
             context, upstream: route.index(of: member), duration: .nanoseconds(core.loop.now - startedAt))
         route.selector.dialEnded(member, failure: nil)
         return member

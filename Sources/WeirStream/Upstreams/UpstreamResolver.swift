@@ -6,7 +6,7 @@ import Synchronization
 enum NameAnswer: Sendable, Equatable {
     /// Nobody has answered yet.
     case pending
-    /// The last good answer, ordered for dialling; never empty.
+    /// The last good answer, ordered for dialing; never empty.
     case addresses([SocketAddress])
     /// There never was a good answer.
     case unresolvable

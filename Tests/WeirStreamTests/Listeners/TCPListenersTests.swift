@@ -42,7 +42,7 @@ import Testing
             try #require(endpoints.count == 3)
             let clients = try (0..<60).map { try Client(to: endpoints[$0 % 3]) }
             try rig.recorder.expect(.rejected(.routeLimit), times: 40)
-            try rig.recorder.expect(.dialled(upstream: 0), times: 20)
+            try rig.recorder.expect(.dialed(upstream: 0), times: 20)
             #expect(rig.recorder.count(.opened) == 60)
             #expect(rig.stream.openCount == 20)
             for client in clients { client.close() }

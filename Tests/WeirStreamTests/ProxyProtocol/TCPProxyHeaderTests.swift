@@ -31,7 +31,7 @@ import WeirStream
         }
     }
 
-    @Test func `every bad header is answered with a reset, its reason is told, and nothing is dialled`() async throws {
+    @Test func `every bad header is answered with a reset, its reason is told, and nothing is dialed`() async throws {
         let server = try TCPServer.echo()
         let gate = Proxied.Gate()
         try await withTCP("\(server.endpoint)", settings: Proxied.tcp(.mixed), hooks: gate.hooks) { rig in
@@ -151,7 +151,7 @@ import WeirStream
             for _ in 0..<10 { rig.advance(by: .seconds(60)) }
             try client.send("!")
             #expect(client.receive(1).text == "!")
-            #expect(rig.recorder.events == [.opened, .headerRead(.v1), .dialled(upstream: 0)])
+            #expect(rig.recorder.events == [.opened, .headerRead(.v1), .dialed(upstream: 0)])
         }
     }
 

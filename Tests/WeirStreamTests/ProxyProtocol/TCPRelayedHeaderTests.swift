@@ -102,18 +102,18 @@ import WeirStream
         async throws
     {
         // A reset before the dial was seen would be a dial that failed.
-        let isDialled = TestSemaphore()
+        let isDialed = TestSemaphore()
         let server = try TCPServer {
-            isDialled.wait()
+            isDialed.wait()
             try $0.reset()
         }
         try await withTCP("\(server.endpoint)", settings: Proxied.relaying(.v2)) { rig in
             let client = try rig.connect()
-            try rig.recorder.expect(.dialled(upstream: 0))
-            isDialled.signal()
+            try rig.recorder.expect(.dialed(upstream: 0))
+            isDialed.signal()
             #expect(client.receive().ending == .reset)
             try rig.recorder.expect(.closed(.upstreamReset))
-            #expect(rig.recorder.events == [.opened, .dialled(upstream: 0), .closed(.upstreamReset)])
+            #expect(rig.recorder.events == [.opened, .dialed(upstream: 0), .closed(.upstreamReset)])
         }
     }
 

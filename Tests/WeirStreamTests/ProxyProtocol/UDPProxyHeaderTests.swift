@@ -31,7 +31,7 @@ import WeirStream
                 } else {
                     #expect(seen == .init(client: peer, local: rig.endpoint.description, peer: peer))
                 }
-                #expect(rig.recorder.events.prefix(3) == [.headerRead(.v2), .opened, .dialled(upstream: 0)])
+                #expect(rig.recorder.events.prefix(3) == [.headerRead(.v2), .opened, .dialed(upstream: 0)])
                 #expect(rig.recorder.forwardedBytes(.ingress) == 4)
             }
         }

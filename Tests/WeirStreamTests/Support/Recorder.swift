@@ -12,7 +12,7 @@ final class Recorder: StreamObserver {
         case headerFailed(ProxyHeaderError)
         case rejected(RejectReason)
         case preDialFinished
-        case dialled(upstream: Int)
+        case dialed(upstream: Int)
         case dialFailed(upstream: Int, DialFailure)
         case timedOut(TimeoutKind)
         case paused(Direction, PauseCause)
@@ -91,9 +91,9 @@ final class Recorder: StreamObserver {
     func rejected(_ context: StreamContext, reason: RejectReason) { note(.rejected(reason)) }
     func preDialFinished(_ context: StreamContext, duration: Duration) { note(.preDialFinished) }
 
-    func dialled(_ context: StreamContext, upstream: Int, duration: Duration) {
+    func dialed(_ context: StreamContext, upstream: Int, duration: Duration) {
         state.withLock {
-            $0.events.append(.dialled(upstream: upstream))
+            $0.events.append(.dialed(upstream: upstream))
             if let address = context.upstreamAddress { $0.upstreamAddresses.append(address) }
         }
     }

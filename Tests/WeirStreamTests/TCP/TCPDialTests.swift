@@ -81,7 +81,7 @@ import WeirStream
         try await withTCP("slow.example:\(server.port)", engine: EngineSetup(resolver: resolver)) { rig in
             let clients = try (0..<10).map { _ in try rig.connect() }
             try rig.recorder.expect(.opened, times: 10)
-            #expect(rig.recorder.count(.dialled(upstream: 0)) == 0)
+            #expect(rig.recorder.count(.dialed(upstream: 0)) == 0)
             resolver.letGo()
             for client in clients {
                 try client.send("ok")
@@ -135,7 +135,7 @@ import WeirStream
         try await withTCP("localhost:\(server.port)", engine: EngineSetup(resolver: resolver)) { rig in
             _ = try rig.connectThrough()
             // One dial, not one per address.
-            #expect(rig.recorder.count(.dialled(upstream: 0)) == 1)
+            #expect(rig.recorder.count(.dialed(upstream: 0)) == 1)
             #expect(!rig.recorder.events.contains(.dialFailed(upstream: 0, .refused)))
             #expect(rig.recorder.seen.upstreamAddresses.map(\.description) == ["127.0.0.1:\(server.port)"])
         }
@@ -153,15 +153,15 @@ import WeirStream
             rig.turn()
             rig.advance(by: .milliseconds(200))
             rig.turn()
-            #expect(rig.recorder.count(.dialled(upstream: 0)) == 0)
-            try rig.waitWhileTicking("the second attempt succeeds") { rig.recorder.count(.dialled(upstream: 0)) == 1 }
+            #expect(rig.recorder.count(.dialed(upstream: 0)) == 0)
+            try rig.waitWhileTicking("the second attempt succeeds") { rig.recorder.count(.dialed(upstream: 0)) == 1 }
             try client.send("ok")
             #expect(client.receive(2).text == "ok")
             #expect(rig.recorder.seen.upstreamAddresses.map(\.description) == ["127.0.0.2:\(server.port)"])
         }
     }
 
-    @Test func `the next upstream is dialled where one cannot be reached`() async throws {
+    @Test func `the next upstream is dialed where one cannot be reached`() async throws {
         let server = try TCPServer.echo()
         let dead = try Ports.free()
         try await withTCP("127.0.0.1:\(dead)", "127.0.0.1:\(server.port)") { rig in
@@ -170,7 +170,7 @@ import WeirStream
             defer { client.close() }
             #expect(
                 rig.recorder.events == [
-                    .opened, .dialFailed(upstream: 0, .refused), .dialled(upstream: 1),
+                    .opened, .dialFailed(upstream: 0, .refused), .dialed(upstream: 1),
                 ])
         }
     }

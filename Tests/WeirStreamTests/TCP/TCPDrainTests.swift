@@ -93,7 +93,7 @@ import Testing
         try await withTCP("\(server.endpoint)", engine: EngineSetup(workers: 2)) { rig in
             let client = try rig.connectThrough()
             try rig.close()
-            #expect(rig.recorder.events == [.opened, .dialled(upstream: 0)])
+            #expect(rig.recorder.events == [.opened, .dialed(upstream: 0)])
             try rig.kill()
             try rig.waitUntilClosed()
             #expect(client.receive().ending == .reset)

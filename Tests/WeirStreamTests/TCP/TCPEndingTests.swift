@@ -43,7 +43,7 @@ import Testing
         let server = try TCPServer { connection in received.set(connection.receive()) }
         try await withTCP("\(server.endpoint)") { rig in
             let client = try rig.connect()
-            try rig.recorder.expect(.dialled(upstream: 0))
+            try rig.recorder.expect(.dialed(upstream: 0))
             // The loop stands: data and reset are there together.
             try rig.whileHeld {
                 try client.send("last words")
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func `a client that resets while dialling cancels the dial`() async throws {
+    @Test func `a client that resets while dialing cancels the dial`() async throws {
         let upstream = try UnansweringServer()
         try await withTCP("\(upstream.endpoint)") { rig in
             let client = try rig.connect()
@@ -100,7 +100,7 @@ import Testing
             #expect(totals.ingressDatagrams == 0)
             #expect(totals.upstream == 0)
             #expect(totals.duration > .zero)
-            #expect(rig.recorder.events == [.opened, .dialled(upstream: 0), .closed(.upstreamEOF)])
+            #expect(rig.recorder.events == [.opened, .dialed(upstream: 0), .closed(.upstreamEOF)])
         }
     }
 

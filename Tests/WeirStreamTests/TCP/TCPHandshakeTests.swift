@@ -96,7 +96,7 @@ import Testing
             try client.send("GET / HTTP/1.1\r\n\r\n")
             #expect(client.receive().ending == .reset)
             try rig.recorder.expect(.rejected(.tls))
-            #expect(!rig.recorder.events.contains(.dialled(upstream: 0)))
+            #expect(!rig.recorder.events.contains(.dialed(upstream: 0)))
         }
     }
 

@@ -4,7 +4,7 @@ import Testing
 import WeirStream
 
 @Suite(.timeLimit(.minutes(1))) struct TCPHookTests {
-    @Test func `a client that is not admitted is reset before anything is dialled`() async throws {
+    @Test func `a client that is not admitted is reset before anything is dialed`() async throws {
         let server = try TCPServer.echo()
         let seen = Box<[String]>([])
         let hooks = StreamHooks(admit: { context in
@@ -104,7 +104,7 @@ import WeirStream
             let client = try rig.connect()
             try client.send("good")
             try waitUntil("the first bytes were read") { server.accepted == 1 }
-            try rig.recorder.expect(.dialled(upstream: 0))
+            try rig.recorder.expect(.dialed(upstream: 0))
             try rig.whileHeld {}
             try client.send("forbidden")
             #expect(client.receive().ending == .reset)

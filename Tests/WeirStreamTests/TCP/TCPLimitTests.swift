@@ -13,7 +13,7 @@ import Testing
             let clients = try (0..<60).map { _ in try rig.connect() }
             try rig.recorder.expect(.opened, times: 60)
             try rig.recorder.expect(.rejected(.routeLimit), times: 40)
-            try rig.recorder.expect(.dialled(upstream: 0), times: 20)
+            try rig.recorder.expect(.dialed(upstream: 0), times: 20)
             #expect(rig.stream.openCount == 20)
             #expect(rig.recorder.count(.rejected(.routeLimit)) == 40)
             // A place that was given back is taken again.

@@ -50,7 +50,7 @@ import WeirStream
         }
         try await withTCP("\(server.endpoint)") { rig in
             let client = try rig.connect()
-            try rig.recorder.expect(.dialled(upstream: 0))
+            try rig.recorder.expect(.dialed(upstream: 0))
             try client.shutdownWriting()
             rig.turn()
             try client.reset()

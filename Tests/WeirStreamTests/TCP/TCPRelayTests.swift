@@ -76,13 +76,13 @@ import WeirStream
         }
     }
 
-    @Test func `data and the end that came while dialling are passed on`() async throws {
+    @Test func `data and the end that came while dialing are passed on`() async throws {
         let upstream = try UnansweringServer()
         try await withTCP("\(upstream.endpoint)") { rig in
             let client = try rig.connect()
             try client.sendWithEnd([1, 2, 3])
             try rig.recorder.expect(.opened)
-            #expect(rig.recorder.count(.dialled(upstream: 0)) == 0)
+            #expect(rig.recorder.count(.dialed(upstream: 0)) == 0)
             try upstream.startAnswering { connection in
                 let request = connection.receive()
                 try connection.send(request.bytes.reversed())

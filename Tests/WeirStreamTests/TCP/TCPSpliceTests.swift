@@ -192,7 +192,7 @@ import Testing
         try await withTCP("\(server.endpoint)") { rig in
             let client = try rig.connect()
             try client.setTimeouts(seconds: 30)
-            try rig.recorder.expect(.dialled(upstream: 0))
+            try rig.recorder.expect(.dialed(upstream: 0))
             // splice(2): EINVAL where the target was opened in append mode.
             let relayed = try Self.descriptor(connectedTo: client.localEndpoint)
             #expect(fcntl(relayed, F_SETFL, O_NONBLOCK | O_APPEND) == 0)

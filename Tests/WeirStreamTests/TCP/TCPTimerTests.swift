@@ -36,7 +36,7 @@ import WeirStream
             for _ in 0..<10 { rig.advance(by: .seconds(86_400)) }
             try client.send("?")
             #expect(client.receive(1).text == "?")
-            #expect(rig.recorder.events == [.opened, .dialled(upstream: 0)])
+            #expect(rig.recorder.events == [.opened, .dialed(upstream: 0)])
         }
     }
 
@@ -54,7 +54,7 @@ import WeirStream
             engine: EngineSetup(clock: TestClock())
         ) { rig in
             let client = try rig.connect()
-            try rig.recorder.expect(.dialled(upstream: 0))
+            try rig.recorder.expect(.dialed(upstream: 0))
             // Both ends are open: no timer runs.
             rig.advance(by: .seconds(1000))
             try client.shutdownWriting()
@@ -82,7 +82,7 @@ import WeirStream
             engine: EngineSetup(clock: TestClock())
         ) { rig in
             let client = try rig.connect()
-            try rig.recorder.expect(.dialled(upstream: 0))
+            try rig.recorder.expect(.dialed(upstream: 0))
             try client.shutdownWriting()
             try waitUntil("the end was passed on") { gotEnd.value }
             rig.advance(by: .seconds(11))

@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    @Test func `a session that is not dialled yet is rejected by an update that does not admit it`() async throws {
+    @Test func `a session that is not dialed yet is rejected by an update that does not admit it`() async throws {
         let hooks = StreamHooks(preDial: { _ in
             for await _ in AsyncStream<Void>.makeStream().stream {}
             throw CancellationError()

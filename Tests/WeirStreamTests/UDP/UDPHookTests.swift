@@ -41,14 +41,14 @@ import WeirStream
             isOpen.set(true)
             try waitUntil("all arrive") { got.value.count == 20 }
             #expect(got.value == Array(0..<20))
-            #expect(rig.recorder.count(.dialled(upstream: 1)) == 1)
+            #expect(rig.recorder.count(.dialed(upstream: 1)) == 1)
             #expect(rig.recorder.count(.preDialFinished) == 1)
         }
     }
 
     @Test func `a hook that hangs is given up on, and what waited is dropped`() async throws {
         let hooks = StreamHooks(preDial: { _ in
-            // Ends when it is cancelled.
+            // Ends when it is canceled.
             for await _ in AsyncStream<Void>.makeStream().stream {}
             throw CancellationError()
         })

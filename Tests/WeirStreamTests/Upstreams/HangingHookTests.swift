@@ -6,7 +6,7 @@ import Testing
 
 /// Hooks that never come back.
 @Suite(.timeLimit(.minutes(1))) struct HangingHookTests {
-    /// A pre-dial hook that waits for this and for nothing else: it does not hear that it was cancelled.
+    /// A pre-dial hook that waits for this and for nothing else: it does not hear that it was canceled.
     private actor Deaf {
         private var waiting: [CheckedContinuation<Void, Never>] = []
         private var isOpen = false
@@ -48,7 +48,7 @@ import Testing
             #expect(rig.recorder.count(.preDialFinished) == most)
             for client in clients { #expect(client.receive().ending == .reset) }
             #expect(rig.stream.openCount == 0)
-            // They were cancelled and still run: their places are not free.
+            // They were canceled and still run: their places are not free.
             #expect(try rig.connect().receive().ending == .reset)
             #expect(try wait { await deaf.entered } == most)
 

@@ -5,10 +5,10 @@ import WeirStream
 @Suite(.timeLimit(.minutes(1))) struct PreDialTests {
     private struct Refusal: Error {}
 
-    /// A hook that waits until it is let go or cancelled, and says which.
+    /// A hook that waits until it is let go or canceled, and says which.
     private final class Gate: Sendable {
         let entered = Box(0)
-        let cancelled = Box(0)
+        let canceled = Box(0)
         private let waiting = Box<[AsyncStream<Void>.Continuation]>([])
 
         func pass() async throws {
@@ -16,7 +16,7 @@ import WeirStream
             waiting.update { $0.append(continuation) }
             entered.add(1)
             for await _ in stream { return }
-            cancelled.add(1)
+            canceled.add(1)
             throw CancellationError()
         }
 
@@ -69,7 +69,7 @@ import WeirStream
         }
     }
 
-    @Test func `a hook that hangs is cancelled when its time is over`() async throws {
+    @Test func `a hook that hangs is canceled when its time is over`() async throws {
         let gate = Gate()
         let hooks = StreamHooks(preDial: { _ in
             try await gate.pass()
@@ -85,7 +85,7 @@ import WeirStream
             try rig.recorder.expect(.rejected(.hook))
             #expect(
                 rig.recorder.events == [.opened, .timedOut(.preDial), .preDialFinished, .rejected(.hook)])
-            try waitUntil("the hook was cancelled") { gate.cancelled.value == 1 }
+            try waitUntil("the hook was canceled") { gate.canceled.value == 1 }
             #expect(client.receive().ending == .reset)
         }
     }
@@ -101,7 +101,7 @@ import WeirStream
             try waitUntil("the hook runs") { gate.entered.value == 1 }
             try client.reset()
             try rig.recorder.expect(.closed(.clientReset))
-            try waitUntil("the hook was cancelled") { gate.cancelled.value == 1 }
+            try waitUntil("the hook was canceled") { gate.canceled.value == 1 }
             #expect(rig.recorder.events == [.opened, .preDialFinished, .closed(.clientReset)])
         }
     }
@@ -168,7 +168,7 @@ import WeirStream
             try rig.waitUntilClosed()
             #expect(rig.recorder.events == [.opened, .preDialFinished, .closed(.killed)])
             #expect(client.receive().ending == .reset)
-            try waitUntil("the hook was cancelled") { gate.cancelled.value == 1 }
+            try waitUntil("the hook was canceled") { gate.canceled.value == 1 }
         }
     }
 }

@@ -9,7 +9,7 @@ import WeirStream
     private static func dials(_ rig: Rig<some Stream>) -> [Recorder.Event] {
         rig.recorder.events.filter {
             switch $0 {
-            case .dialled, .dialFailed, .upstreamLeft, .upstreamFailed, .timedOut: true
+            case .dialed, .dialFailed, .upstreamLeft, .upstreamFailed, .timedOut: true
             default: false
             }
         }
@@ -36,7 +36,7 @@ import WeirStream
             try client.send("?")
             #expect(client.receive(1).text == "?")
             #expect(
-                Self.dials(rig) == [.timedOut(.dial), .dialFailed(upstream: 0, .timeout), .dialled(upstream: 1)])
+                Self.dials(rig) == [.timedOut(.dial), .dialFailed(upstream: 0, .timeout), .dialed(upstream: 1)])
             #expect(try OpenSockets.connected(to: [server.port]) > 0)
         }
     }
@@ -75,7 +75,7 @@ import WeirStream
                 if reason == .dns { try rig.recorder.expect(.resolved(upstream: 0, false)) }
                 // No time passes on the engine's clock.
                 try rig.connectThrough().close()
-                #expect(Self.dials(rig) == [.dialFailed(upstream: 0, reason), .dialled(upstream: 1)])
+                #expect(Self.dials(rig) == [.dialFailed(upstream: 0, reason), .dialed(upstream: 1)])
                 try rig.recorder.expect(.closed(.clientEOF))
                 #expect(rig.recorder.totals.map(\.upstream) == [1])
             }
@@ -94,7 +94,7 @@ import WeirStream
             rig.advance(by: .milliseconds(1_667))
             try client.send("?")
             #expect(client.receive(1).text == "?")
-            #expect(Self.dials(rig) == [.timedOut(.dial), .dialFailed(upstream: 0, .dns), .dialled(upstream: 1)])
+            #expect(Self.dials(rig) == [.timedOut(.dial), .dialFailed(upstream: 0, .dns), .dialed(upstream: 1)])
         }
     }
 
@@ -127,8 +127,8 @@ import WeirStream
             #expect(client.receive(1).text == "?", "\(rig.recorder.events)")
             #expect(other.receive().ending == .reset)
             #expect(rig.recorder.count(.dialFailed(upstream: 0, .reset)) == 1)
-            #expect(rig.recorder.count(.dialled(upstream: 1)) == 1)
-            #expect(rig.recorder.count(.dialled(upstream: 0)) == early.count)
+            #expect(rig.recorder.count(.dialed(upstream: 1)) == 1)
+            #expect(rig.recorder.count(.dialed(upstream: 0)) == early.count)
         }
     }
 
@@ -176,7 +176,7 @@ import WeirStream
             try rig.recorder.expect(.closed(.clientEOF))
             #expect(
                 Self.dials(rig) == [
-                    .dialFailed(upstream: 2, .refused), .dialFailed(upstream: 0, .refused), .dialled(upstream: 1),
+                    .dialFailed(upstream: 2, .refused), .dialFailed(upstream: 0, .refused), .dialed(upstream: 1),
                 ])
             #expect(account[0] == [.chosen, .failed(.refused), .released])
             #expect(account[1] == [.chosen, .connected, .answered, .released])
@@ -197,7 +197,7 @@ import WeirStream
             try await withTCP("\(server.endpoint)", hooks: hooks) { rig in
                 let client = try rig.connect()
                 if isAsked { try client.send("?") }
-                try rig.recorder.expect(.dialled(upstream: 0))
+                try rig.recorder.expect(.dialed(upstream: 0))
                 isDialed.set(true)
                 try rig.recorder.expect(.closed(.upstreamReset))
                 #expect(account[0] == [.chosen, .connected, .broke(isAsked: isAsked), .released])
@@ -217,7 +217,7 @@ import WeirStream
             try rig.whileHeld { for number in 1...3 { try client.send([UInt8(number)], to: rig.endpoint) } }
             #expect(try server.payloads(atLeast: 3) == [[1], [2], [3]])
             let moved = Self.dials(rig).filter { $0 != .upstreamFailed(.refused) }
-            #expect(moved == [.dialled(upstream: 0), .upstreamLeft(upstream: 0), .dialled(upstream: 1)])
+            #expect(moved == [.dialed(upstream: 0), .upstreamLeft(upstream: 0), .dialed(upstream: 1)])
             #expect(rig.recorder.count(.upstreamFailed(.refused)) >= 1)
             #expect(account[0] == [.chosen, .connected, .broke(isAsked: true), .released])
             try server.server.send([9], to: try server.session())
@@ -251,7 +251,7 @@ import WeirStream
             try client.send([7], to: rig.endpoint)
             try rig.recorder.expect(.upstreamFailed(.refused), times: 2)
             #expect(other.count == 0)
-            #expect(Self.dials(rig).filter { $0 != .upstreamFailed(.refused) } == [.dialled(upstream: 0)])
+            #expect(Self.dials(rig).filter { $0 != .upstreamFailed(.refused) } == [.dialed(upstream: 0)])
         }
     }
 
@@ -265,7 +265,7 @@ import WeirStream
                 let client = try UDPSocket()
                 try client.send([1], to: rig.endpoint)
                 #expect(try client.receive().bytes == [1])
-                #expect(Self.dials(rig) == [.dialFailed(upstream: 0, reason), .dialled(upstream: 1)])
+                #expect(Self.dials(rig) == [.dialFailed(upstream: 0, reason), .dialed(upstream: 1)])
             }
         }
     }
@@ -282,7 +282,7 @@ import WeirStream
             try rig.whileHeld {}
             rig.advance(by: .milliseconds(1_667))
             #expect(try client.receive().bytes == [1])
-            #expect(Self.dials(rig) == [.timedOut(.dial), .dialFailed(upstream: 0, .dns), .dialled(upstream: 1)])
+            #expect(Self.dials(rig) == [.timedOut(.dial), .dialFailed(upstream: 0, .dns), .dialed(upstream: 1)])
         }
     }
 
@@ -306,8 +306,8 @@ import WeirStream
             let dials = Self.dials(rig).filter { $0 != .upstreamFailed(.refused) }
             #expect(
                 dials == [
-                    .dialled(upstream: 0), .timedOut(.dial), .dialFailed(upstream: 1, .dns),
-                    .upstreamLeft(upstream: 0), .dialled(upstream: 2),
+                    .dialed(upstream: 0), .timedOut(.dial), .dialFailed(upstream: 1, .dns),
+                    .upstreamLeft(upstream: 0), .dialed(upstream: 2),
                 ])
             #expect(rig.recorder.count(.opened) == 1)
         }
@@ -326,8 +326,8 @@ import WeirStream
             try rig.recorder.expect(.upstreamFailed(.refused), times: 3)
             #expect(
                 Self.dials(rig).filter { $0 != .upstreamFailed(.refused) } == [
-                    .dialled(upstream: 0), .upstreamLeft(upstream: 0), .dialled(upstream: 1),
-                    .upstreamLeft(upstream: 1), .dialled(upstream: 2),
+                    .dialed(upstream: 0), .upstreamLeft(upstream: 0), .dialed(upstream: 1),
+                    .upstreamLeft(upstream: 1), .dialed(upstream: 2),
                 ])
             // The first is back. A datagram within the second goes to the last one all the same.
             let server = try UDPServer.echo(port: dead[0])
@@ -339,7 +339,7 @@ import WeirStream
             try client.send([3], to: rig.endpoint)
             #expect(try client.receive().bytes == [3])
             #expect(rig.recorder.count(.opened) == 1)
-            #expect(rig.recorder.count(.dialled(upstream: 0)) == 2)
+            #expect(rig.recorder.count(.dialed(upstream: 0)) == 2)
         }
     }
 

@@ -46,7 +46,7 @@ import Testing
         rig.script.behaviors[third] = .connectsAtOnce
         rig.answer(1, [third])
         #expect(rig.end == .settled(upstream: 1, third))
-        #expect(rig.recorder.events == [.dialFailed(upstream: 0, .refused), .dialled(upstream: 1)])
+        #expect(rig.recorder.events == [.dialFailed(upstream: 0, .refused), .dialed(upstream: 1)])
     }
 
     @Test func `more addresses than tags are all tried`() throws {
@@ -131,7 +131,7 @@ import Testing
         rig.begin()
         for _ in 0..<4_950 { rig.advance(by: .milliseconds(1)) }
         #expect(rig.end == .settled(upstream: 0, try Self.address(1)))
-        #expect(rig.recorder.events == [.dialled(upstream: 0)])
+        #expect(rig.recorder.events == [.dialed(upstream: 0)])
         #expect(rig.account[0] == [.chosen, .connected])
     }
 
@@ -181,7 +181,7 @@ import Testing
         rig.handBack(.reset)
         #expect(rig.connections == 2)
         rig.keep()
-        #expect(rig.recorder.events == [.dialFailed(upstream: 0, .reset), .dialled(upstream: 1)])
+        #expect(rig.recorder.events == [.dialFailed(upstream: 0, .reset), .dialed(upstream: 1)])
         #expect(rig.account[0] == [.chosen, .failed(.reset), .released])
         #expect(rig.account[1] == [.chosen, .connected])
         #expect(rig.script.openCount == 1)
@@ -197,7 +197,7 @@ import Testing
         #expect(rig.connections == 2)
         rig.keep()
         #expect(
-            rig.recorder.events == [.timedOut(.dial), .dialFailed(upstream: 0, .timeout), .dialled(upstream: 1)])
+            rig.recorder.events == [.timedOut(.dial), .dialFailed(upstream: 0, .timeout), .dialed(upstream: 1)])
         #expect(rig.script.openCount == 1)
     }
 
@@ -220,7 +220,7 @@ import Testing
         // There is no other: it keeps what it has.
         #expect(rig.end == .settled(upstream: 1, addresses[2]))
         #expect(rig.script.openCount == 1)
-        #expect(rig.recorder.events == [.dialled(upstream: 0), .dialled(upstream: 1)])
+        #expect(rig.recorder.events == [.dialed(upstream: 0), .dialed(upstream: 1)])
         #expect(rig.account[0] == [.chosen, .connected, .released])
         #expect(rig.account[1] == [.chosen, .connected])
     }
@@ -304,7 +304,7 @@ import Testing
             let failures = rig.recorder.events.filter {
                 if case .dialFailed(upstream: index, _) = $0 { true } else { false }
             }
-            let successes = rig.recorder.count(.dialled(upstream: index))
+            let successes = rig.recorder.count(.dialed(upstream: index))
             switch calls.count {
             case 0: #expect(failures.isEmpty && successes == 0, "seed \(seed)")
             default:

@@ -31,7 +31,7 @@ import WeirStream
                 try client.send("ok")
                 #expect(client.receive(2).text == "ok")
             }
-            #expect(rig.recorder.count(.dialled(upstream: 0)) == 2)
+            #expect(rig.recorder.count(.dialed(upstream: 0)) == 2)
             #expect(!rig.recorder.events.contains(.dialFailed(upstream: 0, .dns)))
             #expect(rig.stream.openCount == 2)
         }
@@ -91,7 +91,7 @@ import WeirStream
             rig.advance(by: .milliseconds(200))
             #expect(try ask() == [2])
             #expect(rig.recorder.count(.opened) == 1)
-            #expect(rig.recorder.count(.dialled(upstream: 0)) == 1)
+            #expect(rig.recorder.count(.dialed(upstream: 0)) == 1)
             #expect(rig.recorder.dropped(.ingress) == 0)
             #expect(rig.stream.openCount == 1)
         }

@@ -50,7 +50,7 @@ import WeirStream
             try rig.recorder.expect(.closed(.upstreamReset), times: rounds / 2)
             try rig.recorder.expect(.closed(.clientEOF), times: rounds)
             #expect(rig.recorder.count(.opened) == 2 * rounds)
-            #expect(rig.recorder.count(.dialled(upstream: 0)) == 2 * rounds)
+            #expect(rig.recorder.count(.dialed(upstream: 0)) == 2 * rounds)
             #expect(rig.recorder.totals.allSatisfy { $0.ingressBytes == 8 && $0.egressBytes == 8 })
         }
     }
