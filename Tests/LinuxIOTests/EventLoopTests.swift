@@ -90,7 +90,7 @@ import Testing
         #expect(new.events.isEmpty)
         #expect(loop.handler(of: oldToken) == nil)
         #expect(loop.handler(of: newToken) === new)
-        #expect(loop.handler(of: .unowned) == nil)
+        #expect(loop.handler(of: .none) == nil)
         // Removing by the old name leaves the new owner alone.
         loop.remove(oldToken)
         #expect(loop.handler(of: newToken) === new)

@@ -14,8 +14,8 @@ public struct EventToken: Hashable, Sendable {
         rawValue = UInt64(generation & Self.generationMask) << 35 | UInt64(tag & 7) << 32 | UInt64(UInt32(slot))
     }
 
-    /// Names no owner: for a field that is not set yet.
-    public static let unowned = EventToken(slot: Int(UInt32.max), generation: generationMask)
+    /// The token of no owner: for a field that is not set yet.
+    public static let none = EventToken(slot: Int(UInt32.max), generation: generationMask)
 
     static let generationMask: UInt32 = (1 << 29) - 1
 

@@ -135,7 +135,7 @@ final class ProgramTable {
 final class ProgramRun: EventHandler {
     private var program: SpawnedProgram?
     private let loop: EventLoop
-    private var token = EventToken.unowned
+    private var token = EventToken.none
     private(set) var isKilled = false
     var onEnd: ((SpawnedProgram.Ending) -> Void)?
 

@@ -44,7 +44,7 @@ final class TCPConnection: EventHandler, PreDialing {
     // Exclusivity is not checked at run time on what every event touches: one thread owns the connection, and nothing that
     // the relay calls while it advances reaches it again (``RelayOwner``). The checks cost 1,200 of 5,000 instructions for a
     // small request (callgrind).
-    @safe @exclusivity(unchecked) private(set) var token = EventToken.unowned
+    @safe @exclusivity(unchecked) private(set) var token = EventToken.none
     @safe @exclusivity(unchecked) private var relay: Relay
     private var helper = Helper.none
     /// The upstream that was reached.

@@ -24,7 +24,7 @@ final class UDPSession: EventHandler {
     let context: StreamContext
     let route: RouteSnapshot<UDPSettings>
     let listener: UDPListener
-    var token = EventToken.unowned
+    var token = EventToken.none
     var phase = Phase.preparing
 
     var socket: Socket?

@@ -20,7 +20,7 @@ final class ConnectorRig: EventHandler {
     let account = SelectorAccount()
     let route: RouteSnapshot<ScriptedSettings>
     private let context: StreamContext
-    private var token = EventToken.unowned
+    private var token = EventToken.none
 
     private(set) var connector: UpstreamConnector<ScriptedDialer>?
     private(set) var end: End?
