@@ -13,7 +13,7 @@ extension FileDescriptor {
     }
 
     /// Atomically makes this descriptor a duplicate of `other` (dup3(2)), which is closed.
-    public borrowing func lead(to other: consuming FileDescriptor) throws(SystemError) {
+    public borrowing func replace(with other: consuming FileDescriptor) throws(SystemError) {
         try check(weir_replace_descriptor(other.rawValue, rawValue), .open)
     }
 }

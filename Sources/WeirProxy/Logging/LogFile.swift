@@ -17,6 +17,6 @@ final class LogFile: Sendable {
 
     /// Opens the path again. A write that is under way ends in the old file.
     func reopen() throws(SystemError) {
-        try descriptor.lead(to: try FileDescriptor(appendingTo: path))
+        try descriptor.replace(with: try FileDescriptor(appendingTo: path))
     }
 }
