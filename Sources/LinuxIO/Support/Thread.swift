@@ -21,7 +21,7 @@ public enum Thread {
     public static func scheduleAsBatch(_ isOn: Bool) -> Bool { weir_set_batch_scheduling(isOn ? 1 : 0) == 0 }
 
     /// Adds to the niceness of the calling thread, up to 19 (setpriority(2)). Best effort: a failure is ignored.
-    public static func giveWay(niceness: Int) { _ = weir_add_thread_nice(CInt(clamping: niceness)) }
+    public static func lowerPriority(by niceness: Int) { _ = weir_add_thread_nice(CInt(clamping: niceness)) }
 
     /// Starts a detached thread (pthread_create(3)) with every signal blocked, so that signals go to the threads that
     /// wait for them.

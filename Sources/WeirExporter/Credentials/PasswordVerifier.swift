@@ -106,7 +106,7 @@ final class PasswordVerifier: Sendable {
     }
 
     private func run(_ first: Job) {
-        Thread.giveWay(niceness: Self.niceness)
+        Thread.lowerPriority(by: Self.niceness)
         var next: Job? = first
         while let job = next {
             let isRight = matches(job.password, job.hash).map { $0 && job.isKnown }
