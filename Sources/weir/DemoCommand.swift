@@ -39,7 +39,7 @@ struct DemoCommand {
     }
 
     private func run() throws(Failure) {
-        ProcessSignals.take()
+        ProcessSignals.block()
         let demo: Demo
         do {
             var options = try Demo.Options(exporter: exporter, basePort: basePort)

@@ -19,7 +19,7 @@ struct RunCommand {
 
     private func run() throws(Failure) {
         // Before any thread is there, so that all of them leave the signals to this one.
-        ProcessSignals.take()
+        ProcessSignals.block()
         ProcessPrivileges.keep()
         let loaded = try options.load()
         let runner: ProxyRunner

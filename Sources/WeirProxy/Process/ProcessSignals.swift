@@ -18,8 +18,8 @@ public enum ProcessSignals {
         return signals
     }
 
-    /// Keeps the signals for ``next()``. Before any thread is started, so that all of them inherit it.
-    public static func take() {
+    /// Blocks the signals, so that ``next(within:)`` receives them. Call it before any thread is started: threads inherit it.
+    public static func block() {
         var signals = set()
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
