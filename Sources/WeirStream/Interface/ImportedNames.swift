@@ -8,5 +8,5 @@ import LinuxIO
 public typealias SystemError = LinuxIO.SystemError
 /// Where time comes from.
 public typealias MonotonicClock = LinuxIO.MonotonicClock
-/// Names of the system's resolver, and why one could not be resolved.
-public typealias SystemNames = LinuxIO.SystemNames
+/// The system's resolver, and its errors.
+public typealias AddressLookup = LinuxIO.AddressLookup

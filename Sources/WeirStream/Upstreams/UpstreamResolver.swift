@@ -84,7 +84,7 @@ actor UpstreamResolver {
         entries[host] = nil
     }
 
-    private func publish(_ result: Result<[SocketAddress], SystemNames.Failure>, for host: String) async {
+    private func publish(_ result: Result<[SocketAddress], AddressLookup.Failure>, for host: String) async {
         guard var entry = entries[host] else { return }
         var succeeded = false
         if case .success(let addresses) = result, !addresses.isEmpty {
@@ -110,7 +110,7 @@ actor UpstreamResolver {
 
     // MARK: Look-ups
 
-    private func lookUp(_ host: String) async -> Result<[SocketAddress], SystemNames.Failure> {
+    private func lookUp(_ host: String) async -> Result<[SocketAddress], AddressLookup.Failure> {
         // A look-up that ends hands its turn to the first that waits: were it free in between, a newcomer could take it
         // before the one that was woken has run, and both would go on.
         if running < Self.maxLookups {
@@ -124,8 +124,8 @@ actor UpstreamResolver {
             do {
                 // A thread of its own: getaddrinfo blocks for as long as the network likes.
                 try Thread.start {
-                    let result: Result<[SocketAddress], SystemNames.Failure>
-                    do throws(SystemNames.Failure) {
+                    let result: Result<[SocketAddress], AddressLookup.Failure>
+                    do throws(AddressLookup.Failure) {
                         result = .success(try resolver.resolve(host))
                     } catch {
                         result = .failure(error)

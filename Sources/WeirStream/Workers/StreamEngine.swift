@@ -148,7 +148,7 @@ public final class StreamEngine: Sendable {
     func announce(_ transport: Transport, _ listeners: [Listener], isListening: Bool) async {
         if listeners.isEmpty { return }
         // Without the interfaces' addresses a loop through one of them is not seen; a dial then ends at a limit.
-        let interfaces = try? SystemNames.interfaceAddresses()
+        let interfaces = try? AddressLookup.interfaceAddresses()
         let snapshot = ownListeners.withLock { own in
             for listener in listeners {
                 if isListening {

@@ -56,7 +56,7 @@ final class TableResolver: NameResolver {
     /// How often the name was asked for.
     func lookUps(of name: String) -> Int { asked.value[name] ?? 0 }
 
-    func resolve(_ host: String) throws(SystemNames.Failure) -> [SocketAddress] {
+    func resolve(_ host: String) throws(AddressLookup.Failure) -> [SocketAddress] {
         asked.update { $0[host, default: 0] += 1 }
         guard let addresses = table.value[host], !addresses.isEmpty else { throw .notFound }
         return addresses
@@ -78,7 +78,7 @@ final class HangingResolver: NameResolver {
 
     func letGo() { isFree.set(true) }
 
-    func resolve(_ host: String) throws(SystemNames.Failure) -> [SocketAddress] {
+    func resolve(_ host: String) throws(AddressLookup.Failure) -> [SocketAddress] {
         do {
             try waitUntil("the look-up is let go", deadline: .seconds(30)) { isFree.value }
         } catch {

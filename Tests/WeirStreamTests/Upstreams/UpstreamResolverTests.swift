@@ -139,7 +139,7 @@ private final class CountingResolver: NameResolver {
     var most: Int { state.value.most }
     var ended: Int { state.value.ended }
 
-    func resolve(_ host: String) throws(SystemNames.Failure) -> [SocketAddress] {
+    func resolve(_ host: String) throws(AddressLookup.Failure) -> [SocketAddress] {
         state.update { state in
             state.running += 1
             state.most = max(state.most, state.running)
@@ -157,7 +157,7 @@ private final class CountingResolver: NameResolver {
 private struct PickyResolver: NameResolver {
     let slow = HangingResolver(answer: ["192.0.2.9"])
 
-    func resolve(_ host: String) throws(SystemNames.Failure) -> [SocketAddress] {
+    func resolve(_ host: String) throws(AddressLookup.Failure) -> [SocketAddress] {
         if host == "slow.example" { return try slow.resolve(host) }
         return [SocketAddress(.loopbackIPv4, port: 0)]
     }

@@ -2,7 +2,7 @@ import CLinux
 import NetworkTypes
 
 /// Look-ups in the system's resolver and list of interfaces. They block: never on an event loop.
-public enum SystemNames {
+public enum AddressLookup {
     /// The reason why a name has no address.
     public enum Failure: Error, Equatable, Sendable {
         /// The name does not exist, or has no address (`EAI_NONAME`, `EAI_NODATA`).
@@ -12,12 +12,12 @@ public enum SystemNames {
     }
 
     /// The bound on addresses used of one name.
-    public static let mostAddresses = 32
-    private static let mostInterfaces = 1024
+    public static let maxAddresses = 32
+    private static let maxInterfaceAddresses = 1024
 
     /// getaddrinfo(3) for both families, in the order of RFC 6724, each address once.
     public static func resolve(_ name: String) throws(Failure) -> [SocketAddress] {
-        var raw = [weir_address](repeating: weir_address(), count: mostAddresses)
+        var raw = [weir_address](repeating: weir_address(), count: maxAddresses)
         let count = unsafe weir_resolve(name, &raw, CInt(raw.count))
         if count == WEIR_RESOLVE_NOT_FOUND.rawValue { throw .notFound }
         if count < 0 { throw .unavailable }
@@ -26,7 +26,7 @@ public enum SystemNames {
 
     /// The addresses of this machine's interfaces (getifaddrs(3)).
     public static func interfaceAddresses() throws(SystemError) -> [IPAddress] {
-        var raw = [weir_address](repeating: weir_address(), count: mostInterfaces)
+        var raw = [weir_address](repeating: weir_address(), count: maxInterfaceAddresses)
         let count = unsafe weir_interface_addresses(&raw, CInt(raw.count))
         if count < 0 { throw SystemError(.interfaces, 0) }
         return raw.prefix(Int(count)).map { IPAddress(high: $0.high, low: $0.low) }
