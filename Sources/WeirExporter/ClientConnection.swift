@@ -131,7 +131,8 @@ final class ClientConnection: EventHandler {
     func setDeadline(after duration: Duration) {
         guard let token else { return }
         server.loop.cancel(&timer)
-        timer = server.loop.schedule(after: duration.clampedNanoseconds, token: token.with(tag: Self.timerTag))
+        timer = server.loop.schedule(
+            afterNanoseconds: duration.clampedNanoseconds, token: token.with(tag: Self.timerTag))
     }
 
     /// Changes what epoll tells about it.

@@ -40,7 +40,7 @@ extension ExporterServer {
             render(wanted)
             if !awaitingPage.isEmpty { deferRendering() }
         } else if let token {
-            renderRetry = loop.schedule(after: Self.retryNanoseconds, token: token)
+            renderRetry = loop.schedule(afterNanoseconds: Self.retryNanoseconds, token: token)
         }
     }
 

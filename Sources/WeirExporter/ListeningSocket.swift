@@ -89,7 +89,7 @@ final class ListeningSocket: EventHandler {
     private func pause() {
         guard let token else { return }
         watch([])
-        _ = server.loop.schedule(after: Self.pauseNanoseconds, token: token.with(tag: Self.timerTag))
+        _ = server.loop.schedule(afterNanoseconds: Self.pauseNanoseconds, token: token.with(tag: Self.timerTag))
     }
 
     private func watch(_ events: EventSet) {

@@ -38,7 +38,7 @@ public final class EventLoop {
     @safe @exclusivity(unchecked) private var running: ContiguousArray<UInt64> = []
 
     @safe @exclusivity(unchecked) private var turnTime: UInt64
-    @safe @exclusivity(unchecked) private var latestLag: UInt64?
+    @safe @exclusivity(unchecked) private var latestLagNanoseconds: UInt64?
 
     // Not inlined: a module that inlines the getter checks the access in spite of the attribute, at ten times the cost
     // of a call.
@@ -46,11 +46,11 @@ public final class EventLoop {
     /// The time at the start of this turn's work, in nanoseconds: coarse, and nearly free to read.
     public var now: UInt64 { @inline(never) get { turnTime } }
     /// How late the latest timer of the last turn ran, in nanoseconds; nil where none was due.
-    public var timerLag: UInt64? { @inline(never) get { latestLag } }
+    public var timerLagNanoseconds: UInt64? { @inline(never) get { latestLagNanoseconds } }
 
     private static let eventsPerTurn = 256
     /// An idle loop still turns this often, so that its health can be seen from outside.
-    private static let longestWait: UInt64 = 1_000_000_000
+    private static let maxWaitNanoseconds: UInt64 = 1_000_000_000
     private static let wakeupToken = UInt64.max
 
     /// Creates a loop that also wakes when a job is queued on `thread`.
@@ -110,12 +110,12 @@ public final class EventLoop {
     // MARK: Timers
 
     /// Arms a timer for `token`'s owner, to fire `nanoseconds` from this turn on.
-    public func schedule(after nanoseconds: UInt64, token: EventToken) -> TimerWheel.Identifier {
-        schedule(at: deadline(after: nanoseconds), token: token)
+    public func schedule(afterNanoseconds nanoseconds: UInt64, token: EventToken) -> TimerWheel.Identifier {
+        schedule(at: deadline(afterNanoseconds: nanoseconds), token: token)
     }
 
     /// The time on this loop's clock that is `nanoseconds` after the start of this turn, clamped to 64 bits.
-    public func deadline(after nanoseconds: UInt64) -> UInt64 {
+    public func deadline(afterNanoseconds nanoseconds: UInt64) -> UInt64 {
         let (sum, isBeyond) = turnTime.addingReportingOverflow(nanoseconds)
         return isBeyond ? .max : sum
     }
@@ -166,20 +166,22 @@ public final class EventLoop {
     }
 
     private func waitMilliseconds() -> CInt {
-        guard let deadline = timers.nextDeadline else { return CInt(Self.longestWait / TimerWheel.tick) }
+        guard let deadline = timers.nextDeadline else {
+            return CInt(Self.maxWaitNanoseconds / TimerWheel.tickNanoseconds)
+        }
         let current = clock.nanoseconds
         if deadline <= current { return 0 }
-        let wait = min(deadline - current, Self.longestWait)
-        return CInt((wait + TimerWheel.tick - 1) / TimerWheel.tick)
+        let wait = min(deadline - current, Self.maxWaitNanoseconds)
+        return CInt((wait + TimerWheel.tickNanoseconds - 1) / TimerWheel.tickNanoseconds)
     }
 
     private func fireTimers() {
-        latestLag = nil
+        latestLagNanoseconds = nil
         timers.advance(to: turnTime) { payload, deadline in due.append((payload, deadline)) }
         if due.isEmpty { return }
         for (payload, deadline) in due {
             let token = EventToken(rawValue: payload)
-            latestLag = max(latestLag ?? 0, turnTime - min(turnTime, deadline))
+            latestLagNanoseconds = max(latestLagNanoseconds ?? 0, turnTime - min(turnTime, deadline))
             handler(of: token)?.timerFired(tag: token.tag, deadline: deadline)
         }
         due.removeAll(keepingCapacity: true)

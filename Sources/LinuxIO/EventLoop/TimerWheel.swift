@@ -24,12 +24,12 @@ public struct TimerWheel: ~Copyable {
         var generation: UInt32
     }
 
-    /// Nanoseconds in a tick.
-    public static let tick: UInt64 = 1_000_000
+    /// The length of a tick.
+    public static let tickNanoseconds: UInt64 = 1_000_000
     static let levels = 4
     static let slotBits: UInt64 = 8
     static let slotsPerLevel = 256
-    static let farthest: UInt64 = (1 << 32) - 1
+    static let maxDistanceTicks: UInt64 = (1 << 32) - 1
 
     private var nodes = GrowingTable<Node>()
     private var firstFree: Int32 = -1
@@ -46,13 +46,13 @@ public struct TimerWheel: ~Copyable {
     public init(nanoseconds: UInt64) {
         heads = ContiguousArray(repeating: -1, count: Self.levels * Self.slotsPerLevel)
         occupied = ContiguousArray(repeating: 0, count: Self.levels * 4)
-        now = nanoseconds / Self.tick
+        now = nanoseconds / Self.tickNanoseconds
     }
 
     /// Arms a timer that fires at the first turn at or after `deadline` (nanoseconds), never before it.
     public mutating func schedule(at deadline: UInt64, payload: UInt64) -> Identifier {
-        let whole = deadline / Self.tick
-        let ticks = whole + (deadline % Self.tick == 0 ? 0 : 1)
+        let whole = deadline / Self.tickNanoseconds
+        let ticks = whole + (deadline % Self.tickNanoseconds == 0 ? 0 : 1)
         let deadline = max(ticks, now + 1)
         let index = takeNode()
         var generation: UInt32 = 0
@@ -81,7 +81,7 @@ public struct TimerWheel: ~Copyable {
     /// Moves to `nanoseconds` and hands every due timer to `fire`, with its deadline in nanoseconds. `fire` must not
     /// arm or cancel timers: collect the payloads, and act after `advance` returns.
     public mutating func advance(to nanoseconds: UInt64, fire: (_ payload: UInt64, _ deadline: UInt64) -> Void) {
-        let target = nanoseconds / Self.tick
+        let target = nanoseconds / Self.tickNanoseconds
         if count == 0 { stop = .max }
         while stop <= target {
             now = stop
@@ -95,7 +95,7 @@ public struct TimerWheel: ~Copyable {
     /// The time in nanoseconds at which ``advance(to:fire:)`` is due next; nil without an armed timer. Never later than
     /// the next deadline, but perhaps earlier, when a slot of a higher level must be spread out first.
     public var nextDeadline: UInt64? {
-        count == 0 ? nil : stop * Self.tick
+        count == 0 ? nil : stop * Self.tickNanoseconds
     }
 
     // MARK: Slots
@@ -148,7 +148,7 @@ public struct TimerWheel: ~Copyable {
             if node.deadline <= now {
                 freeNode(index)
                 count -= 1
-                fire(node.payload, node.deadline * Self.tick)
+                fire(node.payload, node.deadline * Self.tickNanoseconds)
             } else {
                 file(index, deadline: node.deadline)
             }
@@ -158,7 +158,7 @@ public struct TimerWheel: ~Copyable {
 
     /// Puts a node into the slot that its deadline belongs to, as seen from now.
     private mutating func file(_ index: Int32, deadline: UInt64) {
-        let distance = min(deadline - min(now, deadline), Self.farthest)
+        let distance = min(deadline - min(now, deadline), Self.maxDistanceTicks)
         let target = now + distance
         var level = 0
         while level < Self.levels - 1, distance >> (Self.slotBits * UInt64(level + 1)) != 0 { level += 1 }

@@ -59,7 +59,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         guard let token else { return }
         let limit = phase == .awaitingHeader ? plan.settings.proxyHeaderTimeout : plan.settings.helloTimeout
         core.loop.cancel(&timer)
-        timer = core.loop.schedule(after: limit.clampedNanoseconds, token: token)
+        timer = core.loop.schedule(afterNanoseconds: limit.clampedNanoseconds, token: token)
     }
 
     // MARK: Events

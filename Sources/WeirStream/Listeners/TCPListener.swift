@@ -194,7 +194,7 @@ final class TCPListener: EventHandler, WorkerListener {
 
     private func scheduleResume(_ token: EventToken) {
         core.loop.cancel(&resumeTimer)
-        resumeTimer = core.loop.schedule(after: Self.retryInterval, token: token.with(tag: TimerTag.resume))
+        resumeTimer = core.loop.schedule(afterNanoseconds: Self.retryInterval, token: token.with(tag: TimerTag.resume))
     }
 
     private func resumeAccepting() {

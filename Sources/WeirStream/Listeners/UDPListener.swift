@@ -135,7 +135,7 @@ final class UDPListener: EventHandler, WorkerListener {
     private func checkKernelDropsSoon() {
         guard !isDropCheckArmed, let token else { return }
         isDropCheckArmed = true
-        _ = core.loop.schedule(after: Self.dropCheckDelay, token: token.with(tag: TimerTag.drops))
+        _ = core.loop.schedule(afterNanoseconds: Self.dropCheckDelay, token: token.with(tag: TimerTag.drops))
     }
 
     private func countKernelDrops(_ total: UInt32?) {

@@ -124,7 +124,7 @@ final class TCPConnection: EventHandler, PreDialing {
     private func armMainTimer(_ timeout: Duration) {
         core.loop.cancel(&mainTimer)
         mainTimer = core.loop.schedule(
-            after: timeout.clampedNanoseconds, token: token.with(tag: TimerTag.main))
+            afterNanoseconds: timeout.clampedNanoseconds, token: token.with(tag: TimerTag.main))
     }
 
     // MARK: Events
@@ -405,7 +405,7 @@ final class TCPConnection: EventHandler, PreDialing {
     }
 
     private func scheduleFlushCheck(after nanoseconds: UInt64) {
-        _ = core.loop.schedule(after: nanoseconds, token: token.with(tag: TimerTag.flush))
+        _ = core.loop.schedule(afterNanoseconds: nanoseconds, token: token.with(tag: TimerTag.flush))
     }
 
     private func checkFlushed() {
@@ -422,7 +422,7 @@ final class TCPConnection: EventHandler, PreDialing {
 
     private func schedulePause(_ direction: Direction, _ time: Duration) {
         let tag = direction == .ingress ? TimerTag.ingressPause : TimerTag.egressPause
-        _ = core.loop.schedule(after: time.clampedNanoseconds, token: token.with(tag: tag))
+        _ = core.loop.schedule(afterNanoseconds: time.clampedNanoseconds, token: token.with(tag: tag))
     }
 
     private func pauseEnded(_ direction: Direction) {

@@ -97,7 +97,7 @@ extension UDPSession {
         case .pause(let time):
             if direction == .ingress { isThrottled.ingress = true } else { isThrottled.egress = true }
             let tag = direction == .ingress ? TimerTag.ingressPause : TimerTag.egressPause
-            _ = core.loop.schedule(after: time.clampedNanoseconds, token: token.with(tag: tag))
+            _ = core.loop.schedule(afterNanoseconds: time.clampedNanoseconds, token: token.with(tag: tag))
             route.observer?.paused(context, direction: direction, cause: .throttle)
             return true
         case .close:

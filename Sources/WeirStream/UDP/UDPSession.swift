@@ -92,7 +92,7 @@ final class UDPSession: EventHandler {
 
     func start() {
         token = core.loop.insert(self)
-        silenceTimer = core.loop.schedule(after: silenceLimit, token: token.with(tag: TimerTag.silence))
+        silenceTimer = core.loop.schedule(afterNanoseconds: silenceLimit, token: token.with(tag: TimerTag.silence))
         let connector = makeConnector()
         self.connector = connector
         perform(connector.start(worker: listener.owner.shared.workers[core.index]))

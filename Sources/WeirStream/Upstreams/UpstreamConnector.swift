@@ -98,7 +98,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             return .rejected(.hook)
         }
         startedAt = core.loop.now
-        schedule(at: core.loop.deadline(after: route.settings.preDialTimeout.clampedNanoseconds))
+        schedule(at: core.loop.deadline(afterNanoseconds: route.settings.preDialTimeout.clampedNanoseconds))
         hook = PreDial.start(preDial, request: DialRequest(context), token: token, worker: worker())
         return .pending
     }
@@ -129,7 +129,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             phase = .ended
             return .rejected(.noUpstream)
         }
-        deadline = core.loop.deadline(after: route.settings.dialTimeout.clampedNanoseconds)
+        deadline = core.loop.deadline(afterNanoseconds: route.settings.dialTimeout.clampedNanoseconds)
         return goOn(after: begin(first))
     }
 
@@ -193,7 +193,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         } else {
             return deadline
         }
-        return min(deadline, core.loop.deadline(after: limit))
+        return min(deadline, core.loop.deadline(afterNanoseconds: limit))
     }
 
     /// A dial ended without success. Other addresses of an upstream that was reached before were none.
@@ -309,7 +309,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     /// which it settles for at once, and also where ``DialOutcome/failed(_:)`` comes back.
     func goElsewhere() -> DialOutcome {
         guard phase == .settled else { return .pending }
-        deadline = core.loop.deadline(after: route.settings.dialTimeout.clampedNanoseconds)
+        deadline = core.loop.deadline(afterNanoseconds: route.settings.dialTimeout.clampedNanoseconds)
         return goOn(after: startAttempts())
     }
 
@@ -382,7 +382,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     }
 
     private func scheduleNextAttempt() {
-        nextAttemptAt = core.loop.deadline(after: Self.attemptDelay)
+        nextAttemptAt = core.loop.deadline(afterNanoseconds: Self.attemptDelay)
         staggerTimer = core.loop.schedule(at: nextAttemptAt, token: token.with(tag: TimerTag.stagger))
     }
 

@@ -23,7 +23,7 @@ actor Worker: EventLoopDriver {
     /// See ``EventLoopDriver/turn(mayWait:)``.
     func turn(mayWait: Bool) {
         let busy = core.turn(mayWait: mayWait)
-        observer?.turned(worker: index, busyNanoseconds: busy, timerLagNanoseconds: core.loop.timerLag)
+        observer?.turned(worker: index, busyNanoseconds: busy, timerLagNanoseconds: core.loop.timerLagNanoseconds)
     }
 
     // MARK: Routes and listeners

@@ -159,7 +159,7 @@ final class RelayRig: EventHandler, RelayOwner {
     func relayNeedsRoom(_ direction: Direction) {
         roomRequests += 1
         guard resumesForRoom else { return }
-        _ = loop.schedule(after: 1_000_000, token: token.with(tag: direction == .ingress ? 0 : 1))
+        _ = loop.schedule(afterNanoseconds: 1_000_000, token: token.with(tag: direction == .ingress ? 0 : 1))
     }
 
     func relayMetBackpressure(_ direction: Direction) { backpressureCount += 1 }
