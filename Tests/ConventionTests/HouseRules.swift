@@ -40,12 +40,12 @@ enum HouseRules {
     }
 
     static let usualLength = 400
-    static let longestLength = 600
+    static let maxLength = 600
 
     static func length(of file: SourceFile) -> [String] {
         let count = file.lines.count
-        if count > longestLength {
-            return ["\(file.path):\(count): longer than \(longestLength) lines: split it"]
+        if count > maxLength {
+            return ["\(file.path):\(count): longer than \(maxLength) lines: split it"]
         }
         let hasReason = file.lines.prefix(10).contains { $0.hasPrefix("// Length: ") && $0.count > 20 }
         if count > usualLength, !hasReason {
@@ -95,7 +95,7 @@ enum HouseRules {
         Ban(
             construct: "DispatchQueue", reason: "threads here are workers with an event loop of their own",
             scopes: ["Sources/"]),
-        Ban(construct: "NSLock", reason: "an atomic or a Mutex", scopes: ["Sources/"]),
+        Ban(construct: "NSLock", reason: "an atomic or a Lock", scopes: ["Sources/"]),
         Ban(
             construct: "XCTest", reason: "tests are Swift Testing, so that one runner counts them all",
             scopes: ["Tests/"]),

@@ -10,7 +10,7 @@ extension Integration {
         private static let scrapes = Sanitizer.isPresent ? 300 : 1_000
         /// Connections of each sort. Under a sanitizer Weir ends them more slowly than they are made, and each has a
         /// thread here, of which the thread sanitizer bears a few thousand.
-        private static let mostRounds = Sanitizer.isPresent ? 400 : Int.max
+        private static let maxRounds = Sanitizer.isPresent ? 400 : Int.max
 
         @Test("accepted = active + closed + rejected at every one of 1,000 scrapes under churn")
         func identityUnderChurn() throws {
@@ -49,7 +49,7 @@ extension Integration {
                 let done = TestSemaphore()
                 Thread {
                     var round = 0
-                    while running.load(ordering: .relaxed), round < Self.mostRounds {
+                    while running.load(ordering: .relaxed), round < Self.maxRounds {
                         round += 1
                         try? body()
                         finished.wrappingAdd(1, ordering: .relaxed)

@@ -53,14 +53,14 @@ extension Integration {
             #expect(try player.ask() == session)
             let memoryBefore = weir.process.residentBytes
             var flood = try ManySources(to: Endpoint(port), [flooded])
-            var mostDescriptors = 0
+            var peakDescriptorCount = 0
             let round = 250
             for first in stride(from: 0, to: sources, by: round) {
                 try flood.send(from: first..<first + round)
                 // The answer also says that what was before it has been read: little of the flood is lost in the
                 // kernel.
                 try #require(try player.ask() == session)
-                if first % 10_000 == 0 { mostDescriptors = max(mostDescriptors, weir.process.descriptorCount) }
+                if first % 10_000 == 0 { peakDescriptorCount = max(peakDescriptorCount, weir.process.descriptorCount) }
             }
             let sent = sources + player.sent
             let game = ["route": "game"]
@@ -89,7 +89,7 @@ extension Integration {
             let after = try weir.scrape()
             #expect(
                 after.total("weir_udp_datagrams_total", ["route": "game", "direction": "egress"]) == player.answered)
-            #expect(mostDescriptors < limit + 200)
+            #expect(peakDescriptorCount < limit + 200)
             #expect(weir.process.residentBytes < memoryBefore + 64 << 20)
         }
     }
