@@ -64,7 +64,7 @@ final class ListenerGate {
         _ socket: consuming Socket, _ address: SocketAddress, _ reason: ListenerFailure, _ plan: ListenerPlan
     ) {
         socket.closeWithReset()
-        core.budget.giveConnection()
+        core.budget.releaseConnection()
         plan.hooks.observer?.failed(reason, client: address, worker: core.index)
     }
 

@@ -32,12 +32,12 @@ final class Listener: Sendable {
 
     /// Binds an address. TCP clients wait in the kernel from then on.
     init(_ listen: ListenAddress, settings: ListenerSettings?, engine: StreamEngine) throws(StreamError) {
-        let granted = engine.budget.takeListeners(wanted: engine.workerCount)
+        let granted = engine.budget.acquireListeners(wanted: engine.workerCount)
         let sockets: ListenerSockets
         do throws(StreamError) {
             sockets = try ListenerSockets(listen, count: granted, options: settings)
         } catch {
-            engine.budget.giveListeners(granted)
+            engine.budget.releaseListeners(granted)
             throw error
         }
         number = engine.makeListenerNumber()
@@ -81,7 +81,7 @@ final class Listener: Sendable {
             return (state.sockets.take(), state.granted)
         }
         sockets?.close()
-        engine.budget.giveListeners(granted)
+        engine.budget.releaseListeners(granted)
     }
 
     // MARK: A listener that goes while its route stays

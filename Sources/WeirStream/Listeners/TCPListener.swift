@@ -93,7 +93,7 @@ final class TCPListener: EventHandler, WorkerListener {
     private func accept(atMost limit: Int) -> Bool {
         for _ in 0..<limit {
             guard socket != nil else { return false }
-            guard core.budget.takeConnection() else {
+            guard core.budget.acquireConnection() else {
                 pause()
                 return false
             }
@@ -102,10 +102,10 @@ final class TCPListener: EventHandler, WorkerListener {
                 acceptedCount += 1
                 place(client, address)
             case .wouldBlock:
-                core.budget.giveConnection()
+                core.budget.releaseConnection()
                 return false
             case .failed(let error):
-                core.budget.giveConnection()
+                core.budget.releaseConnection()
                 let reason = AcceptErrorReason(error)
                 acceptFailed(reason, error)
                 // Errors of one connection only (accept(2)) do not keep the next one waiting.
@@ -137,7 +137,7 @@ final class TCPListener: EventHandler, WorkerListener {
         } catch {
             // The client is gone before anything began, as in an accept that fails with ECONNABORTED.
             client.close()
-            core.budget.giveConnection()
+            core.budget.releaseConnection()
             acceptFailed(.aborted, error)
         }
     }

@@ -73,7 +73,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
         plan.observer?.opened(context)
         if let reason = refusal(context, plan, duty) {
             client.closeWithReset()
-            core.budget.giveConnection()
+            core.budget.releaseConnection()
             plan.observer?.rejected(context, reason: reason)
             return
         }

@@ -60,7 +60,7 @@ final class UDPRoute: WorkerRoute, EventHandler {
     func makeRoom() -> Bool {
         let limit = plan.settings.maxSessions
         guard makeRoom({ shared.count.enter(limit: limit) }) else { return false }
-        if makeRoom({ core.budget.takeSession() }) {
+        if makeRoom({ core.budget.acquireSession() }) {
             sessionCount += 1
             return true
         }
@@ -97,7 +97,7 @@ final class UDPRoute: WorkerRoute, EventHandler {
         unassured.remove(session)
         sessionCount -= 1
         shared.count.leave()
-        core.budget.giveSession()
+        core.budget.releaseSession()
         finishIfDone()
     }
 

@@ -37,18 +37,18 @@ final class DescriptorBudget: Sendable {
         return min(maxConnections ?? .max, fitting)
     }
 
-    /// Takes both descriptors of a TCP connection.
-    func takeConnection() -> Bool {
+    /// Acquires both descriptors of a TCP connection.
+    func acquireConnection() -> Bool {
         if let maxConnections, connections.add(1, ordering: .relaxed).newValue > maxConnections {
             connections.subtract(1, ordering: .relaxed)
             return false
         }
-        if take(2) { return true }
+        if acquire(2) { return true }
         if maxConnections != nil { connections.subtract(1, ordering: .relaxed) }
         return false
     }
 
-    func giveConnection() {
+    func releaseConnection() {
         if maxConnections != nil { connections.subtract(1, ordering: .relaxed) }
         used.subtract(2, ordering: .relaxed)
     }
@@ -56,17 +56,17 @@ final class DescriptorBudget: Sendable {
     /// Bounds UDP further, from now on: what is open stays.
     func limitSessions(to limit: Int?) { maxSessions.store(limit ?? .max, ordering: .relaxed) }
 
-    /// Takes the descriptor of a UDP session.
-    func takeSession() -> Bool {
+    /// Acquires the descriptor of a UDP session.
+    func acquireSession() -> Bool {
         let limit = min(datagrams, maxSessions.load(ordering: .relaxed))
-        if usedByDatagrams.add(1, ordering: .relaxed).newValue > limit || !take(1) {
+        if usedByDatagrams.add(1, ordering: .relaxed).newValue > limit || !acquire(1) {
             usedByDatagrams.subtract(1, ordering: .relaxed)
             return false
         }
         return true
     }
 
-    func giveSession() {
+    func releaseSession() {
         usedByDatagrams.subtract(1, ordering: .relaxed)
         used.subtract(1, ordering: .relaxed)
     }
@@ -74,25 +74,25 @@ final class DescriptorBudget: Sendable {
     /// Whether little is left: what is only for speed must make room.
     var isTight: Bool { used.load(ordering: .relaxed) > traffic / 8 * 7 }
 
-    /// Takes both descriptors of a pipe, where there are plenty.
-    func takePipe() -> Bool { !isTight && take(2) }
+    /// Acquires both descriptors of a pipe, where there are plenty.
+    func acquirePipe() -> Bool { !isTight && acquire(2) }
 
-    func givePipe() { used.subtract(2, ordering: .relaxed) }
+    func releasePipe() { used.subtract(2, ordering: .relaxed) }
 
-    /// Takes descriptors for listeners: `wanted` (one a worker) while that leaves enough, else one.
-    func takeListeners(wanted: Int) -> Int {
+    /// Acquires descriptors for listeners: `wanted` (one a worker) while that leaves enough, else one.
+    func acquireListeners(wanted: Int) -> Int {
         let granted = usedByListeners.load(ordering: .relaxed) + wanted <= listeners ? wanted : 1
         usedByListeners.add(granted, ordering: .relaxed)
         used.add(granted, ordering: .relaxed)
         return granted
     }
 
-    func giveListeners(_ count: Int) {
+    func releaseListeners(_ count: Int) {
         usedByListeners.subtract(count, ordering: .relaxed)
         used.subtract(count, ordering: .relaxed)
     }
 
-    private func take(_ count: Int) -> Bool {
+    private func acquire(_ count: Int) -> Bool {
         if used.add(count, ordering: .relaxed).newValue > traffic {
             used.subtract(count, ordering: .relaxed)
             return false

@@ -136,7 +136,7 @@ final class WorkerCore {
             } else {
                 // The listener ended meanwhile. It waits for its workers, so this is not reached; close all the same.
                 FileDescriptor(adopting: handoff.descriptor).close()
-                budget.giveConnection()
+                budget.releaseConnection()
             }
         }
     }
@@ -167,7 +167,7 @@ final class WorkerCore {
 
     /// A client that no connection was made for is gone, and its descriptors are free.
     func connectionGivenUp() {
-        budget.giveConnection()
+        budget.releaseConnection()
         wake(&pausedListeners)
     }
 

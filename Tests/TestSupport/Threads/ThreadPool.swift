@@ -9,12 +9,12 @@ enum ThreadPool {
         private let work = Shared<(@Sendable () -> Void)?>(nil)
         private let isThere = TestSemaphore()
 
-        func give(_ body: @escaping @Sendable () -> Void) {
+        func assign(_ body: @escaping @Sendable () -> Void) {
             work.withLock { $0 = body }
             isThere.signal()
         }
 
-        func take() -> @Sendable () -> Void {
+        func nextWork() -> @Sendable () -> Void {
             isThere.wait()
             let given = work.withLock { work in
                 defer { work = nil }
@@ -30,15 +30,15 @@ enum ThreadPool {
     /// Runs `body` on a thread of the pool.
     static func run(_ body: @escaping @Sendable () -> Void) {
         if let waiting = idle.withLock({ $0.popLast() }) {
-            waiting.give(body)
+            waiting.assign(body)
             return
         }
         let own = Idle()
-        own.give(body)
+        own.assign(body)
         TCPServer.start {
             while true {
                 // Nothing keeps what is done: it may hold a connection open.
-                own.take()()
+                own.nextWork()()
                 idle.withLock { $0.append(own) }
             }
         }

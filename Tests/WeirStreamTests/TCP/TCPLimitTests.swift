@@ -62,10 +62,10 @@ import Testing
     @Test func `a stream with one socket spreads its connections also while they come and go quickly`() async throws {
         let server = try TCPServer.echo()
         let setup = EngineSetup(workers: 2, clock: TestClock())
-        let takeListeners: @Sendable (StreamEngine) -> Void = { engine in
-            while engine.budget.takeListeners(wanted: 2) == 2 {}
+        let acquireListeners: @Sendable (StreamEngine) -> Void = { engine in
+            while engine.budget.acquireListeners(wanted: 2) == 2 {}
         }
-        try await withTCP("\(server.endpoint)", engine: setup, prepare: takeListeners) { rig in
+        try await withTCP("\(server.endpoint)", engine: setup, prepare: acquireListeners) { rig in
             for _ in 0..<50 { try rig.connectThrough().close() }
             try rig.recorder.expect(.closed(.clientEOF), times: 50)
             rig.advance(by: .milliseconds(1_100))

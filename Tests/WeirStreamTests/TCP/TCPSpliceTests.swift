@@ -210,9 +210,9 @@ import Testing
 @Suite struct PipePoolTests {
     @Test func `an empty pipe is used again, one with bytes in it never`() throws {
         let pool = PipePool(budget: DescriptorBudget(limit: 20_000, maxConnections: nil))
-        let first = try #require(pool.take())
-        pool.give(first)
-        let again = try #require(pool.take())
+        let first = try #require(pool.acquire())
+        pool.release(first)
+        let again = try #require(pool.acquire())
         #expect(again === first)
 
         var ends: [Int32] = [0, 0]
@@ -224,8 +224,8 @@ import Testing
             Issue.record("nothing came out of the socket")
             return
         }
-        pool.give(again)
-        let next = try #require(pool.take())
+        pool.release(again)
+        let next = try #require(pool.acquire())
         #expect(next !== again)
         #expect(next.count == 0)
     }
@@ -233,15 +233,15 @@ import Testing
     @Test func `pipes leave the last eighth of the descriptors to connections`() throws {
         let budget = DescriptorBudget(limit: 128, maxConnections: nil)
         // 64 for traffic: at 58 in use there is no pipe any more.
-        for _ in 0..<28 { #expect(budget.takeConnection()) }
+        for _ in 0..<28 { #expect(budget.acquireConnection()) }
         let pool = PipePool(budget: budget)
-        let pipe = try #require(pool.take())
-        #expect(pool.take() == nil)
+        let pipe = try #require(pool.acquire())
+        #expect(pool.acquire() == nil)
         // Given back while little is left, it is closed.
-        pool.give(pipe)
-        #expect(budget.takeConnection())
-        #expect(pool.take() == nil)
-        for _ in 0..<10 { budget.giveConnection() }
-        #expect(pool.take() != nil)
+        pool.release(pipe)
+        #expect(budget.acquireConnection())
+        #expect(pool.acquire() == nil)
+        for _ in 0..<10 { budget.releaseConnection() }
+        #expect(pool.acquire() != nil)
     }
 }

@@ -8,58 +8,58 @@ import Testing
         // A reserve of 66: 998 for traffic.
         #expect(budget.connectionLimit == 499)
         var taken = 0
-        while budget.takeConnection() { taken += 1 }
+        while budget.acquireConnection() { taken += 1 }
         #expect(taken == 499)
-        #expect(!budget.takeSession())
-        budget.giveConnection()
-        #expect(budget.takeSession())
-        #expect(budget.takeSession())
-        #expect(!budget.takeSession())
-        #expect(!budget.takeConnection())
+        #expect(!budget.acquireSession())
+        budget.releaseConnection()
+        #expect(budget.acquireSession())
+        #expect(budget.acquireSession())
+        #expect(!budget.acquireSession())
+        #expect(!budget.acquireConnection())
     }
 
     @Test func `a limit of sessions can come, move and go`() {
         let budget = DescriptorBudget(limit: 10_000, maxConnections: nil)
-        for _ in 0..<5 { #expect(budget.takeSession()) }
+        for _ in 0..<5 { #expect(budget.acquireSession()) }
         budget.limitSessions(to: 3)
-        #expect(!budget.takeSession())
-        for _ in 0..<3 { budget.giveSession() }
-        #expect(budget.takeSession())
-        #expect(!budget.takeSession())
-        #expect(budget.takeConnection())
+        #expect(!budget.acquireSession())
+        for _ in 0..<3 { budget.releaseSession() }
+        #expect(budget.acquireSession())
+        #expect(!budget.acquireSession())
+        #expect(budget.acquireConnection())
         budget.limitSessions(to: 4)
-        #expect(budget.takeSession())
-        #expect(!budget.takeSession())
+        #expect(budget.acquireSession())
+        #expect(!budget.acquireSession())
         budget.limitSessions(to: nil)
-        #expect(budget.takeSession())
+        #expect(budget.acquireSession())
     }
 
     @Test func `a limit of connections holds beside the descriptors`() {
         let budget = DescriptorBudget(limit: 10_000, maxConnections: 3)
         #expect(budget.connectionLimit == 3)
-        for _ in 0..<3 { #expect(budget.takeConnection()) }
-        for _ in 0..<5 { #expect(!budget.takeConnection()) }
-        budget.giveConnection()
-        #expect(budget.takeConnection())
-        #expect(!budget.takeConnection())
-        #expect(budget.takeSession())
+        for _ in 0..<3 { #expect(budget.acquireConnection()) }
+        for _ in 0..<5 { #expect(!budget.acquireConnection()) }
+        budget.releaseConnection()
+        #expect(budget.acquireConnection())
+        #expect(!budget.acquireConnection())
+        #expect(budget.acquireSession())
     }
 
     @Test func `datagram sessions leave a tenth to connections`() {
         let budget = DescriptorBudget(limit: 1064, maxConnections: nil)
         var sessions = 0
-        while budget.takeSession() { sessions += 1 }
+        while budget.acquireSession() { sessions += 1 }
         #expect(sessions == 891)
         var connections = 0
-        while budget.takeConnection() { connections += 1 }
+        while budget.acquireConnection() { connections += 1 }
         #expect(connections == (998 - 891) / 2)
     }
 
     @Test func `listeners get one socket a worker while a quarter is not used up, then one`() {
         let budget = DescriptorBudget(limit: 1024, maxConnections: nil)
-        for _ in 0..<32 { #expect(budget.takeListeners(wanted: 8) == 8) }
-        #expect(budget.takeListeners(wanted: 8) == 1)
-        budget.giveListeners(8)
-        #expect(budget.takeListeners(wanted: 7) == 7)
+        for _ in 0..<32 { #expect(budget.acquireListeners(wanted: 8) == 8) }
+        #expect(budget.acquireListeners(wanted: 8) == 1)
+        budget.releaseListeners(8)
+        #expect(budget.acquireListeners(wanted: 7) == 7)
     }
 }

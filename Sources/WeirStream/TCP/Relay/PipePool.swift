@@ -21,26 +21,26 @@ final class PipePool {
     }
 
     deinit {
-        for _ in 0..<open { budget.givePipe() }
+        for _ in 0..<open { budget.releasePipe() }
     }
 
     /// An empty pipe; nil where no more may be opened now.
-    func take() -> Pipe? {
+    func acquire() -> Pipe? {
         wasUsed = true
         if let pipe = idle.popLast() { return pipe }
-        guard open < Self.mostPipes, budget.takePipe() else { return nil }
+        guard open < Self.mostPipes, budget.acquirePipe() else { return nil }
         do {
             let pipe = try Pipe(capacity: Self.pipeSize)
             // Beyond what one user may have, pipes hold two pages (pipe(7)): copying is quicker.
             guard pipe.capacity >= Self.pipeSize / 4 else {
-                budget.givePipe()
+                budget.releasePipe()
                 return nil
             }
             open += 1
             return pipe
         } catch {
             // Out of descriptors or of memory for pipes: copying needs neither.
-            budget.givePipe()
+            budget.releasePipe()
             return nil
         }
     }
@@ -51,19 +51,19 @@ final class PipePool {
         lastLook = now
         if !wasUsed, !idle.isEmpty {
             open -= idle.count
-            for _ in idle { budget.givePipe() }
+            for _ in idle { budget.releasePipe() }
             idle.removeAll()
         }
         wasUsed = false
     }
 
     /// Takes a pipe back. One with bytes in it is closed, and so is one whose descriptors others may need.
-    func give(_ pipe: Pipe) {
+    func release(_ pipe: Pipe) {
         if pipe.count == 0, !budget.isTight {
             idle.append(pipe)
         } else {
             open -= 1
-            budget.givePipe()
+            budget.releasePipe()
         }
     }
 }

@@ -79,7 +79,7 @@ struct RelayDirection {
             guard budget > 0 else { return .yielded }
             let move: RelayMove
             let limit = min(RelayResources.bufferSize, resources.slabs.availableByteCount, owner.maxReadByteCount)
-            if peekedByteCount == 0, splicing.prefersSplice, !source.sawUrgent, let pipe = resources.pipes.take() {
+            if peekedByteCount == 0, splicing.prefersSplice, !source.sawUrgent, let pipe = resources.pipes.acquire() {
                 move = splice(through: pipe, from: &source, to: &sink, turn: &turn, resources: resources, owner: owner)
             } else if limit == 0 || peekedByteCount > 0 {
                 move = relayByPeeking(from: &source, to: &sink, turn: &turn, resources: resources, owner: owner)
@@ -219,7 +219,7 @@ struct RelayDirection {
         resources: RelayResources, owner: some RelayOwner
     ) -> RelayMove {
         guard source.traits.contains(.canSplice), sink.traits.contains(.canSplice) else {
-            resources.pipes.give(pipe)
+            resources.pipes.release(pipe)
             splicing.forbid()
             return .moved(0)
         }
@@ -228,7 +228,7 @@ struct RelayDirection {
             note(count, from: &source, withEnd: false, turn: &turn, owner: owner)
             splicing.notePiece(count)
             guard isPassed(count, owner: owner) else {
-                resources.pipes.give(pipe)
+                resources.pipes.release(pipe)
                 return .ended(.stopped(discarded: count))
             }
             self.pipe = pipe
@@ -246,10 +246,10 @@ struct RelayDirection {
             // The kernel does not splice this source.
             splicing.forbid()
         case .failed(let error):
-            resources.pipes.give(pipe)
+            resources.pipes.release(pipe)
             return .ended(breakSource(&source, error))
         }
-        resources.pipes.give(pipe)
+        resources.pipes.release(pipe)
         return .moved(0)
     }
 
@@ -275,7 +275,7 @@ struct RelayDirection {
             }
         }
         self.pipe = nil
-        resources.pipes.give(pipe)
+        resources.pipes.release(pipe)
         return nil
     }
 
@@ -300,7 +300,7 @@ struct RelayDirection {
             }
         }
         self.pipe = nil
-        resources.pipes.give(pipe)
+        resources.pipes.release(pipe)
         return .yielded
     }
 
@@ -417,7 +417,7 @@ struct RelayDirection {
         if let pipe {
             count += pipe.count
             self.pipe = nil
-            resources.pipes.give(pipe)
+            resources.pipes.release(pipe)
         }
         return count
     }

@@ -32,7 +32,7 @@
         while rest.count > 0 {
             let used = Int(backlog.tailEnd)
             if backlog.tail < 0 || used == Self.slabSize {
-                let slab = take()
+                let slab = acquire()
                 if backlog.tail < 0 { backlog.head = slab } else { next[Int(backlog.tail)] = slab }
                 backlog.tail = slab
                 backlog.tailEnd = 0
@@ -63,7 +63,7 @@
         backlog.count -= count
         guard Int(backlog.headStart) == headEnd(of: backlog) else { return }
         let following = next[Int(backlog.head)]
-        give(backlog.head)
+        release(backlog.head)
         backlog.headStart = 0
         backlog.head = following
         if following < 0 {
@@ -78,14 +78,14 @@
         var slab = backlog.head
         while slab >= 0 {
             let following = next[Int(slab)]
-            give(slab)
+            release(slab)
             slab = following
         }
         backlog = Backlog()
         return count
     }
 
-    private func take() -> Int32 {
+    private func acquire() -> Int32 {
         precondition(inUse < capacity, "kept more than was available")
         if firstFree < 0 { grow() }
         let slab = firstFree
@@ -95,7 +95,7 @@
         return slab
     }
 
-    private func give(_ slab: Int32) {
+    private func release(_ slab: Int32) {
         next[Int(slab)] = firstFree
         firstFree = slab
         inUse -= 1
