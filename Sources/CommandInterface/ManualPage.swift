@@ -1,6 +1,6 @@
 /// The man page of a program's command line (man(7)).
 public struct ManualPage: Sendable {
-    /// A section that the command line does not tell of.
+    /// A section beyond the command line.
     public struct Section: Sendable {
         /// The heading, in capitals.
         public let title: String

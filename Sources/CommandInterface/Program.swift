@@ -27,7 +27,7 @@ public struct Program: Sendable {
         self.suggestion = suggestion
     }
 
-    /// The commands that users are told of.
+    /// The commands that the help lists.
     var listedCommands: [Command] { commands.filter(\.isListed) }
 
     /// The command of a name.

@@ -1,6 +1,6 @@
 import CYAML
 
-/// A place in a text. Both numbers count from 1; columns count Unicode scalars.
+/// A position in a text. Both numbers count from 1; columns count Unicode scalars.
 public struct YAMLMark: Sendable, Equatable {
     /// The line, from 1.
     public let line: Int
@@ -10,7 +10,7 @@ public struct YAMLMark: Sendable, Equatable {
 
 /// An error of the text: it is not YAML.
 public struct YAMLSyntaxError: Error {
-    /// The place of the error; nil where libyaml names none.
+    /// The position of the error; nil if libyaml reports none.
     public let mark: YAMLMark?
     /// The error in libyaml's words.
     public let problem: String
@@ -66,7 +66,7 @@ public struct YAMLSyntaxError: Error {
         unsafe input.deallocate()
     }
 
-    /// The next event, and the place where it begins.
+    /// The next event, and the position of its start.
     public mutating func next() throws(YAMLSyntaxError) -> (event: Event, mark: YAMLMark) {
         var event = unsafe yaml_event_t()
         while true {
@@ -81,7 +81,7 @@ public struct YAMLSyntaxError: Error {
         }
     }
 
-    /// The event in Swift; nil at the start of the stream, which says nothing.
+    /// The event in Swift; nil for the start of the stream, which carries nothing.
     private static func translate(_ event: yaml_event_t) -> Event? {
         switch unsafe event.type {
         // No event: the end was told before.

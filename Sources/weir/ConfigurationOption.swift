@@ -2,7 +2,7 @@ import CommandInterface
 import Glibc
 import WeirProxy
 
-/// The place of the configuration, for every command that reads it.
+/// The option for the configuration file, of every command that reads it.
 struct ConfigurationOption {
     private static let defaultPath = "/etc/weir/weir.yml"
 

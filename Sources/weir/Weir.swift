@@ -37,5 +37,5 @@ enum Weir {
     }
 }
 
-/// The command has failed, and has said why.
+/// The command has failed and has printed the reason.
 struct Failure: Error {}

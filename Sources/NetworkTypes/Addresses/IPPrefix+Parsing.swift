@@ -5,7 +5,7 @@ extension IPPrefix {
         case malformedAddress(String)
         /// The part behind the slash is no length of that address's family.
         case malformedLength(String, expected: ClosedRange<Int>)
-        /// The address has bits behind the length, so that it is not clear what was meant.
+        /// The address has bits behind the length, so that the intended block is not clear.
         case hostBitsSet(meant: IPPrefix)
 
         /// The text of a message: what was expected and found.

@@ -1,7 +1,7 @@
-/// An address as it is configured: with the interface that a link-local IPv6 address is meant on (RFC 4007 section 11).
+/// An address as it is configured: a link-local IPv6 address has an interface (RFC 4007 section 11).
 ///
-/// The interface stays as it is written, a name or a number. Its index is the kernel's to tell, and only when the
-/// address is used: interfaces come and go.
+/// The interface stays as written, a name or a number. Its index is looked up only when the address is used, because
+/// interfaces come and go.
 public struct ScopedAddress: Hashable, Sendable {
     /// The address.
     public let ip: IPAddress

@@ -1,4 +1,4 @@
-/// An IP address with a port, and for link-local IPv6 the interface it is meant on. A small value without references,
+/// An IP address with a port, and for link-local IPv6 its interface. A small value without references,
 /// so that it can be a table key on the data path.
 public struct SocketAddress: Hashable, Sendable {
     /// The address.

@@ -1,4 +1,4 @@
-/// Two ports that belong together: where a route listens and where it dials.
+/// The two ports of a route: the one it listens on and the one it dials.
 public struct PortPair: Hashable, Sendable {
     /// The listening port.
     public let listen: UInt16
@@ -15,9 +15,9 @@ public struct PortPair: Hashable, Sendable {
 extension PortPair {
     /// Why a text is no pair of ports.
     public enum ParseError: Error, Hashable, Sendable {
-        /// Nothing at all, or more than two parts.
+        /// The text is empty, or has more than two parts.
         case malformed
-        /// Nothing on one side of the colon.
+        /// One side of the colon is empty.
         case missingHalf
         /// One part is no port.
         case malformedPort(String, PortNumber.ParseError)

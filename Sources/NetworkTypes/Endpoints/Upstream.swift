@@ -1,13 +1,13 @@
-/// A place to dial, as it was configured: a name or an address literal, and a port.
+/// An endpoint to dial, as it was configured: a name or an address literal, and a port.
 public struct Upstream: Hashable, Sendable {
-    /// The machine.
+    /// The host.
     public let host: UpstreamHost
     /// The port.
     public let port: UInt16
     /// The transport that the text named in front; nil leaves it to the stream.
     public let transport: Transport?
 
-    /// The most bytes of a name in the domain name system (RFC 1035 section 2.3.4, without the root's).
+    /// The bound on bytes of a name in the domain name system (RFC 1035 section 2.3.4, without the root's).
     private static let maxNameLength = 253
 
     /// An upstream from its parts.

@@ -1,4 +1,4 @@
-/// The machine that is dialed: a name to resolve, or an address.
+/// The host to dial: a name to resolve, or an address.
 public enum UpstreamHost: Hashable, Sendable {
     /// A host name, as configured.
     case name(String)

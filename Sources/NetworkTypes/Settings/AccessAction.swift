@@ -1,7 +1,7 @@
 /// The verdict of access rules over a client; each raw value is a metric label and the word in the log.
 public enum AccessAction: String, CaseIterable, Sendable {
-    /// It may pass.
+    /// The client may pass.
     case allow
-    /// It is turned away.
+    /// The client is refused.
     case deny
 }

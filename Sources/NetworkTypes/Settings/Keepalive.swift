@@ -1,4 +1,4 @@
-/// Probes that the kernel sends to a silent peer (`SO_KEEPALIVE`, tcp(7)), so that one that vanished is noticed.
+/// Probes that the kernel sends to a silent peer (`SO_KEEPALIVE`, tcp(7)), so that a vanished peer is detected.
 public struct Keepalive: Hashable, Sendable {
     /// Silence before the first probe; the kernel counts whole seconds.
     public var idle: Duration

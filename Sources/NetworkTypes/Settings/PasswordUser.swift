@@ -10,11 +10,11 @@ public struct Secret: Hashable, Sendable {
 }
 
 extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// Nothing of it.
+    /// A fixed text: the secret is never shown.
     public var description: String { "(secret)" }
-    /// Nothing of it.
+    /// A fixed text: the secret is never shown.
     public var debugDescription: String { description }
-    /// Nothing of it.
+    /// A fixed text: the secret is never shown.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 

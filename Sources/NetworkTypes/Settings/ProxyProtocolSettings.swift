@@ -1,5 +1,5 @@
-/// Which peers must begin with a PROXY header (proxy-protocol.txt of HAProxy). Trust alone decides whether there is
-/// one: bytes never do, because then every client could say that it is another.
+/// The peers that must begin with a PROXY header (proxy-protocol.txt of HAProxy). Whether a header is expected depends
+/// on the peer's address only, never on the bytes: otherwise every client could claim to be another.
 public enum ProxyProtocolMode: String, CaseIterable, Sendable {
     /// No peer's bytes are read as a header.
     case disabled
@@ -9,7 +9,7 @@ public enum ProxyProtocolMode: String, CaseIterable, Sendable {
     case required
 }
 
-/// Which datagrams of a session have a PROXY header in front.
+/// The datagrams of a session that begin with a PROXY header.
 public enum DatagramHeaders: String, CaseIterable, Sendable {
     /// The first one, after which a peer's address and port stand for its client.
     case first
@@ -27,11 +27,11 @@ public enum ProxyHeaderVersion: String, CaseIterable, Sendable {
 
 /// The PROXY headers that are read.
 public struct ProxyProtocolSettings: Hashable, Sendable {
-    /// Which peers must send one.
+    /// The peers that must send one.
     public var mode: ProxyProtocolMode
-    /// The peers that are believed. They are searched one by one.
+    /// The trusted peers. The search is linear.
     public var trustedProxies: [IPPrefix]
-    /// Which datagrams of a trusted peer have a header; TCP connections begin with one.
+    /// The datagrams of a trusted peer that have a header; TCP connections begin with one.
     public var datagrams: DatagramHeaders
 
     /// No headers, unless told otherwise.

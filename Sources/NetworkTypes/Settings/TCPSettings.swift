@@ -1,4 +1,4 @@
-/// How the connections of a route are treated. A change applies to new ones.
+/// The settings of a route's connections. A change applies to new connections.
 public struct TCPSettings: Hashable, Sendable {
     /// All dials of one connection together, names included.
     public var dialTimeout: Duration
@@ -13,16 +13,16 @@ public struct TCPSettings: Hashable, Sendable {
     public var preDialTimeout: Duration
     /// Kernel probes on both sides; nil is off.
     public var keepalive: Keepalive?
-    /// `TCP_USER_TIMEOUT` on both sides (tcp(7)); nil is the kernel's default. It also breaks a living reader that
-    /// pauses.
+    /// `TCP_USER_TIMEOUT` on both sides (tcp(7)); nil is the kernel's default. It also disconnects live
+    /// readers that pause.
     public var userTimeout: Duration?
     /// The bound on connections at once; nil is only the process's limit.
     public var maxConnections: Int?
     /// How long the kernel holds a connection until its first byte (`TCP_DEFER_ACCEPT`, whole seconds); nil is off. Not
     /// for protocols in which the server speaks first.
     public var deferAccept: Duration?
-    /// How many connections may bring data before their handshake is over (`TCP_FASTOPEN`, RFC 7413); nil is off. Not
-    /// for protocols in which it matters when a client's first bytes come twice.
+    /// The bound on connections with data before the end of their handshake (`TCP_FASTOPEN`, RFC 7413); nil is off. Not
+    /// for protocols that a repeat of the client's first bytes would harm.
     public var fastOpen: Int?
     /// The PROXY headers that clients begin with.
     public var proxyProtocol: ProxyProtocolSettings

@@ -1,12 +1,12 @@
-/// How the sessions of a route are treated. A change applies to new ones.
+/// The settings of a route's sessions. A change applies to new sessions.
 public struct UDPSettings: Hashable, Sendable {
-    /// Silence after which a session ends whose client has not spoken again after a reply.
+    /// Silence after which an unassured session ends: one whose client has not sent again after a reply.
     public var unassuredTimeout: Duration
     /// Silence after which an assured session ends.
     public var idleTimeout: Duration
     /// The bound on sessions at once.
     public var maxSessions: Int
-    /// The replies after which a session ends; nil is no such end.
+    /// The number of replies after which a session ends; nil is no bound.
     public var responses: Int?
     /// How long the pre-dial hook may take.
     public var preDialTimeout: Duration

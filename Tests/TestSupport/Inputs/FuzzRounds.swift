@@ -1,6 +1,6 @@
 import Glibc
 
-/// How many rounds a seeded fuzz runs: as many as it says, and five times as many in `scripts/test --full`, which sets
+/// The number of rounds of a seeded fuzz: `usual`, and five times as many in `scripts/test --full`, which sets
 /// `WEIR_LONG_TESTS`. The longer run begins with the shorter one, because the seeds are the same.
 package func fuzzRounds(_ usual: Int) -> Int {
     guard let value = getenv("WEIR_LONG_TESTS"), String(cString: value) == "true" else { return usual }

@@ -62,7 +62,7 @@ package struct GeoDatabaseFile {
                 next = .place(offsets.count - 1)
             } else if case .node = record {
             } else {
-                // What was said of the larger block goes on beside the smaller one.
+                // The larger block's record goes on beside the smaller block.
                 nodes.append((record, record))
                 next = .node(nodes.count - 1)
             }

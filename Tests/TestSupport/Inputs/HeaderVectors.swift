@@ -1,10 +1,10 @@
-/// The corpus of PROXY headers: what begins a stream, and what a receiver should make of it. Unit tests, tests of the
-/// real binary, and the comparison with other proxies read this one table.
+/// The corpus of PROXY headers: the first bytes of a stream, and the result that a receiver should have. Unit tests,
+/// tests of the real binary, and the comparison with other proxies read this one table.
 package struct HeaderVector: Sendable, CustomStringConvertible {
     package enum Outcome: Equatable, Sendable {
         /// The client is this, and it connected to that.
         case client(String, at: String)
-        /// A good header that leaves the peer who it is.
+        /// A valid header that keeps the peer as the client.
         case peer
         /// Refused, for this reason. A header that is only cut off is `truncated` once the stream ends.
         case refused(String)
@@ -31,7 +31,7 @@ package struct HeaderVector: Sendable, CustomStringConvertible {
         HeaderVector(name ?? text, Array((text + "\r\n").utf8), outcome)
     }
 
-    /// A header of version 2 that says the length it has.
+    /// A header of version 2 with its true length.
     private static func v2(
         _ name: String, _ versionAndCommand: UInt8, _ family: UInt8, _ body: [UInt8], _ outcome: Outcome
     ) -> HeaderVector {

@@ -1,4 +1,4 @@
-/// Bytes that differ from place to place, so that a lost, doubled or moved block is seen.
+/// Bytes that differ at every offset, so that a lost, doubled or moved block is detected.
 package enum Pattern {
     /// A prime, so that no buffer's length divides it.
     private static let blockBytes = 65_537

@@ -1,6 +1,6 @@
 import Foundation
 
-/// One process that a test started. It is ended, by its id, when the test lets go of it.
+/// One process that a test started. It is killed, by its id, when its object ends.
 ///
 /// Standard output and standard error go to files, so that the child makes progress without a reader.
 package final class ChildProcess {
@@ -14,7 +14,7 @@ package final class ChildProcess {
     private let directory: TemporaryDirectory
     private var exit: Exit?
 
-    /// Starts the program. `user` runs it as another user where we are root.
+    /// Starts the program. `user` runs it as another user, if the tests run as root.
     package init(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "/dev/null",
         user: uid_t? = nil
@@ -93,7 +93,7 @@ package final class ChildProcess {
     }
 }
 
-/// Looking at a process from outside, through /proc.
+/// The state of a process, read from /proc (proc(5)).
 extension ChildProcess {
     package var descriptorCount: Int {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd").count) ?? 0

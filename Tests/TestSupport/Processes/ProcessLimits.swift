@@ -1,6 +1,6 @@
 import Foundation
 
-/// Taking things away from a process, and looking at what it then uses.
+/// Bounds on a process's resources, and their use.
 extension ChildProcess {
     /// The numbers of its open descriptors.
     package var descriptors: Set<Int> {
@@ -8,13 +8,13 @@ extension ChildProcess {
         return Set(names.compactMap { Int($0) })
     }
 
-    /// Lowers or raises how many descriptors it may have; what is open stays open (prlimit(1)). The hard limit stays.
+    /// Sets the soft limit of its descriptors (prlimit(1)); open ones stay open. The hard limit stays.
     package func limitDescriptors(to count: Int) throws {
         let run = try ChildProcess.run("prlimit", ["--pid", "\(processID)", "--nofile=\(count):"])
         guard run.succeeded else { throw DeadlineExceeded(description: "prlimit: \(run)") }
     }
 
-    /// Leaves it this many descriptors that it can still open, and returns the limit that it had.
+    /// Lowers the limit so that it can open this many more descriptors, and returns the limit before.
     @discardableResult
     package func leaveDescriptors(_ count: Int) throws -> Int {
         let open = descriptors
@@ -58,7 +58,7 @@ extension ChildProcess {
         return (cpuSeconds - before) / (Double(spent.components.seconds) + Double(spent.components.attoseconds) / 1e18)
     }
 
-    /// The most memory that it ever had resident.
+    /// The peak of its resident memory.
     package var peakResidentBytes: Int { (statusNumber("VmHWM:") ?? 0) * 1024 }
 
     /// Whether it ignores a signal.

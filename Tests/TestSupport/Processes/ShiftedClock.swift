@@ -64,7 +64,7 @@ package final class ShiftedClock {
         ["LD_PRELOAD": directory.file("clock.so"), "SHIFTED_CLOCK": directory.file(Self.fileName)]
     }
 
-    /// From now on the wall clock is this far from the true time.
+    /// Sets the distance of the wall clock from the true time.
     package func jump(toSeconds seconds: Int) throws {
         try directory.replace(Self.fileName, "\(seconds)\n")
     }

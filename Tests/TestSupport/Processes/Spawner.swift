@@ -68,7 +68,7 @@ enum Spawner {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // Threads of a test runner block signals, and a child inherits that: it would never see SIGTERM.
+        // Threads of a test runner block signals, and a child inherits the mask: it would never receive SIGTERM.
         var none = sigset_t()
         var all = sigset_t()
         sigemptyset(&none)

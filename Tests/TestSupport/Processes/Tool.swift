@@ -1,6 +1,6 @@
 import Foundation
 
-/// A program that the tests need and this machine lacks.
+/// The error of a missing program, which the tests need.
 package struct MissingTool: Error, CustomStringConvertible {
     package let name: String
     package var description: String { "\(name) is missing: run scripts/setup-tools tests" }

@@ -45,7 +45,7 @@ package final class WeirProcess {
             Self.fileName, Self.configuration(routes: routes, rest: rest, exporter: exporter))
     }
 
-    /// The state as Prometheus would see it now.
+    /// The current samples, as Prometheus would scrape them.
     package func scrape() throws -> Samples {
         let response = try HTTP.get("/metrics", port: exporterPort)
         guard response.status == 200 else {
@@ -81,7 +81,7 @@ package final class WeirProcess {
         }
     }
 
-    /// Asks it to end, as a service manager does, and returns how it ended.
+    /// Sends SIGTERM, as a service manager does, and returns how it ended.
     package func stop(deadline: Duration = .seconds(45)) throws -> ChildProcess.Exit {
         process.send(signal: SIGTERM)
         return try process.waitForExit(deadline: deadline)

@@ -22,9 +22,9 @@ package final class NameServer: Sendable {
         case wrongIdentifier
         /// A good answer that says it is for another name.
         case wrongQuestion
-        /// A true identifier, and nothing else that makes sense.
+        /// A true identifier, followed by garbage.
         case noise
-        /// An alias of an alias and so on, which leads nowhere.
+        /// A long chain of aliases without an end.
         case aliases(Int)
         /// An alias of itself.
         case aliasOfItself
@@ -44,7 +44,7 @@ package final class NameServer: Sendable {
     private let server: UDPServer
     private let directory: TemporaryDirectory
 
-    /// Knows no name. Who asks waits `timeout` seconds for an answer, and asks once.
+    /// Starts without names. A resolver waits `timeout` seconds for an answer, and asks once.
     package init(timeout: Int = 1) throws {
         let table = Table()
         self.table = table
@@ -92,8 +92,8 @@ package final class NameServer: Sendable {
     /// How often the name was asked for; the two families of one look-up count once.
     package func lookUps(of name: String) -> Int { table.state.withLock { $0.asked[name] ?? 0 } }
 
-    /// Stands before the command of a program that is to ask this server, and is replaced by it: it gives the program
-    /// a view of the files of its own (mount_namespaces(7)), with other settings of the resolver.
+    /// A prefix for the command of a program that shall ask this server. It sets up a mount namespace
+    /// (mount_namespaces(7)) with other settings of the resolver, and then executes the program in its place.
     package var launcher: [String] {
         let script = """
             mount --bind '\(directory.file("resolv.conf"))' /etc/resolv.conf &&
@@ -104,7 +104,7 @@ package final class NameServer: Sendable {
     }
 }
 
-/// A question and what can be said to it.
+/// A question and its possible answers.
 private struct Question: Sendable {
     let name: String
     let isIPv4: Bool

@@ -7,7 +7,7 @@ package final class PrometheusServer {
     private let directory: TemporaryDirectory
     private let process: ChildProcess
 
-    /// - Parameter features: what `--enable-feature` names, which is how Prometheus 2 takes what was new then.
+    /// - Parameter features: the values of `--enable-feature`, which turn on features that were new in Prometheus 2.
     package init(target: UInt16, interval: String = "1s", job: String = "", features: [String] = []) throws {
         port = try Ports.free()
         directory = try TemporaryDirectory("prometheus")
@@ -33,7 +33,7 @@ package final class PrometheusServer {
         }
     }
 
-    /// The only value that an expression has now, or nil where it has none.
+    /// The only current value of an expression, or nil if it has none.
     package func value(of expression: String) throws -> Double? {
         let allowed = CharacterSet.alphanumerics
         let query = expression.addingPercentEncoding(withAllowedCharacters: allowed) ?? ""

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Stands between a real client and Weir and counts what the client sends and gets, byte by byte.
+/// A relay between a real client and Weir that counts the bytes of both directions.
 package final class CountingRelay: Sendable {
     private final class Totals: Sendable {
         let sent = Atomic<Int>(0)

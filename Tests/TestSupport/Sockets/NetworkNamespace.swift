@@ -2,13 +2,13 @@ import Foundation
 
 /// A network of the test's own (network_namespaces(7)), with its loopback interface up. It needs root.
 ///
-/// Only an open descriptor of this process keeps it: it is gone with its last owner, also after a crash.
+/// Only an open descriptor of this process keeps it alive: it ends with its last owner, also after a crash.
 package final class NetworkNamespace: Sendable {
     private let descriptor: Int32
     private static let newNetwork: Int32 = 0x4000_0000
 
     package init() throws {
-        // A thread that unshares goes its own way, and ends: no other thread of the test changes its network.
+        // Only the thread that unshares changes its network, and it ends: no other thread of the test is affected.
         let done = TestSemaphore()
         let made = Shared<Result<Int32, SystemFailure>?>(nil)
         Thread {
@@ -41,7 +41,7 @@ package final class NetworkNamespace: Sendable {
     private typealias OneNumber = @convention(c) (Int32) -> Int32
     private typealias TwoNumbers = @convention(c) (Int32, Int32) -> Int32
 
-    /// unshare(2) is not among what Swift sees of glibc.
+    /// unshare(2), which Swift's import of glibc hides.
     private static func call(_ name: String, _ flags: Int32) throws(SystemFailure) -> Int32 {
         guard let symbol = dlsym(nil, name) else { throw SystemFailure(name, code: ENOSYS) }
         return unsafeBitCast(symbol, to: OneNumber.self)(flags)
@@ -67,7 +67,7 @@ package final class NetworkNamespace: Sendable {
 
     /// The path by which other programs open this network.
     package var path: String { "/proc/\(getpid())/fd/\(descriptor)" }
-    /// Stands before the command of a program that is to run here, and is replaced by it.
+    /// A prefix for the command of a program that shall run in this network.
     package var launcher: [String] { ["nsenter", "--net=\(path)", "--"] }
 
     /// Runs a program here, to its end.
@@ -92,7 +92,7 @@ package final class NetworkNamespace: Sendable {
     }
 
     /// A cable between two networks. The first gets `10.NET.0.1`, the other `10.NET.0.2`, both on an interface that is
-    /// called `cableNET` there. Neither forgets the other's hardware address, whatever becomes of the cable.
+    /// called `cableNET` there. Neither forgets the other's hardware address, also while the cable is down.
     package static func connect(
         _ first: NetworkNamespace, _ second: NetworkNamespace, net: Int = 77
     ) throws {

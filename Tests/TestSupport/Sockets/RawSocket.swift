@@ -1,6 +1,6 @@
 import Glibc
 
-/// Sends IPv4 packets that are written out here, with whatever source and lengths (raw(7)). It needs root.
+/// Sends IPv4 packets with arbitrary sources and lengths (raw(7)). It needs root.
 package final class RawSocket: Sendable {
     private let socket: TestSocket
 
@@ -33,7 +33,7 @@ package struct UDPPacket: Sendable {
     package var statedLength: UInt16?
     /// 0 is none.
     package var checksum: UInt16 = 0
-    /// How much of the datagram with its header the packet holds: all of it, unless it is a fragment.
+    /// The part of the datagram with its header that the packet holds: all of it, unless it is a fragment.
     package var range: Range<Int>?
     /// Whether no fragment follows, wherever the packet ends.
     package var isLast = false

@@ -9,7 +9,7 @@ package struct SocketTable: Sendable {
     package struct Row: Hashable, Sendable {
         package let localPort: UInt16
         package let remotePort: UInt16
-        /// Names the socket for as long as it lives.
+        /// Identifies the socket during its life.
         package let inode: Int
         /// A TCP socket that listens, a UDP socket that is not connected.
         package let isListening: Bool
@@ -32,7 +32,7 @@ package struct SocketTable: Sendable {
         Set(rows.filter { $0.isListening && ports.contains($0.localPort) })
     }
 
-    /// The end of a connection that has these ports; the other end has them the other way round.
+    /// The end of a connection with these ports; its other end has them swapped.
     package func connection(local: UInt16, remote: UInt16) -> Row? {
         rows.first { !$0.isListening && $0.localPort == local && $0.remotePort == remote }
     }

@@ -20,7 +20,7 @@ package final class TCPServer: Sendable {
         try socket.set(SO_REUSEADDR, to: 1)
         try socket.bind(to: wanted)
         try checked("listen") { [socket] in listen(socket.descriptor, backlog) }
-        // The thread waits in accept for as long as the test likes.
+        // The thread waits in accept without a timeout.
         try socket.setTimeouts(seconds: 0)
         endpoint = wanted
         Thread { [weak self, socket] in

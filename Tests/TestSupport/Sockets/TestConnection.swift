@@ -23,7 +23,7 @@ package final class TestConnection: Sendable {
         socket = TestSocket(adopting: descriptor)
     }
 
-    /// Connects, from the given address where one matters; `receiveBuffer` makes a small window for a slow reader.
+    /// Connects, from `local` if given; `receiveBuffer` makes a small window for a slow reader.
     package init(
         to endpoint: Endpoint, from local: Endpoint? = nil, receiveBuffer: Int32? = nil,
         connectTimeoutSeconds: Int = 10
@@ -117,7 +117,7 @@ package final class TestConnection: Sendable {
         return Received(bytes: bytes, ending: .satisfied)
     }
 
-    /// Reads whatever the next read gives.
+    /// Performs a single read.
     package func receiveSome(_ limit: Int = 65_536) -> Received {
         var buffer = [UInt8](repeating: 0, count: limit)
         while true {

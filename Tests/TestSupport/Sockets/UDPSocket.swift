@@ -20,11 +20,11 @@ package final class UDPSocket: Sendable {
 
     package var localEndpoint: Endpoint { get throws { try socket.localEndpoint } }
 
-    /// From now on only datagrams of this peer arrive, and its port unreachable answers become errors here.
+    /// Connects the socket: only datagrams of this peer arrive, and its port unreachable answers become errors.
     package func connect(to endpoint: Endpoint) throws { try socket.connect(to: endpoint) }
 
-    /// From now on the kernel cuts what is sent into datagrams of this size and a shorter last one (udp(7),
-    /// `UDP_SEGMENT`): to the receiver they come in one piece where it takes such, else one by one.
+    /// Makes the kernel cut each send into datagrams of this size and a shorter last one (udp(7), `UDP_SEGMENT`). They
+    /// arrive in one piece if the receiver accepts that (`UDP_GRO`), else one by one.
     package func cutSends(into size: Int) throws {
         try socket.set(103, level: Int32(IPPROTO_UDP), to: Int32(size))
     }
@@ -87,7 +87,7 @@ package final class UDPServer: Sendable {
 
     deinit { stopped.store(true, ordering: .relaxed) }
 
-    /// Sends something unasked, from the socket that answers.
+    /// Sends an unsolicited datagram from the server's socket.
     package func send(_ bytes: [UInt8], to endpoint: Endpoint) throws { try socket.send(bytes, to: endpoint) }
 
     /// As above, in one send that the kernel cuts into datagrams of `size`.

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// Stops a thread wherever it happens to be, in the middle of whatever it does, by a signal whose handler waits. One
-/// thread at a time in the whole process.
+/// Stops a thread at an arbitrary instruction, by a signal whose handler waits. One thread at a time in the whole
+/// process.
 package enum InterruptedThread {
     private static let number = SIGUSR2
     private static let isStopped = Atomic<Bool>(false)
