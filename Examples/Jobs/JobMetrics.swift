@@ -29,13 +29,13 @@ struct JobMetrics: Sendable {
         duration = try registry.histogram(Self.duration, labels: [queue])
     }
 
-    /// Does one job on the thread that owns the lane.
-    func run(lane: Int, _ job: () -> Bool) {
-        started.add(lane: lane)
+    /// Does one job on the thread that owns the shard.
+    func run(shard: Int, _ job: () -> Bool) {
+        started.add(shard: shard)
         let (start, clock) = (ContinuousClock.now, ContinuousClock())
         let isDone = job()
-        duration.observe(nanoseconds: (clock.now - start).nanoseconds, lane: lane)
-        (isDone ? succeeded : failed).add(lane: lane)
+        duration.observe(nanoseconds: (clock.now - start).nanoseconds, shard: shard)
+        (isDone ? succeeded : failed).add(shard: shard)
     }
 }
 

@@ -12,7 +12,7 @@ import WeirSwiftMetrics
 @main
 struct Jobs {
     static func main() async throws {
-        let registry = MetricsRegistry(lanes: 2, retiredSeriesTTL: .seconds(2))
+        let registry = MetricsRegistry(shardCount: 2, retiredSeriesTTL: .seconds(2))
         MetricsSystem.bootstrap(try RegistryMetricsFactory(registry))
         PackageMetrics.measure()
 
@@ -31,9 +31,9 @@ struct Jobs {
         tenant.leave()
     }
 
-    /// Two threads, each in its lane, on the same series.
+    /// Two threads, each in its shard, on the same series.
     private static func work(_ registry: MetricsRegistry, _ metrics: JobMetrics) {
-        let workers = (0..<registry.lanes).map { Worker(lane: $0, registry: registry) }
+        let workers = (0..<registry.shardCount).map { Worker(shard: $0, registry: registry) }
         for worker in workers { worker.start(jobs: 70, metrics) }
         for worker in workers { worker.waitUntilDone() }
     }

@@ -1,14 +1,14 @@
 import Foundation
 import WeirMetrics
 
-/// A thread that does jobs and is the only writer of its lane.
+/// A thread that does jobs and is the only writer of its shard.
 final class Worker: Sendable {
-    let lane: Int
+    let shard: Int
     private let registry: MetricsRegistry
     private let isDone = DispatchSemaphore(value: 0)
 
-    init(lane: Int, registry: MetricsRegistry) {
-        self.lane = lane
+    init(shard: Int, registry: MetricsRegistry) {
+        self.shard = shard
         self.registry = registry
     }
 
@@ -16,9 +16,9 @@ final class Worker: Sendable {
     func start(jobs: Int, _ metrics: JobMetrics) {
         Thread.detachNewThread { [self] in
             for job in 0..<jobs {
-                metrics.run(lane: lane) { job % 7 != 0 }
+                metrics.run(shard: shard) { job % 7 != 0 }
                 // Once a turn: this thread holds no handle that was retired before.
-                registry.acknowledge(lane: lane)
+                registry.acknowledge(shard: shard)
             }
             isDone.signal()
         }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Hands out cells. Chunks of 1024 cells per lane are added as they are needed and never move; freed runs are kept by
+/// Hands out cells. Chunks of 1024 cells per shard are added as they are needed and never move; freed runs are kept by
 /// width and handed out again. Confined to the registry's mutex.
 ///
 /// Chunks are **never freed**, not even with their registry: handles are plain values without reference counting (a
@@ -14,30 +14,30 @@ struct CellStorage {
     /// Words in front of each block: one for that address, the rest keeps the alignment.
     private static let prefaceWords = 16
 
-    let lanes: Int
-    private var freeRuns: [Int: [LaneCells]] = [:]
+    let shardCount: Int
+    private var freeRuns: [Int: [ShardCells]] = [:]
     private var nextRun: UnsafeMutablePointer<Atomic<UInt64>>?
     private var cellsLeft = 0
     /// Bytes of all chunks so far.
     private(set) var allocatedBytes = 0
 
-    init(lanes: Int) {
-        self.lanes = lanes
+    init(shardCount: Int) {
+        self.shardCount = shardCount
     }
 
-    /// `width` zeroed neighbouring cells in every lane.
-    mutating func allocate(width: Int) -> LaneCells {
+    /// `width` zeroed neighbouring cells in every shard.
+    mutating func allocate(width: Int) -> ShardCells {
         precondition(width > 0 && width <= Self.cellsPerChunk)
         if let reused = freeRuns[width]?.popLast() { return reused }
         if cellsLeft < width { addChunk() }
         guard let start = unsafe nextRun else { preconditionFailure("a chunk was just added") }
         unsafe nextRun = start + width
         cellsLeft -= width
-        return unsafe LaneCells(foreign: start, lanes: lanes)
+        return unsafe ShardCells(shared: start, shardCount: shardCount)
     }
 
-    /// Takes cells back. They must be out of reach of every lane, every scrape and every foreign thread.
-    mutating func free(_ cells: LaneCells, width: Int) {
+    /// Takes cells back. They must be out of reach of every shard, every scrape and every thread without a shard.
+    mutating func free(_ cells: ShardCells, width: Int) {
         cells.reset(width: width)
         freeRuns[width, default: []].append(cells)
     }
@@ -46,10 +46,10 @@ struct CellStorage {
         // What is left of the old chunk is too short for this width, but serves narrower ones.
         if let rest = unsafe nextRun, cellsLeft > 0 {
             for offset in 0..<cellsLeft {
-                freeRuns[1, default: []].append(unsafe LaneCells(foreign: rest + offset, lanes: lanes))
+                freeRuns[1, default: []].append(unsafe ShardCells(shared: rest + offset, shardCount: shardCount))
             }
         }
-        let words = (lanes + 1) * LaneCells.stride
+        let words = (shardCount + 1) * ShardCells.stride
         let start = unsafe Self.allocateForever(words: words)
         allocatedBytes += words * 8
         unsafe nextRun = start

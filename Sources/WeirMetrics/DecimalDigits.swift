@@ -1,15 +1,15 @@
-/// Eight decimal digits at once, in one register: pages are mostly small integers of changing length, and a branch on the
-/// length would be mispredicted at every other one.
+/// Prints eight decimal digits at once, in one register. Pages are mostly small integers of varying length, so a branch
+/// on the length would be mispredicted at every other one.
 enum DecimalDigits {
-    /// The first number that is too long for a block.
+    /// The smallest number with more than eight digits.
     static var blockLimit: UInt64 { 100_000_000 }
-    /// Makes characters of the digits of a block.
+    /// Turns the digits of a block into characters, by a bitwise OR.
     static var ascii: UInt64 { 0x3030_3030_3030_3030 }
 
     /// The eight digits of a number below ``blockLimit``, one in each byte, the highest in the lowest byte.
     ///
-    /// Halves the number of digits in each lane of the register three times: 8 → 2 × 4 → 4 × 2 → 8 × 1. The multiplications
-    /// are divisions by 100 and by 10, exact for lanes of four and of two digits: 10486 / 2^20 and 103 / 2^10.
+    /// Splits the digits into groups of half the length three times: 8 → 2 × 4 → 4 × 2 → 8 × 1. The multiplications are
+    /// divisions by 100 and by 10, exact for groups of four and of two digits: 10486 / 2^20 and 103 / 2^10.
     @inline(__always)
     static func block(_ value: UInt64) -> UInt64 {
         assert(value < blockLimit)

@@ -18,7 +18,7 @@ final class Family: @unchecked Sendable {
     /// All fields of the protobuf message but its metrics.
     let protobufHeader: [UInt8]
 
-    init(descriptor: MetricDescriptor, nativeSchema: Int? = nil, lanes: Int = 0) {
+    init(descriptor: MetricDescriptor, nativeSchema: Int? = nil, shardCount: Int = 0) {
         self.descriptor = descriptor
         textHeader = TextFormat.header(of: descriptor)
         openMetricsHeader = OpenMetricsFormat.header(of: descriptor)
@@ -27,7 +27,7 @@ final class Family: @unchecked Sendable {
         if case .histogram(let buckets) = descriptor.kind {
             bounds = BucketBounds(buckets)
             unsafe nativeLayout = nativeSchema.map { schema in
-                unsafe NativeLayout.make(schema: schema, scale: descriptor.scale, classic: buckets, lanes: lanes)
+                unsafe NativeLayout.make(schema: schema, scale: descriptor.scale, classic: buckets, shardCount: shardCount)
             }
         } else {
             bounds = nil
@@ -47,7 +47,7 @@ final class Family: @unchecked Sendable {
     /// Whether its histograms are kept as native ones, too.
     var hasNative: Bool { unsafe nativeLayout != nil }
 
-    /// Number of ordinary cells that one series takes in every lane: of a native histogram the sum only.
+    /// Number of ordinary cells that one series takes in every shard: of a native histogram the sum only.
     var cellCount: Int {
         hasNative ? 1 : descriptor.kind.cellCount
     }
@@ -77,7 +77,7 @@ final class Series {
     let serial: UInt64
     let family: Family
     let labels: [String]
-    let cells: LaneCells
+    let cells: ShardCells
     /// Of a native histogram: the cells of its buckets.
     let native: NativeCells?
     let record: SeriesRecordPointer
@@ -91,14 +91,14 @@ final class Series {
     var owners = 1
     /// End of visibility, when retired.
     var deadline = UInt64.max
-    /// Epoch that every lane must acknowledge before the cells are used again.
-    var laneEpoch: UInt64 = 0
+    /// Epoch that every shard must acknowledge before the cells are used again.
+    var shardEpoch: UInt64 = 0
     /// Place in the snapshot and in the plan, for counters that take part in a derived gauge.
     var slot: Int?
     var planPosition: Int?
 
     init(
-        family: Family, labels: [String], cells: LaneCells, native: NativeCells? = nil, record: SeriesRecordPointer,
+        family: Family, labels: [String], cells: ShardCells, native: NativeCells? = nil, record: SeriesRecordPointer,
         beginnings: [Series], endings: [Series], isDerived: Bool, isHidden: Bool = false
     ) {
         serial = ScrapeReaders.makeSerial()

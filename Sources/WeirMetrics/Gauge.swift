@@ -1,29 +1,29 @@
 /// A number that rises and falls. Either one place sets it, or many places add to it; it is the sum of both.
 public struct Gauge: Sendable {
-    @usableFromInline let cells: LaneCells
+    @usableFromInline let cells: ShardCells
     /// Unique in the process; finds the series in the registry's books.
     let serial: UInt64
 
-    /// Sets the part that does not belong to a worker's lane. Any thread; the last writer wins.
+    /// Sets the part that does not belong to a worker's shard. Any thread; the last writer wins.
     @inlinable @inline(__always)
     public func set(_ value: Int64) {
-        cells.storeForeign(UInt64(bitPattern: value))
+        cells.storeShared(UInt64(bitPattern: value))
     }
 
-    /// Adds (or subtracts) in a worker's own lane. Where a thing begins in one lane and ends in another, a scrape
+    /// Adds (or subtracts) in a worker's own shard. Where a thing begins in one shard and ends in another, a scrape
     /// between may see the end alone: use a derived gauge for what must never be negative.
     @inlinable @inline(__always)
-    public func add(_ amount: Int64, lane: Int) {
-        cells.add(UInt64(bitPattern: amount), lane: lane)
+    public func add(_ amount: Int64, shard: Int) {
+        cells.add(UInt64(bitPattern: amount), shard: shard)
     }
 
     /// Adds (or subtracts) from any thread, by one atomic addition.
     @inlinable @inline(__always)
     public func add(_ amount: Int64) {
-        cells.addForeign(UInt64(bitPattern: amount))
+        cells.addShared(UInt64(bitPattern: amount))
     }
 
-    /// The value over all lanes, in the raw unit. For tests and live tables; any thread.
+    /// The value over all shards, in the raw unit. For tests and live tables; any thread.
     public var value: Int64 {
         Int64(bitPattern: cells.sum())
     }

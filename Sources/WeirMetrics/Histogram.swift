@@ -4,44 +4,44 @@
 /// In a registry that keeps native histograms its buckets lie in cells of their own, from which both sorts are read.
 public struct Histogram: Sendable {
     /// Cell 0 is the sum, cell 1 + i the bucket i (not cumulative), the last one `+Inf`, unless the buckets are native.
-    @usableFromInline let cells: LaneCells
+    @usableFromInline let cells: ShardCells
     @usableFromInline let bounds: BucketBounds
     @usableFromInline let native: NativeCells?
     /// Unique in the process; finds the series in the registry's books.
     let serial: UInt64
 
-    /// Records one observation in a worker's own lane.
+    /// Records one observation in a worker's own shard.
     ///
     /// - Parameters:
     ///   - nanoseconds: the observation in the raw unit of the descriptor (nanoseconds for durations).
-    ///   - lane: 0 ..< the registry's lanes. Only that worker's thread may use it.
+    ///   - shard: 0 ..< the registry's shards. Only that worker's thread may use it.
     @inlinable @inline(__always)
-    public func observe(nanoseconds: UInt64, lane: Int) {
+    public func observe(nanoseconds: UInt64, shard: Int) {
         if let native {
-            native.count(nanoseconds, lane: lane)
+            native.count(nanoseconds, shard: shard)
         } else {
-            cells.add(1, lane: lane, cell: 1 &+ bounds.bucket(of: nanoseconds))
+            cells.add(1, shard: shard, cell: 1 &+ bounds.bucket(of: nanoseconds))
         }
-        cells.add(nanoseconds, lane: lane)
+        cells.add(nanoseconds, shard: shard)
     }
 
     /// Records one observation from any thread, by two atomic additions.
     @inlinable @inline(__always)
     public func observe(nanoseconds: UInt64) {
         if let native {
-            native.countForeign(nanoseconds)
+            native.countShared(nanoseconds)
         } else {
-            cells.addForeign(1, cell: 1 &+ bounds.bucket(of: nanoseconds))
+            cells.addShared(1, cell: 1 &+ bounds.bucket(of: nanoseconds))
         }
-        cells.addForeign(nanoseconds)
+        cells.addShared(nanoseconds)
     }
 
-    /// Number of observations over all lanes and buckets. For tests and live tables; any thread.
+    /// Number of observations over all shards and buckets. For tests and live tables; any thread.
     public var count: UInt64 {
         bucketCounts.reduce(0, &+)
     }
 
-    /// Sum of the observations over all lanes, in the raw unit. Any thread.
+    /// Sum of the observations over all shards, in the raw unit. Any thread.
     public var sum: UInt64 {
         cells.sum()
     }

@@ -67,7 +67,7 @@ extension MetricDescriptor.Kind {
         }
     }
 
-    /// Number of cells that one series takes in every lane.
+    /// Number of cells that one series takes in every shard.
     var cellCount: Int {
         switch self {
         case .counter, .gauge: 1

@@ -7,21 +7,21 @@ import Threading
 /// registration that stands still half way. Registration and retirement serialise among themselves and publish what
 /// they did in single atomic steps.
 ///
-/// A worker owns a *lane* (0 ..< lanes), in which only its thread writes; all other threads share one more lane. Make
+/// A worker owns a *shard* (0 ..< shardCount), in which only its thread writes; all other threads share one more shard. Make
 /// one registry per program: cells are never given back to the system (see ``Counter``).
 public final class MetricsRegistry: Sendable {
-    /// Number of worker lanes.
-    public let lanes: Int
+    /// Number of worker shards.
+    public let shardCount: Int
     let readers = ScrapeReaders()
     let families = PublishedList<FamilyReference>()
     let plan = PublishedList<PlanEntry>()
     let clock: @Sendable () -> UInt64
-    private let acknowledgements: LaneAcknowledgements
+    private let acknowledgements: ShardAcknowledgements
     private let books: Lock<RegistryBooks>
     private let dropped = Atomic<UInt64>(0)
     let callbacks = CollectCallbacks()
 
-    /// The schemas that ``init(lanes:maxSeries:retiredSeriesTTL:nativeHistogramSchema:clock:)`` takes.
+    /// The schemas that ``init(shardCount:maxSeries:retiredSeriesTTL:nativeHistogramSchema:clock:)`` takes.
     public static let nativeHistogramSchemas = NativeLayout.schemas
 
     /// Counts nowhere: for callers whose registration was refused and who want to go on.
@@ -32,24 +32,24 @@ public final class MetricsRegistry: Sendable {
     public let discardingHistogram: Histogram
 
     /// - Parameters:
-    ///   - lanes: number of workers, each the only writer of its lane.
+    ///   - shardCount: number of workers, each the only writer of its shard.
     ///   - maxSeries: the most lines that a page may have; further registrations throw.
     ///   - retiredSeriesTTL: how long a retired series stays on the page.
     ///   - nativeHistogramSchema: keeps every histogram as a native one besides the classic one that it is, with 2^schema
     ///     buckets to each power of two, one of ``nativeHistogramSchemas``; nil keeps classic ones only. A series then takes
-    ///     44 × 2^schema cells of eight bytes in each lane and in the one that other threads share. Only
+    ///     44 × 2^schema cells of eight bytes in each shard and in the one that other threads share. Only
     ///     ``ExpositionFormat/delimitedProtobuf`` shows the difference.
     ///   - clock: monotonic nanoseconds, from any start; called on any thread.
     public init(
-        lanes: Int, maxSeries: Int = 1_000_000, retiredSeriesTTL: Duration = .seconds(300),
+        shardCount: Int, maxSeries: Int = 1_000_000, retiredSeriesTTL: Duration = .seconds(300),
         nativeHistogramSchema: Int? = nil,
         clock: @escaping @Sendable () -> UInt64 = MetricsRegistry.monotonicClock()
     ) {
-        precondition(lanes >= 0 && maxSeries >= 0)
+        precondition(shardCount >= 0 && maxSeries >= 0)
         precondition(nativeHistogramSchema.map(NativeLayout.schemas.contains) ?? true, "no such schema")
-        self.lanes = lanes
+        self.shardCount = shardCount
         self.clock = clock
-        let acknowledgements = LaneAcknowledgements(lanes: lanes)
+        let acknowledgements = ShardAcknowledgements(shardCount: shardCount)
         self.acknowledgements = acknowledgements
         var books = RegistryBooks(
             readers: readers, acknowledgements: acknowledgements, families: families, plan: plan,
@@ -134,7 +134,7 @@ public final class MetricsRegistry: Sendable {
     /// Gives one ownership of a series back. The last one's leaving begins its time to live: it stays on the page for
     /// `retiredSeriesTTL`, and if it is registered again before that, it goes on counting where it was.
     ///
-    /// After that its cells are used again, but only when every lane has acknowledged (``acknowledge(lane:)``). Other
+    /// After that its cells are used again, but only when every shard has acknowledged (``acknowledge(shard:)``). Other
     /// threads must have stopped using the handle before it is retired.
     public func retire(_ handle: some MetricHandle) {
         retire(serials: [handle.seriesID.serial])
@@ -147,8 +147,8 @@ public final class MetricsRegistry: Sendable {
 
     /// Says that this worker holds no handle that was retired before this call. Once per loop turn, on the worker's
     /// own thread: one load and one store. A worker that never says so only keeps retired cells from being reused.
-    public func acknowledge(lane: Int) {
-        acknowledgements.acknowledge(lane: lane, epoch: readers.current)
+    public func acknowledge(shard: Int) {
+        acknowledgements.acknowledge(shard: shard, epoch: readers.current)
     }
 
     /// Removes what has expired. Registrations and retirements do this too; call it now and then (not from a worker or

@@ -1,17 +1,17 @@
 import Synchronization
 
-/// The cells of one native histogram: ``NativeLayout/cellCount`` of them in every lane, the lane for foreign threads first.
+/// The cells of one native histogram: ``NativeLayout/cellCount`` of them in every shard, the shared shard first.
 /// Wider than a chunk of ``CellStorage`` may be, hence a block of their own.
 ///
 /// `@unchecked Sendable`, because: every access goes through an `Atomic`; the pointers never change; and neither cells nor
 /// layout are ever freed (see ``CellStorage``), so that no handle, however old, can dangle.
 @safe @usableFromInline
 struct NativeCells: @unchecked Sendable, BitwiseCopyable {
-    private let foreign: UnsafeMutablePointer<Atomic<UInt64>>
+    private let shared: UnsafeMutablePointer<Atomic<UInt64>>
     private let sharedLayout: UnsafePointer<NativeLayout>
 
-    init(foreign: UnsafeMutablePointer<Atomic<UInt64>>, layout: UnsafePointer<NativeLayout>) {
-        unsafe self.foreign = foreign
+    init(shared: UnsafeMutablePointer<Atomic<UInt64>>, layout: UnsafePointer<NativeLayout>) {
+        unsafe self.shared = shared
         unsafe sharedLayout = layout
     }
 
@@ -20,27 +20,27 @@ struct NativeCells: @unchecked Sendable, BitwiseCopyable {
         @inline(__always) get { unsafe sharedLayout.pointee }
     }
 
-    /// Counts an observation in a worker's own lane; as ``LaneCells/add(_:lane:cell:)``.
+    /// Counts an observation in a worker's own shard; as ``ShardCells/add(_:shard:cell:)``.
     @usableFromInline
-    func count(_ raw: UInt64, lane: Int) {
-        precondition(UInt(bitPattern: lane) < UInt(bitPattern: layout.lanes), "no such lane")
-        let address = unsafe foreign + ((lane &+ 1) &* layout.stride &+ layout.cell(of: raw))
+    func count(_ raw: UInt64, shard: Int) {
+        precondition(UInt(bitPattern: shard) < UInt(bitPattern: layout.shardCount), "no such shard")
+        let address = unsafe shared + ((shard &+ 1) &* layout.stride &+ layout.cell(of: raw))
         let old = unsafe address.pointee.load(ordering: .relaxed)
         unsafe address.pointee.store(old &+ 1, ordering: .releasing)
     }
 
-    /// Counts an observation in the lane that all other threads share; as ``LaneCells/addForeign(_:cell:)``.
+    /// Counts an observation in the shard that all other threads share; as ``ShardCells/addShared(_:cell:)``.
     @usableFromInline
-    func countForeign(_ raw: UInt64) {
-        unsafe (foreign + layout.cell(of: raw)).pointee.wrappingAdd(1, ordering: .releasing)
+    func countShared(_ raw: UInt64) {
+        unsafe (shared + layout.cell(of: raw)).pointee.wrappingAdd(1, ordering: .releasing)
     }
 
-    /// The sum of a cell over the lanes, each read once.
+    /// The sum of a cell over the shards, each read once.
     @inline(__always)
     func sum(cell: Int) -> UInt64 {
-        var address = unsafe foreign + cell
+        var address = unsafe shared + cell
         var total = unsafe address.pointee.load(ordering: .acquiring)
-        for _ in 0..<layout.lanes {
+        for _ in 0..<layout.shardCount {
             unsafe address += layout.stride
             total &+= unsafe address.pointee.load(ordering: .acquiring)
         }
@@ -54,13 +54,13 @@ struct NativeCells: @unchecked Sendable, BitwiseCopyable {
         return total
     }
 
-    /// Sets all cells to zero. Only when no lane and no scrape can still hold them.
+    /// Sets all cells to zero. Only when no shard and no scrape can still hold them.
     func reset() {
-        for word in 0..<Self.words(of: layout) { unsafe (foreign + word).pointee.store(0, ordering: .relaxed) }
+        for word in 0..<Self.words(of: layout) { unsafe (shared + word).pointee.store(0, ordering: .relaxed) }
     }
 
-    /// Words of a whole block, the padding between its lanes included.
-    static func words(of layout: borrowing NativeLayout) -> Int { (layout.lanes + 1) * layout.stride }
+    /// Words of a whole block, the padding between its shards included.
+    static func words(of layout: borrowing NativeLayout) -> Int { (layout.shardCount + 1) * layout.stride }
 }
 
 /// Hands out ``NativeCells`` and takes them back. Confined to the registry's mutex; blocks are never freed.
@@ -75,7 +75,7 @@ struct NativeCellStorage {
         if let reused = unsafe free[layout]?.popLast() { return reused }
         let words = unsafe NativeCells.words(of: layout.pointee)
         allocatedBytes += words * 8
-        return unsafe NativeCells(foreign: CellStorage.allocateForever(words: words), layout: layout)
+        return unsafe NativeCells(shared: CellStorage.allocateForever(words: words), layout: layout)
     }
 
     /// Takes cells back; the rules are those of ``CellStorage/free(_:width:)``.

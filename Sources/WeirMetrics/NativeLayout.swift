@@ -26,11 +26,11 @@ struct NativeLayout {
     let bucketCount: Int
     /// Number of classic buckets without `+Inf`.
     let classicCount: Int
-    /// Number of cells in each lane.
+    /// Number of cells in each shard.
     let cellCount: Int
-    /// Words between the same cell of two neighbouring lanes: nothing that prefetching takes for one is shared by two.
+    /// Words between the same cell of two neighbouring shards: nothing that prefetching takes for one is shared by two.
     let stride: Int
-    let lanes: Int
+    let shardCount: Int
 
     /// Raw units in one printed unit.
     private let divisor: Double
@@ -50,10 +50,10 @@ struct NativeLayout {
     /// For each classic bound the cell that it ends.
     private let classicEnds: UnsafePointer<UInt64>
 
-    private init(schema: Int, scale: MetricDescriptor.Scale, classic: [UInt64], lanes: Int) {
+    private init(schema: Int, scale: MetricDescriptor.Scale, classic: [UInt64], shardCount: Int) {
         precondition(Self.schemas.contains(schema), "no such schema")
         self.schema = schema
-        self.lanes = lanes
+        self.shardCount = shardCount
         fineShift = Swift.max(schema, 0)
         coarseShift = Swift.max(-schema, 0)
         divisor = scale.divisor
@@ -106,11 +106,11 @@ struct NativeLayout {
 
     /// A layout in memory that lives as long as the process, as all handles may.
     static func make(
-        schema: Int, scale: MetricDescriptor.Scale, classic: [UInt64], lanes: Int
+        schema: Int, scale: MetricDescriptor.Scale, classic: [UInt64], shardCount: Int
     ) -> UnsafePointer<NativeLayout> {
         let words = (MemoryLayout<NativeLayout>.stride + 7) / 8
         let memory = unsafe UnsafeMutableRawPointer(CellStorage.allocateForever(words: words))
-        let layout = NativeLayout(schema: schema, scale: scale, classic: classic, lanes: lanes)
+        let layout = NativeLayout(schema: schema, scale: scale, classic: classic, shardCount: shardCount)
         return unsafe UnsafePointer(memory.initializeMemory(as: NativeLayout.self, to: layout))
     }
 

@@ -4,18 +4,18 @@
 /// and every gauge derived from it are printed from there. So `beginnings = gauge + endings` by construction.
 ///
 /// **Why a derived gauge is never negative.** The plan lists the endings of each gauge before its beginnings. A thing
-/// begins (add B, in some lane), reaches the thread where it ends through something that synchronises (the same thread,
-/// or a hand-over between workers), and ends (add E, in any lane). So B happens before E. Every add releases, every
-/// read acquires: a cell of a worker's lane has one writer, so that reading its n-th value synchronises with the n-th
-/// store and everything before it; in the foreign lane the additions form one release sequence. Hence if the scrape's
+/// begins (add B, in some shard), reaches the thread where it ends through something that synchronises (the same thread,
+/// or a hand-over between workers), and ends (add E, in any shard). So B happens before E. Every add releases, every
+/// read acquires: a cell of a worker's shard has one writer, so that reading its n-th value synchronises with the n-th
+/// store and everything before it; in the shared shard the additions form one release sequence. Hence if the scrape's
 /// reading of an ending includes E, B happens before every read that follows in the plan, and these include all cells
-/// of the beginning, in all lanes: coherence makes them include B. Each ending that is counted is matched by its
+/// of the beginning, in all shards: coherence makes them include B. Each ending that is counted is matched by its
 /// beginning, so the difference is ≥ 0. What began meanwhile and has not ended only adds to it.
 ///
 /// With several gauges the same must hold for each; a counter may end one thing and begin another. The plan is then a
 /// topological order, endings first; registration refuses a cycle.
 struct PlanEntry: BitwiseCopyable {
-    let cells: LaneCells
+    let cells: ShardCells
     let slot: Int
 }
 

@@ -12,7 +12,7 @@ extension RegistryBooks {
             throw .nameTaken(metric: descriptor.name, name: name)
         }
         for name in descriptor.occupiedNames { occupiedNames[name] = descriptor.name }
-        let family = Family(descriptor: descriptor, nativeSchema: nativeSchema, lanes: cells.lanes)
+        let family = Family(descriptor: descriptor, nativeSchema: nativeSchema, shardCount: cells.shardCount)
         let book = FamilyBook(family)
         books[descriptor.name] = book
         if descriptor.isExposed {

@@ -8,12 +8,12 @@ extension RegistryBooks {
         let (sum, overflow) = now.addingReportingOverflow(retiredSeriesTTL)
         series.deadline = overflow ? .max - 1 : min(sum, .max - 1)
         series.record.setExpiry(series.deadline)
-        series.laneEpoch = readers.advance()
+        series.shardEpoch = readers.advance()
         retired.append(Retirement(series: series, deadline: series.deadline))
         for component in series.components { release(component, now: now) }
     }
 
-    /// Moves everything that left as far as the running scrapes and the lanes allow. Called by each registration and
+    /// Moves everything that left as far as the running scrapes and the shards allow. Called by each registration and
     /// retirement; cheap when there is nothing to do.
     mutating func sweep(now: UInt64) {
         expire(now: now)
@@ -68,7 +68,7 @@ extension RegistryBooks {
         abandoned.removeFirst(blocks)
 
         let acknowledged = acknowledgements.oldest
-        let count = unlinked.prefix { $0.epoch <= oldest && $0.series.laneEpoch <= acknowledged }.count
+        let count = unlinked.prefix { $0.epoch <= oldest && $0.series.shardEpoch <= acknowledged }.count
         for item in unlinked.prefix(count) {
             let series = item.series
             if !series.isDerived { cells.free(series.cells, width: series.family.cellCount) }

@@ -19,7 +19,7 @@ struct RegistryBooks {
     }
 
     let readers: ScrapeReaders
-    let acknowledgements: LaneAcknowledgements
+    let acknowledgements: ShardAcknowledgements
     let families: PublishedList<FamilyReference>
     let plan: PublishedList<PlanEntry>
     let maxSeries: Int
@@ -50,7 +50,7 @@ struct RegistryBooks {
     var abandoned: [(block: AbandonedBlock, epoch: UInt64)] = []
 
     init(
-        readers: ScrapeReaders, acknowledgements: LaneAcknowledgements, families: PublishedList<FamilyReference>,
+        readers: ScrapeReaders, acknowledgements: ShardAcknowledgements, families: PublishedList<FamilyReference>,
         plan: PublishedList<PlanEntry>, maxSeries: Int, retiredSeriesTTL: UInt64, nativeSchema: Int?
     ) {
         self.readers = readers
@@ -60,7 +60,7 @@ struct RegistryBooks {
         self.maxSeries = maxSeries
         self.retiredSeriesTTL = retiredSeriesTTL
         self.nativeSchema = nativeSchema
-        cells = CellStorage(lanes: acknowledgements.lanes)
+        cells = CellStorage(shardCount: acknowledgements.shardCount)
     }
 
     /// Keeps a block until the running scrapes have ended.

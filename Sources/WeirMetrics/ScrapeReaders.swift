@@ -27,7 +27,7 @@ final class ScrapeReaders: Sendable {
 
     /// Unique in the process.
     let serial: UInt64
-    /// Advanced by every retirement of anything. Worker lanes acknowledge it as well.
+    /// Advanced by every retirement of anything. Worker shards acknowledge it as well.
     private let epoch = Atomic<UInt64>(0)
     private let first: Slot
     private static let serials = Atomic<UInt64>(0)

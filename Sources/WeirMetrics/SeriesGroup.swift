@@ -5,7 +5,7 @@ import Threading
 ///
 /// Whoever still updates the series (a connection that drains) keeps the group alive by a reference; the group retires
 /// by itself when the last reference is gone. After that, a late update in the same turn of a worker's loop is still
-/// harmless, because cells wait for ``MetricsRegistry/acknowledge(lane:)``.
+/// harmless, because cells wait for ``MetricsRegistry/acknowledge(shard:)``.
 public final class SeriesGroup: Sendable {
     private let registry: MetricsRegistry
     private let serials = Lock<[UInt64]>([])

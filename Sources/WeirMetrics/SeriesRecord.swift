@@ -3,7 +3,7 @@ import Synchronization
 /// What a scrape needs of one series, in one piece of memory together with its label pairs.
 struct SeriesRecord: ~Copyable {
     /// Cells to read, unused in a derived gauge.
-    let cells: LaneCells
+    let cells: ShardCells
     /// What few scrapes need of it.
     let appendix: SeriesAppendix
     /// When it was registered; scrapes that began before do not show it.
@@ -19,7 +19,7 @@ struct SeriesRecord: ~Copyable {
     let endings: UInt32
 
     init(
-        cells: LaneCells, appendix: SeriesAppendix, visibleFrom: UInt64, pairsCount: Int, beginnings: Int, endings: Int
+        cells: ShardCells, appendix: SeriesAppendix, visibleFrom: UInt64, pairsCount: Int, beginnings: Int, endings: Int
     ) {
         self.cells = cells
         self.appendix = appendix
@@ -43,7 +43,7 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
     private static var trailerOffset: Int { (MemoryLayout<SeriesRecord>.size + 3) & ~3 }
 
     init(
-        in arena: RecordArena, cells: LaneCells, appendix: SeriesAppendix, visibleFrom: UInt64, pairs: [UInt8],
+        in arena: RecordArena, cells: ShardCells, appendix: SeriesAppendix, visibleFrom: UInt64, pairs: [UInt8],
         beginnings: [Int], endings: [Int]
     ) {
         let slots = beginnings + endings

@@ -5,7 +5,7 @@ public import WeirMetrics
 /// Puts what a program and its packages measure with swift-metrics on the page of a `MetricsRegistry`.
 ///
 /// ```swift
-/// let registry = MetricsRegistry(lanes: 0)
+/// let registry = MetricsRegistry(shardCount: 0)
 /// MetricsSystem.bootstrap(try RegistryMetricsFactory(registry))
 /// ```
 ///

@@ -45,7 +45,7 @@ import func TestSupport.waitUntil
 
     @Test("Clients that want different pages in one turn each get their own")
     func pagesOfOneTurn() async throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         let descriptor = MetricDescriptor(name: "c_total", help: "Help.", kind: .counter, labelNames: ["route"])
         for route in ["a", "b"] { try registry.counter(descriptor, labels: [route]).add(1) }
         let openMetrics = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
@@ -294,7 +294,7 @@ import func TestSupport.waitUntil
 
     @Test("The page of a registry is served as it is rendered")
     func registry() async throws {
-        let registry = MetricsRegistry(lanes: 1)
+        let registry = MetricsRegistry(shardCount: 1)
         let counter = try registry.counter(
             MetricDescriptor(name: "weir_test_total", help: "A test.", kind: .counter, labelNames: ["route"]),
             labels: ["a"])

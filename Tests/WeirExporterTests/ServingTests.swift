@@ -7,7 +7,7 @@ import WeirMetrics
 @Suite struct ServingTests {
     @Test("A registry is served at addresses that are written as text, until it is stopped")
     func serve() async throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         try registry.counter(MetricDescriptor(name: "jobs_total", help: "Jobs done.", kind: .counter)).add(3)
         let exporter = try await Exporter.serve(registry, at: "127.0.0.1:0", "127.0.0.2:0", product: "Jobs")
         let addresses = exporter.localAddresses
@@ -30,7 +30,7 @@ import WeirMetrics
         var configuration = try ExporterConfiguration(listeningAt: ["127.0.0.1:0"])
         configuration.limits.headBytes = 100
         let health = HealthChecks(readiness: { .unavailable("still reading") })
-        let exporter = try await Exporter.serve(MetricsRegistry(lanes: 0), configuration, health: health)
+        let exporter = try await Exporter.serve(MetricsRegistry(shardCount: 0), configuration, health: health)
         let port = try #require(exporter.localAddresses.first).port
         let client = try TestClient(port: port)
         client.send(request("GET", "/readyz"))
@@ -47,7 +47,7 @@ import WeirMetrics
         arguments: ["", "9847", "localhost:9847", "127.0.0.1", "::1:9847", "127.0.0.1:99999", "127.0.0.1:+1"])
     func notAnAddress(text: String) async {
         await #expect(throws: ExporterError.invalidAddress(text)) {
-            try await Exporter.serve(MetricsRegistry(lanes: 0), at: text)
+            try await Exporter.serve(MetricsRegistry(shardCount: 0), at: text)
         }
     }
 }

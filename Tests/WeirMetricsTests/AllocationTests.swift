@@ -6,13 +6,13 @@ import Testing
 @Suite struct AllocationTests {
     @Test(arguments: [nil, -2, 3, 8])
     func `an observation keeps the memory`(schema: Int?) throws {
-        let registry = MetricsRegistry(lanes: 1, nativeHistogramSchema: schema)
+        let registry = MetricsRegistry(shardCount: 1, nativeHistogramSchema: schema)
         let histogram = try registry.histogram(.seconds("d", buckets: [1, 1000, 50_000_000]))
         var smallest = Int.max
         for round in 0..<100 {
             let before = heapBytesInUse()
             for step: UInt64 in 0..<64 {
-                histogram.observe(nanoseconds: (1 << step) &+ UInt64(round), lane: 0)
+                histogram.observe(nanoseconds: (1 << step) &+ UInt64(round), shard: 0)
                 histogram.observe(nanoseconds: 1 << step)
             }
             smallest = min(smallest, abs(heapBytesInUse() - before))
@@ -22,7 +22,7 @@ import Testing
 
     @Test(arguments: ExpositionFormat.allCases, [nil, 3])
     func `a scrape in the steady state keeps its memory`(format: ExpositionFormat, schema: Int?) throws {
-        let registry = MetricsRegistry(lanes: 2, nativeHistogramSchema: schema)
+        let registry = MetricsRegistry(shardCount: 2, nativeHistogramSchema: schema)
         let routes = schema == nil ? 500 : 50
         for index in 0..<routes {
             let labels = ["route-\(index)"]
@@ -31,7 +31,7 @@ import Testing
             _ = try registry.derivedGauge(
                 .gauge("c", labels: ["route"]), labels: labels, beginnings: [begun], endings: [ended])
             let histogram = try registry.histogram(.seconds("d", buckets: [1, 2], labels: ["route"]), labels: labels)
-            for shift in 0..<8 { histogram.observe(nanoseconds: 1 << (UInt64(shift) * 5), lane: 0) }
+            for shift in 0..<8 { histogram.observe(nanoseconds: 1 << (UInt64(shift) * 5), shard: 0) }
             begun.add(1 << 40)
         }
         var buffer = ScrapeBuffer()

@@ -11,7 +11,7 @@ import Threading
     private let registry: MetricsRegistry
 
     init() {
-        registry = MetricsRegistry(lanes: 2, retiredSeriesTTL: .seconds(300), clock: clock.reading)
+        registry = MetricsRegistry(shardCount: 2, retiredSeriesTTL: .seconds(300), clock: clock.reading)
     }
 
     @Test func `routes that come and go leave the memory flat and nothing on the page`() throws {
@@ -33,7 +33,7 @@ import Threading
             #expect(registry.render(into: &buffer) == routes * linesPerRoute)
             clock.advance(seconds: 1)
             #expect(registry.render(into: &buffer) == 0)
-            for lane in 0..<2 { registry.acknowledge(lane: lane) }
+            for shard in 0..<2 { registry.acknowledge(shard: shard) }
             registry.sweep()
             cells.insert(registry.allocatedCellBytes)
             records.insert(registry.allocatedRecordBytes)
@@ -54,7 +54,7 @@ import Threading
             #expect(registry.lines().count == 500)
             groups.forEach { $0.retire() }
             clock.advance(seconds: 301)
-            for lane in 0..<2 { registry.acknowledge(lane: lane) }
+            for shard in 0..<2 { registry.acknowledge(shard: shard) }
             registry.sweep()
             records.append(registry.allocatedRecordBytes)
         }
@@ -80,7 +80,7 @@ import Threading
             let counter = try group.counter(descriptor, labels: ["ssh"])
             scrape()
             for step in 0..<life {
-                counter.add(UInt64(step + life), lane: step % 2)
+                counter.add(UInt64(step + life), shard: step % 2)
                 counter.add(3)
                 counted += UInt64(step + life + 3)
                 scrape()
@@ -99,7 +99,7 @@ import Threading
     }
 
     @Test func `what workers still write after a retirement reaches no other series`() throws {
-        let registry = MetricsRegistry(lanes: 2, retiredSeriesTTL: .zero)
+        let registry = MetricsRegistry(shardCount: 2, retiredSeriesTTL: .zero)
         let buckets = (1...100).map { UInt64($0) }
         let oneChunk = registry.allocatedCellBytes
         let lives = 120
@@ -119,11 +119,11 @@ import Threading
                     if let (life, counter, histogram) = current.withLock({ $0 }) {
                         for value in 0..<200 {
                             announced[life].add()
-                            counter.add(lane: index)
-                            histogram.observe(nanoseconds: UInt64(value), lane: index)
+                            counter.add(shard: index)
+                            histogram.observe(nanoseconds: UInt64(value), shard: index)
                         }
                     }
-                    registry.acknowledge(lane: index)
+                    registry.acknowledge(shard: index)
                     turns[index].add()
                 }
                 return
@@ -163,9 +163,9 @@ import Threading
         let limit = try group.gauge(.gauge("limit", labels: ["route"]), labels: labels)
         // Nothing of what had these cells before.
         #expect(begun.value == 0 && ended.value == 0 && histogram.count == 0 && histogram.sum == 0 && limit.value == 0)
-        begun.add(2, lane: 0)
-        ended.add(1, lane: 1)
-        histogram.observe(nanoseconds: 2, lane: 1)
+        begun.add(2, shard: 0)
+        ended.add(1, shard: 1)
+        histogram.observe(nanoseconds: 2, shard: 1)
         limit.set(7)
         return group
     }

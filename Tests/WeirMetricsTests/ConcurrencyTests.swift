@@ -45,19 +45,19 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
     }
 
     @Test func `totals are exact, and every page meanwhile is monotonic and holds the identity`() throws {
-        let (lanes, rounds) = (4, 50_000)
-        let registry = MetricsRegistry(lanes: lanes)
+        let (shardCount, rounds) = (4, 50_000)
+        let registry = MetricsRegistry(shardCount: shardCount)
         let accepted = try registry.counter(.counter("accepted_total"))
         let rejected = try registry.counter(.counter("rejected_total"))
         let closed = try registry.counter(.counter("closed_total"))
         let histogram = try registry.histogram(.seconds("h", buckets: [10, 100]))
         _ = try registry.derivedGauge(.gauge("active"), beginnings: [accepted], endings: [closed, rejected])
-        // What begins in a lane ends in the next one, through a hand-over.
-        let pending = (0..<lanes).map { _ in PendingCount() }
-        let running = Atomic<Int>(lanes + 2)
+        // What begins in a shard ends in the next one, through a hand-over.
+        let pending = (0..<shardCount).map { _ in PendingCount() }
+        let running = Atomic<Int>(shardCount + 2)
         let scrapes = Atomic<Int>(0)
-        onThreads(lanes + 4) { index in
-            if index >= lanes + 2 {
+        onThreads(shardCount + 4) { index in
+            if index >= shardCount + 2 {
                 var buffer = ScrapeBuffer()
                 var last: [String: Int64] = [:]
                 while running.load(ordering: .acquiring) > 0 {
@@ -76,15 +76,15 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
                 return
             }
             for round in 0..<rounds {
-                if index < lanes {
-                    accepted.add(lane: index)
-                    histogram.observe(nanoseconds: UInt64(round & 127), lane: index)
+                if index < shardCount {
+                    accepted.add(shard: index)
+                    histogram.observe(nanoseconds: UInt64(round & 127), shard: index)
                     if round & 7 == 0 {
-                        rejected.add(lane: index)
+                        rejected.add(shard: index)
                     } else {
-                        pending[(index + 1) % lanes].give()
+                        pending[(index + 1) % shardCount].give()
                     }
-                    if pending[index].take() { closed.add(lane: index) }
+                    if pending[index].take() { closed.add(shard: index) }
                 } else {
                     accepted.add()
                     closed.add()
@@ -94,15 +94,15 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
             running.wrappingSubtract(1, ordering: .releasing)
         }
         let left = pending.reduce(0) { $0 + $1.count }
-        #expect(accepted.value == UInt64((lanes + 2) * rounds))
+        #expect(accepted.value == UInt64((shardCount + 2) * rounds))
         #expect(accepted.value == closed.value + rejected.value + UInt64(left))
-        #expect(histogram.count == UInt64((lanes + 2) * rounds))
+        #expect(histogram.count == UInt64((shardCount + 2) * rounds))
         #expect(scrapes.load(ordering: .relaxed) > 0)
     }
 
     @Test func `scrapes go on through registration, retirement and reuse`() throws {
         let clock = TestClock()
-        let registry = MetricsRegistry(lanes: 1, retiredSeriesTTL: .seconds(10), clock: clock.reading)
+        let registry = MetricsRegistry(shardCount: 1, retiredSeriesTTL: .seconds(10), clock: clock.reading)
         let isRunning = Atomic<Bool>(true)
         onThreads(3) { index in
             if index > 0 {
@@ -134,22 +134,22 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
                     let ended = try group.counter(.counter("ended_total", labels: ["r"]), labels: labels)
                     _ = try group.derivedGauge(
                         .gauge("active", labels: ["r"]), labels: labels, beginnings: [begun], endings: [ended])
-                    begun.add(UInt64(round * 4 + offset), lane: 0)
-                    if offset & 1 == 0 { ended.add(UInt64(round), lane: 0) }
+                    begun.add(UInt64(round * 4 + offset), shard: 0)
+                    if offset & 1 == 0 { ended.add(UInt64(round), shard: 0) }
                 }
                 group.retire()
-                registry.acknowledge(lane: 0)
+                registry.acknowledge(shard: 0)
                 clock.advance(seconds: 3)
             }
             isRunning.store(false, ordering: .releasing)
         }
         clock.advance(seconds: 11)
-        registry.acknowledge(lane: 0)
+        registry.acknowledge(shard: 0)
         #expect(registry.page().isEmpty)
     }
 
     @Test func `eight threads register and retire at the same time as others scrape`() throws {
-        let registry = MetricsRegistry(lanes: 0, retiredSeriesTTL: .zero)
+        let registry = MetricsRegistry(shardCount: 0, retiredSeriesTTL: .zero)
         let kept = try registry.counter(.counter("kept_total"))
         onThreads(8) { index in
             for round in 0..<100 {
@@ -169,7 +169,7 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
 
     @Test func `a suspended scrape makes nobody wait`() throws {
         let clock = TestClock()
-        let registry = MetricsRegistry(lanes: 1, retiredSeriesTTL: .zero, clock: clock.reading)
+        let registry = MetricsRegistry(shardCount: 1, retiredSeriesTTL: .zero, clock: clock.reading)
         let counter = try registry.counter(.counter("a_total"))
         let (isInside, mayLeave) = (Signal(), Signal())
         registry.onCollect {
@@ -181,7 +181,7 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
                 #expect(registry.lines() == ["a_total 1", "b_total 0"])
             } else {
                 isInside.wait()
-                counter.add(lane: 0)
+                counter.add(shard: 0)
                 _ = try registry.counter(.counter("b_total"))
                 #expect(registry.lines() == ["a_total 1", "b_total 0"])
                 mayLeave.raise()

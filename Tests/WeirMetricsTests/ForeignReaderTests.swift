@@ -18,13 +18,13 @@ import Testing
             (ExpositionFormat.text004, "text"), (.openMetrics100, "openmetrics"), (.delimitedProtobuf, "protobuf"),
         ])
     func read(format: ExpositionFormat, name: String) throws {
-        let registry = MetricsRegistry(lanes: 1, nativeHistogramSchema: 3)
+        let registry = MetricsRegistry(shardCount: 1, nativeHistogramSchema: 3)
         var expected: [Samples.Series: Double] = [:]
         for (position, value) in Self.values.enumerated() {
-            try registry.counter(.counter("c_total", labels: ["l"]), labels: [value]).add(UInt64(position), lane: 0)
+            try registry.counter(.counter("c_total", labels: ["l"]), labels: [value]).add(UInt64(position), shard: 0)
             expected[.init(name: "c_total", labels: ["l": value])] = Double(position)
             try registry.histogram(.seconds("h_seconds", buckets: [1_000_000], labels: ["l"]), labels: [value])
-                .observe(nanoseconds: 500_000, lane: 0)
+                .observe(nanoseconds: 500_000, shard: 0)
             expected[.init(name: "h_seconds_count", labels: ["l": value])] = 1
             expected[.init(name: "h_seconds_sum", labels: ["l": value])] = 0.0005
             for le in ["0.001", "inf"] {

@@ -8,7 +8,7 @@ import Testing
     private let rejected = MetricDescriptor.counter("rejected_total", labels: ["reason"])
 
     init() {
-        registry = MetricsRegistry(lanes: 2, maxSeries: 4, retiredSeriesTTL: .seconds(300), clock: clock.reading)
+        registry = MetricsRegistry(shardCount: 2, maxSeries: 4, retiredSeriesTTL: .seconds(300), clock: clock.reading)
     }
 
     @Test func `a hidden counter is on no page, feeds its gauge, and appears when it is registered openly`() throws {
@@ -16,8 +16,8 @@ import Testing
         let full = try registry.counter(rejected, labels: ["full"])
         let late = try registry.counter(rejected, labels: ["late"], isHidden: true)
         let first = try registry.derivedGauge(.gauge("g"), beginnings: [begun], endings: [full, late])
-        begun.add(5, lane: 0)
-        full.add(1, lane: 0)
+        begun.add(5, shard: 0)
+        full.add(1, shard: 0)
         #expect(registry.lines() == ["a_total 5", "rejected_total{reason=\"full\"} 1", "g 4"])
         // The same gauge: the counters behind it are the same.
         let shown = try registry.counter(rejected, labels: ["late"])
@@ -27,8 +27,8 @@ import Testing
             registry.lines() == [
                 "a_total 5", "rejected_total{reason=\"full\"} 1", "rejected_total{reason=\"late\"} 0", "g 4",
             ])
-        shown.add(2, lane: 1)
-        late.add(1, lane: 1)
+        shown.add(2, shard: 1)
+        late.add(1, shard: 1)
         #expect(registry.lines().suffix(2) == ["rejected_total{reason=\"late\"} 3", "g 1"])
         // What was shown stays: its count is part of a sum that is still there.
         _ = try registry.counter(rejected, labels: ["late"], isHidden: true)
@@ -48,7 +48,7 @@ import Testing
 
     @Test func `a hidden counter that retires leaves nothing behind`() throws {
         let hidden = try registry.counter(rejected, labels: ["a"], isHidden: true)
-        hidden.add(3, lane: 0)
+        hidden.add(3, shard: 0)
         registry.retire(hidden)
         clock.advance(seconds: 301)
         registry.sweep()

@@ -10,8 +10,8 @@ import func TestSupport.fuzzRounds
     private static let threads = 8
 
     @Test func `eight threads lose no add, and every page meanwhile is monotonic and holds the identity`() throws {
-        // Six threads have lanes, two are foreign.
-        let registry = MetricsRegistry(lanes: Self.threads - 2)
+        // Six threads have shards, two are foreign.
+        let registry = MetricsRegistry(shardCount: Self.threads - 2)
         let accepted = try registry.counter(.counter("accepted_total"))
         let closed = try registry.counter(.counter("closed_total"))
         let rejected = try registry.counter(.counter("rejected_total"))
@@ -28,10 +28,10 @@ import func TestSupport.fuzzRounds
             }
             // A quarter of the accepted is rejected, a quarter closed, and half stays open.
             for _ in 0..<(Self.adds / Self.threads / 6) {
-                if index < registry.lanes {
-                    for _ in 0..<4 { accepted.add(lane: index) }
-                    rejected.add(lane: index)
-                    closed.add(lane: index)
+                if index < registry.shardCount {
+                    for _ in 0..<4 { accepted.add(shard: index) }
+                    rejected.add(shard: index)
+                    closed.add(shard: index)
                 } else {
                     for _ in 0..<4 { accepted.add() }
                     rejected.add()

@@ -8,7 +8,7 @@ import Testing
     private static func layout(
         _ schema: Int, _ scale: MetricDescriptor.Scale = .nanosecondsAsSeconds, classic: [UInt64] = []
     ) -> NativeLayout {
-        NativeLayout.make(schema: schema, scale: scale, classic: classic, lanes: 1).pointee
+        NativeLayout.make(schema: schema, scale: scale, classic: classic, shardCount: 1).pointee
     }
 
     /// The bounds of a bucket by their definition, as logarithms.
@@ -89,7 +89,7 @@ import Testing
     @Test("Classic buckets, count and sum are the same with native ones and without")
     func classicBuckets() throws {
         let descriptor = MetricDescriptor.seconds("h", buckets: [1000, 2000, 1_000_000, 5_000_000_000])
-        let (plain, native) = (MetricsRegistry(lanes: 2), MetricsRegistry(lanes: 2, nativeHistogramSchema: 3))
+        let (plain, native) = (MetricsRegistry(shardCount: 2), MetricsRegistry(shardCount: 2, nativeHistogramSchema: 3))
         let series = [try plain.histogram(descriptor), try native.histogram(descriptor)]
         var generator = SeededGenerator(seed: 6)
         for step in 0..<3000 {
@@ -98,7 +98,7 @@ import Testing
                 if step % 3 == 2 {
                     histogram.observe(nanoseconds: raw)
                 } else {
-                    histogram.observe(nanoseconds: raw, lane: step % 3)
+                    histogram.observe(nanoseconds: raw, shard: step % 3)
                 }
             }
         }
@@ -110,7 +110,7 @@ import Testing
 
     @Test("Spans and deltas hold exactly what was observed", arguments: [-2, 3, 8])
     func spans(schema: Int) throws {
-        let registry = MetricsRegistry(lanes: 1, nativeHistogramSchema: schema)
+        let registry = MetricsRegistry(shardCount: 1, nativeHistogramSchema: schema)
         let series = try registry.histogram(.seconds("h", buckets: [3_000_000]))
         let layout = Self.layout(schema, classic: [3_000_000])
         func histogram() throws -> ProtobufPage.Histogram {
@@ -126,7 +126,7 @@ import Testing
             0, 7, 2_000_000, 2_200_000, 2_400_000, 3_100_000, 3_100_000, 90_000_000_000, 90_000_000_001, .max,
         ]
         for raw in raws {
-            series.observe(nanoseconds: raw, lane: 0)
+            series.observe(nanoseconds: raw, shard: 0)
             let bucket = layout.bucket(of: raw)
             if bucket == 0 { zeros += 1 } else { expected[bucket + layout.lowestIndex - 1, default: 0] += 1 }
         }
@@ -139,19 +139,19 @@ import Testing
 
     @Test("Both sorts of buckets and the count agree in every scrape, while observations go on")
     func consistency() async throws {
-        let registry = MetricsRegistry(lanes: 2, nativeHistogramSchema: 3)
+        let registry = MetricsRegistry(shardCount: 2, nativeHistogramSchema: 3)
         let series = try registry.histogram(.seconds("h", buckets: [1000, 1_000_000, 20_000_000]))
         let rounds = 200_000
         try await withThrowingTaskGroup { group in
-            for lane in 0..<3 {
+            for shard in 0..<3 {
                 group.addTask {
-                    var generator = SeededGenerator(seed: UInt64(lane))
+                    var generator = SeededGenerator(seed: UInt64(shard))
                     for _ in 0..<rounds {
                         let raw = generator.next() >> (30 + generator.next() % 34)
-                        if lane == 2 {
+                        if shard == 2 {
                             series.observe(nanoseconds: raw)
                         } else {
-                            series.observe(nanoseconds: raw, lane: lane)
+                            series.observe(nanoseconds: raw, shard: shard)
                         }
                     }
                 }
@@ -176,16 +176,16 @@ import Testing
     func reuse() throws {
         let clock = TestClock()
         let registry = MetricsRegistry(
-            lanes: 1, retiredSeriesTTL: .seconds(1), nativeHistogramSchema: 8, clock: clock.reading)
+            shardCount: 1, retiredSeriesTTL: .seconds(1), nativeHistogramSchema: 8, clock: clock.reading)
         let descriptor = MetricDescriptor.seconds("h", buckets: [1], labels: ["l"])
         var bytes = 0
         for round in 0..<50 {
             let series = try registry.histogram(descriptor, labels: ["\(round)"])
             #expect(series.count == 0 && series.sum == 0)
-            series.observe(nanoseconds: 5_000_000, lane: 0)
+            series.observe(nanoseconds: 5_000_000, shard: 0)
             series.observe(nanoseconds: 0)
             registry.retire(series)
-            registry.acknowledge(lane: 0)
+            registry.acknowledge(shard: 0)
             clock.advance(seconds: 2)
             for _ in 0..<3 { registry.sweep() }
             if round == 1 { bytes = registry.allocatedCellBytes }
@@ -193,16 +193,16 @@ import Testing
         #expect(registry.allocatedCellBytes == bytes)
     }
 
-    @Test("A series takes 44 × 2^schema cells a lane, and as much again for all other threads", arguments: [0, 3, 8])
+    @Test("A series takes 44 × 2^schema cells a shard, and as much again for all other threads", arguments: [0, 3, 8])
     func memory(schema: Int) throws {
-        let registry = MetricsRegistry(lanes: 2, nativeHistogramSchema: schema)
+        let registry = MetricsRegistry(shardCount: 2, nativeHistogramSchema: schema)
         let descriptor = MetricDescriptor.seconds("h", buckets: [1, 2, 3], labels: ["l"])
         _ = try registry.histogram(descriptor, labels: ["a"])
         let before = registry.allocatedCellBytes
         _ = try registry.histogram(descriptor, labels: ["b"])
         let cells = 44 << schema
         let added = registry.allocatedCellBytes - before
-        // The zero bucket, the classic bounds, and two cache lines between lanes are the rest.
+        // The zero bucket, the classic bounds, and two cache lines between shards are the rest.
         #expect(added >= cells * 3 * 8 && added <= (cells + 1 + 3 + 31) * 3 * 8)
     }
 }

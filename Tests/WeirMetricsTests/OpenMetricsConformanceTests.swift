@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test func `counters never fall from page to page, and each page is whole by itself`() throws {
-        let registry = MetricsRegistry(lanes: 1)
+        let registry = MetricsRegistry(shardCount: 1)
         let counter = try registry.counter(.counter("a_total"))
         let histogram = try registry.histogram(.seconds("b_seconds", buckets: [1_000_000]))
         func values() -> [OpenMetricsPage.Sample: Double] {
@@ -78,8 +78,8 @@ import Testing
         }
         var last = values()
         for step in 1...50 {
-            counter.add(UInt64(step), lane: 0)
-            histogram.observe(nanoseconds: UInt64(step) * 50_000, lane: 0)
+            counter.add(UInt64(step), shard: 0)
+            histogram.observe(nanoseconds: UInt64(step) * 50_000, shard: 0)
             let next = values()
             #expect(next.keys == last.keys)
             #expect(last.allSatisfy { $0.value <= next[$0.key] ?? -1 })
@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test func `names that a reader could take for a part of another family are refused`() throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         _ = try registry.counter(.counter("a_total"))
         _ = try registry.histogram(.seconds("b", buckets: []))
         for name in ["a", "a_created", "b_bucket", "b_count", "b_sum", "b_created"] {
@@ -109,9 +109,9 @@ import Testing
 
     /// Nothing at all, and all kinds with odd labels, bounds and values, both with native histograms and without.
     private static func pages() throws -> [(String, OpenMetricsPage)] {
-        var pages = [("an empty page", page(MetricsRegistry(lanes: 0)))]
+        var pages = [("an empty page", page(MetricsRegistry(shardCount: 0)))]
         for schema in [nil, 3] {
-            let registry = MetricsRegistry(lanes: 2, nativeHistogramSchema: schema)
+            let registry = MetricsRegistry(shardCount: 2, nativeHistogramSchema: schema)
             try fill(registry)
             pages.append(("schema \(schema.map(String.init) ?? "none")", page(registry)))
         }
@@ -126,14 +126,14 @@ import Testing
         for value in values {
             let odd = MetricDescriptor(
                 name: "odd_total", help: "Has \\, \" and\na second line.", kind: .counter, labelNames: ["l", "other"])
-            try registry.counter(odd, labels: [value, "same"]).add(.max, lane: 0)
+            try registry.counter(odd, labels: [value, "same"]).add(.max, shard: 0)
             let series = try registry.histogram(
                 .seconds(
                     "h_seconds", buckets: [0, 1, 1000, 50_000, 999_999_999, 1_000_000_000, 86_400_000_000_000],
                     labels: ["l"]),
                 labels: [value])
             for raw in [0, 1, 999, 50_000, 1_000_000_000, 3_000_000_000, 100_000_000_000_000, UInt64.max / 32] {
-                series.observe(nanoseconds: raw, lane: 1)
+                series.observe(nanoseconds: raw, shard: 1)
             }
         }
         _ = try registry.histogram(.seconds("no_bounds_seconds", buckets: []))

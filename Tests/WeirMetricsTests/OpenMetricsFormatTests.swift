@@ -10,14 +10,14 @@ import Testing
     }
 
     @Test func `a page is the golden text`() throws {
-        let registry = MetricsRegistry(lanes: 1)
+        let registry = MetricsRegistry(shardCount: 1)
         let accepted = try registry.counter(.counter("weir_accepted_total", labels: ["route"]), labels: ["ssh"])
         let dials = try registry.histogram(
             .seconds("weir_dial_duration_seconds", buckets: [500_000, 1_000_000_000], labels: ["route"]),
             labels: ["ssh"])
         try registry.gauge(.gauge("weir_limit")).set(-7)
-        accepted.add(3, lane: 0)
-        dials.observe(nanoseconds: 2_000_000_000, lane: 0)
+        accepted.add(3, shard: 0)
+        dials.observe(nanoseconds: 2_000_000_000, shard: 0)
         #expect(
             Self.page(registry) == """
                 # TYPE weir_accepted counter
@@ -40,11 +40,11 @@ import Testing
     }
 
     @Test func `an empty page is its end`() {
-        #expect(Self.page(MetricsRegistry(lanes: 0)) == "# EOF\n")
+        #expect(Self.page(MetricsRegistry(shardCount: 0)) == "# EOF\n")
     }
 
     @Test func `HELP escapes quotation marks, too, and a unit stands only where the name ends with it`() throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         _ = try registry.gauge(
             MetricDescriptor(name: "x", help: "a \"quote\", a \\ and\na line", kind: .gauge, unit: "seconds"))
         #expect(
@@ -59,13 +59,13 @@ import Testing
 
     @Test(arguments: [("x", "unknown", "x"), ("_total", "unknown", "_total"), ("a_total", "counter", "a")])
     func `a counter without its suffix is of unknown type`(name: String, type: String, family: String) throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         _ = try registry.counter(.counter(name))
         #expect(Self.page(registry) == "# TYPE \(family) \(type)\n# HELP \(family) Help.\n\(name) 0\n# EOF\n")
     }
 
     @Test func `sample lines are the same in both text formats`() throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         _ = try registry.histogram(
             .seconds("h_seconds", buckets: [1, 50_000, 5_000_000, 1_000_000_000_000_000], labels: ["l"]),
             labels: ["a \\ \"b\"\nc ü"])

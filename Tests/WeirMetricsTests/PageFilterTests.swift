@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct PageFilterTests {
     private static func registry() throws -> MetricsRegistry {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         for route in ["ssh", "dns", "a,route=\"dns\""] {
             let opened = try registry.counter(.counter("tcp_opened_total", labels: ["route"]), labels: [route])
             let closed = try registry.counter(

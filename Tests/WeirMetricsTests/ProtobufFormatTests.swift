@@ -16,8 +16,8 @@ extension MetricsRegistry {
 
 @Suite struct ProtobufFormatTests {
     @Test func `a counter and a gauge are the golden bytes`() throws {
-        let registry = MetricsRegistry(lanes: 1)
-        try registry.counter(.counter("a_total", labels: ["l"]), labels: ["v"]).add(3, lane: 0)
+        let registry = MetricsRegistry(shardCount: 1)
+        try registry.counter(.counter("a_total", labels: ["l"]), labels: ["v"]).add(3, shard: 0)
         let seconds = MetricDescriptor(
             name: "g_seconds", help: "", kind: .gauge, unit: "seconds", scale: .millisecondsAsSeconds)
         try registry.gauge(seconds).set(-500)
@@ -33,10 +33,10 @@ extension MetricsRegistry {
     }
 
     @Test func `a classic histogram has cumulative buckets and no field of a native one`() throws {
-        let registry = MetricsRegistry(lanes: 1)
+        let registry = MetricsRegistry(shardCount: 1)
         let series = try registry.histogram(
             .seconds("h_seconds", buckets: [500_000, 1_000_000_000], labels: ["route"]), labels: ["ssh"])
-        for raw: UInt64 in [500_000, 500_001, 2_000_000_000] { series.observe(nanoseconds: raw, lane: 0) }
+        for raw: UInt64 in [500_000, 500_001, 2_000_000_000] { series.observe(nanoseconds: raw, shard: 0) }
         let family = try #require(try registry.protobufPage().families.first)
         #expect((family.name, family.help, family.type, family.unit) == ("h_seconds", "Help.", 4, "seconds"))
         let metric = try #require(family.metrics.first)
@@ -53,14 +53,14 @@ extension MetricsRegistry {
         ("a_seconds", ""), ("a_seconds_total", "seconds"), ("a_total", ""), ("a", ""), ("seconds_total", ""),
     ])
     func `a unit is told only where the name carries it`(name: String, told: String) throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         let unit = name == "a_seconds" ? "bytes" : "seconds"
         _ = try registry.counter(MetricDescriptor(name: name, help: "Help.", kind: .counter, unit: unit))
         #expect(try registry.protobufPage().families.map(\.unit) == [told])
     }
 
     @Test func `an empty page has no byte, and an empty family is not on it`() throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         #expect(registry.bytes(.delimitedProtobuf) == [])
         try registry.declare(.counter("a_total"))
         #expect(registry.bytes(.delimitedProtobuf) == [])
@@ -80,7 +80,7 @@ extension MetricsRegistry {
 
     @Test func `values, filters and the number of lines are those of the text format`() throws {
         for schema in [nil, -2, 3] as [Int?] {
-            let registry = MetricsRegistry(lanes: 2, nativeHistogramSchema: schema)
+            let registry = MetricsRegistry(shardCount: 2, nativeHistogramSchema: schema)
             var generator = SeededGenerator(seed: 5)
             for route in ["a", "b \\ \"c\"\nü"] {
                 try registry.counter(.counter("c_total", labels: ["route"]), labels: [route]).add(.max / 3)
@@ -89,12 +89,12 @@ extension MetricsRegistry {
                     .counter("e_total", labels: ["route"], isExposed: false), labels: [route])
                 _ = try registry.derivedGauge(
                     .gauge("f", labels: ["route"]), labels: [route], beginnings: [begun], endings: [ended])
-                begun.add(5, lane: 1)
-                ended.add(7, lane: 0)
+                begun.add(5, shard: 1)
+                ended.add(7, shard: 0)
                 let histogram = try registry.histogram(
                     .seconds("h", buckets: [1, 1000, 50_000_000], labels: ["route"]), labels: [route])
                 for _ in 0..<500 {
-                    histogram.observe(nanoseconds: generator.next() >> (generator.next() % 64), lane: 0)
+                    histogram.observe(nanoseconds: generator.next() >> (generator.next() % 64), shard: 0)
                 }
             }
             for filter in [nil, PageFilter(names: ["h*"]), PageFilter(labels: ["route": ["b \\ \"c\"\nü"]])] {
@@ -140,7 +140,7 @@ extension MetricsRegistry {
 
     @Test("A label value comes through every format as it is", arguments: values)
     func value(_ value: String) throws {
-        let registry = MetricsRegistry(lanes: 0, nativeHistogramSchema: 3)
+        let registry = MetricsRegistry(shardCount: 0, nativeHistogramSchema: 3)
         try registry.counter(.counter("c_total", labels: ["first", "l"]), labels: ["f", value]).add(7)
         try registry.histogram(.seconds("h", buckets: [1], labels: ["l"]), labels: [value]).observe(nanoseconds: 1)
 
@@ -159,7 +159,7 @@ extension MetricsRegistry {
 
     @Test("It is found by a filter, whatever is in it", arguments: values)
     func filter(_ value: String) throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         for label in [value, value + "x", "x" + value] where !label.isEmpty || value.isEmpty {
             _ = try registry.counter(.counter("c_total", labels: ["l"]), labels: [label])
         }

@@ -2,12 +2,12 @@ import Testing
 import WeirMetrics
 
 @Suite struct RegistrationTests {
-    let registry = MetricsRegistry(lanes: 1, maxSeries: 10)
+    let registry = MetricsRegistry(shardCount: 1, maxSeries: 10)
 
     @Test func `the same name and labels give the same series`() throws {
         let first = try registry.counter(.counter("a_total", labels: ["l"]), labels: ["x"])
         let second = try registry.counter(.counter("a_total", labels: ["l"]), labels: ["x"])
-        first.add(2, lane: 0)
+        first.add(2, shard: 0)
         second.add(3)
         #expect(first.value == 5)
         #expect(first.seriesID == second.seriesID)
@@ -84,7 +84,7 @@ import WeirMetrics
         }
         #expect(registry.droppedSeries == 4)
         _ = try registry.gauge(.gauge("last"))
-        registry.discardingHistogram.observe(nanoseconds: 5, lane: 0)
+        registry.discardingHistogram.observe(nanoseconds: 5, shard: 0)
         #expect(registry.lines().count == 9)
     }
 

@@ -7,14 +7,14 @@ import Testing
     let registry: MetricsRegistry
 
     init() {
-        registry = MetricsRegistry(lanes: 2, retiredSeriesTTL: .seconds(300), clock: clock.reading)
+        registry = MetricsRegistry(shardCount: 2, retiredSeriesTTL: .seconds(300), clock: clock.reading)
     }
 
     private let descriptor = MetricDescriptor.counter("a_total", labels: ["route"])
 
     @Test func `a retired series stays on the page until its time is over`() throws {
         let counter = try registry.counter(descriptor, labels: ["ssh"])
-        counter.add(7, lane: 0)
+        counter.add(7, shard: 0)
         registry.retire(counter)
         clock.advance(seconds: 299)
         #expect(registry.lines() == ["a_total{route=\"ssh\"} 7"])
@@ -24,23 +24,23 @@ import Testing
 
     @Test func `a series that returns in time goes on counting`() throws {
         let first = try registry.counter(descriptor, labels: ["ssh"])
-        first.add(7, lane: 0)
+        first.add(7, shard: 0)
         registry.retire(first)
         clock.advance(seconds: 299)
         let second = try registry.counter(descriptor, labels: ["ssh"])
-        second.add(1, lane: 1)
+        second.add(1, shard: 1)
         clock.advance(seconds: 1000)
         #expect(registry.lines() == ["a_total{route=\"ssh\"} 8"])
     }
 
     @Test func `a series that returns too late begins at zero`() throws {
         let first = try registry.counter(descriptor, labels: ["ssh"])
-        first.add(7, lane: 0)
+        first.add(7, shard: 0)
         registry.retire(first)
         clock.advance(seconds: 300)
         let second = try registry.counter(descriptor, labels: ["ssh"])
         #expect(registry.lines() == ["a_total{route=\"ssh\"} 0"])
-        second.add(1, lane: 1)
+        second.add(1, shard: 1)
         #expect(registry.lines() == ["a_total{route=\"ssh\"} 1"])
     }
 
@@ -64,15 +64,15 @@ import Testing
         #expect(registry.lines().isEmpty)
     }
 
-    @Test func `cells are reused only after every lane has acknowledged`() throws {
+    @Test func `cells are reused only after every shard has acknowledged`() throws {
         let old = try registry.counter(descriptor, labels: ["old"])
         registry.retire(old)
         clock.advance(seconds: 301)
-        registry.acknowledge(lane: 0)
+        registry.acknowledge(shard: 0)
         let second = try registry.counter(descriptor, labels: ["second"])
-        old.add(1000, lane: 1)
+        old.add(1000, shard: 1)
         #expect(second.value == 0)
-        registry.acknowledge(lane: 1)
+        registry.acknowledge(shard: 1)
         let third = try registry.counter(descriptor, labels: ["third"])
         #expect(third.cells.isSame(as: old.cells))
         #expect(third.value == 0)
@@ -81,8 +81,8 @@ import Testing
 
     @Test func `an acknowledgement from before the retirement does not count`() throws {
         let old = try registry.counter(descriptor, labels: ["old"])
-        registry.acknowledge(lane: 0)
-        registry.acknowledge(lane: 1)
+        registry.acknowledge(shard: 0)
+        registry.acknowledge(shard: 1)
         registry.retire(old)
         clock.advance(seconds: 301)
         let second = try registry.counter(descriptor, labels: ["second"])
@@ -95,8 +95,8 @@ import Testing
         registry.readers.enter(slot)
         registry.retire(old)
         clock.advance(seconds: 301)
-        registry.acknowledge(lane: 0)
-        registry.acknowledge(lane: 1)
+        registry.acknowledge(shard: 0)
+        registry.acknowledge(shard: 1)
         let second = try registry.counter(descriptor, labels: ["second"])
         #expect(!second.cells.isSame(as: old.cells))
         registry.readers.leave(slot)
@@ -109,7 +109,7 @@ import Testing
         let begun = try group.counter(.counter("begun_total"))
         let ended = try registry.counter(.counter("ended_total"))
         _ = try group.derivedGauge(.gauge("active"), beginnings: [begun], endings: [ended])
-        begun.add(3, lane: 0)
+        begun.add(3, shard: 0)
         registry.retire(ended)
         clock.advance(seconds: 1000)
         #expect(registry.lines() == ["begun_total 3", "ended_total 0", "active 3"])
@@ -119,7 +119,7 @@ import Testing
         let sameBegun = try again.counter(.counter("begun_total"))
         let sameEnded = try again.counter(.counter("ended_total"))
         _ = try again.derivedGauge(.gauge("active"), beginnings: [sameBegun], endings: [sameEnded])
-        sameEnded.add(1, lane: 1)
+        sameEnded.add(1, shard: 1)
         #expect(registry.lines() == ["begun_total 3", "ended_total 1", "active 2"])
         again.retire()
         clock.advance(seconds: 300)
@@ -127,8 +127,8 @@ import Testing
     }
 }
 
-extension LaneCells {
-    func isSame(as other: LaneCells) -> Bool {
-        foreign == other.foreign
+extension ShardCells {
+    func isSame(as other: ShardCells) -> Bool {
+        shared == other.shared
     }
 }

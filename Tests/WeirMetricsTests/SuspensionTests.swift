@@ -58,7 +58,7 @@ import WeirMetrics
 
     /// A registry with what both threads need.
     final class Stage: Sendable {
-        let registry = MetricsRegistry(lanes: 2, retiredSeriesTTL: .zero)
+        let registry = MetricsRegistry(shardCount: 2, retiredSeriesTTL: .zero)
         let probe: Counter
         let begun: Counter
         let ended: Counter
@@ -92,7 +92,7 @@ import WeirMetrics
         }
     }
 
-    /// The thread that is stopped. It works in lane 0.
+    /// The thread that is stopped. It works in shard 0.
     final class Worker: Sendable {
         private let isStopping = Atomic<Bool>(false)
         private let counted = Atomic<Int>(0)
@@ -132,29 +132,29 @@ import WeirMetrics
                 switch work {
                 case .counting:
                     for _ in 0..<1000 {
-                        stage.begun.add(lane: 0)
-                        stage.ended.add(lane: 0)
+                        stage.begun.add(shard: 0)
+                        stage.ended.add(shard: 0)
                     }
                 case .observing:
                     for value in 0..<500 {
                         stage.begun.add()
-                        stage.observed.observe(nanoseconds: UInt64(value), lane: 0)
+                        stage.observed.observe(nanoseconds: UInt64(value), shard: 0)
                         stage.begun.add()
                         stage.observed.observe(nanoseconds: UInt64(value))
-                        stage.ended.add(2, lane: 0)
+                        stage.ended.add(2, shard: 0)
                     }
                 case .scraping: stage.registry.render(into: &buffer)
                 case .registering: _ = try stage.register(text)
                 case .retiring: group?.retire()
                 }
                 inside.store(false, ordering: .relaxed)
-                stage.registry.acknowledge(lane: 0)
+                stage.registry.acknowledge(shard: 0)
                 counted.wrappingAdd(1, ordering: .releasing)
             }
         }
     }
 
-    /// The thread that goes on meanwhile, in lane 1 and as a foreign thread. It finds out without allocating; what it found
+    /// The thread that goes on meanwhile, in shard 1 and as a foreign thread. It finds out without allocating; what it found
     /// is looked at later.
     final class Witness: Sendable {
         private let asked = TestSemaphore()
@@ -196,7 +196,7 @@ import WeirMetrics
 
         private func round(_ stage: Stage, _ buffer: inout ScrapeBuffer, _ total: inout UInt64, mayRegister: Bool) {
             for _ in 0..<SuspensionTests.addsPerStop {
-                stage.probe.add(lane: 1)
+                stage.probe.add(shard: 1)
                 stage.probe.add()
             }
             total += UInt64(SuspensionTests.addsPerStop * 2)
@@ -215,7 +215,7 @@ import WeirMetrics
                 }
                 group?.retire()
             }
-            stage.registry.acknowledge(lane: 1)
+            stage.registry.acknowledge(shard: 1)
         }
 
         private func check(_ holds: Bool) {

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct TextFormatTests {
     @Test func `a page is the golden text`() throws {
-        let registry = MetricsRegistry(lanes: 2)
+        let registry = MetricsRegistry(shardCount: 2)
         let accepted = MetricDescriptor(
             name: "weir_tcp_connections_accepted_total", help: "Connections accepted.", kind: .counter,
             labelNames: ["route"])
@@ -14,12 +14,12 @@ import Testing
             .seconds("weir_dial_duration_seconds", buckets: [500_000, 1_000_000_000], labels: ["route"]),
             labels: ["ssh"])
         let limit = try registry.gauge(.gauge("weir_limit"))
-        first.add(3, lane: 0)
-        first.add(4, lane: 1)
+        first.add(3, shard: 0)
+        first.add(4, shard: 1)
         first.add(5)
         second.add()
-        dials.observe(nanoseconds: 500_000, lane: 0)
-        dials.observe(nanoseconds: 500_001, lane: 1)
+        dials.observe(nanoseconds: 500_000, shard: 0)
+        dials.observe(nanoseconds: 500_001, shard: 1)
         dials.observe(nanoseconds: 2_000_000_000)
         limit.set(-7)
         #expect(
@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test func `families come in the order of declaration, and empty ones not at all`() throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         try registry.declare(.counter("b_total"))
         try registry.declare(.counter("empty_total"))
         _ = try registry.counter(.counter("a_total"))
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test func `label values and HELP are escaped by their own rules`() throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         let descriptor = MetricDescriptor(
             name: "x", help: "a \"quote\", a \\ and\na line", kind: .gauge, labelNames: ["l"])
         _ = try registry.gauge(descriptor, labels: ["a \"quote\", a \\ and\na line, übrigens"])
@@ -67,18 +67,18 @@ import Testing
     }
 
     @Test func `a label value of 10 KB comes through whole`() throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         let long = String(repeating: "x", count: 10_240)
         _ = try registry.gauge(.gauge("g", labels: ["l"]), labels: [long])
         #expect(registry.lines() == ["g{l=\"\(long)\"} 0"])
     }
 
     @Test func `names and values of every length come through whole, though they are copied in pieces`() throws {
-        let registry = MetricsRegistry(lanes: 1)
+        let registry = MetricsRegistry(shardCount: 1)
         var expected: [String] = []
         for length in 0...70 {
             let (name, value) = (String(repeating: "n", count: length + 1), String(repeating: "v", count: length))
-            try registry.counter(.counter(name + "_total", labels: ["l"]), labels: [value]).add(UInt64(length), lane: 0)
+            try registry.counter(.counter(name + "_total", labels: ["l"]), labels: [value]).add(UInt64(length), shard: 0)
             try registry.gauge(.gauge(name + "_g")).set(-1)
             let histogram = try registry.histogram(.seconds(name + "_h", buckets: [5], labels: ["l"]), labels: [value])
             histogram.observe(nanoseconds: 5)

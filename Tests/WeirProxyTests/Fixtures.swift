@@ -20,8 +20,8 @@ func makeRoute(
 }
 
 /// A log that goes nowhere.
-func makeSilentLog(lanes: Int = 1) throws -> LogOutput {
-    try LogOutput(descriptor: 1, lanes: lanes, level: .critical, startsThread: false)
+func makeSilentLog(shardCount: Int = 1) throws -> LogOutput {
+    try LogOutput(descriptor: 1, shardCount: shardCount, level: .critical, startsThread: false)
 }
 
 /// A connection or session as the engine would tell of it.

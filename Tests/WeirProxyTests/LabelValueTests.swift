@@ -8,7 +8,7 @@ import WeirMetrics
 @testable import WeirStream
 
 struct LabelValueTests {
-    private let registry = MetricsRegistry(lanes: 2)
+    private let registry = MetricsRegistry(shardCount: 2)
 
     private func description(_ scheme: Network) -> RouteDescription {
         RouteDescription(makeRoute("a", scheme: scheme, listen: 1, upstream: 22))
@@ -109,9 +109,9 @@ struct LabelValueTests {
         let metrics = try tcp()
         let context = try makeContext(worker: 1)
         metrics.opened(context)
-        metrics.common.rejected.unexpected(.sessionLimit).add(lane: 1)
+        metrics.common.rejected.unexpected(.sessionLimit).add(shard: 1)
         metrics.opened(context)
-        metrics.common.rejected.unexpected(.sessionLimit).add(lane: 1)
+        metrics.common.rejected.unexpected(.sessionLimit).add(shard: 1)
         #expect(try reasons("weir_tcp_connections_rejected_total")["session_limit"] == 2)
         #expect(try scrape(registry).accepted("a") == 2)
         #expect(try scrape(registry).active("a") == 0)
@@ -123,7 +123,7 @@ struct LabelValueTests {
         let lines = try scrape(registry).values.keys.count
         withExtendedLifetime(probe) {}
         // Room for what the route has from the start, and for no line more.
-        let small = MetricsRegistry(lanes: 2, maxSeries: lines)
+        let small = MetricsRegistry(shardCount: 2, maxSeries: lines)
         let metrics = TCPRouteMetrics(description(.tcp4), registry: small, log: try makeSilentLog())
         #expect(metrics.registrationFailure == nil)
         let context = try makeContext()

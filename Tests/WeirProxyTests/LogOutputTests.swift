@@ -42,9 +42,9 @@ struct LogOutputTests {
     @Test("Records and lines come out in order, and closing writes what is queued")
     func writing() throws {
         let pipe = try Pipe()
-        let log = try LogOutput(descriptor: pipe.writeEnd, lanes: 1)
+        let log = try LogOutput(descriptor: pipe.writeEnd, shardCount: 1)
         let number = log.routes.insert(route)
-        for id in 1...3 { log.record(opened(number, id: UInt64(id)), lane: 0) }
+        for id in 1...3 { log.record(opened(number, id: UInt64(id)), shard: 0) }
         log.close(within: .seconds(10))
         let lines = pipe.take().split(separator: "\n")
         #expect(lines.count == 3)
@@ -55,16 +55,16 @@ struct LogOutputTests {
     @Test("A line is written soon, without anything that follows it")
     func promptness() throws {
         let pipe = try Pipe()
-        let log = try LogOutput(descriptor: pipe.writeEnd, lanes: 1)
+        let log = try LogOutput(descriptor: pipe.writeEnd, shardCount: 1)
         defer { log.close(within: .seconds(10)) }
         let number = log.routes.insert(route)
         var text = ""
-        log.record(opened(number, id: 1), lane: 0)
+        log.record(opened(number, id: 1), shard: 0)
         try waitUntil("the first line is out") {
             text += pipe.take()
             return text.contains("id=1")
         }
-        log.record(opened(number, id: 2), lane: 0)
+        log.record(opened(number, id: 2), shard: 0)
         try waitUntil("the second line is out") {
             text += pipe.take()
             return text.contains("id=2")
@@ -74,11 +74,11 @@ struct LogOutputTests {
     @Test("Where nobody reads standard output, nobody waits, and what does not fit is counted")
     func stuckPipe() throws {
         let pipe = try Pipe()
-        let log = try LogOutput(descriptor: pipe.writeEnd, lanes: 1)
+        let log = try LogOutput(descriptor: pipe.writeEnd, shardCount: 1)
         let number = log.routes.insert(route)
         let total = 40_000
         let start = ContinuousClock.now
-        for id in 0..<total { log.record(opened(number, id: UInt64(id)), lane: 0) }
+        for id in 0..<total { log.record(opened(number, id: UInt64(id)), shard: 0) }
         #expect(log.droppedLines > 0)
         log.close(within: .milliseconds(100))
         #expect(ContinuousClock.now - start < .seconds(5))
@@ -124,9 +124,9 @@ struct LogOutputTests {
 
     @Test("A retired route still names what was queued before, and is forgotten then")
     func retiredRoutes() throws {
-        let log = try LogOutput(descriptor: 1, lanes: 1, startsThread: false)
+        let log = try LogOutput(descriptor: 1, shardCount: 1, startsThread: false)
         let number = log.routes.insert(route)
-        log.record(opened(number, id: 7), lane: 0)
+        log.record(opened(number, id: 7), shard: 0)
         log.routes.retire(number)
         var drain = LogDrain()
         log.collect(into: &drain)
@@ -137,13 +137,13 @@ struct LogOutputTests {
     @Test("Repeated failures are limited on their way out, with the clock that was given")
     func limitedFailures() throws {
         let clock = MonotonicClock { 5 }
-        let log = try LogOutput(descriptor: 1, lanes: 1, clock: clock, startsThread: false)
+        let log = try LogOutput(descriptor: 1, shardCount: 1, clock: clock, startsThread: false)
         let number = log.routes.insert(route)
         for _ in 0..<100 {
             log.record(
                 LogRecord(
                     time: 0, route: number, id: 0, client: nil, upstreamAddress: nil,
-                    fact: .dialFailed(upstream: 0, .refused, nil)), lane: 0)
+                    fact: .dialFailed(upstream: 0, .refused, nil)), shard: 0)
         }
         var drain = LogDrain()
         log.collect(into: &drain)
@@ -156,7 +156,7 @@ struct LogOutputTests {
     @Test("swift-log's fields come out with the agreed ones first, and only from the level on")
     func handler() throws {
         let pipe = try Pipe()
-        let log = try LogOutput(descriptor: pipe.writeEnd, lanes: 0, level: .info)
+        let log = try LogOutput(descriptor: pipe.writeEnd, shardCount: 0, level: .info)
         let logger = Logger(label: "test") { _ in WeirLogHandler(log) }
         logger.debug("not this")
         logger.info("stream started", metadata: ["action": "start", "zebra": "1", "route": "a b", "apple": "2"])

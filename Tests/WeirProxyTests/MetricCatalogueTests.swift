@@ -21,7 +21,7 @@ struct MetricCatalogueTests {
 
     @Test("A registry takes the whole catalogue")
     func registration() throws {
-        let registry = MetricsRegistry(lanes: 1)
+        let registry = MetricsRegistry(shardCount: 1)
         for family in MetricCatalogue.all { try registry.declare(family.descriptor) }
     }
 

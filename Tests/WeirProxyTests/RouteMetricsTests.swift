@@ -9,7 +9,7 @@ import WeirMetrics
 @testable import WeirStream
 
 struct RouteMetricsTests {
-    private let registry = MetricsRegistry(lanes: 2)
+    private let registry = MetricsRegistry(shardCount: 2)
 
     private func tcp(_ host: UpstreamHost = .name("localhost"), maxConnections: Int? = nil) throws -> TCPRouteMetrics {
         let route = makeRoute(
@@ -141,7 +141,7 @@ struct RouteMetricsTests {
         withExtendedLifetime(metrics) {}
     }
 
-    @Test("A connection is accepted, dialed, read and closed, each counted once in the lane of its worker")
+    @Test("A connection is accepted, dialed, read and closed, each counted once in the shard of its worker")
     func connectionLife() throws {
         let metrics = try tcp()
         let context = try makeContext(worker: 1)
@@ -267,7 +267,7 @@ struct RouteMetricsTests {
 
     @Test("Where the page is full the route counts nowhere, says so, and nothing breaks")
     func fullPage() throws {
-        let small = MetricsRegistry(lanes: 1, maxSeries: 5)
+        let small = MetricsRegistry(shardCount: 1, maxSeries: 5)
         let metrics = TCPRouteMetrics(
             RouteDescription(makeRoute("a", listen: 1, upstream: 22)), registry: small, log: try makeSilentLog())
         let context = try makeContext()

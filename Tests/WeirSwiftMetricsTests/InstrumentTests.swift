@@ -5,7 +5,7 @@ import WeirSwiftMetrics
 
 /// What each instrument of swift-metrics is on the page.
 @Suite struct InstrumentTests {
-    let registry = MetricsRegistry(lanes: 0)
+    let registry = MetricsRegistry(shardCount: 0)
     let refusals = Refusals()
     let factory: RegistryMetricsFactory
 

@@ -56,7 +56,7 @@ import WeirMetrics
         let text = String(
             String.UnicodeScalarView(
                 (0..<next(12)).compactMap { _ in Unicode.Scalar(UInt32(next(next(2) == 0 ? 0x80 : 0x11_0000))) }))
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         let factory = try RegistryMetricsFactory(registry)
         _ = factory.makeCounter(label: text, dimensions: [(text, text)])
         _ = factory.makeRecorder(label: text + "!!", dimensions: [(text, text), ("le", "1")], aggregate: true)

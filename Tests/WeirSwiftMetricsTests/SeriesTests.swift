@@ -12,7 +12,7 @@ import WeirSwiftMetrics
     private func makeRegistry(maxSeries: Int = 1000) -> (MetricsRegistry, ManualClock) {
         let clock = ManualClock()
         let registry = MetricsRegistry(
-            lanes: 0, maxSeries: maxSeries, retiredSeriesTTL: .seconds(1), clock: { clock.now })
+            shardCount: 0, maxSeries: maxSeries, retiredSeriesTTL: .seconds(1), clock: { clock.now })
         return (registry, clock)
     }
 

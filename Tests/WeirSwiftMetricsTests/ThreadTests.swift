@@ -9,7 +9,7 @@ import WeirSwiftMetrics
     private static let threads = 8
 
     @Test func `totals are exact whoever counts`() throws {
-        let registry = MetricsRegistry(lanes: 0)
+        let registry = MetricsRegistry(shardCount: 0)
         let factory = try RegistryMetricsFactory(registry)
         let rounds = 5_000
         onThreads(Self.threads) { thread in
@@ -33,7 +33,7 @@ import WeirSwiftMetrics
     }
 
     @Test func `metrics come and go while others count and scrape`() throws {
-        let registry = MetricsRegistry(lanes: 0, retiredSeriesTTL: .zero)
+        let registry = MetricsRegistry(shardCount: 0, retiredSeriesTTL: .zero)
         let factory = try RegistryMetricsFactory(registry)
         let isOver = Atomic<Bool>(false)
         let wrong = Atomic<Int>(0)

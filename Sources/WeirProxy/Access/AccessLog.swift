@@ -31,7 +31,7 @@ final class AccessLog: Sendable {
         }
         do throws(SystemError) {
             let opened = try LogFile(path)
-            output = try LogOutput(file: opened, lanes: parts.engine.workerCount, beside: parts.log)
+            output = try LogOutput(file: opened, shardCount: parts.engine.workerCount, beside: parts.log)
             file = opened
         } catch {
             throw .accessLog(path, error)
@@ -62,7 +62,7 @@ final class AccessRouteLog: Sendable {
             LogRecord(
                 time: WallClock.nanoseconds, route: number, id: context.id, client: context.clientAddress,
                 upstreamAddress: nil, fact: .decided(decision)),
-            lane: context.worker)
+            shard: context.worker)
     }
 }
 

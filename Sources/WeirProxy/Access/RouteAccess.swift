@@ -27,7 +27,7 @@ final class RouteAccess: Sendable {
     func admit(_ context: StreamContext) -> AdmitDecision {
         let address = context.clientAddress.ip
         let decision = policy.decide(context)
-        counters[decision.outcome].add(lane: context.worker)
+        counters[decision.outcome].add(shard: context.worker)
         log?.record(decision, context)
         if let gateway, gateway.note(address) { routeLog.record(.behindGateway, context) }
         return decision.action == .allow ? .accept : .reject(.acl)

@@ -37,25 +37,25 @@ public final class LogOutput: Sendable {
     private static let rest = Duration.milliseconds(20)
     private static let longestSleep = Duration.seconds(60)
 
-    /// A log that writes to `descriptor` (standard output) for `lanes` workers, and starts its thread.
+    /// A log that writes to `descriptor` (standard output) for `shardCount` workers, and starts its thread.
     public convenience init(
-        descriptor: CInt = 1, lanes: Int, level: Logger.Level = .info, format: LogFormat = .text,
+        descriptor: CInt = 1, shardCount: Int, level: Logger.Level = .info, format: LogFormat = .text,
         clock: MonotonicClock = .system, startsThread: Bool = true
     ) throws(SystemError) {
         try self.init(
-            descriptor, file: nil, lanes: lanes, level: level, format: format, clock: clock, startsThread: startsThread)
+            descriptor, file: nil, shardCount: shardCount, level: level, format: format, clock: clock, startsThread: startsThread)
     }
 
     /// A log that appends to a file, whatever level its lines have. It looks like the one beside it, and what both
     /// throw away is one number.
-    convenience init(file: LogFile, lanes: Int, beside log: LogOutput) throws(SystemError) {
+    convenience init(file: LogFile, shardCount: Int, beside log: LogOutput) throws(SystemError) {
         try self.init(
-            file.number, file: file, lanes: lanes, level: .trace, format: log.format, clock: log.clock,
+            file.number, file: file, shardCount: shardCount, level: .trace, format: log.format, clock: log.clock,
             startsThread: true, dropped: log.dropped)
     }
 
     private init(
-        _ descriptor: CInt, file: LogFile?, lanes: Int, level: Logger.Level, format: LogFormat,
+        _ descriptor: CInt, file: LogFile?, shardCount: Int, level: Logger.Level, format: LogFormat,
         clock: MonotonicClock, startsThread: Bool, dropped: LogDrops = LogDrops()
     ) throws(SystemError) {
         self.dropped = dropped
@@ -64,7 +64,7 @@ public final class LogOutput: Sendable {
         self.descriptor = descriptor
         self.file = file
         self.clock = clock
-        rings = (0..<lanes).map { _ in LogRing(capacity: Self.ringCapacity) }
+        rings = (0..<shardCount).map { _ in LogRing(capacity: Self.ringCapacity) }
         levelValue = Atomic(Self.number(of: level))
         writesJSON = Atomic(format == .json)
         if startsThread { try Thread.start(name: "weir-log") { [self] in run() } }
@@ -108,8 +108,8 @@ public final class LogOutput: Sendable {
     // MARK: Producers
 
     /// Queues a worker's record, on that worker's thread.
-    func record(_ record: LogRecord, lane: Int) {
-        if rings[lane].push(record) {
+    func record(_ record: LogRecord, shard: Int) {
+        if rings[shard].push(record) {
             wake()
         } else {
             dropped.add(1)

@@ -1,36 +1,36 @@
 import WeirMetrics
 import WeirStream
 
-/// Counts the turns of the event loops, on the loops themselves, and tells the registry that a lane holds nothing old.
+/// Counts the turns of the event loops, on the loops themselves, and tells the registry that a shard holds nothing old.
 final class EngineMetrics: EngineObserver {
-    private struct Lane: Sendable {
+    private struct Shard: Sendable {
         let turns: Counter
         let busy: Counter
         let lag: Histogram
     }
 
     private let registry: MetricsRegistry
-    private let lanes: [Lane]
+    private let shards: [Shard]
 
     init(_ registry: MetricsRegistry) throws(RegistrationError) {
         self.registry = registry
-        var lanes: [Lane] = []
-        for worker in 0..<registry.lanes {
+        var shards: [Shard] = []
+        for worker in 0..<registry.shardCount {
             let labels = ["\(worker)"]
-            lanes.append(
-                Lane(
+            shards.append(
+                Shard(
                     turns: try registry.counter(MetricCatalogue.loopTurns.descriptor, labels: labels),
                     busy: try registry.counter(MetricCatalogue.loopBusy.descriptor, labels: labels),
                     lag: try registry.histogram(MetricCatalogue.loopLag.descriptor, labels: labels)))
         }
-        self.lanes = lanes
+        self.shards = shards
     }
 
     func turned(worker: Int, busyNanoseconds: UInt64, timerLagNanoseconds: UInt64?) {
-        let lane = lanes[worker]
-        lane.turns.add(lane: worker)
-        lane.busy.add(busyNanoseconds, lane: worker)
-        if let lag = timerLagNanoseconds { lane.lag.observe(nanoseconds: lag, lane: worker) }
-        registry.acknowledge(lane: worker)
+        let shard = shards[worker]
+        shard.turns.add(shard: worker)
+        shard.busy.add(busyNanoseconds, shard: worker)
+        if let lag = timerLagNanoseconds { shard.lag.observe(nanoseconds: lag, shard: worker) }
+        registry.acknowledge(shard: worker)
     }
 }

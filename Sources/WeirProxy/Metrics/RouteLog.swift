@@ -25,7 +25,7 @@ struct RouteLog: Sendable {
             LogRecord(
                 time: WallClock.nanoseconds, route: number, id: context.id, client: context.clientAddress,
                 upstreamAddress: context.upstreamAddress, fact: fact),
-            lane: context.worker)
+            shard: context.worker)
     }
 
     /// Queues that a client is there, and behind which peer.
@@ -37,7 +37,7 @@ struct RouteLog: Sendable {
     /// Queues what happened to the route on a worker.
     func record(_ fact: LogRecord.Fact, worker: Int) {
         guard output.isEnabled(fact.level) else { return }
-        output.record(plain(fact), lane: worker)
+        output.record(plain(fact), shard: worker)
     }
 
     /// Queues what happened to the route elsewhere.

@@ -19,18 +19,18 @@ extension RouteObserver {
     // What the engine tells of connections and sessions alike.
 
     func opened(_ context: StreamContext) {
-        common.opened.add(lane: context.worker)
+        common.opened.add(shard: context.worker)
         // Whose header is still to come is told of once it is there, with the client's address.
         if !context.awaitsProxyHeader { common.log.recordOpened(context) }
     }
 
     func proxyHeaderRead(_ context: StreamContext?, version: ProxyHeader.Version, worker: Int) {
-        common.proxyHeaders?.read[version].add(lane: worker)
+        common.proxyHeaders?.read[version].add(shard: worker)
         if let context { common.log.recordOpened(context) }
     }
 
     func proxyHeaderFailed(_ context: StreamContext?, reason: ProxyHeaderError, worker: Int) {
-        common.proxyHeaders?.failed[reason].add(lane: worker)
+        common.proxyHeaders?.failed[reason].add(shard: worker)
         if let context {
             common.log.record(.headerFailed(reason), context)
         } else {
@@ -40,27 +40,27 @@ extension RouteObserver {
 
     func rejected(_ context: StreamContext, reason: RejectReason) {
         context.giveBack()
-        common.rejected[reason].add(lane: context.worker)
+        common.rejected[reason].add(shard: context.worker)
         common.log.record(.rejected(reason), context)
     }
 
     func preDialFinished(_ context: StreamContext, duration: Duration) {
-        common.preDialDuration?.observe(nanoseconds: duration.clampedNanoseconds, lane: context.worker)
+        common.preDialDuration?.observe(nanoseconds: duration.clampedNanoseconds, shard: context.worker)
     }
 
     func dialed(_ context: StreamContext, upstream: Int, duration: Duration) {
         let nanoseconds = duration.clampedNanoseconds
-        common.upstreams[upstream].dialed(duration: nanoseconds, lane: context.worker)
+        common.upstreams[upstream].dialed(duration: nanoseconds, shard: context.worker)
         common.log.record(.dialed(upstream: Int32(truncatingIfNeeded: upstream), nanoseconds: nanoseconds), context)
     }
 
     func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?) {
-        common.upstreams[upstream].dialFailed(reason, lane: context.worker)
+        common.upstreams[upstream].dialFailed(reason, shard: context.worker)
         common.log.record(.dialFailed(upstream: Int32(truncatingIfNeeded: upstream), reason, detail), context)
     }
 
     func timedOut(_ context: StreamContext, kind: TimeoutKind) {
-        common.timeouts[kind].add(lane: context.worker)
+        common.timeouts[kind].add(shard: context.worker)
         common.log.record(.timedOut(kind), context)
     }
 

@@ -2,7 +2,7 @@ import LinuxIO
 import WeirMetrics
 import WeirStream
 
-/// Counts and logs what happens to the connections of a TCP route. Each update goes to the lane of the connection's
+/// Counts and logs what happens to the connections of a TCP route. Each update goes to the shard of the connection's
 /// worker: no lock, no allocation, no text.
 ///
 /// The engine holds it as long as a connection lives that began under it, and so its series stay.
@@ -45,9 +45,9 @@ final class TCPRouteMetrics: RouteObserver {
     var hooks: StreamHooks {
         StreamHooks(
             onRead: { [common] event in
-                let lane = event.context.worker
-                common.bytes[event.direction].add(UInt64(event.byteCount), lane: lane)
-                common.reads[event.direction].add(lane: lane)
+                let shard = event.context.worker
+                common.bytes[event.direction].add(UInt64(event.byteCount), shard: shard)
+                common.reads[event.direction].add(shard: shard)
                 return .forward
             },
             observer: self)
@@ -63,21 +63,21 @@ final class TCPRouteMetrics: RouteObserver {
 
     func paused(_ context: StreamContext, direction: Direction, cause: PauseCause) {
         switch cause {
-        case .backpressure: backpressure[direction].add(lane: context.worker)
-        case .throttle: throttle?[direction].add(lane: context.worker)
+        case .backpressure: backpressure[direction].add(shard: context.worker)
+        case .throttle: throttle?[direction].add(shard: context.worker)
         }
     }
 
     func discarded(_ context: StreamContext, direction: Direction, byteCount: Int) {
-        discarded[direction].add(UInt64(byteCount), lane: context.worker)
+        discarded[direction].add(UInt64(byteCount), shard: context.worker)
     }
 
     func connectionClosed(_ context: StreamContext, reason: ConnectionCloseReason, totals: FlowTotals) {
         context.giveBack()
         let nanoseconds = totals.duration.clampedNanoseconds
-        if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, lane: context.worker) }
-        duration.observe(nanoseconds: nanoseconds, lane: context.worker)
-        closed[reason].add(lane: context.worker)
+        if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, shard: context.worker) }
+        duration.observe(nanoseconds: nanoseconds, shard: context.worker)
+        closed[reason].add(shard: context.worker)
         common.log.record(
             .connectionClosed(
                 reason,
@@ -87,12 +87,12 @@ final class TCPRouteMetrics: RouteObserver {
     }
 
     func acceptFailed(reason: AcceptErrorReason, error: SystemError, worker: Int) {
-        acceptErrors[reason].add(lane: worker)
+        acceptErrors[reason].add(shard: worker)
         common.log.record(.acceptFailed(reason, error), worker: worker)
     }
 
     func acceptPaused(worker: Int) {
-        acceptPauses.add(lane: worker)
+        acceptPauses.add(shard: worker)
         common.log.record(.acceptPaused, worker: worker)
     }
 }

@@ -2,7 +2,7 @@ import LinuxIO
 import WeirMetrics
 import WeirStream
 
-/// Counts and logs what happens to the sessions of a UDP route. Each update goes to the lane of the session's worker:
+/// Counts and logs what happens to the sessions of a UDP route. Each update goes to the shard of the session's worker:
 /// no lock, no allocation, no text.
 ///
 /// The engine holds it as long as a session lives that began under it, and so its series stay.
@@ -44,7 +44,7 @@ final class UDPRouteMetrics: RouteObserver {
     var hooks: StreamHooks {
         StreamHooks(
             onRead: { [common] event in
-                common.reads[event.direction].add(lane: event.context.worker)
+                common.reads[event.direction].add(shard: event.context.worker)
                 return .forward
             },
             observer: self)
@@ -65,33 +65,33 @@ final class UDPRouteMetrics: RouteObserver {
     // MARK: What the engine tells
 
     func forwarded(_ context: StreamContext, direction: Direction, datagrams count: Int, byteCount: Int) {
-        datagrams[direction].add(UInt64(count), lane: context.worker)
-        common.bytes[direction].add(UInt64(byteCount), lane: context.worker)
+        datagrams[direction].add(UInt64(count), shard: context.worker)
+        common.bytes[direction].add(UInt64(byteCount), shard: context.worker)
     }
 
     func dropped(_ context: StreamContext?, direction: Direction, reason: DropReason, datagrams count: Int, worker: Int)
     {
         let drops = direction == .ingress ? ingressDrops : egressDrops
-        drops[reason].add(UInt64(count), lane: worker)
+        drops[reason].add(UInt64(count), shard: worker)
     }
 
     func upstreamFailed(_ context: StreamContext, upstream: Int, reason: UpstreamErrorReason) {
-        common.upstreams[upstream].errors?[reason].add(lane: context.worker)
+        common.upstreams[upstream].errors?[reason].add(shard: context.worker)
         common.log.record(.upstreamFailed(upstream: Int32(truncatingIfNeeded: upstream), reason), context)
     }
 
     func upstreamLeft(_ context: StreamContext, upstream: Int) {
-        common.upstreams[upstream].active.add(-1, lane: context.worker)
+        common.upstreams[upstream].active.add(-1, shard: context.worker)
     }
 
     func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {
         context.giveBack()
         let nanoseconds = totals.duration.clampedNanoseconds
         // The engine names the upstream only where `dialed` was told.
-        if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, lane: context.worker) }
-        if totals.ingressDatagrams > 0, totals.egressDatagrams == 0 { unanswered.add(lane: context.worker) }
-        duration.observe(nanoseconds: nanoseconds, lane: context.worker)
-        closed[reason].add(lane: context.worker)
+        if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, shard: context.worker) }
+        if totals.ingressDatagrams > 0, totals.egressDatagrams == 0 { unanswered.add(shard: context.worker) }
+        duration.observe(nanoseconds: nanoseconds, shard: context.worker)
+        closed[reason].add(shard: context.worker)
         common.log.record(
             .sessionClosed(
                 reason,

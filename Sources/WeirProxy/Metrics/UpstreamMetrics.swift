@@ -42,16 +42,16 @@ struct UpstreamMetrics: Sendable {
     }
 
     /// A dial ended well.
-    func dialed(duration nanoseconds: UInt64, lane: Int) {
-        dials.add(lane: lane)
-        duration?.observe(nanoseconds: nanoseconds, lane: lane)
-        active.add(1, lane: lane)
+    func dialed(duration nanoseconds: UInt64, shard: Int) {
+        dials.add(shard: shard)
+        duration?.observe(nanoseconds: nanoseconds, shard: shard)
+        active.add(1, shard: shard)
     }
 
     /// A dial ended otherwise.
-    func dialFailed(_ reason: DialFailure, lane: Int) {
-        dials.add(lane: lane)
-        failures[reason].add(lane: lane)
+    func dialFailed(_ reason: DialFailure, shard: Int) {
+        dials.add(shard: shard)
+        failures[reason].add(shard: shard)
     }
 
     /// The name was looked up. Any thread.

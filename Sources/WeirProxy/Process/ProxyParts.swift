@@ -20,7 +20,7 @@ struct ProxyParts: Sendable {
     init(_ configuration: Configuration, options: Proxy.Options) throws(ProxyError) {
         let workers = max(1, configuration.workers.value ?? sysconf(CInt(_SC_NPROCESSORS_ONLN)))
         let registry = MetricsRegistry(
-            lanes: workers, maxSeries: configuration.exporter.maxSeries,
+            shardCount: workers, maxSeries: configuration.exporter.maxSeries,
             retiredSeriesTTL: configuration.exporter.retiredSeriesTTL,
             nativeHistogramSchema: configuration.exporter.hasNativeHistograms
                 ? configuration.exporter.nativeHistogramSchema : nil)
@@ -34,7 +34,7 @@ struct ProxyParts: Sendable {
         }
         do throws(SystemError) {
             log = try LogOutput(
-                descriptor: options.logDescriptor, lanes: workers, level: .init(configuration.log.level),
+                descriptor: options.logDescriptor, shardCount: workers, level: .init(configuration.log.level),
                 format: configuration.log.format)
         } catch {
             throw .log(error)

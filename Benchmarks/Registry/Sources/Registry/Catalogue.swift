@@ -71,17 +71,17 @@ struct Catalogue {
                 counters.append(counter)
                 seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 guard seed >> 62 == 0 else { continue }
-                counter.add(seed >> (24 + (seed >> 40) % 32), lane: 0)
+                counter.add(seed >> (24 + (seed >> 40) % 32), shard: 0)
             }
         }
         let begun = try group.counter(accepted, labels: [route])
-        begun.add(1_000_000, lane: 0)
+        begun.add(1_000_000, shard: 0)
         _ = try group.derivedGauge(
             active, labels: [route], beginnings: [begun], endings: Array(counters[0..<17]))
         for limit in limits { try group.gauge(limit, labels: [route]).set(1000) }
         for histogram in histograms {
             let observed = try group.histogram(histogram, labels: [route])
-            for value in 0..<20 { observed.observe(nanoseconds: UInt64(value * value * 997), lane: 0) }
+            for value in 0..<20 { observed.observe(nanoseconds: UInt64(value * value * 997), shard: 0) }
         }
         return group
     }

@@ -3,17 +3,17 @@ import WeirMetrics
 /// What registering costs, and what a page costs, of so many series.
 struct Pages {
     let rounds: Int
-    let lanes: Int
+    let shardCount: Int
 
     /// A page of about `series` lines as a program with many routes has them.
     func measureRoutes(series: Int, bar: Double?, gzipBar: Double?, into table: inout Table) throws {
         let routes = series / Catalogue.linesPerRoute
         let before = residentBytes()
-        let registry = MetricsRegistry(lanes: lanes)
+        let registry = MetricsRegistry(shardCount: shardCount)
         let start = threadNanoseconds()
         let groups = try (0..<routes).map { try Catalogue.register(route: "route-\(1000 + $0)", in: registry) }
         let taken = Double(threadNanoseconds() - start) / 1e6
-        let what = "\(series) series of \(routes) routes, \(lanes) lanes"
+        let what = "\(series) series of \(routes) routes, \(shardCount) shards"
         table.add("registering \(what)", taken, "ms", bar: series == 10_000 ? 50 : nil)
         if series >= 100_000 {
             table.add(
@@ -26,14 +26,14 @@ struct Pages {
 
     /// A page of counters of one family.
     func measureCounters(series: Int, bar: Double?, into table: inout Table) throws {
-        let registry = MetricsRegistry(lanes: lanes)
+        let registry = MetricsRegistry(shardCount: shardCount)
         let descriptor = MetricDescriptor(
             name: "weir_bytes_total", help: "Bytes.", kind: .counter, labelNames: ["route", "protocol", "direction"])
         for index in 0..<series {
             let labels = ["route-\(1000 + index)", "tcp", "ingress"]
-            try registry.counter(descriptor, labels: labels).add(UInt64(index * index * index), lane: 0)
+            try registry.counter(descriptor, labels: labels).add(UInt64(index * index * index), shard: 0)
         }
-        measure(registry, "\(series) counters of one family, \(lanes) lanes", bar: bar, gzipBar: nil, into: &table)
+        measure(registry, "\(series) counters of one family, \(shardCount) shards", bar: bar, gzipBar: nil, into: &table)
     }
 
     private func measure(

@@ -16,12 +16,12 @@ struct Registry {
         let rounds = isQuick ? 20 : 100
         var table = Table(machine: machine(), settings: "medians of processor time, pages over \(rounds) rounds")
         try Updates(rounds: isQuick ? 5 : 15, operations: isQuick ? 2_000_000 : 10_000_000).measure(into: &table)
-        let pages = Pages(rounds: rounds, lanes: 2)
+        let pages = Pages(rounds: rounds, shardCount: 2)
         // Largest first: its memory is that of a process that had nothing before.
         try pages.measureRoutes(series: 150_000, bar: 10, gzipBar: nil, into: &table)
         try pages.measureRoutes(series: 10_000, bar: 0.5, gzipBar: 5, into: &table)
         try pages.measureCounters(series: 10_000, bar: 0.5, into: &table)
-        try Pages(rounds: rounds, lanes: 16).measureRoutes(series: 10_000, bar: nil, gzipBar: nil, into: &table)
+        try Pages(rounds: rounds, shardCount: 16).measureRoutes(series: 10_000, bar: nil, gzipBar: nil, into: &table)
         if table.missed > 0 { exit(1) }
     }
 }

@@ -7,7 +7,7 @@ struct Updates {
     let operations: Int
 
     func measure(into table: inout Table) throws {
-        let registry = MetricsRegistry(lanes: 2)
+        let registry = MetricsRegistry(shardCount: 2)
         let counters = try (0..<8).map { try registry.counter(Self.counter, labels: ["\($0)"]) }
         let histogram = try registry.histogram(Self.histogram)
         let one = counters[0]
@@ -16,24 +16,24 @@ struct Updates {
         defer { word.deallocate() }
         let floor = single { weir_add_in_memory(word, UInt64($0)) }
         let again = single { Self.add(one, $0) }
-        table.add("eight counters in turn, add in the worker's lane", single { Self.add(counters, $0) }, "ns", bar: 1)
+        table.add("eight counters in turn, add in the worker's shard", single { Self.add(counters, $0) }, "ns", bar: 1)
         table.add(
-            "the same by two workers", together { count, lane in Self.add(counters, count, lane: lane) }, "ns", bar: 1)
+            "the same by two workers", together { count, shard in Self.add(counters, count, shard: shard) }, "ns", bar: 1)
         table.add(
             "one counter, each add waiting for the one before", again, "ns", remark: ratio(again, floor, "`*word += 1`")
         )
-        table.add("the same by two workers", together { Self.add(one, $0, lane: $1) }, "ns")
+        table.add("the same by two workers", together { Self.add(one, $0, shard: $1) }, "ns")
         let locked = single { weir_add_locked(word, UInt64($0)) }
-        let foreign = single { Self.addForeign(one, $0) }
+        let foreign = single { Self.addShared(one, $0) }
         table.add(
             "one counter, add from a foreign thread", foreign, "ns", bar: 3,
             remark: ratio(foreign, locked, "`lock add`"))
-        table.add("the same by two foreign threads", together { count, _ in Self.addForeign(one, count) }, "ns")
+        table.add("the same by two foreign threads", together { count, _ in Self.addShared(one, count) }, "ns")
         table.add("histogram of 12 buckets, observe", single { Self.observe(histogram, $0) }, "ns", bar: 20)
-        table.add("the same by two workers", together { Self.observe(histogram, $0, lane: $1) }, "ns", bar: 20)
+        table.add("the same by two workers", together { Self.observe(histogram, $0, shard: $1) }, "ns", bar: 20)
         let before = allocations()
         Self.add(one, 1000)
-        Self.addForeign(one, 1000)
+        Self.addShared(one, 1000)
         Self.observe(histogram, 1000)
         table.add("allocations in 3,000 updates", Double(allocations() - before), bar: 0)
     }
@@ -59,47 +59,47 @@ struct Updates {
         let operations = operations
         return Cost(
             (0..<rounds).map { _ in
-                onThreads(2) { lane in
+                onThreads(2) { shard in
                     let start = threadNanoseconds()
-                    body(operations, lane)
+                    body(operations, shard)
                     return Double(threadNanoseconds() - start) / Double(operations)
                 }.max() ?? 0
             })
     }
 
     @inline(never)
-    private static func add(_ counter: Counter, _ count: Int, lane: Int = 0) {
-        for _ in 0..<count { counter.add(lane: lane) }
+    private static func add(_ counter: Counter, _ count: Int, shard: Int = 0) {
+        for _ in 0..<count { counter.add(shard: shard) }
     }
 
     @inline(never)
-    private static func add(_ counters: [Counter], _ count: Int, lane: Int = 0) {
+    private static func add(_ counters: [Counter], _ count: Int, shard: Int = 0) {
         let (a, b, c, d) = (counters[0], counters[1], counters[2], counters[3])
         let (e, f, g, h) = (counters[4], counters[5], counters[6], counters[7])
         for _ in 0..<(count / 8) {
-            a.add(lane: lane)
-            b.add(lane: lane)
-            c.add(lane: lane)
-            d.add(lane: lane)
-            e.add(lane: lane)
-            f.add(lane: lane)
-            g.add(lane: lane)
-            h.add(lane: lane)
+            a.add(shard: shard)
+            b.add(shard: shard)
+            c.add(shard: shard)
+            d.add(shard: shard)
+            e.add(shard: shard)
+            f.add(shard: shard)
+            g.add(shard: shard)
+            h.add(shard: shard)
         }
     }
 
     @inline(never)
-    private static func addForeign(_ counter: Counter, _ count: Int) {
+    private static func addShared(_ counter: Counter, _ count: Int) {
         for _ in 0..<count { counter.add() }
     }
 
     /// Values spread over all buckets, so that no branch can be foreseen.
     @inline(never)
-    private static func observe(_ histogram: Histogram, _ count: Int, lane: Int = 0) {
+    private static func observe(_ histogram: Histogram, _ count: Int, shard: Int = 0) {
         var seed: UInt64 = 1
         for _ in 0..<count {
             seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            histogram.observe(nanoseconds: seed >> (40 + (seed >> 59)), lane: lane)
+            histogram.observe(nanoseconds: seed >> (40 + (seed >> 59)), shard: shard)
         }
     }
 }
