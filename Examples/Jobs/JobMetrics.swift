@@ -34,7 +34,7 @@ struct JobMetrics: Sendable {
         started.add(shard: shard)
         let (start, clock) = (ContinuousClock.now, ContinuousClock())
         let isDone = job()
-        duration.observe(nanoseconds: (clock.now - start).nanoseconds, shard: shard)
+        duration.observe(raw: (clock.now - start).nanoseconds, shard: shard)
         (isDone ? succeeded : failed).add(shard: shard)
     }
 }

@@ -13,27 +13,27 @@ public struct Histogram: Sendable {
     /// Records one observation in a worker's own shard.
     ///
     /// - Parameters:
-    ///   - nanoseconds: the observation in the raw unit of the descriptor (nanoseconds for durations).
+    ///   - value: the observation in the raw unit of the descriptor (nanoseconds for durations).
     ///   - shard: 0 ..< the registry's shards. Only that worker's thread may use it.
     @inlinable @inline(__always)
-    public func observe(nanoseconds: UInt64, shard: Int) {
+    public func observe(raw value: UInt64, shard: Int) {
         if let native {
-            native.count(nanoseconds, shard: shard)
+            native.count(value, shard: shard)
         } else {
-            cells.add(1, shard: shard, cell: 1 &+ bounds.bucket(of: nanoseconds))
+            cells.add(1, shard: shard, cell: 1 &+ bounds.bucket(of: value))
         }
-        cells.add(nanoseconds, shard: shard)
+        cells.add(value, shard: shard)
     }
 
     /// Records one observation from any thread, by two atomic additions.
     @inlinable @inline(__always)
-    public func observe(nanoseconds: UInt64) {
+    public func observe(raw value: UInt64) {
         if let native {
-            native.countShared(nanoseconds)
+            native.countShared(value)
         } else {
-            cells.addShared(1, cell: 1 &+ bounds.bucket(of: nanoseconds))
+            cells.addShared(1, cell: 1 &+ bounds.bucket(of: value))
         }
-        cells.addShared(nanoseconds)
+        cells.addShared(value)
     }
 
     /// Number of observations over all shards and buckets. For tests and live tables; any thread.

@@ -27,8 +27,7 @@ final class BridgedRecorder: RecorderHandler, BridgedHandler {
     /// A histogram's sum may only rise, so that its rate means something: no negative numbers.
     private func record(units: Int64?) {
         guard let units, units >= 0 else { return series.ignore() }
-        // In the raw unit of the descriptor, whatever that is.
-        series.handle.observe(nanoseconds: UInt64(units))
+        series.handle.observe(raw: UInt64(units))
     }
 }
 
@@ -44,6 +43,6 @@ final class BridgedTimer: TimerHandler, BridgedHandler {
 
     func recordNanoseconds(_ duration: Int64) {
         guard duration >= 0 else { return series.ignore() }
-        series.handle.observe(nanoseconds: UInt64(duration))
+        series.handle.observe(raw: UInt64(duration))
     }
 }

@@ -12,8 +12,8 @@ import Testing
         for round in 0..<100 {
             let before = heapBytesInUse()
             for step: UInt64 in 0..<64 {
-                histogram.observe(nanoseconds: (1 << step) &+ UInt64(round), shard: 0)
-                histogram.observe(nanoseconds: 1 << step)
+                histogram.observe(raw: (1 << step) &+ UInt64(round), shard: 0)
+                histogram.observe(raw: 1 << step)
             }
             smallest = min(smallest, abs(heapBytesInUse() - before))
         }
@@ -31,7 +31,7 @@ import Testing
             _ = try registry.derivedGauge(
                 .gauge("c", labels: ["route"]), labels: labels, beginnings: [begun], endings: [ended])
             let histogram = try registry.histogram(.seconds("d", buckets: [1, 2], labels: ["route"]), labels: labels)
-            for shift in 0..<8 { histogram.observe(nanoseconds: 1 << (UInt64(shift) * 5), shard: 0) }
+            for shift in 0..<8 { histogram.observe(raw: 1 << (UInt64(shift) * 5), shard: 0) }
             begun.add(1 << 40)
         }
         var buffer = ScrapeBuffer()

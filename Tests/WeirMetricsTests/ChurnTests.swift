@@ -120,7 +120,7 @@ import Threading
                         for value in 0..<200 {
                             announced[life].add()
                             counter.add(shard: index)
-                            histogram.observe(nanoseconds: UInt64(value), shard: index)
+                            histogram.observe(raw: UInt64(value), shard: index)
                         }
                     }
                     registry.acknowledge(shard: index)
@@ -165,7 +165,7 @@ import Threading
         #expect(begun.value == 0 && ended.value == 0 && histogram.count == 0 && histogram.sum == 0 && limit.value == 0)
         begun.add(2, shard: 0)
         ended.add(1, shard: 1)
-        histogram.observe(nanoseconds: 2, shard: 1)
+        histogram.observe(raw: 2, shard: 1)
         limit.set(7)
         return group
     }

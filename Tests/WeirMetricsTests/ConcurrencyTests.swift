@@ -78,7 +78,7 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
             for round in 0..<rounds {
                 if index < shardCount {
                     accepted.add(shard: index)
-                    histogram.observe(nanoseconds: UInt64(round & 127), shard: index)
+                    histogram.observe(raw: UInt64(round & 127), shard: index)
                     if round & 7 == 0 {
                         rejected.add(shard: index)
                     } else {
@@ -88,7 +88,7 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
                 } else {
                     accepted.add()
                     closed.add()
-                    histogram.observe(nanoseconds: 5)
+                    histogram.observe(raw: 5)
                 }
             }
             running.wrappingSubtract(1, ordering: .releasing)

@@ -24,7 +24,7 @@ import Testing
             try registry.counter(.counter("c_total", labels: ["l"]), labels: [value]).add(UInt64(position), shard: 0)
             expected[.init(name: "c_total", labels: ["l": value])] = Double(position)
             try registry.histogram(.seconds("h_seconds", buckets: [1_000_000], labels: ["l"]), labels: [value])
-                .observe(nanoseconds: 500_000, shard: 0)
+                .observe(raw: 500_000, shard: 0)
             expected[.init(name: "h_seconds_count", labels: ["l": value])] = 1
             expected[.init(name: "h_seconds_sum", labels: ["l": value])] = 0.0005
             for le in ["0.001", "inf"] {

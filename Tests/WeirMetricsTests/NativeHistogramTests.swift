@@ -96,9 +96,9 @@ import Testing
             let raw = generator.next() >> (20 + generator.next() % 44)
             for histogram in series {
                 if step % 3 == 2 {
-                    histogram.observe(nanoseconds: raw)
+                    histogram.observe(raw: raw)
                 } else {
-                    histogram.observe(nanoseconds: raw, shard: step % 3)
+                    histogram.observe(raw: raw, shard: step % 3)
                 }
             }
         }
@@ -126,7 +126,7 @@ import Testing
             0, 7, 2_000_000, 2_200_000, 2_400_000, 3_100_000, 3_100_000, 90_000_000_000, 90_000_000_001, .max,
         ]
         for raw in raws {
-            series.observe(nanoseconds: raw, shard: 0)
+            series.observe(raw: raw, shard: 0)
             let bucket = layout.bucket(of: raw)
             if bucket == 0 { zeros += 1 } else { expected[bucket + layout.lowestIndex - 1, default: 0] += 1 }
         }
@@ -149,9 +149,9 @@ import Testing
                     for _ in 0..<rounds {
                         let raw = generator.next() >> (30 + generator.next() % 34)
                         if shard == 2 {
-                            series.observe(nanoseconds: raw)
+                            series.observe(raw: raw)
                         } else {
-                            series.observe(nanoseconds: raw, shard: shard)
+                            series.observe(raw: raw, shard: shard)
                         }
                     }
                 }
@@ -182,8 +182,8 @@ import Testing
         for round in 0..<50 {
             let series = try registry.histogram(descriptor, labels: ["\(round)"])
             #expect(series.count == 0 && series.sum == 0)
-            series.observe(nanoseconds: 5_000_000, shard: 0)
-            series.observe(nanoseconds: 0)
+            series.observe(raw: 5_000_000, shard: 0)
+            series.observe(raw: 0)
             registry.retire(series)
             registry.acknowledge(shard: 0)
             clock.advance(seconds: 2)

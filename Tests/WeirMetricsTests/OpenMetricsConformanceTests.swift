@@ -79,7 +79,7 @@ import Testing
         var last = values()
         for step in 1...50 {
             counter.add(UInt64(step), shard: 0)
-            histogram.observe(nanoseconds: UInt64(step) * 50_000, shard: 0)
+            histogram.observe(raw: UInt64(step) * 50_000, shard: 0)
             let next = values()
             #expect(next.keys == last.keys)
             #expect(last.allSatisfy { $0.value <= next[$0.key] ?? -1 })
@@ -133,7 +133,7 @@ import Testing
                     labels: ["l"]),
                 labels: [value])
             for raw in [0, 1, 999, 50_000, 1_000_000_000, 3_000_000_000, 100_000_000_000_000, UInt64.max / 32] {
-                series.observe(nanoseconds: raw, shard: 1)
+                series.observe(raw: raw, shard: 1)
             }
         }
         _ = try registry.histogram(.seconds("no_bounds_seconds", buckets: []))

@@ -17,7 +17,7 @@ import Testing
             labels: ["ssh"])
         try registry.gauge(.gauge("weir_limit")).set(-7)
         accepted.add(3, shard: 0)
-        dials.observe(nanoseconds: 2_000_000_000, shard: 0)
+        dials.observe(raw: 2_000_000_000, shard: 0)
         #expect(
             Self.page(registry) == """
                 # TYPE weir_accepted counter

@@ -36,7 +36,7 @@ extension MetricsRegistry {
         let registry = MetricsRegistry(shardCount: 1)
         let series = try registry.histogram(
             .seconds("h_seconds", buckets: [500_000, 1_000_000_000], labels: ["route"]), labels: ["ssh"])
-        for raw: UInt64 in [500_000, 500_001, 2_000_000_000] { series.observe(nanoseconds: raw, shard: 0) }
+        for raw: UInt64 in [500_000, 500_001, 2_000_000_000] { series.observe(raw: raw, shard: 0) }
         let family = try #require(try registry.protobufPage().families.first)
         #expect((family.name, family.help, family.type, family.unit) == ("h_seconds", "Help.", 4, "seconds"))
         let metric = try #require(family.metrics.first)
@@ -94,7 +94,7 @@ extension MetricsRegistry {
                 let histogram = try registry.histogram(
                     .seconds("h", buckets: [1, 1000, 50_000_000], labels: ["route"]), labels: [route])
                 for _ in 0..<500 {
-                    histogram.observe(nanoseconds: generator.next() >> (generator.next() % 64), shard: 0)
+                    histogram.observe(raw: generator.next() >> (generator.next() % 64), shard: 0)
                 }
             }
             for filter in [nil, PageFilter(names: ["h*"]), PageFilter(labels: ["route": ["b \\ \"c\"\nü"]])] {
@@ -142,7 +142,7 @@ extension MetricsRegistry {
     func value(_ value: String) throws {
         let registry = MetricsRegistry(shardCount: 0, nativeHistogramSchema: 3)
         try registry.counter(.counter("c_total", labels: ["first", "l"]), labels: ["f", value]).add(7)
-        try registry.histogram(.seconds("h", buckets: [1], labels: ["l"]), labels: [value]).observe(nanoseconds: 1)
+        try registry.histogram(.seconds("h", buckets: [1], labels: ["l"]), labels: [value]).observe(raw: 1)
 
         let text = try Samples(registry.page())
         #expect(text["c_total", ["first": "f", "l": value]] == 7)

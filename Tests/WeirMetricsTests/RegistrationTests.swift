@@ -84,7 +84,7 @@ import WeirMetrics
         }
         #expect(registry.droppedSeries == 4)
         _ = try registry.gauge(.gauge("last"))
-        registry.discardingHistogram.observe(nanoseconds: 5, shard: 0)
+        registry.discardingHistogram.observe(raw: 5, shard: 0)
         #expect(registry.lines().count == 9)
     }
 

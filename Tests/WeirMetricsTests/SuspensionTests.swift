@@ -138,9 +138,9 @@ import WeirMetrics
                 case .observing:
                     for value in 0..<500 {
                         stage.begun.add()
-                        stage.observed.observe(nanoseconds: UInt64(value), shard: 0)
+                        stage.observed.observe(raw: UInt64(value), shard: 0)
                         stage.begun.add()
-                        stage.observed.observe(nanoseconds: UInt64(value))
+                        stage.observed.observe(raw: UInt64(value))
                         stage.ended.add(2, shard: 0)
                     }
                 case .scraping: stage.registry.render(into: &buffer)

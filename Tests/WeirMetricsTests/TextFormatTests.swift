@@ -18,9 +18,9 @@ import Testing
         first.add(4, shard: 1)
         first.add(5)
         second.add()
-        dials.observe(nanoseconds: 500_000, shard: 0)
-        dials.observe(nanoseconds: 500_001, shard: 1)
-        dials.observe(nanoseconds: 2_000_000_000)
+        dials.observe(raw: 500_000, shard: 0)
+        dials.observe(raw: 500_001, shard: 1)
+        dials.observe(raw: 2_000_000_000)
         limit.set(-7)
         #expect(
             registry.page() == """
@@ -81,7 +81,7 @@ import Testing
             try registry.counter(.counter(name + "_total", labels: ["l"]), labels: [value]).add(UInt64(length), shard: 0)
             try registry.gauge(.gauge(name + "_g")).set(-1)
             let histogram = try registry.histogram(.seconds(name + "_h", buckets: [5], labels: ["l"]), labels: [value])
-            histogram.observe(nanoseconds: 5)
+            histogram.observe(raw: 5)
             expected += ["\(name)_total{l=\"\(value)\"} \(length)", "\(name)_g -1"]
             expected += ["5e-09", "+Inf"].map { "\(name)_h_bucket{l=\"\(value)\",le=\"\($0)\"} 1" }
             expected += ["\(name)_h_sum{l=\"\(value)\"} 0.000000005", "\(name)_h_count{l=\"\(value)\"} 1"]

@@ -30,7 +30,7 @@ final class EngineMetrics: EngineObserver {
         let shard = shards[worker]
         shard.turns.add(shard: worker)
         shard.busy.add(busyNanoseconds, shard: worker)
-        if let lag = timerLagNanoseconds { shard.lag.observe(nanoseconds: lag, shard: worker) }
+        if let lag = timerLagNanoseconds { shard.lag.observe(raw: lag, shard: worker) }
         registry.acknowledge(shard: worker)
     }
 }

@@ -34,7 +34,7 @@ struct ExporterMetrics: ExporterObserver {
     }
 
     func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series count: Int?) {
-        durations[format.ordinal].observe(nanoseconds: nanoseconds)
+        durations[format.ordinal].observe(raw: nanoseconds)
         if let count { series.set(Int64(count)) }
     }
 

@@ -45,7 +45,7 @@ extension RouteObserver {
     }
 
     func preDialFinished(_ context: StreamContext, duration: Duration) {
-        common.preDialDuration?.observe(nanoseconds: duration.clampedNanoseconds, shard: context.worker)
+        common.preDialDuration?.observe(raw: duration.clampedNanoseconds, shard: context.worker)
     }
 
     func dialed(_ context: StreamContext, upstream: Int, duration: Duration) {

@@ -76,7 +76,7 @@ final class TCPRouteMetrics: RouteObserver {
         context.giveBack()
         let nanoseconds = totals.duration.clampedNanoseconds
         if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, shard: context.worker) }
-        duration.observe(nanoseconds: nanoseconds, shard: context.worker)
+        duration.observe(raw: nanoseconds, shard: context.worker)
         closed[reason].add(shard: context.worker)
         common.log.record(
             .connectionClosed(

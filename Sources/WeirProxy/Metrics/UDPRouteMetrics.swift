@@ -90,7 +90,7 @@ final class UDPRouteMetrics: RouteObserver {
         // The engine names the upstream only where `dialed` was told.
         if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, shard: context.worker) }
         if totals.ingressDatagrams > 0, totals.egressDatagrams == 0 { unanswered.add(shard: context.worker) }
-        duration.observe(nanoseconds: nanoseconds, shard: context.worker)
+        duration.observe(raw: nanoseconds, shard: context.worker)
         closed[reason].add(shard: context.worker)
         common.log.record(
             .sessionClosed(

@@ -44,7 +44,7 @@ struct UpstreamMetrics: Sendable {
     /// A dial ended well.
     func dialed(duration nanoseconds: UInt64, shard: Int) {
         dials.add(shard: shard)
-        duration?.observe(nanoseconds: nanoseconds, shard: shard)
+        duration?.observe(raw: nanoseconds, shard: shard)
         active.add(1, shard: shard)
     }
 

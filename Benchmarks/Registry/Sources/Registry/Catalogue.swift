@@ -81,7 +81,7 @@ struct Catalogue {
         for limit in limits { try group.gauge(limit, labels: [route]).set(1000) }
         for histogram in histograms {
             let observed = try group.histogram(histogram, labels: [route])
-            for value in 0..<20 { observed.observe(nanoseconds: UInt64(value * value * 997), shard: 0) }
+            for value in 0..<20 { observed.observe(raw: UInt64(value * value * 997), shard: 0) }
         }
         return group
     }

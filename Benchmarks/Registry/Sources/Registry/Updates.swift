@@ -99,7 +99,7 @@ struct Updates {
         var seed: UInt64 = 1
         for _ in 0..<count {
             seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            histogram.observe(nanoseconds: seed >> (40 + (seed >> 59)), shard: shard)
+            histogram.observe(raw: seed >> (40 + (seed >> 59)), shard: shard)
         }
     }
 }
