@@ -2,7 +2,7 @@
 /// runs (updates after retirement are lost, never misplaced, while the rules of ``SeriesGroup`` are kept).
 public struct Counter: Sendable {
     @usableFromInline let cells: ShardCells
-    /// Unique in the process; finds the series in the registry's books.
+    /// Unique in the process; finds the series in the registry's state.
     let serial: UInt64
 
     /// Adds in a worker's own shard: no lock, no locked instruction, no wait.

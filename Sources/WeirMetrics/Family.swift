@@ -53,9 +53,9 @@ final class Family: @unchecked Sendable {
     }
 }
 
-/// A family as scrapes find it: without reference counting, since the books keep every family as long as the registry.
+/// A family as scrapes find it: without reference counting, since the registry's state keeps every family.
 ///
-/// `@unchecked Sendable`, because the class is; `Unmanaged`, because the books outlive every scrape.
+/// `@unchecked Sendable`, because the class is; `Unmanaged`, because the registry's state outlives every scrape.
 @safe
 struct FamilyReference: @unchecked Sendable, BitwiseCopyable {
     private let reference: Unmanaged<Family>
@@ -72,7 +72,7 @@ struct FamilyReference: @unchecked Sendable, BitwiseCopyable {
     }
 }
 
-/// One series in the registry's books. Confined to the registry's mutex.
+/// One series in the registry's state. Confined to the registry's mutex.
 final class Series {
     let serial: UInt64
     let family: Family

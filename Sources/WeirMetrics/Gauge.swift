@@ -1,7 +1,7 @@
 /// A number that rises and falls. Either one place sets it, or many places add to it; it is the sum of both.
 public struct Gauge: Sendable {
     @usableFromInline let cells: ShardCells
-    /// Unique in the process; finds the series in the registry's books.
+    /// Unique in the process; finds the series in the registry's state.
     let serial: UInt64
 
     /// Sets the part that does not belong to a worker's shard. Any thread; the last writer wins.
@@ -34,7 +34,7 @@ public struct Gauge: Sendable {
 public struct DerivedGauge: Sendable {
     let beginnings: [Counter]
     let endings: [Counter]
-    /// Unique in the process; finds the series in the registry's books.
+    /// Unique in the process; finds the series in the registry's state.
     let serial: UInt64
 
     /// The value now. Endings are read first, so that it is never negative. Any thread.

@@ -7,7 +7,7 @@ public struct Histogram: Sendable {
     @usableFromInline let cells: ShardCells
     @usableFromInline let bounds: BucketBounds
     @usableFromInline let native: NativeCells?
-    /// Unique in the process; finds the series in the registry's books.
+    /// Unique in the process; finds the series in the registry's state.
     let serial: UInt64
 
     /// Records one observation in a worker's own shard.

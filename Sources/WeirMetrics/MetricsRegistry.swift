@@ -17,7 +17,7 @@ public final class MetricsRegistry: Sendable {
     let plan = PublishedList<PlanEntry>()
     let clock: @Sendable () -> UInt64
     private let acknowledgements: ShardAcknowledgements
-    private let books: Lock<RegistryBooks>
+    private let state: Lock<RegistryState>
     private let dropped = Atomic<UInt64>(0)
     let callbacks = CollectCallbacks()
 
@@ -51,19 +51,19 @@ public final class MetricsRegistry: Sendable {
         self.clock = clock
         let acknowledgements = ShardAcknowledgements(shardCount: shardCount)
         self.acknowledgements = acknowledgements
-        var books = RegistryBooks(
+        var state = RegistryState(
             readers: readers, acknowledgements: acknowledgements, families: families, plan: plan,
             maxSeries: maxSeries, retiredSeriesTTL: retiredSeriesTTL.clampedNanoseconds,
             nativeSchema: nativeHistogramSchema)
-        discardingCounter = Counter(cells: books.cells.allocate(width: 1), serial: 0)
-        discardingGauge = Gauge(cells: books.cells.allocate(width: 1), serial: 0)
+        discardingCounter = Counter(cells: state.cells.allocate(width: 1), serial: 0)
+        discardingGauge = Gauge(cells: state.cells.allocate(width: 1), serial: 0)
         discardingHistogram = Histogram(
-            cells: books.cells.allocate(width: 2), bounds: BucketBounds([]), native: nil, serial: 0)
-        self.books = Lock(books)
+            cells: state.cells.allocate(width: 2), bounds: BucketBounds([]), native: nil, serial: 0)
+        self.state = Lock(state)
     }
 
     deinit {
-        books.withLock { $0.freeAll() }
+        state.withLock { $0.freeAll() }
     }
 
     /// Lines that were not registered because the page was full.
@@ -74,7 +74,7 @@ public final class MetricsRegistry: Sendable {
     /// Fixes the family's place on the page (families come in the order in which they were first declared or
     /// registered), and checks the descriptor.
     public func declare(_ descriptor: MetricDescriptor) throws(RegistrationError) {
-        try withBooks { books, _ throws(RegistrationError) in _ = try books.book(for: descriptor) }
+        try withState { state, _ throws(RegistrationError) in _ = try state.entry(for: descriptor) }
     }
 
     /// The counter with these label values; the same one for the same values, with one owner more.
@@ -87,8 +87,8 @@ public final class MetricsRegistry: Sendable {
         guard case .counter = descriptor.kind else {
             throw .wrongKind(metric: descriptor.name, expected: "counter")
         }
-        return try withBooks { books, now throws(RegistrationError) in
-            let series = try books.series(
+        return try withState { state, now throws(RegistrationError) in
+            let series = try state.series(
                 descriptor, labels: labels, isHidden: isHidden, now: now, dropped: self.drop)
             return Counter(cells: series.cells, serial: series.serial)
         }
@@ -97,8 +97,8 @@ public final class MetricsRegistry: Sendable {
     /// The gauge with these label values; the same one for the same values, with one owner more.
     public func gauge(_ descriptor: MetricDescriptor, labels: [String] = []) throws(RegistrationError) -> Gauge {
         guard case .gauge = descriptor.kind else { throw .wrongKind(metric: descriptor.name, expected: "gauge") }
-        return try withBooks { books, now throws(RegistrationError) in
-            let series = try books.series(descriptor, labels: labels, now: now, dropped: self.drop)
+        return try withState { state, now throws(RegistrationError) in
+            let series = try state.series(descriptor, labels: labels, now: now, dropped: self.drop)
             return Gauge(cells: series.cells, serial: series.serial)
         }
     }
@@ -110,8 +110,8 @@ public final class MetricsRegistry: Sendable {
         guard case .histogram = descriptor.kind else {
             throw .wrongKind(metric: descriptor.name, expected: "histogram")
         }
-        return try withBooks { books, now throws(RegistrationError) in
-            let series = try books.series(descriptor, labels: labels, now: now, dropped: self.drop)
+        return try withState { state, now throws(RegistrationError) in
+            let series = try state.series(descriptor, labels: labels, now: now, dropped: self.drop)
             guard let bounds = series.family.bounds else { preconditionFailure("a histogram has bounds") }
             return Histogram(cells: series.cells, bounds: bounds, native: series.native, serial: series.serial)
         }
@@ -123,8 +123,8 @@ public final class MetricsRegistry: Sendable {
         _ descriptor: MetricDescriptor, labels: [String] = [], beginnings: [Counter], endings: [Counter]
     ) throws(RegistrationError) -> DerivedGauge {
         guard case .gauge = descriptor.kind else { throw .wrongKind(metric: descriptor.name, expected: "gauge") }
-        return try withBooks { books, now throws(RegistrationError) in
-            let series = try books.derivedGauge(
+        return try withState { state, now throws(RegistrationError) in
+            let series = try state.derivedGauge(
                 descriptor, labels: labels, beginnings: beginnings.map(\.serial), endings: endings.map(\.serial),
                 now: now, dropped: self.drop)
             return DerivedGauge(beginnings: beginnings, endings: endings, serial: series.serial)
@@ -154,7 +154,7 @@ public final class MetricsRegistry: Sendable {
     /// Removes what has expired. Registrations and retirements do this too; call it now and then (not from a worker or
     /// a scrape: it may wait for a registration) if the memory should go back without them.
     public func sweep() {
-        withBooks { _, _ in }
+        withState { _, _ in }
     }
 
     /// Calls `refresh` before each page is rendered, on the scraping thread, to set gauges that mirror something else.
@@ -165,20 +165,20 @@ public final class MetricsRegistry: Sendable {
 
     /// Bytes of cells so far, for tests of memory use.
     var allocatedCellBytes: Int {
-        books.withLock { $0.cells.allocatedBytes + $0.nativeCells.allocatedBytes }
+        state.withLock { $0.cells.allocatedBytes + $0.nativeCells.allocatedBytes }
     }
 
     /// Bytes of records so far, for tests of memory use.
     var allocatedRecordBytes: Int {
-        books.withLock { $0.books.values.reduce(0) { $0 + $1.records.allocatedBytes + $1.appendices.allocatedBytes } }
+        state.withLock { $0.entries.values.reduce(0) { $0 + $1.records.allocatedBytes + $1.appendices.allocatedBytes } }
     }
 
     func retire(serials: [UInt64]) {
-        withBooks { books, now in
+        withState { state, now in
             for serial in serials {
-                if let series = books.bySerial[serial] { books.release(series, now: now) }
+                if let series = state.bySerial[serial] { state.release(series, now: now) }
             }
-            books.sweep(now: now)
+            state.sweep(now: now)
         }
     }
 
@@ -186,14 +186,14 @@ public final class MetricsRegistry: Sendable {
         dropped.wrappingAdd(UInt64(lines), ordering: .relaxed)
     }
 
-    private func withBooks<Result: Sendable, Failure: Error>(
-        _ body: (inout RegistryBooks, UInt64) throws(Failure) -> Result
+    private func withState<Result: Sendable, Failure: Error>(
+        _ body: (inout RegistryState, UInt64) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try books.withLock { books throws(Failure) in
-            // Read under the lock, so that the times in the books never run backwards.
+        try state.withLock { state throws(Failure) in
+            // Read under the lock, so that the times in it never run backwards.
             let now = clock()
-            books.sweep(now: now)
-            return try body(&books, now)
+            state.sweep(now: now)
+            return try body(&state, now)
         }
     }
 }

@@ -1,7 +1,7 @@
-/// Everything the registry knows that neither updates nor scrapes need. Confined to the registry's mutex; what
+/// The part of the registry that neither updates nor scrapes read. Confined to the registry's mutex; what
 /// scrapes see changes through the ``PublishedList``s only.
-struct RegistryBooks {
-    final class FamilyBook {
+struct RegistryState {
+    final class FamilyEntry {
         let family: Family
         let records = RecordArena()
         let appendices = RecordArena()
@@ -30,7 +30,7 @@ struct RegistryBooks {
 
     var cells: CellStorage
     var nativeCells = NativeCellStorage()
-    var books: [String: FamilyBook] = [:]
+    var entries: [String: FamilyEntry] = [:]
     var occupiedNames: [String: String] = [:]
     var bySerial: [UInt64: Series] = [:]
     var lines = 0
@@ -69,7 +69,7 @@ struct RegistryBooks {
         abandoned.append((block, readers.advance()))
     }
 
-    /// Frees what does not go with the books and their arenas; no scrape may be running.
+    /// Frees what is not freed with the entries and their arenas; no scrape may be running.
     mutating func freeAll() {
         for item in abandoned { item.block.deallocate() }
     }

@@ -1,4 +1,4 @@
-extension RegistryBooks {
+extension RegistryState {
     /// One owner less. The last one's leaving begins the time to live. `now` is the same for a whole group, so that a
     /// scrape shows all of it or none.
     mutating func release(_ series: Series, now: UInt64) {
@@ -34,7 +34,7 @@ extension RegistryBooks {
             guard entry.series.owners == 0, entry.series.deadline == entry.deadline,
                 bySerial.removeValue(forKey: entry.series.serial) != nil
             else { continue }
-            books[entry.series.family.descriptor.name]?.byLabels[entry.series.labels] = nil
+            entries[entry.series.family.descriptor.name]?.byLabels[entry.series.labels] = nil
             derived[entry.series.serial] = nil
             leaving.append(entry.series)
         }
@@ -77,8 +77,8 @@ extension RegistryBooks {
             }
             if let slot = series.slot { freeSlots.append(slot) }
             lines -= series.lines
-            if let book = books[series.family.descriptor.name] {
-                series.record.free(in: book.records, appendices: book.appendices)
+            if let entry = entries[series.family.descriptor.name] {
+                series.record.free(in: entry.records, appendices: entry.appendices)
             }
         }
         unlinked.removeFirst(count)

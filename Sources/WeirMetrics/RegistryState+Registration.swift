@@ -1,7 +1,7 @@
-extension RegistryBooks {
-    /// The book of that descriptor's family, made if it is new.
-    mutating func book(for descriptor: MetricDescriptor) throws(RegistrationError) -> FamilyBook {
-        if let known = books[descriptor.name] {
+extension RegistryState {
+    /// The entry of that descriptor's family, created if it is new.
+    mutating func entry(for descriptor: MetricDescriptor) throws(RegistrationError) -> FamilyEntry {
+        if let known = entries[descriptor.name] {
             if let difference = descriptor.difference(from: known.family.descriptor) {
                 throw .descriptorMismatch(metric: descriptor.name, difference)
             }
@@ -13,12 +13,12 @@ extension RegistryBooks {
         }
         for name in descriptor.occupiedNames { occupiedNames[name] = descriptor.name }
         let family = Family(descriptor: descriptor, nativeSchema: nativeSchema, shardCount: cells.shardCount)
-        let book = FamilyBook(family)
-        books[descriptor.name] = book
+        let entry = FamilyEntry(family)
+        entries[descriptor.name] = entry
         if descriptor.isExposed {
             abandon(families.append(FamilyReference(family)))
         }
-        return book
+        return entry
     }
 
     /// The series of that descriptor and those labels: the one that exists (revived if it was retired), or a new one.
@@ -26,8 +26,8 @@ extension RegistryBooks {
     mutating func series(
         _ descriptor: MetricDescriptor, labels: [String], isHidden: Bool = false, now: UInt64, dropped: (Int) -> Void
     ) throws(RegistrationError) -> Series {
-        let book = try checkedBook(for: descriptor, labels: labels)
-        if let known = book.byLabels[labels] {
+        let entry = try checkedEntry(for: descriptor, labels: labels)
+        if let known = entry.byLabels[labels] {
             guard !known.isDerived else { throw .derivationMismatch(metric: descriptor.name) }
             if known.isHidden, !isHidden {
                 try checkLimit(descriptor, dropped: dropped)
@@ -37,17 +37,17 @@ extension RegistryBooks {
             return known
         }
         if !isHidden { try checkLimit(descriptor, dropped: dropped) }
-        let taken = cells.allocate(width: book.family.cellCount)
+        let taken = cells.allocate(width: entry.family.cellCount)
         var native: NativeCells?
-        if let layout = unsafe book.family.nativeLayout { native = unsafe nativeCells.allocate(layout) }
+        if let layout = unsafe entry.family.nativeLayout { native = unsafe nativeCells.allocate(layout) }
         let appendix = SeriesAppendix(
-            in: book.appendices, native: native, protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
+            in: entry.appendices, native: native, protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
         let record = SeriesRecordPointer(
-            in: book.records, cells: taken, appendix: appendix, visibleFrom: now,
+            in: entry.records, cells: taken, appendix: appendix, visibleFrom: now,
             pairs: TextFormat.pairs(of: descriptor, labels: labels), beginnings: [], endings: [])
         return add(
             Series(
-                family: book.family, labels: labels, cells: taken, native: native, record: record, beginnings: [],
+                family: entry.family, labels: labels, cells: taken, native: native, record: record, beginnings: [],
                 endings: [], isDerived: false, isHidden: isHidden))
     }
 
@@ -56,10 +56,10 @@ extension RegistryBooks {
         _ descriptor: MetricDescriptor, labels: [String], beginnings: [UInt64], endings: [UInt64], now: UInt64,
         dropped: (Int) -> Void
     ) throws(RegistrationError) -> Series {
-        let book = try checkedBook(for: descriptor, labels: labels)
+        let entry = try checkedEntry(for: descriptor, labels: labels)
         let begun = try counters(beginnings, for: descriptor)
         let ended = try counters(endings, for: descriptor)
-        if let known = book.byLabels[labels] {
+        if let known = entry.byLabels[labels] {
             guard known.isDerived, known.beginnings.map(\.serial) == beginnings,
                 known.endings.map(\.serial) == endings
             else { throw .derivationMismatch(metric: descriptor.name) }
@@ -71,14 +71,14 @@ extension RegistryBooks {
         for component in begun + ended { retain(component) }
         let unused = begun.first?.cells ?? ended.first?.cells ?? cells.allocate(width: 1)
         let appendix = SeriesAppendix(
-            in: book.appendices, native: nil, protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
+            in: entry.appendices, native: nil, protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
         let record = SeriesRecordPointer(
-            in: book.records, cells: unused, appendix: appendix, visibleFrom: now,
+            in: entry.records, cells: unused, appendix: appendix, visibleFrom: now,
             pairs: TextFormat.pairs(of: descriptor, labels: labels), beginnings: begun.compactMap(\.slot),
             endings: ended.compactMap(\.slot))
         let series = add(
             Series(
-                family: book.family, labels: labels, cells: unused, record: record, beginnings: begun, endings: ended,
+                family: entry.family, labels: labels, cells: unused, record: record, beginnings: begun, endings: ended,
                 isDerived: true))
         derived[series.serial] = series
         return series
@@ -93,15 +93,15 @@ extension RegistryBooks {
         for component in series.components { retain(component) }
     }
 
-    private mutating func checkedBook(
+    private mutating func checkedEntry(
         for descriptor: MetricDescriptor, labels: [String]
-    ) throws(RegistrationError) -> FamilyBook {
-        let book = try book(for: descriptor)
+    ) throws(RegistrationError) -> FamilyEntry {
+        let entry = try entry(for: descriptor)
         guard labels.count == descriptor.labelNames.count else {
             throw .labelCountMismatch(
                 metric: descriptor.name, expected: descriptor.labelNames.count, found: labels.count)
         }
-        return book
+        return entry
     }
 
     private func checkLimit(_ descriptor: MetricDescriptor, dropped: (Int) -> Void) throws(RegistrationError) {
@@ -122,7 +122,7 @@ extension RegistryBooks {
     }
 
     private mutating func add(_ series: Series) -> Series {
-        books[series.family.descriptor.name]?.byLabels[series.labels] = series
+        entries[series.family.descriptor.name]?.byLabels[series.labels] = series
         bySerial[series.serial] = series
         if !series.isHidden { publish(series) }
         return series
