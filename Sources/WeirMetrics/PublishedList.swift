@@ -33,7 +33,7 @@ final class PublishedList<Element: BitwiseCopyable>: @unchecked Sendable {
         for position in 0..<elements.count { unsafe body(elements[position]) }
     }
 
-    /// What is published now. Sequentially consistent, because it must not be ordered before the reader's announcement
+    /// The elements that are published now. Sequentially consistent, because it must not be ordered before the reader's announcement
     /// that it is reading (see ``ScrapeReaders``). The result is valid while that announcement stands.
     var published: UnsafeBufferPointer<Element> {
         let current = unsafe block.load(ordering: .sequentiallyConsistent)
@@ -43,7 +43,7 @@ final class PublishedList<Element: BitwiseCopyable>: @unchecked Sendable {
     }
 
     /// Appends; returns the block to free later if the list had to grow.
-    func append(_ element: Element) -> AbandonedBlock? {
+    func append(_ element: Element) -> DeferredFree? {
         let old = unsafe block.load(ordering: .relaxed)
         let header = unsafe Self.header(old)
         let count = unsafe header.pointee.count.load(ordering: .relaxed)
@@ -57,11 +57,11 @@ final class PublishedList<Element: BitwiseCopyable>: @unchecked Sendable {
         unsafe (Self.elements(new) + count).initialize(to: element)
         unsafe Self.header(new).pointee.count.store(count + 1, ordering: .relaxed)
         unsafe block.store(new, ordering: .sequentiallyConsistent)
-        return unsafe AbandonedBlock(memory: old)
+        return unsafe DeferredFree(memory: old)
     }
 
     /// Publishes other contents in one step; returns the old block to free later.
-    func replace(with contents: some Collection<Element>) -> AbandonedBlock {
+    func replace(with contents: some Collection<Element>) -> DeferredFree {
         let new = unsafe Self.makeBlock(capacity: Swift.max(4, contents.count))
         var count = 0
         for element in contents {
@@ -71,7 +71,7 @@ final class PublishedList<Element: BitwiseCopyable>: @unchecked Sendable {
         unsafe Self.header(new).pointee.count.store(count, ordering: .relaxed)
         let old = unsafe block.load(ordering: .relaxed)
         unsafe block.store(new, ordering: .sequentiallyConsistent)
-        return unsafe AbandonedBlock(memory: old)
+        return unsafe DeferredFree(memory: old)
     }
 
     private static func makeBlock(capacity: Int) -> UnsafeMutableRawPointer {
@@ -91,9 +91,10 @@ final class PublishedList<Element: BitwiseCopyable>: @unchecked Sendable {
     }
 }
 
-/// Memory that a list has given up, to be freed when no scrape can hold it. Owned by whoever holds this value last.
+/// Memory that a list has replaced, to be freed when no scrape can hold it: the garbage of epoch-based reclamation. The
+/// holder of this value owns the memory.
 @safe
-struct AbandonedBlock {
+struct DeferredFree {
     fileprivate let memory: UnsafeMutableRawPointer
 
     /// Gives the memory back; once.

@@ -85,7 +85,7 @@ extension RegistryState {
     private mutating func append(_ series: Series) {
         let entry = makeEntry(series)
         planned.append(series)
-        abandon(plan.append(entry))
+        freeAfterReaders(plan.append(entry))
     }
 
     private mutating func replacePlan(with order: [Series]) {
@@ -93,7 +93,7 @@ extension RegistryState {
         nextPlanPosition = 0
         var entries: [PlanEntry] = []
         for series in order { entries.append(makeEntry(series)) }
-        abandon(plan.replace(with: entries))
+        freeAfterReaders(plan.replace(with: entries))
     }
 
     /// Gives the counter a slot and the next position.

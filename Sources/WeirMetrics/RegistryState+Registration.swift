@@ -16,7 +16,7 @@ extension RegistryState {
         let entry = FamilyEntry(family)
         entries[descriptor.name] = entry
         if descriptor.isExposed {
-            abandon(families.append(FamilyReference(family)))
+            freeAfterReaders(families.append(FamilyReference(family)))
         }
         return entry
     }
@@ -130,7 +130,7 @@ extension RegistryState {
 
     private mutating func publish(_ series: Series) {
         lines += series.lines
-        abandon(series.family.series.append(series.record))
+        freeAfterReaders(series.family.series.append(series.record))
     }
 
     /// Puts a series on the page that was hidden so far. There it stays as long as it lives: what it has counted

@@ -17,7 +17,7 @@ extension RegistryState {
     /// retirement; cheap when there is nothing to do.
     mutating func sweep(now: UInt64) {
         expire(now: now)
-        guard !expired.isEmpty || !unlinked.isEmpty || !abandoned.isEmpty else { return }
+        guard !expired.isEmpty || !unlinked.isEmpty || !deferredFrees.isEmpty else { return }
         // A scrape that shows an expired series must not lose half of its group: it ends first.
         unlink(readBefore: readers.oldestRunning)
         // And a scrape that still holds an old list must not see reused cells.
@@ -56,16 +56,16 @@ extension RegistryState {
         for series in leaving where seen.insert(ObjectIdentifier(series.family)).inserted {
             let list = series.family.series
             let remaining = unsafe list.published.filter { !expiredRecords.contains($0.address) }
-            abandon(list.replace(with: remaining))
+            freeAfterReaders(list.replace(with: remaining))
         }
         let epoch = readers.advance()
         unlinked += leaving.map { ($0, epoch) }
     }
 
     private mutating func free(readBefore oldest: UInt64) {
-        let blocks = abandoned.prefix { $0.epoch <= oldest }.count
-        for item in abandoned.prefix(blocks) { item.block.deallocate() }
-        abandoned.removeFirst(blocks)
+        let blocks = deferredFrees.prefix { $0.epoch <= oldest }.count
+        for item in deferredFrees.prefix(blocks) { item.block.deallocate() }
+        deferredFrees.removeFirst(blocks)
 
         let acknowledged = acknowledgements.oldest
         let count = unlinked.prefix { $0.epoch <= oldest && $0.series.shardEpoch <= acknowledged }.count

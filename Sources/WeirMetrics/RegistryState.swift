@@ -47,7 +47,7 @@ struct RegistryState {
     var retired: [Retirement] = []
     var expired: [(series: Series, epoch: UInt64)] = []
     var unlinked: [(series: Series, epoch: UInt64)] = []
-    var abandoned: [(block: AbandonedBlock, epoch: UInt64)] = []
+    var deferredFrees: [(block: DeferredFree, epoch: UInt64)] = []
 
     init(
         readers: ScrapeReaders, acknowledgements: ShardAcknowledgements, families: PublishedList<FamilyReference>,
@@ -63,14 +63,14 @@ struct RegistryState {
         cells = CellStorage(shardCount: acknowledgements.shardCount)
     }
 
-    /// Keeps a block until the running scrapes have ended.
-    mutating func abandon(_ block: AbandonedBlock?) {
+    /// Frees a block after the running scrapes have ended (epoch-based reclamation; the rule is ``ScrapeReaders``').
+    mutating func freeAfterReaders(_ block: DeferredFree?) {
         guard let block else { return }
-        abandoned.append((block, readers.advance()))
+        deferredFrees.append((block, readers.advance()))
     }
 
     /// Frees what is not freed with the entries and their arenas; no scrape may be running.
     mutating func freeAll() {
-        for item in abandoned { item.block.deallocate() }
+        for item in deferredFrees { item.block.deallocate() }
     }
 }

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Who is scraping, so that memory which scrapes may still read is not freed or reused. Readers never wait: each
-/// announces the epoch in which it began, and the writers hold things back.
+/// The scrapes that are running, so that memory which they may still read is neither freed nor reused: epoch-based
+/// reclamation. Readers never wait: each announces the epoch in which it began, and writers defer the freeing.
 ///
 /// The rule: a writer first unpublishes a thing, then advances the epoch to *t* and remembers *t* with it. It may be
 /// freed when every reader is idle or announced an epoch ≥ *t*. Reader: announce (A), then load pointers (B). Writer:
@@ -9,7 +9,7 @@ import Synchronization
 /// then C < D < A < B in the one order that all agree on, so B sees the new pointer. If D sees A with an epoch ≥ t, the
 /// reader loaded the epoch after it was advanced, so after C, and again B sees the new pointer.
 ///
-/// A scrape that is suspended for ever keeps memory back, but makes nobody wait.
+/// A scrape that is suspended for ever keeps memory from being freed, but no other thread waits for it.
 final class ScrapeReaders: Sendable {
     /// One slot; belongs to one ``ScrapeBuffer`` at a time.
     final class Slot: Sendable {
@@ -17,7 +17,7 @@ final class ScrapeReaders: Sendable {
         let epoch = Atomic<UInt64>(Slot.idle)
         let isTaken = Atomic<Bool>(true)
         let next = AtomicLazyReference<Slot>()
-        /// Which registry it belongs to.
+        /// The serial number of its registry.
         let owner: UInt64
 
         init(owner: UInt64) {
