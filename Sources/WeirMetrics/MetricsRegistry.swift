@@ -170,7 +170,9 @@ public final class MetricsRegistry: Sendable {
 
     /// Bytes of records so far, for tests of memory use.
     var allocatedRecordBytes: Int {
-        state.withLock { $0.entries.values.reduce(0) { $0 + $1.records.allocatedBytes + $1.appendices.allocatedBytes } }
+        state.withLock { state in
+            state.entries.values.reduce(0) { $0 + $1.records.allocatedBytes + $1.protobufArena.allocatedBytes }
+        }
     }
 
     func retire(serials: [UInt64]) {

@@ -40,10 +40,11 @@ extension RegistryState {
         let taken = cells.allocate(width: entry.family.cellCount)
         var native: NativeCells?
         if let layout = unsafe entry.family.nativeLayout { native = unsafe nativeCells.allocate(layout) }
-        let appendix = SeriesAppendix(
-            in: entry.appendices, native: native, protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
+        let protobufData = SeriesProtobufData(
+            in: entry.protobufArena, native: native,
+            protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
         let record = SeriesRecordPointer(
-            in: entry.records, cells: taken, appendix: appendix, visibleFrom: now,
+            in: entry.records, cells: taken, protobufData: protobufData, visibleFrom: now,
             pairs: TextFormat.pairs(of: descriptor, labels: labels), beginnings: [], endings: [])
         return add(
             Series(
@@ -70,10 +71,10 @@ extension RegistryState {
         try plan(beginnings: begun, endings: ended, metric: descriptor.name)
         for component in begun + ended { retain(component) }
         let unused = begun.first?.cells ?? ended.first?.cells ?? cells.allocate(width: 1)
-        let appendix = SeriesAppendix(
-            in: entry.appendices, native: nil, protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
+        let protobufData = SeriesProtobufData(
+            in: entry.protobufArena, native: nil, protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
         let record = SeriesRecordPointer(
-            in: entry.records, cells: unused, appendix: appendix, visibleFrom: now,
+            in: entry.records, cells: unused, protobufData: protobufData, visibleFrom: now,
             pairs: TextFormat.pairs(of: descriptor, labels: labels), beginnings: begun.compactMap(\.slot),
             endings: ended.compactMap(\.slot))
         let series = add(

@@ -78,7 +78,7 @@ extension RegistryState {
             if let slot = series.slot { freeSlots.append(slot) }
             lines -= series.lines
             if let entry = entries[series.family.descriptor.name] {
-                series.record.free(in: entry.records, appendices: entry.appendices)
+                series.record.free(in: entry.records, protobufArena: entry.protobufArena)
             }
         }
         unlinked.removeFirst(count)

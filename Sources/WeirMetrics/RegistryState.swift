@@ -4,7 +4,7 @@ struct RegistryState {
     final class FamilyEntry {
         let family: Family
         let records = RecordArena()
-        let appendices = RecordArena()
+        let protobufArena = RecordArena()
         var byLabels: [[String]: Series] = [:]
 
         init(_ family: Family) {

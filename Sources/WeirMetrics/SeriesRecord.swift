@@ -1,16 +1,16 @@
 import Synchronization
 
-/// What a scrape needs of one series, in one piece of memory together with its label pairs.
+/// One series as scrapes read it, in one piece of memory together with its label pairs.
 struct SeriesRecord: ~Copyable {
     /// Cells to read, unused in a derived gauge.
     let cells: ShardCells
-    /// What few scrapes need of it.
-    let appendix: SeriesAppendix
-    /// When it was registered; scrapes that began before do not show it.
+    /// Read by protobuf scrapes only.
+    let protobufData: SeriesProtobufData
+    /// When it was registered, in nanoseconds of the registry's clock; scrapes that began before do not show it.
     let visibleFrom: UInt64
-    /// When it vanishes from the page; `UInt64.max` while somebody uses it.
+    /// When it vanishes from the page; `UInt64.max` while it has an owner. Nanoseconds of the registry's clock.
     let expiresAt = Atomic<UInt64>(UInt64.max)
-    /// Place in the scrape's snapshot, for counters that a derived gauge reads; -1 otherwise.
+    /// Index in the scrape's snapshot, for counters that a derived gauge reads; -1 otherwise.
     let snapshotSlot = Atomic<Int>(-1)
     /// Bytes of the label pairs.
     let pairsCount: UInt32
@@ -19,10 +19,11 @@ struct SeriesRecord: ~Copyable {
     let endings: UInt32
 
     init(
-        cells: ShardCells, appendix: SeriesAppendix, visibleFrom: UInt64, pairsCount: Int, beginnings: Int, endings: Int
+        cells: ShardCells, protobufData: SeriesProtobufData, visibleFrom: UInt64, pairsCount: Int, beginnings: Int,
+        endings: Int
     ) {
         self.cells = cells
-        self.appendix = appendix
+        self.protobufData = protobufData
         self.visibleFrom = visibleFrom
         self.pairsCount = UInt32(pairsCount)
         self.beginnings = UInt32(beginnings)
@@ -30,9 +31,9 @@ struct SeriesRecord: ~Copyable {
     }
 }
 
-/// Points to a ``SeriesRecord``, behind which lie the slots of a derived gauge (32 bits each) and the label pairs as its
-/// lines hold them, in the arena of its family. Immutable after publication but for its two atomics; freed by
-/// ``free(in:)`` when no scrape can hold it.
+/// Points to a ``SeriesRecord`` in the arena of its family. The slots of a derived gauge (32 bits each) follow the record,
+/// then the label pairs in the form of the text format. Immutable after publication but for its two atomics; freed by
+/// ``free(in:protobufArena:)`` when no scrape can hold it.
 ///
 /// `@unchecked Sendable`: for those reasons, and because only the registry's sweep frees, by the rule of
 /// ``ScrapeReaders``.
@@ -43,14 +44,14 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
     private static var trailerOffset: Int { (MemoryLayout<SeriesRecord>.size + 3) & ~3 }
 
     init(
-        in arena: RecordArena, cells: ShardCells, appendix: SeriesAppendix, visibleFrom: UInt64, pairs: [UInt8],
-        beginnings: [Int], endings: [Int]
+        in arena: RecordArena, cells: ShardCells, protobufData: SeriesProtobufData, visibleFrom: UInt64,
+        pairs: [UInt8], beginnings: [Int], endings: [Int]
     ) {
         let slots = beginnings + endings
         unsafe raw = arena.allocate(bytes: Self.bytes(slots: slots.count, pairs: pairs.count))
         unsafe raw.bindMemory(to: SeriesRecord.self, capacity: 1).initialize(
             to: SeriesRecord(
-                cells: cells, appendix: appendix, visibleFrom: visibleFrom, pairsCount: pairs.count,
+                cells: cells, protobufData: protobufData, visibleFrom: visibleFrom, pairsCount: pairs.count,
                 beginnings: beginnings.count, endings: endings.count))
         var cursor = unsafe raw + Self.trailerOffset
         for slot in slots {
@@ -60,11 +61,11 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
         unsafe pairs.withUnsafeBytes { bytes in
             unsafe UnsafeMutableRawBufferPointer(start: cursor, count: bytes.count).copyMemory(from: bytes)
         }
-        // Read by wide copies, never shown.
+        // Wide copies read these bytes; no page shows them.
         unsafe (cursor + pairs.count).initializeMemory(as: UInt8.self, repeating: 0, count: ByteOutput.wideSlack)
     }
 
-    /// Room for all of a record, and behind it for what a wide copy of the pairs reads too much.
+    /// Bytes of a whole record, with those behind the pairs that a wide copy may read.
     private static func bytes(slots: Int, pairs: Int) -> Int {
         trailerOffset + slots * 4 + pairs + ByteOutput.wideSlack
     }
@@ -79,7 +80,7 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
         @inline(__always) get { unsafe UnsafeRawPointer(raw + Self.trailerOffset) }
     }
 
-    /// The label pairs as they stand between the braces of a line, without those of its buckets; empty without labels.
+    /// The label pairs between the braces of a line, without `le`; empty without labels.
     var pairs: UnsafeRawBufferPointer {
         @inline(__always) get {
             let start = unsafe slots + slotCount &* 4
@@ -92,17 +93,17 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
         @inline(__always) get { unsafe Int(record.pointee.beginnings &+ record.pointee.endings) }
     }
 
-    /// What precedes its values in a protobuf message; see ``ProtobufFormat/prefix(of:labels:)``.
+    /// The bytes that precede its values in a protobuf message; see ``ProtobufFormat/prefix(of:labels:)``.
     var protobufPrefix: UnsafeRawBufferPointer {
-        @inline(__always) get { unsafe record.pointee.appendix.protobuf }
+        @inline(__always) get { unsafe record.pointee.protobufData.protobuf }
     }
 
-    /// Of a native histogram: the cells of its buckets.
+    /// The bucket cells; nil unless this is a native histogram.
     var native: NativeCells? {
-        @inline(__always) get { unsafe record.pointee.appendix.native }
+        @inline(__always) get { unsafe record.pointee.protobufData.native }
     }
 
-    /// Shown in a scrape that began at `now`?
+    /// Whether the series appears in a scrape that began at `now`.
     @inline(__always)
     func isVisible(at now: UInt64) -> Bool {
         unsafe record.pointee.visibleFrom <= now && now < record.pointee.expiresAt.load(ordering: .relaxed)
@@ -114,7 +115,7 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
         unsafe record.pointee.expiresAt.store(expiry, ordering: .relaxed)
     }
 
-    /// Gives a counter its place in the snapshot, before the plan that fills it is published.
+    /// Gives a counter its index in the snapshot, before the plan that fills it is published.
     func setSnapshotSlot(_ slot: Int) {
         unsafe record.pointee.snapshotSlot.store(slot, ordering: .releasing)
     }
@@ -125,8 +126,8 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
     }
 
     /// Gives the memory back to the arenas that it came from; no scrape may hold it.
-    func free(in arena: RecordArena, appendices: RecordArena) {
-        unsafe record.pointee.appendix.free(in: appendices)
+    func free(in arena: RecordArena, protobufArena: RecordArena) {
+        unsafe record.pointee.protobufData.free(in: protobufArena)
         unsafe arena.free(raw, bytes: Self.bytes(slots: slotCount, pairs: Int(record.pointee.pairsCount)))
     }
 }

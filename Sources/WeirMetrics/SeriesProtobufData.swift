@@ -1,9 +1,9 @@
-/// What only some scrapes need of a series, in memory of its own: records that lie close together are what makes the text
-/// formats fast. Immutable; freed with the record.
+/// The part of a series that only protobuf scrapes read, in memory of its own: the text formats are fast because records
+/// lie close together. Immutable; freed with the record.
 ///
 /// `@unchecked Sendable`, for that reason.
 @safe
-struct SeriesAppendix: @unchecked Sendable, BitwiseCopyable {
+struct SeriesProtobufData: @unchecked Sendable, BitwiseCopyable {
     private struct Head {
         let native: NativeCells?
         let protobufCount: Int
@@ -24,12 +24,12 @@ struct SeriesAppendix: @unchecked Sendable, BitwiseCopyable {
         @inline(__always) get { unsafe raw.assumingMemoryBound(to: Head.self).pointee }
     }
 
-    /// Of a native histogram: the cells of its buckets.
+    /// The bucket cells; nil unless this is a native histogram.
     var native: NativeCells? {
         @inline(__always) get { head.native }
     }
 
-    /// What precedes its values in a protobuf message; see ``ProtobufFormat/prefix(of:labels:)``.
+    /// The bytes that precede its values in a protobuf message; see ``ProtobufFormat/prefix(of:labels:)``.
     var protobuf: UnsafeRawBufferPointer {
         @inline(__always) get {
             unsafe UnsafeRawBufferPointer(start: raw + MemoryLayout<Head>.size, count: head.protobufCount)
