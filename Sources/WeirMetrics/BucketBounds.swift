@@ -12,8 +12,8 @@ struct BucketBounds: @unchecked Sendable {
 
     init(_ values: [UInt64]) {
         let lengths = values.map { 64 - $0.leadingZeroBitCount }
-        let most = (0...64).map { length in lengths.count { $0 == length } }.max() ?? 0
-        sameLength = most <= 2 ? most : -1
+        let maxSharing = (0...64).map { length in lengths.count { $0 == length } }.max() ?? 0
+        sameLength = maxSharing <= 2 ? maxSharing : -1
         count = values.count
         let words = unsafe CellStorage.allocateForever(words: values.count + 1 + 17)
         for (position, value) in (values + [.max]).enumerated() {

@@ -1,9 +1,9 @@
 /// Writing in the wire format of Protocol Buffers. Source: "Encoding" in their documentation.
 extension ByteOutput {
     /// The longest varint: 64 bits, seven to a byte.
-    static var longestVarint: Int { 10 }
+    static var maxVarintLength: Int { 10 }
 
-    /// Appends an unsigned integer in base 128, the lowest seven bits first; ``longestVarint`` bytes were reserved.
+    /// Appends an unsigned integer in base 128, the lowest seven bits first; ``maxVarintLength`` bytes were reserved.
     @inline(__always)
     mutating func write(varint value: UInt64) {
         var rest = value

@@ -126,9 +126,9 @@ struct ByteOutput: ~Copyable {
 
 extension ByteOutput {
     /// The longest printed value: sign, 20 digits, point, line end.
-    static var longestValue: Int { 24 }
+    static var maxValueLength: Int { 24 }
 
-    /// Appends `value × 10^-decimalDigits`, exactly, and the line end; ``longestValue`` bytes were reserved.
+    /// Appends `value × 10^-decimalDigits`, exactly, and the line end; ``maxValueLength`` bytes were reserved.
     @inline(__always)
     mutating func writeLine(_ value: UInt64, scale: MetricDescriptor.Scale) {
         if scale.decimalDigits == 0 {

@@ -12,7 +12,7 @@ struct CellStorage {
     /// The newest block that was allocated for ever; each begins with the address of the one before.
     private static let newestBlock = Atomic<UInt>(0)
     /// Words in front of each block: one for that address, the rest keeps the alignment.
-    private static let prefaceWords = 16
+    private static let headerWords = 16
 
     let shardCount: Int
     private var freeRuns: [Int: [ShardCells]] = [:]
@@ -58,7 +58,7 @@ struct CellStorage {
 
     /// Zeroed words, aligned to two cache lines, that live as long as the process.
     static func allocateForever(words: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
-        let total = words + prefaceWords
+        let total = words + headerWords
         let raw = UnsafeMutableRawPointer.allocate(byteCount: total * 8, alignment: 128)
         unsafe raw.initializeMemory(as: UInt64.self, repeating: 0, count: total)
         // Chained, so that leak checkers see every block. Nobody ever follows the chain.
@@ -71,6 +71,6 @@ struct CellStorage {
             previous = original
         }
         // Atomic<UInt64> has the layout of UInt64, and its zero is all zeros.
-        return unsafe (raw + prefaceWords * 8).bindMemory(to: Atomic<UInt64>.self, capacity: words)
+        return unsafe (raw + headerWords * 8).bindMemory(to: Atomic<UInt64>.self, capacity: words)
     }
 }

@@ -8,7 +8,7 @@ final class Family: @unchecked Sendable {
     private let textHeader: [UInt8]
     private let openMetricsHeader: [UInt8]
     /// What all its series' lines have in common.
-    let frames: LineFrames
+    let templates: LineTemplates
     /// In registration order.
     let series = PublishedList<SeriesRecordPointer>()
     /// A histogram's bounds.
@@ -23,7 +23,7 @@ final class Family: @unchecked Sendable {
         textHeader = TextFormat.header(of: descriptor)
         openMetricsHeader = OpenMetricsFormat.header(of: descriptor)
         protobufHeader = ProtobufFormat.header(of: descriptor)
-        frames = LineFrames(TextFormat.frames(of: descriptor))
+        templates = LineTemplates(TextFormat.templates(of: descriptor))
         if case .histogram(let buckets) = descriptor.kind {
             bounds = BucketBounds(buckets)
             unsafe nativeLayout = nativeSchema.map { schema in

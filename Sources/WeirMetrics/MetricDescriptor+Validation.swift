@@ -1,6 +1,6 @@
 extension MetricDescriptor {
     /// The most buckets that a histogram may have: one series must fit into one chunk of cells.
-    static let largestBucketCount = 1000
+    static let maxBucketCount = 1000
 
     /// Checks names and buckets by the rules of the Prometheus data model.
     func validate() throws(RegistrationError) {
@@ -13,7 +13,7 @@ extension MetricDescriptor {
         guard case .histogram(let buckets) = kind else { return }
         guard !labelNames.contains("le") else { throw .invalidLabelName(metric: name, label: "le") }
         let rises = zip(buckets, buckets.dropFirst()).allSatisfy { $0 < $1 }
-        guard rises, buckets.count <= Self.largestBucketCount else { throw .invalidBuckets(metric: name) }
+        guard rises, buckets.count <= Self.maxBucketCount else { throw .invalidBuckets(metric: name) }
     }
 
     /// The first point in which this descriptor differs from the one that is registered under the same name.

@@ -16,9 +16,9 @@ enum ProtobufRenderer {
     private typealias Tag = ProtobufFormat.Tag
 
     /// Empty buckets between two spans that are cheaper to send than a new span.
-    private static let longestGap = 2
+    private static let maxGap = 2
     /// More than any field of a histogram takes: tag, length, and two numbers with their tags.
-    private static let longestField = 2 + 2 * (1 + ByteOutput.longestVarint)
+    private static let maxFieldLength = 2 + 2 * (1 + ByteOutput.maxVarintLength)
 
     /// Prints one family, or what the filter leaves of it; returns the number of lines that it takes as text.
     static func render(
@@ -45,11 +45,11 @@ enum ProtobufRenderer {
             case .histogram:
                 guard let bounds = family.bounds else { return }
                 writeHistogram(series, bounds: bounds, scale: scale, scratch: &scratch)
-                lines += family.frames.lineCount
+                lines += family.templates.lineCount
             }
         }
         guard lines > 0 else { return 0 }
-        output.reserve(ByteOutput.longestVarint)
+        output.reserve(ByteOutput.maxVarintLength)
         output.write(varint: UInt64(family.protobufHeader.count + scratch.metrics.count))
         TextRenderer.write(family.protobufHeader, into: &output)
         output.append(scratch.metrics)
@@ -98,11 +98,11 @@ enum ProtobufRenderer {
 
         let length = UInt64(scratch.histogram.count)
         let prefix = unsafe series.protobufPrefix.count
-        scratch.metrics.reserve(2 + 2 * ByteOutput.longestVarint)
+        scratch.metrics.reserve(2 + 2 * ByteOutput.maxVarintLength)
         scratch.metrics.write(Tag.familyMetric)
         scratch.metrics.write(varint: UInt64(prefix) + 1 + UInt64(length.varintLength) + length)
         writePrefix(of: series, into: &scratch.metrics)
-        scratch.metrics.reserve(1 + ByteOutput.longestVarint)
+        scratch.metrics.reserve(1 + ByteOutput.maxVarintLength)
         scratch.metrics.write(Tag.metricHistogram)
         scratch.metrics.write(varint: length)
         scratch.metrics.append(scratch.histogram)
@@ -111,7 +111,7 @@ enum ProtobufRenderer {
     private static func writeTotals(sum: Double, scratch: inout ProtobufScratch) {
         var total: UInt64 = 0
         for count in scratch.counts { total &+= count }
-        scratch.histogram.reserve(longestField)
+        scratch.histogram.reserve(maxFieldLength)
         scratch.histogram.write(Tag.sampleCount)
         scratch.histogram.write(varint: total)
         scratch.histogram.write(Tag.sampleSum)
@@ -126,7 +126,7 @@ enum ProtobufRenderer {
         for bucket in 0..<bounds.count {
             let cells = native?.layout.cells(ofClassic: bucket) ?? bucket..<(bucket + 1)
             for cell in cells { cumulative &+= scratch.counts[cell] }
-            scratch.histogram.reserve(longestField)
+            scratch.histogram.reserve(maxFieldLength)
             scratch.histogram.write(Tag.bucket)
             scratch.histogram.write(UInt8(truncatingIfNeeded: 1 + cumulative.varintLength + 9))
             scratch.histogram.write(Tag.cumulativeCount)
@@ -138,7 +138,7 @@ enum ProtobufRenderer {
 
     /// Schema, zero bucket, and the other buckets as runs and differences.
     private static func writeNative(_ layout: borrowing NativeLayout, scratch: inout ProtobufScratch) {
-        scratch.histogram.reserve(2 * longestField)
+        scratch.histogram.reserve(2 * maxFieldLength)
         scratch.histogram.write(Tag.schema)
         scratch.histogram.write(zigzag: Int64(layout.schema))
         scratch.histogram.write(Tag.zeroThreshold)
@@ -151,7 +151,7 @@ enum ProtobufRenderer {
             // The first offset is the number of the bucket, each other the length of the gap.
             let offset = Int64(end == 0 ? layout.lowestIndex + span.lowerBound - 1 : span.lowerBound - end)
             let length = UInt64(span.count)
-            scratch.histogram.reserve(longestField)
+            scratch.histogram.reserve(maxFieldLength)
             scratch.histogram.write(Tag.positiveSpan)
             scratch.histogram.write(
                 UInt8(truncatingIfNeeded: 2 + UInt64(zigzag: offset).varintLength + length.varintLength))
@@ -165,7 +165,7 @@ enum ProtobufRenderer {
         for span in scratch.spans {
             for bucket in span {
                 let count = count(ofBucket: bucket, layout, scratch.counts)
-                scratch.histogram.reserve(longestField)
+                scratch.histogram.reserve(maxFieldLength)
                 scratch.histogram.write(Tag.positiveDelta)
                 scratch.histogram.write(zigzag: Int64(bitPattern: count &- previous))
                 previous = count
@@ -180,7 +180,7 @@ enum ProtobufRenderer {
         for bucket in 1...layout.bucketCount where count(ofBucket: bucket, layout, scratch.counts) > 0 {
             if end == 0 {
                 start = bucket
-            } else if bucket - end > longestGap {
+            } else if bucket - end > maxGap {
                 scratch.spans.append(start..<end)
                 start = bucket
             }

@@ -3,8 +3,8 @@
 struct RegistryState {
     final class FamilyEntry {
         let family: Family
-        let records = RecordArena()
-        let protobufArena = RecordArena()
+        let records = SeriesRecordArena()
+        let protobufArena = SeriesRecordArena()
         var byLabels: [[String]: Series] = [:]
 
         init(_ family: Family) {

@@ -11,7 +11,7 @@ struct SeriesProtobufData: @unchecked Sendable, BitwiseCopyable {
 
     private let raw: UnsafeMutableRawPointer
 
-    init(in arena: RecordArena, native: NativeCells?, protobuf: [UInt8]) {
+    init(in arena: SeriesRecordArena, native: NativeCells?, protobuf: [UInt8]) {
         unsafe raw = arena.allocate(bytes: MemoryLayout<Head>.size + protobuf.count)
         unsafe raw.initializeMemory(as: Head.self, to: Head(native: native, protobufCount: protobuf.count))
         unsafe protobuf.withUnsafeBytes { bytes in
@@ -37,7 +37,7 @@ struct SeriesProtobufData: @unchecked Sendable, BitwiseCopyable {
     }
 
     /// Gives the memory back to the arena that it came from; no scrape may hold the record.
-    func free(in arena: RecordArena) {
+    func free(in arena: SeriesRecordArena) {
         unsafe arena.free(raw, bytes: MemoryLayout<Head>.size + head.protobufCount)
     }
 }

@@ -44,7 +44,7 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
     private static var trailerOffset: Int { (MemoryLayout<SeriesRecord>.size + 3) & ~3 }
 
     init(
-        in arena: RecordArena, cells: ShardCells, protobufData: SeriesProtobufData, visibleFrom: UInt64,
+        in arena: SeriesRecordArena, cells: ShardCells, protobufData: SeriesProtobufData, visibleFrom: UInt64,
         pairs: [UInt8], beginnings: [Int], endings: [Int]
     ) {
         let slots = beginnings + endings
@@ -126,7 +126,7 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
     }
 
     /// Gives the memory back to the arenas that it came from; no scrape may hold it.
-    func free(in arena: RecordArena, protobufArena: RecordArena) {
+    func free(in arena: SeriesRecordArena, protobufArena: SeriesRecordArena) {
         unsafe record.pointee.protobufData.free(in: protobufArena)
         unsafe arena.free(raw, bytes: Self.bytes(slots: slotCount, pairs: Int(record.pointee.pairsCount)))
     }

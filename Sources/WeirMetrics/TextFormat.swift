@@ -24,9 +24,9 @@ enum TextFormat {
 
     /// What stands before and behind the label pairs in each line of a series, with the space before the value: buckets
     /// (`+Inf` last), sum, count for a histogram, one line for the others.
-    static func frames(of descriptor: MetricDescriptor) -> [(head: [UInt8], tail: [UInt8])] {
+    static func templates(of descriptor: MetricDescriptor) -> [(head: [UInt8], tail: [UInt8])] {
         let hasLabels = !descriptor.labelNames.isEmpty
-        func frame(_ suffix: String, _ extra: String = "") -> (head: [UInt8], tail: [UInt8]) {
+        func template(_ suffix: String, _ extra: String = "") -> (head: [UInt8], tail: [UInt8]) {
             let hasBraces = hasLabels || !extra.isEmpty
             let separator = hasLabels && !extra.isEmpty ? "," : ""
             return (
@@ -34,9 +34,9 @@ enum TextFormat {
                 Array("\(separator)\(extra)\(hasBraces ? "}" : "") ".utf8)
             )
         }
-        guard case .histogram(let buckets) = descriptor.kind else { return [frame("")] }
+        guard case .histogram(let buckets) = descriptor.kind else { return [template("")] }
         let bounds = buckets.map { canonical($0, decimalDigits: descriptor.scale.decimalDigits) } + ["+Inf"]
-        return bounds.map { frame("_bucket", "le=\"\($0)\"") } + [frame("_sum"), frame("_count")]
+        return bounds.map { template("_bucket", "le=\"\($0)\"") } + [template("_sum"), template("_count")]
     }
 
     /// Backslash and line feed are escaped in HELP and in label values, the quotation mark in label values only.

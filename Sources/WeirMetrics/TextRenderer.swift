@@ -6,9 +6,9 @@ enum TextRenderer {
         snapshot: borrowing ScrapeSnapshot, into output: inout ByteOutput
     ) -> Int {
         if let filter, !filter.admits(family.descriptor) { return 0 }
-        let (scale, frames) = (family.descriptor.scale, family.frames)
+        let (scale, templates) = (family.descriptor.scale, family.templates)
         let kind = family.descriptor.kind
-        let lineCount = frames.lineCount
+        let lineCount = templates.lineCount
         var lines = 0
         var isAnnounced = false
         family.series.forEach { series in
@@ -17,24 +17,24 @@ enum TextRenderer {
             if let filter, unsafe !filter.admits(pairs) { return }
             if !isAnnounced { write(family.header(format), into: &output) }
             isAnnounced = true
-            let longest = pairs.count &+ ByteOutput.longestValue
-            output.reserve(frames.textBytes &+ lineCount &* longest)
+            let maxLineBytes = pairs.count &+ ByteOutput.maxValueLength
+            output.reserve(templates.textBytes &+ lineCount &* maxLineBytes)
             switch kind {
             case .counter:
                 guard let value = value(of: series, snapshot: snapshot) else { return }
-                unsafe writeOnly(frames, pairs, into: &output)
+                unsafe writeOnly(templates, pairs, into: &output)
                 output.writeLine(value, scale: scale)
             case .gauge where series.slotCount > 0:
                 guard let difference = difference(of: series, snapshot: snapshot) else { return }
-                unsafe writeOnly(frames, pairs, into: &output)
+                unsafe writeOnly(templates, pairs, into: &output)
                 output.writeLine(signed: difference, scale: scale)
             case .gauge:
-                unsafe writeOnly(frames, pairs, into: &output)
+                unsafe writeOnly(templates, pairs, into: &output)
                 let value = unsafe series.record.pointee.cells.sum()
                 output.writeLine(signed: Int64(bitPattern: value), scale: scale)
             case .histogram:
                 writeHistogram(
-                    series, frames: frames, hasNative: family.hasNative, scale: scale, into: &output)
+                    series, templates: templates, hasNative: family.hasNative, scale: scale, into: &output)
             }
             lines &+= lineCount
         }
@@ -67,14 +67,14 @@ enum TextRenderer {
     }
 
     private static func writeHistogram(
-        _ series: SeriesRecordPointer, frames: LineFrames, hasNative: Bool, scale: MetricDescriptor.Scale,
+        _ series: SeriesRecordPointer, templates: LineTemplates, hasNative: Bool, scale: MetricDescriptor.Scale,
         into output: inout ByteOutput
     ) {
         let (cells, pairs) = unsafe (series.record.pointee.cells, series.pairs)
         let native = hasNative ? series.native : nil
-        var cursor = unsafe frames.first
+        var cursor = unsafe templates.first
         var total: UInt64 = 0
-        for bucket in 1..<(frames.lineCount &- 1) {
+        for bucket in 1..<(templates.lineCount &- 1) {
             total &+= native?.sum(classic: bucket &- 1) ?? cells.sum(cell: bucket)
             unsafe output.writeLineStart(&cursor, pairs: pairs)
             output.writeLine(total, scale: .one)
@@ -88,9 +88,9 @@ enum TextRenderer {
     /// All of the line but its value, of a series that has one line.
     @inline(__always)
     private static func writeOnly(
-        _ frames: LineFrames, _ pairs: UnsafeRawBufferPointer, into output: inout ByteOutput
+        _ templates: LineTemplates, _ pairs: UnsafeRawBufferPointer, into output: inout ByteOutput
     ) {
-        var cursor = unsafe frames.first
+        var cursor = unsafe templates.first
         unsafe output.writeLineStart(&cursor, pairs: pairs)
     }
 

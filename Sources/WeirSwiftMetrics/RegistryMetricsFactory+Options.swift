@@ -11,7 +11,7 @@ extension RegistryMetricsFactory {
         public var dimensions: [String: [String]] = [:]
         /// The most names that may come to be. Names are never given back, so this bounds what labels that are made up at
         /// run time can cost.
-        public var maximumNames = 10_000
+        public var maxNames = 10_000
         /// The bounds of a timer's buckets in seconds, inclusive and rising; `+Inf` is added by itself.
         public var timerBuckets: @Sendable (_ label: String) -> [Double] = { _ in
             [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -70,7 +70,7 @@ extension RegistryMetricsFactory {
         case anotherInstrument(metric: String)
         /// The first use of the name had no such dimension, and ``Options/dimensions`` does not list it.
         case unknownDimension(metric: String, dimension: String)
-        /// ``Options/maximumNames`` is reached.
+        /// ``Options/maxNames`` is reached.
         case tooManyNames(metric: String, limit: Int)
 
         /// A sentence for logs.

@@ -21,7 +21,7 @@ struct BridgedFamily {
 
 /// The metrics of a factory, by what they are called on the page. Confined to the factory's lock.
 ///
-/// Bounded: handlers by the lines that the registry's page may have, names by ``RegistryMetricsFactory/Options/maximumNames``.
+/// Bounded: handlers by the lines that the registry's page may have, names by ``RegistryMetricsFactory/Options/maxNames``.
 struct SeriesTable {
     private var families: [String: BridgedFamily] = [:]
     private var handlers: [SeriesKey: any BridgedHandler] = [:]
@@ -38,8 +38,8 @@ struct SeriesTable {
         if let known = families[name] {
             family = known
         } else {
-            guard families.count < options.maximumNames else {
-                throw .tooManyNames(metric: name, limit: options.maximumNames)
+            guard families.count < options.maxNames else {
+                throw .tooManyNames(metric: name, limit: options.maxNames)
             }
             family = try options.family(name, instrument, label: label, labelNames: pairs.map(\.name))
         }

@@ -19,7 +19,7 @@ import WeirMetrics
     }
 
     /// So many stops in the middle are wanted, and that many are tried at most.
-    private static let (wantedStops, mostStops) = (15, 500)
+    private static let (wantedStops, maxStops) = (15, 500)
     private static let addsPerStop = 1000
 
     @Test(arguments: Work.allCases)
@@ -34,7 +34,7 @@ import WeirMetrics
         try waitUntil("both threads run") { worker.turns > 10 && witness.isReady }
         var inTheMiddle = 0
         var stops = 0
-        while inTheMiddle < Self.wantedStops, stops < Self.mostStops {
+        while inTheMiddle < Self.wantedStops, stops < Self.maxStops {
             stops += 1
             // Nothing here may allocate before the thread runs on: it may have been stopped within the allocator.
             let wasInside = try InterruptedThread.during(worker.thread) {

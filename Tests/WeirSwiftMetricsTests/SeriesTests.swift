@@ -79,7 +79,7 @@ import WeirSwiftMetrics
 
     @Test func `labels without bound end at the factory's limit`() throws {
         let (registry, _) = makeRegistry()
-        let factory = try RegistryMetricsFactory(registry, options: refusals.options { $0.maximumNames = 3 })
+        let factory = try RegistryMetricsFactory(registry, options: refusals.options { $0.maxNames = 3 })
         for number in 0..<5 { Meter(label: "meter \(number)", factory: factory).set(1) }
         #expect(registry.lines().count == 3)
         #expect(refusals.all.count == 2)
@@ -88,7 +88,7 @@ import WeirSwiftMetrics
 
     @Test func `labels without bound end at the factory's limit on a full page, too`() throws {
         let (registry, _) = makeRegistry(maxSeries: 2)
-        let factory = try RegistryMetricsFactory(registry, options: refusals.options { $0.maximumNames = 3 })
+        let factory = try RegistryMetricsFactory(registry, options: refusals.options { $0.maxNames = 3 })
         for number in 0..<5 { Meter(label: "meter \(number)", factory: factory).set(1) }
         #expect(registry.lines() == [])
         #expect(

@@ -1,10 +1,10 @@
 /// What the lines of a family have in common: each line of a series is a head, the series' own label pairs, and a tail,
-/// then the value. So a record holds only what is its own, and a scrape reads little memory: the frames stay in the
+/// then the value. So a record holds only what is its own, and a scrape reads little memory: the templates stay in the
 /// processor's nearest cache while a family is printed.
 ///
 /// `@unchecked Sendable`, because the memory is written in `init` only.
 @safe
-final class LineFrames: @unchecked Sendable {
+final class LineTemplates: @unchecked Sendable {
     private let memory: UnsafeMutableRawPointer
     /// Lines of a series.
     let lineCount: Int
@@ -12,14 +12,14 @@ final class LineFrames: @unchecked Sendable {
     let textBytes: Int
 
     /// One head and one tail for each line, in the order of the page.
-    init(_ frames: [(head: [UInt8], tail: [UInt8])]) {
-        lineCount = frames.count
-        textBytes = frames.reduce(0) { $0 + $1.head.count + $1.tail.count }
-        let bytes = frames.count * 8 + textBytes + ByteOutput.wideSlack
+    init(_ templates: [(head: [UInt8], tail: [UInt8])]) {
+        lineCount = templates.count
+        textBytes = templates.reduce(0) { $0 + $1.head.count + $1.tail.count }
+        let bytes = templates.count * 8 + textBytes + ByteOutput.wideSlack
         unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         var cursor = unsafe memory
-        for piece in frames.flatMap({ [$0.head, $0.tail] }) {
+        for piece in templates.flatMap({ [$0.head, $0.tail] }) {
             unsafe cursor.storeBytes(of: UInt32(piece.count), as: UInt32.self)
             unsafe piece.withUnsafeBytes { bytes in
                 unsafe UnsafeMutableRawBufferPointer(start: cursor + 4, count: bytes.count).copyMemory(from: bytes)
@@ -39,7 +39,7 @@ final class LineFrames: @unchecked Sendable {
 }
 
 extension ByteOutput {
-    /// Appends a piece of ``LineFrames`` and moves on to the next; room was reserved.
+    /// Appends a piece of ``LineTemplates`` and moves on to the next; room was reserved.
     @inline(__always)
     mutating func writePiece(_ cursor: inout UnsafeRawPointer) {
         let length = unsafe Int(cursor.loadUnaligned(as: UInt32.self))

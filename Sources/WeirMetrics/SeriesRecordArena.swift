@@ -4,11 +4,11 @@
 /// Memory comes in slabs, which are given back with the arena only. What is freed is kept by its size and handed out
 /// again, so that an arena is never larger than the most that its family needed at once, counted for each size.
 @safe
-final class RecordArena {
+final class SeriesRecordArena {
     /// Records begin at multiples of this and are as long, so that records of about the same length share a free list.
     private static let granule = 16
-    private static let smallestSlab = 1024
-    private static let largestSlab = 64 * 1024
+    private static let minSlabBytes = 1024
+    private static let maxSlabBytes = 64 * 1024
 
     private var slabs: [UnsafeMutableRawPointer] = unsafe []
     private var next: UnsafeMutableRawPointer?
@@ -40,7 +40,7 @@ final class RecordArena {
     /// Slabs double, so that a family of one series takes little. What is left of the last one is lost: less than one
     /// record of each slab.
     private func addSlab(for bytes: Int) {
-        let bytes = max(bytes, min(max(allocatedBytes, Self.smallestSlab), Self.largestSlab))
+        let bytes = max(bytes, min(max(allocatedBytes, Self.minSlabBytes), Self.maxSlabBytes))
         let slab = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: Self.granule)
         unsafe slabs.append(slab)
         unsafe next = slab
