@@ -78,7 +78,8 @@ import Testing
         var expected: [String] = []
         for length in 0...70 {
             let (name, value) = (String(repeating: "n", count: length + 1), String(repeating: "v", count: length))
-            try registry.counter(.counter(name + "_total", labels: ["l"]), labels: [value]).add(UInt64(length), shard: 0)
+            let counter = try registry.counter(.counter(name + "_total", labels: ["l"]), labels: [value])
+            counter.add(UInt64(length), shard: 0)
             try registry.gauge(.gauge(name + "_g")).set(-1)
             let histogram = try registry.histogram(.seconds(name + "_h", buckets: [5], labels: ["l"]), labels: [value])
             histogram.observe(raw: 5)

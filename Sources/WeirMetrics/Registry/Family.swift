@@ -27,7 +27,8 @@ final class Family: @unchecked Sendable {
         if case .histogram(let buckets) = descriptor.kind {
             bounds = BucketBounds(buckets)
             unsafe nativeLayout = nativeSchema.map { schema in
-                unsafe NativeLayout.make(schema: schema, scale: descriptor.scale, classic: buckets, shardCount: shardCount)
+                unsafe NativeLayout.make(
+                    schema: schema, scale: descriptor.scale, classic: buckets, shardCount: shardCount)
             }
         } else {
             bounds = nil

@@ -43,7 +43,8 @@ public final class LogOutput: Sendable {
         clock: MonotonicClock = .system, startsThread: Bool = true
     ) throws(SystemError) {
         try self.init(
-            descriptor, file: nil, shardCount: shardCount, level: level, format: format, clock: clock, startsThread: startsThread)
+            descriptor, file: nil, shardCount: shardCount, level: level, format: format, clock: clock,
+            startsThread: startsThread)
     }
 
     /// A log that appends to a file, whatever level its lines have. It looks like the one beside it, and what both
