@@ -33,7 +33,8 @@ struct Pages {
             let labels = ["route-\(1000 + index)", "tcp", "ingress"]
             try registry.counter(descriptor, labels: labels).add(UInt64(index * index * index), shard: 0)
         }
-        measure(registry, "\(series) counters of one family, \(shardCount) shards", bar: bar, gzipBar: nil, into: &table)
+        measure(
+            registry, "\(series) counters of one family, \(shardCount) shards", bar: bar, gzipBar: nil, into: &table)
     }
 
     private func measure(

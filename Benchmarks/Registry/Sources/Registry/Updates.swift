@@ -18,7 +18,8 @@ struct Updates {
         let again = single { Self.add(one, $0) }
         table.add("eight counters in turn, add in the worker's shard", single { Self.add(counters, $0) }, "ns", bar: 1)
         table.add(
-            "the same by two workers", together { count, shard in Self.add(counters, count, shard: shard) }, "ns", bar: 1)
+            "the same by two workers", together { count, shard in Self.add(counters, count, shard: shard) }, "ns",
+            bar: 1)
         table.add(
             "one counter, each add waiting for the one before", again, "ns", remark: ratio(again, floor, "`*word += 1`")
         )
