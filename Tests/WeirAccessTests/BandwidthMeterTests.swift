@@ -6,12 +6,13 @@ import WeirAccess
 @Suite(.timeLimit(.minutes(2))) struct BandwidthMeterTests {
     private static let rate: UInt64 = 1_000_000
 
-    /// A reader that takes as large pieces as it may, and waits as long as it is told.
+    /// A reader that asks for pieces, waits as long as it is told, and then reads.
     private struct Reader {
-        let worker: Int
         let piece: Int
         var readyAt: UInt64 = second
+        var held = 0
         var moved = 0
+        var longestWait: UInt64 = 0
     }
 
     /// Lets readers run beside each other for so many seconds of a clock of their own, always the one that is ready
@@ -22,33 +23,60 @@ import WeirAccess
             let next = readers.indices.min { readers[$0].readyAt < readers[$1].readyAt } ?? 0
             let now = readers[next].readyAt
             if now >= end { return }
-            readers[next].moved += readers[next].piece
-            let wait = meter.charge(readers[next].piece, worker: readers[next].worker, at: now)
-            // A read takes a moment, and a timer is a tick late.
-            readers[next].readyAt = now + (wait == 0 ? 20_000 : wait + 1_000_000)
+            // A read takes a moment.
+            readers[next].moved += readers[next].held
+            readers[next].held = 0
+            readers[next].readyAt = now + 20_000
+            guard let found = meter.reserve(atMost: readers[next].piece, isFavored: false, at: now) else {
+                readers[next].readyAt = now + 100_000_000
+                continue
+            }
+            readers[next].held = found.byteCount
+            readers[next].longestWait = max(readers[next].longestWait, found.due - now)
+            // A timer is a tick late.
+            if found.due > now { readers[next].readyAt = found.due + 1_000_000 }
         }
     }
 
-    @Test(arguments: [1, 2, 8])
-    func `readers on several workers move together what the rate allows`(workers: Int) {
-        let meter = BandwidthMeter(ByteBucket(bytesPerSecond: Self.rate), workers: workers)
-        var readers = (0..<workers * 3).map { Reader(worker: $0 % workers, piece: meter.bucket.burst) }
+    @Test(arguments: [3, 6, 24, 100])
+    func `greedy readers move together what the rate allows, each its part`(count: Int) {
+        let meter = BandwidthMeter(ByteBucket(bytesPerSecond: Self.rate), workers: 1)
+        var readers = (0..<count).map { _ in Reader(piece: .max) }
         run(&readers, meter, seconds: 20)
         let total = readers.reduce(0) { $0 + $1.moved }
-        let burst = meter.bucket.burst
-        // What passes at once at the start, and a piece that each reader has just taken.
-        #expect(total >= 20_000_000)
-        #expect(total <= 20_000_000 + burst * (readers.count + 2))
+        #expect(total >= 19_500_000)
+        // And what passes at once at the start, with a piece.
+        #expect(total <= 20_000_000 + meter.bucket.burst + meter.bucket.sharedPiece)
         for reader in readers { #expect(reader.moved > total / readers.count / 2) }
     }
 
-    @Test func `a small flow beside greedy ones gets what it asks for`() {
-        let meter = BandwidthMeter(ByteBucket(bytesPerSecond: Self.rate), workers: 2)
-        var readers = (0..<4).map { Reader(worker: $0 % 2, piece: meter.bucket.burst) }
-        readers.append(Reader(worker: 1, piece: 100))
+    @Test(arguments: [4, 40])
+    func `a small flow beside greedy ones waits for one small piece of each`(count: Int) {
+        let meter = BandwidthMeter(ByteBucket(bytesPerSecond: Self.rate), workers: 1)
+        var readers = (0..<count).map { _ in Reader(piece: .max) }
+        readers.append(Reader(piece: 100))
         run(&readers, meter, seconds: 20)
-        // Its pieces wait for one of each of the others at most: 4 x 50 ms, and a tick each.
-        #expect(readers[4].moved / 100 >= 20_000 / 225)
+        let piece = meter.bucket.time(for: meter.bucket.sharedPiece)
+        #expect(piece == 1_000_000)
+        #expect(readers[count].longestWait <= UInt64(count + 1) * piece)
+        #expect(readers[count].moved / 100 >= 20_000 / (count + 4))
+    }
+
+    @Test func `whatever is asked for, the debt is less than a second, and what is given back is there again`() throws {
+        for rate in [20_000, 1_000_000, 1_000_000_000] as [UInt64] {
+            let meter = BandwidthMeter(ByteBucket(bytesPerSecond: rate), workers: 1)
+            var taken = 0
+            for _ in 0..<100_000 {
+                taken += meter.reserve(atMost: .max, isFavored: false, at: second)?.byteCount ?? 0
+            }
+            for _ in 0..<100_000 {
+                taken += meter.reserve(atMost: .max, isFavored: true, at: second)?.byteCount ?? 0
+            }
+            #expect(meter.bucket.time(for: taken) <= second)
+            #expect(meter.reserve(atMost: .max, isFavored: true, at: second) == nil)
+            meter.refund(taken)
+            #expect(meter.reserve(atMost: .max, isFavored: false, at: second)?.due == second)
+        }
     }
 
     @Test func `datagrams that come too fast are dropped one by one, and the rest make the rate`() {

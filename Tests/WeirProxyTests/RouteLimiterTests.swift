@@ -28,11 +28,10 @@ struct RouteLimiterTests {
         let limiter = try #require(make(TrafficLimits(bandwidth: Bandwidth(total: ByteRates(ingress: 5_000)))))
         var hooks = StreamHooks()
         limiter.install(in: &hooks, .tcp)
-        #expect(hooks.admit == nil && hooks.onRead != nil && hooks.police == nil)
-        #expect(hooks.largestRead == 4096)
+        #expect(hooks.admit != nil && hooks.mayRead != nil && hooks.onRead != nil && hooks.police == nil)
         hooks = StreamHooks()
         limiter.install(in: &hooks, .udp)
-        #expect(hooks.admit == nil && hooks.onRead == nil && hooks.police != nil && hooks.largestRead == nil)
+        #expect(hooks.admit == nil && hooks.onRead == nil && hooks.police != nil && hooks.mayRead == nil)
     }
 
     @Test("Each limit gives back what those before it took, and a ticket gives back once")

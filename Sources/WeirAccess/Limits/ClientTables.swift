@@ -8,10 +8,12 @@ package final class ClientTables: Sendable {
     package let counts = ClientCounts()
     /// How fast each opens them.
     let rates = RateTable()
-    let clock = MonotonicClock.system
+    let clock: MonotonicClock
 
     /// Tables of no client.
-    package init() {}
+    package init(clock: MonotonicClock = .system) {
+        self.clock = clock
+    }
 }
 
 /// What one connection or session has taken that limits count, and what its own limits of bandwidth have come to. It
@@ -23,10 +25,23 @@ final class ClientTicket: Sendable {
     /// The states of the connection's own buckets, which only its worker touches.
     private let ingress = Atomic<UInt64>(0)
     private let egress = Atomic<UInt64>(0)
+    /// The bytes that it has reserved of the buckets that it shares: likewise.
+    private let ingressHold = Hold()
+    private let egressHold = Hold()
+    private let limiter: RouteLimiter?
+
+    /// Bytes that were charged and not read yet.
+    private struct Hold: ~Copyable, Sendable {
+        let byteCount = Atomic<Int>(0)
+        let due = Atomic<UInt64>(0)
+    }
 
     /// A ticket that owns up to two places.
-    init(_ tables: ClientTables, places: (ClientCounts.Place?, ClientCounts.Place?)) {
+    init(
+        _ tables: ClientTables, places: (ClientCounts.Place?, ClientCounts.Place?), limiter: RouteLimiter? = nil
+    ) {
         self.tables = tables
+        self.limiter = limiter
         self.places = places
     }
 
@@ -39,6 +54,52 @@ final class ClientTicket: Sendable {
         guard isOpen.exchange(false, ordering: .relaxed) else { return }
         if let place = places.0 { tables.counts.leave(place) }
         if let place = places.1 { tables.counts.leave(place) }
+        guard let limiter else { return }
+        limiter.refund(takeReservation(.ingress), .ingress)
+        limiter.refund(takeReservation(.egress), .egress)
+    }
+
+    // MARK: Bytes
+
+    /// How long reserved bytes stay good once they may be read, in nanoseconds. Without a bound, connections that were
+    /// silent could read at once what they all have saved up.
+    private static let maxAge: UInt64 = 500_000_000
+
+    /// The bytes that were reserved and not read yet; nil where none are left.
+    func reservation(_ direction: Direction, at now: UInt64) -> BandwidthMeter.Reservation? {
+        let count = withHold(direction) { $0.byteCount.load(ordering: .relaxed) }
+        guard count > 0 else { return nil }
+        let due = withHold(direction) { $0.due.load(ordering: .relaxed) }
+        if now > due, now - due > Self.maxAge {
+            _ = takeReservation(direction)
+            return nil
+        }
+        return BandwidthMeter.Reservation(byteCount: count, due: due)
+    }
+
+    /// Keeps what was reserved until it is read, or the connection ends.
+    func hold(_ reservation: BandwidthMeter.Reservation, _ direction: Direction) {
+        withHold(direction) { hold in
+            hold.byteCount.store(reservation.byteCount, ordering: .relaxed)
+            hold.due.store(reservation.due, ordering: .relaxed)
+        }
+    }
+
+    /// How many bytes were reserved; there are none any more.
+    func takeReservation(_ direction: Direction) -> Int {
+        withHold(direction) { $0.byteCount.exchange(0, ordering: .relaxed) }
+    }
+
+    private func withHold<Result>(_ direction: Direction, _ body: (borrowing Hold) -> Result) -> Result {
+        direction == .ingress ? body(ingressHold) : body(egressHold)
+    }
+
+    /// How many bytes of the connection's own bucket its next read may bring.
+    func available(_ direction: Direction, _ bucket: ByteBucket, at now: UInt64) -> ReadGrant {
+        let state = load(direction)
+        if let count = bucket.available(state, at: now) { return .bytes(count) }
+        // Until a piece that is worth a read has come.
+        return .wait(.nanoseconds(bucket.wait(state, at: now) + bucket.time(for: bucket.sharedPiece)))
     }
 
     /// Charges bytes that were read to the connection's own bucket. Returns how long the next read has to wait.

@@ -1,48 +1,99 @@
 import LinuxIO
 import WeirStream
 
-// Bytes a second. A TCP connection that has read more than it may is not read for a while: its sender waits, and
-// nothing is lost. Datagrams that come too fast are dropped, one by one.
+// Bytes a second. A TCP connection asks before each read, its first included, and is not read while there are no bytes
+// for it: its sender waits, and nothing is lost. Datagrams that come too fast are dropped, one by one.
 
 extension RouteLimiter {
-    /// Adds the pauses, and the bound on one read that keeps a splice from taking a second's worth at once.
-    func installPauses(in hooks: inout StreamHooks) {
-        let before = hooks.onRead
-        hooks.onRead = { [self] event in
-            let decision = before?(event) ?? .forward
-            // Sessions are held to their limits datagram by datagram.
-            if case .close = decision { return .close }
-            guard event.context.transport == .tcp else { return decision }
-            let wait = Duration.nanoseconds(charge(event))
-            if case .pause(let other) = decision { return .pause(max(wait, other)) }
-            return wait == .zero ? .forward : .pause(wait)
-        }
-        for pair in [route.bandwidth, process.bandwidth] {
-            for meter in [pair.ingress, pair.egress] {
-                if let meter { hooks.bound(largestRead: meter.bucket.largestPiece) }
+    /// The least time after which a reader that found the queue full asks again, in nanoseconds. Up to as much is added,
+    /// so that not all come at once.
+    private static let retryDelay: UInt64 = 100_000_000
+
+    /// Adds the question before each read, and what settles it behind.
+    func installGrants(in hooks: inout StreamHooks) {
+        let mayReadBefore = hooks.mayRead
+        hooks.mayRead = { [self] context, direction in
+            let before = mayReadBefore?(context, direction) ?? .bytes(.max)
+            guard case .bytes(let most) = before else { return before }
+            switch grant(context, direction) {
+            case .bytes(let count): return .bytes(min(most, count))
+            case .wait(let time): return .wait(time)
             }
         }
-        for bucket in [perConnection.ingress, perConnection.egress] {
-            if let bucket { hooks.bound(largestRead: bucket.largestPiece) }
+        let onReadBefore = hooks.onRead
+        hooks.onRead = { [self] event in
+            settle(event)
+            return onReadBefore?(event) ?? .forward
         }
     }
 
-    /// Charges what was read to everything that it counts for. Returns how long the next read has to wait, in
-    /// nanoseconds.
-    private func charge(_ event: ReadEvent) -> UInt64 {
-        let (direction, worker) = (event.direction, event.context.worker)
+    /// Asks all that limits a connection for the bytes of its next read.
+    func grant(_ context: StreamContext, _ direction: Direction) -> ReadGrant {
         let now = tables.clock.nanoseconds
-        var wait: UInt64 = 0
-        if let bucket = perConnection[direction], let ticket = event.context.ticket {
-            wait = ticket.charge(event.byteCount, direction, bucket, at: now)
+        guard let ticket = context.ticket else { return .bytes(ByteBucket.smallestBurst) }
+        if let held = ticket.reservation(direction, at: now) {
+            return held.due <= now ? .bytes(held.byteCount) : .wait(.nanoseconds(held.due - now))
         }
+        var count = Int.max
+        if let bucket = perConnection[direction] {
+            switch ticket.available(direction, bucket, at: now) {
+            case .bytes(let own): count = own
+            case .wait(let time): return .wait(time)
+            }
+        }
+        var due = now
         if let meter = route.bandwidth[direction] {
-            wait = max(wait, meter.charge(event.byteCount, worker: worker, at: now))
+            guard let found = meter.reserve(atMost: count, isFavored: false, at: now) else {
+                return wait(meter, context, now)
+            }
+            (count, due) = (found.byteCount, found.due)
         }
         if let meter = process.bandwidth[direction] {
-            wait = max(wait, meter.charge(event.byteCount, worker: worker, at: now))
+            let isFavored = shares[direction]?.isFavored(at: now) ?? false
+            guard let found = meter.reserve(atMost: count, isFavored: isFavored, at: now) else {
+                route.bandwidth[direction]?.refund(count)
+                return wait(meter, context, now)
+            }
+            route.bandwidth[direction]?.refund(count - found.byteCount)
+            count = found.byteCount
+            due = max(due, found.due)
         }
-        return wait
+        if !isSharing(direction) { return .bytes(count) }
+        ticket.hold(BandwidthMeter.Reservation(byteCount: count, due: due), direction)
+        return due <= now ? .bytes(count) : .wait(.nanoseconds(due - now))
+    }
+
+    private func isSharing(_ direction: Direction) -> Bool {
+        route.bandwidth[direction] != nil || process.bandwidth[direction] != nil
+    }
+
+    /// A time for a reader that found the queue full. Spread out by the number of the connection.
+    private func wait(_ meter: BandwidthMeter, _ context: StreamContext, _ now: UInt64) -> ReadGrant {
+        let spread = ((context.id &+ now) &* 0x9E37_79B9_7F4A_7C15) >> 32 % Self.retryDelay
+        return .wait(.nanoseconds(max(meter.timeUntilRoom(at: now), Self.retryDelay) + spread))
+    }
+
+    /// What was read is charged to the connection; what was reserved and not read goes back.
+    private func settle(_ event: ReadEvent) {
+        let direction = event.direction
+        guard event.context.transport == .tcp else { return }
+        let ticket = event.context.ticket
+        if let bucket = perConnection[direction], let ticket {
+            _ = ticket.charge(event.byteCount, direction, bucket, at: tables.clock.nanoseconds)
+        }
+        guard isSharing(direction) else { return }
+        if let share = shares[direction] { share.note(event.byteCount, at: tables.clock.nanoseconds) }
+        let rest = (ticket?.takeReservation(direction) ?? 0) - event.byteCount
+        if rest >= 0 { return refund(rest, direction) }
+        let now = tables.clock.nanoseconds
+        route.bandwidth[direction]?.charge(-rest, at: now)
+        process.bandwidth[direction]?.charge(-rest, at: now)
+    }
+
+    /// Gives back bytes that were reserved and not read.
+    func refund(_ bytes: Int, _ direction: Direction) {
+        route.bandwidth[direction]?.refund(bytes)
+        process.bandwidth[direction]?.refund(bytes)
     }
 
     /// Adds the drops. What another hook drops is charged to nothing here.
@@ -62,16 +113,12 @@ extension RouteLimiter {
         if let meter = route.bandwidth[direction], !meter.take(byteCount, worker: context.worker, at: now) {
             return false
         }
-        if let meter = process.bandwidth[direction], !meter.take(byteCount, worker: context.worker, at: now) {
-            return false
+        if let meter = process.bandwidth[direction] {
+            let isFavored = shares[direction]?.isFavored(at: now) ?? false
+            guard meter.take(byteCount, worker: context.worker, isFavored: isFavored, at: now) else { return false }
+            shares[direction]?.note(byteCount, at: now)
         }
         if let (bucket, ticket) = own { _ = ticket.charge(byteCount, direction, bucket, at: now) }
         return true
-    }
-}
-
-extension StreamHooks {
-    fileprivate mutating func bound(largestRead: Int) {
-        self.largestRead = min(self.largestRead ?? .max, largestRead)
     }
 }

@@ -39,6 +39,8 @@ package final class RouteLimiter: Sendable {
     private let needsTicket: Bool
     /// The slower of the rates of the route and of the process.
     let perConnection: DirectionPair<ByteBucket>
+    /// The route's shares in what the process limits.
+    let shares: DirectionPair<FairShare>
 
     /// Nil where neither limits anything.
     package init?(_ tables: ClientTables, route: Level, process: Level) {
@@ -51,8 +53,12 @@ package final class RouteLimiter: Sendable {
             ingress: Self.slower(route.perConnection.ingress, process.perConnection.ingress),
             egress: Self.slower(route.perConnection.egress, process.perConnection.egress))
         let hasOwnBuckets = !perConnection.isEmpty
+        shares = DirectionPair(
+            ingress: process.bandwidth.ingress.map { FairShare(of: $0.bucket) },
+            egress: process.bandwidth.egress.map { FairShare(of: $0.bucket) })
         isMetering = hasOwnBuckets || !route.bandwidth.isEmpty || !process.bandwidth.isEmpty
-        needsTicket = isCounting || hasOwnBuckets
+        // A TCP connection keeps there what it has reserved.
+        needsTicket = isCounting || isMetering
         if !isCounting, !isRating, !isMetering { return nil }
     }
 
@@ -63,7 +69,7 @@ package final class RouteLimiter: Sendable {
 
     /// Adds what this decides behind what the hooks decide already. Without a transport the hooks serve either.
     package func install(in hooks: inout StreamHooks, _ transport: Transport? = nil) {
-        if isCounting || isRating || needsTicket {
+        if isCounting || isRating || !perConnection.isEmpty || (isMetering && transport != .udp) {
             let before = hooks.admit
             hooks.admit = { [self] context in
                 if let before, case .reject(let reason) = before(context) { return .reject(reason) }
@@ -71,7 +77,7 @@ package final class RouteLimiter: Sendable {
             }
         }
         if isMetering {
-            if transport != .udp { installPauses(in: &hooks) }
+            if transport != .udp { installGrants(in: &hooks) }
             if transport != .tcp { installPolice(in: &hooks) }
         }
     }
@@ -99,7 +105,7 @@ package final class RouteLimiter: Sendable {
             giveBack(places)
             return .reject(.rateLimit)
         }
-        if needsTicket { context.reserve(ClientTicket(tables, places: places)) }
+        if needsTicket { context.reserve(ClientTicket(tables, places: places, limiter: isMetering ? self : nil)) }
         return .accept
     }
 

@@ -23,8 +23,8 @@ public struct TokenBucket: Hashable, Sendable {
     }
 }
 
-/// So many bytes a second: a token bucket that may go into debt. Bytes that were read are charged whatever they cost,
-/// and the next ones wait until the debt is small enough.
+/// So many bytes a second: a token bucket that may go into debt by one piece. A read is asked for before it happens: where
+/// the debt is too large it waits, and where it is not, its bytes are charged.
 ///
 /// The state is one time, as in ``TokenBucket``.
 public struct ByteBucket: Hashable, Sendable {
@@ -34,6 +34,10 @@ public struct ByteBucket: Hashable, Sendable {
     public let burst: Int
     /// The most that should be read at once: no more than a burst, nor than a splice moves.
     public var largestPiece: Int { min(burst, Self.longestSplice) }
+    /// The bytes that one of several that wait gets in its turn: those of a millisecond, so that a turn of all is short.
+    public var sharedPiece: Int {
+        min(Self.largestShare, max(Self.smallestShare, Int(bytesPerSecond / Self.sharesPerSecond)))
+    }
     /// Nanoseconds in which `burst` bytes come.
     public let fillTime: UInt64
 
@@ -41,15 +45,19 @@ public struct ByteBucket: Hashable, Sendable {
     /// The bytes of 50 ms may pass at once: long beside the millisecond of a timer, short beside what people notice.
     private static let burstsPerSecond: UInt64 = 20
     /// A piece that is worth a system call.
-    private static let smallestBurst: UInt64 = 4096
+    static let smallestBurst = 4096
     private static let longestSplice = 1 << 20
+    /// The tick of a timer is a millisecond, too.
+    private static let sharesPerSecond: UInt64 = 1000
+    private static let smallestShare = 512
+    private static let largestShare = 64 << 10
     private static let largestRate = UInt64(Int.max)
 
     /// A bucket for that rate, at least one byte a second.
     public init(bytesPerSecond: UInt64) {
         let rate = min(max(1, bytesPerSecond), Self.largestRate)
         self.bytesPerSecond = rate
-        let size = max(rate / Self.burstsPerSecond, Self.smallestBurst)
+        let size = max(rate / Self.burstsPerSecond, UInt64(Self.smallestBurst))
         burst = Int(size)
         fillTime = Self.time(for: size, at: rate)
     }
@@ -68,6 +76,17 @@ public struct ByteBucket: Hashable, Sendable {
     public func wait(_ fullAt: UInt64, at now: UInt64) -> UInt64 {
         let debt = fullAt - min(fullAt, now)
         return debt - min(debt, fillTime)
+    }
+
+    /// How many bytes may pass at `now` without a wait: a shared piece at least, as soon as there is room for one byte; nil
+    /// where there is none.
+    public func available(_ fullAt: UInt64, at now: UInt64) -> Int? {
+        let debt = fullAt - min(fullAt, now)
+        guard debt <= fillTime else { return nil }
+        let product = bytesPerSecond.multipliedFullWidth(by: fillTime - debt)
+        // No more than a burst, because the time is no more than that of one.
+        let room = Self.second.dividingFullWidth(product).quotient
+        return min(max(Int(room), sharedPiece), largestPiece)
     }
 
     /// In 128 bits: a gigabyte times a second is more than 64 hold.

@@ -32,6 +32,14 @@ public struct ReadEvent {
     public let readCount: Int
 }
 
+/// The answer of `mayRead` to a read that is to come.
+public enum ReadGrant: Sendable, Equatable {
+    /// Read at most so many bytes, one at least.
+    case bytes(Int)
+    /// Leave this direction alone for a time, and ask again then.
+    case wait(Duration)
+}
+
 /// What `onRead` says of bytes that were just read.
 public enum ReadDecision: Sendable {
     /// Pass them on and go on reading.
@@ -63,6 +71,11 @@ public struct StreamHooks: Sendable {
     /// Sees every read, before the bytes are passed on, spliced bytes included. Synchronous, on the worker: never
     /// blocks, and is never called twice at once for one connection. One that limits also sets ``largestRead``.
     public typealias OnRead = @Sendable (ReadEvent) -> ReadDecision
+    /// TCP only. Says how many bytes the next read may bring, before it happens, the first one included. Bytes that are
+    /// not granted stay in the kernel, and their sender waits. The read may bring fewer, or none; ``OnRead`` hears how
+    /// many. While a direction waits, the end and the reset of its peer are seen nevertheless. Synchronous, on the
+    /// worker: never blocks.
+    public typealias MayRead = @Sendable (StreamContext, Direction) -> ReadGrant
     /// UDP only. Says of each datagram, by its length, whether it may pass; one that may not is dropped, and counted as
     /// `bandwidth`. Asked when the datagram has been read, before ``OnRead``, which then sees those that pass, a batch
     /// at a time. Synchronous, on the worker: never blocks.
@@ -95,6 +108,8 @@ public struct StreamHooks: Sendable {
     public var preDial: PreDial?
     /// See ``MakeSelector``; nil dials the upstreams in their order.
     public var makeSelector: MakeSelector?
+    /// See ``MayRead``; nil is no limit but ``largestRead``.
+    public var mayRead: MayRead?
     /// See ``OnRead``.
     public var onRead: OnRead?
     /// See ``Police``.
@@ -113,7 +128,7 @@ public struct StreamHooks: Sendable {
     /// No hooks, or these.
     public init(
         admit: Admit? = nil, review: Review? = nil, preDial: PreDial? = nil,
-        makeSelector: MakeSelector? = nil, onRead: OnRead? = nil,
+        makeSelector: MakeSelector? = nil, mayRead: MayRead? = nil, onRead: OnRead? = nil,
         police: Police? = nil, largestRead: Int? = nil, isTrustedProxy: IsTrustedProxy? = nil,
         observer: (any StreamObserver)? = nil
     ) {
@@ -121,6 +136,7 @@ public struct StreamHooks: Sendable {
         self.review = review
         self.preDial = preDial
         self.makeSelector = makeSelector
+        self.mayRead = mayRead
         self.onRead = onRead
         self.police = police
         self.largestRead = largestRead

@@ -413,7 +413,7 @@ final class TCPConnection: EventHandler, PreDialing {
         guard phase == .flushing, let flushDeadline else { return }
         switch flushDeadline.check(
             now: core.loop.now, owedByteCount: relay.owedByteCount, lastActivity: relay.lastActivity,
-            isPaused: relay.isOwedPaused)
+            isPaused: relay.isOwedPaused, isThrottled: relay.isOwedThrottled)
         {
         case .checkAgain(let delay): scheduleFlushCheck(after: delay)
         case .isOver: end(flushDeadline.reason, withReset: true)
@@ -528,7 +528,17 @@ final class TCPConnection: EventHandler, PreDialing {
 }
 
 extension TCPConnection: RelayOwner {
-    var maxReadByteCount: Int { max(1, route.hooks.largestRead ?? .max) }
+    func relayMayRead(_ direction: Direction) -> Int {
+        let most = max(1, route.hooks.largestRead ?? .max)
+        guard let mayRead = route.hooks.mayRead else { return most }
+        switch mayRead(context, direction) {
+        case .bytes(let count): return min(max(1, count), most)
+        case .wait(let time):
+            schedulePause(direction, time)
+            route.observer?.paused(context, direction: direction, cause: .throttle)
+            return 0
+        }
+    }
 
     func relayDidRead(_ byteCount: Int, _ direction: Direction) -> ReadDecision {
         guard let onRead = route.hooks.onRead else { return .forward }

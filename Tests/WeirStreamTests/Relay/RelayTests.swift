@@ -164,6 +164,90 @@ enum Encryption: String, CaseIterable, Sendable {
     }
 
     @Test(arguments: Encryption.allCases)
+    func `nothing is read before it is granted, the first read included`(encryption: Encryption) throws {
+        let rig = try encryption.makeRig()
+        let sent = Pattern.bytes(5_000)
+        var granted = 0
+        rig.mayRead = { $0 == .ingress ? min(granted, 700) : .max }
+        rig.clientEnd.send(sent, thenEnd: true)
+        try rig.run(until: "it waits") { $0.paused == [.ingress] }
+        #expect(rig.ingressByteCount == 0)
+        granted = .max
+        rig.resume(.ingress)
+        try rig.run(until: "all is there") { $0.upstreamEnd.ending == .end }
+        expectSame(rig.upstreamEnd.received, sent)
+        #expect(rig.reads[.ingress]?.max() == 700)
+    }
+
+    @Test func `a direction that is held back sees an end that nothing lies before`() throws {
+        let rig = try RelayRig()
+        rig.onRead = { _, _ in .pause(.seconds(1)) }
+        rig.clientEnd.send(Array("all".utf8))
+        try rig.run(until: "the pause begins") { $0.paused == [.ingress] && $0.upstreamEnd.received.count == 3 }
+        rig.clientEnd.end()
+        try rig.run(until: "the end is passed on") { $0.upstreamEnd.ending == .end }
+        #expect(rig.isPaused)
+        #expect(rig.outcomes == [.halfClosed(.ingress)])
+    }
+
+    @Test func `a direction that is held back leaves bytes before an end where they are`() throws {
+        let rig = try RelayRig()
+        rig.mayRead = { _ in 0 }
+        rig.clientEnd.send(Array("rest".utf8), thenEnd: true)
+        try rig.run(until: "it waits") { $0.paused == [.ingress] && $0.clientEnd.hasSentAll }
+        for _ in 0..<20 { try rig.turn() }
+        #expect(rig.outcomes.isEmpty)
+        rig.mayRead = { _ in .max }
+        rig.resume(.ingress)
+        try rig.run(until: "all is there") { $0.upstreamEnd.ending == .end }
+        #expect(rig.upstreamEnd.received == Array("rest".utf8))
+    }
+
+    @Test(arguments: [Relay.Party.client, .upstream])
+    func `a reset is seen while its direction is held back, with bytes before it or not`(party: Relay.Party) throws {
+        for bytes in [[], Array("unread".utf8)] {
+            let rig = try RelayRig()
+            let end = party == .client ? rig.clientEnd : rig.upstreamEnd
+            if bytes.isEmpty {
+                rig.onRead = { _, _ in .pause(.seconds(1)) }
+                end.send([1])
+            } else {
+                rig.mayRead = { _ in 0 }
+                end.send(bytes)
+            }
+            try rig.run(until: "it is held back") { $0.isPaused }
+            end.reset()
+            try rig.run(until: "the reset is seen") { rig in
+                rig.outcomes.contains { if case .broken(let failure) = $0 { failure.party == party } else { false } }
+            }
+            if !bytes.isEmpty {
+                // What came before it may still be read, for as long as the owner waits.
+                rig.mayRead = { _ in .max }
+                rig.resume(party == .client ? .ingress : .egress)
+                try rig.run(until: "the rest is there") { $0.isDone }
+                let other = party == .client ? rig.upstreamEnd : rig.clientEnd
+                try rig.run(until: "the other end has seen all") { _ in other.ending == .broken }
+                #expect(other.received == bytes)
+            } else {
+                try rig.run(until: "it is over") { $0.isDone }
+            }
+            rig.close()
+        }
+    }
+
+    @Test func `a limit holds up the end of a broken connection for half a second, and no longer`() {
+        let deadline = FlushDeadline(reason: .clientReset, now: 0)
+        func check(at milliseconds: UInt64, isThrottled: Bool) -> FlushDeadline.Verdict {
+            deadline.check(
+                now: milliseconds * 1_000_000, owedByteCount: 0, lastActivity: 0, isPaused: true,
+                isThrottled: isThrottled)
+        }
+        #expect(check(at: 499, isThrottled: true) != .isOver)
+        #expect(check(at: 501, isThrottled: false) != .isOver)
+        #expect(check(at: 502, isThrottled: true) == .isOver)
+    }
+
+    @Test(arguments: Encryption.allCases)
     func `a hook stops the connection, and its last bytes go nowhere`(encryption: Encryption) throws {
         let rig = try encryption.makeRig()
         rig.onRead = { count, _ in count == 4 ? .close : .forward }

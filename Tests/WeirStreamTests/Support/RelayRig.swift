@@ -28,6 +28,7 @@ final class RelayRig: EventHandler, RelayOwner {
     private(set) var backpressureCount = 0
     private(set) var isDone = false
     var maxReadByteCount = Int.max
+    var mayRead: (Direction) -> Int = { _ in .max }
     var onRead: (Int, Direction) -> ReadDecision = { _, _ in .forward }
     /// Directions that wait for ``resume(_:)``.
     private(set) var paused: Set<Direction> = []
@@ -148,6 +149,12 @@ final class RelayRig: EventHandler, RelayOwner {
     func timerFired(tag: Int, deadline: UInt64) { resume(tag == 0 ? .ingress : .egress) }
 
     // MARK: RelayOwner
+
+    func relayMayRead(_ direction: Direction) -> Int {
+        let granted = min(maxReadByteCount, mayRead(direction))
+        if granted == 0 { paused.insert(direction) }
+        return granted
+    }
 
     func relayDidRead(_ byteCount: Int, _ direction: Direction) -> ReadDecision {
         reads[direction, default: []].append(byteCount)

@@ -8,6 +8,7 @@ final class FlushDeadline {
 
     /// Why the connection ends, once the rest is delivered or the time is over.
     let reason: ConnectionCloseReason
+    private let beganAt: UInt64
     private var startedAt: UInt64
     private var lastProgress: UInt64
     private var lastCheck: UInt64
@@ -18,6 +19,8 @@ final class FlushDeadline {
     static let maxStallNanoseconds: UInt64 = 5_000_000_000
     /// However much progress there is, it ends after this.
     static let maxNanoseconds: UInt64 = 30_000_000_000
+    /// While a limit of ours holds back what is left, it ends after this: the peer that is gone gets its place back.
+    static let maxThrottledNanoseconds: UInt64 = 500_000_000
     /// The kernel does not say when a peer has acknowledged all, so it is asked again and again: at first after this, then
     /// after twice as long each time.
     static let firstDelay: UInt64 = 1_000_000
@@ -25,6 +28,7 @@ final class FlushDeadline {
 
     init(reason: ConnectionCloseReason, now: UInt64) {
         self.reason = reason
+        beganAt = now
         startedAt = now
         lastProgress = now
         lastCheck = now
@@ -32,7 +36,11 @@ final class FlushDeadline {
     }
 
     /// Judges the progress since the last check. Time under a pause of ours does not count: that is no fault of a peer's.
-    func check(now: UInt64, owedByteCount owed: Int, lastActivity: UInt64, isPaused: Bool) -> Verdict {
+    /// But a limit does not hold up the end for long.
+    func check(
+        now: UInt64, owedByteCount owed: Int, lastActivity: UInt64, isPaused: Bool, isThrottled: Bool = false
+    ) -> Verdict {
+        if isThrottled, now - beganAt >= Self.maxThrottledNanoseconds { return .isOver }
         if isPaused {
             startedAt += now - lastCheck
             lastProgress = now

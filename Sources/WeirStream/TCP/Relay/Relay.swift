@@ -72,6 +72,9 @@ struct Relay: ~Copyable {
     /// Whether the bytes that are still owed after a break are held back by a pause of ours.
     var isOwedPaused: Bool { client.isBroken ? ingress.isPaused : egress.isPaused }
 
+    /// Whether a hook holds them back.
+    var isOwedThrottled: Bool { client.isBroken ? ingress.isThrottled : egress.isThrottled }
+
     /// Notes that time up to `now` was no silence of a peer.
     mutating func touch(now: UInt64) { lastActivity = now }
 
@@ -156,12 +159,13 @@ struct Relay: ~Copyable {
     private mutating func outcome(
         now: UInt64, isYielded: Bool, resources: RelayResources, owner: some RelayOwner
     ) -> Outcome {
-        // An endpoint that has ended, or whose bytes nothing takes, is not read: its break must be asked for.
-        if client.hasError, ingress.isSourceAtEnd || !ingress.isDrained, let error = client.takeReportedError() {
+        // An endpoint that has ended, that is held back, or whose bytes nothing takes, is not read: its break must be
+        // asked for.
+        if client.hasError, ingress.isUnread, let error = client.takeReportedError() {
             client.fail()
             noteBreak(.client, error)
         }
-        if upstream.hasError, egress.isSourceAtEnd || !egress.isDrained, let error = upstream.takeReportedError() {
+        if upstream.hasError, egress.isUnread, let error = upstream.takeReportedError() {
             upstream.fail()
             noteBreak(.upstream, error)
         }

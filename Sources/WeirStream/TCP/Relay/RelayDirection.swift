@@ -5,6 +5,14 @@ import LinuxIO
 /// One direction of a relay: what it has read and not yet written, and the three ways in which bytes move: copied through
 /// the worker's buffer, spliced through a pipe, or peeked at while nothing can be kept.
 struct RelayDirection {
+    private enum Pause: UInt8 {
+        case none
+        /// A hook holds it back.
+        case throttle
+        /// It waits for room in the pools.
+        case room
+    }
+
     private enum SourceState: UInt8 {
         case open
         /// The source sends no more: its end, or its break, was read.
@@ -25,16 +33,21 @@ struct RelayDirection {
     private var peekedByteCount: Int32 = 0
     private var splicing = SpliceHeuristic()
     private var sourceState = SourceState.open
-    /// Whether a hook, or a lack of room, holds it back.
-    private(set) var isPaused = false
+    private var pause = Pause.none
     let direction: Direction
 
     init(_ direction: Direction) {
         self.direction = direction
     }
 
+    /// Whether a hook, or a lack of room, holds it back.
+    var isPaused: Bool { pause != .none }
+    /// Whether a hook holds it back.
+    var isThrottled: Bool { pause == .throttle }
     /// Whether the source sends no more: its end, or its break, was read.
     var isSourceAtEnd: Bool { sourceState != .open }
+    /// Whether no read tells of a break of the source's.
+    var isUnread: Bool { isSourceAtEnd || !isDrained || isPaused }
     /// Whether the end was passed on to the sink.
     var isFinished: Bool { sourceState == .finished }
     /// Bytes read, and not yet taken by the sink.
@@ -48,7 +61,7 @@ struct RelayDirection {
         source.isReadable || isSourceAtEnd || !isDrained || sink.hasPendingOutput
     }
 
-    mutating func resume() { isPaused = false }
+    mutating func resume() { pause = .none }
 
     /// Keeps bytes that go to the sink before any of the source's: there must be room for them, and nothing may have been
     /// read yet.
@@ -75,14 +88,22 @@ struct RelayDirection {
                 passOnEnd(from: source, to: &sink, isLast: isLast)
                 return .waiting
             }
-            guard source.isReadable, !isPaused, !sink.isBroken else { return .waiting }
+            guard source.isReadable, !sink.isBroken else { return .waiting }
+            if isPaused { return lookForEnd(of: &source, to: &sink, isLast: isLast, turn: &turn) }
             guard budget > 0 else { return .yielded }
+            let granted = owner.relayMayRead(direction)
+            guard granted > 0 else {
+                pause = .throttle
+                continue
+            }
             let move: RelayMove
-            let limit = min(RelayResources.bufferSize, resources.slabs.availableByteCount, owner.maxReadByteCount)
+            let limit = min(RelayResources.bufferSize, resources.slabs.availableByteCount, granted)
             if peekedByteCount == 0, splicing.prefersSplice, !source.sawUrgent, let pipe = resources.pipes.acquire() {
-                move = splice(through: pipe, from: &source, to: &sink, turn: &turn, resources: resources, owner: owner)
+                move = splice(
+                    granted, through: pipe, from: &source, to: &sink, turn: &turn, resources: resources, owner: owner)
             } else if limit == 0 || peekedByteCount > 0 {
-                move = relayByPeeking(from: &source, to: &sink, turn: &turn, resources: resources, owner: owner)
+                move = relayByPeeking(
+                    granted, from: &source, to: &sink, turn: &turn, resources: resources, owner: owner)
             } else {
                 move = copy(limit, from: &source, to: &sink, turn: &turn, resources: resources, owner: owner)
             }
@@ -107,6 +128,23 @@ struct RelayDirection {
         if !backlog.isEmpty, let step = writeBacklog(to: &sink, turn: &turn, resources: resources) { return step }
         if let pipe { return drain(pipe, to: &sink, turn: &turn, resources: resources, owner: owner) }
         return nil
+    }
+
+    /// A direction that is held back is not read, but its end is seen: where nothing lies before it, it is passed on, and a
+    /// break is told.
+    private mutating func lookForEnd(
+        of source: inout RelayEndpoint, to sink: inout RelayEndpoint, isLast: Bool, turn: inout RelayTurn
+    ) -> RelayStep {
+        guard source.sawEnd, source.traits.contains(.canPeek) else { return .waiting }
+        switch source.peek() {
+        case .bytes: return .waiting
+        case .wouldBlock: source.isReadable = false
+        case .endOfStream:
+            sourceEnded(&source, turn: &turn)
+            passOnEnd(from: source, to: &sink, isLast: isLast)
+        case .failed(let error): return breakSource(&source, error)
+        }
+        return .waiting
     }
 
     /// Passes the end on, once. A reset is not an end of stream: a FIN that was not received is never sent.
@@ -215,15 +253,15 @@ struct RelayDirection {
     /// Moves one piece through a pipe, which is empty. It is kept while the sink has not taken everything, else it goes
     /// back.
     private mutating func splice(
-        through pipe: Pipe, from source: inout RelayEndpoint, to sink: inout RelayEndpoint, turn: inout RelayTurn,
-        resources: RelayResources, owner: some RelayOwner
+        _ granted: Int, through pipe: Pipe, from source: inout RelayEndpoint, to sink: inout RelayEndpoint,
+        turn: inout RelayTurn, resources: RelayResources, owner: some RelayOwner
     ) -> RelayMove {
         guard source.traits.contains(.canSplice), sink.traits.contains(.canSplice) else {
             resources.pipes.release(pipe)
             splicing.forbid()
             return .moved(0)
         }
-        switch source.fill(pipe, limit: min(PipePool.pipeSize, owner.maxReadByteCount)) {
+        switch source.fill(pipe, limit: min(PipePool.pipeSize, granted)) {
         case .bytes(let count):
             note(count, from: &source, withEnd: false, turn: &turn, owner: owner)
             splicing.notePiece(count)
@@ -309,7 +347,7 @@ struct RelayDirection {
     /// Relays without keeping anything while the pool is exhausted: looks at bytes, sends what the sink takes, and takes
     /// only that much out of the source's socket. One more call per read.
     private mutating func relayByPeeking(
-        from source: inout RelayEndpoint, to sink: inout RelayEndpoint, turn: inout RelayTurn,
+        _ granted: Int, from source: inout RelayEndpoint, to sink: inout RelayEndpoint, turn: inout RelayTurn,
         resources: RelayResources,
         owner: some RelayOwner
     ) -> RelayMove {
@@ -319,7 +357,7 @@ struct RelayDirection {
         }
         guard sink.isWritable else { return .ended(.waiting) }
         let before = Int(peekedByteCount)
-        let limit = max(before, min(RelayResources.bufferSize, owner.maxReadByteCount))
+        let limit = min(RelayResources.bufferSize, before + min(granted, RelayResources.bufferSize))
         let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: resources.buffer[..<limit])
         switch unsafe source.receiveCopy(into: buffer) {
         case .bytes(let count):
@@ -375,14 +413,14 @@ struct RelayDirection {
         switch owner.relayDidRead(count, direction) {
         case .forward: return true
         case .pause:
-            isPaused = true
+            pause = .throttle
             return true
         case .close: return false
         }
     }
 
     private mutating func pauseForRoom(_ owner: some RelayOwner) {
-        isPaused = true
+        pause = .room
         owner.relayNeedsRoom(direction)
     }
 

@@ -133,6 +133,12 @@ struct RelayEndpoint: ~Copyable {
         channel.withSocket { unsafe $0.receiveCopy(into: buffer) } ?? .wouldBlock
     }
 
+    /// Whether a byte, the end or a break comes next. Takes nothing. Only where the channel can peek.
+    func peek() -> ReadResult {
+        var byte: UInt8 = 0
+        return unsafe withUnsafeMutableBytes(of: &byte) { unsafe receiveCopy(into: $0) }
+    }
+
     /// Takes `count` bytes that ``receiveCopy(into:)`` has shown. Fewer are gone where the connection broke meanwhile.
     func discard(_ count: Int) {
         var rest = count

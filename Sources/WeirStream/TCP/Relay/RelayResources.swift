@@ -29,8 +29,9 @@ import LinuxIO
 /// The owner of a relay: asked about every read, and told what happens within a direction. Called synchronously while the
 /// relay advances, so it must not touch the relay.
 protocol RelayOwner: AnyObject {
-    /// The most bytes that one read or splice may bring.
-    var maxReadByteCount: Int { get }
+    /// The most bytes that the next read or splice of a direction may bring; 0 to hold it back, until the owner calls
+    /// ``Relay/resume(_:now:)``.
+    func relayMayRead(_ direction: Direction) -> Int
     /// Says whether bytes that were just read are passed on. A pause holds after they were; the owner ends it with
     /// ``Relay/resume(_:)``.
     func relayDidRead(_ byteCount: Int, _ direction: Direction) -> ReadDecision
