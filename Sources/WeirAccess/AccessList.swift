@@ -70,7 +70,7 @@ public final class AccessList: Sendable {
     /// A rule by the number that a match gave.
     public subscript(number: Int) -> Entry { entries[number] }
 
-    /// The rule that is about an address: of several the most specific one. A block outranks a time zone, and that a
+    /// The rule that matches an address: of several the most specific one. A block outranks a time zone, and that a
     /// country. `location` is asked only where no block matches and the list has rules that need it.
     func match(_ address: IPAddress, location: () -> AddressLocation) -> Int? {
         if let number = prefixes.value(around: address) { return Int(number) }

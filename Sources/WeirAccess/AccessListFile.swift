@@ -6,7 +6,7 @@ public struct AccessListFile: Sendable {
     public struct Problem: Hashable, Sendable {
         /// From 1.
         public let line: Int
-        /// What was expected and found.
+        /// The expected and the found text.
         public let message: String
         /// The exact text that was probably meant.
         public let suggestion: String?
@@ -21,7 +21,7 @@ public struct AccessListFile: Sendable {
 
     /// The rules in their order.
     public private(set) var entries: [AccessList.Entry] = []
-    /// What is wrong with the file; where there is something, it must not be used.
+    /// The errors in the file; a file that has any must not be used.
     public private(set) var problems: [Problem] = []
 
     /// Reads a file's bytes. `name` stands before the line in what a rule is called later. Pure: it never traps.

@@ -1,5 +1,5 @@
 extension AccessPolicy {
-    /// Whether nothing is said about anybody: everyone passes, and nobody needs to be asked.
+    /// Whether no rule exists: every client passes, and no look-up is needed.
     public var isOff: Bool {
         lists.allSatisfy(\.isEmpty) && (routeDefault ?? globalDefault) == .allow
     }

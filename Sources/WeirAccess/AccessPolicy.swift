@@ -25,7 +25,7 @@ public enum AccessStep: Int, CaseIterable, Sendable {
     /// All of them, kept: `allCases` makes an array each time.
     static let order = allCases
 
-    /// Whose step it is.
+    /// The owner of the rules that this step asks: the route, or all routes.
     public var scope: AccessScope {
         switch self {
         case .routeDeny, .routeAllow, .routeDefault: .route
@@ -34,21 +34,21 @@ public enum AccessStep: Int, CaseIterable, Sendable {
     }
 }
 
-/// What was decided over a client, and by what.
+/// The decision over a client, and the kind of rule that made it.
 public struct AccessDecision: Hashable, Sendable {
     /// The kinds of decision that metrics tell apart.
     public struct Outcome: Hashable, Sendable {
-        /// What becomes of the client.
+        /// The action for the client.
         public let action: AccessAction
-        /// What kind of rule decided.
+        /// The kind of the rule that decided.
         public let kind: AccessRuleKind
-        /// Whose rule it was.
+        /// The owner of that rule.
         public let scope: AccessScope
     }
 
-    /// What becomes of the client.
+    /// The action for the client.
     public let action: AccessAction
-    /// What kind of rule decided.
+    /// The kind of the rule that decided.
     public let kind: AccessRuleKind
     /// Which step of the order decided.
     public let step: AccessStep
@@ -59,13 +59,13 @@ public struct AccessDecision: Hashable, Sendable {
     public var outcome: Outcome { Outcome(action: action, kind: kind, scope: step.scope) }
 }
 
-/// Who may use a route: what the route and what all routes say. Immutable, and asked on the workers.
+/// The rules for the clients of a route: its own and those of all routes. Immutable; asked on the workers.
 public struct AccessPolicy: Sendable {
     /// The lists of one scope.
     public struct Lists: Sendable {
-        /// Who is turned away.
+        /// The clients that are denied.
         public var deny: AccessList
-        /// Who may pass.
+        /// The clients that are let in.
         public var allow: AccessList
 
         /// No rules, or these.
@@ -75,17 +75,17 @@ public struct AccessPolicy: Sendable {
         }
     }
 
-    /// What holds for every route.
+    /// The lists that hold for every route.
     public var global: Lists
-    /// What becomes of clients that no rule is about.
+    /// The action for clients that no rule matches.
     public var globalDefault: AccessAction
     /// Whether addresses of private networks pass before the global default.
     public var allowsLocal: Bool
     /// The route's own lists.
     public var route: Lists
-    /// What becomes, on this route, of clients that none of its rules is about; nil leaves it to the global lists.
+    /// The action of this route for clients that none of its rules matches; nil leaves them to the global lists.
     public var routeDefault: AccessAction?
-    /// Who knows where addresses are, for rules that need it.
+    /// The locator of addresses, for rules that need it.
     public var locator: (any AddressLocator)?
 
     /// The policy that lets everybody pass, or this one.
@@ -106,8 +106,8 @@ public struct AccessPolicy: Sendable {
         decide(context.clientAddress.ip, isPeer: !context.isNamedByHeader)
     }
 
-    /// Judges an address. `isPeer` says whether the kernel told it, as that of the peer: a loopback address is on this machine
-    /// only then. One that a PROXY header names, or any other report, is an address like any other.
+    /// Judges an address. `isPeer` says whether the kernel told it, as that of the peer: a loopback address is on this
+    /// machine only then. One that a PROXY header names, or any other report, is an address like any other.
     public func decide(_ address: IPAddress, isPeer: Bool) -> AccessDecision {
         var known: AddressLocation?
         func location() -> AddressLocation {

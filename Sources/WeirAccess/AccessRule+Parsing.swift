@@ -3,7 +3,7 @@ import NetworkTypes
 extension AccessRule {
     /// Why a text is no rule.
     public struct ParseError: Error, Hashable, Sendable, CustomStringConvertible {
-        /// What was expected and found, in one line of printable characters.
+        /// The expected and the found text, in one line of printable characters.
         public let message: String
         /// The exact text that was probably meant.
         public let suggestion: String?
@@ -22,8 +22,8 @@ extension AccessRule {
 
     static let forms = "`ip:`, `cidr:`, `country:` or `tz:`"
 
-    /// Reads `ip:192.0.2.7`, `cidr:2001:db8::/32`, `country:DE` or `tz:Europe/Berlin` (also `timezone:`). A pure function
-    /// of bytes from outside: it never traps.
+    /// Reads `ip:192.0.2.7`, `cidr:2001:db8::/32`, `country:DE` or `tz:Europe/Berlin` (also `timezone:`). A pure
+    /// function of bytes from outside: it never traps.
     public init(parsing bytes: ArraySlice<UInt8>) throws(ParseError) {
         guard bytes.count <= Self.longestText else {
             throw ParseError("expected a rule of at most \(Self.longestText) bytes, found \(bytes.count)")
@@ -39,7 +39,7 @@ extension AccessRule {
         }
     }
 
-    /// Reads a line of a list file: a rule, or only the address or block that it is about.
+    /// Reads a line of a list file: a rule, or only the address or block of one.
     public init(parsingBare bytes: ArraySlice<UInt8>) throws(ParseError) {
         if let first = bytes.first, Self.beginsAddress(first, bytes), let prefix = try? IPPrefix(parsing: bytes) {
             self.init(bytes.contains(UInt8(ascii: "/")) ? .block(prefix) : .address(prefix.network))

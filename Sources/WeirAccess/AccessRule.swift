@@ -22,9 +22,9 @@ public struct CountryCode: Hashable, Sendable, CustomStringConvertible {
     public var description: String { String(decoding: [first, second], as: UTF8.self) }
 }
 
-/// One rule of an allow or deny list: whom it is about. Which list it stands in says what becomes of them.
+/// One rule of an allow or deny list: the clients that it matches. The list says whether they are let in.
 public struct AccessRule: Hashable, Sendable {
-    /// Whom a rule is about.
+    /// The clients that a rule matches.
     public enum Target: Hashable, Sendable {
         /// `ip:`, one address.
         case address(IPAddress)
@@ -36,7 +36,7 @@ public struct AccessRule: Hashable, Sendable {
         case timezone(String)
     }
 
-    /// Whom it is about.
+    /// The clients that it matches.
     public let target: Target
 
     /// A rule about these.
@@ -44,7 +44,7 @@ public struct AccessRule: Hashable, Sendable {
         self.target = target
     }
 
-    /// What kind of rule it is.
+    /// The kind of the rule.
     public var kind: AccessRuleKind {
         switch target {
         case .address: .ip

@@ -3,7 +3,7 @@
 
 // Closed enumerations: each raw value is a metric label and the word in the log.
 
-/// What kind of rule decided.
+/// The kind of the rule that decided.
 public enum AccessRuleKind: String, CaseIterable, Sendable {
     /// One address.
     case ip
@@ -19,7 +19,7 @@ public enum AccessRuleKind: String, CaseIterable, Sendable {
     case `default`
 }
 
-/// Whose rule decided.
+/// The owner of the rule that decided.
 public enum AccessScope: String, CaseIterable, Sendable {
     /// The route's own.
     case route

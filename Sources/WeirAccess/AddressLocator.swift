@@ -1,6 +1,6 @@
 public import NetworkTypes
 
-/// Where an address is, as a database says.
+/// The location of an address, as a database has it.
 public struct AddressLocation: Hashable, Sendable {
     /// The country, where the database names one.
     public var country: CountryCode?
@@ -14,7 +14,7 @@ public struct AddressLocation: Hashable, Sendable {
     }
 }
 
-/// Who knows where addresses are.
+/// A source of the locations of addresses.
 public protocol AddressLocator: Sendable {
     /// Called on the workers: does not block, and takes no lock. An address without an entry is nowhere.
     func location(of address: IPAddress) -> AddressLocation

@@ -13,7 +13,7 @@ public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertib
     /// The file cannot be read, or is no database.
     case unusable(String)
 
-    /// What is wrong.
+    /// The error in words.
     public var description: String {
         switch self {
         case .notSupported:
@@ -24,9 +24,9 @@ public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertib
 }
 
 #if GeoIP
-// Proof: `handle` leads to memory that is written before anybody else has this object, and freed when nobody has it
-// any more. Between, libmaxminddb only reads it: look-ups in one open database may run on several threads.
-/// A MaxMind database, opened once. It is read from a copy in memory: whoever writes over the file, instead of
+// Proof: the memory behind `handle` is written before another thread has this object, and freed with the last
+// reference. Between, libmaxminddb only reads it: look-ups in one open database may run on several threads.
+/// A MaxMind database, opened once. It is read from a copy in memory: a process that writes over the file, instead of
 /// replacing it, can neither crash the process (SIGBUS, see mmap(2)) nor change an answer half-way.
 @safe public final class GeoDatabase: AddressLocator, @unchecked Sendable {
     private let handle: UnsafeMutablePointer<MMDB_s>
@@ -86,7 +86,7 @@ public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertib
     public func missing(_ kinds: some Sequence<AccessRuleKind>) -> [AccessRuleKind] {
         let asked = Set(kinds)
         var missing = [AccessRuleKind.country, .timezone].filter(asked.contains)
-        // Neighbours often share what is said of them.
+        // Neighbors often share their data.
         var last: UInt32?
         for number in 0..<(unsafe handle.pointee.metadata.node_count) {
             if missing.isEmpty { return [] }

@@ -1,8 +1,8 @@
 public import NetworkTypes
 
 extension IPAddress {
-    /// Blocks that only private networks use, and links: what `allow_local` is about. RFC 1918, RFC 4193, RFC 3927,
-    /// RFC 4291 section 2.5.6.
+    /// Blocks that only private networks use, and links: those that `allow_local` lets in. RFC 1918, RFC 4193, RFC
+    /// 3927, RFC 4291 section 2.5.6.
     public static let privateNetworks = [
         "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
     ]

@@ -1,8 +1,9 @@
 /// Which of many blocks, nested or apart, is the smallest around a number: sorted ranges in flat arrays.
 ///
 /// Two blocks of addresses never overlap by halves: one holds the other, or they are apart. So the blocks cut the
-/// numbers into at most twice as many ranges and one more, each with one smallest block, and a binary search finds it. A
-/// trie would visit as many nodes as this does steps, each a cache line of its own; here the first steps share theirs.
+/// numbers into at most twice as many ranges and one more, each with one smallest block, and a binary search finds it.
+/// A trie would visit as many nodes as this does steps, each a cache line of its own; here the first steps share
+/// theirs.
 struct RangeTable<Key: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable {
     /// The numbers from `first` to `last`.
     struct Block: Sendable {
@@ -11,11 +12,11 @@ struct RangeTable<Key: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable
         let value: UInt32
     }
 
-    /// Where each range begins; it ends where the next one begins.
+    /// The start of each range; it ends where the next one begins.
     private var starts: ContiguousArray<Key> = []
     private var values: ContiguousArray<UInt32> = []
-    /// For each part of all numbers how many ranges begin before it, so that a search looks at one part only. Empty where
-    /// there are few ranges: a short search is quick, and most lists are short.
+    /// For each part of all numbers, how many ranges begin before it, so that a search looks at one part only. Empty
+    /// where there are few ranges: a short search is quick, and most lists are short.
     private var parts: ContiguousArray<UInt32> = []
 
     /// Parts have their upper bits in common, so many.

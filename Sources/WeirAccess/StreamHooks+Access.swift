@@ -3,8 +3,8 @@ public import WeirStream
 // Rules and limits for a stream of any program. They compose with the hooks that are there already.
 
 extension StreamHooks {
-    /// Lets only clients in that these rules let pass: first of all, before any other hook sees the client. Sessions that
-    /// are open when a stream takes over these hooks are judged again.
+    /// Lets only clients in that these rules let pass: first of all, before any other hook sees the client. Sessions
+    /// that are open when a stream takes over these hooks are judged again.
     ///
     /// Denied clients are rejected as `RejectReason.acl`: TCP with a reset, UDP with silence.
     public mutating func enforce(_ policy: AccessPolicy) {
@@ -30,10 +30,11 @@ extension StreamHooks {
 }
 
 extension AccessPolicy {
-    /// The policy of rules as a configuration has them: `ip:192.0.2.7`, `cidr:2001:db8::/32`, or the bare address or block.
+    /// The policy of rules as a configuration has them: `ip:192.0.2.7`, `cidr:2001:db8::/32`, or the bare address or
+    /// block.
     ///
-    /// A rule of `deny` decides first. Then a client on this machine passes, unless a PROXY header names it, then one that a
-    /// rule of `allow` matches. All others get `default`.
+    /// A rule of `deny` decides first. Then a client on this machine passes, unless a PROXY header names it, then one
+    /// that a rule of `allow` matches. All others get `default`.
     /// - Throws: the first rule that cannot be read.
     public init(
         deny: [String], allow: [String] = [], default action: AccessAction = .allow

@@ -1,4 +1,4 @@
-/// Looks for routes that let in nobody, and for a default that lets in more than it seems.
+/// Looks for routes that let in no client, and for a default that lets in more than it seems.
 func checkAccess(
     of drafts: [RouteDraft], global: AccessConfiguration, at defaultOrigin: Origin, findings: Findings
 ) {
@@ -12,7 +12,7 @@ func checkAccess(
             if own.allow.isEmpty {
                 findings.error(
                     draft.fields["acl"]?["default"]?.origin ?? draft.origin,
-                    "route \(quoted(draft.name)): `default: deny` without a rule in the route's `allow` lets in nobody "
+                    "route \(quoted(draft.name)): `default: deny` without a rule in the route's `allow` lets in no client "
                         + "but this machine")
             }
         case nil where global.defaultAction == .deny && global.allowLocal: trusts = true
@@ -21,7 +21,7 @@ func checkAccess(
             isGlobalTold = true
             findings.error(
                 defaultOrigin,
-                "`acl`: `default: deny` with `allow_local: false` and without an allow rule lets in nobody but this "
+                "`acl`: `default: deny` with `allow_local: false` and without an allow rule lets in no client but this "
                     + "machine on route \(quoted(draft.name))")
         case nil: break
         }

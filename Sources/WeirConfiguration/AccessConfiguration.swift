@@ -16,15 +16,15 @@ public struct AccessConfiguration: Sendable, Equatable {
         }
     }
 
-    /// What becomes of clients that no rule is about.
+    /// The action for clients that no rule matches.
     public var defaultAction: AccessAction
     /// Whether addresses of private networks pass before the default.
     public var allowLocal: Bool
-    /// Who may pass, on every route.
+    /// The clients that are let in, on every route.
     public var allow: [AccessEntry]
-    /// Who is turned away, on every route.
+    /// The clients that are denied, on every route.
     public var deny: [AccessEntry]
-    /// Where decisions are logged; nil is nowhere.
+    /// The log of decisions; nil for none.
     public var log: Log?
 
     /// Makes the section; defaults as documented.
@@ -43,11 +43,11 @@ public struct AccessConfiguration: Sendable, Equatable {
 
 /// `acl:` of a route.
 public struct RouteAccessConfiguration: Sendable, Equatable {
-    /// What becomes of clients that none of the route's rules is about; nil leaves it to the global section.
+    /// The action for clients that none of the route's rules matches; nil leaves them to the global section.
     public var defaultAction: AccessAction?
-    /// Who may pass.
+    /// The clients that are let in.
     public var allow: [AccessEntry]
-    /// Who is turned away.
+    /// The clients that are denied.
     public var deny: [AccessEntry]
 
     /// Makes the section; nothing in it unless told.
@@ -64,9 +64,9 @@ public struct RouteAccessConfiguration: Sendable, Equatable {
 public struct AccessEntry: Sendable, Equatable {
     /// A list file, as it was when the configuration was read.
     public struct File: Sendable, Equatable {
-        /// Where it is.
+        /// Its path, absolute.
         public let path: String
-        /// What it holds.
+        /// Its content.
         public let bytes: [UInt8]
         /// How many rules that are; nil where they were not looked at.
         public let ruleCount: Int?
@@ -83,8 +83,8 @@ public struct AccessEntry: Sendable, Equatable {
     public let text: String
     /// The rules of a `file:` entry.
     public let file: File?
-    /// Whether the file may be without a rule: `true` is always, `false` never. Nil is at the start, with a warning, but
-    /// not at a reload where it had rules before.
+    /// Whether the file may be without a rule: `true` is always, `false` never. Nil is at the start, with a warning,
+    /// but not at a reload where it had rules before.
     public let allowsEmpty: Bool?
 
     /// Makes an entry; nothing is validated.

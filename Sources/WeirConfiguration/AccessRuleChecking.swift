@@ -1,8 +1,8 @@
-/// What is wrong with access rules.
+/// The errors in access rules, and their needs.
 public struct AccessRuleVerdict: Sendable {
     /// One thing that is wrong.
     public struct Problem: Sendable {
-        /// What was expected and found, in one line.
+        /// The expected and the found text, in one line.
         public var message: String
         /// The exact text that was probably meant.
         public var suggestion: String?
@@ -17,7 +17,7 @@ public struct AccessRuleVerdict: Sendable {
         }
     }
 
-    /// What a database has to say of addresses.
+    /// The data on addresses that a database may have.
     public enum LocationKey: String, Sendable, CaseIterable {
         /// The country, for `country:` rules.
         case country
@@ -27,7 +27,7 @@ public struct AccessRuleVerdict: Sendable {
 
     /// All that is wrong; nothing where the rules can be used.
     public var problems: [Problem]
-    /// What a database has to be asked for some of them.
+    /// The data that some of them need from a database.
     public var locationKeys: Set<LocationKey>
     /// In a list file: how many rules it has; nil where that is not known.
     public var ruleCount: Int?
@@ -40,8 +40,8 @@ public struct AccessRuleVerdict: Sendable {
     }
 }
 
-/// Who knows what access rules mean. This module knows only where they stand, and asks while it reads a file, so that
-/// what is wrong with a rule is told together with everything else.
+/// The meaning of access rules. This module knows only their locations, and asks while it reads a file, so that an
+/// error in a rule is reported together with all others.
 public protocol AccessRuleChecking: Sendable {
     /// Looks at a rule of the configuration.
     func check(rule text: String) -> AccessRuleVerdict

@@ -21,8 +21,8 @@ extension Configuration {
             self.tree = tree
         }
 
-        /// Where a value is written, by the keys on the way to it: `origin(of: "routes", "ssh", "port")`. An item of a list
-        /// has its number, from 0, as key. Nil where it stands nowhere, and comes from a default.
+        /// The origin of a value, by the keys on the way to it: `origin(of: "routes", "ssh", "port")`. An item of a
+        /// list has its number, from 0, as key. Nil where it is not written, and comes from a default.
         public func origin(of keys: String...) -> Origin? {
             var node = tree
             for key in keys {
@@ -35,7 +35,7 @@ extension Configuration {
             return node?.origin
         }
 
-        /// Where the name of a route is written.
+        /// The origin of a route's name.
         public func origin(ofRoute name: String) -> Origin? {
             guard case .mapping(let entries)? = tree?["routes"]?.content else { return nil }
             return entries.first { $0.key == name }?.keyOrigin

@@ -3,13 +3,13 @@ import NetworkTypes
 extension Configuration {
     /// `exporter:`, the HTTP server that Prometheus scrapes.
     public struct Exporter: Sendable, Equatable {
-        /// Where it listens, at one place at least. Cannot be reloaded.
+        /// Its listeners, at least one. Cannot be reloaded.
         public var listen: [Listener]
         /// The permission bits of its Unix sockets. Cannot be reloaded.
         public var socketMode: UInt32 = 0o660
-        /// Who may read its pages; nil is everybody who reaches it.
+        /// The users that may read its pages; nil for all clients that reach it.
         public var authentication: ExporterAuthentication?
-        /// Whose connections it takes, beside those from this machine; nil is everybody's.
+        /// The networks whose connections it takes, beside those from this machine; nil for all.
         public var allow: [IPPrefix]?
         /// Host names that requests may be for, besides `localhost` and IP addresses.
         public var hosts: [String] = []
@@ -45,7 +45,7 @@ extension Configuration {
             case debug
             /// Starts, stops, and one line for each connection or session.
             case info
-            /// What may need attention.
+            /// A condition that may need attention.
             case warning
             /// Failures only.
             case error
@@ -91,7 +91,7 @@ extension Configuration {
         public var maxConnections: AutomaticCount
         /// The most UDP sessions at once; nil is no limit beside those of the routes.
         public var maxSessions: Int?
-        /// What clients may take on all routes together.
+        /// The limits of clients on all routes together.
         public var traffic: TrafficLimits
 
         /// Makes the section; defaults as documented.
@@ -107,7 +107,7 @@ extension Configuration {
 
     /// `entrypoint:`, what routes take that do not say otherwise. Each of them has its own copy.
     public struct Entrypoint: Sendable, Equatable {
-        /// Who sends PROXY headers.
+        /// The peers that send PROXY headers.
         public var proxyProtocol: ProxyProtocolSettings
 
         /// Makes the section; defaults as documented.

@@ -5,7 +5,7 @@
 public struct Configuration: Sendable, Equatable {
     /// The server for `/metrics`, `/healthz` and `/readyz`.
     public var exporter: Exporter
-    /// What is logged, and how.
+    /// The level and form of the log.
     public var log: Log
     /// Event-loop threads: `auto` is one for each core. Fixed for the life of the process.
     public var workers: AutomaticCount
@@ -13,9 +13,9 @@ public struct Configuration: Sendable, Equatable {
     public var shutdown: Shutdown
     /// Limits of the whole process.
     public var limits: Limits
-    /// What holds for every route's clients.
+    /// The settings for the clients of every route.
     public var entrypoint: Entrypoint
-    /// Who may use the routes.
+    /// The access rules of all routes.
     public var access: AccessConfiguration
     /// The database for rules about countries and time zones; nil where there is none.
     public var geoip: GeoIP?

@@ -76,7 +76,7 @@ struct ConfigurationReader {
 }
 
 extension ConfigurationNode {
-    /// Where the listeners that were read from it are written; nothing where it could not be read.
+    /// The origins of the listeners that were read from it; empty where it could not be read.
     fileprivate func origins(of listeners: [Configuration.Exporter.Listener]) -> [Origin] {
         guard case .sequence(let items) = content else { return [origin] }
         return items.count == listeners.count ? items.map(\.origin) : []

@@ -15,7 +15,7 @@ public struct Diagnostic: Sendable, Hashable {
     public let severity: Severity
     /// The finding, in one line, without a full stop.
     public let message: String
-    /// What was probably meant: the exact text to write instead.
+    /// The text that was probably meant, exactly as it can be written instead.
     public let suggestion: String?
 
     /// The file as the user named it, or the container.

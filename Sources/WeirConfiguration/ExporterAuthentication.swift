@@ -9,9 +9,9 @@ public struct ExporterAuthentication: Sendable, Equatable {
 
     /// `exporter.auth.basic:`, with distinct names.
     public struct Basic: Sendable, Equatable {
-        /// Those of the configuration itself.
+        /// The users of the configuration itself.
         public var users: [PasswordUser]
-        /// Those of `users_file`.
+        /// The users of `users_file`.
         public var fileUsers: [PasswordUser]
 
         /// Makes the section; nothing in it unless told.

@@ -1,14 +1,14 @@
 import NetworkTypes
 
 extension Configuration.Exporter {
-    /// Where the exporter listens.
+    /// A listener of the exporter.
     public enum Listener: Sendable, Hashable {
         /// TCP.
         case address(ListenAddress)
         /// A Unix socket, by its absolute path.
         case unix(UnixSocketPath)
 
-        /// Where the exporter listens unless told otherwise: 127.0.0.1:9847.
+        /// The listener without a setting: 127.0.0.1:9847.
         public static let defaultListener = Listener.address(
             ListenAddress(over: .tcp, address: .loopbackIPv4, port: 9847))
     }

@@ -1,15 +1,15 @@
 import Glibc
 
-/// What a path may lead to.
+/// The kinds of file that a reader accepts.
 package enum FileKind {
     /// A file, a pipe or a device, for whose bytes the caller may wait.
     case any
-    /// A regular file: what a running process reads again must not make it wait for whoever writes into a pipe.
+    /// A regular file: a running process that reads again must not wait for the writer of a pipe.
     case regular
 }
 
-/// Reads all of it, up to `limit` bytes and one more, so that the caller sees what is too large: the one reader of files of
-/// the whole program.
+/// Reads all of it, up to `limit` bytes and one more, so that the caller sees what is too large: the one reader of
+/// files of the whole program.
 package func readFile(path: String, limit: Int, kind: FileKind = .any) throws(ValueError) -> [UInt8] {
     guard !path.utf8.contains(0) else { throw ValueError("cannot read the file: its name has a NUL in it") }
     // Looked at before it is opened: to open a device can do something.

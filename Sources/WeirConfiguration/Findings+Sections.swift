@@ -13,8 +13,8 @@ struct SectionKeys {
 }
 
 extension Findings {
-    /// Checks a mapping's keys against the table of settings. Nothing at all counts as an empty mapping: that is what is
-    /// left when every line of a section is commented out.
+    /// Checks a mapping's keys against the table of settings. Nothing at all counts as an empty mapping: it is left
+    /// when every line of a section is commented out.
     func section(_ value: ConfigurationNode, _ keys: SectionKeys, named name: String) -> SectionEntries? {
         switch value.content {
         case .mapping(let entries): return SectionEntries(entries: known(entries, of: keys, named: name))

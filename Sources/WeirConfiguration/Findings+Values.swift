@@ -31,7 +31,7 @@ extension Findings {
             return try parse(text)
         } catch {
             var message = "`\(key)`: \(error.message)"
-            // Somebody who reads the file sees the variable, not what it holds.
+            // The file shows the variable, not its value.
             if case .scalar(_, let written) = value.content, written != text { message += " (from \(quoted(written)))" }
             self.error(value.origin, message, suggestion: error.suggestion)
             return nil

@@ -5,7 +5,7 @@ struct ListenerClaim {
     /// As in a message: "route `a`" or "the exporter".
     let owner: String
     let key: ListenerKey
-    /// Where the listener is written; nil for a default.
+    /// The origin of the listener; nil for a default.
     let origin: Origin?
 
     init(owner: String, key: ListenerKey, origin: Origin?) {

@@ -24,7 +24,7 @@ private func folded(_ word: String) -> [UInt8] {
     }
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other (optimal string
+/// Insertions, deletions, replacements and swaps of neighbors that turn one word into the other (optimal string
 /// alignment). Quadratic: callers bound the lengths.
 func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
     if left.isEmpty || right.isEmpty { return max(left.count, right.count) }

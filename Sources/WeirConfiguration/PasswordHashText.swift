@@ -1,5 +1,5 @@
-/// Looks at hashes of passwords: only what libcrypt is asked to compute, within bounds that keep it short. No message shows
-/// anything of a hash.
+/// Looks at hashes of passwords: only what libcrypt is asked to compute, within bounds that keep it short. No message
+/// shows anything of a hash.
 enum PasswordHashText {
     private static let advice = "make one with `mkpasswd -m yescrypt` or `htpasswd -nBC 12 NAME`"
     private static let alphabet = Array("./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)

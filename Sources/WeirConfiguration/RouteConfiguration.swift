@@ -9,7 +9,7 @@ public struct RouteConfiguration: Sendable, Equatable {
     /// The address to bind; nil is every address of the scheme's families. Never an IPv4-mapped IPv6 address (those are
     /// turned into IPv4), and always of a family that the scheme has.
     public var bind: ScopedAddress?
-    /// Where to dial, one place at least. Equal ones are an error in a file.
+    /// The upstreams to dial, at least one. Equal ones are an error in a file.
     public var upstreams: [UpstreamConfiguration]
     /// Which of them a client gets.
     public var balance = Balance.first
@@ -17,11 +17,11 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var listenPort: UInt16
     /// The port to dial at upstreams that name none.
     public var upstreamPort: UInt16
-    /// What fits the transport. Its case always agrees with ``scheme``.
+    /// The settings of the transport. Its case always agrees with ``scheme``.
     public var settings: TransportSettings
-    /// Who may use this route, besides what the global section says; nil where the route says nothing.
+    /// The access rules of this route, besides those of the global section; nil without any.
     public var access: RouteAccessConfiguration?
-    /// What clients may take on this route.
+    /// The limits of clients on this route.
     public var limits: TrafficLimits
     /// The program that decides before the dial; nil is none.
     public var preDial: PreDialProgram?
@@ -45,7 +45,7 @@ public struct RouteConfiguration: Sendable, Equatable {
         self.preDial = preDial
     }
 
-    /// What the route carries.
+    /// The transport that the route carries.
     public var transport: Transport { scheme.transport }
 
     /// The TCP settings, on a TCP route.
@@ -61,13 +61,13 @@ public struct RouteConfiguration: Sendable, Equatable {
     /// The address that is bound: ``bind``, or every address of the scheme's families.
     private var boundAddress: ScopedAddress { bind ?? ScopedAddress(scheme.wildcard) }
 
-    /// Where the route listens.
+    /// The address on which the route listens.
     /// - Throws: ``EndpointError`` where the scheme excludes the address's family, which no file can say.
     public var listenAddress: ListenAddress {
         get throws(EndpointError) { try ListenAddress(scheme, address: bind, port: listenPort) }
     }
 
-    /// Where the route dials, in the order of the configuration.
+    /// The upstreams of the route, in the order of the configuration.
     /// - Throws: ``EndpointError`` where a host or port cannot be dialed, which no file can say.
     public var targets: [Upstream] {
         get throws(EndpointError) {

@@ -1,10 +1,10 @@
 import NetworkTypes
 
-/// What could be read of a route. The checks between routes use the parts that are right, so that one mistake in a
-/// route does not hide another.
+/// The readable part of a route. The checks between routes use the parts that are right, so that one mistake in a route
+/// does not hide another.
 struct RouteDraft {
     let name: String
-    /// Where the name is written.
+    /// The origin of the name.
     let origin: Origin
     /// The values that were read, with those of `defaults`; those that are wrong or missing are left out.
     var route: RouteConfiguration
@@ -18,13 +18,13 @@ struct RouteDraft {
     /// Whether all of these could be read.
     func has(_ keys: String...) -> Bool { faults.isDisjoint(with: keys) }
 
-    /// Where the value of a key is written; nil where it is not.
+    /// The origin of a key's value; nil where it is not written.
     func origin(of key: String) -> Origin? { fields[key]?.origin }
 
-    /// Where the port to listen on is written, or else the route.
+    /// The origin of the port to listen on, or else that of the route.
     var portOrigin: Origin { origin(of: "port") ?? origin }
 
-    /// Where each upstream is written: in `upstreams`, or `host`, or else `port`.
+    /// The origin of each upstream: in `upstreams`, or `host`, or else `port`.
     var targetOrigins: [Origin] {
         guard let node = fields["upstreams"] else { return [origin(of: "host") ?? portOrigin] }
         guard case .sequence(let items) = node.content else { return [node.origin] }
@@ -36,7 +36,7 @@ struct RouteDraft {
 struct RouteReader {
     let context: ReadingContext
     let defaults: SectionEntries
-    /// Of `entrypoint`, for routes that have none of their own.
+    /// The settings of `entrypoint`, for routes that have none of their own.
     var proxyProtocol = ProxyProtocolSettings()
 
     private var findings: Findings { context.findings }

@@ -1,7 +1,7 @@
 import NetworkTypes
 
-/// Reads files with tokens and with users. What is wrong within one is told with its own name and line, and never with what
-/// stands there.
+/// Reads files with tokens and with users. An error within one is reported with its own name and line, and never with
+/// its text.
 struct SecretFileReader {
     private static let largestFile = 64 << 10
     private static let mostEntries = 256

@@ -1,6 +1,6 @@
 /// A file beside the configuration that it depends on, and how it looked when it was read.
 public struct FileDependency: Sendable, Hashable {
-    /// Where it is.
+    /// Its path, absolute.
     public let path: String
     /// How it looked just before it was read.
     public let stamp: FileStamp
@@ -12,8 +12,8 @@ public struct FileDependency: Sendable, Hashable {
     }
 }
 
-/// What a configuration may refer to: files beside it, and who knows what access rules mean. Each file is read once,
-/// however many routes name it.
+/// The things that a configuration may refer to: files beside it, and the meaning of access rules. Each file is read
+/// once, however many routes name it.
 final class Surroundings {
     /// The bound on a list file, in bytes.
     static let largestList = 32 << 20
@@ -21,13 +21,13 @@ final class Surroundings {
     /// Whether files may be opened at all.
     let opensFiles: Bool
     let rules: (any AccessRuleChecking)?
-    /// What was looked at, in order.
+    /// The files that were read, in order.
     private(set) var dependencies: [FileDependency] = []
     private var lists: [String: Result<AccessEntry.File, ValueError>] = [:]
     private var verdicts: [String: AccessRuleVerdict] = [:]
     /// How many rules the list files had that are in force, by their path.
     private let ruleCountsBefore: [String: Int]
-    /// What rules need a database to say.
+    /// The data that rules need from a database.
     private(set) var locationKeys: Set<AccessRuleVerdict.LocationKey> = []
 
     init(opensFiles: Bool, rules: (any AccessRuleChecking)? = nil, ruleCountsBefore: [String: Int] = [:]) {
@@ -71,7 +71,7 @@ final class Surroundings {
         }
     }
 
-    /// What is wrong with the rules of a list file.
+    /// The errors in the rules of a list file.
     func verdict(over file: AccessEntry.File) -> AccessRuleVerdict {
         if let known = verdicts[file.path] { return known }
         let verdict = rules?.check(list: file.bytes) ?? AccessRuleVerdict()

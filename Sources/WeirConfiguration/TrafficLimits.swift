@@ -69,7 +69,7 @@ public struct Bandwidth: Sendable, Hashable {
     public var isEmpty: Bool { total.isEmpty && perConnection.isEmpty }
 }
 
-/// What clients may take, on a route or over all routes.
+/// The limits of clients, on a route or over all routes.
 public struct TrafficLimits: Sendable, Hashable {
     /// The most TCP connections and UDP sessions of one client address (IPv6: of one /64) at once; nil is no limit.
     public var maxConnectionsPerIP: Int?

@@ -2,8 +2,8 @@ import NetworkTypes
 
 /// The settings that fit a route's transport.
 public enum TransportSettings: Sendable, Hashable {
-    /// Of a TCP route.
+    /// The settings of a TCP route.
     case tcp(TCPSettings)
-    /// Of a UDP route.
+    /// The settings of a UDP route.
     case udp(UDPSettings)
 }

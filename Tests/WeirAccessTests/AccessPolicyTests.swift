@@ -90,7 +90,7 @@ struct AccessPolicyTests {
     }
 
     @Test(
-        "allow_local is about private networks and links, and nothing beside them",
+        "allow_local lets in private networks and links, and nothing beside them",
         arguments: [
             ("10.0.0.0", true), ("10.255.255.255", true), ("9.255.255.255", false), ("11.0.0.0", false),
             ("172.16.0.0", true), ("172.31.255.255", true), ("172.15.255.255", false), ("172.32.0.0", false),

@@ -72,7 +72,7 @@ import WeirAccess
         for client in clients { #expect(counts.count(of: client, scope) == 0) }
     }
 
-    @Test func `where there is room for all, nobody is refused`() throws {
+    @Test func `where there is room for all, no client is refused`() throws {
         let client = IPAddress(v4: 1)
         let refused = Atomic<Int>(0)
         try onThreads(8) { [counts, scope] _ in

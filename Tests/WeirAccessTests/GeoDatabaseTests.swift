@@ -89,8 +89,8 @@ struct GeoDatabaseTests {
         let good = try GeoDatabaseFile.bytes([
             .init("192.0.2.0/24", country: "DE", timezone: "Europe/Berlin"), .init("2001:db8::/32", country: "FR"),
         ])
-        // Where the metadata is damaged, MMDB_open (libmaxminddb 1.7.1) keeps what it read of it, a few KiB for each refused
-        // file. The leak sanitizer rightly says so, and it is not ours to mend.
+        // Where the metadata is damaged, MMDB_open (libmaxminddb 1.7.1) keeps what it read of it, a few KiB for each
+        // refused file. The leak sanitizer rightly says so, and it is not ours to mend.
         let marker = Array("\u{AB}\u{CD}\u{EF}MaxMind.com".unicodeScalars.map { UInt8($0.value) })
         let metadata = try #require((0..<good.count).last { good[$0...].starts(with: marker) })
         let damaged = 0..<(Sanitizer.isPresent ? metadata : good.count)

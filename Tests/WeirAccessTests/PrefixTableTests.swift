@@ -26,7 +26,7 @@ struct PrefixTableTests {
         }
     }
 
-    @Test("Blocks that end together, and the last address of all, have the right neighbours")
+    @Test("Blocks that end together, and the last address of all, have the right neighbors")
     func ends() throws {
         let table = try table(["255.0.0.0/8", "255.255.255.0/24", "255.255.255.255/32", "0.0.0.0/0"])
         #expect(try value(table, "255.255.255.255") == 2)

@@ -7,11 +7,11 @@ import WeirAccess
 /// Compares with Python's `ipaddress`: which texts are addresses and blocks, and which block of many is the smallest
 /// around an address. Seeded: a failing run can be repeated.
 struct PythonComparisonTests {
-    /// Prints one case a line: `P block`, `A address number-of-the-block-or--`, `T is-an-address text`,
-    /// `N is-a-block text`.
+    /// Prints one case a line: `P block`, `A address number-of-the-block-or--`, `T is-an-address text`, `N is-a-block
+    /// text`.
     ///
-    /// Left out is where both differ on purpose: scope ids (no rule has one), netmasks behind the slash, leading zeros in
-    /// a length, and mapped blocks, which are IPv4 here and IPv6 in Python.
+    /// Left out is where both differ on purpose: scope ids (no rule has one), netmasks behind the slash, leading zeros
+    /// in a length, and mapped blocks, which are IPv4 here and IPv6 in Python.
     private static let program = #"""
         import ipaddress, random, sys
         seed, count = int(sys.argv[1]), int(sys.argv[2])

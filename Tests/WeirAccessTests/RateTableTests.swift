@@ -15,11 +15,11 @@ import WeirAccess
 
     @Test func `each network and scope has a bucket of its own`() throws {
         let one = try #require(IPAddress("192.0.2.7"))
-        let neighbour = try #require(IPAddress("192.0.2.8"))
+        let neighbor = try #require(IPAddress("192.0.2.8"))
         let six = try #require(IPAddress("2001:db8::7"))
         let sameNetwork = try #require(IPAddress("2001:db8::1:7"))
         #expect(taken(one, scope, attempts: 30, at: second) == 20)
-        #expect(taken(neighbour, scope, attempts: 30, at: second) == 20)
+        #expect(taken(neighbor, scope, attempts: 30, at: second) == 20)
         #expect(taken(one, LimitScope("b"), attempts: 30, at: second) == 20)
         #expect(taken(six, scope, attempts: 15, at: second) == 15)
         #expect(taken(sameNetwork, scope, attempts: 15, at: second) == 5)
@@ -34,7 +34,7 @@ import WeirAccess
         let bucket = TokenBucket(count: 1_000_000, period: second, burst: 50)
         try onThreads(8) { [table, scope] _ in
             for _ in 0..<100_000 {
-                // The time runs on by 100 ns with every attempt of anybody: a token comes with every tenth.
+                // The time runs on by 100 ns with every attempt of any client: a token comes with every tenth.
                 let now = time.add(0, 100)
                 if table.take(client, scope, bucket, at: now) { passed.add(1, ordering: .relaxed) }
             }
@@ -69,7 +69,7 @@ import WeirAccess
             if !table.take(address, scope, bucket, at: second) { refused += 1 }
         }
         #expect(refused == 0)
-        // Whoever owes least makes room: the offender owes two seconds, the others a tenth of one.
+        // The network that owes least makes room: the offender owes two seconds, the others a tenth of one.
         #expect(taken(offender, scope, attempts: 30, at: second) == 0)
         #expect(taken(offender, scope, attempts: 30, at: 2 * second) == 10)
     }

@@ -60,7 +60,7 @@ import WeirAccess
 
 @Suite struct ByteBucketTests {
     @Test(arguments: [1_000, 65_536, 1_000_000, 10_485_760, 1_250_000_000] as [UInt64])
-    func `whoever waits as long as told moves as many bytes as the rate says`(rate: UInt64) {
+    func `a reader that waits as long as it is told moves as many bytes as the rate says`(rate: UInt64) {
         let bucket = ByteBucket(bytesPerSecond: rate)
         var generator = SeededGenerator(seed: rate)
         var state: UInt64 = 0

@@ -151,12 +151,12 @@ private func findings(_ text: String) -> [String] {
             ])
     }
 
-    @Test("A default that lets in nobody but this machine is an error, where it is written")
-    func nobody() {
+    @Test("A default that lets in no client but this machine is an error, where it is written")
+    func noClient() {
         let global = "acl: { default: deny, allow_local: false }\n"
         let expected =
             "weir.yml:1:17: error: `acl`: `default: deny` with `allow_local: false` and without an allow rule lets in "
-            + "nobody but this machine on route `a`"
+            + "no client but this machine on route `a`"
         #expect(findings(global + route()) == [expected])
         #expect(findings(global + route("acl: { deny: [\"ip:192.0.2.1\"] }")) == [expected])
         #expect(findings(global + route("acl: { allow: [\"ip:192.0.2.1\"] }")) == [])
@@ -166,7 +166,7 @@ private func findings(_ text: String) -> [String] {
         // Behind a route's own default neither global rules nor private addresses are looked at.
         #expect(
             findings("acl: { allow: [\"ip:192.0.2.1\"] }\n" + route("acl: { default: deny }")) == [
-                "weir.yml:6:21: error: route `a`: `default: deny` without a rule in the route's `allow` lets in nobody "
+                "weir.yml:6:21: error: route `a`: `default: deny` without a rule in the route's `allow` lets in no client "
                     + "but this machine"
             ])
         // A rule that cannot be read was meant to be one.
@@ -235,7 +235,7 @@ private func findings(_ text: String) -> [String] {
         #expect(error?.dependencies.map(\.path) == [folder.file("none.txt"), folder.file("places.txt")])
     }
 
-    /// What is found in a file with this entry of `deny`, when `before` is in force.
+    /// The findings in a file with this entry of `deny`, when `before` is in force.
     private static func outcome(
         _ entry: String, list: String, replacing before: Configuration? = nil, in folder: TemporaryDirectory
     ) throws -> (findings: [String], configuration: Configuration?) {
@@ -297,7 +297,7 @@ private func findings(_ text: String) -> [String] {
         #expect(wrong.findings.count == 2 && wrong.configuration == nil, "\(wrong.findings)")
     }
 
-    @Test("A pipe, a device or a folder in the place of a list is an error, and nobody waits for it")
+    @Test("A pipe, a device or a folder in the place of a list is an error, and is not waited for")
     func specialList() throws {
         let folder = try TemporaryDirectory("acl")
         #expect(mkfifo(folder.file("pipe"), 0o600) == 0)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WeirConfiguration
 
-/// Of a made-up password: one hash of each kind that is taken.
+/// Hashes of a made-up password: one of each kind that is taken.
 private let yescrypt = "$y$j9T$weirtest$HDlIwr708YQf8J1BP826YlN7jlTT4Z42usnXy0Bp777"
 private let bcrypt = "$2b$12$abcdefghijklmnopqrstuufJyGQz74MaXA58G4n4SAlu8WLjGODFe"
 private let sha512 =
@@ -96,7 +96,7 @@ private struct ConfigurationFolder {
                 "socket_mode: 1777",
                 "16: error: `socket_mode`: expected permissions in octal such as `0660`, found `1777`"
             ),
-            ("allow: []", "10: error: `allow`: expected a list such as `[10.0.0.0/8]`, found nothing: nobody but this"),
+            ("allow: []", "10: error: `allow`: expected a list such as `[10.0.0.0/8]`, found nothing: no client but"),
             ("allow: [10.0.0.1/8]", "11: error: `allow`: found an address with bits behind the length in `10.0.0.1/8`"),
             ("allow: all", "10: error: `allow`: expected a list such as `[10.0.0.0/8]`, found `all`"),
             ("auth: {}", "9: error: `auth`: expected a `bearer_token_file` or `basic`, found neither"),
@@ -182,7 +182,7 @@ private struct ConfigurationFolder {
         #expect(!found.contains { $0.contains("hunter2") })
     }
 
-    @Test("A file of secrets that is empty, missing or too large lets in nobody, and is an error")
+    @Test("A file of secrets that is empty, missing or too large lets in no client, and is an error")
     func uselessFiles() throws {
         for (text, expected) in [
             ("# nothing\n\n", "expected 1 to 256 lines in `tokens`, found 0"),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import WeirConfiguration
 
-/// What a container's labels say: `a.port` is the port of the route `a`.
+/// The fragment of a container's labels: `a.port` is the port of the route `a`.
 func labels(_ container: String, _ labels: KeyValuePairs<String, String>) -> ConfigurationFragment {
     let whole = Origin.label(container: container, name: nil)
     var routes: [(String, [ConfigurationNode.Entry])] = []

@@ -3,7 +3,7 @@ import Testing
 @testable import WeirConfiguration
 
 @Suite("Listeners and loops") struct ListenerTests {
-    /// Two routes with these listeners, to a target that is nobody's listener.
+    /// Two routes with these listeners, to a target that is no listener.
     private func pair(_ first: String, _ second: String) -> [String] {
         errors(
             """

@@ -15,7 +15,7 @@ import Testing
         #expect(nearMiss(of: word, among: ["routes", "dial_timeout", "port", "host", "log"]) == expected)
     }
 
-    @Test("Edit distance counts swaps of neighbours as one")
+    @Test("Edit distance counts swaps of neighbors as one")
     func distance() {
         #expect(editDistance(Array("ab".utf8), Array("ba".utf8)) == 1)
         #expect(editDistance(Array("kitten".utf8), Array("sitting".utf8)) == 3)

@@ -5,15 +5,15 @@ public import NetworkTypes
 /// table.
 ///
 /// The table has 65,536 buckets of 16 words, 8 MiB of which only what is used takes memory. A client's bucket is chosen
-/// by 16 bits of its key; a word holds the other 48 bits and a count of 16. A word whose count is 0 is free for
-/// anybody. As every word says whom it counts, a word that was freed and taken by another client meanwhile cannot be
-/// mistaken: the compare-and-swap fails.
+/// by 16 bits of its key; a word holds the other 48 bits and a count of 16. A word whose count is 0 is free. As every
+/// word holds the bits of its client, a word that was freed and taken by another client meanwhile cannot be mistaken:
+/// the compare-and-swap fails.
 ///
 /// A client that finds all 16 words of its bucket in use by others is refused, as if it had too many. With 200,000
-/// clients at once that happens to one in six million, with 400,000 to one in 1,600, and nobody outside can bring
-/// it about (``ClientKey``).
+/// clients at once that happens to one in six million, with 400,000 to one in 1,600, and no client can force it
+/// (``ClientKey``).
 public final class ClientCounts: Sendable {
-    /// Where a client is counted, to be given back with ``leave(_:)``.
+    /// The slot in which a client is counted, to be given back with ``leave(_:)``.
     public struct Place: Hashable, Sendable {
         fileprivate let index: UInt32
     }
@@ -27,7 +27,7 @@ public final class ClientCounts: Sendable {
     private static let countBits: UInt64 = 16
     private static let countMask: UInt64 = 1 << countBits - 1
 
-    /// A table of nobody.
+    /// An empty table.
     public init() {
         words = AtomicWords(count: Self.wordsPerBucket << Self.bucketBits)
     }
@@ -70,7 +70,7 @@ public final class ClientCounts: Sendable {
         return Int(look(first, key.bits << Self.countBits).total)
     }
 
-    /// What stands in a bucket, as one client sees it.
+    /// The content of a bucket, as one client sees it.
     private struct Look {
         var total: UInt64 = 0
         var own: Int?

@@ -6,18 +6,18 @@ public struct LimitScope: Hashable, Sendable {
 
     /// The scope of that name: the same one for the same name, as long as the process lives.
     public init(_ name: String) {
-        // Seeded by the standard library for each process, so that nobody outside can choose names that meet.
+        // Seeded by the standard library for each process, so that no client can choose names that collide.
         var hasher = Hasher()
         hasher.combine(name)
         salt = UInt64(bitPattern: Int64(hasher.finalize()))
     }
 }
 
-/// Whom a limit takes for one client: an IPv4 address, or the /64 of an IPv6 address, out of which one host may choose
+/// The key of one client in a limit: an IPv4 address, or the /64 of an IPv6 address, within which one host may choose
 /// any address. Clients on one link that use link-local addresses (`fe80::/64`) count as one.
 ///
 /// The 64 bits that tell networks apart are permuted with a secret of the process: two networks never have the same key
-/// in one scope, and nobody outside knows which keys lie beside each other in a table.
+/// in one scope, and no client knows which keys lie beside each other in a table.
 struct ClientKey: Hashable, Sendable {
     /// Evenly distributed, and different for different clients of a scope.
     let bits: UInt64

@@ -31,12 +31,13 @@ public struct ClientLimits: Hashable, Sendable {
         }
     }
 
-    /// Connections and sessions that one client may have at once, 65,535 at most. A client is an IPv4 address, or the /64
-    /// of an IPv6 address.
+    /// Connections and sessions that one client may have at once, 65,535 at most. A client is an IPv4 address, or the
+    /// /64 of an IPv6 address.
     public var maxConnectionsPerClient: Int?
     /// How fast one client may open connections and sessions.
     public var rate: Rate?
-    /// Bytes a second that all connections and sessions carry together. TCP waits; datagrams that come too fast are dropped.
+    /// Bytes a second that all connections and sessions carry together. TCP waits; datagrams that come too fast are
+    /// dropped.
     public var bandwidth = Bandwidth()
     /// Bytes a second of each connection or session.
     public var bandwidthPerConnection = Bandwidth()

@@ -2,7 +2,7 @@ import LinuxIO
 import Synchronization
 package import WeirStream
 
-/// What the process knows of its clients, for limits: made once, and the same through all reloads.
+/// The counts and rates of all clients, for limits: made once, and kept through all reloads.
 package final class ClientTables: Sendable {
     /// How many connections and sessions each has.
     package let counts = ClientCounts()
@@ -16,8 +16,8 @@ package final class ClientTables: Sendable {
     }
 }
 
-/// What one connection or session has taken that limits count, and what its own limits of bandwidth have come to. It
-/// hangs on the context from `admit` on, and goes with it: then at the latest the places are free again.
+/// The counted slots that one connection or session holds, and the states of its own limits of bandwidth. It hangs on
+/// the context from `admit` on, and goes with it: then at the latest the places are free again.
 final class ClientTicket: Sendable {
     private let tables: ClientTables
     private let places: (ClientCounts.Place?, ClientCounts.Place?)
@@ -128,7 +128,7 @@ final class ClientTicket: Sendable {
 }
 
 extension StreamContext {
-    /// What limits have taken for it, where there are some.
+    /// Its reservations, where limits have made some.
     var ticket: ClientTicket? { reservation as? ClientTicket }
 
     /// It has ended, whichever way: what limits have taken for it is free again, however long the context is kept.

@@ -17,8 +17,8 @@ final class FairShare: Sendable {
     /// Whether the route has used less than its share.
     func isFavored(at now: UInt64) -> Bool { bucket.wait(state.load(ordering: .relaxed), at: now) == 0 }
 
-    /// Notes bytes of the route. Its debt is at most a second's, so that bytes which no other route wanted are forgotten
-    /// soon.
+    /// Notes bytes of the route. Its debt is at most a second's, so that bytes which no other route wanted are
+    /// forgotten soon.
     func note(_ bytes: Int, at now: UInt64) {
         var old = state.load(ordering: .relaxed)
         while true {

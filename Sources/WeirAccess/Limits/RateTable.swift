@@ -6,10 +6,10 @@ public import NetworkTypes
 ///
 /// The table has 32,768 sets of 8 buckets, 4 MiB of which only what is used takes memory. A network without a bucket
 /// has a full one, so a bucket that is full again is worth nothing, and its room goes to the next network that needs
-/// one. Where all 8 of a set are still filling, the one that will be full soonest makes room: nobody is refused because
-/// the table is full, and whoever was driven out of it begins anew with a full bucket. Nobody outside can choose who
-/// meets whom (``ClientKey``). Under such pressure, and only then, two threads that touch the same set at the same
-/// moment may charge a token to the wrong one of its networks.
+/// one. Where all 8 of a set are still filling, the one that will be full soonest makes room: no client is refused
+/// because the table is full, and one that was driven out of it begins anew with a full bucket. No client can choose
+/// which ones share a set (``ClientKey``). Under such pressure, and only then, two threads that touch the same set at
+/// the same moment may charge a token to the wrong one of its networks.
 public final class RateTable: Sendable {
     private let words: AtomicWords
     private static let setBits: UInt64 = 15
@@ -33,7 +33,7 @@ public final class RateTable: Sendable {
         while true {
             let (place, old) = look(first, key)
             if old == key { return charge(place, bucket, now) }
-            // Where this fails somebody was quicker: perhaps for this very network.
+            // Where this fails another thread was quicker, perhaps for this very network.
             guard words.replace(place, old, with: key) else { continue }
             let state = words.load(place + Self.bucketsPerSet)
             // What the one before still owed is not the newcomer's.

@@ -5,8 +5,8 @@ import WeirStream
 // for it: its sender waits, and nothing is lost. Datagrams that come too fast are dropped, one by one.
 
 extension RouteLimiter {
-    /// The least time after which a reader that found the queue full asks again, in nanoseconds. Up to as much is added,
-    /// so that not all come at once.
+    /// The least time after which a reader that found the queue full asks again, in nanoseconds. Up to as much is
+    /// added, so that not all come at once.
     private static let retryDelay: UInt64 = 100_000_000
 
     /// Adds the question before each read, and what settles it behind.
@@ -73,7 +73,7 @@ extension RouteLimiter {
         return .wait(.nanoseconds(max(meter.timeUntilRoom(at: now), Self.retryDelay) + spread))
     }
 
-    /// What was read is charged to the connection; what was reserved and not read goes back.
+    /// Charges the bytes that were read to the connection, and gives back those that were reserved and not read.
     private func settle(_ event: ReadEvent) {
         let direction = event.direction
         guard event.context.transport == .tcp else { return }

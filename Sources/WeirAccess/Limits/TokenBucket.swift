@@ -23,8 +23,8 @@ public struct TokenBucket: Hashable, Sendable {
     }
 }
 
-/// So many bytes a second: a token bucket that may go into debt by one piece. A read is asked for before it happens: where
-/// the debt is too large it waits, and where it is not, its bytes are charged.
+/// So many bytes a second: a token bucket that may go into debt by one piece. A read is asked for before it happens:
+/// where the debt is too large it waits, and where it is not, its bytes are charged.
 ///
 /// The state is one time, as in ``TokenBucket``.
 public struct ByteBucket: Hashable, Sendable {
@@ -34,7 +34,8 @@ public struct ByteBucket: Hashable, Sendable {
     public let burst: Int
     /// The most that should be read at once: no more than a burst, nor than a splice moves.
     public var largestPiece: Int { min(burst, Self.longestSplice) }
-    /// The bytes that one of several that wait gets in its turn: those of a millisecond, so that a turn of all is short.
+    /// The bytes that one of several that wait gets in its turn: those of a millisecond, so that a turn of all is
+    /// short.
     public var sharedPiece: Int {
         min(Self.largestShare, max(Self.smallestShare, Int(bytesPerSecond / Self.sharesPerSecond)))
     }
@@ -78,8 +79,8 @@ public struct ByteBucket: Hashable, Sendable {
         return debt - min(debt, fillTime)
     }
 
-    /// How many bytes may pass at `now` without a wait: a shared piece at least, as soon as there is room for one byte; nil
-    /// where there is none.
+    /// How many bytes may pass at `now` without a wait: a shared piece at least, as soon as there is room for one byte;
+    /// nil where there is none.
     public func available(_ fullAt: UInt64, at now: UInt64) -> Int? {
         let debt = fullAt - min(fullAt, now)
         guard debt <= fillTime else { return nil }

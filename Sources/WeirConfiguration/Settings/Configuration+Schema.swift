@@ -1,8 +1,8 @@
 import NetworkTypes
 
 extension Configuration {
-    /// The JSON Schema (draft 2020-12) of a whole file, made from the table of settings: what editors complete and check
-    /// with. It knows every key and the form of every value, not what has to hold between them.
+    /// The JSON Schema (draft 2020-12) of a whole file, made from the table of settings; editors complete and check
+    /// with it. It knows every key and the form of every value, not what has to hold between them.
     public static var schema: String {
         JSONValue.members([
             ("$schema", .string("https://json-schema.org/draft/2020-12/schema")),

@@ -1,5 +1,5 @@
-// The schemas of single values (JSON Schema, draft 2020-12). A text may have a variable in it, whose value no editor knows,
-// so each one that takes text takes `${NAME}`, too.
+// The schemas of single values (JSON Schema, draft 2020-12). A text may have a variable in it, whose value no editor
+// knows, so each schema that takes text takes `${NAME}`, too.
 extension JSONValue {
     /// A `$ref` to what stands under `$defs`.
     static func reference(_ name: String) -> JSONValue { .members([("$ref", .string("#/$defs/\(name)"))]) }
@@ -56,7 +56,7 @@ extension JSONValue {
         .anyOf([.integer(in: bounds), .text("-?[0-9]+")])
     }
 
-    /// What YAML takes for a whole number.
+    /// A whole number of YAML.
     static func integer(in bounds: ClosedRange<Int>) -> JSONValue {
         .members([
             ("type", .string("integer")), ("minimum", .integer(bounds.lowerBound)),

@@ -15,7 +15,7 @@ extension Notation where Value == [IPPrefix] {
 }
 
 extension Notation where Value == [IPPrefix]? {
-    /// Whose connections the exporter takes.
+    /// The networks whose connections the exporter takes.
     static var exporterClients: Notation {
         Notation(
             .list(of: .anyText, 1...10_000), examples: ["[10.0.0.0/8]", "[192.0.2.0/24]"], text: { $0?.listText }
@@ -26,7 +26,7 @@ extension Notation where Value == [IPPrefix]? {
             if blocks.isEmpty {
                 context.findings.error(
                     node.origin,
-                    "`\(key)`: expected a list such as `[10.0.0.0/8]`, found nothing: nobody but this machine could ask "
+                    "`\(key)`: expected a list such as `[10.0.0.0/8]`, found nothing: no client but this machine could ask "
                         + "the exporter")
                 return nil
             }

@@ -159,7 +159,7 @@ extension Notation where Value == RouteAccessConfiguration? {
 }
 
 extension Notation where Value == ProxyProtocolSettings {
-    /// Who begins with a PROXY header.
+    /// The peers that begin with a PROXY header.
     static var proxyProtocol: Notation {
         .section(
             ProxyProtocolSettings.section, initial: ProxyProtocolSettings(),

@@ -4,7 +4,7 @@ struct Notation<Value: Equatable & Sendable>: Sendable {
     let read: @Sendable (ConfigurationNode, _ key: String, ReadingContext) -> Value?
     /// A value as it is written; nil where nothing can be written for it.
     let text: @Sendable (Value) -> String?
-    /// What editors are told of it.
+    /// The schema for editors.
     let schema: JSONValue
     /// Values as they are written, at least two that differ.
     let examples: [String]

@@ -104,7 +104,7 @@ extension RouteConfiguration {
             "A program that lets each client pass or not: `{exec: [PROGRAM, ARGUMENT], concurrency: 16}`."),
     ]
 
-    /// What stands under the name of a route, and in `defaults`.
+    /// The section under the name of a route, and of `defaults`.
     static let section = Section(settings)
 }
 
@@ -135,7 +135,8 @@ extension RouteConfiguration {
 }
 
 extension UDPSettings {
-    /// The bound on the hook and that on the first look-up of a name, one after the other: `pre_dial_timeout` sets both.
+    /// The bound on the hook and that on the first look-up of a name, one after the other: `pre_dial_timeout` sets
+    /// both.
     var preparationTimeout: Duration {
         get { preDialTimeout }
         set { (preDialTimeout, dialTimeout) = (newValue, newValue) }

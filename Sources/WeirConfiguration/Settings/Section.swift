@@ -74,7 +74,7 @@ extension Setting {
     var isLater: Bool { if case .later = content { true } else { false } }
 }
 
-/// What the reader of a value needs besides the value.
+/// The surroundings that the reader of a value needs.
 struct ReadingContext {
     let findings: Findings
     let surroundings: Surroundings

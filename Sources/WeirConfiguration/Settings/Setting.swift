@@ -1,13 +1,13 @@
 import NetworkTypes
 
-/// One key of a section: how its value is written, where the value goes, and what is said of it.
+/// One key of a section: the form of its value, the property that takes it, and its documentation.
 ///
-/// This declaration is the only one. The reader, the defaults, the check for unknown keys, the differences that a reload
-/// tells, the list of what needs a restart, the reference in `docs` and the JSON schema are made from it.
+/// This declaration is the only one. The reader, the defaults, the check for unknown keys, the differences that a
+/// reload tells, the list of what needs a restart, the reference in `docs` and the JSON schema are made from it.
 ///
 /// A class, because each route of a file is held against all of them, and a copy would retain each of their closures.
 final class Setting<Root: Sendable>: Sendable {
-    /// What a reload does with a new value.
+    /// The effect of a reload on a new value.
     enum Reload: Sendable {
         /// It takes effect.
         case live
@@ -34,7 +34,7 @@ final class Setting<Root: Sendable>: Sendable {
         var initialText: String?
     }
 
-    /// What a section has in it instead of a value.
+    /// The content of a section in place of a value.
     enum Content: Sendable {
         /// A value.
         case value
@@ -49,7 +49,7 @@ final class Setting<Root: Sendable>: Sendable {
     let key: String
     let meaning: String
     let reload: Reload
-    /// What is expected where the key is left out; nil where it may be.
+    /// The expected key, in words, where it is left out; nil where it may be.
     let requirement: String?
     /// The default in words, where it is no value that could be written.
     let defaultWords: String?
@@ -201,7 +201,7 @@ extension Setting {
         }
     }
 
-    /// Where the section is left out, its settings have no text, and differ from any that is there.
+    /// Settings of a section that is left out have no text, and differ from those of any section.
     fileprivate func lifted<Outer>(
         throughOptional path: SettingPath<Outer, Root?>, initial: Root
     ) -> Setting<Outer> {

@@ -1,11 +1,11 @@
-/// A part of a configuration with its origin. Whatever the source, aliases and merge keys are resolved, variables expanded
-/// and keys distinct.
+/// A part of a configuration with its origin. Whatever the source, aliases and merge keys are resolved, variables
+/// expanded and keys distinct.
 public struct ConfigurationNode: Sendable {
     /// A key with its value.
     public struct Entry: Sendable {
         /// The key.
         public let key: String
-        /// Where the key is written.
+        /// The origin of the key.
         public let keyOrigin: Origin
         /// The value.
         public let value: ConfigurationNode
@@ -32,7 +32,7 @@ public struct ConfigurationNode: Sendable {
         case refused
     }
 
-    /// Where the value is written.
+    /// The origin of the value.
     public let origin: Origin
     /// The value itself.
     public let content: Content

@@ -19,8 +19,8 @@ public protocol ConfigurationSource: Sendable {
     /// Ends that.
     func stop()
 
-    /// Tells which files the configuration was found to depend on, after each load. Whether one of them has changed is for
-    /// the source to notice that names it.
+    /// Tells which files the configuration was found to depend on, after each load. Whether one of them has changed is
+    /// for the source to notice that names it.
     func follow(_ dependencies: [FileDependency])
 }
 
@@ -29,11 +29,11 @@ extension ConfigurationSource {
     public func follow(_ dependencies: [FileDependency]) {}
 }
 
-/// What one source says at one time.
+/// The content of one source at one time.
 public struct ConfigurationFragment: Sendable {
     /// The tree; nil where it could not be read, which ``diagnostics`` say.
     public let root: ConfigurationNode?
-    /// What is wrong or odd, as far as the source can tell.
+    /// Errors and warnings, as far as the source can tell.
     public let diagnostics: [Diagnostic]
 
     /// Joins a tree and what is said of it.
@@ -63,8 +63,8 @@ extension ConfigurationFragment {
             root: nil, diagnostics: [Diagnostic(file: file, location: nil, message: reason)])
     }
 
-    /// Reads a file of YAML once. Blocks while it reads: with `waits` also for what writes into a pipe; without, anything
-    /// but a regular file is an error.
+    /// Reads a file of YAML once. Blocks while it reads: with `waits` also for what writes into a pipe; without,
+    /// anything but a regular file is an error.
     /// - Returns: the bytes that were read, too; nil where there are none.
     public static func reading(
         file path: String, environment: [String: String], waits: Bool = true

@@ -1,5 +1,5 @@
-/// Makes one tree of those of several sources. Sections merge key by key, `routes` route by route; a value or a route that two
-/// sources have is a collision, told where the later one is written, and the earlier one stays.
+/// Makes one tree of those of several sources. Sections merge key by key, `routes` route by route; a value or a route
+/// that two sources have is a collision, told where the later one is written, and the earlier one stays.
 struct FragmentMerger {
     let findings: Findings
 

@@ -1,4 +1,4 @@
-/// Where a part of the configuration is written.
+/// The origin of a part of the configuration.
 public enum Origin: Sendable, Hashable {
     /// A file, and the place within it; nil is the file as a whole.
     case file(String, SourceLocation?)

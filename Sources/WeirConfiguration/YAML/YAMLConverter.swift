@@ -1,4 +1,5 @@
-/// Turns a YAML tree into ``ConfigurationNode``: distinct keys, merge keys resolved, variables expanded, all of it bounded.
+/// Turns a YAML tree into ``ConfigurationNode``: distinct keys, merge keys resolved, variables expanded, all of it
+/// bounded.
 struct YAMLConverter {
     let environment: [String: String]
     let findings: FileFindings

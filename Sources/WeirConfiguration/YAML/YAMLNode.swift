@@ -24,7 +24,7 @@ struct YAMLNode {
         case mapping([Entry])
     }
 
-    /// Where the node is written; for an alias, where the node is that it names.
+    /// The location of the node; for an alias, that of the node that it names.
     let location: SourceLocation
     let content: Content
 }
