@@ -3,8 +3,8 @@
 import LinuxIO
 import WeirStream
 
-/// PROXY headers of version 1: the input as it is, and behind the word that every line begins with. Nothing may trap, and
-/// what is read must be the same with payload behind it, and when it is written and read again.
+/// PROXY headers of version 1: the input as it is, and behind the word that every line begins with. Nothing may trap,
+/// and what is read must be the same with payload behind it, and when it is written and read again.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: data, count: count))

@@ -5,8 +5,8 @@ import WeirStream
 
 private let signature: [UInt8] = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]
 
-/// PROXY headers of version 2: the input as it is, and behind the signature, from a stream and as a datagram. Nothing may
-/// trap, and what is read must be the same with payload behind it, and when it is written and read again.
+/// PROXY headers of version 2: the input as it is, and behind the signature, from a stream and as a datagram. Nothing
+/// may trap, and what is read must be the same with payload behind it, and when it is written and read again.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: data, count: count))

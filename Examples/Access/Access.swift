@@ -2,8 +2,8 @@ import Loopback
 import WeirAccess
 import WeirStream
 
-/// Rules and limits of WeirAccess on a stream: who may come in, and how much of it one client gets. The tests compare the
-/// lines that it prints.
+/// Rules and limits of WeirAccess on a stream: who may come in, and how much of it one client gets. The tests compare
+/// the lines that it prints.
 @main
 struct Access {
     static func main() async throws {

@@ -74,8 +74,8 @@ package struct EchoServer {
         port = UInt16(bigEndian: address.sin_port)
     }
 
-    /// Answers every connection on a thread of its own, as long as the program runs: with the name at once, and with what
-    /// came once the client has ended.
+    /// Answers every connection on a thread of its own, as long as the program runs: with the name at once, and with
+    /// what came once the client has ended.
     package func serve() {
         Self.detach { [socket, name] in
             while true {

@@ -16,7 +16,7 @@ final class BridgedCounter: CounterHandler, BridgedHandler {
         series.handle.add(UInt64(amount))
     }
 
-    /// Nothing: whoever scrapes takes differences, and what was counted since the last scrape would be lost.
+    /// Does nothing: scrapers take differences, and the increments since the last scrape would be lost.
     func reset() {}
 }
 
@@ -41,6 +41,6 @@ final class BridgedFloatingPointCounter: FloatingPointCounterHandler, BridgedHan
         if units > 0 { series.handle.add(UInt64(units)) }
     }
 
-    /// Nothing, as for ``BridgedCounter``.
+    /// Does nothing, as for ``BridgedCounter``.
     func reset() {}
 }

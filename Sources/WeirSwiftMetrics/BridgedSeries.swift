@@ -1,7 +1,7 @@
 import WeirMetrics
 
-/// A series and the ownership of it. It is retired when its handler goes, hence when nobody can update it any more: the
-/// registry may then give its cells to another series.
+/// A series and the ownership of it. The series is retired when its handler is freed, hence when no thread can update
+/// it any more: the registry may then give its cells to another series.
 final class BridgedSeries<Handle: MetricHandle>: Sendable {
     let handle: Handle
     private let registry: MetricsRegistry
@@ -23,7 +23,7 @@ final class BridgedSeries<Handle: MetricHandle>: Sendable {
     }
 }
 
-/// What a factory could not do, counted on the page.
+/// The factory's counters of refused metrics and ignored updates.
 struct Losses: Sendable {
     let refused: WeirMetrics.Counter
     let ignored: WeirMetrics.Counter

@@ -8,12 +8,12 @@ struct FixedPoint: Sendable {
         unitsPerOne = resolution.unitsPerOne
     }
 
-    /// The nearest number of units; nil for what is no number or too large.
+    /// The nearest number of units; nil if the value is not a number or too large.
     func units(_ value: Double) -> Int64? {
         Self.integer(scaled(value).rounded())
     }
 
-    /// As many units; nil for what is too large.
+    /// The value in units; nil if it is too large.
     func units(_ value: Int64) -> Int64? {
         let (units, overflow) = value.multipliedReportingOverflow(by: unitsPerOne)
         return overflow ? nil : units
@@ -24,19 +24,20 @@ struct FixedPoint: Sendable {
         value * Double(unitsPerOne)
     }
 
-    /// Nil for what is no number and for what 64 bits cannot hold: a conversion would trap.
+    /// The value as an integer; nil if it is not a number or exceeds 64 bits, where a conversion would trap.
     static func integer(_ value: Double) -> Int64? {
         value.magnitude < 0x1p63 ? Int64(value) : nil
     }
 }
 
-/// What is left of many small additions below one unit, so that it is not lost. Wait-free but for other threads that add
-/// at the same moment, of which one always gets on.
+/// The remainder of additions that are smaller than one unit, so that it is not lost. Lock-free: of threads that add at
+/// the same moment, one always succeeds.
 final class Remainder: Sendable {
     private let bits = Atomic<UInt64>((0.0).bitPattern)
 
-    /// Adds units with a fraction; returns the whole units to count now, and keeps the rest, at most half a unit to either
-    /// side. So what is not negative never gives less than nothing. Nil for what is no number or too large.
+    /// Adds units with a fraction; returns the whole units to count now, and keeps the rest, at most half a unit to
+    /// either side. Amounts that are not negative never return a negative number. Nil if the sum is not a number or too
+    /// large.
     func carry(_ units: Double) -> Int64? {
         var seen = bits.load(ordering: .relaxed)
         while true {
@@ -49,7 +50,7 @@ final class Remainder: Sendable {
         }
     }
 
-    /// Forgets what is left.
+    /// Discards the remainder.
     func clear() {
         bits.store((0.0).bitPattern, ordering: .relaxed)
     }

@@ -1,8 +1,8 @@
-/// What swift-metrics can make. Meters and recorders without aggregation are one kind.
+/// The instruments of swift-metrics. Meters and recorders without aggregation are one kind.
 enum Instrument: Hashable, Sendable {
     case counter, floatingPointCounter, meter, recorder, timer
 
-    /// What the name on the page ends with.
+    /// The suffix of the name on the page.
     var suffix: String {
         switch self {
         case .counter, .floatingPointCounter: "_total"
@@ -12,7 +12,7 @@ enum Instrument: Hashable, Sendable {
     }
 }
 
-/// From labels and dimensions, which may be any text, to names that Prometheus takes. Pure functions.
+/// Converts labels and dimensions, which may be any text, to names that are valid in Prometheus. Pure functions.
 ///
 /// Source of what is valid: the Prometheus data model, "Metric names and labels".
 enum MetricNaming {
@@ -23,8 +23,8 @@ enum MetricNaming {
         return name
     }
 
-    /// Label names and values in the order of the names, so that the order of the dimensions makes no difference. Of two
-    /// dimensions that come to have one name the later one counts.
+    /// Label names and values in the order of the names, so that the order of the dimensions makes no difference. Of
+    /// two dimensions with the same name the later one counts.
     static func labels(_ dimensions: [(String, String)]) -> [(name: String, value: String)] {
         var values: [String: String] = [:]
         for (name, value) in dimensions { values[label(name)] = value }

@@ -1,16 +1,16 @@
 public import WeirMetrics
 
 extension RegistryMetricsFactory {
-    /// How metrics of swift-metrics are put on the page. Closures are called with the label as the program wrote it, while
+    /// The settings of a factory. Closures are called with the label as the program wrote it, while
     /// the factory's lock is held: they must not make metrics. ``onRefusal`` is called without it.
     public struct Options: Sendable {
-        /// What all names begin with, `myapp_` for example.
+        /// The prefix of all names, `myapp_` for example.
         public var prefix = ""
-        /// Names of dimensions by label, for metrics whose first use has not all of them. Where a label is not listed, its
+        /// Names of dimensions by label, for metrics whose first use has not all of them. If a label is not listed, its
         /// first use decides.
         public var dimensions: [String: [String]] = [:]
-        /// The most names that may come to be. Names are never given back, so this bounds what labels that are made up at
-        /// run time can cost.
+        /// The maximum number of names. Names are never freed, so this bounds the cost of labels that are made up at
+        /// run time.
         public var maxNames = 10_000
         /// The bounds of a timer's buckets in seconds, inclusive and rising; `+Inf` is added by itself.
         public var timerBuckets: @Sendable (_ label: String) -> [Double] = { _ in
@@ -20,17 +20,17 @@ extension RegistryMetricsFactory {
         public var recorderBuckets: @Sendable (_ label: String) -> [Double] = { _ in
             [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576]
         }
-        /// In what units fractions are kept: floating-point counters, meters and recorders.
+        /// The unit of fractions: floating-point counters, meters and recorders.
         public var resolution: @Sendable (_ label: String) -> Resolution = { _ in .millionths }
-        /// Hears of each metric that could not be registered, on the thread that asked for it. For a log.
+        /// Called for each metric that could not be registered, on the thread that asked for it. For a log.
         public var onRefusal: @Sendable (Refusal) -> Void = { _ in }
 
-        /// The usual ones.
+        /// Creates the default options.
         public init() {}
     }
 
-    /// The unit in which numbers with fractions are kept. The registry keeps integers, so that sums are exact whatever the
-    /// order of the additions; a finer unit leaves less room for large numbers.
+    /// The unit in which numbers with fractions are kept. The registry keeps integers, so that sums are exact whatever
+    /// the order of the additions; a finer unit leaves less room for large numbers.
     public enum Resolution: Sendable, Hashable, CaseIterable {
         /// No fractions; up to 9.2 × 10¹⁸.
         case whole
@@ -62,9 +62,9 @@ extension RegistryMetricsFactory {
         }
     }
 
-    /// Why a metric is not on the page.
+    /// The reason why a metric is not on the page.
     public enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
-        /// The registry took it not: the page is full, the name belongs to another metric, or buckets do not rise.
+        /// The registry refused it: the page is full, the name belongs to another metric, or buckets do not rise.
         case registration(RegistrationError)
         /// The name is in use for another instrument of swift-metrics.
         case anotherInstrument(metric: String)

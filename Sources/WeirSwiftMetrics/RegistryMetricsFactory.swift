@@ -2,17 +2,17 @@ public import CoreMetrics
 import Threading
 public import WeirMetrics
 
-/// Puts what a program and its packages measure with swift-metrics on the page of a `MetricsRegistry`.
+/// A factory that puts the metrics of swift-metrics, of a program and its packages, on the page of a `MetricsRegistry`.
 ///
 /// ```swift
 /// let registry = MetricsRegistry(shardCount: 0)
 /// MetricsSystem.bootstrap(try RegistryMetricsFactory(registry))
 /// ```
 ///
-/// Making and destroying a metric takes a lock; updating one takes none, waits for nobody and allocates nothing. All of
-/// it may be done on any thread. <doc:Semantics> says what becomes of names, dimensions and values.
+/// Making and destroying a metric takes a lock; updating one takes none, waits for no other thread and allocates
+/// nothing. Any thread. <doc:Semantics> says how names, dimensions and values are converted.
 public final class RegistryMetricsFactory: MetricsFactory {
-    /// Where the series are.
+    /// The registry of the series.
     public let registry: MetricsRegistry
     private let options: Options
     private let losses: Losses
@@ -21,8 +21,8 @@ public final class RegistryMetricsFactory: MetricsFactory {
 
     /// A factory over `registry`. Several may share one registry, and the program may register there itself.
     ///
-    /// Registers two counters of its own, for ``refusedMetrics`` and ``ignoredUpdates``, and throws where their names are
-    /// taken or the page is full.
+    /// Registers two counters of its own, for ``refusedMetrics`` and ``ignoredUpdates``, and throws where their names
+    /// are taken or the page is full.
     public init(_ registry: MetricsRegistry, options: Options = Options()) throws(RegistrationError) {
         self.registry = registry
         self.options = options
@@ -31,7 +31,7 @@ public final class RegistryMetricsFactory: MetricsFactory {
     }
 
     /// Metrics that were asked for and could not be registered: `swift_metrics_refused_total` on the page, behind the
-    /// prefix. ``Options/onRefusal`` hears why. Updates to them go nowhere.
+    /// prefix. ``Options/onRefusal`` is called with the reason. Updates to them are discarded.
     public var refusedMetrics: UInt64 { losses.refused.value }
 
     /// Updates with a value that cannot be kept: `swift_metrics_ignored_updates_total` on the page, behind the prefix.
@@ -86,19 +86,19 @@ public final class RegistryMetricsFactory: MetricsFactory {
         return made ?? NOOPMetricsHandler.instance
     }
 
-    /// Forgets the counter; its series is retired as soon as nobody holds the handler.
+    /// Forgets the counter; its series is retired when the last reference to the handler is gone.
     public func destroyCounter(_ handler: any CounterHandler) { forget(handler) }
 
-    /// Forgets the counter; its series is retired as soon as nobody holds the handler.
+    /// Forgets the counter; its series is retired when the last reference to the handler is gone.
     public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) { forget(handler) }
 
-    /// Forgets the meter; its series is retired as soon as nobody holds the handler.
+    /// Forgets the meter; its series is retired when the last reference to the handler is gone.
     public func destroyMeter(_ handler: any MeterHandler) { forget(handler) }
 
-    /// Forgets the recorder; its series is retired as soon as nobody holds the handler.
+    /// Forgets the recorder; its series is retired when the last reference to the handler is gone.
     public func destroyRecorder(_ handler: any RecorderHandler) { forget(handler) }
 
-    /// Forgets the timer; its series is retired as soon as nobody holds the handler.
+    /// Forgets the timer; its series is retired when the last reference to the handler is gone.
     public func destroyTimer(_ handler: any TimerHandler) { forget(handler) }
 
     private func makeGauge(_ label: String, _ dimensions: [(String, String)]) -> BridgedGauge? {

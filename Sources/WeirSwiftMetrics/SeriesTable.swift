@@ -1,27 +1,28 @@
 import WeirMetrics
 
-/// Which series a handler stands for: the name on the page, and its label values in the family's order.
+/// The key of a series: the name on the page, and its label values in the family's order.
 struct SeriesKey: Hashable, Sendable {
     let name: String
     let labels: [String]
 }
 
-/// A handler of ours.
+/// A handler of this module.
 protocol BridgedHandler: AnyObject, Sendable {
-    /// Under what the table knows it.
+    /// Its key in the table.
     var key: SeriesKey { get }
 }
 
-/// What all series of one name have in common. The first metric of the name decides.
+/// The descriptor that all series of one name share. The first metric of the name decides.
 struct BridgedFamily {
     let instrument: Instrument
     let descriptor: MetricDescriptor
     let resolution: RegistryMetricsFactory.Resolution
 }
 
-/// The metrics of a factory, by what they are called on the page. Confined to the factory's lock.
+/// The metrics of a factory by their names on the page. Confined to the factory's lock.
 ///
-/// Bounded: handlers by the lines that the registry's page may have, names by ``RegistryMetricsFactory/Options/maxNames``.
+/// Bounded: handlers by the lines that the registry's page may have, names by
+/// ``RegistryMetricsFactory/Options/maxNames``.
 struct SeriesTable {
     private var families: [String: BridgedFamily] = [:]
     private var handlers: [SeriesKey: any BridgedHandler] = [:]

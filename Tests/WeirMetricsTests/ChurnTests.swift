@@ -171,7 +171,7 @@ import Threading
     }
 }
 
-/// What threads say they are about to count.
+/// The number of increments that threads have announced.
 private final class Announcements: Sendable {
     private let atomic = Atomic<UInt64>(0)
 

@@ -167,7 +167,7 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
         #expect(kept.value == 800)
     }
 
-    @Test func `a suspended scrape makes nobody wait`() throws {
+    @Test func `no thread waits for a suspended scrape`() throws {
         let clock = TestClock()
         let registry = MetricsRegistry(shardCount: 1, retiredSeriesTTL: .zero, clock: clock.reading)
         let counter = try registry.counter(.counter("a_total"))

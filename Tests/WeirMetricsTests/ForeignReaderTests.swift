@@ -4,8 +4,8 @@ import Testing
 
 @testable import WeirMetrics
 
-/// Odd label values and odd numbers, read by parsers that are not ours (`Tests/ObservabilityTests/foreign_reader.py`). What a running
-/// Weir exposes is compared with them in `Tests/ObservabilityTests/test_formats.py`.
+/// Odd label values and odd numbers, read by parsers of other projects (`Tests/ObservabilityTests/foreign_reader.py`).
+/// What a running Weir exposes is compared with them in `Tests/ObservabilityTests/test_formats.py`.
 @Suite struct ForeignReaderTests {
     private static let values = [
         "", "plain", "back\\slash", "\\n", "\"quoted\"", "two\nlines", "\\\"\n\\", "a=\"b\",c", "{}", " ", "tab\t",

@@ -3,8 +3,8 @@ import Testing
 
 @testable import WeirMetrics
 
-/// Every rule of the OpenMetrics specification that we could break, against pages of every shape that a registry makes. The
-/// corpus of the OpenMetrics project tests readers; this tests a writer.
+/// Every rule of the OpenMetrics specification that we could break, against pages of every shape that a registry makes.
+/// The corpus of the OpenMetrics project tests readers; this tests a writer.
 @Suite struct OpenMetricsConformanceTests {
     @Test("A page that breaks a rule is found", arguments: OpenMetricsRule.all.indices)
     func breach(index: Int) {

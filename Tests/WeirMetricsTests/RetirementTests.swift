@@ -58,7 +58,7 @@ import Testing
         _ = counter
     }
 
-    @Test func `a group that nobody holds retires by itself`() throws {
+    @Test func `a group without references retires by itself`() throws {
         do { _ = try registry.group().counter(descriptor, labels: ["ssh"]) }
         clock.advance(seconds: 301)
         #expect(registry.lines().isEmpty)

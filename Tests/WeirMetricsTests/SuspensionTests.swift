@@ -4,29 +4,29 @@ import TestSupport
 import Testing
 import WeirMetrics
 
-/// Stops a thread at whatever instruction it has come to, many times, and has another one count, scrape and register
-/// meanwhile. Where that waited for the stopped thread, it would never be done.
+/// Suspends a thread at an arbitrary instruction, many times, while another one counts, scrapes and registers. If that
+/// waited for the suspended thread, it would never finish.
 ///
-/// `scripts/test` leaves it out under the thread sanitizer, which delivers signals at calls into the C library only: updates
-/// make none.
+/// `scripts/test` leaves it out under the thread sanitizer, which delivers signals at calls into the C library only:
+/// updates make none.
 @Suite(.serialized) struct SuspensionTests {
-    /// What the stopped thread was doing.
+    /// The work of the suspended thread.
     enum Work: CaseIterable {
         case counting, observing, scraping, registering, retiring
 
         /// Registrations and retirements take turns among themselves.
-        var holdsBooks: Bool { self == .registering || self == .retiring }
+        var holdsState: Bool { self == .registering || self == .retiring }
     }
 
-    /// So many stops in the middle are wanted, and that many are tried at most.
+    /// The wanted number of stops in the middle of the work, and the maximum number of attempts.
     private static let (wantedStops, maxStops) = (15, 500)
     private static let addsPerStop = 1000
 
     @Test(arguments: Work.allCases)
-    func `a thread that stands still in the middle of its work makes nobody wait`(work: Work) throws {
+    func `no thread waits for one that was suspended in the middle of its work`(work: Work) throws {
         let stage = try Stage()
         let worker = Worker(stage, work)
-        let witness = Witness(stage, mayRegister: !work.holdsBooks)
+        let witness = Witness(stage, mayRegister: !work.holdsState)
         defer {
             worker.stop()
             witness.stop()
@@ -154,8 +154,8 @@ import WeirMetrics
         }
     }
 
-    /// The thread that goes on meanwhile, in shard 1 and as a foreign thread. It finds out without allocating; what it found
-    /// is looked at later.
+    /// The thread that goes on meanwhile, in shard 1 and as a thread without a shard. It records its findings without
+    /// allocating; they are checked later.
     final class Witness: Sendable {
         private let asked = TestSemaphore()
         private let done = TestSemaphore()

@@ -3,7 +3,7 @@ import Testing
 import WeirMetrics
 import WeirSwiftMetrics
 
-/// What each instrument of swift-metrics is on the page.
+/// Each instrument of swift-metrics, and its series on the page.
 @Suite struct InstrumentTests {
     let registry = MetricsRegistry(shardCount: 0)
     let refusals = Refusals()

@@ -8,7 +8,7 @@ import WeirSwiftMetrics
 @Suite struct ThreadTests {
     private static let threads = 8
 
-    @Test func `totals are exact whoever counts`() throws {
+    @Test func `totals are exact for any number of threads`() throws {
         let registry = MetricsRegistry(shardCount: 0)
         let factory = try RegistryMetricsFactory(registry)
         let rounds = 5_000

@@ -1,4 +1,4 @@
-/// A number that rises and falls. Either one place sets it, or many places add to it; it is the sum of both.
+/// A number that rises and falls: the sum of a part that is set and of what all threads have added.
 public struct Gauge: Sendable {
     @usableFromInline let cells: ShardCells
     /// Unique in the process; finds the series in the registry's state.
@@ -29,8 +29,8 @@ public struct Gauge: Sendable {
     }
 }
 
-/// A gauge that nobody sets: the registry computes it in every scrape as beginnings − endings, from the same readings
-/// that it prints for those counters, so that `beginnings = gauge + endings` holds exactly on every page.
+/// A gauge that the registry computes in every scrape as beginnings − endings, from the same readings that it prints
+///  for those counters, so that `beginnings = gauge + endings` holds exactly on every page.
 public struct DerivedGauge: Sendable {
     let beginnings: [Counter]
     let endings: [Counter]

@@ -1,5 +1,5 @@
 extension MetricDescriptor {
-    /// The most buckets that a histogram may have: one series must fit into one chunk of cells.
+    /// The maximum number of buckets of a histogram: one series must fit into one chunk of cells.
     static let maxBucketCount = 1000
 
     /// Checks names and buckets by the rules of the Prometheus data model.
@@ -31,8 +31,8 @@ extension MetricDescriptor {
     }
 
     /// Every name that the family occupies on a page in any format, or could by the rules of OpenMetrics: a histogram's
-    /// suffixes, the name without `_total` under which a counter is announced, and `_created`, which nobody gets from us
-    /// but readers take for a part of the family. Two families may not share one.
+    /// suffixes, the name without `_total` under which a counter is announced, and `_created`, which Weir never prints
+    /// but parsers count to the family. Two families may not share one.
     var occupiedNames: [String] {
         switch kind {
         case .gauge: return [name]

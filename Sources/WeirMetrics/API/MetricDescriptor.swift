@@ -1,4 +1,4 @@
-/// What a family of metrics is: its name, its meaning, its kind and its labels. A plain value; the registry checks it
+/// The description of a family of metrics: name, help, kind, unit and labels. A plain value; the registry checks it
 /// when the first series is registered.
 public struct MetricDescriptor: Sendable, Hashable {
     /// The kind of instrument, which is also the TYPE that a scrape reports.

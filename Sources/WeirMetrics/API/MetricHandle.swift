@@ -1,6 +1,6 @@
-/// Any handle that the registry gave out.
+/// A handle to a series of the registry.
 public protocol MetricHandle: Sendable {
-    /// Which series it stands for.
+    /// The identity of its series.
     var seriesID: SeriesID { get }
 }
 
@@ -10,21 +10,21 @@ public struct SeriesID: Hashable, Sendable {
 }
 
 extension Counter: MetricHandle {
-    /// Which series it stands for.
+    /// The identity of its series.
     public var seriesID: SeriesID { SeriesID(serial: serial) }
 }
 
 extension Gauge: MetricHandle {
-    /// Which series it stands for.
+    /// The identity of its series.
     public var seriesID: SeriesID { SeriesID(serial: serial) }
 }
 
 extension DerivedGauge: MetricHandle {
-    /// Which series it stands for.
+    /// The identity of its series.
     public var seriesID: SeriesID { SeriesID(serial: serial) }
 }
 
 extension Histogram: MetricHandle {
-    /// Which series it stands for.
+    /// The identity of its series.
     public var seriesID: SeriesID { SeriesID(serial: serial) }
 }

@@ -1,10 +1,11 @@
 extension MetricsRegistry {
-    /// Renders a page of all series, or of those that `filter` leaves, into `buffer`, replacing what it held. No lock, no wait, and no allocation once the
-    /// buffer has grown to the size of the page. Any thread; several at once with a buffer each. The page:
+    /// Renders a page of all series, or of those that `filter` admits, into `buffer`, replacing its contents. Takes no
+    /// lock, waits for no other thread, and allocates nothing once the buffer has grown to the size of the page. Any
+    /// thread; several at once with a buffer each. The page has:
     ///
     /// - families in the order in which they were declared, series in the order in which they were registered;
     /// - all values of a derived gauge and its counters from one reading of each counter (see ``DerivedGauge``);
-    /// - retired series until their time is over; families without series not at all.
+    /// - retired series until their time to live has passed; no families without series.
     ///
     /// - Returns: the number of series lines.
     @discardableResult
@@ -15,7 +16,8 @@ extension MetricsRegistry {
         let slot = readerSlot(for: &buffer)
         readers.enter(slot)
         defer { readers.leave(slot) }
-        // After the announcement: what expires later than this moment stays linked until the scrape is over.
+        // Read after the announcement: a series that expires later than this moment stays linked until the scrape is
+        // over.
         let now = clock()
         buffer.output.removeAll()
         takeSnapshot(into: &buffer.snapshot)

@@ -3,12 +3,12 @@ import Threading
 
 /// The metrics of a program: hands out series, and renders a page of all of them.
 ///
-/// Updates are wait-free and need no lock; a scrape takes no lock either and waits for nobody, not even for a
-/// registration that stands still half way. Registration and retirement serialise among themselves and publish what
-/// they did in single atomic steps.
+/// Updates are wait-free and take no lock. A scrape takes no lock either and waits for no other thread, not even for
+/// one that was suspended within a registration. Registrations and retirements exclude each other by a mutex and
+/// publish their changes in single atomic steps.
 ///
-/// A worker owns a *shard* (0 ..< shardCount), in which only its thread writes; all other threads share one more shard. Make
-/// one registry per program: cells are never given back to the system (see ``Counter``).
+/// A worker owns a *shard* (0 ..< shardCount), in which only its thread writes; all other threads share one more shard.
+/// Make one registry per program: cells are never given back to the system (see ``Counter``).
 public final class MetricsRegistry: Sendable {
     /// Number of worker shards.
     public let shardCount: Int
@@ -24,21 +24,21 @@ public final class MetricsRegistry: Sendable {
     /// The schemas that ``init(shardCount:maxSeries:retiredSeriesTTL:nativeHistogramSchema:clock:)`` takes.
     public static let nativeHistogramSchemas = NativeLayout.schemas
 
-    /// Counts nowhere: for callers whose registration was refused and who want to go on.
+    /// Appears on no page: for callers whose registration was refused and that go on without it.
     public let discardingCounter: Counter
-    /// Counts nowhere: for callers whose registration was refused and who want to go on.
+    /// Appears on no page: for callers whose registration was refused and that go on without it.
     public let discardingGauge: Gauge
-    /// Counts nowhere: for callers whose registration was refused and who want to go on.
+    /// Appears on no page: for callers whose registration was refused and that go on without it.
     public let discardingHistogram: Histogram
 
     /// - Parameters:
     ///   - shardCount: number of workers, each the only writer of its shard.
-    ///   - maxSeries: the most lines that a page may have; further registrations throw.
+    ///   - maxSeries: the maximum number of lines on a page; further registrations throw.
     ///   - retiredSeriesTTL: how long a retired series stays on the page.
-    ///   - nativeHistogramSchema: keeps every histogram as a native one besides the classic one that it is, with 2^schema
-    ///     buckets to each power of two, one of ``nativeHistogramSchemas``; nil keeps classic ones only. A series then takes
-    ///     44 × 2^schema cells of eight bytes in each shard and in the one that other threads share. Only
-    ///     ``ExpositionFormat/delimitedProtobuf`` shows the difference.
+    ///   - nativeHistogramSchema: one of ``nativeHistogramSchemas``: every histogram is also kept as a native one, with
+    ///     2^schema buckets to each power of two; nil keeps classic histograms only. A series then takes 44 × 2^schema
+    ///     cells of eight bytes in each shard, the shared one included. Only ``ExpositionFormat/delimitedProtobuf``
+    ///     shows native histograms.
     ///   - clock: monotonic nanoseconds, from any start; called on any thread.
     public init(
         shardCount: Int, maxSeries: Int = 1_000_000, retiredSeriesTTL: Duration = .seconds(300),
@@ -71,7 +71,7 @@ public final class MetricsRegistry: Sendable {
         dropped.load(ordering: .relaxed)
     }
 
-    /// Fixes the family's place on the page (families come in the order in which they were first declared or
+    /// Fixes the family's position on the page (families come in the order in which they were first declared or
     /// registered), and checks the descriptor.
     public func declare(_ descriptor: MetricDescriptor) throws(RegistrationError) {
         try withState { state, _ throws(RegistrationError) in _ = try state.entry(for: descriptor) }
@@ -79,8 +79,9 @@ public final class MetricsRegistry: Sendable {
 
     /// The counter with these label values; the same one for the same values, with one owner more.
     ///
-    /// A hidden one is not on the page until somebody registers it without hiding it, and then stays there: for members
-    /// of a derived gauge that cannot occur yet, so that the gauge stays the same when they can.
+    /// A hidden counter is not on the page until it is registered again without `isHidden`, and then stays there.
+    /// Members of a derived gauge that cannot occur yet are hidden, so that the gauge's derivation need not change when
+    /// they can.
     public func counter(
         _ descriptor: MetricDescriptor, labels: [String] = [], isHidden: Bool = false
     ) throws(RegistrationError) -> Counter {
@@ -118,7 +119,7 @@ public final class MetricsRegistry: Sendable {
     }
 
     /// A gauge that is always beginnings − endings, exactly, on every page, and never negative as long as each ending
-    /// follows its beginning (see ``DerivedGauge``). It keeps the counters registered while it is itself.
+    /// follows its beginning (see ``DerivedGauge``). The counters stay registered at least as long as the gauge.
     public func derivedGauge(
         _ descriptor: MetricDescriptor, labels: [String] = [], beginnings: [Counter], endings: [Counter]
     ) throws(RegistrationError) -> DerivedGauge {
@@ -131,8 +132,8 @@ public final class MetricsRegistry: Sendable {
         }
     }
 
-    /// Gives one ownership of a series back. The last one's leaving begins its time to live: it stays on the page for
-    /// `retiredSeriesTTL`, and if it is registered again before that, it goes on counting where it was.
+    /// Gives up one ownership of a series. When the last owner does, the series stays on the page for
+    /// `retiredSeriesTTL`; if it is registered again within that time, it goes on counting from its last value.
     ///
     /// After that its cells are used again, but only when every shard has acknowledged (``acknowledge(shard:)``). Other
     /// threads must have stopped using the handle before it is retired.
@@ -145,14 +146,14 @@ public final class MetricsRegistry: Sendable {
         SeriesGroup(registry: self)
     }
 
-    /// Says that this worker holds no handle that was retired before this call. Once per loop turn, on the worker's
-    /// own thread: one load and one store. A worker that never says so only keeps retired cells from being reused.
+    /// Declares that this worker holds no handle that was retired before this call. Once per loop turn, on the worker's
+    /// own thread: one load and one store. A worker that never calls it only keeps retired cells from being reused.
     public func acknowledge(shard: Int) {
         acknowledgements.acknowledge(shard: shard, epoch: readers.current)
     }
 
-    /// Removes what has expired. Registrations and retirements do this too; call it now and then (not from a worker or
-    /// a scrape: it may wait for a registration) if the memory should go back without them.
+    /// Frees expired series. Registrations and retirements do this, too; call it now and then if memory should be freed
+    /// without them. Not from a worker or a scrape: it may wait for a registration.
     public func sweep() {
         withState { _, _ in }
     }
@@ -201,7 +202,7 @@ public final class MetricsRegistry: Sendable {
 }
 
 extension MetricsRegistry {
-    /// Nanoseconds since the clock was made, from the system's monotonic clock.
+    /// A clock of nanoseconds since this call, from the system's monotonic clock.
     public static func monotonicClock() -> @Sendable () -> UInt64 {
         let start = ContinuousClock.now
         return { (ContinuousClock.now - start).clampedNanoseconds }

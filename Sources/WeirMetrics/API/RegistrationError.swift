@@ -1,4 +1,5 @@
-/// Why a series could not be registered. Every case names the metric, so that the message can be shown as it is.
+/// The reason why a series could not be registered. Every case names the metric, so that the message can be shown as it
+/// is.
 public enum RegistrationError: Error, Hashable, Sendable {
     /// The point in which two descriptors of the same name differ.
     public enum Difference: String, Sendable {

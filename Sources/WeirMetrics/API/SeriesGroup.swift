@@ -1,11 +1,11 @@
 import Threading
 
-/// Series that come and go together: those of a route, say. Registers like the registry, and retires everything in one
-/// step, so that a page shows all of the group or none of it.
+/// Series with one lifetime, those of a route for example. Registers like the registry, and retires everything in one
+/// step, so that a page shows all of the group or none of it. Any thread; takes a lock.
 ///
-/// Whoever still updates the series (a connection that drains) keeps the group alive by a reference; the group retires
-/// by itself when the last reference is gone. After that, a late update in the same turn of a worker's loop is still
-/// harmless, because cells wait for ``MetricsRegistry/acknowledge(shard:)``.
+/// An object that still updates the series (a connection that drains) keeps the group alive by a reference; the group
+/// retires its series when the last reference is gone. After that, a late update in the same turn of a worker's loop is
+/// still harmless, because cells wait for ``MetricsRegistry/acknowledge(shard:)``.
 public final class SeriesGroup: Sendable {
     private let registry: MetricsRegistry
     private let serials = Lock<[UInt64]>([])

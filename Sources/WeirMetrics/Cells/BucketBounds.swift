@@ -3,11 +3,12 @@
 /// `@unchecked Sendable`, because the memory is written before the value exists and never again, and never freed.
 @safe @usableFromInline
 struct BucketBounds: @unchecked Sendable {
-    /// The bounds, one that no value exceeds, and, for each number of significant bits, how many bounds have fewer (16
-    /// bits each).
+    /// The bounds, then `UInt64.max`, then for each number of significant bits (0 to 64) the count of bounds that have
+    /// fewer, 16 bits each.
     @usableFromInline let bounds: UnsafePointer<UInt64>
     @usableFromInline let count: Int
-    /// The most bounds that have the same number of significant bits; -1 where halving takes fewer steps than these.
+    /// The maximum number of bounds with the same number of significant bits; -1 where a binary search takes fewer
+    /// steps.
     @usableFromInline let sameLength: Int
 
     init(_ values: [UInt64]) {
@@ -27,13 +28,13 @@ struct BucketBounds: @unchecked Sendable {
         }
     }
 
-    /// Index of the bucket that `value` belongs to: the number of bounds below it. Without branches that depend on the
-    /// value: durations are spread, and each mispredicted branch would cost more than the whole search.
+    /// The index of the bucket of `value`: the number of bounds below it. No branch depends on the value: durations are
+    /// spread, and one mispredicted branch would cost more than the whole search.
     @inlinable @inline(__always)
     func bucket(of value: UInt64) -> Int {
         guard sameLength >= 0 else { return halve(value) }
-        // Bounds that rise as people choose them (1, 2.5, 5, 10 …) hardly ever share their number of bits, so that the
-        // table leaves one or two to compare with.
+        // Usual bounds (1, 2.5, 5, 10 …) rarely share their number of bits, so that the table leaves one or two to
+        // compare with.
         let table = unsafe UnsafeRawPointer(bounds + (count &+ 1))
         let length = 64 &- value.leadingZeroBitCount
         var found = unsafe Int(table.load(fromByteOffset: length &* 2, as: UInt16.self))
@@ -41,7 +42,7 @@ struct BucketBounds: @unchecked Sendable {
         return found
     }
 
-    /// The same by halving, for bounds that lie close together.
+    /// The same by binary search, for bounds that lie close together.
     @inlinable @inline(__always)
     func halve(_ value: UInt64) -> Int {
         var start = 0

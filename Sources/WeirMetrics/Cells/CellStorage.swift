@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Hands out cells. Chunks of 1024 cells per shard are added as they are needed and never move; freed runs are kept by
-/// width and handed out again. Confined to the registry's mutex.
+/// The allocator of cells. Chunks of 1024 cells per shard are added as they are needed and never move; freed runs are
+/// kept by width and reused. Confined to the registry's mutex.
 ///
 /// Chunks are **never freed**, not even with their registry: handles are plain values without reference counting (a
 /// count would be a cache line that all workers fight for), and this is what makes an old handle harmless. A program
@@ -9,9 +9,9 @@ import Synchronization
 @safe
 struct CellStorage {
     static let cellsPerChunk = 1024
-    /// The newest block that was allocated for ever; each begins with the address of the one before.
+    /// The newest block of ``allocateForever(words:)``; each block begins with the address of the one before.
     private static let newestBlock = Atomic<UInt>(0)
-    /// Words in front of each block: one for that address, the rest keeps the alignment.
+    /// Words of each block's header: one for that address, the rest keeps the alignment.
     private static let headerWords = 16
 
     let shardCount: Int
@@ -25,7 +25,7 @@ struct CellStorage {
         self.shardCount = shardCount
     }
 
-    /// `width` zeroed neighbouring cells in every shard.
+    /// `width` zeroed adjacent cells in every shard.
     mutating func allocate(width: Int) -> ShardCells {
         precondition(width > 0 && width <= Self.cellsPerChunk)
         if let reused = freeRuns[width]?.popLast() { return reused }
@@ -43,7 +43,7 @@ struct CellStorage {
     }
 
     private mutating func addChunk() {
-        // What is left of the old chunk is too short for this width, but serves narrower ones.
+        // The rest of the old chunk is too short for this width, but serves narrower ones.
         if let rest = unsafe nextRun, cellsLeft > 0 {
             for offset in 0..<cellsLeft {
                 freeRuns[1, default: []].append(unsafe ShardCells(shared: rest + offset, shardCount: shardCount))
@@ -61,7 +61,7 @@ struct CellStorage {
         let total = words + headerWords
         let raw = UnsafeMutableRawPointer.allocate(byteCount: total * 8, alignment: 128)
         unsafe raw.initializeMemory(as: UInt64.self, repeating: 0, count: total)
-        // Chained, so that leak checkers see every block. Nobody ever follows the chain.
+        // Chained, so that leak checkers find every block reachable. No code follows the chain.
         var previous = newestBlock.load(ordering: .relaxed)
         while true {
             unsafe raw.storeBytes(of: previous, as: UInt.self)

@@ -3,8 +3,8 @@ import Synchronization
 /// The cells of one native histogram: ``NativeLayout/cellCount`` of them in every shard, the shared shard first.
 /// Wider than a chunk of ``CellStorage`` may be, hence a block of their own.
 ///
-/// `@unchecked Sendable`, because: every access goes through an `Atomic`; the pointers never change; and neither cells nor
-/// layout are ever freed (see ``CellStorage``), so that no handle, however old, can dangle.
+/// `@unchecked Sendable`, because: every access goes through an `Atomic`; the pointers never change; and neither cells
+/// nor layout are ever freed (see ``CellStorage``), so that no handle, however old, can dangle.
 @safe @usableFromInline
 struct NativeCells: @unchecked Sendable, BitwiseCopyable {
     private let shared: UnsafeMutablePointer<Atomic<UInt64>>

@@ -1,11 +1,11 @@
-/// How the observations of a native histogram are sorted: exponential buckets, as Prometheus defines them, and the classic
-/// ones of the family, both counted in **one** row of cells. Wherever a classic bound falls into an exponential bucket,
-/// that bucket is cut into two cells; so each observation is one addition, and both sorts of buckets are sums of the same
+/// The layout of a native histogram's cells: exponential buckets, as Prometheus defines them, and the classic ones of
+/// the family, both counted in **one** row of cells. Where a classic bound falls into an exponential bucket, that
+/// bucket is split into two cells; so each observation is one addition, and both kinds of buckets are sums of the same
 /// readings, which agree exactly in every scrape.
 ///
 /// With *n* = 2^schema buckets to each power of two, bucket *i* holds the values in (2^((i−1)/n), 2^(i/n)]. The row has
-/// ``octaves`` powers of two and before them the zero bucket, for all that is not above the threshold. What is above the
-/// last bucket is counted in it: for seconds that is half a year, from a threshold of one microsecond.
+/// ``octaves`` powers of two and before them the zero bucket, for all that is not above the threshold. What is above
+/// the last bucket is counted in it: for seconds that is half a year, from a threshold of one microsecond.
 ///
 /// Source: Prometheus, "Native histograms" specification, "Schema" and "Zero bucket".
 @safe
@@ -18,7 +18,7 @@ struct NativeLayout {
     private static let lowestExponent = -20
 
     let schema: Int
-    /// Values up to it are in the zero bucket.
+    /// The zero bucket counts values up to this one, inclusive. In printed units.
     let zeroThreshold: Double
     /// Prometheus' number of the first bucket above the zero bucket.
     let lowestIndex: Int
@@ -28,7 +28,8 @@ struct NativeLayout {
     let classicCount: Int
     /// Number of cells in each shard.
     let cellCount: Int
-    /// Words between the same cell of two neighbouring shards: nothing that prefetching takes for one is shared by two.
+    /// Words between the same cell of two adjacent shards, so that no pair of cache lines that is prefetched as one
+    /// belongs to two.
     let stride: Int
     let shardCount: Int
 
@@ -114,8 +115,8 @@ struct NativeLayout {
         return unsafe UnsafePointer(memory.initializeMemory(as: NativeLayout.self, to: layout))
     }
 
-    /// 2^(0/n), 2^(1/n), … below 2, as the bits behind the point. Products of square roots: each is exact to a few units
-    /// in the last place, and no bound but the first is a value that an observation can have.
+    /// 2^(0/n), 2^(1/n), … below 2, as the bits behind the point. Products of square roots: each is exact to a few
+    /// units in the last place, and no bound but the first is a value that an observation can have.
     private static func significands(perOctave count: Int) -> [UInt64] {
         (0..<count).map { position in
             var bound = 1.0
@@ -130,11 +131,11 @@ struct NativeLayout {
         }
     }
 
-    /// Which bucket a raw value belongs to: 0 is the zero bucket, ``bucketCount`` the last. It rises with the value.
+    /// The bucket of a raw value: 0 is the zero bucket, ``bucketCount`` the last. It rises with the value.
     ///
     /// The exponent of the printed value names the power of two, its significand the bucket in it: the number of bounds
-    /// below. The narrowest bucket is wider than half of the average, so that at most one bound lies within the slice that
-    /// the first bits name, and one comparison, without a branch, says on which side the value is.
+    /// below. The narrowest bucket is wider than half of the average, so that at most one bound lies within the slice
+    /// that the first bits name, and one comparison, without a branch, says on which side the value is.
     @inline(__always)
     func bucket(of raw: UInt64) -> Int {
         let value = Double(raw) / divisor
@@ -148,7 +149,7 @@ struct NativeLayout {
         return Swift.min(Swift.max(index &- lowestIndex &+ 1, 0), bucketCount)
     }
 
-    /// Which cell counts a raw value.
+    /// The cell that counts a raw value.
     @inline(__always)
     func cell(of raw: UInt64) -> Int {
         var cell = unsafe Int(truncatingIfNeeded: firstCells[bucket(of: raw)])

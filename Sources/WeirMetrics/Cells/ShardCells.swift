@@ -1,13 +1,13 @@
 public import Synchronization
 
-/// The cells of one series: `width` neighbouring 64-bit integers in every shard. The shared shard comes
-/// first, the workers' shards follow at a fixed distance (``stride``), so that an address needs no look-up.
+/// The cells of one series: `width` adjacent 64-bit integers in every shard. The shared shard comes first, the workers'
+/// shards follow at a fixed distance (``stride``), so that an address needs no look-up.
 ///
 /// `@unchecked Sendable`, because: every access goes through an `Atomic`; the pointer never changes; and the memory is
 /// never freed (see ``CellStorage``), so that no handle, however old, can dangle.
 @safe @usableFromInline
 struct ShardCells: @unchecked Sendable, BitwiseCopyable {
-    /// Words between the same cell of two neighbouring shards: 1024 cells, and 128 bytes of padding, so that neither a
+    /// Words between the same cell of two adjacent shards: 1024 cells, and 128 bytes of padding, so that neither a
     /// cache line nor the pair of lines that the prefetcher fetches is shared by two shards, and so that the shards of
     /// one series do not all fall into the same set of the cache.
     @usableFromInline static var stride: Int { @inlinable @inline(__always) get { 1024 + 16 } }
@@ -35,7 +35,7 @@ struct ShardCells: @unchecked Sendable, BitwiseCopyable {
     }
 
     /// Adds in the shard that all other threads share. Releasing for the same reason as ``add(_:shard:cell:)``; later
-    /// adds continue the release sequence, so that whoever acquires a sum has acquired every addend.
+    /// adds continue the release sequence, so that a reader that acquires a sum has acquired every addend.
     @inlinable @inline(__always)
     func addShared(_ amount: UInt64, cell: Int = 0) {
         unsafe (shared + cell).pointee.wrappingAdd(amount, ordering: .releasing)
@@ -53,7 +53,7 @@ struct ShardCells: @unchecked Sendable, BitwiseCopyable {
         _ = unsafe shared.pointee.max(value, ordering: .releasing)
     }
 
-    /// The sum over the shards, each read once and acquiring: nothing that is read later is older than what is read here.
+    /// The sum over the shards, each read once and acquiring: later reads see nothing older than these.
     func sum(cell: Int = 0) -> UInt64 {
         var address = unsafe shared + cell
         var total = unsafe address.pointee.load(ordering: .acquiring)

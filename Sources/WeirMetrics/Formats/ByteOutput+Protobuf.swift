@@ -1,6 +1,6 @@
 /// Writing in the wire format of Protocol Buffers. Source: "Encoding" in their documentation.
 extension ByteOutput {
-    /// The longest varint: 64 bits, seven to a byte.
+    /// The maximum length of a varint in bytes: 64 bits, seven to a byte.
     static var maxVarintLength: Int { 10 }
 
     /// Appends an unsigned integer in base 128, the lowest seven bits first; ``maxVarintLength`` bytes were reserved.
@@ -30,7 +30,7 @@ extension ByteOutput {
         }
     }
 
-    /// Appends what another output holds.
+    /// Appends the contents of another output.
     @inline(__always)
     mutating func append(_ other: borrowing ByteOutput) {
         reserve(other.count)
@@ -40,7 +40,7 @@ extension ByteOutput {
 }
 
 extension UInt64 {
-    /// Bytes that it takes as a varint.
+    /// Its length as a varint in bytes.
     var varintLength: Int { (70 &- Swift.min(leadingZeroBitCount, 63)) / 7 }
 
     /// ``ByteOutput/write(zigzag:)``'s number.
@@ -48,7 +48,7 @@ extension UInt64 {
 }
 
 extension [UInt8] {
-    /// Appends a varint; for texts that are made once.
+    /// Appends a varint; for texts that are encoded once, at registration.
     mutating func append(varint value: Int) {
         var rest = UInt64(value)
         while rest >= 0x80 {

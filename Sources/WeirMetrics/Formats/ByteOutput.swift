@@ -1,4 +1,4 @@
-/// A growing run of bytes that keeps its memory between scrapes: after the largest page it allocates no more.
+/// A growing buffer of bytes that keeps its memory between scrapes: after the largest page it allocates no more.
 @safe
 struct ByteOutput: ~Copyable {
     private var base: UnsafeMutablePointer<UInt8>
@@ -14,18 +14,18 @@ struct ByteOutput: ~Copyable {
         unsafe base.deallocate()
     }
 
-    /// Forgets the contents, keeps the memory.
+    /// Removes the contents and keeps the memory.
     mutating func removeAll() {
         count = 0
     }
 
-    /// What was written.
+    /// The bytes written so far; valid until the next mutation.
     var bytes: UnsafeRawBufferPointer {
         unsafe UnsafeRawBufferPointer(start: base, count: count)
     }
 
-    /// Makes room for `amount` more bytes, and a little behind them for what is written in pieces of fixed width. The
-    /// writing methods below rely on it and check nothing in release builds.
+    /// Makes room for `amount` more bytes and ``wideSlack`` bytes behind them. The writing methods below rely on it and
+    /// check nothing in release builds.
     @inline(__always)
     mutating func reserve(_ amount: Int) {
         let amount = amount &+ Self.wideSlack
@@ -42,7 +42,7 @@ struct ByteOutput: ~Copyable {
         capacity = larger
     }
 
-    /// What ``writeWide(_:count:)`` may read behind its source and write behind its end.
+    /// Bytes that ``writeWide(_:count:)`` may read behind its source and write behind its end.
     static var wideSlack: Int { 16 }
 
     /// Appends bytes in steps of a fixed width, which needs neither a call nor a branch for each length. Room was
@@ -118,14 +118,14 @@ struct ByteOutput: ~Copyable {
         count &+= length
     }
 
-    /// Takes back trailing zeros of a fraction.
+    /// Removes the trailing zeros of a fraction.
     mutating func removeTrailingZeros() {
         while unsafe base[count &- 1] == UInt8(ascii: "0") { count &-= 1 }
     }
 }
 
 extension ByteOutput {
-    /// The longest printed value: sign, 20 digits, point, line end.
+    /// The maximum length of a printed value in bytes: sign, 20 digits, point, line end.
     static var maxValueLength: Int { 24 }
 
     /// Appends `value × 10^-decimalDigits`, exactly, and the line end; ``maxValueLength`` bytes were reserved.

@@ -1,6 +1,6 @@
-/// What the lines of a family have in common: each line of a series is a head, the series' own label pairs, and a tail,
-/// then the value. So a record holds only what is its own, and a scrape reads little memory: the templates stay in the
-/// processor's nearest cache while a family is printed.
+/// The text that all series of a family share: each line of a series is a head, the series' own label pairs, a tail,
+/// and the value. A record holds its pairs only, so a scrape reads little memory: the templates stay in the processor's
+/// first cache while a family is printed.
 ///
 /// `@unchecked Sendable`, because the memory is written in `init` only.
 @safe
@@ -32,7 +32,7 @@ final class LineTemplates: @unchecked Sendable {
         unsafe memory.deallocate()
     }
 
-    /// Where the head of the first line begins; the other pieces follow it. See ``ByteOutput/writePiece(_:)``.
+    /// The head of the first line; the other pieces follow it. See ``ByteOutput/writePiece(_:)``.
     var first: UnsafeRawPointer {
         @inline(__always) get { unsafe UnsafeRawPointer(memory) }
     }

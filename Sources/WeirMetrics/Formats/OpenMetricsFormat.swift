@@ -1,5 +1,5 @@
-/// What OpenMetrics text 1.0.0 has that Prometheus text 0.0.4 has not: other family headers and an end of the page. Lines of
-/// samples are the same in both (see ``TextFormat``), so that a change of format begins no new series.
+/// The differences of OpenMetrics text 1.0.0 from Prometheus text 0.0.4: other family headers and an end of the page.
+/// Lines of samples are the same in both (see ``TextFormat``), so that a change of format begins no new series.
 ///
 /// Source: the OpenMetrics specification 1.0.0, "Text format" and "Metric types".
 enum OpenMetricsFormat {

@@ -1,8 +1,8 @@
-/// What of the protobuf format does not change between scrapes, encoded once per family or series at registration.
+/// The constant parts of the protobuf format, encoded once per family or series at registration.
 ///
-/// A page is a sequence of `io.prometheus.client.MetricFamily` messages, each preceded by its length as a varint. Names are
-/// those of the text format, `_total` included; a label's value needs no escapes. Fields are written where proto2 could leave
-/// a default out, too, so that a reader of either syntax sees the same.
+/// A page is a sequence of `io.prometheus.client.MetricFamily` messages, each preceded by its length as a varint. Names
+/// are those of the text format, `_total` included; a label's value needs no escapes. Fields with default values are
+/// written, too, so that readers of proto2 and proto3 see the same.
 ///
 /// Source: `io/prometheus/client/metrics.proto` of prometheus/client_model; the numbers below are its field numbers.
 enum ProtobufFormat {
@@ -19,7 +19,7 @@ enum ProtobufFormat {
         static let metricHistogram: UInt8 = 0x3a
         static let labelName: UInt8 = 0x0a
         static let labelValue: UInt8 = 0x12
-        /// Of both, counters and gauges.
+        /// The value of a counter or a gauge.
         static let value: UInt8 = 0x09
         static let sampleCount: UInt8 = 0x08
         static let sampleSum: UInt8 = 0x11
@@ -54,8 +54,8 @@ enum ProtobufFormat {
         return bytes
     }
 
-    /// What precedes the values of a series: of a counter or gauge everything but the eight bytes of its value, of a
-    /// histogram the labels only, because its length is not known yet.
+    /// The bytes that precede the values of a series: for a counter or gauge everything but the eight bytes of its
+    /// value, for a histogram the labels only, because its length is not known yet.
     static func prefix(of descriptor: MetricDescriptor, labels: [String]) -> [UInt8] {
         var pairs: [UInt8] = []
         for (name, value) in zip(descriptor.labelNames, labels) {

@@ -1,5 +1,5 @@
-/// What rendering protobuf works in: messages whose length must be known before they are written. It keeps its memory
-/// between scrapes.
+/// The work space of the protobuf renderer: messages whose length must be known before they are written. Keeps its
+/// memory between scrapes.
 struct ProtobufScratch: ~Copyable {
     /// The metrics of the family that is being rendered.
     var metrics = ByteOutput(capacity: 64)
@@ -15,12 +15,12 @@ struct ProtobufScratch: ~Copyable {
 enum ProtobufRenderer {
     private typealias Tag = ProtobufFormat.Tag
 
-    /// Empty buckets between two spans that are cheaper to send than a new span.
+    /// The maximum number of empty buckets within a span: fewer bytes than a new span.
     private static let maxGap = 2
-    /// More than any field of a histogram takes: tag, length, and two numbers with their tags.
+    /// An upper bound of a histogram's field in bytes: tag, length, and two numbers with their tags.
     private static let maxFieldLength = 2 + 2 * (1 + ByteOutput.maxVarintLength)
 
-    /// Prints one family, or what the filter leaves of it; returns the number of lines that it takes as text.
+    /// Prints one family, or the part that the filter admits; returns the number of its lines in the text format.
     static func render(
         _ family: Family, filter: PageFilter?, now: UInt64, snapshot: borrowing ScrapeSnapshot,
         scratch: inout ProtobufScratch, into output: inout ByteOutput
@@ -56,7 +56,7 @@ enum ProtobufRenderer {
         return lines
     }
 
-    /// A gauge's reading; nil where it belongs on the next page only.
+    /// A gauge's reading; nil if the gauge appears on the next page only.
     private static func gauge(_ series: SeriesRecordPointer, snapshot: borrowing ScrapeSnapshot) -> Int64? {
         if series.slotCount > 0 { return TextRenderer.difference(of: series, snapshot: snapshot) }
         return Int64(bitPattern: unsafe series.record.pointee.cells.sum())
@@ -91,7 +91,7 @@ enum ProtobufRenderer {
         } else {
             for bucket in 0...bounds.count { scratch.counts.append(cells.sum(cell: 1 &+ bucket)) }
         }
-        // After the buckets, as in text: what is counted meanwhile is rather in the sum than missing from it.
+        // Read after the buckets, as in text: an observation of this moment is in the sum rather than missing from it.
         writeTotals(sum: scale.double(cells.sum()), scratch: &scratch)
         writeClassic(bounds, native, scale: scale, scratch: &scratch)
         if let native { writeNative(native.layout, scratch: &scratch) }

@@ -22,8 +22,8 @@ enum TextFormat {
         return pairs
     }
 
-    /// What stands before and behind the label pairs in each line of a series, with the space before the value: buckets
-    /// (`+Inf` last), sum, count for a histogram, one line for the others.
+    /// The text before and behind the label pairs in each line of a series, with the space before the value: buckets
+    /// (`+Inf` last), sum and count of a histogram, one line for the others.
     static func templates(of descriptor: MetricDescriptor) -> [(head: [UInt8], tail: [UInt8])] {
         let hasLabels = !descriptor.labelNames.isEmpty
         func template(_ suffix: String, _ extra: String = "") -> (head: [UInt8], tail: [UInt8]) {

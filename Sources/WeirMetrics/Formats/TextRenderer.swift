@@ -1,6 +1,6 @@
-/// Prints families in the text formats: copies what was rendered at registration and prints the values between.
+/// Prints families in the text formats: copies the templates of registration and prints the values between.
 enum TextRenderer {
-    /// Prints one family, or what the filter leaves of it; returns the number of series lines.
+    /// Prints one family, or the part that the filter admits; returns the number of series lines.
     static func render(
         _ family: Family, _ format: ExpositionFormat, filter: PageFilter?, now: UInt64,
         snapshot: borrowing ScrapeSnapshot, into output: inout ByteOutput
@@ -85,7 +85,7 @@ enum TextRenderer {
         output.writeLine(total, scale: .one)
     }
 
-    /// All of the line but its value, of a series that has one line.
+    /// Prints the line of a one-line series up to its value.
     @inline(__always)
     private static func writeOnly(
         _ templates: LineTemplates, _ pairs: UnsafeRawBufferPointer, into output: inout ByteOutput
@@ -94,7 +94,7 @@ enum TextRenderer {
         unsafe output.writeLineStart(&cursor, pairs: pairs)
     }
 
-    /// Appends a text that was made before.
+    /// Appends a text.
     static func write(_ text: [UInt8], into output: inout ByteOutput) {
         output.reserve(text.count)
         unsafe text.withUnsafeBytes { bytes in

@@ -1,19 +1,19 @@
-/// All series of one name: what a scrape sees of them.
+/// All series of one name, as scrapes read them.
 ///
-/// `@unchecked Sendable`, because nothing changes but the list, and what the pointer leads to is written before it exists.
+/// `@unchecked Sendable`, because nothing changes but the list, and the pointer's target is written before `init` ends.
 @safe
 final class Family: @unchecked Sendable {
     let descriptor: MetricDescriptor
     /// HELP and TYPE, in the text format and in OpenMetrics.
     private let textHeader: [UInt8]
     private let openMetricsHeader: [UInt8]
-    /// What all its series' lines have in common.
+    /// The parts of lines that all its series share.
     let templates: LineTemplates
     /// In registration order.
     let series = PublishedList<SeriesRecordPointer>()
     /// A histogram's bounds.
     let bounds: BucketBounds?
-    /// How a histogram that is kept as a native one, too, sorts its observations.
+    /// The layout of native buckets; nil unless the family's histograms are native, too.
     let nativeLayout: UnsafePointer<NativeLayout>?
     /// All fields of the protobuf message but its metrics.
     let protobufHeader: [UInt8]
@@ -36,7 +36,7 @@ final class Family: @unchecked Sendable {
         }
     }
 
-    /// What stands before its series on a page.
+    /// The bytes before its series on a page.
     func header(_ format: ExpositionFormat) -> [UInt8] {
         switch format {
         case .text004: textHeader
@@ -48,13 +48,13 @@ final class Family: @unchecked Sendable {
     /// Whether its histograms are kept as native ones, too.
     var hasNative: Bool { unsafe nativeLayout != nil }
 
-    /// Number of ordinary cells that one series takes in every shard: of a native histogram the sum only.
+    /// Number of ordinary cells of one series in every shard: for a native histogram the sum only.
     var cellCount: Int {
         hasNative ? 1 : descriptor.kind.cellCount
     }
 }
 
-/// A family as scrapes find it: without reference counting, since the registry's state keeps every family.
+/// A family in the list that scrapes walk: without reference counting, since the registry's state keeps every family.
 ///
 /// `@unchecked Sendable`, because the class is; `Unmanaged`, because the registry's state outlives every scrape.
 @safe

@@ -33,8 +33,8 @@ final class PublishedList<Element: BitwiseCopyable>: @unchecked Sendable {
         for position in 0..<elements.count { unsafe body(elements[position]) }
     }
 
-    /// The elements that are published now. Sequentially consistent, because it must not be ordered before the reader's announcement
-    /// that it is reading (see ``ScrapeReaders``). The result is valid while that announcement stands.
+    /// The elements that are published now. Sequentially consistent, because it must not be ordered before the reader's
+    /// announcement that it is reading (see ``ScrapeReaders``). The result is valid while that announcement stands.
     var published: UnsafeBufferPointer<Element> {
         let current = unsafe block.load(ordering: .sequentiallyConsistent)
         // Acquire: the elements below the count were written before it was raised.

@@ -4,9 +4,9 @@
 /// and every gauge derived from it are printed from there. So `beginnings = gauge + endings` by construction.
 ///
 /// **Why a derived gauge is never negative.** The plan lists the endings of each gauge before its beginnings. A thing
-/// begins (add B, in some shard), reaches the thread where it ends through something that synchronises (the same thread,
-/// or a hand-over between workers), and ends (add E, in any shard). So B happens before E. Every add releases, every
-/// read acquires: a cell of a worker's shard has one writer, so that reading its n-th value synchronises with the n-th
+/// begins (add B, in some shard), reaches the thread where it ends through a synchronizing step (program order, or a
+/// hand-over between workers), and ends (add E, in any shard). So B happens before E. Every add releases, every
+/// read acquires: a cell of a worker's shard has one writer, so that reading its n-th value synchronizes with the n-th
 /// store and everything before it; in the shared shard the additions form one release sequence. Hence if the scrape's
 /// reading of an ending includes E, B happens before every read that follows in the plan, and these include all cells
 /// of the beginning, in all shards: coherence makes them include B. Each ending that is counted is matched by its
@@ -49,7 +49,7 @@ extension RegistryState {
     /// Makes the plan read these endings before these beginnings. Appends where that suffices (all counters new, or in
     /// order already), and sorts anew otherwise; refuses a cycle before anything is changed.
     mutating func plan(beginnings: [Series], endings: [Series], metric: String) throws(RegistrationError) {
-        // A counter may be named twice, but only one line of the plan reads it.
+        // A counter may be named twice, but one entry of the plan reads it.
         var fresh: [Series] = []
         var names: Set<UInt64> = []
         for series in endings + beginnings where series.planPosition == nil && names.insert(series.serial).inserted {
@@ -76,7 +76,7 @@ extension RegistryState {
         replacePlan(with: order.compactMap { bySerial[$0] })
     }
 
-    /// Drops counters that left from the plan.
+    /// Removes the counters that have left from the plan.
     mutating func unplan(_ leaving: Set<UInt64>) {
         let remaining = planned.filter { !leaving.contains($0.serial) }
         if remaining.count != planned.count { replacePlan(with: remaining) }

@@ -22,7 +22,7 @@ extension RegistryState {
     }
 
     /// The series of that descriptor and those labels: the one that exists (revived if it was retired), or a new one.
-    /// One that is hidden is shown from the first registration on that wants it to be.
+    /// A hidden one is shown from the first registration without `isHidden` on.
     mutating func series(
         _ descriptor: MetricDescriptor, labels: [String], isHidden: Bool = false, now: UInt64, dropped: (Int) -> Void
     ) throws(RegistrationError) -> Series {
@@ -85,7 +85,7 @@ extension RegistryState {
         return series
     }
 
-    /// One owner more; takes a retirement back.
+    /// Adds an owner; revokes a retirement.
     func retain(_ series: Series) {
         series.owners += 1
         guard series.owners == 1 else { return }
@@ -134,8 +134,8 @@ extension RegistryState {
         freeAfterReaders(series.family.series.append(series.record))
     }
 
-    /// Puts a series on the page that was hidden so far. There it stays as long as it lives: what it has counted
-    /// belongs to sums that others show.
+    /// Puts a hidden series on the page. It stays there as long as it lives: its count belongs to sums that other
+    /// series show.
     private mutating func show(_ series: Series) {
         series.isHidden = false
         publish(series)

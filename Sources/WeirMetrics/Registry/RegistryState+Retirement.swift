@@ -1,6 +1,6 @@
 extension RegistryState {
-    /// One owner less. The last one's leaving begins the time to live. `now` is the same for a whole group, so that a
-    /// scrape shows all of it or none.
+    /// Removes one owner. The time to live begins when the last one goes. `now` is the same for a whole group, so that
+    /// a scrape shows all of it or none.
     mutating func release(_ series: Series, now: UInt64) {
         guard series.owners > 0 else { return }
         series.owners -= 1
@@ -13,8 +13,8 @@ extension RegistryState {
         for component in series.components { release(component, now: now) }
     }
 
-    /// Moves everything that left as far as the running scrapes and the shards allow. Called by each registration and
-    /// retirement; cheap when there is nothing to do.
+    /// Moves each series that is leaving on to the next stage that the running scrapes and the shards permit. Called by
+    /// each registration and retirement; cheap when there is nothing to do.
     mutating func sweep(now: UInt64) {
         expire(now: now)
         guard !expired.isEmpty || !unlinked.isEmpty || !deferredFrees.isEmpty else { return }

@@ -4,10 +4,10 @@ final class Series {
     let family: Family
     let labels: [String]
     let cells: ShardCells
-    /// Of a native histogram: the cells of its buckets.
+    /// The bucket cells; nil unless this is a native histogram.
     let native: NativeCells?
     let record: SeriesRecordPointer
-    /// Of a derived gauge, which keeps them alive.
+    /// The counters of a derived gauge, which keeps them alive; empty otherwise.
     let beginnings: [Series]
     let endings: [Series]
     let isDerived: Bool
@@ -15,11 +15,11 @@ final class Series {
     var isHidden: Bool
     /// Number of owners; retired at zero.
     var owners = 1
-    /// End of visibility, when retired.
+    /// End of visibility, when retired. Nanoseconds of the registry's clock.
     var deadline = UInt64.max
     /// Epoch that every shard must acknowledge before the cells are used again.
     var shardEpoch: UInt64 = 0
-    /// Place in the snapshot and in the plan, for counters that take part in a derived gauge.
+    /// Index in the snapshot and position in the plan, for counters that take part in a derived gauge.
     var slot: Int?
     var planPosition: Int?
 

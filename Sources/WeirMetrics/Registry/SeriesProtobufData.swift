@@ -1,5 +1,5 @@
-/// The part of a series that only protobuf scrapes read, in memory of its own: the text formats are fast because records
-/// lie close together. Immutable; freed with the record.
+/// The part of a series that only protobuf scrapes read, in memory of its own: the text formats are fast because
+/// records lie close together. Immutable; freed with the record.
 ///
 /// `@unchecked Sendable`, for that reason.
 @safe

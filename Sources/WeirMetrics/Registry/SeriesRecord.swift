@@ -31,9 +31,9 @@ struct SeriesRecord: ~Copyable {
     }
 }
 
-/// Points to a ``SeriesRecord`` in the arena of its family. The slots of a derived gauge (32 bits each) follow the record,
-/// then the label pairs in the form of the text format. Immutable after publication but for its two atomics; freed by
-/// ``free(in:protobufArena:)`` when no scrape can hold it.
+/// Points to a ``SeriesRecord`` in the arena of its family. The slots of a derived gauge (32 bits each) follow the
+/// record, then the label pairs in the form of the text format. Immutable after publication but for its two atomics;
+/// freed by ``free(in:protobufArena:)`` when no scrape can hold it.
 ///
 /// `@unchecked Sendable`: for those reasons, and because only the registry's sweep frees, by the rule of
 /// ``ScrapeReaders``.

@@ -1,8 +1,8 @@
 /// The memory of the records of one family. A scrape walks a family from its first series to its last, so its records
 /// lie one behind the other: what the processor fetches ahead is what is read next. Confined to the registry's mutex.
 ///
-/// Memory comes in slabs, which are given back with the arena only. What is freed is kept by its size and handed out
-/// again, so that an arena is never larger than the most that its family needed at once, counted for each size.
+/// Memory comes in slabs, which are freed with the arena only. Freed records are kept by size and reused, so that an
+/// arena is never larger than the maximum that its family needed at once, counted for each size.
 @safe
 final class SeriesRecordArena {
     /// Records begin at multiples of this and are as long, so that records of about the same length share a free list.
@@ -32,12 +32,12 @@ final class SeriesRecordArena {
         return unsafe start
     }
 
-    /// Takes back what ``allocate(bytes:)`` gave for the same number of bytes.
+    /// Takes back memory of ``allocate(bytes:)`` for the same number of bytes.
     func free(_ record: UnsafeMutableRawPointer, bytes: Int) {
         unsafe freeRecords[Self.rounded(bytes), default: []].append(record)
     }
 
-    /// Slabs double, so that a family of one series takes little. What is left of the last one is lost: less than one
+    /// Slabs double, so that a family of one series takes little. The rest of the last slab is lost: less than one
     /// record of each slab.
     private func addSlab(for bytes: Int) {
         let bytes = max(bytes, min(max(allocatedBytes, Self.minSlabBytes), Self.maxSlabBytes))

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// What is called before each page, in the order of registration: a chain that only grows, so that walking it needs
-/// no lock.
+/// The callbacks that run before each page, in the order of registration: a chain that only grows, so that walking it
+/// needs no lock.
 final class CollectCallbacks: Sendable {
     private final class Link: Sendable {
         let refresh: @Sendable () -> Void
@@ -21,7 +21,7 @@ final class CollectCallbacks: Sendable {
         while last !== link { last = last.next.storeIfNil(link) }
     }
 
-    /// Calls all of them on this thread.
+    /// Calls all callbacks on this thread.
     func callAll() {
         var link = first.load()
         while let current = link {

@@ -1,22 +1,22 @@
-/// A part of the page: families by name, series by label. What a derived gauge is made of is read all the same, so that the
-/// identity holds in every part.
+/// A selection of the page: families by name, series by label. The counters of a derived gauge are read in any case, so
+/// that the identity holds in every part.
 public struct PageFilter: Sendable, Hashable {
-    /// Patterns of names, of which one must fit; none is all families.
+    /// Patterns of names, of which one must match; empty admits all families.
     private let names: [[UInt8]]
     private let labels: [Label]
 
-    /// One label that is asked about.
+    /// One label and its wanted values.
     private struct Label: Hashable {
         var name: String
         /// The beginning of its pair in a sample line, `name="`.
         var prefix: [UInt8]
-        /// The wanted values as a sample line holds them, in the order of their bytes: the cost of a series does not grow
-        /// with each value that is asked for.
+        /// The wanted values in the form of a sample line, sorted by their bytes for a binary search: the cost per
+        /// series does not grow linearly with their number.
         var values: [[UInt8]]
     }
 
     /// - Parameters:
-    ///   - names: names of families, or of a histogram's samples; `*` stands for any characters. None is every name.
+    ///   - names: names of families, or of a histogram's samples; `*` matches any characters. Empty admits every name.
     ///   - labels: label names and the values that are wanted; a family without such a label is left out.
     public init(names: [String] = [], labels: [String: Set<String>] = [:]) {
         self.names = names.map { Array($0.utf8) }
@@ -32,7 +32,7 @@ public struct PageFilter: Sendable, Hashable {
         return text
     }
 
-    /// Whether series of this family can be in the part.
+    /// Whether the page can contain series of this family.
     func admits(_ descriptor: MetricDescriptor) -> Bool {
         guard labels.allSatisfy({ descriptor.labelNames.contains($0.name) }) else { return false }
         guard !names.isEmpty else { return true }
@@ -40,7 +40,7 @@ public struct PageFilter: Sendable, Hashable {
         return names.contains { pattern in candidates.contains { Self.fits($0, pattern) } }
     }
 
-    /// Whether a series is in the part that has these label pairs in its lines.
+    /// Whether the page contains the series with these label pairs.
     func admits(_ pairs: UnsafeRawBufferPointer) -> Bool {
         labels.allSatisfy { label in
             guard let value = unsafe Self.value(behind: label.prefix, in: pairs) else { return false }
@@ -48,8 +48,8 @@ public struct PageFilter: Sendable, Hashable {
         }
     }
 
-    /// Where the value behind `name="` is: at the beginning or behind a `,`. Within a value a quotation mark never stands
-    /// without a backslash, so that no value can look like a pair.
+    /// The range of the value behind `name="`, which begins the pairs or follows a `,`. Within a value every quotation
+    /// mark follows a backslash, so that no value can look like a pair.
     private static func value(behind prefix: [UInt8], in pairs: UnsafeRawBufferPointer) -> Range<Int>? {
         guard pairs.count >= prefix.count else { return nil }
         for start in 0...(pairs.count - prefix.count) {
@@ -66,7 +66,7 @@ public struct PageFilter: Sendable, Hashable {
         return nil
     }
 
-    /// Whether the sorted `values` have the one in `range`, by halving.
+    /// Whether the sorted `values` contain the one in `range`, by binary search.
     private static func contains(_ values: [[UInt8]], _ range: Range<Int>, of pairs: UnsafeRawBufferPointer) -> Bool {
         var candidates = 0..<values.count
         while !candidates.isEmpty {
@@ -78,7 +78,7 @@ public struct PageFilter: Sendable, Hashable {
         return false
     }
 
-    /// Below zero where `value` comes before the bytes in `range`, above it where it comes behind them.
+    /// Negative if `value` sorts before the bytes in `range`, positive if it sorts after them.
     private static func compare(_ value: [UInt8], _ range: Range<Int>, of pairs: UnsafeRawBufferPointer) -> Int {
         for index in 0..<min(value.count, range.count) {
             let other = unsafe pairs[range.lowerBound + index]
@@ -87,25 +87,26 @@ public struct PageFilter: Sendable, Hashable {
         return value.count - range.count
     }
 
-    /// Whether a name fits a pattern with `*`. Linear but for going back to the last star: no pattern can make it long.
+    /// Whether a name matches a pattern with `*`. Backtracks only to the last `*`: at most O(name × pattern) steps,
+    /// never exponential.
     static func fits(_ name: [UInt8], _ pattern: [UInt8]) -> Bool {
-        var (position, place) = (0, 0)
+        var (position, patternIndex) = (0, 0)
         var (star, retry) = (-1, 0)
         while position < name.count {
-            if place < pattern.count, pattern[place] == UInt8(ascii: "*") {
-                (star, retry) = (place, position)
-                place += 1
-            } else if place < pattern.count, pattern[place] == name[position] {
+            if patternIndex < pattern.count, pattern[patternIndex] == UInt8(ascii: "*") {
+                (star, retry) = (patternIndex, position)
+                patternIndex += 1
+            } else if patternIndex < pattern.count, pattern[patternIndex] == name[position] {
                 position += 1
-                place += 1
+                patternIndex += 1
             } else if star >= 0 {
                 retry += 1
-                (place, position) = (star + 1, retry)
+                (patternIndex, position) = (star + 1, retry)
             } else {
                 return false
             }
         }
-        return pattern[place...].allSatisfy { $0 == UInt8(ascii: "*") }
+        return pattern[patternIndex...].allSatisfy { $0 == UInt8(ascii: "*") }
     }
 }
 

@@ -1,5 +1,5 @@
-/// What one scrape works in: the page, the snapshot, and the announcement that it is running. Keep one per exporter
-/// connection or thread and use it again: it grows to the largest page and then allocates nothing.
+/// The work space of a scrape: the page, the snapshot, and the announcement that it is running. Keep one per exporter
+/// connection or thread and reuse it: it grows to the largest page and then allocates nothing.
 ///
 /// It cannot be copied, so that two scrapes can never share one; several buffers may scrape one registry at the same
 /// time, from any threads.

@@ -1,7 +1,7 @@
 import WeirMetrics
 
-/// Series such as Weir has for TCP routes: 70 lines of counters and gauges and two histograms of 15 lines for each, with
-/// names, labels and values of usual length.
+/// Series such as Weir has for TCP routes: 70 lines of counters and gauges and two histograms of 15 lines for each,
+/// with names, labels and values of usual length.
 struct Catalogue {
     static let linesPerRoute = 100
     private static let buckets: [UInt64] = [
