@@ -55,7 +55,7 @@ def precise_cpu_seconds(pids):
 
 
 def machine_busy_seconds():
-    """Time in which the cores of this machine worked, for whomever: kernel threads and interrupts included."""
+    """Time in which the cores of this machine worked, kernel threads and interrupts included."""
     with open("/proc/stat", encoding="ascii") as stat:
         user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in stat.readline().split()[1:8])
     return (user + nice + system + irq + softirq) / TICKS_PER_SECOND

@@ -183,7 +183,7 @@ def main():
     machine = tools.machine()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory:
-        # nginx started by root reads its files as `nobody`.
+        # nginx started by root reads its files as an unprivileged user.
         os.chmod(directory, 0o755)
         try:
             measure_all(arguments, directory, report)

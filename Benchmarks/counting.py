@@ -15,7 +15,7 @@ SHORTEST_RUN = 1
 
 
 class EngineAlone(Proxy):
-    """Benchmarks/Engine: the same streams, and nobody who counts or logs."""
+    """Benchmarks/Engine: the same streams without counting and logging."""
 
     key, title = "engine", "Weir's engine without hooks"
     program = None

@@ -131,8 +131,8 @@ def _connect(port, source, seconds, results):
 
 
 def flood(directory, backends, rounds, seconds, report, is_over):
-    """A flow of questions and answers beside the same flood, sent to a socket that nobody reads and to Weir: what differs
-    is only what Weir does with it."""
+    """A flow of questions and answers beside the same flood, sent to a socket that no process reads and to Weir: the
+    difference is the work that Weir does for it."""
     beside = report.line(FLOOD_TITLE, "answers, flood goes elsewhere", per_second, better=None)
     under = report.line(FLOOD_TITLE, "answers, flood is denied", per_second, better=None)
     ratio = report.line(FLOOD_TITLE, "denied ÷ elsewhere", _ratio, better=None)

@@ -64,7 +64,7 @@ class Child:
                 self.process.kill()
                 self.process.wait()
         for pid, start in family:
-            # The number may have been given to somebody else; the time of the start tells.
+            # The kernel may have reused the process number; the start time tells.
             if start is not None and accounting.start_of(pid) == start:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -120,7 +120,7 @@ def free_ports(count):
 
 
 def is_listening(port):
-    """Whether somebody listens on the TCP port. Asked from the kernel's table: connecting would disturb iperf3."""
+    """Whether a process listens on the TCP port. Read from the kernel's table: connecting would disturb iperf3."""
     wanted = f":{port:04X}"
     with open("/proc/net/tcp", encoding="ascii") as table:
         next(table)

@@ -118,7 +118,7 @@ def _without_debug_information(program, directory):
 
 def _instructions(proxy, ask, times):
     pattern = os.path.join(proxy.directory, "callgrind.out")
-    # Workers that nginx started as `nobody` write their own file.
+    # Workers that nginx runs as an unprivileged user write their own file.
     os.chmod(proxy.directory, 0o777)
     wrapper = [locate("valgrind"), "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={pattern}.%p"]
     try:

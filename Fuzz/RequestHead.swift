@@ -7,8 +7,8 @@ import WeirMetrics
 private let limit = 8192
 private let limits = ExporterLimits()
 
-/// Request heads, whose bytes come from anybody who reaches the exporter. Nothing may trap, what is decided must not
-/// depend on how the bytes were split, and every range must lie within the head.
+/// Request heads, whose bytes come from any client that reaches the exporter. Nothing may trap, the verdict must not
+/// depend on how the bytes are split, and every range must lie within the head.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: data, count: count))

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The engine without anybody who counts, to measure what counting costs.
+// The engine without an observer that counts, to measure the cost of counting.
 let package = Package(
     name: "Engine",
     dependencies: [.package(name: "weir", path: "../..")],

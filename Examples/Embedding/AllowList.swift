@@ -1,7 +1,8 @@
 import Loopback
 import WeirStream
 
-/// Who may pass. A real one would ask a database or another service: whatever it awaits holds up only this client.
+/// The addresses that may connect. A real program would ask a database or another service: awaiting it holds up only
+/// this client.
 actor AllowList {
     private let allowed: Set<IPAddress>
     private(set) var lookUps = 0

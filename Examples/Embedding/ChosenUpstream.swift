@@ -2,13 +2,13 @@ import Loopback
 import WeirStream
 
 extension Embedding {
-    /// Sends clients of one network to one upstream and all others to another one. Where the choice needs no waiting it
-    /// still is `preDial` that makes it: the hook that says where to dial.
+    /// Sends clients of one network to one upstream and all others to another one. `preDial` is the
+    /// hook that chooses, also where the choice needs no waiting.
     static func chooseUpstream() async throws {
         let servers = [try EchoServer(name: "blue "), try EchoServer(name: "green ")]
         for server in servers { server.serve() }
         let stream = try TCPStream(
-            name: "colours", listen: try ListenAddress("tcp://127.0.0.1:0"),
+            name: "colors", listen: try ListenAddress("tcp://127.0.0.1:0"),
             upstreams: try servers.map { try Upstream("127.0.0.1:\($0.port)") }, settings: TCPSettings(),
             engine: try StreamEngine.shared())
         try await stream.listenAndServe(preDial: { request in

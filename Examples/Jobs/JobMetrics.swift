@@ -1,6 +1,6 @@
 import WeirMetrics
 
-/// What a program that does jobs counts about one queue of them.
+/// The metrics of one queue of jobs.
 struct JobMetrics: Sendable {
     static let started = MetricDescriptor(
         name: "jobs_started_total", help: "Jobs taken from a queue.", kind: .counter, labelNames: ["queue"])

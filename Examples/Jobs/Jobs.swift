@@ -24,7 +24,7 @@ struct Jobs {
 
         let exporter = try await Exporter.serve(registry, at: "127.0.0.1:0", product: "Jobs")
         print("http://\(exporter.localAddresses[0])/metrics")
-        // Whoever reads it through a pipe wants it now.
+        // A reader behind a pipe needs the line now.
         fflush(nil)
         while readLine() != nil {}
         await exporter.stop()
@@ -38,7 +38,7 @@ struct Jobs {
         for worker in workers { worker.waitUntilDone() }
     }
 
-    /// A gauge that mirrors something else is set when somebody looks.
+    /// A gauge that mirrors something else is set when a page is rendered.
     private static func showQueue(_ registry: MetricsRegistry) throws {
         let waiting = [1, 2, 3]
         let length = try registry.gauge(

@@ -1,7 +1,7 @@
 // Not WeirMetrics as well, which has a Counter of its own.
 import CoreMetrics
 
-/// What a package measures that knows swift-metrics and nothing of Weir.
+/// The metrics of a package that uses swift-metrics and does not know Weir.
 enum PackageMetrics {
     static func measure() {
         let requests = Counter(label: "http.client.requests", dimensions: [("method", "GET")])

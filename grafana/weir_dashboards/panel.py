@@ -16,7 +16,7 @@ ZERO = "zero"  # shows 0 while the demo runs, since nothing is wrong with it
 EVENT = "event"  # shows what the test injects
 MARKS = (NONZERO, ZERO, EVENT)
 
-# Thresholds: pairs of value and colour. The first has no value.
+# Thresholds: pairs of value and color. The first has no value.
 CALM = ((None, "green"),)
 NONE_IS_GOOD = ((None, "green"), (1e-9, "orange"))
 ONE_IS_BAD = ((None, "green"), (1, "red"))

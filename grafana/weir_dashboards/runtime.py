@@ -18,7 +18,7 @@ ANSWERS = Row("", (
     Panel("Series dropped", "stat", "short", ZERO, (q("sum(increase(weir_metrics_series_dropped_total{@}~))"),),
           "Lines that exporter.max_series left no room for.", 4, 4, NONE_IS_GOOD),
     Panel("Log lines dropped", "stat", "short", ZERO, (q("sum(increase(weir_log_lines_dropped_total{@}~))"),),
-          "Lines that nobody took fast enough.", 4, 4, NONE_IS_GOOD),
+          "Lines dropped because their reader was too slow.", 4, 4, NONE_IS_GOOD),
     Panel("CPU", "lines", "percentunit", NONZERO,
           (q("sum by (instance) (rate(process_cpu_seconds_total{@}~) OURS)", "{{instance}}"),),
           "User and system time; 100 % is one core."),

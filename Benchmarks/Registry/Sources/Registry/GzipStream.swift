@@ -1,12 +1,12 @@
 import CZlib
 
-/// One deflate stream with a gzip frame (RFC 1952), used again and again: its 268 KB of tables are taken once.
+/// One deflate stream with a gzip frame (RFC 1952), reused, so that its 268 KB of tables are allocated once.
 @safe final class GzipStream {
-    /// What zlib calls `windowBits`: 15, and 16 more for the gzip frame.
+    /// zlib's `windowBits`: 15, and 16 more for the gzip frame.
     private static let gzipWindowBits: CInt = 15 + 16
     /// zlib's default.
     private static let memoryLevel: CInt = 8
-    private static let smallestOutput = 4096
+    private static let minOutputBytes = 4096
 
     // zlib keeps a pointer back to this, so it must not move.
     private let stream: UnsafeMutablePointer<z_stream>
@@ -34,8 +34,8 @@ import CZlib
         var produced = 0
         var consumed = 0
         while true {
-            if output.count - produced < Self.smallestOutput {
-                output += repeatElement(0, count: max(Self.smallestOutput, output.count))
+            if output.count - produced < Self.minOutputBytes {
+                output += repeatElement(0, count: max(Self.minOutputBytes, output.count))
             }
             let room = min(output.count - produced, Int(CUnsignedInt.max))
             let chunk = min(input.count - consumed, Int(CUnsignedInt.max))

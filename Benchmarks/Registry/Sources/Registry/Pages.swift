@@ -1,6 +1,6 @@
 import WeirMetrics
 
-/// What registering costs, and what a page costs, of so many series.
+/// Measures the cost of registering series and of rendering pages of them.
 struct Pages {
     let rounds: Int
     let shardCount: Int

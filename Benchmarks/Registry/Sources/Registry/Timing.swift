@@ -9,11 +9,11 @@ func threadNanoseconds() -> UInt64 {
 
 /// Processor time of calls, in nanoseconds.
 struct Cost {
-    /// Of all rounds, the middle and the best one; these differ where other programs share the core's caches and units.
+    /// The median and the minimum of all rounds; they differ if other programs share the core's caches and units.
     let median: Double
     let best: Double
 
-    /// Of one call of `body` in each of some rounds, after one that is not counted; `before` is not timed.
+    /// Measures one call of `body` in each round, after one that is not counted; `before` is not timed.
     init(rounds: Int, before: () -> Void = {}, _ body: () -> Void) {
         body()
         self.init(

@@ -1,7 +1,7 @@
 import CMeasures
 import WeirMetrics
 
-/// What one update costs the thread that makes it.
+/// Measures the cost of one update for the thread that makes it.
 struct Updates {
     let rounds: Int
     let operations: Int
@@ -25,11 +25,11 @@ struct Updates {
         )
         table.add("the same by two workers", together { Self.add(one, $0, shard: $1) }, "ns")
         let locked = single { weir_add_locked(word, UInt64($0)) }
-        let foreign = single { Self.addShared(one, $0) }
+        let shared = single { Self.addShared(one, $0) }
         table.add(
             "one counter, add from a foreign thread", foreign, "ns", bar: 3,
             remark: ratio(foreign, locked, "`lock add`"))
-        table.add("the same by two foreign threads", together { count, _ in Self.addShared(one, count) }, "ns")
+        table.add("the same by two threads without a shard", together { count, _ in Self.addShared(one, count) }, "ns")
         table.add("histogram of 12 buckets, observe", single { Self.observe(histogram, $0) }, "ns", bar: 20)
         table.add("the same by two workers", together { Self.observe(histogram, $0, shard: $1) }, "ns", bar: 20)
         let before = allocations()
