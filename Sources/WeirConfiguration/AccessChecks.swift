@@ -12,8 +12,8 @@ func checkAccess(
             if own.allow.isEmpty {
                 findings.error(
                     draft.fields["acl"]?["default"]?.origin ?? draft.origin,
-                    "route \(quoted(draft.name)): `default: deny` without a rule in the route's `allow` lets in no client "
-                        + "but this machine")
+                    "route \(quoted(draft.name)): `default: deny` without a rule in the route's `allow` lets in no "
+                        + "client but this machine")
             }
         case nil where global.defaultAction == .deny && global.allowLocal: trusts = true
         case nil where global.defaultAction == .deny && own.allow.isEmpty && global.allow.isEmpty:

@@ -19,7 +19,8 @@ struct SecretFileReader {
             guard line.utf8.allSatisfy(Self.isTokenByte), line.utf8.count <= Self.longestToken else {
                 findings.error(
                     .file(file.path, place),
-                    "expected a token of at most \(Self.longestToken) letters, digits and `-._~+/=`, as RFC 6750 has them",
+                    "expected a token of at most \(Self.longestToken) letters, digits and `-._~+/=`, as RFC 6750 "
+                        + "has them",
                     suggestion: nil)
                 continue
             }

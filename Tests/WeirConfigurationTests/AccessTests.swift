@@ -166,8 +166,8 @@ private func findings(_ text: String) -> [String] {
         // Behind a route's own default neither global rules nor private addresses are looked at.
         #expect(
             findings("acl: { allow: [\"ip:192.0.2.1\"] }\n" + route("acl: { default: deny }")) == [
-                "weir.yml:6:21: error: route `a`: `default: deny` without a rule in the route's `allow` lets in no client "
-                    + "but this machine"
+                "weir.yml:6:21: error: route `a`: `default: deny` without a rule in the route's `allow` lets in no "
+                    + "client but this machine"
             ])
         // A rule that cannot be read was meant to be one.
         #expect(findings("acl: { default: deny, allow_local: false, allow: [[]] }\n" + route()).count == 1)
@@ -303,7 +303,8 @@ private func findings(_ text: String) -> [String] {
         #expect(mkfifo(folder.file("pipe"), 0o600) == 0)
         let path = try folder.write(
             "weir.yml",
-            "acl: { deny: [\"file:pipe\", \"file:/dev/null\", \"file:/\"] }\nroutes: { a: { scheme: tcp, port: 1:2 } }\n"
+            "acl: { deny: [\"file:pipe\", \"file:/dev/null\", \"file:/\"] }\nroutes: { a: { scheme: tcp, port: 1:2 "
+                + "} }\n"
         )
         let error = #expect(throws: ConfigurationErrors.self) {
             try Configuration.load(path: path, environment: [:], rules: Rules())

@@ -123,8 +123,7 @@ import Testing
         #expect(
             errors(text) == [
                 "weir.yml:1:21: error: `listen`: expected an IP address and a port such as `127.0.0.1:9847` "
-                    + "or `[::1]:9847`, found "
-                    + "`nowhere`",
+                    + "or `[::1]:9847`, found `nowhere`",
                 "weir.yml:1:30: error: `exporter`: unknown key `maxseries`; did you mean `max_series`?",
                 "weir.yml:2:15: error: `level`: expected one of `debug`, `info`, `warning`, `error`, found `warn`",
                 "weir.yml:2:29: error: `format`: expected one of `text`, `json`, found `jsn`; did you mean `json`?",
@@ -132,31 +131,25 @@ import Testing
                 "weir.yml:4:1: error: the file: this version of Weir does not support `docker` yet",
                 "weir.yml:5:1: error: the file: unknown key `routs`; did you mean `routes`?",
                 "weir.yml:6:27: error: `dial_timeout`: expected a duration such as `300ms`, `5s` or `1m30s`, "
-                    + "found `5` without a "
-                    + "unit; did you mean `5s`?",
+                    + "found `5` without a unit; did you mean `5s`?",
                 "weir.yml:6:30: error: `defaults`: unknown key `frequency`, expected one of `scheme`, `bind`, "
-                    + "`host`, `upstreams`, `balance`, `port`, "
-                    + "`dial_timeout`, `attempt_timeout`, `idle_timeout`, `half_close_timeout`, `keepalive`, `tcp_user_timeout`, "
-                    + "`pre_dial_timeout`, "
-                    + "`max_connections`, `defer_accept`, `fast_open`, `unassured_timeout`, `max_sessions`, "
-                    + "`responses`, `acl`, `proxy_protocol`, `relay_proxy_protocol_header`, "
+                    + "`host`, `upstreams`, `balance`, `port`, `dial_timeout`, `attempt_timeout`, `idle_timeout`, "
+                    + "`half_close_timeout`, `keepalive`, `tcp_user_timeout`, "
+                    + "`pre_dial_timeout`, `max_connections`, `defer_accept`, `fast_open`, `unassured_timeout`, "
+                    + "`max_sessions`, `responses`, `acl`, `proxy_protocol`, `relay_proxy_protocol_header`, "
                     + "`max_connections_per_ip`, `rate_limit`, `bandwidth`, `pre_dial`",
                 "weir.yml:8:18: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, "
-                    + "`udp6`, found `http`: Weir "
-                    + "forwards streams without looking into them, and `http` runs over TCP; did you mean `tcp`?",
+                    + "`udp6`, found `http`: Weir forwards streams without looking into them, and `http` runs over "
+                    + "TCP; did you mean `tcp`?",
                 "weir.yml:8:53: error: `idle_timeout`: expected a duration such as `300ms`, `5s` or `1m30s`, "
-                    + "found the negative "
-                    + "`-1s`",
+                    + "found the negative `-1s`",
                 "weir.yml:9:3: error: expected a route name of 1 to 64 characters of `A-Z a-z 0-9 _ . -` that "
-                    + "starts with a letter "
-                    + "or a digit, found `-bad`",
+                    + "starts with a letter or a digit, found `-bad`",
                 "weir.yml:9:30: error: `port`: expected a port from 1 to 65535, found `70000`",
                 "weir.yml:10:31: error: `bind`: scheme `tcp4` listens on IPv4, found the IPv6 address `::1`; "
-                    + "an address for it, or "
-                    + "scheme `tcp6`, is expected",
+                    + "an address for it, or scheme `tcp6`, is expected",
                 "weir.yml:11:30: error: `bind`: scheme `tcp6` listens on IPv6, found the IPv4 address "
-                    + "`127.0.0.1`; an address for "
-                    + "it, or scheme `tcp4`, is expected",
+                    + "`127.0.0.1`; an address for it, or scheme `tcp4`, is expected",
                 "weir.yml:11:47: error: `port`: expected a port from 1 to 65535, found `abc`",
                 "weir.yml:12:29: error: `port`: expected a port from 1 to 65535, found `0`",
                 "weir.yml:12:32: error: route `dns`: `dial_timeout` is for TCP routes, and the scheme is `udp`",
@@ -187,8 +180,7 @@ import Testing
                 "weir.yml:6:3: error: duplicate key `a`, first found at 3:3",
                 "weir.yml:7:3: error: duplicate key `a`, first found at 3:3",
                 "weir.yml:8:15: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, "
-                    + "`udp6`, found `ucp`; did "
-                    + "you mean `tcp`?",
+                    + "`udp6`, found `ucp`; did you mean `tcp`?",
                 "weir.yml:9:1: error: duplicate key `log`, first found at 1:1",
             ])
         // Written with a tag, an escape, or as an alias, it is the same key.

@@ -71,7 +71,8 @@ private struct ConfigurationFolder {
             ("listen: []", "11: error: `listen`: expected 1 to 16 addresses, found 0"),
             (
                 "listen: [127.0.0.1:1, unix:run/s]",
-                "25: error: `listen`: expected an absolute path such as `unix:/run/weir/exporter.sock`, found `unix:run/s`"
+                "25: error: `listen`: expected an absolute path such as `unix:/run/weir/exporter.sock`, found "
+                    + "`unix:run/s`"
             ),
             ("listen: [unix:/s, unix:/s]", "21: error: `listen`: `/s` is named twice"),
             (
@@ -166,14 +167,15 @@ private struct ConfigurationFolder {
             found == [
                 "tokens:1:1: error: expected a token of at least 16 bytes, found one that is short enough to be "
                     + "guessed: make one with `openssl rand -hex 32`",
-                "tokens:2:1: error: expected a token of at most 512 letters, digits and `-._~+/=`, as RFC 6750 has them",
+                "tokens:2:1: error: expected a token of at most 512 letters, digits and `-._~+/=`, as RFC 6750 has "
+                    + "them",
                 "users:2:1: error: expected a name, a colon and a hash",
                 "users:3:1: error: the user `bob` stands here twice",
-                "users:4:1: error: expected a hash as crypt(5) writes it, found none: a password itself must not stand here; "
-                    + "make one with `mkpasswd -m yescrypt` or `htpasswd -nBC 12 NAME`",
+                "users:4:1: error: expected a hash as crypt(5) writes it, found none: a password itself must not "
+                    + "stand here; make one with `mkpasswd -m yescrypt` or `htpasswd -nBC 12 NAME`",
                 "users:5:1: error: expected a name of at most 128 bytes without `:` and control characters",
-                "weir.yml:2:30: warning: `bearer_token_file`: everybody on this machine may read `tokens`: take that away "
-                    + "with `chmod o-r`",
+                "weir.yml:2:30: warning: `bearer_token_file`: everybody on this machine may read `tokens`: take "
+                    + "that away with `chmod o-r`",
                 "weir.yml:2:61: error: `users`: `ann`: expected a hash as crypt(5) writes it, found none: a password "
                     + "itself must not stand here; make one with `mkpasswd -m yescrypt` or `htpasswd -nBC 12 NAME`",
                 "weir.yml:2:84: warning: `users_file`: everybody on this machine may read `users`: take that away with "

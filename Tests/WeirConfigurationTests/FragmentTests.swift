@@ -78,8 +78,8 @@ func labels(_ container: String, _ labels: KeyValuePairs<String, String>) -> Con
             ])
         #expect(
             errors(web, labels("other", ["web.port": "1"]), file("log: {}\n")) == [
-                "container `other`, label `web.port`: error: route `web` is configured twice, first by container `web`, "
-                    + "label `web.scheme`"
+                "container `other`, label `web.port`: error: route `web` is configured twice, first by container "
+                    + "`web`, label `web.scheme`"
             ])
     }
 
@@ -105,8 +105,8 @@ func labels(_ container: String, _ labels: KeyValuePairs<String, String>) -> Con
             errors(file("workers: 65\n" + route()), bad) == [
                 "container `db`, label `db.dail_timeout`: error: route `db`: unknown key `dail_timeout`; did you mean "
                     + "`dial_timeout`?",
-                "container `db`, label `db.idle_timeout`: error: `idle_timeout`: expected a duration such as `300ms`, `5s` "
-                    + "or `1m30s`, found `5` without a unit; did you mean `5s`?",
+                "container `db`, label `db.idle_timeout`: error: `idle_timeout`: expected a duration such as "
+                    + "`300ms`, `5s` or `1m30s`, found `5` without a unit; did you mean `5s`?",
                 "container `db`, label `db.port`: error: `port`: expected a port from 1 to 65535, found `0`",
                 "weir.yml:1:10: error: `workers`: expected `auto` or a number from 1 to 64, found `65`",
             ])
@@ -119,8 +119,8 @@ func labels(_ container: String, _ labels: KeyValuePairs<String, String>) -> Con
     func clashes() {
         #expect(
             errors(file("routes: { b: { scheme: tcp, port: 8000:1, host: h } }\n"), web) == [
-                "container `web`, label `web.port`: error: route `web`: the TCP listener *:8000 is also the listener of route "
-                    + "`b` (weir.yml:1:35)"
+                "container `web`, label `web.port`: error: route `web`: the TCP listener *:8000 is also the "
+                    + "listener of route `b` (weir.yml:1:35)"
             ])
     }
 

@@ -37,7 +37,8 @@ import Testing
         ).routes
         #expect(routes.map(\.upstreamTexts) == [["192.0.2.1:1"], ["c:2", "d:2"]])
         let others = try load(
-            "defaults: { upstreams: [c, d] }\nroutes: { a: { scheme: tcp, port: 1 }, b: { scheme: udp, port: 2, host: e } }"
+            "defaults: { upstreams: [c, d] }\nroutes: { a: { scheme: tcp, port: 1 }, b: { scheme: udp, port: 2, "
+                + "host: e } }"
         ).routes
         #expect(others.map(\.upstreamTexts) == [["c:1", "d:1"], ["e:2"]])
     }
@@ -55,7 +56,8 @@ import Testing
             ("upstreams: []", "5:16: error: `upstreams`: expected 1 to 1000 upstreams, found 0"),
             (
                 "upstreams:",
-                "5:15: error: `upstreams`: expected an upstream such as `db-1`, `db-1:5432` or `{ host: db-1, port: 5432 }`"
+                "5:15: error: `upstreams`: expected an upstream such as `db-1`, `db-1:5432` or `{ host: db-1, port: "
+                    + "5432 }`"
                     + ", found nothing"
             ),
             ("upstreams: [db-1, b, \"DB-1:80\"]", "5:26: error: `upstreams`: `DB-1:80` is named twice"),
@@ -97,12 +99,13 @@ import Testing
             ),
             (
                 "upstreams: [db-1: 5432]",
-                "5:17: error: `upstreams`: expected an upstream, found a mapping: there is no blank before a port; did you "
-                    + "mean `db-1:5432`?"
+                "5:17: error: `upstreams`: expected an upstream, found a mapping: there is no blank before a port; "
+                    + "did you mean `db-1:5432`?"
             ),
             (
                 "upstreams: [[a]]",
-                "5:17: error: `upstreams`: expected an upstream such as `db-1`, `db-1:5432` or `{ host: db-1, port: 5432 }`"
+                "5:17: error: `upstreams`: expected an upstream such as `db-1`, `db-1:5432` or `{ host: db-1, port: "
+                    + "5432 }`"
                     + ", found a list"
             ),
             ("balance: round_robin", "5:14: error: `balance`: expected one of `first`, found `round_robin`"),

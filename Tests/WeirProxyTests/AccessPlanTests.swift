@@ -22,7 +22,7 @@ struct AccessPlanTests {
     private static let list = AccessEntry(
         "file:list.txt", file: .init(path: "list.txt", bytes: Array("192.0.2.1\n10.0.0.0/8\n".utf8)))
 
-    @Test("Where nothing is said about anybody there is no policy, and so no hook")
+    @Test("Without access rules there is no policy, and so no hook")
     func nothing() throws {
         let all = configuration(routes: [
             nil, RouteAccessConfiguration(), RouteAccessConfiguration(defaultAction: .allow),

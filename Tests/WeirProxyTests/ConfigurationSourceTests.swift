@@ -101,8 +101,8 @@ struct ConfigurationSourceTests {
         let (exporter, first, second) = (try Ports.free(), try Ports.free(), try Ports.free())
         func text(_ routes: String) -> String {
             "exporter: { listen: \"127.0.0.1:\(exporter)\" }\nlog: { level: info }\nworkers: 1\n"
-                + "shutdown: { drain_timeout: 1s }\nroutes:\n  a: { scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, port: "
-                + "\"\(first):\(server.port)\" }\n\(routes)"
+                + "shutdown: { drain_timeout: 1s }\nroutes:\n  a: { scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, "
+                + "port: \"\(first):\(server.port)\" }\n\(routes)"
         }
         let path = try folder.write("weir.yml", text(""))
         let log = folder.file("log")

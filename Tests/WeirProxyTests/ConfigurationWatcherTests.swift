@@ -77,7 +77,7 @@ struct ConfigurationWatcherTests {
         try waitUntil("the new file is seen") { calls.count == 1 }
     }
 
-    @Test("Content that somebody else has read already is no change")
+    @Test("Content that was already read for another reason is no change")
     func markSeen() throws {
         let folder = try TemporaryDirectory("watch")
         let path = try folder.write("weir.yml", "one")

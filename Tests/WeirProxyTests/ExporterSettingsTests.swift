@@ -5,7 +5,7 @@ import WeirConfiguration
 
 @testable import WeirProxy
 
-/// What the exporter is made of its section.
+/// Tests the exporter's settings that its section yields.
 struct ExporterSettingsTests {
     private func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
 
@@ -14,7 +14,7 @@ struct ExporterSettingsTests {
         return try Configuration.parse(bytes: Array(text.utf8), file: "weir.yml", environment: [:]).configuration
     }
 
-    @Test("Those whom the list names may connect, and this machine, by whatever address it asks")
+    @Test("The addresses of the list may connect, and this machine from any of its addresses")
     func allow() throws {
         let section = try configuration("allow: [10.0.0.0/8, '2001:db8::/32', 192.0.2.7]").exporter
         let isAllowed = try #require(section.access.isAllowed)

@@ -87,7 +87,7 @@ struct LogLineTests {
         #expect(LogRecord.Fact.dialFailed(upstream: 0, .canceled, nil).level == .debug)
     }
 
-    @Test("What is about the route alone has neither client nor id")
+    @Test("A line of the route alone has neither client nor id")
     func routeOnly() {
         let fact = LogRecord(
             time: moment, route: 1, id: 0, client: nil, upstreamAddress: nil,

@@ -7,7 +7,7 @@ import WeirStream
 
 @testable import WeirProxy
 
-/// A pipe whose reading end nobody reads unless asked.
+/// A pipe whose reading end is read only on request.
 private final class Pipe: Sendable {
     let readEnd: Int32
     let writeEnd: Int32
@@ -24,7 +24,7 @@ private final class Pipe: Sendable {
         close(writeEnd)
     }
 
-    /// What is in it now.
+    /// Returns the bytes that are in it now.
     func take() -> String {
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         let count = read(readEnd, &buffer, buffer.count)
@@ -71,7 +71,7 @@ struct LogOutputTests {
         }
     }
 
-    @Test("Where nobody reads standard output, nobody waits, and what does not fit is counted")
+    @Test("Without a reader of standard output no caller waits, and lines that do not fit are counted")
     func stuckPipe() throws {
         let pipe = try Pipe()
         let log = try LogOutput(descriptor: pipe.writeEnd, shardCount: 1)

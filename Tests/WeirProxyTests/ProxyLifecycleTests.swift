@@ -5,8 +5,8 @@ import WeirConfiguration
 
 @testable import WeirProxy
 
-/// The calls that start, reload and end a proxy, in every order and at once. Each must return: none is awaited without a
-/// deadline.
+/// The calls that start, reload and end a proxy, in every order and at once. Each must return: none is awaited without
+/// a deadline.
 struct ProxyLifecycleTests {
     private func configuration(
         _ ports: [UInt16], exporter: UInt16, drainTimeout: Duration = .seconds(2), upstream: UInt16 = 9

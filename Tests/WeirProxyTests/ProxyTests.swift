@@ -90,7 +90,7 @@ struct ProxyTests {
                 .filter { $0.hasPrefix("# TYPE ") }.map { String($0.split(separator: " ")[2]) }
             #expect(names == MetricCatalogue.all.map(\.name).filter(names.contains))
             let absent = Set(MetricCatalogue.all.map(\.name)).subtracting(names)
-            // No limit is set, no hook and no rule either, both upstreams are addresses, and nobody sends PROXY headers.
+            // There is no limit, hook or rule, both upstreams are addresses, and no peer sends PROXY headers.
             #expect(
                 absent == [
                     "weir_acl_decisions_total", "weir_acl_list_rules", "weir_proxy_protocol_headers_total",
@@ -204,7 +204,7 @@ struct ProxyTests {
         }
     }
 
-    @Test("Shutting down lets a transfer finish, refuses new clients, and says so to whoever asks")
+    @Test("Shutting down lets a transfer finish, refuses new clients, and reports so on the health pages")
     func drain() async throws {
         let (server, port) = (try TCPServer.echo(), try Ports.free())
         let exporter = try Ports.free()

@@ -8,7 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct ReloadStormTests {
     private static let reloads = 1_000
 
-    /// What the file says in one round: the same addresses under changing names, upstreams and limits.
+    /// The content of the file in one round: the same addresses under changing names, upstreams and limits.
     private struct Routes {
         let exporter: UInt16
         let tcp: UInt16
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test("1,000 reloads under load, every tenth file invalid: nobody is refused, nothing leaks, no counter ever falls")
+    @Test("1,000 reloads under load, every tenth file invalid: no client is refused, nothing leaks, no counter falls")
     func storm() async throws {
         let servers = try (0..<2).map { _ in try TCPServer.echo() }
         let datagrams = try (0..<2).map { side in try UDPServer { [Array("\(side):\($0.source.port)".utf8)] } }

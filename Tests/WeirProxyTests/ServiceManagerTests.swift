@@ -27,8 +27,8 @@ import Testing
         #expect(ServiceManager.watchdogInterval(environment, processID: 7) == expected)
     }
 
-    @Test("Nobody is told where nobody asked")
-    func nobody() throws {
+    @Test("Without a service manager no message is sent")
+    func withoutManager() throws {
         #expect(try ServiceManager(environment: [:], processID: 1) == nil)
         #expect(try ServiceManager(environment: ["NOTIFY_SOCKET": ""], processID: 1) == nil)
     }

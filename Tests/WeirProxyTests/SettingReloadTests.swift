@@ -5,7 +5,7 @@ import Testing
 @testable import WeirConfiguration
 @testable import WeirProxy
 
-/// Of a made-up password.
+/// A hash of a made-up password.
 private let bcrypt = "$2b$12$abcdefghijklmnopqrstuufJyGQz74MaXA58G4n4SAlu8WLjGODFe"
 private let sha512 =
     "$6$weirtest$Qll0NVcpycHM/9KuqbUPZgIWPHShXbCscULmkwFuEtNxrYLqR75K2OhCP0QlPZCIskmG6fInbDpC6c9uLbW9.."

@@ -96,7 +96,8 @@ struct SharedBandwidthTests {
         #expect(total <= 12_000_000)
         #expect(longest <= Self.second / 100)
         #expect(echo.moved >= 64 * 1_900)
-        // They all go: what they had reserved is free again, and the next one waits no longer than those before it took.
+        // They all go: what they had reserved is free again, and the next one waits no longer than those before it
+        // took.
         for flow in crowd { flow.context.giveBack() }
         var late = try open(flood, 1_000_000, bytes: 1_000)
         for _ in 0..<1_000 where late.rest > 0 {

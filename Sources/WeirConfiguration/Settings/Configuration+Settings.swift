@@ -23,8 +23,8 @@ extension Configuration.Exporter {
     static let section = Section<Self>([
         Setting(
             "listen", \.listen, .exporterListeners, reload: .restart,
-            "IP address and port of `/metrics`, `/healthz` and `/readyz`, or `unix:/run/weir/exporter.sock`, or a list of "
-                + "both."),
+            "IP address and port of `/metrics`, `/healthz` and `/readyz`, or `unix:/run/weir/exporter.sock`, or a "
+                + "list of both."),
         Setting("socket_mode", \.socketMode, .fileMode, reload: .restart, "Permissions of its Unix sockets."),
         Setting(
             group: "auth", \.authentication, ExporterAuthentication.section, initial: ExporterAuthentication(),
@@ -34,8 +34,8 @@ extension Configuration.Exporter {
             "Addresses and blocks, such as `[10.0.0.0/8]`, whose connections are taken; this machine's always are."),
         Setting(
             "hosts", \.hosts, .hostNames, default: "none",
-            "Names that requests may be for (`Host`), besides `localhost` and IP addresses: looked at on loopback addresses, "
-                + "and on all once there are some."),
+            "Names that requests may be for (`Host`), besides `localhost` and IP addresses: looked at on loopback "
+                + "addresses, and on all once there are some."),
         Setting(
             "retired_series_ttl", \.retiredSeriesTTL, .duration(minimum: .zero), reload: .restart,
             "How long the series of a removed route stay exposed."),

@@ -26,8 +26,8 @@ extension Notation where Value == [IPPrefix]? {
             if blocks.isEmpty {
                 context.findings.error(
                     node.origin,
-                    "`\(key)`: expected a list such as `[10.0.0.0/8]`, found nothing: no client but this machine could ask "
-                        + "the exporter")
+                    "`\(key)`: expected a list such as `[10.0.0.0/8]`, found nothing: no client but this machine "
+                        + "could ask the exporter")
                 return nil
             }
             return .some(blocks)

@@ -16,8 +16,8 @@ extension RouteConfiguration {
             "host", \.host, .optional(.host), "The upstream: a name or an IP address. The short form of one upstream."),
         Setting(
             "upstreams", \.upstreamList, .optional(.upstreams), default: "`host`",
-            "Where to dial, in place of `host`: `[db-1, \"db-2:6432\", {host: db-3, port: 6432}]`, each a name or an IP "
-                + "address, with a port of its own or that of `port`."),
+            "Where to dial, in place of `host`: `[db-1, \"db-2:6432\", {host: db-3, port: 6432}]`, each a name or "
+                + "an IP address, with a port of its own or that of `port`."),
         Setting(
             "balance", \.balance, .choice,
             "Which upstream a client gets. `first`: the first that can be reached, in their order."),
@@ -58,8 +58,8 @@ extension RouteConfiguration {
         // The kernel counts in retransmissions of its answer to a SYN: after a few minutes there are no more.
         Setting(
             "defer_accept", \.tcpSettings.deferAccept, .offOr(.wholeSeconds(1...127, example: "3s")), for: .tcp,
-            "How long the kernel holds a connection back until the client's first byte arrives (`TCP_DEFER_ACCEPT`, whole "
-                + "seconds). Breaks protocols in which the server speaks first."),
+            "How long the kernel holds a connection back until the client's first byte arrives (`TCP_DEFER_ACCEPT`, "
+                + "whole seconds). Breaks protocols in which the server speaks first."),
         Setting(
             "fast_open", \.tcpSettings.fastOpen, .offOr(.count(1...65_535)), for: .tcp,
             "Connections that may bring data before their handshake is over (`TCP_FASTOPEN`); needs bit 2 of "
@@ -87,8 +87,8 @@ extension RouteConfiguration {
                 .words(["true": .first, "v2": .first, "each": .each], texts: { $0 == .each ? "each" : "v2" })
             ),
             inDefaults: .words(["true": .v2, "v1": .v1, "v2": .v2, "each": .v2], texts: \.rawValue),
-            "The PROXY header that the upstream gets. TCP: `v1`, `v2`, or `true` for v2. UDP: `v2` or `true` in front of "
-                + "a session's first datagram, `each` in front of every one."),
+            "The PROXY header that the upstream gets. TCP: `v1`, `v2`, or `true` for v2. UDP: `v2` or `true` in "
+                + "front of a session's first datagram, `each` in front of every one."),
         Setting(
             "max_connections_per_ip", \.limits.maxConnectionsPerIP, .countOrOff(1...65_535),
             "Connections or sessions of one client at once: of an IPv4 address, or of the /64 of an IPv6 one."),
@@ -169,8 +169,8 @@ extension ProxyProtocolSettings {
         [
             Setting(
                 "mode", \.mode, .choice, required: "a `mode`: `disabled`, `mixed` or `required`",
-                "`mixed`: peers in `trusted_proxies` must send a PROXY header, the others pass as they are. `required`: the "
-                    + "others are refused. `disabled`: no client's bytes are read as a header."),
+                "`mixed`: peers in `trusted_proxies` must send a PROXY header, the others pass as they are. "
+                    + "`required`: the others are refused. `disabled`: no client's bytes are read as a header."),
             Setting(
                 "trusted_proxies", \.trustedProxies, .trustedProxies, default: "none",
                 "Addresses and blocks, such as `[10.0.0.0/8, \"2001:db8::7\"]`, of the proxies; needed for `mixed` and "

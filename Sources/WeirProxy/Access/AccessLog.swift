@@ -5,9 +5,9 @@ import WeirAccess
 import WeirConfiguration
 import WeirStream
 
-/// Where decisions are logged: a file of its own with its own thread, or the log of the process.
+/// The log of decisions: a file of its own with its own thread, or the log of the process.
 final class AccessLog: Sendable {
-    /// Who writes the lines.
+    /// The thread that writes the lines.
     let output: LogOutput
     /// Whether clients that pass are logged too.
     let logsAllowed: Bool
@@ -66,7 +66,7 @@ final class AccessRouteLog: Sendable {
     }
 }
 
-/// What the rules behind decisions are called.
+/// The names of the rules that decide.
 final class AccessRuleNames: Sendable, Equatable {
     private let policy: AccessPolicy
 

@@ -39,7 +39,7 @@ struct AccessPlan: Sendable {
         access != other.access || geoip != other.geoip
     }
 
-    /// Who may use a route; nil where nothing is said about anybody.
+    /// The access rules of a route; nil where there are none.
     func policy(of route: RouteConfiguration) -> AccessPolicy? {
         let own = route.access ?? RouteAccessConfiguration()
         let policy = AccessPolicy(

@@ -1,7 +1,7 @@
 import WeirAccess
 import WeirConfiguration
 
-/// What access rules mean, for the reader of the configuration.
+/// The judge of access rules for the reader of the configuration.
 struct AccessRules: AccessRuleChecking {
     func check(rule text: String) -> AccessRuleVerdict {
         do throws(AccessRule.ParseError) {
@@ -29,7 +29,7 @@ struct AccessRules: AccessRuleChecking {
         }
     }
 
-    /// What a database lacks that rules of these kinds need; nil where it has all.
+    /// The data that rules of these kinds need and a database lacks; nil where it has all.
     static func lack(of database: GeoDatabase, for kinds: [AccessRuleKind]) -> String? {
         let missing = database.missing(kinds)
         if missing.isEmpty { return nil }

@@ -22,7 +22,7 @@ struct AccessState: Sendable {
             uniquingKeysWith: { first, _ in first })
     }
 
-    /// A route's rules at work; nil where nothing is said about anybody.
+    /// Creates the access hook of a route; nil where there are no rules.
     func makeAccess(_ route: RouteConfiguration, _ observer: any RouteObserver) -> RouteAccess? {
         plan.policy(of: route).map {
             RouteAccess($0, observer: observer, log: log, gateway: gateways[route.name])

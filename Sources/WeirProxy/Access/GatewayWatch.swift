@@ -6,8 +6,8 @@ import WeirAccess
 /// Notices that all clients of a route come from one private address: a NAT gateway or a container bridge, which makes
 /// `allow_local` let in everybody. One for each route name, for the life of the process; any worker.
 final class GatewayWatch: Sendable {
-    /// So many clients in a row from one address are no accident. A single client that comes so often is told apart by
-    /// whoever reads the line.
+    /// So many clients in a row from one address are no accident. The operator who reads the line can tell a single
+    /// client that comes so often.
     static let clients = 16
 
     /// The first client's address, folded into one word that is never 0; 0 before it.
@@ -20,7 +20,7 @@ final class GatewayWatch: Sendable {
     func note(_ address: IPAddress) -> Bool {
         if isAnswered.load(ordering: .relaxed) { return false }
         guard address.isPrivate, isFirst(address) else {
-            // Somebody on this machine says nothing about who else may come.
+            // A client on this machine tells nothing of the addresses of others.
             if !address.isLoopback { isAnswered.store(true, ordering: .relaxed) }
             return false
         }

@@ -6,15 +6,15 @@ import WeirStream
 
 /// `weir demo`: upstreams, clients and routes of every kind in one process, so that every metric has something to show.
 public final class Demo: Sendable {
-    /// What can be chosen.
+    /// The options of the demo.
     public struct Options: Sendable {
-        /// Where the exporter listens.
+        /// The endpoint of the exporter.
         public var exporter: Configuration.Exporter.Listener
         /// The first of the hundred ports that the demo takes.
         public var basePort: UInt16
         /// Whether the table is drawn over itself, or printed again and again.
         public var isTerminal = false
-        /// Where the table goes.
+        /// The descriptor that the table is written to.
         public var descriptor: CInt = 1
         /// Beyond it the hundred ports would not fit.
         public static let highestBasePort: UInt16 = 65_435
@@ -93,7 +93,7 @@ public final class Demo: Sendable {
         table.withLock { $0 = task }
     }
 
-    /// Where the exporter listens: an URL, or `unix:/run/weir/exporter.sock:` to put a page behind.
+    /// The URL of the exporter, or `unix:/run/weir/exporter.sock:`, to be followed by the path of a page.
     public var exporterURL: String {
         if case .unix = options.exporter { return "\(options.exporter):" }
         return "http://\(proxy.exporterAddresses.first?.description ?? "\(options.exporter)")"
@@ -115,8 +115,8 @@ public final class Demo: Sendable {
 
     private func show() async {
         var before = await look()
-        while !Task.isCancelled {
-            guard (try? await Task.sleep(for: Self.refresh)) != nil else { return }
+        // A canceled sleep throws.
+        while (try? await Task.sleep(for: Self.refresh)) != nil {
             let now = await look()
             write(DemoTable.lines(from: before, to: now) + footer)
             before = now
@@ -159,7 +159,7 @@ public enum DemoError: Error, Sendable, CustomStringConvertible {
     /// A route or the exporter cannot have its port.
     case proxy(ProxyError, Demo.Options)
 
-    /// What is wrong, and which option helps.
+    /// The mistake, with the option that helps.
     public var description: String {
         switch self {
         case .exporterAddress(let text):

@@ -12,7 +12,7 @@ enum DemoClients {
         try startLimited(threads, base: base)
     }
 
-    /// What the demo's access rules deny: a part of the loopback network, which every machine has.
+    /// The network that the demo's access rules deny: a part of the loopback network, which every machine has.
     static let deniedNetwork = "127.66.0.0/16"
     private static let deniedAddress = IPAddress(v4: 0x7f42_0001)
 

@@ -16,7 +16,7 @@ enum DemoRoute: String, CaseIterable, Sendable {
     case flaky
     /// More clients than `max_connections`, and silence until `idle_timeout`.
     case limited
-    /// An upstream that nobody listens on.
+    /// An upstream without a listener.
     case dead
     /// An upstream that never answers: its backlog is full.
     case silent
@@ -26,9 +26,9 @@ enum DemoRoute: String, CaseIterable, Sendable {
     case dns
     /// One session that goes on and on, both ways.
     case game
-    /// Datagrams that nobody answers, as is right for them.
+    /// Datagrams without an answer, as is right for syslog.
     case syslog
-    /// A UDP upstream that nobody listens on.
+    /// A UDP upstream without a listener.
     case deadUDP = "dead-udp"
     /// Clients that open connections faster than `rate_limit` lets them, and more than `max_connections_per_ip`.
     case rated
@@ -39,9 +39,9 @@ enum DemoRoute: String, CaseIterable, Sendable {
 
     private var place: UInt16 { UInt16(DemoRoute.allCases.firstIndex(of: self) ?? 0) }
 
-    /// Where the route listens.
+    /// The port of the route's listener.
     func listenPort(_ base: UInt16) -> UInt16 { base + place }
-    /// Where its upstream is.
+    /// The port of the route's upstream.
     func upstreamPort(_ base: UInt16) -> UInt16 { base + 50 + place }
 
     /// The route's listener, for its clients.

@@ -16,7 +16,7 @@ final class PreDialPrograms: Sendable {
 
     private let state = Lock(State())
     private let logger: Logger
-    /// What cannot be started is told once in this time for each route.
+    /// The time, in nanoseconds, in which each route logs once that its program cannot be started.
     private static let complaintInterval: UInt64 = 10_000_000_000
     private static let mostComplaints = 1024
 
@@ -75,7 +75,7 @@ final class PreDialPrograms: Sendable {
         return try result.get()
     }
 
-    /// All that a program knows: whom it is asked about, and where programs are.
+    /// The whole environment of a program: the client, and the path in which programs are found.
     static func environment(_ client: DialRequest, listen: String) -> [String] {
         var variables = [
             "WEIR_ROUTE=\(client.route)", "WEIR_PROTOCOL=\(client.transport.rawValue)",

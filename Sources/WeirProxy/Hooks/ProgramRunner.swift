@@ -22,7 +22,7 @@ actor ProgramRunner: EventLoopDriver {
         try thread.start(driving: self)
     }
 
-    /// Runs a program when it is its turn. Where the calling task is cancelled it is killed.
+    /// Runs a program when it is its turn. Cancellation of the calling task kills the program.
     func run(_ request: ProgramRequest) async -> ProgramResult {
         lastNumber += 1
         let number = lastNumber

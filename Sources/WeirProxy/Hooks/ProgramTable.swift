@@ -1,8 +1,8 @@
 import LinuxIO
 
-/// What a hook's program was asked to do.
+/// A request to run a hook's program.
 struct ProgramRequest: Sendable {
-    /// Whose bound it counts for.
+    /// The route whose bound it counts for.
     let route: String
     let command: [String]
     /// `NAME=value`.
@@ -11,19 +11,19 @@ struct ProgramRequest: Sendable {
     let concurrency: Int
 }
 
-/// What came of a request.
+/// The outcome of a request.
 enum ProgramResult: Sendable, Equatable {
     case ended(SpawnedProgram.Ending)
     /// It could not be started.
     case failed(SystemError)
-    /// Nobody waits for it any more; if it ran it was killed.
+    /// The caller has canceled the request; a running program was killed.
     case canceled
 }
 
 /// The programs that run and the requests that wait for their turn. Confined to the thread of its loop.
 ///
-/// For each route as many run as its bound says; the others wait in their order. A place is free again when a program
-/// has really ended, however long its client is gone. How many may wait is bounded by whom the engine lets ask.
+/// Each route runs as many as its bound says; the others wait in their order. A slot is free again when a program has
+/// really ended, not when its client leaves. The engine bounds the number of clients that wait.
 final class ProgramTable {
     typealias Answer = (ProgramResult) -> Void
 
@@ -73,8 +73,7 @@ final class ProgramTable {
         }
     }
 
-    /// Nobody waits for the answer any more. A program that runs is killed, with all that it started; the answer comes
-    /// when it is gone.
+    /// Cancels a request. A program that runs is killed, with its whole process group; the result comes after its end.
     func cancel(_ number: UInt64) {
         if let run = running[number] {
             run.kill()
@@ -147,7 +146,7 @@ final class ProgramRun: EventHandler {
         do throws(SystemError) {
             try loop.add(number, .readable, token: token)
         } catch {
-            // Nobody would hear of its end: it must not go on.
+            // No event would report its end: it must not go on.
             kill()
             while program?.reap() == nil {}
             loop.remove(token)

@@ -12,7 +12,7 @@ struct LimitBook {
         let meters: DirectionPair<BandwidthMeter>
     }
 
-    /// What holds for all routes together.
+    /// The limits of all routes together.
     var process: TrafficLimits
     private var meters: [String: Meters] = [:]
 
@@ -23,7 +23,7 @@ struct LimitBook {
         self.process = process
     }
 
-    /// What limits a route's clients; nil where nothing does.
+    /// The limiter of a route's clients; nil without limits.
     mutating func limiter(of route: RouteConfiguration, clients: ClientTables, workers: Int) -> RouteLimiter? {
         RouteLimiter(
             clients, route: level(route.name, route.limits, workers),

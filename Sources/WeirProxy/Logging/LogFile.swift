@@ -1,6 +1,6 @@
 import LinuxIO
 
-/// A file that lines are appended to, and that can be opened again under its name after somebody has moved it away.
+/// A file that lines are appended to. It can be opened again under its name after it was moved away.
 final class LogFile: Sendable {
     /// As it was configured.
     let path: String
@@ -12,7 +12,7 @@ final class LogFile: Sendable {
         descriptor = try FileDescriptor(appendingTo: path)
     }
 
-    /// The number to write to. It stays the same, whatever file it leads to.
+    /// The descriptor to write to. The number stays the same when the file is opened again.
     var number: CInt { descriptor.rawValue }
 
     /// Opens the path again. A write that is under way ends in the old file.

@@ -5,10 +5,10 @@ import Synchronization
 import Threading
 public import WeirConfiguration
 
-/// The log of the process: takes records from workers and lines from everyone else, and writes them on a thread of its
-/// own. Whoever logs never waits: queues are bounded, and what does not fit is counted in ``droppedLines``.
+/// The log of the process: takes records from workers and lines from other threads, and writes them on a thread of its
+/// own. Callers never wait: queues are bounded, and ``droppedLines`` counts the lines that did not fit.
 public final class LogOutput: Sendable {
-    /// What is not a worker's record: control-plane lines and what other threads report.
+    /// A line that is not a worker's record: of the control plane and of other threads.
     private enum Item {
         case line([UInt8])
         case record(LogRecord)
@@ -141,15 +141,15 @@ public final class LogOutput: Sendable {
     }
 
     private func wake() {
-        // Sequentially consistent with the store in `run`: whoever reads `true` here queued before the thread's last
-        // look at the queues.
+        // Sequentially consistent with the store in `run`: a caller that reads `true` here has queued before the
+        // thread's last look at the queues.
         if isAwake.exchange(true, ordering: .sequentiallyConsistent) == false { wakeup.signal() }
     }
 
     // MARK: Consumer
 
-    /// Writes out what is queued and ends the thread; waits for that at most `limit`, for standard output may be a pipe
-    /// that nobody reads.
+    /// Writes out the queued lines and ends the thread. Waits for that at most `limit`, because standard output may be
+    /// a pipe without a reader.
     public func close(within limit: Duration) {
         isClosing.store(true, ordering: .sequentiallyConsistent)
         wakeup.signal()
@@ -236,7 +236,7 @@ public final class LogOutput: Sendable {
                 if count > 0 {
                     offset += count
                 } else if errno == EAGAIN {
-                    // A nonblocking pipe that somebody else opened: wait until it takes more.
+                    // A nonblocking pipe that another process opened: wait until it takes more.
                     _ = Poll.wait(for: .writable, on: descriptor, within: .seconds(1))
                 } else if errno != EINTR {
                     return false

@@ -1,7 +1,7 @@
 /// Holds back lines that repeat: of each kind per route at most ``burst`` in ``window``, and then one that says how
 /// many were left out. Confined to the log's thread.
 struct LogRateLimiter {
-    /// What repeats, apart from the route.
+    /// The key of repetition within a route.
     struct Kind: Hashable {
         var fact: UInt8
         var reason: UInt8
@@ -31,7 +31,7 @@ struct LogRateLimiter {
     /// The earliest end of a window, where a held-back line may have to be written; nil where nothing is watched.
     private(set) var nextDeadline: UInt64?
 
-    /// What to do with a line.
+    /// The decision over a line.
     enum Decision: Equatable {
         case write(suppressed: UInt64)
         case holdBack

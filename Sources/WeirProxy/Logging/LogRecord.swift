@@ -4,8 +4,8 @@ import NetworkTypes
 import WeirAccess
 import WeirStream
 
-/// What happened to a connection or session, on its way from a worker to the log's thread: plain values, no reference,
-/// so that making one and queueing it neither allocates nor counts references.
+/// An event of a connection or session, on its way from a worker to the log's thread: plain values without references,
+/// so that creating and queueing one neither allocates nor counts references.
 struct LogRecord: Sendable {
     /// How a connection or session went.
     struct Flow: Sendable, Equatable {
@@ -16,7 +16,7 @@ struct LogRecord: Sendable {
         var egressDatagrams: UInt64 = 0
     }
 
-    /// What happened. Every reason is the word that the metrics use too.
+    /// The event. Every reason has the same word as in the metrics.
     enum Fact: Sendable {
         case opened
         /// The client stands behind a trusted proxy.
@@ -42,7 +42,7 @@ struct LogRecord: Sendable {
     var route: UInt32
     /// The connection's or session's number; 0 for none.
     var id: UInt64
-    /// Who the client is, where the fact is about one.
+    /// The client, where the fact concerns one.
     var client: SocketAddress?
     /// The address that was dialed, where there is one.
     var upstreamAddress: SocketAddress?
@@ -62,8 +62,8 @@ extension LogRecord.Fact {
         }
     }
 
-    /// What repeats: facts of one route with the same key share one rate limit. Nil for what is told once per
-    /// connection and never limited.
+    /// The key of repetition: facts of one route with the same key share one rate limit. Nil for facts that occur once
+    /// per connection and are never limited.
     var repetition: LogRateLimiter.Kind? {
         switch self {
         case .opened, .proxied, .decided, .dialed, .connectionClosed, .sessionClosed, .timedOut, .behindGateway: nil

@@ -1,6 +1,6 @@
 import Threading
 
-/// What every line about a route says of it.
+/// The fields that every line of a route has.
 struct LogRoute: Sendable, Equatable {
     var name: String
     /// `tcp` or `udp`.

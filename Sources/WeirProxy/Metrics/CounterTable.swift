@@ -1,8 +1,8 @@
 import Threading
 import WeirMetrics
 
-/// Counters found by index. Those that are expected to count are on the page from the start; any other is put there when
-/// it first counts, so that no event is lost, whatever was expected.
+/// Counters found by index. Those that are expected to count are on the page from the start; any other is put there
+/// when it first counts, so that no event is lost, whatever was expected.
 final class CounterTable: Sendable {
     private let registration: RouteRegistration
     private let family: MetricFamily

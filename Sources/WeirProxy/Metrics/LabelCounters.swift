@@ -16,8 +16,9 @@ struct LabelCounters<Value: LabelValue>: Sendable {
         self.traits = traits
     }
 
-    /// The counter of one value. A value that cannot occur on a stream of this kind, whatever its settings, was declared
-    /// wrongly or told by mistake: that traps in debug builds, and is counted like any other in release builds.
+    /// The counter of one value. A value that cannot occur on a stream of this kind, whatever its settings, was
+    /// declared wrongly or told by mistake: that traps in debug builds, and is counted like any other in release
+    /// builds.
     @inline(__always)
     subscript(_ value: Value) -> Counter {
         if let counter = table.expectedCounter(value.ordinal) { return counter }

@@ -31,8 +31,8 @@ extension LabelValue where Self: RawRepresentable, RawValue == String {
 
 /// The cases of a label's enumeration in the order of their indexes.
 enum LabelIndex<Value: LabelValue> {
-    /// All values. The index of each is its ``LabelValue/ordinal``: anything else is a mistake of ours, which traps when
-    /// the first counters are made.
+    /// All values. The index of each is its ``LabelValue/ordinal``: anything else is a mistake of ours, which traps
+    /// when the first counters are made.
     static var values: [Value] {
         precondition(MemoryLayout<Value>.size <= 1, "\(Value.self) has payloads, or too many cases")
         let values = Array(Value.allCases)

@@ -19,7 +19,7 @@ extension MetricCatalogue {
     static let listRules = MetricFamily.gauge(
         "acl_list_rules", "Rules of each list file that access rules name, as it is in force.", [.list])
     static let logLinesDropped = MetricFamily.counter(
-        "log_lines_dropped_total", "Log lines thrown away because nobody took them fast enough.")
+        "log_lines_dropped_total", "Log lines dropped because their reader was too slow.")
     static let seriesDropped = MetricFamily.counter(
         "metrics_series_dropped_total", "Lines of this page that exporter.max_series left no room for.")
 

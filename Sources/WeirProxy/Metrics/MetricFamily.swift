@@ -36,7 +36,7 @@ public struct MetricFamily: Sendable {
         static func of(_ name: String, _ members: [String]) -> Label { Label(name, members) }
     }
 
-    /// What the registry registers.
+    /// The descriptor that the registry registers.
     public let descriptor: MetricDescriptor
     let labels: [Label]
 

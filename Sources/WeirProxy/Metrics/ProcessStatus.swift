@@ -2,7 +2,7 @@ import Glibc
 import LinuxIO
 import WeirConfiguration
 
-/// What the system says of this process (proc_pid_stat(5), proc_pid_statm(5)), without Foundation.
+/// The kernel's figures of this process (proc_pid_stat(5), proc_pid_statm(5)), without Foundation.
 struct ProcessStatus {
     var cpuNanoseconds: UInt64
     var openDescriptors: Int64

@@ -1,7 +1,7 @@
 import WeirMetrics
 import WeirStream
 
-/// What a route that reads PROXY headers counts of them.
+/// The counters of a route that reads PROXY headers.
 struct ProxyHeaderMetrics: Sendable {
     let read: LabelCounters<ProxyHeader.Version>
     let failed: LabelCounters<ProxyHeaderError>

@@ -2,7 +2,7 @@ import NetworkTypes
 import WeirConfiguration
 import WeirStream
 
-/// What the metrics and the log say of a route: its texts, and what decides which label values are possible.
+/// The texts of a route in the metrics and the log, and the settings that decide which label values are possible.
 struct RouteDescription: Sendable, Equatable {
     /// An upstream as configured.
     struct Upstream: Sendable, Equatable {

@@ -8,7 +8,7 @@ protocol RouteObserver: StreamObserver, AnyObject {
     var hooks: StreamHooks { get }
     /// How the route stands. Any thread.
     var report: RouteReport { get }
-    /// What it counts like a route of the other transport.
+    /// The counters that routes of both transports have.
     var common: RouteCommon { get }
 }
 
@@ -90,13 +90,13 @@ public struct RouteReport: Sendable, Equatable {
     public var timeouts: UInt64 = 0
     /// Connections or sessions that were ended before a dial.
     public var rejected: UInt64 = 0
-    /// Those of them that access rules denied.
+    /// The rejected clients that access rules denied.
     public var denied: UInt64 = 0
     /// Datagrams that were not forwarded.
     public var dropped: UInt64 = 0
 }
 
-/// What TCP and UDP routes count in the same way, and the way into the log.
+/// The counters that TCP and UDP routes share, and the handle of the log.
 struct RouteCommon: Sendable {
     let route: RouteDescription
     let registration: RouteRegistration
@@ -108,7 +108,7 @@ struct RouteCommon: Sendable {
     let timeouts: LabelCounters<TimeoutKind>
     /// Only where there is a hook.
     let preDialDuration: Histogram?
-    /// Where the route reads PROXY headers.
+    /// The counters of PROXY headers; nil unless the route reads them.
     let proxyHeaders: ProxyHeaderMetrics?
     let upstreams: [UpstreamMetrics]
     let log: RouteLog

@@ -18,7 +18,7 @@ final class RouteRegistration: Sendable {
     /// Why a series is missing, if one is.
     var failure: RegistrationError? { firstFailure.withLock { $0 } }
 
-    /// A hidden one is not on the page as long as nobody shows it.
+    /// Registers a counter. A hidden one is not on the page until it is shown.
     func counter(_ family: MetricFamily, _ labels: [String], isHidden: Bool = false) -> Counter {
         attempt { () throws(RegistrationError) in
             try group.counter(family.descriptor, labels: labels, isHidden: isHidden)

@@ -3,7 +3,7 @@ import WeirStream
 
 /// The series of one upstream of a route.
 struct UpstreamMetrics: Sendable {
-    /// What only a name has.
+    /// The metrics that only an upstream with a name has.
     struct Resolving: Sendable {
         let successes: Counter
         let failures: Counter
@@ -12,7 +12,7 @@ struct UpstreamMetrics: Sendable {
 
     let dials: Counter
     let failures: LabelCounters<DialFailure>
-    /// TCP only: the dial of a datagram socket asks nobody.
+    /// TCP only: the dial of a datagram socket waits for no peer.
     let duration: Histogram?
     let active: Gauge
     /// UDP only.

@@ -71,7 +71,7 @@ final class BlockingSocket: Sendable {
         unsafe bytes.withUnsafeBytes { unsafe socket.send($0) }
     }
 
-    /// What comes next, at most `limit` bytes; empty at the end of the stream.
+    /// Returns the next bytes, at most `limit`; empty at the end of the stream.
     func receive(atMost limit: Int = 65_536) throws(SystemError) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: limit)
         while true {

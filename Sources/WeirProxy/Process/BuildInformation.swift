@@ -1,6 +1,6 @@
 import LinuxIO
 
-/// What this program was built from: `weir version`, and the labels of `weir_build_info`.
+/// The version and the source of this program: `weir version`, and the labels of `weir_build_info`.
 public struct BuildInformation: Sendable {
     /// The release.
     public let version: String
@@ -9,7 +9,7 @@ public struct BuildInformation: Sendable {
     /// The compiler.
     public let swift: String
 
-    /// Of this program.
+    /// The information of this program.
     public static let current = BuildInformation(version: "0.2.0", revision: BuildRevision.text, swift: compiler)
 
     private static var compiler: String {

@@ -27,7 +27,7 @@ extension Configuration.Exporter {
         }
     }
 
-    /// Who may read its pages.
+    /// The clients that may read its pages.
     var access: ExporterAccess {
         var access = ExporterAccess()
         access.hosts = hosts

@@ -16,7 +16,7 @@ public struct ConfigurationFile: Sendable {
     public struct Loaded: Sendable {
         /// The validated values.
         public let configuration: Configuration
-        /// What is odd about the file, one line each, as compilers print it.
+        /// The oddities of the file, one line each, in the format of compilers.
         public let warnings: [String]
         /// The bytes that it was read from: what has changed since differs from them.
         let content: [UInt8]?
@@ -31,7 +31,7 @@ public struct ConfigurationFile: Sendable {
 
     /// As it was named.
     public let path: String
-    /// What `${NAME}` stands for.
+    /// The values of `${NAME}`.
     public let environment: [String: String]
 
     /// Names a file; nothing is read yet.

@@ -58,7 +58,7 @@ public final class ConfigurationWatcher: Sendable {
         isStopped.store(true, ordering: .relaxed)
     }
 
-    /// This content is in use, or was refused: somebody read the file for another reason (SIGHUP).
+    /// Notes that this content is in use, or was refused: the file was read for another reason (SIGHUP).
     public func markSeen(_ content: [UInt8]?) {
         seen.withLock { $0 = content }
     }
@@ -110,7 +110,7 @@ public final class ConfigurationWatcher: Sendable {
         if isNew || isOtherNew { onChange() }
     }
 
-    /// One that is away is no change: it comes back, or the next reload tells.
+    /// A file that is missing is no change: it comes back, or the next reload reports it.
     private var hasChangedDependency: Bool {
         dependencies.withLock { $0 }.contains { dependency in
             let stamp = FileStamp(of: dependency.path)
@@ -158,7 +158,7 @@ private final class WatchBox: Sendable {
     }
 }
 
-/// What a file holds.
+/// The content of a file.
 enum FileContent {
     /// As long as a configuration may be; the reader reads one byte more.
     private static let mostBytes = 4 << 20

@@ -24,8 +24,8 @@ public final class FileSource: ConfigurationSource {
     /// The path of the file.
     public var name: String { file.path }
 
-    /// Reads the file again, which must be a regular one by then: a pipe would hold up the reload, and with it the end of
-    /// the process.
+    /// Reads the file again, which must be a regular one by then: a pipe would hold up the reload, and with it the end
+    /// of the process.
     public func load() async -> ConfigurationFragment {
         let (fragment, content) = ConfigurationFragment.reading(
             file: file.path, environment: file.environment, waits: false)

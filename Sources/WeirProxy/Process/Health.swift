@@ -3,7 +3,7 @@ public import WeirExporter
 
 /// Whether the process lives and whether it should get traffic: what `/healthz` and `/readyz` answer. Any thread.
 public final class Health: Sendable {
-    /// Where the process is in its life.
+    /// The phases of the process's life.
     public enum Phase: UInt8, Sendable {
         /// Not every route is bound yet.
         case starting
@@ -20,7 +20,7 @@ public final class Health: Sendable {
     /// At the start.
     public init() {}
 
-    /// Where the process is.
+    /// The current phase.
     public var phase: Phase {
         get { Phase(rawValue: phaseValue.load(ordering: .relaxed)) ?? .starting }
         set { phaseValue.store(newValue.rawValue, ordering: .relaxed) }

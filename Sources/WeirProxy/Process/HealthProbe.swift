@@ -5,10 +5,10 @@ public import WeirConfiguration
 
 /// Asks a running Weir how it is, over its exporter: what `weir health` does, for container health checks.
 public struct HealthProbe: Sendable {
-    /// What a configuration file turns into.
+    /// The configuration that a file yields.
     public typealias Configuration = WeirConfiguration.Configuration
 
-    /// What it said.
+    /// The answer of the process.
     public struct Answer: Sendable, Equatable {
         /// The HTTP status.
         public let status: Int
@@ -21,9 +21,9 @@ public struct HealthProbe: Sendable {
 
     /// Why there is no answer.
     public enum Failure: Error, Sendable, CustomStringConvertible {
-        /// Nobody to ask, or the connection broke.
+        /// No process listens, or the connection broke.
         case connection(String, SystemError)
-        /// What came is no answer of Weir's.
+        /// The answer is not one of Weir's.
         case malformedAnswer(String)
         /// The exporter's address cannot be used.
         case noAddress(String)
@@ -38,7 +38,7 @@ public struct HealthProbe: Sendable {
         }
     }
 
-    /// Whom to ask.
+    /// The endpoint to ask.
     private enum Place: CustomStringConvertible {
         case address(SocketAddress)
         case unix(UnixSocketPath)
@@ -59,8 +59,8 @@ public struct HealthProbe: Sendable {
     private let timeout: Duration
     private static let mostBytes = 16_384
 
-    /// A probe of the exporter of a configuration, at the first place where it listens. A wildcard address is asked on the
-    /// loopback of its family.
+    /// A probe of the exporter of a configuration, at the first place where it listens. A wildcard address is asked on
+    /// the loopback of its family.
     public init(
         _ configuration: Configuration, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {
@@ -77,7 +77,8 @@ public struct HealthProbe: Sendable {
         self.init(place, asksReadiness: asksReadiness, timeout: timeout)
     }
 
-    /// A probe of an exporter at `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`, whatever a configuration file says by now.
+    /// A probe of an exporter at `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`, whatever a configuration file says
+    /// by now.
     public init(
         exporter: String, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {

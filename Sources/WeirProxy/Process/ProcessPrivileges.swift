@@ -1,6 +1,6 @@
 import LinuxIO
 
-/// What the process may do beyond others.
+/// The capabilities of the process.
 public enum ProcessPrivileges {
     /// Keeps it from the programs that hooks run: ports below 1024 are for Weir alone. Before any thread is started, so
     /// that all of them inherit it.

@@ -1,9 +1,10 @@
 import Glibc
 import LinuxIO
 
-/// The signals that steer the process, taken by one thread with sigtimedwait(2): handlers could do next to nothing safely.
+/// The signals that steer the process, taken by one thread with sigtimedwait(2): handlers could do next to nothing
+/// safely.
 public enum ProcessSignals {
-    /// What a signal asks for.
+    /// The request that a signal stands for.
     public enum Request: Sendable {
         /// SIGTERM, SIGINT: drain and end.
         case end
@@ -18,14 +19,15 @@ public enum ProcessSignals {
         return signals
     }
 
-    /// Blocks the signals, so that ``next(within:)`` receives them. Call it before any thread is started: threads inherit it.
+    /// Blocks the signals, so that ``next(within:)`` receives them. Call it before any thread is started: threads
+    /// inherit it.
     public static func block() {
         var signals = set()
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
-    /// Waits for the next one, for as long as it takes or for this long: then nil. For a thread that may block; the main
-    /// thread of `weir run` does nothing else.
+    /// Waits for the next one, for as long as it takes or for this long: then nil. For a thread that may block; the
+    /// main thread of `weir run` does nothing else.
     public static func next(within time: Duration? = nil) -> Request? {
         var signals = set()
         guard let time else {

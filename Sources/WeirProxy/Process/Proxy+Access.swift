@@ -5,7 +5,7 @@ import WeirStream
 // Who may use the routes.
 
 extension Proxy {
-    /// Opens the access log's file again, for whoever has moved it away.
+    /// Opens the access log's file again, after an operator or logrotate has moved it away.
     public func reopenLogs() {
         guard let file = access.log?.file else { return }
         do throws(SystemError) {
@@ -17,8 +17,8 @@ extension Proxy {
         }
     }
 
-    /// What decides over a route's clients, in this order, and who counts for it. The first refusal counts: nothing
-    /// behind it sees the client.
+    /// Returns the hooks that decide over a route's clients, in this order, with those that count. The first refusal
+    /// counts: later hooks do not see the client.
     func makeHooks(_ route: RouteConfiguration, _ observer: any RouteObserver) -> StreamHooks {
         var hooks = observer.hooks
         route.addTrust(to: &hooks)

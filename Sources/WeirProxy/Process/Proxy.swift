@@ -8,8 +8,8 @@ public import WeirStream
 
 /// A running Weir: routes with their metrics and logs, the exporter, health, reload and drain.
 ///
-/// ``start()``, ``apply(_:)`` and ``shutdown()`` may be called from any task at any time. They take turns in the order of
-/// their calls, and each returns: after a shutdown has begun the other two throw ``ProxyError/ending``.
+/// ``start()``, ``apply(_:)`` and ``shutdown()`` may be called from any task at any time. They take turns in the order
+/// of their calls, and each returns: after a shutdown has begun the other two throw ``ProxyError/ending``.
 ///
 /// ```swift
 /// let proxy = try Proxy(configuration)
@@ -18,18 +18,18 @@ public import WeirStream
 /// await proxy.shutdown()
 /// ```
 public actor Proxy {
-    /// What a program that embeds a proxy may choose.
+    /// The options of a program that embeds a proxy.
     public struct Options: Sendable {
-        /// Where the log goes; standard output unless told otherwise.
+        /// The descriptor of the log; standard output by default.
         public var logDescriptor: CInt = 1
-        /// Who resolves upstream names; nil is the system.
+        /// The resolver of upstream names; nil for that of the system.
         public var resolver: (any NameResolver)?
 
         /// The defaults.
         public init() {}
     }
 
-    /// Where the proxy is in its life.
+    /// The phases of the proxy's life.
     private enum State {
         case created, starting, running, ended
     }
@@ -37,10 +37,10 @@ public actor Proxy {
     let parts: ProxyParts
     let logger: Logger
     var routes: [ListenerKey: RunningRoute] = [:]
-    /// Who may use them.
+    /// The clients that may use the routes.
     var access: AccessState
     private var listMetrics: AccessListMetrics
-    /// What they may take.
+    /// The limits of the clients.
     var limits: LimitBook
     /// The configuration in use.
     public internal(set) var configuration: Configuration
@@ -65,7 +65,7 @@ public actor Proxy {
 
     // MARK: Outside
 
-    /// Where the exporter listens, with the real ports; Unix sockets excluded.
+    /// The addresses of the exporter, with the real ports; without Unix sockets.
     public nonisolated var exporterAddresses: [SocketAddress] { parts.exporter.localAddresses }
 
     /// Whether the process lives and should get traffic.
@@ -84,7 +84,7 @@ public actor Proxy {
         return configuration.routes.compactMap { byName[$0.name]?.report }
     }
 
-    /// Where a route listens, with the real port; nil where there is no such route.
+    /// The address that a route listens on, with the real port; nil where there is no such route.
     public func localAddress(ofRoute name: String) -> SocketAddress? {
         routes.values.first { $0.configuration.name == name }?.stream.stream.localAddress
     }
@@ -132,13 +132,13 @@ public actor Proxy {
 
     private var exporterText: Logger.MetadataValue { .string(exporterPlaces.joined(separator: ",")) }
 
-    /// Where `/metrics` is: addresses with their real ports, and paths.
+    /// The endpoints of `/metrics`: addresses with their real ports, and paths.
     var exporterPlaces: [String] {
         let paths = configuration.exporter.listen.filter { if case .unix = $0 { true } else { false } }
         return exporterAddresses.map(\.description) + paths.map(\.description)
     }
 
-    /// What is served, in one line for people.
+    /// The routes and the exporter, in one line for people.
     var summary: String {
         let count = configuration.routes.count
         return "\(count) \(count == 1 ? "route" : "routes"), metrics at \(exporterPlaces.joined(separator: ", "))"

@@ -6,7 +6,8 @@ import WeirExporter
 import WeirMetrics
 import WeirStream
 
-/// What a proxy stands on for its whole life: engine, registry, log and exporter, made once and never reloaded.
+/// The components that a proxy keeps for its whole life: engine, registry, log and exporter. A reload never changes
+/// them.
 struct ProxyParts: Sendable {
     let registry: MetricsRegistry
     let engine: StreamEngine

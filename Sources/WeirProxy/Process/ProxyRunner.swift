@@ -2,14 +2,14 @@ import LinuxIO
 import Threading
 public import WeirConfiguration
 
-/// A proxy that runs from sources of configuration: reads all of them again on SIGHUP and when one changes, and tells the
-/// service manager how it stands. What `weir run` is made of.
+/// A proxy that runs from sources of configuration: reads all of them again on SIGHUP and when one changes, and tells
+/// the service manager how it stands. What `weir run` is made of.
 public final class ProxyRunner: Sendable {
     /// The proxy itself.
     public let proxy: Proxy
     private let sources: [any ConfigurationSource]
     private let manager: ServiceManager?
-    /// What the manager was told: one at a time, so that nothing follows the end.
+    /// The state that the manager has: under a lock, so that no message follows the last one.
     private let told = Lock(Told())
     private let turns = Lock(Turns())
 
@@ -19,8 +19,8 @@ public final class ProxyRunner: Sendable {
         var reloads = 0
     }
 
-    /// Reloads run one at a time, in the order in which they read: otherwise one that read earlier could be applied later,
-    /// and the proxy would run what the file no longer says.
+    /// Reloads run one at a time, in the order in which they read: otherwise one that read earlier could be applied
+    /// later, and the proxy would run what the file no longer says.
     private struct Turns {
         /// The reload that runs, or ran last. Its value is the error that refused it.
         var current: Task<String?, Never>?
@@ -66,7 +66,8 @@ public final class ProxyRunner: Sendable {
         tell(.ready(await proxy.summary))
     }
 
-    /// Opens log files again, reads the configuration and goes over to it. Where it cannot be used, the old one goes on.
+    /// Opens log files again, reads the configuration and goes over to it. Where it cannot be used, the old one goes
+    /// on.
     ///
     /// Returns when a reload has ended that began to read after this call. Calls that come while one waits share it.
     public func reload() async {
@@ -105,7 +106,7 @@ public final class ProxyRunner: Sendable {
         }
     }
 
-    /// What is wrong with the configuration as it is now, or nil where it was taken.
+    /// Applies the configuration as it is now. Returns its mistakes, or nil where it was applied.
     private func readAgain() async -> String? {
         await proxy.reopenLogs()
         var fragments: [ConfigurationFragment] = []
@@ -148,8 +149,9 @@ public final class ProxyRunner: Sendable {
     /// How often ``pingWatchdog()`` must be called; nil where no watchdog waits.
     public var watchdogInterval: Duration? { manager?.watchdogInterval }
 
-    /// Tells the watchdog that every worker turns. Where one does not, it hears nothing, and may end the process. Waits for
-    /// nobody: threads of the pool that are busy do not count as workers that stand still.
+    /// Pings the watchdog if every worker turns. A worker that stands still keeps the ping from the manager, which may
+    /// then end the process. It waits for no other thread: busy threads of the pool do not count as workers that stand
+    /// still.
     public func pingWatchdog() {
         if let worker = proxy.stalledWorker {
             warn("worker \(worker) stands still, and the watchdog is left to act")

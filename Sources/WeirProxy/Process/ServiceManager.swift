@@ -1,8 +1,8 @@
 public import LinuxIO
 import NetworkTypes
 
-/// What a service manager is told of the process's life, and how often its watchdog wants to hear: the protocol of
-/// sd_notify(3), spoken to the socket that `NOTIFY_SOCKET` names. Any thread.
+/// The service manager's view of the process's life, and the interval of its watchdog: the protocol of sd_notify(3),
+/// over the socket that `NOTIFY_SOCKET` names. Any thread.
 public final class ServiceManager: Sendable {
     /// Something to tell.
     public enum News: Sendable, Equatable {
@@ -19,7 +19,7 @@ public final class ServiceManager: Sendable {
     /// How often the watchdog must hear ``News/alive``: half of what it allows, as sd_watchdog_enabled(3) advises. Nil
     /// where none waits.
     public let watchdogInterval: Duration?
-    /// Who asks more often than this would have a processor for the answers alone.
+    /// A shorter interval would keep a processor busy with the pings alone.
     private static let shortestInterval: Duration = .milliseconds(10)
     private let sender: UnixDatagramSender
 

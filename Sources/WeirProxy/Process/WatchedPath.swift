@@ -1,7 +1,7 @@
 import Glibc
 
-/// Which folders must be watched so that no change of what a path leads to is missed: the folder of the file, and of
-/// every symbolic link on the way (Kubernetes swaps such a link to publish a new ConfigMap).
+/// The folders to watch so that no change of the file behind a path is missed: the folder of the file, and those of all
+/// symbolic links on the way (Kubernetes swaps such a link to publish a new ConfigMap).
 enum WatchedPath {
     /// As the kernel (path_resolution(7)).
     private static let mostLinks = 40

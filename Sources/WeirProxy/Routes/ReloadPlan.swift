@@ -2,7 +2,7 @@ import NetworkTypes
 import WeirConfiguration
 import WeirStream
 
-/// What a reload has to do, by listener. A pure function of the routes that run and those that are wanted.
+/// The work of a reload, by listener. A pure function of the routes that run and those that are wanted.
 struct ReloadPlan: Equatable {
     /// A wanted route at its listener.
     struct Entry: Equatable {
@@ -16,7 +16,7 @@ struct ReloadPlan: Equatable {
     private(set) var updated: [Entry] = []
     /// New sockets.
     private(set) var added: [Entry] = []
-    /// Sockets that nobody wants any more.
+    /// The sockets that no route needs any more.
     private(set) var removed: [ListenerKey] = []
 
     /// Compares; the order of the file is kept, removals are in the order of their listeners' text.

@@ -7,7 +7,7 @@ import WeirStream
 // Whose PROXY headers a route believes, for the engine.
 
 extension RouteConfiguration {
-    /// What the route says of PROXY headers, whichever transport it has.
+    /// The route's settings of PROXY headers, for either transport.
     var proxyProtocol: ProxyProtocolSettings {
         switch settings {
         case .tcp(let settings): settings.proxyProtocol

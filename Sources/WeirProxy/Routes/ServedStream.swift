@@ -29,7 +29,7 @@ enum ServedStream: Sendable {
         try StreamError.reading { () throws(EndpointError) in try route.targets }
     }
 
-    /// What both can do.
+    /// The stream, as the interface of both transports.
     var stream: any WeirStream.Stream {
         switch self {
         case .tcp(let stream): stream
