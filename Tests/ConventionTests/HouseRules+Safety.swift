@@ -75,8 +75,8 @@ extension HouseRules {
 
     /// Files among them that only make the system call, or call the library, which reads.
     static let readers: Set = [
-        "Sources/WeirAccess/GeoDatabase.swift",
-        "Sources/WeirConfiguration/FileBytes.swift",
+        "Sources/WeirAccess/Geo/GeoDatabase.swift",
+        "Sources/WeirConfiguration/Readers/FileBytes.swift",
         "Sources/WeirExporter/ClientConnection+Writing.swift",
         "Sources/WeirExporter/Credentials/PasswordHash.swift",
         "Sources/WeirExporter/Exporter.swift",
