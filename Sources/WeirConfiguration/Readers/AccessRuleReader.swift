@@ -4,7 +4,7 @@ struct AccessRuleReader {
 
     let context: ReadingContext
     private var findings: Findings { context.findings }
-    private var surroundings: Surroundings { context.surroundings }
+    private var referencedFiles: ReferencedFiles { context.referencedFiles }
 
     init(context: ReadingContext) {
         self.context = context
@@ -17,7 +17,7 @@ struct AccessRuleReader {
             if text.hasPrefix(Self.filePrefix) {
                 return readList(String(text.dropFirst(Self.filePrefix.count)), item, key, allowsEmpty: nil)
             }
-            let verdict = surroundings.rules?.check(rule: text) ?? AccessRuleVerdict()
+            let verdict = referencedFiles.rules?.check(rule: text) ?? AccessRuleVerdict()
             for problem in verdict.problems {
                 let source = written == text ? "" : " (from \(quoted(written)))"
                 findings.error(item.origin, "`\(key)`: \(problem.message)\(source)", suggestion: problem.suggestion)
@@ -49,18 +49,18 @@ struct AccessRuleReader {
         _ name: String, _ item: ConfigurationNode, _ key: String, allowsEmpty: Bool?
     ) -> AccessEntry? {
         let text = Self.filePrefix + name
-        guard !name.isEmpty, surroundings.opensFiles else {
+        guard !name.isEmpty, referencedFiles.opensFiles else {
             findings.error(item.origin, "`\(key)`: expected a file such as `file:blocklist.txt`, found \(quoted(text))")
             return nil
         }
         var file: AccessEntry.File
         do throws(ValueError) {
-            file = try surroundings.list(surroundings.resolve(name, from: item.origin))
+            file = try referencedFiles.list(referencedFiles.resolve(name, from: item.origin))
         } catch {
             findings.error(item.origin, "`\(key)`: \(quoted(text)): \(error.message)")
             return nil
         }
-        let verdict = surroundings.verdict(over: file)
+        let verdict = referencedFiles.verdict(over: file)
         for problem in verdict.problems {
             findings.error(
                 .file(file.path, problem.line.map { SourceLocation(line: $0, column: 1) }), problem.message,
@@ -76,7 +76,7 @@ struct AccessRuleReader {
 
     /// A list without a rule is more often a mistake of what writes it than meant.
     private func checkEmpty(_ path: String, _ origin: Origin, _ key: String, allowsEmpty: Bool?) {
-        let before = surroundings.ruleCountBefore(of: path)
+        let before = referencedFiles.ruleCountBefore(of: path)
         switch allowsEmpty {
         case true?: break
         case false?:
@@ -93,7 +93,7 @@ struct AccessRuleReader {
     }
 
     private func requireDatabase(_ verdict: AccessRuleVerdict, _ origin: Origin, _ key: String, of rule: String) {
-        surroundings.need(verdict.locationKeys)
+        referencedFiles.need(verdict.locationKeys)
         guard !verdict.locationKeys.isEmpty, !context.hasDatabase else { return }
         findings.error(
             origin,

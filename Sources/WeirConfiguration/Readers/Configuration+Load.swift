@@ -67,7 +67,7 @@ extension Configuration {
     ) throws(ConfigurationErrors) -> Loaded {
         let counts = replaced?.listRuleCounts ?? [:]
         return try read(
-            fragments, surroundings: Surroundings(opensFiles: true, rules: rules, ruleCountsBefore: counts))
+            fragments, referencedFiles: ReferencedFiles(opensFiles: true, rules: rules, ruleCountsBefore: counts))
     }
 
     /// Validates the bytes of a file; `file` is its name in messages. Pure: nothing is opened or resolved, and so list
@@ -76,23 +76,23 @@ extension Configuration {
         bytes: [UInt8], file: String, environment: [String: String], rules: (any AccessRuleChecking)? = nil
     ) throws(ConfigurationErrors) -> Loaded {
         let fragment = ConfigurationFragment(yaml: bytes, file: file, environment: environment)
-        return try read([fragment], surroundings: Surroundings(opensFiles: false, rules: rules))
+        return try read([fragment], referencedFiles: ReferencedFiles(opensFiles: false, rules: rules))
     }
 
     private static func read(
-        _ fragments: [ConfigurationFragment], surroundings: Surroundings
+        _ fragments: [ConfigurationFragment], referencedFiles: ReferencedFiles
     ) throws(ConfigurationErrors) -> Loaded {
         let findings = Findings()
         for fragment in fragments { fragment.diagnostics.forEach(findings.add) }
         let root = FragmentMerger(findings: findings).merge(fragments.compactMap(\.root))
         let configuration = root.flatMap {
-            ConfigurationReader(findings: findings, surroundings: surroundings).read($0)
+            ConfigurationReader(findings: findings, referencedFiles: referencedFiles).read($0)
         }
         let sorted = findings.sorted
         guard let configuration, let root, !findings.hasErrors else {
-            throw ConfigurationErrors(sorted, dependencies: surroundings.dependencies)
+            throw ConfigurationErrors(sorted, dependencies: referencedFiles.dependencies)
         }
         return Loaded(
-            configuration: configuration, warnings: sorted, dependencies: surroundings.dependencies, tree: root)
+            configuration: configuration, warnings: sorted, dependencies: referencedFiles.dependencies, tree: root)
     }
 }

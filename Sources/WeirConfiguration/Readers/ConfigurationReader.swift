@@ -3,7 +3,7 @@ import NetworkTypes
 /// Reads the whole tree of a file.
 struct ConfigurationReader {
     let findings: Findings
-    let surroundings: Surroundings
+    let referencedFiles: ReferencedFiles
 
     /// The configuration, or nil after an error that leaves none. Errors are noted; the caller asks for them.
     func read(_ root: ConfigurationNode) -> Configuration? {
@@ -14,7 +14,7 @@ struct ConfigurationReader {
         }
         guard let top = findings.section(root, Configuration.section.keys, named: "the file") else { return nil }
         let context = ReadingContext(
-            findings: findings, surroundings: surroundings, hasDatabase: top["geoip"] != nil)
+            findings: findings, referencedFiles: referencedFiles, hasDatabase: top["geoip"] != nil)
         var configuration = Configuration()
         var faults: Set<String> = []
         for setting in Configuration.section.settings {
@@ -42,7 +42,7 @@ struct ConfigurationReader {
     /// Looks at the database once all rules are known that need it.
     private func checkDatabase(_ geoip: Configuration.GeoIP?, at origin: Origin?) {
         guard let geoip, let origin, !geoip.database.isEmpty,
-            let problem = surroundings.rules?.check(database: geoip.database, for: surroundings.locationKeys)
+            let problem = referencedFiles.rules?.check(database: geoip.database, for: referencedFiles.locationKeys)
         else { return }
         findings.error(origin, "`database`: \(problem)")
     }

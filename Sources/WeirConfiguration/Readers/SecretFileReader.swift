@@ -9,7 +9,7 @@ struct SecretFileReader {
     private static let longestToken = 512
 
     let findings: Findings
-    let surroundings: Surroundings
+    let referencedFiles: ReferencedFiles
 
     /// `bearer_token_file`: one token a line.
     func readTokens(_ value: ConfigurationNode) -> [Secret] {
@@ -74,12 +74,12 @@ struct SecretFileReader {
     /// The lines that are neither empty nor begin with `#`; nil after an error.
     private func read(_ value: ConfigurationNode, _ key: String) -> File? {
         guard let name = findings.text(value, key, expected: "the path of a file") else { return nil }
-        guard !name.isEmpty, !name.utf8.contains(0), surroundings.opensFiles else {
+        guard !name.isEmpty, !name.utf8.contains(0), referencedFiles.opensFiles else {
             findings.error(value.origin, "`\(key)`: expected the path of a file, found \(value.found)")
             return nil
         }
-        let path = surroundings.resolve(name, from: value.origin)
-        _ = surroundings.depend(on: path)
+        let path = referencedFiles.resolve(name, from: value.origin)
+        _ = referencedFiles.depend(on: path)
         let bytes: [UInt8]
         do throws(ValueError) {
             bytes = try readFile(path: path, limit: Self.largestFile, kind: .regular)

@@ -74,10 +74,10 @@ extension Setting {
     var isLater: Bool { if case .later = content { true } else { false } }
 }
 
-/// The surroundings that the reader of a value needs.
+/// The context that the reader of a value needs.
 struct ReadingContext {
     let findings: Findings
-    let surroundings: Surroundings
+    let referencedFiles: ReferencedFiles
     /// Whether the file names a database that knows where addresses are.
     let hasDatabase: Bool
 }

@@ -41,7 +41,7 @@ extension Notation where Value == String? {
     static var logFile: Notation {
         Notation(.anyText, examples: ["stdout", "access.log"], text: { $0 ?? "stdout" }) { node, key, context in
             guard let text = context.path(node, key, expected: "a file to append to, or `stdout`") else { return nil }
-            return .some(text == "stdout" ? nil : context.surroundings.resolve(text, from: node.origin))
+            return .some(text == "stdout" ? nil : context.referencedFiles.resolve(text, from: node.origin))
         }
     }
 }
@@ -51,9 +51,9 @@ extension Notation where Value == Configuration.GeoIP {
     static var database: Notation {
         Notation(.anyText, examples: ["places.mmdb", "others.mmdb"], text: \.database) { node, key, context in
             guard let name = context.path(node, key, expected: "a MaxMind database") else { return nil }
-            let surroundings = context.surroundings
-            let path = surroundings.resolve(name, from: node.origin)
-            let stamp = surroundings.opensFiles ? surroundings.depend(on: path) : FileStamp()
+            let referencedFiles = context.referencedFiles
+            let path = referencedFiles.resolve(name, from: node.origin)
+            let stamp = referencedFiles.opensFiles ? referencedFiles.depend(on: path) : FileStamp()
             return Configuration.GeoIP(database: path, stamp: stamp)
         }
     }
@@ -78,7 +78,7 @@ extension Notation where Value == [Secret] {
         Notation(
             .anyText, examples: ["tokens"], text: { $0.isEmpty ? nil : "\($0.count) secrets" }
         ) { node, _, context in
-            SecretFileReader(findings: context.findings, surroundings: context.surroundings).readTokens(node)
+            SecretFileReader(findings: context.findings, referencedFiles: context.referencedFiles).readTokens(node)
         }
     }
 }
@@ -96,7 +96,7 @@ extension Notation where Value == [PasswordUser] {
     /// A file of names and hashes.
     static var usersFile: Notation {
         Notation(.anyText, examples: ["users"], text: { usersText($0) }) { node, _, context in
-            SecretFileReader(findings: context.findings, surroundings: context.surroundings).readUsers(node)
+            SecretFileReader(findings: context.findings, referencedFiles: context.referencedFiles).readUsers(node)
         }
     }
 

@@ -14,7 +14,7 @@ public struct FileDependency: Sendable, Hashable {
 
 /// The things that a configuration may refer to: files beside it, and the meaning of access rules. Each file is read
 /// once, however many routes name it.
-final class Surroundings {
+final class ReferencedFiles {
     /// The bound on a list file, in bytes.
     static let largestList = 32 << 20
 
