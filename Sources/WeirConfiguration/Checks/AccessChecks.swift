@@ -1,6 +1,6 @@
 /// Looks for routes that let in no client, and for a default that lets in more than it seems.
 func checkAccess(
-    of drafts: [RouteDraft], global: AccessConfiguration, at defaultOrigin: Origin, findings: Findings
+    of drafts: [RouteDraft], global: AccessConfiguration, at defaultOrigin: Origin, findings: Diagnostics
 ) {
     var trusts = false
     var isGlobalTold = false

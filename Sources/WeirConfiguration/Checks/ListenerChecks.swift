@@ -5,7 +5,7 @@ import NetworkTypes
 ///
 /// Listeners are grouped by port first: a file with thousands of routes must not be compared pair by pair.
 func checkListeners(
-    of drafts: [RouteDraft], exporter: Configuration.Exporter, at exporterOrigins: [Origin], findings: Findings
+    of drafts: [RouteDraft], exporter: Configuration.Exporter, at exporterOrigins: [Origin], findings: Diagnostics
 ) {
     let claims = drafts.map { ListenerClaim($0) }
     checkClashes(claimsOfExporter(exporter, at: exporterOrigins) + claims.compactMap { $0 }, findings: findings)
@@ -31,7 +31,7 @@ private struct Listening: Hashable {
     let port: UInt16
 }
 
-private func checkClashes(_ claims: [ListenerClaim], findings: Findings) {
+private func checkClashes(_ claims: [ListenerClaim], findings: Diagnostics) {
     var groups: [Listening: [ListenerClaim]] = [:]
     for claim in claims {
         let group = Listening(transport: claim.key.transport, port: claim.key.port)
@@ -50,7 +50,7 @@ private func checkClashes(_ claims: [ListenerClaim], findings: Findings) {
     }
 }
 
-private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], findings: Findings) {
+private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], findings: Diagnostics) {
     var groups: [Listening: [ListenerClaim]] = [:]
     var ownAddresses: Set<ScopedAddress> = []
     for claim in claims {

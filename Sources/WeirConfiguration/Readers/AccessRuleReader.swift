@@ -3,7 +3,7 @@ struct AccessRuleReader {
     private static let filePrefix = "file:"
 
     let context: ReadingContext
-    private var findings: Findings { context.findings }
+    private var findings: Diagnostics { context.findings }
     private var referencedFiles: ReferencedFiles { context.referencedFiles }
 
     init(context: ReadingContext) {

@@ -3,7 +3,7 @@ extension Configuration {
     public struct Loaded: Sendable {
         /// The validated values.
         public let configuration: Configuration
-        /// Findings of severity `warning`, sorted by place.
+        /// Diagnostics of severity `warning`, sorted by place.
         public let warnings: [Diagnostic]
         /// Files beside the configuration that it depends on.
         public let dependencies: [FileDependency]
@@ -82,7 +82,7 @@ extension Configuration {
     private static func read(
         _ fragments: [ConfigurationFragment], referencedFiles: ReferencedFiles
     ) throws(ConfigurationErrors) -> Loaded {
-        let findings = Findings()
+        let findings = Diagnostics()
         for fragment in fragments { fragment.diagnostics.forEach(findings.add) }
         let root = FragmentMerger(findings: findings).merge(fragments.compactMap(\.root))
         let configuration = root.flatMap {

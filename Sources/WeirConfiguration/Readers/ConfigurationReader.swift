@@ -2,7 +2,7 @@ import NetworkTypes
 
 /// Reads the whole tree of a file.
 struct ConfigurationReader {
-    let findings: Findings
+    let findings: Diagnostics
     let referencedFiles: ReferencedFiles
 
     /// The configuration, or nil after an error that leaves none. Errors are noted; the caller asks for them.

@@ -39,7 +39,7 @@ struct RouteReader {
     /// The settings of `entrypoint`, for routes that have none of their own.
     var proxyProtocol = ProxyProtocolSettings()
 
-    private var findings: Findings { context.findings }
+    private var findings: Diagnostics { context.findings }
 
     func read(_ entry: ConfigurationNode.Entry) -> RouteDraft {
         var draft = RouteDraft(

@@ -8,7 +8,7 @@ struct SecretFileReader {
     private static let shortestToken = 16
     private static let longestToken = 512
 
-    let findings: Findings
+    let findings: Diagnostics
     let referencedFiles: ReferencedFiles
 
     /// `bearer_token_file`: one token a line.

@@ -2,7 +2,7 @@ import NetworkTypes
 
 /// Reads names with hashes of passwords. No message has anything of a hash.
 struct UserReader {
-    let findings: Findings
+    let findings: Diagnostics
 
     /// `users`: a mapping from names to hashes.
     func read(_ value: ConfigurationNode) -> [PasswordUser] {

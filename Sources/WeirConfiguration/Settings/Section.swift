@@ -76,7 +76,7 @@ extension Setting {
 
 /// The context that the reader of a value needs.
 struct ReadingContext {
-    let findings: Findings
+    let findings: Diagnostics
     let referencedFiles: ReferencedFiles
     /// Whether the file names a database that knows where addresses are.
     let hasDatabase: Bool

@@ -46,7 +46,7 @@ public struct ConfigurationFragment: Sendable {
 extension ConfigurationFragment {
     /// Reads YAML. `file` is its name in messages, and paths in it are relative to its folder. Pure.
     public init(yaml bytes: [UInt8], file: String, environment: [String: String]) {
-        let all = Findings()
+        let all = Diagnostics()
         let findings = FileFindings(file: file, findings: all)
         var root: ConfigurationNode?
         if bytes.count > Configuration.largestFileSize {

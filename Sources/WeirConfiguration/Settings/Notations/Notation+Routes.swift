@@ -194,7 +194,7 @@ extension Notation where Value == [String] {
         ) { node, _, context in readCommand(node, context.findings) }
     }
 
-    private static func readCommand(_ node: ConfigurationNode, _ findings: Findings) -> [String]? {
+    private static func readCommand(_ node: ConfigurationNode, _ findings: Diagnostics) -> [String]? {
         guard case .sequence(let items) = node.content, (1...maxArguments).contains(items.count) else {
             if case .refused = node.content { return nil }
             findings.error(

@@ -1,7 +1,7 @@
 import NetworkTypes
 
 /// Readers of single values: the type is checked here, the text by the pure parsers.
-extension Findings {
+extension Diagnostics {
     /// The text of a scalar. `expected` says what should stand here.
     func text(_ value: ConfigurationNode, _ key: String, expected: String) -> String? {
         switch value.content {

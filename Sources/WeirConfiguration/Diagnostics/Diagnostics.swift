@@ -1,7 +1,7 @@
 /// Collects the findings about a configuration, so that one run reports all of them.
 ///
 /// The same text at the same place is kept once: a bad value behind an anchor is read wherever an alias stands.
-final class Findings {
+final class Diagnostics {
     private var seen: Set<Diagnostic> = []
 
     /// Whether the configuration must be refused.
@@ -30,7 +30,7 @@ final class Findings {
 /// The findings about the text of one file, before it is a tree.
 struct FileFindings {
     let file: String
-    let findings: Findings
+    let findings: Diagnostics
 
     /// Notes an error. Without a place it concerns the whole file.
     func error(_ place: SourceLocation?, _ message: String, suggestion: String? = nil) {

@@ -1,7 +1,7 @@
 import NetworkTypes
 
 /// Lists of addresses and blocks of them.
-extension Findings {
+extension Diagnostics {
     /// A list that is longer is asked for something else: each peer is looked up in it.
     private static let mostBlocks = 10_000
 

@@ -12,7 +12,7 @@ struct SectionKeys {
     let later: [String]
 }
 
-extension Findings {
+extension Diagnostics {
     /// Checks a mapping's keys against the table of settings. Nothing at all counts as an empty mapping: it is left
     /// when every line of a section is commented out.
     func section(_ value: ConfigurationNode, _ keys: SectionKeys, named name: String) -> SectionEntries? {
