@@ -5,15 +5,17 @@ import Testing
 @testable import WeirConfiguration
 
 /// Takes whatever does not say that it is bad, and needs a database for countries.
-private struct Rules: AccessRuleChecking {
-    func check(rule text: String) -> AccessRuleVerdict {
-        if text.contains("bad") { return AccessRuleVerdict(problems: [.init("no rule: \(text)", suggestion: "good")]) }
-        return AccessRuleVerdict(locationKeys: text.hasPrefix("country:") ? [.country] : [])
+private struct Rules: AccessRuleValidation {
+    func check(rule text: String) -> AccessRuleCheckResult {
+        if text.contains("bad") {
+            return AccessRuleCheckResult(problems: [.init("no rule: \(text)", suggestion: "good")])
+        }
+        return AccessRuleCheckResult(locationKeys: text.hasPrefix("country:") ? [.country] : [])
     }
 
-    func check(list bytes: [UInt8]) -> AccessRuleVerdict {
+    func check(list bytes: [UInt8]) -> AccessRuleCheckResult {
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        return AccessRuleVerdict(
+        return AccessRuleCheckResult(
             problems: lines.enumerated().filter { $0.element.contains("bad") }.map {
                 .init("no rule", line: $0.offset + 1)
             },
@@ -21,7 +23,7 @@ private struct Rules: AccessRuleChecking {
             ruleCount: lines.count { !$0.isEmpty && !$0.hasPrefix("#") })
     }
 
-    func check(database path: String, for keys: Set<AccessRuleVerdict.LocationKey>) -> String? {
+    func check(database path: String, for keys: Set<AccessRuleCheckResult.LocationKey>) -> String? {
         if path.contains("asn"), keys.contains(.country) { return "knows no countries" }
         return path.contains("bad") ? "cannot be opened" : nil
     }

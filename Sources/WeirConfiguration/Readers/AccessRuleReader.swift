@@ -17,7 +17,7 @@ struct AccessRuleReader {
             if text.hasPrefix(Self.filePrefix) {
                 return readList(String(text.dropFirst(Self.filePrefix.count)), item, key, allowsEmpty: nil)
             }
-            let verdict = referencedFiles.rules?.check(rule: text) ?? AccessRuleVerdict()
+            let verdict = referencedFiles.rules?.check(rule: text) ?? AccessRuleCheckResult()
             for problem in verdict.problems {
                 let source = written == text ? "" : " (from \(quoted(written)))"
                 findings.error(item.origin, "`\(key)`: \(problem.message)\(source)", suggestion: problem.suggestion)
@@ -60,7 +60,7 @@ struct AccessRuleReader {
             findings.error(item.origin, "`\(key)`: \(quoted(text)): \(error.message)")
             return nil
         }
-        let verdict = referencedFiles.verdict(over: file)
+        let verdict = referencedFiles.checkResult(of: file)
         for problem in verdict.problems {
             findings.error(
                 .file(file.path, problem.line.map { SourceLocation(line: $0, column: 1) }), problem.message,
@@ -92,7 +92,7 @@ struct AccessRuleReader {
         }
     }
 
-    private func requireDatabase(_ verdict: AccessRuleVerdict, _ origin: Origin, _ key: String, of rule: String) {
+    private func requireDatabase(_ verdict: AccessRuleCheckResult, _ origin: Origin, _ key: String, of rule: String) {
         referencedFiles.need(verdict.locationKeys)
         guard !verdict.locationKeys.isEmpty, !context.hasDatabase else { return }
         findings.error(

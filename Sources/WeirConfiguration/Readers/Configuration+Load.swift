@@ -51,7 +51,7 @@ extension Configuration {
     /// Blocks while it reads. Throws every error of the file at once; a file that cannot be read gives one error
     /// without a place.
     public static func load(
-        path: String, environment: [String: String], rules: (any AccessRuleChecking)? = nil
+        path: String, environment: [String: String], rules: (any AccessRuleValidation)? = nil
     ) throws(ConfigurationErrors) -> Loaded {
         try load([ConfigurationFragment.reading(file: path, environment: environment).fragment], rules: rules)
     }
@@ -62,7 +62,7 @@ extension Configuration {
     /// error, unless its entry says `allow_empty: true`.
     /// - Throws: every error of every source, and each value or route that two of them have.
     public static func load(
-        _ fragments: [ConfigurationFragment], rules: (any AccessRuleChecking)? = nil,
+        _ fragments: [ConfigurationFragment], rules: (any AccessRuleValidation)? = nil,
         replacing replaced: Configuration? = nil
     ) throws(ConfigurationErrors) -> Loaded {
         let counts = replaced?.listRuleCounts ?? [:]
@@ -73,7 +73,7 @@ extension Configuration {
     /// Validates the bytes of a file; `file` is its name in messages. Pure: nothing is opened or resolved, and so list
     /// files are refused.
     public static func parse(
-        bytes: [UInt8], file: String, environment: [String: String], rules: (any AccessRuleChecking)? = nil
+        bytes: [UInt8], file: String, environment: [String: String], rules: (any AccessRuleValidation)? = nil
     ) throws(ConfigurationErrors) -> Loaded {
         let fragment = ConfigurationFragment(yaml: bytes, file: file, environment: environment)
         return try read([fragment], referencedFiles: ReferencedFiles(opensFiles: false, rules: rules))

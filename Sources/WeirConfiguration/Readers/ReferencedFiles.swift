@@ -20,17 +20,17 @@ final class ReferencedFiles {
 
     /// Whether files may be opened at all.
     let opensFiles: Bool
-    let rules: (any AccessRuleChecking)?
+    let rules: (any AccessRuleValidation)?
     /// The files that were read, in order.
     private(set) var dependencies: [FileDependency] = []
     private var lists: [String: Result<AccessEntry.File, ValueError>] = [:]
-    private var verdicts: [String: AccessRuleVerdict] = [:]
+    private var checkResults: [String: AccessRuleCheckResult] = [:]
     /// How many rules the list files had that are in force, by their path.
     private let ruleCountsBefore: [String: Int]
     /// The data that rules need from a database.
-    private(set) var locationKeys: Set<AccessRuleVerdict.LocationKey> = []
+    private(set) var locationKeys: Set<AccessRuleCheckResult.LocationKey> = []
 
-    init(opensFiles: Bool, rules: (any AccessRuleChecking)? = nil, ruleCountsBefore: [String: Int] = [:]) {
+    init(opensFiles: Bool, rules: (any AccessRuleValidation)? = nil, ruleCountsBefore: [String: Int] = [:]) {
         self.opensFiles = opensFiles
         self.rules = rules
         self.ruleCountsBefore = ruleCountsBefore
@@ -40,7 +40,7 @@ final class ReferencedFiles {
     func ruleCountBefore(of path: String) -> Int { ruleCountsBefore[path] ?? 0 }
 
     /// Remembers what rules need a database to say.
-    func need(_ keys: Set<AccessRuleVerdict.LocationKey>) { locationKeys.formUnion(keys) }
+    func need(_ keys: Set<AccessRuleCheckResult.LocationKey>) { locationKeys.formUnion(keys) }
 
     /// A path that is relative to the file that names it, as one that can be opened.
     func resolve(_ path: String, from origin: Origin) -> String {
@@ -72,10 +72,10 @@ final class ReferencedFiles {
     }
 
     /// The errors in the rules of a list file.
-    func verdict(over file: AccessEntry.File) -> AccessRuleVerdict {
-        if let known = verdicts[file.path] { return known }
-        let verdict = rules?.check(list: file.bytes) ?? AccessRuleVerdict()
-        verdicts[file.path] = verdict
+    func checkResult(of file: AccessEntry.File) -> AccessRuleCheckResult {
+        if let known = checkResults[file.path] { return known }
+        let verdict = rules?.check(list: file.bytes) ?? AccessRuleCheckResult()
+        checkResults[file.path] = verdict
         return verdict
     }
 }

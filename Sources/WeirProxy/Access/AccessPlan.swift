@@ -29,7 +29,7 @@ struct AccessPlan: Sendable {
         }
         guard let locator, let geoip else { return }
         let kinds = Set(lists.values.flatMap(\.kinds))
-        if let lack = AccessRules.lack(of: locator, for: kinds.filter { $0 == .country || $0 == .timezone }) {
+        if let lack = AccessRuleValidator.lack(of: locator, for: kinds.filter { $0 == .country || $0 == .timezone }) {
             throw .access("\(geoip.database): \(lack)")
         }
     }

@@ -44,7 +44,7 @@ public struct ConfigurationFile: Sendable {
     public func load() throws(Refusal) -> Loaded {
         let (fragment, content) = ConfigurationFragment.reading(file: path, environment: environment)
         do throws(ConfigurationErrors) {
-            let loaded = try Configuration.load([fragment], rules: AccessRules())
+            let loaded = try Configuration.load([fragment], rules: AccessRuleValidator())
             return Loaded(
                 configuration: loaded.configuration, warnings: loaded.warnings.map(\.description), content: content,
                 dependencies: loaded.dependencies)

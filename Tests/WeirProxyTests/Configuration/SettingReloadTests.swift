@@ -89,7 +89,7 @@ struct SettingReloadTests {
 
     private func load(_ file: SettingsFile, in folder: TemporaryDirectory) throws -> Configuration {
         let path = try folder.write("weir.yml", file.text)
-        return try Configuration.load(path: path, environment: [:], rules: AccessRules()).configuration
+        return try Configuration.load(path: path, environment: [:], rules: AccessRuleValidator()).configuration
     }
 
     @Test("A reload notices a change of every setting, and names those that need a restart")

@@ -1,5 +1,5 @@
 /// The errors in access rules, and their needs.
-public struct AccessRuleVerdict: Sendable {
+public struct AccessRuleCheckResult: Sendable {
     /// One thing that is wrong.
     public struct Problem: Sendable {
         /// The expected and the found text, in one line.
@@ -32,7 +32,7 @@ public struct AccessRuleVerdict: Sendable {
     /// In a list file: how many rules it has; nil where that is not known.
     public var ruleCount: Int?
 
-    /// Makes a verdict.
+    /// Creates a result.
     public init(problems: [Problem] = [], locationKeys: Set<LocationKey> = [], ruleCount: Int? = nil) {
         self.problems = problems
         self.locationKeys = locationKeys
@@ -42,11 +42,11 @@ public struct AccessRuleVerdict: Sendable {
 
 /// The meaning of access rules. This module knows only their locations, and asks while it reads a file, so that an
 /// error in a rule is reported together with all others.
-public protocol AccessRuleChecking: Sendable {
+public protocol AccessRuleValidation: Sendable {
     /// Looks at a rule of the configuration.
-    func check(rule text: String) -> AccessRuleVerdict
+    func check(rule text: String) -> AccessRuleCheckResult
     /// Looks at what a list file holds.
-    func check(list bytes: [UInt8]) -> AccessRuleVerdict
+    func check(list bytes: [UInt8]) -> AccessRuleCheckResult
     /// Looks at a MaxMind database that has to say this of addresses. Returns what is wrong with it.
-    func check(database path: String, for keys: Set<AccessRuleVerdict.LocationKey>) -> String?
+    func check(database path: String, for keys: Set<AccessRuleCheckResult.LocationKey>) -> String?
 }

@@ -2,17 +2,17 @@ import WeirAccess
 import WeirConfiguration
 
 /// The judge of access rules for the reader of the configuration.
-struct AccessRules: AccessRuleChecking {
-    func check(rule text: String) -> AccessRuleVerdict {
+struct AccessRuleValidator: AccessRuleValidation {
+    func check(rule text: String) -> AccessRuleCheckResult {
         do throws(AccessRule.ParseError) {
             let rule = try AccessRule(parsing: Array(text.utf8)[...])
             return verdict([rule])
         } catch {
-            return AccessRuleVerdict(problems: [.init(error.message, suggestion: error.suggestion)])
+            return AccessRuleCheckResult(problems: [.init(error.message, suggestion: error.suggestion)])
         }
     }
 
-    func check(list bytes: [UInt8]) -> AccessRuleVerdict {
+    func check(list bytes: [UInt8]) -> AccessRuleCheckResult {
         let file = AccessListFile(bytes, name: "")
         var verdict = verdict(file.entries.lazy.map(\.rule))
         verdict.ruleCount = file.entries.count
@@ -20,7 +20,7 @@ struct AccessRules: AccessRuleChecking {
         return verdict
     }
 
-    func check(database path: String, for keys: Set<AccessRuleVerdict.LocationKey>) -> String? {
+    func check(database path: String, for keys: Set<AccessRuleCheckResult.LocationKey>) -> String? {
         do throws(GeoDatabaseFailure) {
             let database = try GeoDatabase(path)
             return Self.lack(of: database, for: keys.map(\.kind))
@@ -38,15 +38,15 @@ struct AccessRules: AccessRuleChecking {
             + "`\(database.type)` without"
     }
 
-    private func verdict(_ rules: some Sequence<AccessRule>) -> AccessRuleVerdict {
-        let keys = Set(rules.compactMap { AccessRuleVerdict.LocationKey($0.kind) })
-        guard !keys.isEmpty, !GeoDatabase.isSupported else { return AccessRuleVerdict(locationKeys: keys) }
+    private func verdict(_ rules: some Sequence<AccessRule>) -> AccessRuleCheckResult {
+        let keys = Set(rules.compactMap { AccessRuleCheckResult.LocationKey($0.kind) })
+        guard !keys.isEmpty, !GeoDatabase.isSupported else { return AccessRuleCheckResult(locationKeys: keys) }
         // One message is enough: without the trait a database would not help.
-        return AccessRuleVerdict(problems: [.init("\(GeoDatabaseFailure.notSupported)")])
+        return AccessRuleCheckResult(problems: [.init("\(GeoDatabaseFailure.notSupported)")])
     }
 }
 
-extension AccessRuleVerdict.LocationKey {
+extension AccessRuleCheckResult.LocationKey {
     /// The key that rules of a kind need; nil for those that name addresses themselves.
     fileprivate init?(_ kind: AccessRuleKind) {
         switch kind {
