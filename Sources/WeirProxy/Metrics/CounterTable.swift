@@ -5,7 +5,7 @@ import WeirMetrics
 /// when it first counts, so that no event is lost, whatever was expected.
 final class CounterTable: Sendable {
     private let registration: RouteRegistration
-    private let family: MetricFamily
+    private let family: MetricDeclaration
     private let labels: @Sendable (Int) -> [String]
     private let expected: [Counter?]
     private let late: Lock<[Int: Counter]> = Lock([:])
@@ -16,7 +16,7 @@ final class CounterTable: Sendable {
     ///   - count: the number of indexes.
     ///   - labels: the label values of an index.
     init(
-        _ registration: RouteRegistration, _ family: MetricFamily, count: Int, isExpected: (Int) -> Bool,
+        _ registration: RouteRegistration, _ family: MetricDeclaration, count: Int, isExpected: (Int) -> Bool,
         labels: @escaping @Sendable (Int) -> [String]
     ) {
         self.registration = registration

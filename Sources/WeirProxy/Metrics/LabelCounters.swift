@@ -8,7 +8,7 @@ struct LabelCounters<Value: LabelValue>: Sendable {
     private let traits: StreamTraits
 
     /// Registers the counters of the values that can occur on a stream with these traits.
-    init(_ registration: RouteRegistration, _ family: MetricFamily, labels: [String], on traits: StreamTraits) {
+    init(_ registration: RouteRegistration, _ family: MetricDeclaration, labels: [String], on traits: StreamTraits) {
         let values = LabelIndex<Value>.values
         table = CounterTable(
             registration, family, count: values.count, isExpected: { values[$0].occurrence.isPossible(on: traits) },

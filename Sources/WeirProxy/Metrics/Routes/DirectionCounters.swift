@@ -6,7 +6,7 @@ struct DirectionCounters: Sendable {
     private let ingress: Counter
     private let egress: Counter
 
-    init(_ registration: RouteRegistration, _ family: MetricFamily, labels: [String]) {
+    init(_ registration: RouteRegistration, _ family: MetricDeclaration, labels: [String]) {
         ingress = registration.counter(family, labels + [Direction.ingress.rawValue])
         egress = registration.counter(family, labels + [Direction.egress.rawValue])
     }

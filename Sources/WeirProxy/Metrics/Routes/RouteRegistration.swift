@@ -19,30 +19,30 @@ final class RouteRegistration: Sendable {
     var failure: RegistrationError? { firstFailure.withLock { $0 } }
 
     /// Registers a counter. A hidden one is not on the page until it is shown.
-    func counter(_ family: MetricFamily, _ labels: [String], isHidden: Bool = false) -> Counter {
+    func counter(_ family: MetricDeclaration, _ labels: [String], isHidden: Bool = false) -> Counter {
         attempt { () throws(RegistrationError) in
             try group.counter(family.descriptor, labels: labels, isHidden: isHidden)
         } ?? registry.discardingCounter
     }
 
     /// The counter of an event that is happening: on the page, or hidden where that is full, so that sums stay right.
-    func lateCounter(_ family: MetricFamily, _ labels: [String]) -> Counter {
+    func lateCounter(_ family: MetricDeclaration, _ labels: [String]) -> Counter {
         attempt { () throws(RegistrationError) in try group.counter(family.descriptor, labels: labels) }
             ?? counter(family, labels, isHidden: true)
     }
 
-    func gauge(_ family: MetricFamily, _ labels: [String]) -> Gauge {
+    func gauge(_ family: MetricDeclaration, _ labels: [String]) -> Gauge {
         attempt { () throws(RegistrationError) in try group.gauge(family.descriptor, labels: labels) }
             ?? registry.discardingGauge
     }
 
-    func histogram(_ family: MetricFamily, _ labels: [String]) -> Histogram {
+    func histogram(_ family: MetricDeclaration, _ labels: [String]) -> Histogram {
         attempt { () throws(RegistrationError) in try group.histogram(family.descriptor, labels: labels) }
             ?? registry.discardingHistogram
     }
 
     func derivedGauge(
-        _ family: MetricFamily, _ labels: [String], beginnings: [Counter], endings: [Counter]
+        _ family: MetricDeclaration, _ labels: [String], beginnings: [Counter], endings: [Counter]
     ) -> DerivedGauge? {
         attempt { () throws(RegistrationError) in
             try group.derivedGauge(family.descriptor, labels: labels, beginnings: beginnings, endings: endings)

@@ -2,7 +2,7 @@ public import WeirMetrics
 import WeirStream
 
 /// One entry of the catalogue: what the registry needs to know of a family, and what people do.
-public struct MetricFamily: Sendable {
+public struct MetricDeclaration: Sendable {
     /// A label, and its members where they are a closed set.
     struct Label: Sendable {
         let name: String
@@ -55,20 +55,22 @@ public struct MetricFamily: Sendable {
     static func counter(
         _ name: String, _ help: String, _ labels: [Label] = [], unit: String = "",
         scale: MetricDescriptor.Scale = .one, prefix: String = "weir_"
-    ) -> MetricFamily {
-        MetricFamily(prefix + name, help, .counter, labels, unit: unit, scale: scale)
+    ) -> MetricDeclaration {
+        MetricDeclaration(prefix + name, help, .counter, labels, unit: unit, scale: scale)
     }
 
     static func gauge(
         _ name: String, _ help: String, _ labels: [Label] = [], unit: String = "",
         scale: MetricDescriptor.Scale = .one, prefix: String = "weir_"
-    ) -> MetricFamily {
-        MetricFamily(prefix + name, help, .gauge, labels, unit: unit, scale: scale)
+    ) -> MetricDeclaration {
+        MetricDeclaration(prefix + name, help, .gauge, labels, unit: unit, scale: scale)
     }
 
     /// Bounds are given in microseconds.
-    static func histogram(_ name: String, _ help: String, _ labels: [Label], microseconds: [UInt64]) -> MetricFamily {
-        MetricFamily(
+    static func histogram(_ name: String, _ help: String, _ labels: [Label], microseconds: [UInt64])
+        -> MetricDeclaration
+    {
+        MetricDeclaration(
             "weir_" + name, help, .histogram(buckets: microseconds.map { $0 * 1000 }), labels, unit: "seconds",
             scale: .nanosecondsAsSeconds)
     }
@@ -83,7 +85,7 @@ public struct MetricFamily: Sendable {
     }
 }
 
-extension MetricFamily {
+extension MetricDeclaration {
     /// The row of the reference: name, type, labels with their members, meaning.
     var row: String {
         let labelTexts = labels.map { label in
