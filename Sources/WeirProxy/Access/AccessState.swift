@@ -6,7 +6,7 @@ struct AccessState: Sendable {
     let plan: AccessPlan
     let log: AccessLog?
     /// By the name of the route: what was noticed once is not told again after a reload.
-    private let gateways: [String: GatewayWatch]
+    private let gateways: [String: SharedAddressDetector]
 
     /// Makes what `configuration` asks for; what `previous` has of it is taken over.
     init(_ configuration: Configuration, parts: ProxyParts, previous: AccessState? = nil) throws(ProxyError) {
@@ -18,7 +18,7 @@ struct AccessState: Sendable {
         }
         let known = previous?.gateways ?? [:]
         gateways = Dictionary(
-            configuration.routes.map { ($0.name, known[$0.name] ?? GatewayWatch()) },
+            configuration.routes.map { ($0.name, known[$0.name] ?? SharedAddressDetector()) },
             uniquingKeysWith: { first, _ in first })
     }
 

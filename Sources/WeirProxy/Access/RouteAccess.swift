@@ -8,12 +8,12 @@ final class RouteAccess: Sendable {
     private let counters: AccessCounters
     /// Says what the rules of decisions in the access log are.
     private let log: AccessRouteLog?
-    private let gateway: GatewayWatch?
+    private let gateway: SharedAddressDetector?
     private let routeLog: RouteLog
 
     /// `gateway` is nil where it does not matter whether clients hide behind one.
     init(
-        _ policy: AccessPolicy, observer: any RouteObserver, log: AccessLog?, gateway: GatewayWatch?
+        _ policy: AccessPolicy, observer: any RouteObserver, log: AccessLog?, gateway: SharedAddressDetector?
     ) {
         self.policy = policy
         counters = AccessCounters(

@@ -5,7 +5,7 @@ import WeirAccess
 
 /// Notices that all clients of a route come from one private address: a NAT gateway or a container bridge, which makes
 /// `allow_local` let in everybody. One for each route name, for the life of the process; any worker.
-final class GatewayWatch: Sendable {
+final class SharedAddressDetector: Sendable {
     /// So many clients in a row from one address are no accident. The operator who reads the line can tell a single
     /// client that comes so often.
     static let clients = 16
