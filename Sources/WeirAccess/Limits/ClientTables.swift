@@ -18,7 +18,7 @@ package final class ClientTables: Sendable {
 
 /// The counted slots that one connection or session holds, and the states of its own limits of bandwidth. It hangs on
 /// the context from `admit` on, and goes with it: then at the latest the places are free again.
-final class ClientTicket: Sendable {
+final class ClientReservation: Sendable {
     private let tables: ClientTables
     private let places: (ClientCounts.Place?, ClientCounts.Place?)
     private let isOpen = Atomic<Bool>(true)
@@ -36,7 +36,7 @@ final class ClientTicket: Sendable {
         let due = Atomic<UInt64>(0)
     }
 
-    /// A ticket that owns up to two places.
+    /// A reservation that owns up to two slots.
     init(
         _ tables: ClientTables, places: (ClientCounts.Place?, ClientCounts.Place?), limiter: RouteLimiter? = nil
     ) {
@@ -129,10 +129,10 @@ final class ClientTicket: Sendable {
 
 extension StreamContext {
     /// Its reservations, where limits have made some.
-    var ticket: ClientTicket? { reservation as? ClientTicket }
+    var clientReservation: ClientReservation? { reservation as? ClientReservation }
 
     /// It has ended, whichever way: what limits have taken for it is free again, however long the context is kept.
     package func giveBack() {
-        if reservation != nil { ticket?.giveBack() }
+        if reservation != nil { clientReservation?.giveBack() }
     }
 }

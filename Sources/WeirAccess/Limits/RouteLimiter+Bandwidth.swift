@@ -30,13 +30,13 @@ extension RouteLimiter {
     /// Asks all that limits a connection for the bytes of its next read.
     func grant(_ context: StreamContext, _ direction: Direction) -> ReadGrant {
         let now = tables.clock.nanoseconds
-        guard let ticket = context.ticket else { return .bytes(ByteBucket.smallestBurst) }
-        if let held = ticket.reservation(direction, at: now) {
+        guard let client = context.clientReservation else { return .bytes(ByteBucket.smallestBurst) }
+        if let held = client.reservation(direction, at: now) {
             return held.due <= now ? .bytes(held.byteCount) : .wait(.nanoseconds(held.due - now))
         }
         var count = Int.max
         if let bucket = perConnection[direction] {
-            switch ticket.available(direction, bucket, at: now) {
+            switch client.available(direction, bucket, at: now) {
             case .bytes(let own): count = own
             case .wait(let time): return .wait(time)
             }
@@ -59,7 +59,7 @@ extension RouteLimiter {
             due = max(due, found.due)
         }
         if !isSharing(direction) { return .bytes(count) }
-        ticket.hold(BandwidthMeter.Reservation(byteCount: count, due: due), direction)
+        client.hold(BandwidthMeter.Reservation(byteCount: count, due: due), direction)
         return due <= now ? .bytes(count) : .wait(.nanoseconds(due - now))
     }
 
@@ -77,13 +77,13 @@ extension RouteLimiter {
     private func settle(_ event: ReadEvent) {
         let direction = event.direction
         guard event.context.transport == .tcp else { return }
-        let ticket = event.context.ticket
-        if let bucket = perConnection[direction], let ticket {
-            _ = ticket.charge(event.byteCount, direction, bucket, at: tables.clock.nanoseconds)
+        let client = event.context.clientReservation
+        if let bucket = perConnection[direction], let client {
+            _ = client.charge(event.byteCount, direction, bucket, at: tables.clock.nanoseconds)
         }
         guard isSharing(direction) else { return }
         if let share = shares[direction] { share.note(event.byteCount, at: tables.clock.nanoseconds) }
-        let rest = (ticket?.takeReservation(direction) ?? 0) - event.byteCount
+        let rest = (client?.takeReservation(direction) ?? 0) - event.byteCount
         if rest >= 0 { return refund(rest, direction) }
         let now = tables.clock.nanoseconds
         route.bandwidth[direction]?.charge(-rest, at: now)
@@ -108,8 +108,8 @@ extension RouteLimiter {
     /// Whether a datagram may pass. The narrowest is asked first: what it refuses is not charged to the others.
     func mayPass(_ context: StreamContext, _ direction: Direction, _ byteCount: Int) -> Bool {
         let now = tables.clock.nanoseconds
-        let own = perConnection[direction].flatMap { bucket in context.ticket.map { (bucket, $0) } }
-        if let (bucket, ticket) = own, !ticket.mayTake(direction, bucket, at: now) { return false }
+        let own = perConnection[direction].flatMap { bucket in context.clientReservation.map { (bucket, $0) } }
+        if let (bucket, client) = own, !client.mayTake(direction, bucket, at: now) { return false }
         if let meter = route.bandwidth[direction], !meter.take(byteCount, worker: context.worker, at: now) {
             return false
         }
@@ -118,7 +118,7 @@ extension RouteLimiter {
             guard meter.take(byteCount, worker: context.worker, isFavored: isFavored, at: now) else { return false }
             shares[direction]?.note(byteCount, at: now)
         }
-        if let (bucket, ticket) = own { _ = ticket.charge(byteCount, direction, bucket, at: now) }
+        if let (bucket, client) = own { _ = client.charge(byteCount, direction, bucket, at: now) }
         return true
     }
 }

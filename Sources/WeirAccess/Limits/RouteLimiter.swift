@@ -36,7 +36,7 @@ package final class RouteLimiter: Sendable {
     private let isCounting: Bool
     private let isRating: Bool
     private let isMetering: Bool
-    private let needsTicket: Bool
+    private let needsReservation: Bool
     /// The slower of the rates of the route and of the process.
     let perConnection: DirectionPair<ByteBucket>
     /// The route's shares in what the process limits.
@@ -58,7 +58,7 @@ package final class RouteLimiter: Sendable {
             egress: process.bandwidth.egress.map { FairShare(of: $0.bucket) })
         isMetering = hasOwnBuckets || !route.bandwidth.isEmpty || !process.bandwidth.isEmpty
         // A TCP connection keeps there what it has reserved.
-        needsTicket = isCounting || isMetering
+        needsReservation = isCounting || isMetering
         if !isCounting, !isRating, !isMetering { return nil }
     }
 
@@ -105,7 +105,9 @@ package final class RouteLimiter: Sendable {
             giveBack(places)
             return .reject(.rateLimit)
         }
-        if needsTicket { context.reserve(ClientTicket(tables, places: places, limiter: isMetering ? self : nil)) }
+        if needsReservation {
+            context.reserve(ClientReservation(tables, places: places, limiter: isMetering ? self : nil))
+        }
         return .accept
     }
 

@@ -34,7 +34,7 @@ struct RouteLimiterTests {
         #expect(hooks.admit == nil && hooks.onRead == nil && hooks.police != nil && hooks.mayRead == nil)
     }
 
-    @Test("Each limit gives back what those before it took, and a ticket gives back once")
+    @Test("Each limit gives back what those before it took, and a reservation gives back once")
     func order() throws {
         let limiter = try #require(
             make(
