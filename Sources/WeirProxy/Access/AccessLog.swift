@@ -16,11 +16,11 @@ final class AccessLog: Sendable {
 
     /// Opens the file, or takes over that of `previous` where it is the same.
     init(
-        _ configuration: AccessConfiguration.Log, parts: ProxyParts, previous: AccessLog?
+        _ configuration: AccessConfiguration.Log, components: ProxyComponents, previous: AccessLog?
     ) throws(ProxyError) {
         logsAllowed = configuration.logAllowed
         guard let path = configuration.path else {
-            output = parts.log
+            output = components.log
             file = nil
             return
         }
@@ -31,7 +31,7 @@ final class AccessLog: Sendable {
         }
         do throws(SystemError) {
             let opened = try LogFile(path)
-            output = try LogOutput(file: opened, shardCount: parts.engine.workerCount, beside: parts.log)
+            output = try LogOutput(file: opened, shardCount: components.engine.workerCount, beside: components.log)
             file = opened
         } catch {
             throw .accessLog(path, error)

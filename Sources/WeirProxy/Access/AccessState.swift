@@ -9,10 +9,10 @@ struct AccessState: Sendable {
     private let gateways: [String: SharedAddressDetector]
 
     /// Makes what `configuration` asks for; what `previous` has of it is taken over.
-    init(_ configuration: Configuration, parts: ProxyParts, previous: AccessState? = nil) throws(ProxyError) {
+    init(_ configuration: Configuration, components: ProxyComponents, previous: AccessState? = nil) throws(ProxyError) {
         plan = try AccessPlan(configuration, previous: previous?.plan)
         if let wanted = configuration.access.log {
-            log = try AccessLog(wanted, parts: parts, previous: previous?.log)
+            log = try AccessLog(wanted, components: components, previous: previous?.log)
         } else {
             log = nil
         }

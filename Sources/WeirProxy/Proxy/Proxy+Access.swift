@@ -26,9 +26,9 @@ extension Proxy {
             hooks.admit = { access.admit($0) }
             hooks.review = { access.review($0) }
         }
-        let limiter = limits.limiter(of: route, clients: parts.clients, workers: parts.engine.workerCount)
+        let limiter = limits.limiter(of: route, clients: components.clients, workers: components.engine.workerCount)
         limiter?.install(in: &hooks, observer.common.route.transport)
-        if let program = route.preDial { hooks.preDial = parts.programs.hook(program, of: route) }
+        if let program = route.preDial { hooks.preDial = components.programs.hook(program, of: route) }
         return hooks
     }
 }

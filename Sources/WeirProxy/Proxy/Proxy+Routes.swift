@@ -21,7 +21,7 @@ extension Proxy {
         var bound: [BoundRoute] = []
         for entry in entries {
             do throws(StreamError) {
-                let stream = try ServedStream(entry.route, engine: parts.engine)
+                let stream = try ServedStream(entry.route, engine: components.engine)
                 try stream.bind()
                 bound.append(BoundRoute(entry: entry, stream: stream))
             } catch {
@@ -56,7 +56,7 @@ extension Proxy {
     /// Goes over to other routes and rules, or throws and leaves everything as it was.
     func reload(to new: Configuration) async throws(ProxyError) {
         let before = access
-        access = try AccessState(new, parts: parts, previous: before)
+        access = try AccessState(new, components: components, previous: before)
         do throws(ProxyError) {
             try await reload(to: new, accessBefore: before)
         } catch {
@@ -188,7 +188,7 @@ extension Proxy {
     private func add(_ entry: ReloadPlan.Entry, stream: ServedStream, observer: any RouteObserver) {
         routes[entry.key] = RunningRoute(
             key: entry.key, configuration: entry.route, stream: stream, observer: observer,
-            info: RouteInfo(RouteDescription(entry.route, limits: limits.process), registry: parts.registry))
+            info: RouteInfo(RouteDescription(entry.route, limits: limits.process), registry: components.registry))
     }
 
     private func makeObserver(_ route: RouteConfiguration) -> any RouteObserver {
@@ -196,8 +196,8 @@ extension Proxy {
         if access.plan.policy(of: route) != nil { description.traits.insert(.accessRules) }
         let observer: any RouteObserver =
             switch description.transport {
-            case .tcp: TCPRouteMetrics(description, registry: parts.registry, log: parts.log)
-            case .udp: UDPRouteMetrics(description, registry: parts.registry, log: parts.log)
+            case .tcp: TCPRouteMetrics(description, registry: components.registry, log: components.log)
+            case .udp: UDPRouteMetrics(description, registry: components.registry, log: components.log)
             }
         if let failure = observer.registrationFailure {
             logger.error(

@@ -34,7 +34,7 @@ public actor Proxy {
         case created, starting, running, ended
     }
 
-    let parts: ProxyParts
+    let components: ProxyComponents
     let logger: Logger
     var routes: [ListenerKey: RunningRoute] = [:]
     /// The clients that may use the routes.
@@ -56,26 +56,26 @@ public actor Proxy {
     public init(_ configuration: Configuration, options: Options = Options()) throws(ProxyError) {
         self.configuration = configuration
         limits = LimitBook(configuration.limits.traffic)
-        parts = try ProxyParts(configuration, options: options)
-        access = try AccessState(configuration, parts: parts)
-        listMetrics = AccessListMetrics(parts.registry)
-        let log = parts.log
+        components = try ProxyComponents(configuration, options: options)
+        access = try AccessState(configuration, components: components)
+        listMetrics = AccessListMetrics(components.registry)
+        let log = components.log
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
     }
 
     // MARK: Outside
 
     /// The addresses of the exporter, with the real ports; without Unix sockets.
-    public nonisolated var exporterAddresses: [SocketAddress] { parts.exporter.localAddresses }
+    public nonisolated var exporterAddresses: [SocketAddress] { components.exporter.localAddresses }
 
     /// Whether the process lives and should get traffic.
-    public nonisolated var health: Health { parts.health }
+    public nonisolated var health: Health { components.health }
 
     /// A worker that has not turned for ``Health/longestTurn``, which `/healthz` names; nil while all do.
-    public nonisolated var stalledWorker: Int? { parts.engine.stalledWorker(after: Health.longestTurn) }
+    public nonisolated var stalledWorker: Int? { components.engine.stalledWorker(after: Health.longestTurn) }
 
     /// How many event-loop threads carry the routes.
-    public nonisolated var workerCount: Int { parts.engine.workerCount }
+    public nonisolated var workerCount: Int { components.engine.workerCount }
 
     /// How every route stands, in the order of the configuration.
     public var reports: [RouteReport] {
@@ -108,7 +108,7 @@ public actor Proxy {
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added)
             do throws(ExporterError) {
-                try await parts.exporter.start()
+                try await components.exporter.start()
             } catch {
                 await release(bound)
                 throw .exporter(error)
@@ -119,13 +119,13 @@ public actor Proxy {
         } catch {
             state = .ended
             await closeEverything(drainTimeout: .zero)
-            await endParts()
+            await stopComponents()
             throw error
         }
         state = .running
         listMetrics.show(access.plan.ruleCounts)
-        parts.metrics.configurationTaken(isReload: false)
-        parts.health.phase = .ready
+        components.metrics.configurationTaken(isReload: false)
+        components.health.phase = .ready
         logger.info(
             "ready", metadata: ["routes": "\(routes.count)", "workers": "\(workerCount)", "exporter": exporterText])
     }
@@ -171,15 +171,15 @@ public actor Proxy {
             logger.warning(
                 "this setting changes only with a restart; the old value stays", metadata: ["setting": "\(name)"])
         }
-        parts.engine.limitSessions(to: new.limits.maxSessions)
-        parts.log.level = Logger.Level(new.log.level)
-        parts.log.format = new.log.format
-        access.log?.output.format = parts.log.format
-        await parts.exporter.update(new.exporter.access)
+        components.engine.limitSessions(to: new.limits.maxSessions)
+        components.log.level = Logger.Level(new.log.level)
+        components.log.format = new.log.format
+        access.log?.output.format = components.log.format
+        await components.exporter.update(new.exporter.access)
         // What is fixed keeps the value that is in use, so that the next reload warns again.
         configuration = new.keepingFixedSettings(of: configuration)
         listMetrics.show(access.plan.ruleCounts)
-        parts.metrics.configurationTaken(isReload: true)
+        components.metrics.configurationTaken(isReload: true)
         log(changes.filter { !$0.needsRestart })
         logger.info("configuration reloaded", metadata: ["routes": "\(routes.count)", "changes": "\(changes.count)"])
         return fixed
@@ -198,7 +198,7 @@ public actor Proxy {
 
     /// Tells of a file that could not be used; the old configuration goes on.
     public func reloadFailed(_ findings: [String]) {
-        parts.metrics.reloadFailed()
+        components.metrics.reloadFailed()
         for finding in findings {
             logger.error("reload failed, the old configuration goes on", metadata: ["error": "\(finding)"])
         }
@@ -219,7 +219,7 @@ public actor Proxy {
         if !isEnding {
             isEnding = true
             if state == .running {
-                parts.health.phase = .draining
+                components.health.phase = .draining
                 logger.info(
                     "draining",
                     metadata: ["delay": Self.seconds(times.delay), "drain_timeout": Self.seconds(times.drainTimeout)])
@@ -233,12 +233,12 @@ public actor Proxy {
         await closeEverything(drainTimeout: times.drainTimeout)
         state = .ended
         logger.info("stopped")
-        await endParts()
+        await stopComponents()
     }
 
     /// Writes out what the log still holds, for at most this long: for a process that ends at once.
     public nonisolated func flushLog(within limit: Duration) {
-        parts.log.close(within: limit)
+        components.log.close(within: limit)
     }
 
     /// `30s`, `1500ms`.
@@ -262,12 +262,12 @@ public actor Proxy {
         }
     }
 
-    private func endParts() async {
-        await parts.exporter.stop()
-        await parts.programs.stop()
-        await parts.engine.shutdown()
+    private func stopComponents() async {
+        await components.exporter.stop()
+        await components.programs.stop()
+        await components.engine.shutdown()
         if let log = access.log, log.file != nil { log.output.close(within: .seconds(2)) }
-        parts.log.close(within: .seconds(2))
+        components.log.close(within: .seconds(2))
     }
 
     /// Runs `body`, and `onDeadline` beside it where that takes too long.

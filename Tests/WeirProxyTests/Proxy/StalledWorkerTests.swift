@@ -19,7 +19,7 @@ struct StalledWorkerTests {
         try await proxy.start()
         let go = TestSemaphore()
         // A stream of an embedding program, on the workers that the routes use.
-        let engine = await proxy.parts.engine
+        let engine = await proxy.components.engine
         let stream = try TCPStream(listen: "tcp://127.0.0.1:0", upstream: "\(server.endpoint)", engine: engine)
         try await stream.listenAndServe(
             hooks: StreamHooks(admit: { _ in

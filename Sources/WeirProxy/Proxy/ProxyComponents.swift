@@ -8,7 +8,7 @@ import WeirStream
 
 /// The components that a proxy keeps for its whole life: engine, registry, log and exporter. A reload never changes
 /// them.
-struct ProxyParts: Sendable {
+struct ProxyComponents: Sendable {
     let registry: MetricsRegistry
     let engine: StreamEngine
     let log: LogOutput
