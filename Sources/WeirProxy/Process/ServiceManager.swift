@@ -4,8 +4,8 @@ import NetworkTypes
 /// The service manager's view of the process's life, and the interval of its watchdog: the protocol of sd_notify(3),
 /// over the socket that `NOTIFY_SOCKET` names. Any thread.
 public final class ServiceManager: Sendable {
-    /// Something to tell.
-    public enum News: Sendable, Equatable {
+    /// A notification of the service manager.
+    public enum Notification: Sendable, Equatable {
         /// All routes are served; also after a reload, taken or not. The text is for people, one line.
         case ready(String)
         /// The configuration is read again; ``ready(_:)`` follows.
@@ -16,7 +16,7 @@ public final class ServiceManager: Sendable {
         case alive
     }
 
-    /// How often the watchdog must hear ``News/alive``: half of what it allows, as sd_watchdog_enabled(3) advises. Nil
+    /// How often the watchdog must hear ``Notification/alive``: half of what it allows, as sd_watchdog_enabled(3) advises. Nil
     /// where none waits.
     public let watchdogInterval: Duration?
     /// A shorter interval would keep a processor busy with the pings alone.
@@ -46,12 +46,12 @@ public final class ServiceManager: Sendable {
 
     /// Tells it.
     /// - Throws: where it cannot be reached.
-    public func tell(_ news: News) throws(SystemError) {
-        try sender.send(Self.text(of: news, now: MonotonicClock.system.nanoseconds))
+    public func notify(_ notification: Notification) throws(SystemError) {
+        try sender.send(Self.text(of: notification, now: MonotonicClock.system.nanoseconds))
     }
 
-    static func text(of news: News, now nanoseconds: UInt64) -> String {
-        switch news {
+    static func text(of notification: Notification, now nanoseconds: UInt64) -> String {
+        switch notification {
         case .ready(let status): "READY=1\nSTATUS=\(oneLine(status))"
         case .reloading:
             "RELOADING=1\nMONOTONIC_USEC=\(nanoseconds / 1000)\nSTATUS=reading the configuration again"

@@ -63,7 +63,7 @@ public final class ProxyRunner: Sendable {
                 await proxy.warn("the configuration is not watched, only SIGHUP reloads it: \(error)")
             }
         }
-        tell(.ready(await proxy.summary))
+        notify(.ready(await proxy.summary))
     }
 
     /// Opens log files again, reads the configuration and goes over to it. Where it cannot be used, the old one goes
@@ -160,13 +160,13 @@ public final class ProxyRunner: Sendable {
         }
     }
 
-    private func tell(_ news: ServiceManager.News) {
-        told.withLock { told in if !told.isEnding { send(news) } }
+    private func notify(_ notification: ServiceManager.Notification) {
+        told.withLock { told in if !told.isEnding { send(notification) } }
     }
 
-    private func send(_ news: ServiceManager.News) {
+    private func send(_ notification: ServiceManager.Notification) {
         do throws(SystemError) {
-            try manager?.tell(news)
+            try manager?.notify(notification)
         } catch {
             warn("the service manager cannot be told: \(error)")
         }

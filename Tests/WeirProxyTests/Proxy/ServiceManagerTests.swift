@@ -5,7 +5,9 @@ import Testing
 @Suite struct ServiceManagerTests {
     @Test("What is told is what sd_notify(3) asks for, a status of several lines in one")
     func texts() {
-        func text(_ news: ServiceManager.News) -> String { ServiceManager.text(of: news, now: 5_000_001_999) }
+        func text(_ notification: ServiceManager.Notification) -> String {
+            ServiceManager.text(of: notification, now: 5_000_001_999)
+        }
         #expect(text(.ready("3 routes\nREADY=0\r\nx")) == "READY=1\nSTATUS=3 routes READY=0 x")
         #expect(text(.reloading) == "RELOADING=1\nMONOTONIC_USEC=5000001\nSTATUS=reading the configuration again")
         #expect(
