@@ -34,13 +34,13 @@ final class ProgramTable {
     }
 
     /// The programs of one route.
-    private struct Gate {
+    private struct RouteQueue {
         var running = 0
         var waiting: [Waiting] = []
     }
 
     private let loop: EventLoop
-    private var gates: [String: Gate] = [:]
+    private var queues: [String: RouteQueue] = [:]
     private var running: [UInt64: ProgramRun] = [:]
     private var isClosed = false
 
@@ -56,7 +56,7 @@ final class ProgramTable {
 
     /// See ``Counts``.
     var counts: Counts {
-        Counts(running: running.count, waiting: gates.values.reduce(0) { $0 + $1.waiting.count })
+        Counts(running: running.count, waiting: queues.values.reduce(0) { $0 + $1.waiting.count })
     }
 
     /// Runs a program, now or when it is its turn, and calls `answer` once.
@@ -66,10 +66,10 @@ final class ProgramTable {
             return
         }
         let item = Waiting(number: number, request: request, answer: answer)
-        if gates[request.route, default: Gate()].running < request.concurrency {
+        if queues[request.route, default: RouteQueue()].running < request.concurrency {
             start(item)
         } else {
-            gates[request.route, default: Gate()].waiting.append(item)
+            queues[request.route, default: RouteQueue()].waiting.append(item)
         }
     }
 
@@ -79,10 +79,10 @@ final class ProgramTable {
             run.kill()
             return
         }
-        for (route, gate) in gates {
-            guard let place = gate.waiting.firstIndex(where: { $0.number == number }) else { continue }
-            let item = gate.waiting[place]
-            gates[route]?.waiting.remove(at: place)
+        for (route, queue) in queues {
+            guard let index = queue.waiting.firstIndex(where: { $0.number == number }) else { continue }
+            let item = queue.waiting[index]
+            queues[route]?.waiting.remove(at: index)
             item.answer(.canceled)
             return
         }
@@ -91,9 +91,9 @@ final class ProgramTable {
     /// Kills what runs and refuses the rest.
     func close() {
         isClosed = true
-        for route in gates.keys {
-            let waiting = gates[route]?.waiting ?? []
-            gates[route]?.waiting = []
+        for route in queues.keys {
+            let waiting = queues[route]?.waiting ?? []
+            queues[route]?.waiting = []
             for item in waiting { item.answer(.canceled) }
         }
         for run in running.values { run.kill() }
@@ -108,7 +108,7 @@ final class ProgramTable {
             item.answer(.failed(error))
             return
         }
-        gates[item.request.route, default: Gate()].running += 1
+        queues[item.request.route, default: RouteQueue()].running += 1
         running[item.number] = run
         // Proof: the table owns its runs, and ends when the loop does that calls them; a stale one traps.
         run.onEnd = { [unowned self] ending in ended(item, ending) }
@@ -116,17 +116,17 @@ final class ProgramTable {
 
     private func ended(_ item: Waiting, _ ending: SpawnedProgram.Ending) {
         let wasKilled = running.removeValue(forKey: item.number)?.isKilled ?? false
-        gates[item.request.route]?.running -= 1
+        queues[item.request.route]?.running -= 1
         item.answer(wasKilled ? .canceled : .ended(ending))
         startNext(item.request.route)
     }
 
     private func startNext(_ route: String) {
-        while let gate = gates[route], let next = gate.waiting.first, gate.running < next.request.concurrency {
-            gates[route]?.waiting.removeFirst()
+        while let queue = queues[route], let next = queue.waiting.first, queue.running < next.request.concurrency {
+            queues[route]?.waiting.removeFirst()
             start(next)
         }
-        if let gate = gates[route], gate.running == 0, gate.waiting.isEmpty { gates[route] = nil }
+        if let queue = queues[route], queue.running == 0, queue.waiting.isEmpty { queues[route] = nil }
     }
 }
 
