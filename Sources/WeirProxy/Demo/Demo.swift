@@ -114,17 +114,17 @@ public final class Demo: Sendable {
     // MARK: The table
 
     private func show() async {
-        var before = await look()
+        var before = await snapshot()
         // A canceled sleep throws.
         while (try? await Task.sleep(for: Self.refresh)) != nil {
-            let now = await look()
+            let now = await snapshot()
             write(DemoTable.lines(from: before, to: now) + footer)
             before = now
         }
     }
 
-    private func look() async -> DemoTable.Look {
-        DemoTable.Look(reports: await proxy.reports, nanoseconds: MonotonicClock.system.nanoseconds)
+    private func snapshot() async -> DemoTable.Snapshot {
+        DemoTable.Snapshot(reports: await proxy.reports, nanoseconds: MonotonicClock.system.nanoseconds)
     }
 
     private var footer: [String] {

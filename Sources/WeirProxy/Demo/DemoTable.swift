@@ -1,7 +1,7 @@
 /// The live table of the demo, as text. Pure: two looks at the routes and the time between them.
 struct DemoTable {
     /// Routes as they stood, and when.
-    struct Look {
+    struct Snapshot {
         var reports: [RouteReport]
         var nanoseconds: UInt64
     }
@@ -13,7 +13,7 @@ struct DemoTable {
     private static let isNumber = [false, false, true, true, true, true, true, true, false]
 
     /// One line a route, and the headings above.
-    static func lines(from before: Look, to now: Look) -> [String] {
+    static func lines(from before: Snapshot, to now: Snapshot) -> [String] {
         let earlier = Dictionary(before.reports.map { ($0.route, $0) }, uniquingKeysWith: { first, _ in first })
         let seconds = Double(now.nanoseconds - min(before.nanoseconds, now.nanoseconds)) / 1e9
         let rows = now.reports.map { report in
