@@ -13,11 +13,11 @@ import WeirAccess
 
     @Test func `a client has as many as its limit, and more when one is given back`() throws {
         let client = try address("192.0.2.7")
-        let places = (0..<3).compactMap { _ in counts.enter(client, scope, limit: 3) }
-        #expect(places.count == 3)
+        let slots = (0..<3).compactMap { _ in counts.enter(client, scope, limit: 3) }
+        #expect(slots.count == 3)
         #expect(counts.enter(client, scope, limit: 3) == nil)
         #expect(counts.count(of: client, scope) == 3)
-        counts.leave(places[1])
+        counts.leave(slots[1])
         #expect(counts.enter(client, scope, limit: 3) != nil)
         #expect(counts.enter(client, scope, limit: 3) == nil)
         // Another limit, as after a reload, over the same count.
@@ -56,7 +56,7 @@ import WeirAccess
             var generator = SeededGenerator(seed: UInt64(index))
             for _ in 0..<50_000 {
                 let client = Int.random(in: 0..<clients.count, using: &generator)
-                guard let place = counts.enter(clients[client], scope, limit: limit) else {
+                guard let slot = counts.enter(clients[client], scope, limit: limit) else {
                     refused.add(1, ordering: .relaxed)
                     continue
                 }
@@ -65,7 +65,7 @@ import WeirAccess
                 if now > UInt64(limit) { Issue.record("\(now) are in at once") }
                 admitted.add(1, ordering: .relaxed)
                 inside.subtract(client, 1)
-                counts.leave(place)
+                counts.leave(slot)
             }
         }
         #expect(admitted.load(ordering: .relaxed) + refused.load(ordering: .relaxed) == 400_000)
@@ -77,8 +77,8 @@ import WeirAccess
         let refused = Atomic<Int>(0)
         try onThreads(8) { [counts, scope] _ in
             for _ in 0..<50_000 {
-                if let place = counts.enter(client, scope, limit: 8) {
-                    counts.leave(place)
+                if let slot = counts.enter(client, scope, limit: 8) {
+                    counts.leave(slot)
                 } else {
                     refused.add(1, ordering: .relaxed)
                 }
@@ -89,20 +89,20 @@ import WeirAccess
     }
 
     @Test func `20,000 clients at once all find room, and leave it`() {
-        var places: [ClientCounts.Place] = []
+        var slots: [ClientCounts.Slot] = []
         for client in 0..<20_000 {
             let address = IPAddress(high: 0x2001_0db8_0000_0000 | UInt64(client), low: 1)
             for _ in 0..<2 {
-                guard let place = counts.enter(address, scope, limit: 2) else {
+                guard let slot = counts.enter(address, scope, limit: 2) else {
                     Issue.record("client \(client) finds no room")
                     return
                 }
-                places.append(place)
+                slots.append(slot)
             }
             if counts.enter(address, scope, limit: 2) != nil { Issue.record("client \(client) has three") }
         }
-        #expect(Set(places).count == 20_000)
-        for place in places { counts.leave(place) }
+        #expect(Set(slots).count == 20_000)
+        for slot in slots { counts.leave(slot) }
         for client in 0..<20_000 {
             let address = IPAddress(high: 0x2001_0db8_0000_0000 | UInt64(client), low: 1)
             if counts.count(of: address, scope) != 0 { Issue.record("client \(client) left something") }

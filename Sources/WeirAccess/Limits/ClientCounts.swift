@@ -14,7 +14,7 @@ public import NetworkTypes
 /// (``ClientKey``).
 public final class ClientCounts: Sendable {
     /// The slot in which a client is counted, to be given back with ``leave(_:)``.
-    public struct Place: Hashable, Sendable {
+    public struct Slot: Hashable, Sendable {
         fileprivate let index: UInt32
     }
 
@@ -36,42 +36,42 @@ public final class ClientCounts: Sendable {
     ///
     /// Never more than `limit` are in at once. Where the first two of a client come at the same time on two threads
     /// while others leave the same bucket, both may be refused.
-    public func enter(_ address: IPAddress, _ scope: LimitScope, limit: Int) -> Place? {
+    public func enter(_ address: IPAddress, _ scope: LimitScope, limit: Int) -> Slot? {
         let key = ClientKey(address, scope)
         let limit = UInt64(min(max(limit, 0), Self.largestLimit))
         let first = Int(key.bits >> (64 - Self.bucketBits)) * Self.wordsPerBucket
         let tag = key.bits << Self.countBits
         // Each round that fails is one in which another thread got further.
         while true {
-            let look = look(first, tag)
-            guard look.total < limit, let index = look.own ?? look.free else { return nil }
-            let old = look.own == nil ? look.freeWord : look.ownWord
-            let new = look.own == nil ? tag | 1 : old + 1
+            let scan = scan(first, tag)
+            guard scan.total < limit, let index = scan.own ?? scan.free else { return nil }
+            let old = scan.own == nil ? scan.freeWord : scan.ownWord
+            let new = scan.own == nil ? tag | 1 : old + 1
             guard words.replace(index, old, with: new) else { continue }
             // Two threads may have taken a word for the same client at once. Each looks again after it has written: in
             // the one order in which all see these accesses, the later of the two sees both.
-            let others = self.look(first, tag, except: index).total
-            if new & Self.countMask + others <= limit { return Place(index: UInt32(index)) }
+            let others = self.scan(first, tag, except: index).total
+            if new & Self.countMask + others <= limit { return Slot(index: UInt32(index)) }
             words.subtract(index, 1)
             return nil
         }
     }
 
-    /// Counts one less, exactly once for each place that ``enter(_:_:limit:)`` gave. Any thread.
-    public func leave(_ place: Place) {
-        let left = words.subtract(Int(place.index), 1)
-        precondition(left & Self.countMask != Self.countMask, "a place was given back twice")
+    /// Counts one less, exactly once for each slot that ``enter(_:_:limit:)`` gave. Any thread.
+    public func leave(_ slot: Slot) {
+        let left = words.subtract(Int(slot.index), 1)
+        precondition(left & Self.countMask != Self.countMask, "a slot was given back twice")
     }
 
     /// How many a client has now.
     public func count(of address: IPAddress, _ scope: LimitScope) -> Int {
         let key = ClientKey(address, scope)
         let first = Int(key.bits >> (64 - Self.bucketBits)) * Self.wordsPerBucket
-        return Int(look(first, key.bits << Self.countBits).total)
+        return Int(scan(first, key.bits << Self.countBits).total)
     }
 
     /// The content of a bucket, as one client sees it.
-    private struct Look {
+    private struct Scan {
         var total: UInt64 = 0
         var own: Int?
         var ownWord: UInt64 = 0
@@ -79,18 +79,18 @@ public final class ClientCounts: Sendable {
         var freeWord: UInt64 = 0
     }
 
-    private func look(_ first: Int, _ tag: UInt64, except excluded: Int = -1) -> Look {
-        var look = Look()
+    private func scan(_ first: Int, _ tag: UInt64, except excluded: Int = -1) -> Scan {
+        var scan = Scan()
         for index in first..<first + Self.wordsPerBucket where index != excluded {
             let word = words.load(index)
             let count = word & Self.countMask
             if count == 0 {
-                if look.free == nil { (look.free, look.freeWord) = (index, word) }
+                if scan.free == nil { (scan.free, scan.freeWord) = (index, word) }
             } else if word & ~Self.countMask == tag {
-                look.total += count
-                if look.own == nil { (look.own, look.ownWord) = (index, word) }
+                scan.total += count
+                if scan.own == nil { (scan.own, scan.ownWord) = (index, word) }
             }
         }
-        return look
+        return scan
     }
 }

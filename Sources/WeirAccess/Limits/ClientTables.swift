@@ -17,10 +17,10 @@ package final class ClientTables: Sendable {
 }
 
 /// The counted slots that one connection or session holds, and the states of its own limits of bandwidth. It hangs on
-/// the context from `admit` on, and goes with it: then at the latest the places are free again.
+/// the context from `admit` on, and goes with it: then at the latest the slots are free again.
 final class ClientReservation: Sendable {
     private let tables: ClientTables
-    private let places: (ClientCounts.Place?, ClientCounts.Place?)
+    private let slots: (ClientCounts.Slot?, ClientCounts.Slot?)
     private let isOpen = Atomic<Bool>(true)
     /// The states of the connection's own buckets, which only its worker touches.
     private let ingress = Atomic<UInt64>(0)
@@ -38,22 +38,22 @@ final class ClientReservation: Sendable {
 
     /// A reservation that owns up to two slots.
     init(
-        _ tables: ClientTables, places: (ClientCounts.Place?, ClientCounts.Place?), limiter: RouteLimiter? = nil
+        _ tables: ClientTables, slots: (ClientCounts.Slot?, ClientCounts.Slot?), limiter: RouteLimiter? = nil
     ) {
         self.tables = tables
         self.limiter = limiter
-        self.places = places
+        self.slots = slots
     }
 
     deinit {
         giveBack()
     }
 
-    /// Gives the places back; the second time nothing is left.
+    /// Gives the slots back; the second time nothing is left.
     func giveBack() {
         guard isOpen.exchange(false, ordering: .relaxed) else { return }
-        if let place = places.0 { tables.counts.leave(place) }
-        if let place = places.1 { tables.counts.leave(place) }
+        if let slot = slots.0 { tables.counts.leave(slot) }
+        if let slot = slots.1 { tables.counts.leave(slot) }
         guard let limiter else { return }
         limiter.refund(takeReservation(.ingress), .ingress)
         limiter.refund(takeReservation(.egress), .egress)

@@ -27,47 +27,47 @@ public final class RateTable: Sendable {
     public func take(_ address: IPAddress, _ scope: LimitScope, _ bucket: TokenBucket, at now: UInt64) -> Bool {
         let bits = ClientKey(address, scope).bits
         let first = Int(bits >> (64 - Self.setBits)) * Self.wordsPerSet
-        // 0 is an empty place. Another key takes the place of that one, once in 2^64.
+        // 0 is an empty slot. Another key takes the slot of that one, once in 2^64.
         let key = bits == 0 ? 1 : bits
         // Each round that fails is one in which another thread got further.
         while true {
-            let (place, old) = look(first, key)
-            if old == key { return charge(place, bucket, now) }
+            let (slot, old) = find(first, key)
+            if old == key { return charge(slot, bucket, now) }
             // Where this fails another thread was quicker, perhaps for this very network.
-            guard words.replace(place, old, with: key) else { continue }
-            let state = words.load(place + Self.bucketsPerSet)
+            guard words.replace(slot, old, with: key) else { continue }
+            let state = words.load(slot + Self.bucketsPerSet)
             // What the one before still owed is not the newcomer's.
-            if old != 0, state > now { _ = words.replace(place + Self.bucketsPerSet, state, with: now) }
-            return charge(place, bucket, now)
+            if old != 0, state > now { _ = words.replace(slot + Self.bucketsPerSet, state, with: now) }
+            return charge(slot, bucket, now)
         }
     }
 
-    private func charge(_ place: Int, _ bucket: TokenBucket, _ now: UInt64) -> Bool {
+    private func charge(_ slot: Int, _ bucket: TokenBucket, _ now: UInt64) -> Bool {
         while true {
-            let state = words.load(place + Self.bucketsPerSet)
+            let state = words.load(slot + Self.bucketsPerSet)
             guard let new = bucket.taking(from: state, at: now) else { return false }
-            if words.replace(place + Self.bucketsPerSet, state, with: new) { return true }
+            if words.replace(slot + Self.bucketsPerSet, state, with: new) { return true }
         }
     }
 
-    /// The place of a network; else the first empty one; else the one whose bucket is full, or will be soonest. With
+    /// The slot of a network; else the first empty one; else the one whose bucket is full, or will be soonest. With
     /// what stood there.
     ///
     /// Each key is read once. Of two threads that look for the same network, and find it nowhere and room, both so
-    /// choose the same place, and one of them fails to take it.
-    private func look(_ first: Int, _ key: UInt64) -> (place: Int, key: UInt64) {
+    /// choose the same slot, and one of them fails to take it.
+    private func find(_ first: Int, _ key: UInt64) -> (slot: Int, key: UInt64) {
         var empty: Int?
-        var best = (place: first, key: UInt64(0))
+        var best = (slot: first, key: UInt64(0))
         var soonest = UInt64.max
-        for place in first..<first + Self.bucketsPerSet {
-            let found = words.load(place)
-            if found == key { return (place, key) }
+        for slot in first..<first + Self.bucketsPerSet {
+            let found = words.load(slot)
+            if found == key { return (slot, key) }
             if found == 0 {
-                if empty == nil { empty = place }
+                if empty == nil { empty = slot }
                 continue
             }
-            let state = words.load(place + Self.bucketsPerSet)
-            if state <= soonest { (best, soonest) = ((place, found), state) }
+            let state = words.load(slot + Self.bucketsPerSet)
+            if state <= soonest { (best, soonest) = ((slot, found), state) }
         }
         return empty.map { ($0, 0) } ?? best
     }

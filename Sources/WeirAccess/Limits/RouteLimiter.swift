@@ -5,7 +5,7 @@ package import WeirStream
 /// Holds the clients of one route to its limits, and to those of the process.
 ///
 /// A client is asked in this order: how many it has on the route, how many it has in the process, how fast it opens
-/// them on the route, how fast in the process. What one of them refuses takes nothing of those behind it, and no place.
+/// them on the route, how fast in the process. What one of them refuses takes nothing of those behind it, and no slot.
 /// The route's `max_connections` or `max_sessions` comes last, from the engine.
 package final class RouteLimiter: Sendable {
     /// The limits of the route, or of the process.
@@ -84,29 +84,29 @@ package final class RouteLimiter: Sendable {
 
     // MARK: Clients
 
-    /// Asks for a client's place and token, on its worker.
+    /// Asks for a client's slot and token, on its worker.
     package func admit(_ context: StreamContext) -> AdmitDecision {
         let client = context.clientAddress.ip
-        var places: (ClientCounts.Place?, ClientCounts.Place?)
+        var slots: (ClientCounts.Slot?, ClientCounts.Slot?)
         if isCounting {
             if let limit = route.maxPerClient {
-                places.0 = tables.counts.enter(client, route.scope, limit: limit)
-                if places.0 == nil { return .reject(.perIPLimit) }
+                slots.0 = tables.counts.enter(client, route.scope, limit: limit)
+                if slots.0 == nil { return .reject(.perIPLimit) }
             }
             if let limit = process.maxPerClient {
-                places.1 = tables.counts.enter(client, process.scope, limit: limit)
-                if places.1 == nil {
-                    giveBack(places)
+                slots.1 = tables.counts.enter(client, process.scope, limit: limit)
+                if slots.1 == nil {
+                    giveBack(slots)
                     return .reject(.perIPLimit)
                 }
             }
         }
         if isRating, !hasToken(client) {
-            giveBack(places)
+            giveBack(slots)
             return .reject(.rateLimit)
         }
         if needsReservation {
-            context.reserve(ClientReservation(tables, places: places, limiter: isMetering ? self : nil))
+            context.reserve(ClientReservation(tables, slots: slots, limiter: isMetering ? self : nil))
         }
         return .accept
     }
@@ -118,9 +118,9 @@ package final class RouteLimiter: Sendable {
         return true
     }
 
-    private func giveBack(_ places: (ClientCounts.Place?, ClientCounts.Place?)) {
-        if let place = places.0 { tables.counts.leave(place) }
-        if let place = places.1 { tables.counts.leave(place) }
+    private func giveBack(_ slots: (ClientCounts.Slot?, ClientCounts.Slot?)) {
+        if let slot = slots.0 { tables.counts.leave(slot) }
+        if let slot = slots.1 { tables.counts.leave(slot) }
     }
 }
 
