@@ -37,7 +37,7 @@ enum DemoClients {
     private static func startLimited(_ threads: DemoThreads, base: UInt16) throws(SystemError) {
         for _ in 0..<2 {
             try threads.repeat(every: .milliseconds(300)) {
-                let connection = try BlockingSocket.connect(to: DemoRoute.rated.listener(base))
+                let connection = try BlockingSocket.connect(to: DemoRoute.rateLimited.listener(base))
                 try converse(connection, messages: 2, pause: .milliseconds(100), threads)
             }
         }
@@ -45,20 +45,20 @@ enum DemoClients {
         let other = SocketAddress(IPAddress(v4: 0x7f43_0001), port: 0)
         try threads.repeat(every: .seconds(2)) {
             let connections = try (0..<4).map { _ in
-                try BlockingSocket.connect(to: DemoRoute.rated.listener(base), from: other)
+                try BlockingSocket.connect(to: DemoRoute.rateLimited.listener(base), from: other)
             }
             threads.rest(.seconds(1))
             withExtendedLifetime(connections) {}
         }
         for _ in 0..<2 {
             try threads.repeat(every: .milliseconds(200)) {
-                let connection = try BlockingSocket.connect(to: DemoRoute.paced.listener(base))
+                let connection = try BlockingSocket.connect(to: DemoRoute.bandwidthLimited.listener(base))
                 try connection.send(Array("GET / HTTP/1.1\r\nHost: demo\r\n\r\n".utf8))
                 _ = try connection.receiveToEnd(limit: 2 * DemoUpstreams.pageBytes)
             }
         }
         try threads.repeat(every: .seconds(1)) {
-            let connection = try BlockingSocket.connect(to: DemoRoute.asked.listener(base))
+            let connection = try BlockingSocket.connect(to: DemoRoute.preDialHook.listener(base))
             try converse(connection, messages: 2, pause: .milliseconds(100), threads)
         }
     }

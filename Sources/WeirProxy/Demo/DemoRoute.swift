@@ -31,18 +31,18 @@ enum DemoRoute: String, CaseIterable, Sendable {
     /// A UDP upstream without a listener.
     case deadUDP = "dead-udp"
     /// Clients that open connections faster than `rate_limit` lets them, and more than `max_connections_per_ip`.
-    case rated
+    case rateLimited = "rate-limited"
     /// Answers that `bandwidth` holds to a rate.
-    case paced
+    case bandwidthLimited = "bandwidth-limited"
     /// A program before the dial that lets every other client pass.
-    case asked
+    case preDialHook = "pre-dial-hook"
 
-    private var place: UInt16 { UInt16(DemoRoute.allCases.firstIndex(of: self) ?? 0) }
+    private var index: UInt16 { UInt16(DemoRoute.allCases.firstIndex(of: self) ?? 0) }
 
     /// The port of the route's listener.
-    func listenPort(_ base: UInt16) -> UInt16 { base + place }
+    func listenPort(_ base: UInt16) -> UInt16 { base + index }
     /// The port of the route's upstream.
-    func upstreamPort(_ base: UInt16) -> UInt16 { base + 50 + place }
+    func upstreamPort(_ base: UInt16) -> UInt16 { base + 50 + index }
 
     /// The route's listener, for its clients.
     func listener(_ base: UInt16) -> SocketAddress { SocketAddress(.loopbackIPv4, port: listenPort(base)) }
@@ -58,14 +58,14 @@ enum DemoRoute: String, CaseIterable, Sendable {
 
     private var limits: TrafficLimits {
         switch self {
-        case .rated: TrafficLimits(maxConnectionsPerIP: 3, rateLimit: RateLimit(count: 3, burst: 4))
-        case .paced: TrafficLimits(bandwidth: Bandwidth(total: ByteRates(egress: 200_000)))
+        case .rateLimited: TrafficLimits(maxConnectionsPerIP: 3, rateLimit: RateLimit(count: 3, burst: 4))
+        case .bandwidthLimited: TrafficLimits(bandwidth: Bandwidth(total: ByteRates(egress: 200_000)))
         default: TrafficLimits()
         }
     }
 
     private var preDial: PreDialProgram? {
-        self == .asked ? PreDialProgram(command: ["sh", "-c", "[ $((WEIR_CLIENT_PORT % 4)) -lt 2 ]"]) : nil
+        self == .preDialHook ? PreDialProgram(command: ["sh", "-c", "[ $((WEIR_CLIENT_PORT % 4)) -lt 2 ]"]) : nil
     }
 
     private var scheme: Network {

@@ -26,10 +26,10 @@ enum DemoUpstreams {
 
     /// Starts those that answer.
     static func start(_ threads: DemoThreads, base: UInt16) throws(SystemError) {
-        for route in [DemoRoute.echo, .limited, .rated, .asked] {
+        for route in [DemoRoute.echo, .limited, .rateLimited, .preDialHook] {
             try threads.serve(route.upstream(base)) { connection in try echo(connection) }
         }
-        for route in [DemoRoute.web, .paced] {
+        for route in [DemoRoute.web, .bandwidthLimited] {
             try threads.serve(route.upstream(base)) { connection in
                 _ = try connection.receive()
                 try connection.send(page)
