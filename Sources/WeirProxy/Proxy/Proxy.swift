@@ -41,7 +41,7 @@ public actor Proxy {
     var access: AccessState
     private var listMetrics: AccessListMetrics
     /// The limits of the clients.
-    var limits: LimitBook
+    var limits: LimiterCache
     /// The configuration in use.
     public internal(set) var configuration: Configuration
     private var state = State.created
@@ -55,7 +55,7 @@ public actor Proxy {
     /// Makes the engine, the registry, the log and the exporter. Nothing listens yet.
     public init(_ configuration: Configuration, options: Options = Options()) throws(ProxyError) {
         self.configuration = configuration
-        limits = LimitBook(configuration.limits.traffic)
+        limits = LimiterCache(configuration.limits.traffic)
         components = try ProxyComponents(configuration, options: options)
         access = try AccessState(configuration, components: components)
         listMetrics = AccessListMetrics(components.registry)

@@ -12,8 +12,8 @@ struct RouteLimiterTests {
     private let one = IPAddress(v4: 0xc000_0201)
 
     private func make(_ route: TrafficLimits, _ process: TrafficLimits = TrafficLimits()) -> RouteLimiter? {
-        var book = LimitBook(process)
-        return book.limiter(of: makeRoute("a", listen: 1, upstream: 2, limits: route), clients: tables, workers: 2)
+        var cache = LimiterCache(process)
+        return cache.limiter(of: makeRoute("a", listen: 1, upstream: 2, limits: route), clients: tables, workers: 2)
     }
 
     private func admit(_ limiter: RouteLimiter, _ address: IPAddress) throws -> (StreamContext, RejectReason?) {
@@ -87,12 +87,12 @@ struct RouteLimiterTests {
 
     @Test("A meter lives through a reload that leaves its rate, and a route that is gone loses it")
     func meters() throws {
-        var book = LimitBook(TrafficLimits(bandwidth: Bandwidth(total: ByteRates(egress: 9_000))))
+        var cache = LimiterCache(TrafficLimits(bandwidth: Bandwidth(total: ByteRates(egress: 9_000))))
         func meter(_ rate: Int) throws -> (BandwidthMeter, BandwidthMeter) {
             let route = makeRoute(
                 "a", listen: 1, upstream: 2,
                 limits: TrafficLimits(bandwidth: Bandwidth(total: ByteRates(egress: rate))))
-            let made = book.limiter(of: route, clients: tables, workers: 1)
+            let made = cache.limiter(of: route, clients: tables, workers: 1)
             let limiter = try #require(made)
             return (try #require(limiter.route.bandwidth.egress), try #require(limiter.process.bandwidth.egress))
         }
@@ -101,7 +101,7 @@ struct RouteLimiterTests {
         #expect(first.0 === second.0 && first.1 === second.1)
         let third = try meter(6_000)
         #expect(third.0 !== first.0 && third.1 === first.1)
-        book.forget(except: [])
+        cache.forget(except: [])
         let fourth = try meter(6_000)
         #expect(fourth.0 !== third.0 && fourth.1 === first.1)
     }

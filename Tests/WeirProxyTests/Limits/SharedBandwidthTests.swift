@@ -38,15 +38,15 @@ struct SharedBandwidthTests {
         self.clock = clock
         tables = ClientTables(clock: MonotonicClock { clock.now })
         let rates = ByteRates(ingress: Self.rate, egress: Self.rate)
-        var book = LimitBook(TrafficLimits(bandwidth: Bandwidth(total: rates)))
-        flood = try Self.hooks(of: "flood", .tcp, &book, tables)
-        quiet = try Self.hooks(of: "quiet", .tcp, &book, tables)
+        var cache = LimiterCache(TrafficLimits(bandwidth: Bandwidth(total: rates)))
+        flood = try Self.hooks(of: "flood", .tcp, &cache, tables)
+        quiet = try Self.hooks(of: "quiet", .tcp, &cache, tables)
     }
 
     private static func hooks(
-        of name: String, _ transport: Transport, _ book: inout LimitBook, _ tables: ClientTables
+        of name: String, _ transport: Transport, _ cache: inout LimiterCache, _ tables: ClientTables
     ) throws -> StreamHooks {
-        let made = book.limiter(of: makeRoute(name, listen: 1, upstream: 2), clients: tables, workers: 2)
+        let made = cache.limiter(of: makeRoute(name, listen: 1, upstream: 2), clients: tables, workers: 2)
         let limiter = try #require(made)
         var hooks = StreamHooks()
         limiter.install(in: &hooks, transport)
@@ -144,9 +144,9 @@ struct SharedBandwidthTests {
 
     @Test("Datagrams of a quiet route pass beside another route's crowd, and no more than its share")
     func datagrams() throws {
-        var book = LimitBook(TrafficLimits(bandwidth: Bandwidth(total: ByteRates(ingress: Self.rate))))
-        let greedy = try Self.hooks(of: "greedy", .tcp, &book, tables)
-        let names = try Self.hooks(of: "names", .udp, &book, tables)
+        var cache = LimiterCache(TrafficLimits(bandwidth: Bandwidth(total: ByteRates(ingress: Self.rate))))
+        let greedy = try Self.hooks(of: "greedy", .tcp, &cache, tables)
+        let names = try Self.hooks(of: "names", .udp, &cache, tables)
         let police = try #require(names.police)
         let session = try makeContext(.udp, id: 1)
         var flows = try (0..<50).map { try open(greedy, $0 + 2, bytes: .max) }

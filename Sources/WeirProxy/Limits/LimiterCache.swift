@@ -4,7 +4,7 @@ import WeirConfiguration
 import WeirStream
 
 /// The limits in force, and the meters that outlive a reload. Belongs to the proxy.
-struct LimitBook {
+struct LimiterCache {
     /// A meter lives as long as its rates stay the same: a reload that changes something else lets old and new
     /// connections share it.
     private struct Meters {
