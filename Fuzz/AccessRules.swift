@@ -11,7 +11,7 @@ public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     if let rule = try? AccessRule(parsing: bytes[...]) { check(rule) }
     if let rule = try? AccessRule(parsingBare: bytes[...]) { check(rule) }
     let file = AccessListFile(bytes, name: "list")
-    precondition(file.problems.count <= AccessListFile.mostProblems)
+    precondition(file.problems.count <= AccessListFile.maxProblems)
     for entry in file.entries { check(entry.rule) }
     if file.entries.isEmpty { return 0 }
     let policy = AccessPolicy(global: .init(deny: AccessList(file.entries)))

@@ -46,13 +46,13 @@ struct AccessListFileTests {
     @Test("Of very many wrong lines the first are told, and how many more there are")
     func manyProblems() {
         let file = read(String(repeating: "wrong\n", count: 500))
-        #expect(file.problems.count == AccessListFile.mostProblems)
+        #expect(file.problems.count == AccessListFile.maxProblems)
         #expect(file.problems.last?.message == "481 lines more are no rules")
     }
 
     @Test("A file that is too large is refused")
     func tooLarge() {
-        let file = AccessListFile([UInt8](repeating: 0x0a, count: AccessListFile.mostBytes + 1), name: "list.txt")
+        let file = AccessListFile([UInt8](repeating: 0x0a, count: AccessListFile.maxBytes + 1), name: "list.txt")
         #expect(file.problems.map(\.message) == ["expected a file of at most 32 MiB, found more"])
     }
 }

@@ -72,7 +72,7 @@ import WeirAccess
             let wait = bucket.wait(state, at: now)
             now += wait == 0 ? 1_000 : wait + UInt64.random(in: 0...1_000_000, using: &generator)
             if now >= end { break }
-            let piece = Int.random(in: 1...bucket.largestPiece, using: &generator)
+            let piece = Int.random(in: 1...bucket.maxPiece, using: &generator)
             state = bucket.charging(piece, to: state, at: now)
             moved += piece
         }
@@ -84,7 +84,7 @@ import WeirAccess
         #expect(ByteBucket(bytesPerSecond: 1_000_000).burst == 50_000)
         #expect(ByteBucket(bytesPerSecond: 1).burst == 4096)
         #expect(ByteBucket(bytesPerSecond: 1_000_000_000).burst == 50_000_000)
-        #expect(ByteBucket(bytesPerSecond: 1_000_000_000).largestPiece == 1 << 20)
+        #expect(ByteBucket(bytesPerSecond: 1_000_000_000).maxPiece == 1 << 20)
         #expect(ByteBucket(bytesPerSecond: .max).fillTime <= 50_000_000)
         #expect(ByteBucket(bytesPerSecond: 0).bytesPerSecond == 1)
         #expect(ByteBucket(bytesPerSecond: 1_000_000).fillTime == 50_000_000)

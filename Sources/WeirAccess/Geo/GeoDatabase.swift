@@ -34,13 +34,13 @@ public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertib
     /// Whether this build can open databases.
     public static let isSupported = true
     /// The largest database, in bytes.
-    public static let mostBytes = 1 << 30
+    public static let maxBytes = 1 << 30
 
     /// Opens a database.
     public init(_ path: String) throws(GeoDatabaseFailure) {
         let copy: FileDescriptor
         do throws(SystemError) {
-            copy = try FileDescriptor(copyingToMemory: path, limit: Self.mostBytes)
+            copy = try FileDescriptor(copyingToMemory: path, limit: Self.maxBytes)
         } catch {
             throw .unusable(error.code == EINVAL ? "it is no regular file" : "\(error)")
         }

@@ -19,7 +19,7 @@ public final class ClientCounts: Sendable {
     }
 
     /// The most that a limit may be.
-    public static let largestLimit = 65_535
+    public static let maxLimit = 65_535
 
     private let words: AtomicWords
     private static let wordsPerBucket = 16
@@ -38,7 +38,7 @@ public final class ClientCounts: Sendable {
     /// while others leave the same bucket, both may be refused.
     public func enter(_ address: IPAddress, _ scope: LimitScope, limit: Int) -> Slot? {
         let key = ClientKey(address, scope)
-        let limit = UInt64(min(max(limit, 0), Self.largestLimit))
+        let limit = UInt64(min(max(limit, 0), Self.maxLimit))
         let first = Int(key.bits >> (64 - Self.bucketBits)) * Self.wordsPerBucket
         let tag = key.bits << Self.countBits
         // Each round that fails is one in which another thread got further.

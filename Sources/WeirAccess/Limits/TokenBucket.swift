@@ -33,11 +33,11 @@ public struct ByteBucket: Hashable, Sendable {
     /// Bytes that may pass at once.
     public let burst: Int
     /// The most that should be read at once: no more than a burst, nor than a splice moves.
-    public var largestPiece: Int { min(burst, Self.longestSplice) }
+    public var maxPiece: Int { min(burst, Self.maxSplice) }
     /// The bytes that one of several that wait gets in its turn: those of a millisecond, so that a turn of all is
     /// short.
     public var sharedPiece: Int {
-        min(Self.largestShare, max(Self.smallestShare, Int(bytesPerSecond / Self.sharesPerSecond)))
+        min(Self.maxShare, max(Self.smallestShare, Int(bytesPerSecond / Self.sharesPerSecond)))
     }
     /// Nanoseconds in which `burst` bytes come.
     public let fillTime: UInt64
@@ -47,16 +47,16 @@ public struct ByteBucket: Hashable, Sendable {
     private static let burstsPerSecond: UInt64 = 20
     /// A piece that is worth a system call.
     static let smallestBurst = 4096
-    private static let longestSplice = 1 << 20
+    private static let maxSplice = 1 << 20
     /// The tick of a timer is a millisecond, too.
     private static let sharesPerSecond: UInt64 = 1000
     private static let smallestShare = 512
-    private static let largestShare = 64 << 10
-    private static let largestRate = UInt64(Int.max)
+    private static let maxShare = 64 << 10
+    private static let maxRate = UInt64(Int.max)
 
     /// A bucket for that rate, at least one byte a second.
     public init(bytesPerSecond: UInt64) {
-        let rate = min(max(1, bytesPerSecond), Self.largestRate)
+        let rate = min(max(1, bytesPerSecond), Self.maxRate)
         self.bytesPerSecond = rate
         let size = max(rate / Self.burstsPerSecond, UInt64(Self.smallestBurst))
         burst = Int(size)
@@ -87,7 +87,7 @@ public struct ByteBucket: Hashable, Sendable {
         let product = bytesPerSecond.multipliedFullWidth(by: fillTime - debt)
         // No more than a burst, because the time is no more than that of one.
         let room = Self.second.dividingFullWidth(product).quotient
-        return min(max(Int(room), sharedPiece), largestPiece)
+        return min(max(Int(room), sharedPiece), maxPiece)
     }
 
     /// In 128 bits: a gigabyte times a second is more than 64 hold.

@@ -13,11 +13,11 @@ public struct AccessListFile: Sendable {
     }
 
     /// The largest file, in bytes.
-    public static let mostBytes = 32 << 20
+    public static let maxBytes = 32 << 20
     /// The most rules in one file.
-    public static let mostRules = 1_000_000
+    public static let maxRules = 1_000_000
     /// The most problems that are told of one file; the last one says how many lines more are wrong.
-    public static let mostProblems = 20
+    public static let maxProblems = 20
 
     /// The rules in their order.
     public private(set) var entries: [AccessList.Entry] = []
@@ -30,7 +30,7 @@ public struct AccessListFile: Sendable {
         var untold = 0
         var rest = bytes[...]
         if rest.starts(with: [0xef, 0xbb, 0xbf]) { rest = rest.dropFirst(3) }
-        guard bytes.count <= Self.mostBytes else {
+        guard bytes.count <= Self.maxBytes else {
             problems = [Problem(line: 1, message: "expected a file of at most 32 MiB, found more", suggestion: nil)]
             return
         }
@@ -40,8 +40,8 @@ public struct AccessListFile: Sendable {
             rest = end < rest.endIndex ? rest[(end + 1)...] : []
             line += 1
             if content.isEmpty { continue }
-            guard entries.count < Self.mostRules else {
-                let message = "expected at most \(Self.mostRules) rules, found more"
+            guard entries.count < Self.maxRules else {
+                let message = "expected at most \(Self.maxRules) rules, found more"
                 problems.append(Problem(line: line, message: message, suggestion: nil))
                 return
             }
@@ -51,7 +51,7 @@ public struct AccessListFile: Sendable {
                 entries.append(
                     AccessList.Entry(rule, text: text, list: name, line: UInt32(truncatingIfNeeded: line)))
             } catch {
-                if problems.count < Self.mostProblems - 1 {
+                if problems.count < Self.maxProblems - 1 {
                     problems.append(Problem(line: line, message: error.message, suggestion: error.suggestion))
                 } else {
                     untold += 1

@@ -18,15 +18,15 @@ extension AccessRule {
     }
 
     /// The longest rule, in bytes; names of time zones are the longest part that one can have.
-    public static let longestText = 128
+    public static let maxTextByteCount = 128
 
     static let forms = "`ip:`, `cidr:`, `country:` or `tz:`"
 
     /// Reads `ip:192.0.2.7`, `cidr:2001:db8::/32`, `country:DE` or `tz:Europe/Berlin` (also `timezone:`). A pure
     /// function of bytes from outside: it never traps.
     public init(parsing bytes: ArraySlice<UInt8>) throws(ParseError) {
-        guard bytes.count <= Self.longestText else {
-            throw ParseError("expected a rule of at most \(Self.longestText) bytes, found \(bytes.count)")
+        guard bytes.count <= Self.maxTextByteCount else {
+            throw ParseError("expected a rule of at most \(Self.maxTextByteCount) bytes, found \(bytes.count)")
         }
         guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { throw Self.withoutKind(bytes) }
         let value = bytes[(colon + 1)...]

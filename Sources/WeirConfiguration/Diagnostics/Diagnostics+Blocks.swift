@@ -3,7 +3,7 @@ import NetworkTypes
 /// Lists of addresses and blocks of them.
 extension Diagnostics {
     /// A list that is longer is asked for something else: each peer is looked up in it.
-    private static let mostBlocks = 10_000
+    private static let maxBlocks = 10_000
 
     /// The blocks of a list; nil after an error. `ofEverything` says what a block means that holds every address.
     func blocks(_ value: ConfigurationNode, _ key: String, ofEverything meaning: String) -> [IPPrefix]? {
@@ -11,8 +11,8 @@ extension Diagnostics {
         case .null: return []
         case .refused: return nil
         case .sequence(let items):
-            if items.count > Self.mostBlocks {
-                error(value.origin, "`\(key)`: expected at most \(Self.mostBlocks) blocks, found \(items.count)")
+            if items.count > Self.maxBlocks {
+                error(value.origin, "`\(key)`: expected at most \(Self.maxBlocks) blocks, found \(items.count)")
                 return nil
             }
             let blocks = items.map { block($0, key, ofEverything: meaning) }

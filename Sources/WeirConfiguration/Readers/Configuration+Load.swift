@@ -43,7 +43,7 @@ extension Configuration {
     }
 
     /// The largest file that is read, in bytes.
-    public static let largestFileSize = 4 << 20
+    public static let maxFileByteCount = 4 << 20
 
     /// Reads and validates a file, and the files that it names. `rules` looks at access rules; without it they are not
     /// looked at.

@@ -16,7 +16,7 @@ public struct FileDependency: Sendable, Hashable {
 /// once, however many routes name it.
 final class ReferencedFiles {
     /// The bound on a list file, in bytes.
-    static let largestList = 32 << 20
+    static let maxListByteCount = 32 << 20
 
     /// Whether files may be opened at all.
     let opensFiles: Bool
@@ -61,7 +61,7 @@ final class ReferencedFiles {
         if let known = lists[path] { return try known.get() }
         _ = depend(on: path)
         do throws(ValueError) {
-            let bytes = try readFile(path: path, limit: Self.largestList, kind: .regular)
+            let bytes = try readFile(path: path, limit: Self.maxListByteCount, kind: .regular)
             let file = AccessEntry.File(path: path, bytes: bytes)
             lists[path] = .success(file)
             return file

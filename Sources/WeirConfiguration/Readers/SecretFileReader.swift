@@ -3,10 +3,10 @@ import NetworkTypes
 /// Reads files with tokens and with users. An error within one is reported with its own name and line, and never with
 /// its text.
 struct SecretFileReader {
-    private static let largestFile = 64 << 10
-    private static let mostEntries = 256
-    private static let shortestToken = 16
-    private static let longestToken = 512
+    private static let maxFileByteCount = 64 << 10
+    private static let maxEntries = 256
+    private static let minTokenLength = 16
+    private static let maxTokenLength = 512
 
     let findings: Diagnostics
     let referencedFiles: ReferencedFiles
@@ -16,19 +16,19 @@ struct SecretFileReader {
         guard let file = read(value, "bearer_token_file") else { return [] }
         var tokens: [Secret] = []
         for (place, line) in file.lines {
-            guard line.utf8.allSatisfy(Self.isTokenByte), line.utf8.count <= Self.longestToken else {
+            guard line.utf8.allSatisfy(Self.isTokenByte), line.utf8.count <= Self.maxTokenLength else {
                 findings.error(
                     .file(file.path, place),
-                    "expected a token of at most \(Self.longestToken) letters, digits and `-._~+/=`, as RFC 6750 "
+                    "expected a token of at most \(Self.maxTokenLength) letters, digits and `-._~+/=`, as RFC 6750 "
                         + "has them",
                     suggestion: nil)
                 continue
             }
             // One that is shorter may also be a half: the file is being written, or its writer has died.
-            guard line.utf8.count >= Self.shortestToken else {
+            guard line.utf8.count >= Self.minTokenLength else {
                 findings.error(
                     .file(file.path, place),
-                    "expected a token of at least \(Self.shortestToken) bytes, found one that is short enough to be "
+                    "expected a token of at least \(Self.minTokenLength) bytes, found one that is short enough to be "
                         + "guessed: make one with `openssl rand -hex 32`")
                 continue
             }
@@ -82,12 +82,12 @@ struct SecretFileReader {
         _ = referencedFiles.depend(on: path)
         let bytes: [UInt8]
         do throws(ValueError) {
-            bytes = try readFile(path: path, limit: Self.largestFile, kind: .regular)
+            bytes = try readFile(path: path, limit: Self.maxFileByteCount, kind: .regular)
         } catch {
             findings.error(value.origin, "`\(key)`: \(quoted(path)): \(error.message)")
             return nil
         }
-        guard bytes.count <= Self.largestFile, let text = String(validating: bytes, as: UTF8.self) else {
+        guard bytes.count <= Self.maxFileByteCount, let text = String(validating: bytes, as: UTF8.self) else {
             findings.error(
                 value.origin, "`\(key)`: expected at most 64 KiB of UTF-8 in \(quoted(path)), found something else")
             return nil
@@ -98,10 +98,10 @@ struct SecretFileReader {
                 "`\(key)`: everybody on this machine may read \(quoted(path)): take that away with `chmod o-r`")
         }
         let lines = Self.lines(of: text)
-        guard (1...Self.mostEntries).contains(lines.count) else {
+        guard (1...Self.maxEntries).contains(lines.count) else {
             findings.error(
                 value.origin,
-                "`\(key)`: expected 1 to \(Self.mostEntries) lines in \(quoted(path)), found \(lines.count)")
+                "`\(key)`: expected 1 to \(Self.maxEntries) lines in \(quoted(path)), found \(lines.count)")
             return nil
         }
         return File(path: path, lines: lines)

@@ -49,7 +49,7 @@ extension ConfigurationFragment {
         let all = Diagnostics()
         let findings = FileFindings(file: file, findings: all)
         var root: ConfigurationNode?
-        if bytes.count > Configuration.largestFileSize {
+        if bytes.count > Configuration.maxFileByteCount {
             findings.error(nil, "expected a file of at most 4 MiB, found more")
         } else if let text = decodeText(bytes, findings: findings) {
             root = YAMLReader(environment: environment, findings: findings).read(text)
@@ -71,7 +71,7 @@ extension ConfigurationFragment {
     ) -> (fragment: ConfigurationFragment, bytes: [UInt8]?) {
         do throws(ValueError) {
             let bytes = try readFile(
-                path: path, limit: Configuration.largestFileSize, kind: waits ? .any : .regular)
+                path: path, limit: Configuration.maxFileByteCount, kind: waits ? .any : .regular)
             return (ConfigurationFragment(yaml: bytes, file: path, environment: environment), bytes)
         } catch {
             return (ConfigurationFragment(unreadable: path, because: error.message), nil)

@@ -1,5 +1,5 @@
 /// The longest time that a file may ask for. Nothing here is meant to last longer, and no sum of two overflows.
-let longestDuration = Duration.seconds(365 * 86_400)
+let maxDuration = Duration.seconds(365 * 86_400)
 
 /// Reads a duration in Go's style: `300ms`, `5s`, `1m30s`, `1.5h`; a bare `0` needs no unit.
 ///
@@ -36,7 +36,7 @@ func parseDuration(_ text: String) throws(ValueError) -> Duration {
             throw tooLong(text)
         }
         total += .nanoseconds(part)
-        if total > longestDuration { throw tooLong(text) }
+        if total > maxDuration { throw tooLong(text) }
     } while !rest.isEmpty
     return total
 }

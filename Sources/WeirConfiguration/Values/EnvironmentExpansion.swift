@@ -1,5 +1,5 @@
 /// The most bytes that one expanded value may have. `${A}${A}…` must not fill the memory.
-private let longestExpansion = 65_536
+private let maxExpansion = 65_536
 
 /// Replaces `${NAME}` and `${NAME:-default}` in a value from the environment.
 ///
@@ -28,8 +28,8 @@ func expandEnvironment(_ text: String, environment: [String: String]) throws(Val
             output.append(bytes[index])
             index += 1
         }
-        if output.count > longestExpansion {
-            throw ValueError("\(quoted(text)) expands to more than \(longestExpansion) bytes")
+        if output.count > maxExpansion {
+            throw ValueError("\(quoted(text)) expands to more than \(maxExpansion) bytes")
         }
     }
     return String(decoding: output, as: UTF8.self)

@@ -51,8 +51,8 @@ struct YAMLConverter {
             isExhausted = true
         } else if !seen.insert(place).inserted {
             expanded += 1
-            if expanded > YAMLReader.largestExpansion {
-                findings.error(place, "aliases expand to more than \(YAMLReader.largestExpansion) values")
+            if expanded > YAMLReader.maxExpansion {
+                findings.error(place, "aliases expand to more than \(YAMLReader.maxExpansion) values")
                 isExhausted = true
             }
         }

@@ -3,7 +3,7 @@
 /// Values are taken as text, whatever type YAML would give them; the readers of the fields know what they expect.
 struct YAMLReader {
     /// The most values that aliases may add; written ones are bounded by the size of the file.
-    static let largestExpansion = 100_000
+    static let maxExpansion = 100_000
     /// The deepest nesting; a configuration needs four levels.
     static let deepestNesting = 32
 

@@ -25,7 +25,7 @@ public final class ConfigurationWatcher: Sendable {
     /// The same while a change waits for the files to rest.
     private static let restInterval = 100
     /// However much happens, the files are looked at after so many reports.
-    private static let mostReports = 20
+    private static let maxReports = 20
 
     /// Watches `path` and calls `onChange` on the watcher's thread. `seen` is the content that is in use: a change
     /// between its reading and the start of the watch is a change too.
@@ -76,8 +76,8 @@ public final class ConfigurationWatcher: Sendable {
         while !isStopped.load(ordering: .relaxed) {
             let isReported = box.wait(milliseconds: rest.isWaiting ? Self.restInterval : Self.pollInterval)
             // Reports that come together are one.
-            var reports = isReported ? 1 : Self.mostReports
-            while reports < Self.mostReports, box.wait(milliseconds: Self.restInterval) { reports += 1 }
+            var reports = isReported ? 1 : Self.maxReports
+            while reports < Self.maxReports, box.wait(milliseconds: Self.restInterval) { reports += 1 }
             // The file may have been read again meanwhile, and name other files now; links may lead elsewhere.
             if isReported || !watched.isSuperset(of: paths) { addFolders(to: box, &watched) }
             let hasRested = rest.note(
@@ -161,12 +161,12 @@ private final class WatchBox: Sendable {
 /// The content of a file.
 enum FileContent {
     /// As long as a configuration may be; the reader reads one byte more.
-    private static let mostBytes = 4 << 20
+    private static let maxBytes = 4 << 20
 
     /// The bytes; nil where it cannot be read, or is no regular file.
     static func read(_ path: String) -> [UInt8]? {
         do throws(ValueError) {
-            return try readFile(path: path, limit: mostBytes, kind: .regular)
+            return try readFile(path: path, limit: maxBytes, kind: .regular)
         } catch {
             return nil
         }

@@ -4,7 +4,7 @@ import Glibc
 /// symbolic links on the way (Kubernetes swaps such a link to publish a new ConfigMap).
 enum WatchedPath {
     /// As the kernel (path_resolution(7)).
-    private static let mostLinks = 40
+    private static let maxLinks = 40
 
     /// The folders, first the one that holds the last name. `readLink` gives the target of a symbolic link, nil for
     /// anything else; `current` is the working folder, for a relative path.
@@ -21,7 +21,7 @@ enum WatchedPath {
             }
             let folder = "/" + resolved.joined(separator: "/")
             let here = resolved.isEmpty ? "/" + name : folder + "/" + name
-            if let target = readLink(here), links < mostLinks {
+            if let target = readLink(here), links < maxLinks {
                 links += 1
                 if !folders.contains(folder) { folders.append(folder) }
                 if target.hasPrefix("/") { resolved = [] }

@@ -9,7 +9,7 @@ final class DemoThreads: Sendable {
     private let open = Atomic<Int>(0)
 
     /// Connections of upstreams that run at once; more are refused, so that the demo stays small whatever happens.
-    private static let mostConnections = 128
+    private static let maxConnections = 128
     /// How long a thread waits before it looks whether to go on.
     private static let step = Duration.milliseconds(200)
 
@@ -40,7 +40,7 @@ final class DemoThreads: Sendable {
         try Thread.start { [self] in
             while isRunning {
                 guard let connection = listener.accept(within: Self.step) else { continue }
-                guard open.load(ordering: .relaxed) < Self.mostConnections else { continue }
+                guard open.load(ordering: .relaxed) < Self.maxConnections else { continue }
                 open.add(1, ordering: .relaxed)
                 let isStarted =
                     (try? Thread.start { [self] in

@@ -18,7 +18,7 @@ final class PreDialPrograms: Sendable {
     private let logger: Logger
     /// The time, in nanoseconds, in which each route logs once that its program cannot be started.
     private static let complaintInterval: UInt64 = 10_000_000_000
-    private static let mostComplaints = 1024
+    private static let maxComplaints = 1024
 
     init(log: LogOutput) {
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
@@ -92,7 +92,7 @@ final class PreDialPrograms: Sendable {
         let isDue = state.withLock { state in
             if let last = state.complaints[route], now - last < Self.complaintInterval { return false }
             // Routes come and go; what they said last does not have to be kept for ever.
-            if state.complaints.count >= Self.mostComplaints { state.complaints = [:] }
+            if state.complaints.count >= Self.maxComplaints { state.complaints = [:] }
             state.complaints[route] = now
             return true
         }

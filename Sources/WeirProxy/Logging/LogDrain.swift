@@ -10,7 +10,7 @@ struct LogDrain {
     private(set) var lines: UInt64 = 0
 
     /// Lines that one round collects before it writes them.
-    private static let mostBytes = 256 * 1024
+    private static let maxBytes = 256 * 1024
 
     /// Takes over the current routes.
     mutating func setRoutes(_ routes: [UInt32: LogRoute]) {
@@ -18,7 +18,7 @@ struct LogDrain {
     }
 
     /// Whether enough was collected to write it first.
-    var isFull: Bool { bytes.count >= Self.mostBytes }
+    var isFull: Bool { bytes.count >= Self.maxBytes }
 
     /// Makes a line of a record, unless its kind repeats too often.
     mutating func add(_ record: LogRecord, format: LogFormat, now: UInt64) {

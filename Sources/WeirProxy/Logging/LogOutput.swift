@@ -32,10 +32,10 @@ public final class LogOutput: Sendable {
     /// Records of one worker that may wait.
     static let ringCapacity = 4096
     /// Lines of all other threads together that may wait.
-    static let mostOthers = 4096
+    static let maxOthers = 4096
     /// After writing, the thread rests this long, so that busy workers do not wake it for each record.
     private static let rest = Duration.milliseconds(20)
-    private static let longestSleep = Duration.seconds(60)
+    private static let maxSleep = Duration.seconds(60)
 
     /// A log that writes to `descriptor` (standard output) for `shardCount` workers, and starts its thread.
     public convenience init(
@@ -129,7 +129,7 @@ public final class LogOutput: Sendable {
 
     private func append(_ item: Item) {
         let isTaken = others.withLock { items in
-            guard items.count < Self.mostOthers else { return false }
+            guard items.count < Self.maxOthers else { return false }
             items.append(item)
             return true
         }
@@ -221,9 +221,9 @@ public final class LogOutput: Sendable {
     }
 
     private func sleepTime(_ drain: LogDrain) -> Duration {
-        guard let deadline = drain.nextDeadline else { return Self.longestSleep }
+        guard let deadline = drain.nextDeadline else { return Self.maxSleep }
         let now = clock.nanoseconds
-        return deadline > now ? min(.nanoseconds(deadline - now), Self.longestSleep) : .zero
+        return deadline > now ? min(.nanoseconds(deadline - now), Self.maxSleep) : .zero
     }
 
     /// write(2) until everything is out; false where the descriptor is broken.

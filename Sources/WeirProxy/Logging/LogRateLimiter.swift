@@ -25,7 +25,7 @@ struct LogRateLimiter {
     /// Nanoseconds.
     static let window: UInt64 = 10_000_000_000
     /// Kinds that are watched at once; beyond it new ones pass unlimited until windows end.
-    static let mostKinds = 4096
+    static let maxKinds = 4096
 
     private var entries: [Key: Entry] = [:]
     /// The earliest end of a window, where a held-back line may have to be written; nil where nothing is watched.
@@ -41,7 +41,7 @@ struct LogRateLimiter {
     mutating func admit(_ record: LogRecord, kind: Kind, now: UInt64) -> Decision {
         let key = Key(route: record.route, kind: kind)
         guard var entry = entries[key] else {
-            if entries.count < Self.mostKinds { open(key, now: now) }
+            if entries.count < Self.maxKinds { open(key, now: now) }
             return .write(suppressed: 0)
         }
         if now >= entry.windowEnd {

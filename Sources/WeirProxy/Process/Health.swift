@@ -15,7 +15,7 @@ public final class Health: Sendable {
 
     private let phaseValue = Atomic<UInt8>(Phase.starting.rawValue)
     /// How long a worker may take for one turn before it counts as stalled.
-    public static let longestTurn: Duration = .seconds(5)
+    public static let maxTurn: Duration = .seconds(5)
 
     /// At the start.
     public init() {}
@@ -26,10 +26,10 @@ public final class Health: Sendable {
         set { phaseValue.store(newValue.rawValue, ordering: .relaxed) }
     }
 
-    /// Alive: every worker turned within ``longestTurn``.
+    /// Alive: every worker turned within ``maxTurn``.
     public static func liveness(stalledWorker: Int?) -> HealthState {
         guard let worker = stalledWorker else { return .ok("ok") }
-        return .unavailable("worker \(worker) has not turned for \(longestTurn.components.seconds) s")
+        return .unavailable("worker \(worker) has not turned for \(maxTurn.components.seconds) s")
     }
 
     /// Ready: bound, configured, not draining.

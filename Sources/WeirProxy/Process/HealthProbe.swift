@@ -57,7 +57,7 @@ public struct HealthProbe: Sendable {
     private let place: Place
     private let path: String
     private let timeout: Duration
-    private static let mostBytes = 16_384
+    private static let maxBytes = 16_384
 
     /// A probe of the exporter of a configuration, at the first place where it listens. A wildcard address is asked on
     /// the loopback of its family.
@@ -109,7 +109,7 @@ public struct HealthProbe: Sendable {
         do throws(SystemError) {
             let connection = try connect()
             try connection.send(Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8))
-            bytes = try connection.receiveToEnd(limit: Self.mostBytes)
+            bytes = try connection.receiveToEnd(limit: Self.maxBytes)
         } catch {
             throw .connection("\(place)", error)
         }

@@ -20,7 +20,7 @@ public final class ServiceManager: Sendable {
     /// where none waits.
     public let watchdogInterval: Duration?
     /// A shorter interval would keep a processor busy with the pings alone.
-    private static let shortestInterval: Duration = .milliseconds(10)
+    private static let minInterval: Duration = .milliseconds(10)
     private let sender: UnixDatagramSender
 
     /// The manager that started this process. Nil where none did.
@@ -41,7 +41,7 @@ public final class ServiceManager: Sendable {
     static func watchdogInterval(_ environment: [String: String], processID: Int32) -> Duration? {
         if let owner = environment["WATCHDOG_PID"], owner != "\(processID)" { return nil }
         guard let allowed = environment["WATCHDOG_USEC"].flatMap({ Int64($0) }), allowed > 1 else { return nil }
-        return max(.microseconds(allowed / 2), shortestInterval)
+        return max(.microseconds(allowed / 2), minInterval)
     }
 
     /// Tells it.

@@ -71,8 +71,8 @@ public actor Proxy {
     /// Whether the process lives and should get traffic.
     public nonisolated var health: Health { components.health }
 
-    /// A worker that has not turned for ``Health/longestTurn``, which `/healthz` names; nil while all do.
-    public nonisolated var stalledWorker: Int? { components.engine.stalledWorker(after: Health.longestTurn) }
+    /// A worker that has not turned for ``Health/maxTurn``, which `/healthz` names; nil while all do.
+    public nonisolated var stalledWorker: Int? { components.engine.stalledWorker(after: Health.maxTurn) }
 
     /// How many event-loop threads carry the routes.
     public nonisolated var workerCount: Int { components.engine.workerCount }

@@ -78,7 +78,7 @@ struct ProxyComponents: Sendable {
             listen: try section.addresses(), unixSockets: section.unixSockets, access: section.access)
         let checks = HealthChecks(
             health: { [weak engine] in
-                Health.liveness(stalledWorker: engine?.stalledWorker(after: Health.longestTurn))
+                Health.liveness(stalledWorker: engine?.stalledWorker(after: Health.maxTurn))
             },
             readiness: { health.readiness })
         do throws(ExporterError) {
