@@ -1,6 +1,6 @@
 /// Collects the findings about a configuration, so that one run reports all of them.
 ///
-/// The same text at the same place is kept once: a bad value behind an anchor is read wherever an alias stands.
+/// The same text at the same location is kept once: a bad value behind an anchor is read wherever an alias stands.
 final class Diagnostics {
     private var seen: Set<Diagnostic> = []
 
@@ -32,8 +32,8 @@ struct FileFindings {
     let file: String
     let findings: Diagnostics
 
-    /// Notes an error. Without a place it concerns the whole file.
-    func error(_ place: SourceLocation?, _ message: String, suggestion: String? = nil) {
-        findings.error(.file(file, place), message, suggestion: suggestion)
+    /// Notes an error. Without a location it concerns the whole file.
+    func error(_ location: SourceLocation?, _ message: String, suggestion: String? = nil) {
+        findings.error(.file(file, location), message, suggestion: suggestion)
     }
 }

@@ -15,10 +15,10 @@ struct SecretFileReader {
     func readTokens(_ value: ConfigurationNode) -> [Secret] {
         guard let file = read(value, "bearer_token_file") else { return [] }
         var tokens: [Secret] = []
-        for (place, line) in file.lines {
+        for (location, line) in file.lines {
             guard line.utf8.allSatisfy(Self.isTokenByte), line.utf8.count <= Self.maxTokenLength else {
                 findings.error(
-                    .file(file.path, place),
+                    .file(file.path, location),
                     "expected a token of at most \(Self.maxTokenLength) letters, digits and `-._~+/=`, as RFC 6750 "
                         + "has them",
                     suggestion: nil)
@@ -27,7 +27,7 @@ struct SecretFileReader {
             // One that is shorter may also be a half: the file is being written, or its writer has died.
             guard line.utf8.count >= Self.minTokenLength else {
                 findings.error(
-                    .file(file.path, place),
+                    .file(file.path, location),
                     "expected a token of at least \(Self.minTokenLength) bytes, found one that is short enough to be "
                         + "guessed: make one with `openssl rand -hex 32`")
                 continue
@@ -41,18 +41,18 @@ struct SecretFileReader {
     func readUsers(_ value: ConfigurationNode) -> [PasswordUser] {
         guard let file = read(value, "users_file") else { return [] }
         var users: [PasswordUser] = []
-        for (place, line) in file.lines {
+        for (location, line) in file.lines {
             let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2 else {
                 findings.error(
-                    .file(file.path, place), "expected a name, a colon and a hash", suggestion: nil)
+                    .file(file.path, location), "expected a name, a colon and a hash", suggestion: nil)
                 continue
             }
             let name = String(parts[0])
             do throws(ValueError) {
                 let (user, remark) = try UserReader.user(name, String(parts[1]))
                 if let remark {
-                    findings.warning(value.origin, "`users_file`: \(quoted(name)) in line \(place.line): \(remark)")
+                    findings.warning(value.origin, "`users_file`: \(quoted(name)) in line \(location.line): \(remark)")
                 }
                 if users.contains(where: { $0.name == name }) {
                     throw ValueError("the user \(quoted(name)) stands here twice")
@@ -60,7 +60,7 @@ struct SecretFileReader {
                 users.append(user)
             } catch {
                 findings.error(
-                    .file(file.path, place), error.message, suggestion: nil)
+                    .file(file.path, location), error.message, suggestion: nil)
             }
         }
         return users

@@ -1,4 +1,4 @@
-/// Turns the bytes of a file into text that YAML can be read from, or notes why that is not possible, with the place of
+/// Turns the bytes of a file into text that YAML can be read from, or notes why that is not possible, with the location of
 /// the first byte that is wrong. A byte order mark is skipped.
 func decodeText(_ bytes: [UInt8], findings: FileFindings) -> String? {
     var input = bytes[...]
@@ -8,13 +8,14 @@ func decodeText(_ bytes: [UInt8], findings: FileFindings) -> String? {
     var column = 1
     var previous: Unicode.Scalar = " "
     while let step = decoder.next() {
-        let place = SourceLocation(line: line, column: column)
+        let location = SourceLocation(line: line, column: column)
         guard case .scalar(let scalar) = step else {
-            findings.error(place, "expected UTF-8 text, found the byte \(hexadecimal(UInt32(decoder.byte)))")
+            findings.error(location, "expected UTF-8 text, found the byte \(hexadecimal(UInt32(decoder.byte)))")
             return nil
         }
         guard isAllowedInYAML(scalar) else {
-            findings.error(place, "found the control character \(hexadecimal(scalar.value)), which YAML does not allow")
+            findings.error(
+                location, "found the control character \(hexadecimal(scalar.value)), which YAML does not allow")
             return nil
         }
         // Line ends as YAML counts them: CR LF is one.

@@ -21,15 +21,17 @@ struct YAMLConverter {
         convert(node, depth: 0, expands: true)
     }
 
-    private func origin(_ place: SourceLocation) -> Origin { .file(findings.file, place) }
+    private func origin(_ location: SourceLocation) -> Origin { .file(findings.file, location) }
 
     private mutating func convert(_ node: YAMLNode, depth: Int, expands: Bool) -> ConfigurationNode {
-        let place = node.location
-        guard admits(place, depth: depth) else { return ConfigurationNode(origin: origin(place), content: .refused) }
+        let location = node.location
+        guard admits(location, depth: depth) else {
+            return ConfigurationNode(origin: origin(location), content: .refused)
+        }
         let content: ConfigurationNode.Content
         switch node.content {
         case .scalar(let text, let isPlain):
-            content = convert(text, isPlain: isPlain, at: place, expands: expands)
+            content = convert(text, isPlain: isPlain, at: location, expands: expands)
         case .sequence(let children):
             var values: [ConfigurationNode] = []
             for child in children {
@@ -40,19 +42,19 @@ struct YAMLConverter {
         case .mapping(let written):
             content = .mapping(convert(written, depth: depth, expands: expands))
         }
-        return ConfigurationNode(origin: origin(place), content: content)
+        return ConfigurationNode(origin: origin(location), content: content)
     }
 
-    private mutating func admits(_ place: SourceLocation, depth: Int) -> Bool {
+    private mutating func admits(_ location: SourceLocation, depth: Int) -> Bool {
         if isExhausted { return false }
         if depth > YAMLReader.deepestNesting {
-            let error = YAMLError.tooDeep(at: place)
+            let error = YAMLError.tooDeep(at: location)
             findings.error(error.location, error.message)
             isExhausted = true
-        } else if !seen.insert(place).inserted {
+        } else if !seen.insert(location).inserted {
             expanded += 1
             if expanded > YAMLReader.maxExpansion {
-                findings.error(place, "aliases expand to more than \(YAMLReader.maxExpansion) values")
+                findings.error(location, "aliases expand to more than \(YAMLReader.maxExpansion) values")
                 isExhausted = true
             }
         }
@@ -60,14 +62,14 @@ struct YAMLConverter {
     }
 
     private func convert(
-        _ written: String, isPlain: Bool, at place: SourceLocation, expands: Bool
+        _ written: String, isPlain: Bool, at location: SourceLocation, expands: Bool
     ) -> ConfigurationNode.Content {
         if isPlain && ["", "~", "null", "Null", "NULL"].contains(written) { return .null }
         guard expands else { return .scalar(text: written, written: written) }
         do {
             return .scalar(text: try expandEnvironment(written, environment: environment), written: written)
         } catch {
-            findings.error(place, error.message, suggestion: error.suggestion)
+            findings.error(location, error.message, suggestion: error.suggestion)
             return .refused
         }
     }
@@ -76,53 +78,53 @@ struct YAMLConverter {
         _ written: [YAMLNode.Entry], depth: Int, expands: Bool
     ) -> [ConfigurationNode.Entry] {
         var entries: [ConfigurationNode.Entry] = []
-        var places: [String: SourceLocation] = [:]
-        var merges: [(place: SourceLocation, value: ConfigurationNode)] = []
+        var locations: [String: SourceLocation] = [:]
+        var merges: [(location: SourceLocation, value: ConfigurationNode)] = []
         for entry in written {
             if isExhausted { break }
-            let keyPlace = entry.keyLocation
+            let keyLocation = entry.keyLocation
             guard case .scalar(let key, let isPlain) = entry.key.content else {
-                findings.error(keyPlace, "expected a name as key, found a mapping or a list")
+                findings.error(keyLocation, "expected a name as key, found a mapping or a list")
                 continue
             }
             let isExtension = depth == 0 && key.hasPrefix("x-")
-            if let first = places.updateValue(places[key] ?? keyPlace, forKey: key) {
-                findings.error(keyPlace, "duplicate key \(quoted(key)), first found at \(first)")
+            if let first = locations.updateValue(locations[key] ?? keyLocation, forKey: key) {
+                findings.error(keyLocation, "duplicate key \(quoted(key)), first found at \(first)")
                 continue
             }
             let value = convert(entry.value, depth: depth + 1, expands: expands && !isExtension)
             if key == "<<" && isPlain {
-                merges.append((keyPlace, value))
+                merges.append((keyLocation, value))
             } else if !isExtension {
-                entries.append(ConfigurationNode.Entry(key: key, keyOrigin: origin(keyPlace), value: value))
+                entries.append(ConfigurationNode.Entry(key: key, keyOrigin: origin(keyLocation), value: value))
             }
         }
-        for merge in merges { add(merge.value, at: merge.place, to: &entries, places: &places) }
+        for merge in merges { add(merge.value, at: merge.location, to: &entries, locations: &locations) }
         return entries
     }
 
     /// `<<`: keys that are there already win, and so do earlier mappings of a list (https://yaml.org/type/merge.html).
     private func add(
-        _ value: ConfigurationNode, at place: SourceLocation, to entries: inout [ConfigurationNode.Entry],
-        places: inout [String: SourceLocation]
+        _ value: ConfigurationNode, at location: SourceLocation, to entries: inout [ConfigurationNode.Entry],
+        locations: inout [String: SourceLocation]
     ) {
         switch value.content {
         case .mapping(let merged):
-            for entry in merged where places[entry.key] == nil {
-                places[entry.key] = entry.keyOrigin.location
+            for entry in merged where locations[entry.key] == nil {
+                locations[entry.key] = entry.keyOrigin.location
                 entries.append(entry)
             }
         case .sequence(let values):
             for value in values {
                 guard case .mapping = value.content else {
-                    findings.error(place, "`<<`: expected mappings to merge, found \(value.found) among them")
+                    findings.error(location, "`<<`: expected mappings to merge, found \(value.found) among them")
                     continue
                 }
-                add(value, at: place, to: &entries, places: &places)
+                add(value, at: location, to: &entries, locations: &locations)
             }
         case .refused: break
         case .scalar, .null:
-            findings.error(place, "`<<`: expected a mapping to merge, found \(value.found)")
+            findings.error(location, "`<<`: expected a mapping to merge, found \(value.found)")
         }
     }
 }

@@ -2,9 +2,9 @@ import YAMLEvents
 
 /// Text that is not YAML, or nests deeper than a configuration may.
 struct YAMLError: Error {
-    /// The place of the error; nil where it concerns the whole file.
+    /// The location of the error; nil where it concerns the whole file.
     let location: SourceLocation?
-    /// The error in words, without the place.
+    /// The error in words, without the location.
     let message: String
 }
 
@@ -12,7 +12,7 @@ struct YAMLError: Error {
 struct YAMLNode {
     /// A key and its value, as they are written: keys may be anything, and may come twice.
     struct Entry {
-        /// The place of the key, also where it is an alias.
+        /// The location of the key, also where it is an alias.
         let keyLocation: SourceLocation
         let key: YAMLNode
         let value: YAMLNode
@@ -32,7 +32,7 @@ struct YAMLNode {
 /// Builds the tree of the one document in a text. The work is linear in the text: an alias shares its node.
 struct YAMLComposer: ~Copyable {
     private var reader: YAMLEventReader
-    /// Nodes that are complete and have a name. A later one of the same name takes its place.
+    /// Nodes that are complete and have a name. A later one of the same name replaces it.
     private var anchors: [String: YAMLNode] = [:]
 
     init(_ text: String) throws(YAMLError) {

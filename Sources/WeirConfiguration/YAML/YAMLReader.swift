@@ -1,4 +1,4 @@
-/// Reads YAML text into ``ConfigurationNode``, noting every error with its place.
+/// Reads YAML text into ``ConfigurationNode``, noting every error with its location.
 ///
 /// Values are taken as text, whatever type YAML would give them; the readers of the fields know what they expect.
 struct YAMLReader {

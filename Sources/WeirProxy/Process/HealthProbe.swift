@@ -31,15 +31,15 @@ public struct HealthProbe: Sendable {
         /// For people.
         public var description: String {
             switch self {
-            case .connection(let place, let error): "no answer from \(place): \(error)"
-            case .malformedAnswer(let place): "\(place) answered, but not as Weir does"
+            case .connection(let endpoint, let error): "no answer from \(endpoint): \(error)"
+            case .malformedAnswer(let endpoint): "\(endpoint) answered, but not as Weir does"
             case .noAddress(let text): "the exporter's address \(text) cannot be used"
             }
         }
     }
 
     /// The endpoint to ask.
-    private enum Place: CustomStringConvertible {
+    private enum Endpoint: CustomStringConvertible {
         case address(SocketAddress)
         case unix(UnixSocketPath)
 
@@ -54,27 +54,27 @@ public struct HealthProbe: Sendable {
 
     private static let unixPrefix = "unix:"
 
-    private let place: Place
+    private let endpoint: Endpoint
     private let path: String
     private let timeout: Duration
     private static let maxBytes = 16_384
 
-    /// A probe of the exporter of a configuration, at the first place where it listens. A wildcard address is asked on
+    /// A probe of the exporter of a configuration, at the first endpoint where it listens. A wildcard address is asked on
     /// the loopback of its family.
     public init(
         _ configuration: Configuration, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {
         guard let listener = configuration.exporter.listen.first else { throw .noAddress("") }
-        let place: Place
+        let endpoint: Endpoint
         switch listener {
-        case .unix(let path): place = .unix(path)
+        case .unix(let path): endpoint = .unix(path)
         case .address(let listen):
             guard let address = SocketAddress(resolving: listen.address, port: listen.port) else {
                 throw .noAddress(listen.addressText)
             }
-            place = .address(address)
+            endpoint = .address(address)
         }
-        self.init(place, asksReadiness: asksReadiness, timeout: timeout)
+        self.init(endpoint, asksReadiness: asksReadiness, timeout: timeout)
     }
 
     /// A probe of an exporter at `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`, whatever a configuration file says
@@ -93,11 +93,11 @@ public struct HealthProbe: Sendable {
         }
     }
 
-    private init(_ place: Place, asksReadiness: Bool, timeout: Duration) {
-        if case .address(let address) = place {
-            self.place = .address(SocketAddress(address.ip.dialed, port: address.port, scope: address.scope))
+    private init(_ endpoint: Endpoint, asksReadiness: Bool, timeout: Duration) {
+        if case .address(let address) = endpoint {
+            self.endpoint = .address(SocketAddress(address.ip.dialed, port: address.port, scope: address.scope))
         } else {
-            self.place = place
+            self.endpoint = endpoint
         }
         path = asksReadiness ? "/readyz" : "/healthz"
         self.timeout = timeout
@@ -111,14 +111,14 @@ public struct HealthProbe: Sendable {
             try connection.send(Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8))
             bytes = try connection.receiveToEnd(limit: Self.maxBytes)
         } catch {
-            throw .connection("\(place)", error)
+            throw .connection("\(endpoint)", error)
         }
-        guard let answer = Self.parse(bytes) else { throw .malformedAnswer("\(place)") }
+        guard let answer = Self.parse(bytes) else { throw .malformedAnswer("\(endpoint)") }
         return answer
     }
 
     private func connect() throws(SystemError) -> BlockingSocket {
-        switch place {
+        switch endpoint {
         case .address(let address): try BlockingSocket.connect(to: address, timeout: timeout)
         case .unix(let path): try BlockingSocket.connect(to: path, timeout: timeout)
         }

@@ -130,10 +130,10 @@ public actor Proxy {
             "ready", metadata: ["routes": "\(routes.count)", "workers": "\(workerCount)", "exporter": exporterText])
     }
 
-    private var exporterText: Logger.MetadataValue { .string(exporterPlaces.joined(separator: ",")) }
+    private var exporterText: Logger.MetadataValue { .string(exporterEndpoints.joined(separator: ",")) }
 
     /// The endpoints of `/metrics`: addresses with their real ports, and paths.
-    var exporterPlaces: [String] {
+    var exporterEndpoints: [String] {
         let paths = configuration.exporter.listen.filter { if case .unix = $0 { true } else { false } }
         return exporterAddresses.map(\.description) + paths.map(\.description)
     }
@@ -141,7 +141,7 @@ public actor Proxy {
     /// The routes and the exporter, in one line for people.
     var summary: String {
         let count = configuration.routes.count
-        return "\(count) \(count == 1 ? "route" : "routes"), metrics at \(exporterPlaces.joined(separator: ", "))"
+        return "\(count) \(count == 1 ? "route" : "routes"), metrics at \(exporterEndpoints.joined(separator: ", "))"
     }
 
     // MARK: Reload
