@@ -7,10 +7,10 @@ import LinuxIO
 /// - A TCP read is asked for beforehand (``reserve(atMost:isFavored:at:)``). While bytes are left it gets them at once.
 ///   Where they are used up it gets one small piece, of a millisecond, that the pool earns later: the readers that wait
 ///   form one queue, in the order in which they asked, and each waits for one such piece of each of the others.
-/// - The queue has a bound (``maxWait``), and with it the pool's debt: a reader that finds it full takes nothing, and
+/// - The queue has a bound (``maxWaitNanoseconds``), and with it the pool's debt: a reader that finds it full takes nothing, and
 ///   asks again later.
 /// - A *favored* reader or datagram, of a route that used less than its share (``FairShare``), passes before the queue,
-///   at the cost of a debt that has a bound of its own (``maxFavoredWait``).
+///   at the cost of a debt that has a bound of its own (``maxFavoredWaitNanoseconds``).
 /// - Datagrams do not wait. A worker borrows a quantum for them at once, so that it does not meet the others at each.
 public final class BandwidthMeter: Sendable {
     /// Bytes that were charged, and the time from which on they may be read.
@@ -27,10 +27,10 @@ public final class BandwidthMeter: Sendable {
     private let words: AtomicWords
 
     /// How long the queue may be that readers stand in, in nanoseconds.
-    public static let maxWait: UInt64 = 200_000_000
+    public static let maxWaitNanoseconds: UInt64 = 200_000_000
     /// How far those that are favored may bring the pool into debt, in nanoseconds. With a burst and a piece it stays
     /// below a second.
-    public static let maxFavoredWait: UInt64 = 700_000_000
+    public static let maxFavoredWaitNanoseconds: UInt64 = 700_000_000
 
     /// A worker's words lie two cache lines from those of the next.
     private static let stride = 16
@@ -52,7 +52,7 @@ public final class BandwidthMeter: Sendable {
             let state = words.load(Self.pool)
             let available = bucket.available(state, at: now)
             let wait = bucket.wait(state, at: now)
-            guard wait <= (isFavored ? Self.maxFavoredWait : Self.maxWait) else { return nil }
+            guard wait <= (isFavored ? Self.maxFavoredWaitNanoseconds : Self.maxWaitNanoseconds) else { return nil }
             let count = max(1, min(limit, available ?? bucket.sharedPiece))
             let next = bucket.charging(count, to: state, at: now)
             guard words.replace(Self.pool, state, with: next) else { continue }
@@ -63,7 +63,7 @@ public final class BandwidthMeter: Sendable {
     /// How long a reader that found the queue full waits at least until there is room, in nanoseconds.
     public func timeUntilRoom(at now: UInt64) -> UInt64 {
         let wait = bucket.wait(words.load(Self.pool), at: now)
-        return wait - min(wait, Self.maxWait)
+        return wait - min(wait, Self.maxWaitNanoseconds)
     }
 
     /// Charges bytes that were read without a reservation.
@@ -95,7 +95,7 @@ public final class BandwidthMeter: Sendable {
         while true {
             let state = words.load(Self.pool)
             let wait = bucket.wait(state, at: now)
-            guard wait <= (isFavored ? Self.maxFavoredWait : 0) else { return false }
+            guard wait <= (isFavored ? Self.maxFavoredWaitNanoseconds : 0) else { return false }
             // Nothing is borrowed ahead of what others wait for.
             let borrowed = wait == 0 ? max(missing, quantum) : missing
             guard words.replace(Self.pool, state, with: bucket.charging(borrowed, to: state, at: now)) else { continue }

@@ -63,14 +63,14 @@ final class ClientReservation: Sendable {
 
     /// How long reserved bytes stay good once they may be read, in nanoseconds. Without a bound, connections that were
     /// silent could read at once what they all have saved up.
-    private static let maxAge: UInt64 = 500_000_000
+    private static let maxAgeNanoseconds: UInt64 = 500_000_000
 
     /// The bytes that were reserved and not read yet; nil where none are left.
     func reservation(_ direction: Direction, at now: UInt64) -> BandwidthMeter.Reservation? {
         let count = withHold(direction) { $0.byteCount.load(ordering: .relaxed) }
         guard count > 0 else { return nil }
         let due = withHold(direction) { $0.due.load(ordering: .relaxed) }
-        if now > due, now - due > Self.maxAge {
+        if now > due, now - due > Self.maxAgeNanoseconds {
             _ = takeReservation(direction)
             return nil
         }

@@ -22,12 +22,12 @@ final class FairShare: Sendable {
     func note(_ bytes: Int, at now: UInt64) {
         var old = state.load(ordering: .relaxed)
         while true {
-            let new = min(bucket.charging(bytes, to: old, at: now), now + Self.maxDebt)
+            let new = min(bucket.charging(bytes, to: old, at: now), now + Self.maxDebtNanoseconds)
             let (exchanged, original) = state.compareExchange(expected: old, desired: new, ordering: .relaxed)
             if exchanged { return }
             old = original
         }
     }
 
-    private static let maxDebt: UInt64 = 1_000_000_000
+    private static let maxDebtNanoseconds: UInt64 = 1_000_000_000
 }

@@ -7,7 +7,7 @@ import WeirStream
 extension RouteLimiter {
     /// The least time after which a reader that found the queue full asks again, in nanoseconds. Up to as much is
     /// added, so that not all come at once.
-    private static let retryDelay: UInt64 = 100_000_000
+    private static let retryDelayNanoseconds: UInt64 = 100_000_000
 
     /// Adds the question before each read, and what settles it behind.
     func installGrants(in hooks: inout StreamHooks) {
@@ -69,8 +69,8 @@ extension RouteLimiter {
 
     /// A time for a reader that found the queue full. Spread out by the number of the connection.
     private func wait(_ meter: BandwidthMeter, _ context: StreamContext, _ now: UInt64) -> ReadGrant {
-        let spread = ((context.id &+ now) &* 0x9E37_79B9_7F4A_7C15) >> 32 % Self.retryDelay
-        return .wait(.nanoseconds(max(meter.timeUntilRoom(at: now), Self.retryDelay) + spread))
+        let spread = ((context.id &+ now) &* 0x9E37_79B9_7F4A_7C15) >> 32 % Self.retryDelayNanoseconds
+        return .wait(.nanoseconds(max(meter.timeUntilRoom(at: now), Self.retryDelayNanoseconds) + spread))
     }
 
     /// Charges the bytes that were read to the connection, and gives back those that were reserved and not read.

@@ -5,21 +5,21 @@
 /// bucket is any time that has passed, so also zero. Pure arithmetic; who keeps the state, and how, is not its concern.
 public struct TokenBucket: Hashable, Sendable {
     /// Nanoseconds in which one token comes.
-    public let interval: UInt64
+    public let intervalNanoseconds: UInt64
     /// Nanoseconds in which an empty bucket fills.
-    public let fillTime: UInt64
+    public let fillTimeNanoseconds: UInt64
 
     /// A bucket of `burst` tokens, into which `count` come every `period` nanoseconds. All are taken as 1 where they
     /// are less; a token comes at most every nanosecond.
     public init(count: Int, period: UInt64, burst: Int) {
-        interval = max(1, period / UInt64(max(1, count)))
-        fillTime = interval.clampedMultiplying(by: UInt64(max(1, burst)))
+        intervalNanoseconds = max(1, period / UInt64(max(1, count)))
+        fillTimeNanoseconds = intervalNanoseconds.clampedMultiplying(by: UInt64(max(1, burst)))
     }
 
     /// Takes one token at `now`. The new state, or nil where there is none left.
     public func taking(from fullAt: UInt64, at now: UInt64) -> UInt64? {
-        let then = max(fullAt, now).clampedAdding(interval)
-        return then - now <= fillTime ? then : nil
+        let then = max(fullAt, now).clampedAdding(intervalNanoseconds)
+        return then - now <= fillTimeNanoseconds ? then : nil
     }
 }
 
@@ -40,7 +40,7 @@ public struct ByteBucket: Hashable, Sendable {
         min(Self.maxShare, max(Self.smallestShare, Int(bytesPerSecond / Self.sharesPerSecond)))
     }
     /// Nanoseconds in which `burst` bytes come.
-    public let fillTime: UInt64
+    public let fillTimeNanoseconds: UInt64
 
     private static let second: UInt64 = 1_000_000_000
     /// The bytes of 50 ms may pass at once: long beside the millisecond of a timer, short beside what people notice.
@@ -60,7 +60,7 @@ public struct ByteBucket: Hashable, Sendable {
         self.bytesPerSecond = rate
         let size = max(rate / Self.burstsPerSecond, UInt64(Self.smallestBurst))
         burst = Int(size)
-        fillTime = Self.time(for: size, at: rate)
+        fillTimeNanoseconds = Self.time(for: size, at: rate)
     }
 
     /// How long so many bytes take, in nanoseconds.
@@ -76,15 +76,15 @@ public struct ByteBucket: Hashable, Sendable {
     /// How long the next byte has to wait, in nanoseconds.
     public func wait(_ fullAt: UInt64, at now: UInt64) -> UInt64 {
         let debt = fullAt - min(fullAt, now)
-        return debt - min(debt, fillTime)
+        return debt - min(debt, fillTimeNanoseconds)
     }
 
     /// How many bytes may pass at `now` without a wait: a shared piece at least, as soon as there is room for one byte;
     /// nil where there is none.
     public func available(_ fullAt: UInt64, at now: UInt64) -> Int? {
         let debt = fullAt - min(fullAt, now)
-        guard debt <= fillTime else { return nil }
-        let product = bytesPerSecond.multipliedFullWidth(by: fillTime - debt)
+        guard debt <= fillTimeNanoseconds else { return nil }
+        let product = bytesPerSecond.multipliedFullWidth(by: fillTimeNanoseconds - debt)
         // No more than a burst, because the time is no more than that of one.
         let room = Self.second.dividingFullWidth(product).quotient
         return min(max(Int(room), sharedPiece), maxPiece)

@@ -23,7 +23,7 @@ public final class ConfigurationWatcher: Sendable {
     /// The files themselves are looked at this often too, for file systems that report nothing; in milliseconds.
     private static let pollInterval = 1000
     /// The same while a change waits for the files to rest.
-    private static let restInterval = 100
+    private static let restIntervalMilliseconds = 100
     /// However much happens, the files are looked at after so many reports.
     private static let maxReports = 20
 
@@ -74,10 +74,10 @@ public final class ConfigurationWatcher: Sendable {
         // What came before the folders were watched was not reported: it waits to be compared from the beginning.
         var rest = FileRest(stamps, now: MonotonicClock.system.nanoseconds)
         while !isStopped.load(ordering: .relaxed) {
-            let isReported = box.wait(milliseconds: rest.isWaiting ? Self.restInterval : Self.pollInterval)
+            let isReported = box.wait(milliseconds: rest.isWaiting ? Self.restIntervalMilliseconds : Self.pollInterval)
             // Reports that come together are one.
             var reports = isReported ? 1 : Self.maxReports
-            while reports < Self.maxReports, box.wait(milliseconds: Self.restInterval) { reports += 1 }
+            while reports < Self.maxReports, box.wait(milliseconds: Self.restIntervalMilliseconds) { reports += 1 }
             // The file may have been read again meanwhile, and name other files now; links may lead elsewhere.
             if isReported || !watched.isSuperset(of: paths) { addFolders(to: box, &watched) }
             let hasRested = rest.note(

@@ -17,7 +17,7 @@ final class PreDialPrograms: Sendable {
     private let state = Lock(State())
     private let logger: Logger
     /// The time, in nanoseconds, in which each route logs once that its program cannot be started.
-    private static let complaintInterval: UInt64 = 10_000_000_000
+    private static let complaintIntervalNanoseconds: UInt64 = 10_000_000_000
     private static let maxComplaints = 1024
 
     init(log: LogOutput) {
@@ -90,7 +90,7 @@ final class PreDialPrograms: Sendable {
     private func complain(_ program: PreDialProgram, route: String, _ error: SystemError) {
         let now = MonotonicClock.system.nanoseconds
         let isDue = state.withLock { state in
-            if let last = state.complaints[route], now - last < Self.complaintInterval { return false }
+            if let last = state.complaints[route], now - last < Self.complaintIntervalNanoseconds { return false }
             // Routes come and go; what they said last does not have to be kept for ever.
             if state.complaints.count >= Self.maxComplaints { state.complaints = [:] }
             state.complaints[route] = now

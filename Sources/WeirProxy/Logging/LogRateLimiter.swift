@@ -1,4 +1,4 @@
-/// Holds back lines that repeat: of each kind per route at most ``burst`` in ``window``, and then one that says how
+/// Holds back lines that repeat: of each kind per route at most ``burst`` in ``windowNanoseconds``, and then one that says how
 /// many were left out. Confined to the log's thread.
 struct LogRateLimiter {
     /// The key of repetition within a route.
@@ -23,7 +23,7 @@ struct LogRateLimiter {
     /// Lines of one kind that pass in one window.
     static let burst = 5
     /// Nanoseconds.
-    static let window: UInt64 = 10_000_000_000
+    static let windowNanoseconds: UInt64 = 10_000_000_000
     /// Kinds that are watched at once; beyond it new ones pass unlimited until windows end.
     static let maxKinds = 4096
 
@@ -71,7 +71,7 @@ struct LogRateLimiter {
     }
 
     private mutating func open(_ key: Key, now: UInt64) {
-        let end = now + Self.window
+        let end = now + Self.windowNanoseconds
         entries[key] = Entry(windowEnd: end, written: 1, suppressed: 0, latest: nil)
         nextDeadline = min(nextDeadline ?? end, end)
     }

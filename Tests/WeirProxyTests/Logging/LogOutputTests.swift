@@ -148,7 +148,7 @@ struct LogOutputTests {
         var drain = LogDrain()
         log.collect(into: &drain)
         #expect(drain.lines == UInt64(LogRateLimiter.burst))
-        drain.expire(format: .text, now: 5 + LogRateLimiter.window)
+        drain.expire(format: .text, now: 5 + LogRateLimiter.windowNanoseconds)
         #expect(drain.lines == UInt64(LogRateLimiter.burst) + 1)
         #expect(String(decoding: drain.bytes, as: UTF8.self).hasSuffix(" suppressed=94\n"))
     }

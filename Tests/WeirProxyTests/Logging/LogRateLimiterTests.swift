@@ -24,7 +24,7 @@ struct LogRateLimiterTests {
             #expect(try admit(&limiter, failure(), at: 100) == .write(suppressed: 0))
         }
         for _ in 0..<3 { #expect(try admit(&limiter, failure(), at: 200) == .holdBack) }
-        let later = 100 + LogRateLimiter.window
+        let later = 100 + LogRateLimiter.windowNanoseconds
         #expect(try admit(&limiter, failure(), at: later) == .write(suppressed: 3))
         #expect(try admit(&limiter, failure(), at: later) == .write(suppressed: 0))
     }
@@ -43,9 +43,9 @@ struct LogRateLimiterTests {
         var limiter = LogRateLimiter()
         for id in 0..<UInt64(LogRateLimiter.burst + 4) { _ = try admit(&limiter, failure(id: id), at: 0) }
         var told: [(UInt64, UInt64)] = []
-        limiter.expire(now: LogRateLimiter.window - 1) { told.append(($0.id, $1)) }
+        limiter.expire(now: LogRateLimiter.windowNanoseconds - 1) { told.append(($0.id, $1)) }
         #expect(told.isEmpty)
-        limiter.expire(now: LogRateLimiter.window) { told.append(($0.id, $1)) }
+        limiter.expire(now: LogRateLimiter.windowNanoseconds) { told.append(($0.id, $1)) }
         #expect(told.map(\.0) == [UInt64(LogRateLimiter.burst + 3)])
         #expect(told.map(\.1) == [3])
         #expect(limiter.nextDeadline == nil)
