@@ -7,8 +7,8 @@ import LinuxIO
 /// - A TCP read is asked for beforehand (``reserve(atMost:isFavored:at:)``). While bytes are left it gets them at once.
 ///   Where they are used up it gets one small piece, of a millisecond, that the pool earns later: the readers that wait
 ///   form one queue, in the order in which they asked, and each waits for one such piece of each of the others.
-/// - The queue has a bound (``maxWaitNanoseconds``), and with it the pool's debt: a reader that finds it full takes nothing, and
-///   asks again later.
+/// - The queue has a bound (``maxWaitNanoseconds``), and with it the pool's debt: a reader that finds it full takes
+///   nothing, and asks again later.
 /// - A *favored* reader or datagram, of a route that used less than its share (``FairShare``), passes before the queue,
 ///   at the cost of a debt that has a bound of its own (``maxFavoredWaitNanoseconds``).
 /// - Datagrams do not wait. A worker borrows a quantum for them at once, so that it does not meet the others at each.

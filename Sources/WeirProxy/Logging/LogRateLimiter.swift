@@ -1,5 +1,5 @@
-/// Holds back lines that repeat: of each kind per route at most ``burst`` in ``windowNanoseconds``, and then one that says how
-/// many were left out. Confined to the log's thread.
+/// Holds back lines that repeat: of each kind per route at most ``burst`` in ``windowNanoseconds``, and then one that
+/// says how many were left out. Confined to the log's thread.
 struct LogRateLimiter {
     /// The key of repetition within a route.
     struct Kind: Hashable {

@@ -59,8 +59,8 @@ public struct HealthProbe: Sendable {
     private let timeout: Duration
     private static let maxBytes = 16_384
 
-    /// A probe of the exporter of a configuration, at the first endpoint where it listens. A wildcard address is asked on
-    /// the loopback of its family.
+    /// A probe of the exporter of a configuration, at the first endpoint where it listens. A wildcard address is asked
+    /// on the loopback of its family.
     public init(
         _ configuration: Configuration, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {

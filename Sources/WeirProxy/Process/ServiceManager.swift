@@ -16,8 +16,8 @@ public final class ServiceManager: Sendable {
         case alive
     }
 
-    /// How often the watchdog must hear ``Notification/alive``: half of what it allows, as sd_watchdog_enabled(3) advises. Nil
-    /// where none waits.
+    /// How often the watchdog must hear ``Notification/alive``: half of what it allows, as sd_watchdog_enabled(3)
+    /// advises. Nil where none waits.
     public let watchdogInterval: Duration?
     /// A shorter interval would keep a processor busy with the pings alone.
     private static let minInterval: Duration = .milliseconds(10)
