@@ -28,7 +28,7 @@ final class Diagnostics {
 }
 
 /// The findings about the text of one file, before it is a tree.
-struct FileFindings {
+struct FileDiagnostics {
     let file: String
     let findings: Diagnostics
 

@@ -47,7 +47,7 @@ extension ConfigurationFragment {
     /// Reads YAML. `file` is its name in messages, and paths in it are relative to its folder. Pure.
     public init(yaml bytes: [UInt8], file: String, environment: [String: String]) {
         let all = Diagnostics()
-        let findings = FileFindings(file: file, findings: all)
+        let findings = FileDiagnostics(file: file, findings: all)
         var root: ConfigurationNode?
         if bytes.count > Configuration.maxFileByteCount {
             findings.error(nil, "expected a file of at most 4 MiB, found more")

@@ -1,6 +1,6 @@
 /// Turns the bytes of a file into text that YAML can be read from, or notes why that is not possible, with the location
 /// of the first byte that is wrong. A byte order mark is skipped.
-func decodeText(_ bytes: [UInt8], findings: FileFindings) -> String? {
+func decodeText(_ bytes: [UInt8], findings: FileDiagnostics) -> String? {
     var input = bytes[...]
     if input.starts(with: [0xef, 0xbb, 0xbf]) { input = input.dropFirst(3) }
     var decoder = UTF8Decoder(input)

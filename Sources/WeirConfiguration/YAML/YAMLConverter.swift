@@ -2,7 +2,7 @@
 /// bounded.
 struct YAMLConverter {
     let environment: [String: String]
-    let findings: FileFindings
+    let findings: FileDiagnostics
 
     /// Places seen so far: one that comes again was reached through an alias.
     private var seen: Set<SourceLocation> = []
@@ -10,7 +10,7 @@ struct YAMLConverter {
     /// Whether a bound was passed; the result is then incomplete.
     private(set) var isExhausted = false
 
-    init(environment: [String: String], findings: FileFindings) {
+    init(environment: [String: String], findings: FileDiagnostics) {
         self.environment = environment
         self.findings = findings
     }

@@ -8,7 +8,7 @@ struct YAMLReader {
     static let deepestNesting = 32
 
     let environment: [String: String]
-    let findings: FileFindings
+    let findings: FileDiagnostics
 
     /// The document's root. Nil if there is none or it cannot be read; the reason is noted.
     func read(_ text: String) -> ConfigurationNode? {

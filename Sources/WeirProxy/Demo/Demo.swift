@@ -134,7 +134,7 @@ public final class Demo: Sendable {
         ]
     }
 
-    /// The one index of this module that writes to the terminal.
+    /// The only function of this module that writes to the terminal.
     private func write(_ lines: [String]) {
         // Home, every line cleared to its end as it is written, and what is below cleared: no flicker.
         let text =
