@@ -23,7 +23,7 @@ enum ASCII {
 
     /// A printable character, space excluded.
     static func isVisible(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7f }
-    /// What a field value may hold (section 5.5), obs-text included.
+    /// A byte that a field value may contain (section 5.5), obs-text included.
     static func isFieldContent(_ byte: UInt8) -> Bool { byte == tab || (byte >= 0x20 && byte != 0x7f) }
     static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
     static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }

@@ -1,4 +1,4 @@
-/// What `Accept-Encoding` allows (RFC 9110 section 12.5.3), in thousandths.
+/// The encodings that `Accept-Encoding` allows (RFC 9110 section 12.5.3), in thousandths.
 struct AcceptedEncodings: Equatable {
     private static let gzipNames = [Array("gzip".utf8), Array("x-gzip".utf8)]
     private static let identityName = Array("identity".utf8)

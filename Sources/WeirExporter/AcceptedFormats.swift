@@ -1,20 +1,20 @@
 import WeirMetrics
 
-/// What `Accept` asks for (RFC 9110 section 12.5.1), in thousandths.
+/// The formats that `Accept` asks for (RFC 9110 section 12.5.1), with weights in thousandths.
 ///
-/// OpenMetrics and protobuf go to those who name them and want them at least as much as the text format, which is the answer
-/// to everything else: a scrape with an unknown wish is better answered than refused.
+/// A client gets OpenMetrics or protobuf if it names that format with at least the weight of the text format.
+/// Everything else is answered as text: an answer in the wrong format is better for a scraper than a refusal.
 struct AcceptedFormats: Equatable {
-    /// How much a format is wanted.
-    struct Wish: Equatable {
+    /// The client's preference for one format.
+    struct FormatPreference: Equatable {
         var weight: Int
-        /// Which of the ranges that include the format said so; the narrowest is 0.
+        /// The index of the range that includes the format; the narrowest is 0.
         var range: Int
-        /// Its place among all members.
+        /// Its index among all members.
         var order: Int
 
         /// A name says more than a wildcard of the same weight; of two names the first does.
-        func outweighs(_ other: Wish) -> Bool {
+        func outweighs(_ other: FormatPreference) -> Bool {
             if weight != other.weight { return weight > other.weight }
             if (range == 0) != (other.range == 0) { return range == 0 }
             return order < other.order
@@ -30,9 +30,9 @@ struct AcceptedFormats: Equatable {
     private static let protobufMessage = Array("io.prometheus.client.MetricFamily".utf8)
     private static let protobufEncoding = Array("delimited".utf8)
 
-    private(set) var text: Wish?
-    private(set) var openMetrics: Wish?
-    private(set) var protobuf: Wish?
+    private(set) var text: FormatPreference?
+    private(set) var openMetrics: FormatPreference?
+    private(set) var protobuf: FormatPreference?
     private var members = 0
 
     /// Takes one field value in; several count as one list.
@@ -42,41 +42,46 @@ struct AcceptedFormats: Equatable {
             members += 1
             if bytes.matches(member.name, Self.openMetricsRange) {
                 guard member.isVersion(Self.openMetricsVersion, of: bytes) else { continue }
-                Self.note(Wish(weight: member.weight, range: 0, order: members), in: &openMetrics)
+                Self.note(FormatPreference(weight: member.weight, range: 0, order: members), in: &openMetrics)
             } else if bytes.matches(member.name, Self.protobufRange) {
                 // Other messages and encodings have the same media type, so that both must be said.
                 guard let proto = member.proto, bytes.equals(proto, Self.protobufMessage),
                     let encoding = member.encoding, bytes.equals(encoding, Self.protobufEncoding)
                 else { continue }
-                Self.note(Wish(weight: member.weight, range: 0, order: members), in: &protobuf)
+                Self.note(FormatPreference(weight: member.weight, range: 0, order: members), in: &protobuf)
             } else if let range = Self.textRanges.firstIndex(where: { bytes.matches(member.name, $0) }) {
                 guard member.isVersion(Self.textVersion, of: bytes) else { continue }
-                Self.note(Wish(weight: member.weight, range: range, order: members), in: &text)
+                Self.note(FormatPreference(weight: member.weight, range: range, order: members), in: &text)
             }
         }
     }
 
     /// The narrowest range decides; of equal ones the highest weight.
-    private static func note(_ wish: Wish, in known: inout Wish?) {
-        if let known, known.range < wish.range || (known.range == wish.range && known.weight >= wish.weight) { return }
-        known = wish
+    private static func note(_ preference: FormatPreference, in known: inout FormatPreference?) {
+        if let known {
+            let isNarrower = known.range < preference.range
+            if isNarrower || known.range == preference.range && known.weight >= preference.weight { return }
+        }
+        known = preference
     }
 
     /// The format to answer with.
     var preferred: ExpositionFormat {
-        var best: (format: ExpositionFormat, wish: Wish)?
+        var best: (format: ExpositionFormat, preference: FormatPreference)?
         if let text { best = (.text004, text) }
-        if let openMetrics, best.map({ openMetrics.outweighs($0.wish) }) ?? true {
+        if let openMetrics, best.map({ openMetrics.outweighs($0.preference) }) ?? true {
             best = (.openMetrics100, openMetrics)
         }
-        if let protobuf, best.map({ protobuf.outweighs($0.wish) }) ?? true { best = (.delimitedProtobuf, protobuf) }
-        guard let best, best.wish.weight > 0 else { return .text004 }
+        if let protobuf, best.map({ protobuf.outweighs($0.preference) }) ?? true {
+            best = (.delimitedProtobuf, protobuf)
+        }
+        guard let best, best.preference.weight > 0 else { return .text004 }
         return best.format
     }
 }
 
 extension ListMember {
-    /// Its weight in thousandths. An invalid one is still a wish, the weakest.
+    /// Its weight in thousandths. An invalid one is still a preference, the weakest.
     fileprivate var weight: Int {
         switch quality {
         case .absent: 1000

@@ -36,17 +36,18 @@ public actor Exporter: EventLoopDriver {
         server = ExporterServer(configuration, loop: loop, page: page, health: health, observer: observer)
     }
 
-    /// Lets others read the pages from now on. Connections that are not allowed any more end; what the others ask next is
-    /// judged by the new rules.
+    /// Replaces the access rules. Connections that are not allowed any more are closed; the next requests of the others
+    /// are checked by the new rules.
     public func update(_ access: ExporterAccess) { server.update(access) }
 
-    /// Where it listens, with the real ports; Unix sockets excluded. Empty before ``start()`` and after ``stop()``.
+    /// The addresses that it listens on, with the real ports; Unix sockets excluded. Empty before ``start()`` and after
+    /// ``stop()``.
     public nonisolated var localAddresses: [SocketAddress] { bound.withLock { $0 } }
 
-    /// Binds every address and Unix socket, and serves. Where one cannot be bound nothing is left behind, and the error
-    /// names it. An exporter is started once, also where that failed.
-    /// - Throws: ``ExporterError/alreadyStarted`` for another call, and after ``stop()``, which changes nothing; otherwise
-    ///   what could not be had.
+    /// Binds every address and Unix socket, and serves. If one cannot be bound, nothing stays bound, and the error
+    /// names it. An exporter can be started once, also if that fails.
+    /// - Throws: ``ExporterError/alreadyStarted`` for another call, and after ``stop()``, which changes nothing;
+    ///   otherwise the address or resource that was not available.
     public nonisolated func start() async throws(ExporterError) {
         let isFirst: Bool
         do throws(SystemError) {

@@ -3,7 +3,7 @@ public import NetworkTypes
 
 /// A Unix socket that an ``Exporter`` listens on.
 public struct UnixListener: Hashable, Sendable {
-    /// Where its file is. The folder must be there.
+    /// The path of its file. The folder must exist.
     public var path: UnixSocketPath
     /// The file's permission bits: who may write to it may connect (unix(7)).
     public var mode: UInt32
@@ -15,19 +15,20 @@ public struct UnixListener: Hashable, Sendable {
     }
 }
 
-/// What an ``Exporter`` is started with.
+/// The configuration of an ``Exporter``.
 public struct ExporterConfiguration: Sendable {
-    /// Where it listens; port 0 takes a free one. `[::]` takes IPv4 clients too, unless `0.0.0.0` is listed as well.
+    /// The addresses to listen on; port 0 takes a free one. `[::]` takes IPv4 clients too, unless `0.0.0.0` is listed
+    /// as well.
     public var listen: [SocketAddress]
     /// The Unix sockets that it listens on, besides.
     public var unixSockets: [UnixListener]
-    /// Who may read its pages, at first.
+    /// The access rules at the start.
     public var access: ExporterAccess
-    /// What the page at `/` calls this program.
+    /// The program's name on the page at `/`.
     public var product: String
     /// The bounds.
     public var limits: ExporterLimits
-    /// Where its timers get their time from.
+    /// The clock of its timers.
     public var clock: MonotonicClock
 
     /// A configuration, by default with Weir's bounds.

@@ -2,13 +2,13 @@
 public struct ExporterLimits: Hashable, Sendable {
     /// Request line and headers together.
     public var headBytes = 8192
-    /// The longest request body that is read and thrown away; a longer one is refused.
+    /// The maximum length of a request body, in bytes, that is read and discarded; a longer one is refused.
     public var discardedBodyBytes = 8192
     /// Open connections.
     public var connections = 64
     /// Open connections of one source: an IPv4 address, the first half of an IPv6 one, or all of the Unix sockets.
     public var connectionsPerSource = 16
-    /// Of ``connections``, those that only clients on this machine get: `weir health` finds room whatever others do.
+    /// The part of ``connections`` that is reserved for clients on this machine, so that `weir health` always gets one.
     public var keptForThisMachine = 4
     /// Rendered pages that are on their way to slow readers. One rendering is shared by all who asked in the same turn.
     public var pagesInFlight = 16

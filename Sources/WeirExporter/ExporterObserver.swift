@@ -1,12 +1,12 @@
 public import WeirMetrics
 
-/// Hears what the exporter does, on the exporter's thread. Whoever counts implements it.
+/// The receiver of the exporter's events, for counting. Called on the exporter's thread.
 public protocol ExporterObserver: Sendable {
     /// A request was answered, or refused. Called before the answer is written, so that a client that has the answer
     /// finds it counted.
     func requestAnswered(_ status: HTTPStatus)
-    /// A page was made for a request: rendering and compressing took this long. A whole one has this many series lines; a
-    /// part of one tells none.
+    /// A page was made for a request: rendering and compressing took this long. A whole one has this many series lines;
+    /// a part of one tells none.
     func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series: Int?)
     /// The kernel took this many bytes of an answer, its head included.
     func bytesSent(_ count: Int, _ encoding: ContentEncoding)

@@ -8,7 +8,7 @@ struct HeadScanner {
     }
 
     /// RFC 9112 section 2.2: empty lines before a request are ignored, "at least one"; here at most two.
-    private static let mostEmptyLines = 2
+    private static let maxEmptyLines = 2
 
     private var place = Place.beforeRequestLine
     private var position = 0
@@ -65,7 +65,7 @@ struct HeadScanner {
         switch place {
         case .beforeRequestLine:
             emptyLines += 1
-            if emptyLines > Self.mostEmptyLines { throw .malformed }
+            if emptyLines > Self.maxEmptyLines { throw .malformed }
         case .requestLine, .field: place = .lineStart
         case .lineStart: return true
         }

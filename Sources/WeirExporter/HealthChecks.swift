@@ -1,4 +1,4 @@
-/// What a health endpoint says.
+/// The answer of a health endpoint.
 public enum HealthState: Hashable, Sendable {
     /// 200, with this text.
     case ok(String)

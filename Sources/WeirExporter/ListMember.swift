@@ -1,6 +1,6 @@
 /// One member of a comma-separated list with parameters, such as `Accept` (RFC 9110 sections 5.6.1 and 12.4.2).
 struct ListMember: Equatable {
-    /// What its `q` says.
+    /// The weight in its parameter `q`.
     enum Quality: Equatable {
         /// No weight: 1.
         case absent
@@ -10,7 +10,7 @@ struct ListMember: Equatable {
         case invalid
     }
 
-    /// What stands before the first semicolon.
+    /// The text before the first semicolon.
     var name: Range<Int>
     var quality = Quality.absent
     /// The values of its parameters `version`, `proto` and `encoding`, without quotes.

@@ -52,7 +52,7 @@ final class ListeningSocket: EventHandler {
 
     /// Closes it. Connections that were not accepted yet are reset.
     func close() {
-        // Before the socket: while it listens, nobody else takes the path over.
+        // Before the socket: while it listens, no other process takes the path over.
         file?.remove()
         socket.take()?.close()
         if let token { server.loop.remove(token) }
@@ -67,7 +67,7 @@ final class ListeningSocket: EventHandler {
             case .accepted(let client, let peer):
                 server.admit(client, from: address == nil ? nil : peer)
                 // accept(2) takes the new descriptor before it looks at the queue, so without a spare one it fails
-                // even where nobody waits. Only the next event tells whether somebody has to make way.
+                // even if no connection is pending. Only the next event tells whether a connection must be evicted.
                 if server.isOutOfDescriptors { return }
             case .wouldBlock: return
             case .failed(let error):

@@ -11,14 +11,14 @@ final class PageBody {
 /// The pages in flight: a bounded number, so that readers who stop cannot make the exporter hold one page each.
 struct PageShelf {
     /// Memory of this many is kept for the next renderings: one plain, one compressed.
-    private static let mostSpare = 2
+    private static let maxSpare = 2
 
     private let capacity: Int
     private var spare: [PageBody] = []
     private(set) var inFlight = 0
 
     init(capacity: Int) {
-        self.capacity = max(capacity, Self.mostSpare)
+        self.capacity = max(capacity, Self.maxSpare)
     }
 
     /// Whether `count` more pages may be made now.
@@ -41,6 +41,6 @@ struct PageShelf {
         guard page.readers == 0 else { return }
         inFlight -= 1
         page.count = 0
-        if spare.count < Self.mostSpare { spare.append(page) }
+        if spare.count < Self.maxSpare { spare.append(page) }
     }
 }

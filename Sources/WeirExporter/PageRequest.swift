@@ -1,14 +1,14 @@
 import WeirMetrics
 
-/// Which page a client wants. Clients that want the same one share it.
+/// The page that a client requests. Clients that request the same one share it.
 struct PageRequest: Equatable {
     var format: ExpositionFormat
-    /// What the query leaves of the page; nil is all of it.
+    /// The selection of the query; nil is the whole page.
     var filter: PageFilter?
 
     /// Fields that a query may have, and bytes of each name and value.
-    private static let mostFields = 64
-    private static let longestValue = 256
+    private static let maxFields = 64
+    private static let maxValueLength = 256
     /// Values of one filter.
     static let maxValues = 16
     private static let tooManyValues = RequestError(
@@ -36,7 +36,7 @@ struct PageRequest: Equatable {
             }
             guard names.count <= Self.maxValues, routes.count <= Self.maxValues else { throw Self.tooManyValues }
             fields += 1
-            guard fields <= Self.mostFields else { throw .malformed }
+            guard fields <= Self.maxFields else { throw .malformed }
             start = end + 1
         }
         if names.isEmpty && routes.isEmpty { return }
@@ -70,7 +70,7 @@ struct PageRequest: Equatable {
             default: text.append(bytes[index])
             }
             index += 1
-            guard text.count <= longestValue else { throw .malformed }
+            guard text.count <= maxValueLength else { throw .malformed }
         }
         return String(decoding: text, as: UTF8.self)
     }

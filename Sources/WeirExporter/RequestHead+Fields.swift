@@ -16,8 +16,8 @@ extension RequestHead {
         static let proceed = Array("100-continue".utf8)
     }
 
-    /// What must be known of all header lines before any of them can be judged.
-    private struct Seen {
+    /// The facts about all header lines that are needed to validate the head.
+    private struct HeaderSummary {
         var hosts = 0
         var length: UInt64?
         var isCoded = false
@@ -31,13 +31,13 @@ extension RequestHead {
         var line = try nextLine(in: bytes, from: &position)
         while line.isEmpty, position < bytes.count { line = try nextLine(in: bytes, from: &position) }
         var head = try RequestHead(requestLine: line, of: bytes)
-        var seen = Seen()
+        var summary = HeaderSummary()
         while true {
             line = try nextLine(in: bytes, from: &position)
             if line.isEmpty { break }
-            try head.readField(line, of: bytes, &seen)
+            try head.readField(line, of: bytes, &summary)
         }
-        try head.judge(seen)
+        try head.validate(summary)
         return head
     }
 
@@ -53,7 +53,7 @@ extension RequestHead {
 
     /// `name ":" OWS value OWS` (RFC 9112 section 5).
     private mutating func readField(
-        _ line: Range<Int>, of bytes: Span<UInt8>, _ seen: inout Seen
+        _ line: Range<Int>, of bytes: Span<UInt8>, _ summary: inout HeaderSummary
     ) throws(RequestError) {
         var colon = line.lowerBound
         // A blank before the colon is no token character: section 5.1 wants such a request refused.
@@ -64,17 +64,17 @@ extension RequestHead {
         guard bytes.allSatisfy(value, ASCII.isFieldContent) else { throw .malformed }
         if bytes.matches(name, Name.host) {
             let host = try RequestedHost(value, of: bytes)
-            seen.hosts += 1
+            summary.hosts += 1
             // An absolute target counts, and not the field (RFC 9112 section 3.2.2).
             if self.host == .none { self.host = host }
         } else if bytes.matches(name, Name.connection) {
-            Self.readConnection(value, of: bytes, &seen)
+            Self.readConnection(value, of: bytes, &summary)
         } else if bytes.matches(name, Name.contentLength) {
-            // A list of equal lengths would be allowed; nobody who means well sends one.
-            guard seen.length == nil else { throw .malformed }
-            seen.length = try Self.length(value, of: bytes)
+            // A list of equal lengths would be allowed; no usual client sends one.
+            guard summary.length == nil else { throw .malformed }
+            summary.length = try Self.length(value, of: bytes)
         } else if bytes.matches(name, Name.transferEncoding) {
-            seen.isCoded = true
+            summary.isCoded = true
         } else if bytes.matches(name, Name.expect) {
             if bytes.matches(value, Value.proceed) { expectsContinue = true }
         } else if bytes.matches(name, Name.accept) {
@@ -82,17 +82,17 @@ extension RequestHead {
         } else if bytes.matches(name, Name.acceptEncoding) {
             encodings.merge(value, of: bytes)
         } else if bytes.matches(name, Name.authorization) {
-            // Not a list: of two, nobody can say which one counts.
+            // Not a list: two values would be ambiguous.
             guard authorization == nil else { throw .malformed }
             authorization = value
         }
     }
 
-    private static func readConnection(_ value: Range<Int>, of bytes: Span<UInt8>, _ seen: inout Seen) {
+    private static func readConnection(_ value: Range<Int>, of bytes: Span<UInt8>, _ summary: inout HeaderSummary) {
         var position = value.lowerBound
         while let member = ListMember.next(in: bytes, from: &position, to: value.upperBound) {
-            if bytes.matches(member.name, Value.close) { seen.asksToClose = true }
-            if bytes.matches(member.name, Value.keepAlive) { seen.asksToKeepAlive = true }
+            if bytes.matches(member.name, Value.close) { summary.asksToClose = true }
+            if bytes.matches(member.name, Value.keepAlive) { summary.asksToKeepAlive = true }
         }
     }
 
@@ -109,20 +109,20 @@ extension RequestHead {
         return length
     }
 
-    private mutating func judge(_ seen: Seen) throws(RequestError) {
+    private mutating func validate(_ summary: HeaderSummary) throws(RequestError) {
         // RFC 9112 section 3.2: exactly one Host, unless the client speaks 1.0.
-        if seen.hosts > 1 || (seen.hosts == 0 && version == .http11) { throw .malformed }
-        if seen.isCoded {
+        if summary.hosts > 1 || (summary.hosts == 0 && version == .http11) { throw .malformed }
+        if summary.isCoded {
             // Section 6.1: both lengths at once is how requests are smuggled, and 1.0 has no transfer codings.
-            if seen.length != nil || version == .http10 { throw .malformed }
+            if summary.length != nil || version == .http10 { throw .malformed }
             framing = .coded
-        } else if let length = seen.length, length > 0 {
+        } else if let length = summary.length, length > 0 {
             framing = .length(length)
         }
-        if seen.asksToClose {
+        if summary.asksToClose {
             keepsAlive = false
         } else if version == .http10 {
-            keepsAlive = seen.asksToKeepAlive
+            keepsAlive = summary.asksToKeepAlive
         }
     }
 }

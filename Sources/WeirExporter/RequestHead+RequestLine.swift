@@ -27,7 +27,7 @@ extension RequestHead {
         keepsAlive = version == .http11
     }
 
-    /// Where `byte` is first found, or the end.
+    /// The index of the first `byte`, or the end of the range.
     private static func end(of range: Range<Int>, at byte: UInt8, in bytes: Span<UInt8>) -> Int {
         var index = range.lowerBound
         while index < range.upperBound, bytes[index] != byte { index += 1 }

@@ -1,4 +1,4 @@
-/// The part of a request head that the exporter acts on (RFC 9112). Places are given as ranges of the bytes it was
+/// The part of a request head that the exporter acts on (RFC 9112). Its texts are ranges of the bytes it was
 /// parsed from, so that parsing allocates nothing.
 struct RequestHead: Equatable {
     enum Method: Equatable {
@@ -21,7 +21,7 @@ struct RequestHead: Equatable {
     var version: Version
     /// Empty for an absolute target without a path, which means `/`.
     var path: Range<Int>
-    /// What follows the question mark.
+    /// The text after the question mark.
     var query: Range<Int>?
     /// The host that it is for.
     var host = RequestedHost.none

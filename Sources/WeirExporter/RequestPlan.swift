@@ -1,7 +1,7 @@
 import WeirMetrics
 
-/// What is to be done about a request. It holds nothing of the request's bytes, so that they can be dropped, but for what
-/// the client names itself by.
+/// The answer to prepare for a request. It holds none of the request's bytes but the credentials, so that the input can
+/// be dropped.
 struct RequestPlan: Equatable {
     enum Action: Equatable {
         case page(PageRequest, ContentEncoding)
@@ -57,7 +57,7 @@ struct RequestPlan: Equatable {
             discards = Int(length)
             return
         }
-        // What follows is a body that nobody reads, so the next request cannot be found.
+        // A body follows that is not read, so the next request cannot be found.
         keepsAlive = false
         announcesKeepAlive = false
         if head.method == .other || head.expectsContinue && head.framing != .coded { return }

@@ -1,6 +1,6 @@
 /// Status line and headers of an answer (RFC 9112 section 4).
 struct ResponseHead {
-    /// What becomes of the connection.
+    /// Whether the connection stays open.
     enum Persistence {
         case close
         /// HTTP/1.1 goes on without saying so.

@@ -7,7 +7,7 @@ import Threading
 @testable import WeirExporter
 
 private let token = "a-token-of-some-length"
-/// Of `correct horse`: a bcrypt hash that takes no time to speak of, and one that takes half a second.
+/// Bcrypt hashes of `correct horse`: one that takes little time, and one that takes half a second.
 private let cheap = "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e"
 private let costly = "$2b$13$abcdefghijklmnopqrstuufJyGQz74MaXA58G4n4SAlu8WLjGODFe"
 
@@ -29,7 +29,7 @@ private func base64(_ bytes: [UInt8]) -> String {
     return String(decoding: text, as: UTF8.self)
 }
 
-/// Who may read the exporter's pages. Time is the test's own here, and so is every turn of the loop.
+/// Access to the exporter's pages. The test controls time and every turn of the loop.
 @Suite struct AccessTests {
     @Test("Without a token, or with a wrong one, everything but health is 401, and says how to come in")
     func bearerToken() throws {
@@ -72,7 +72,7 @@ private func base64(_ bytes: [UInt8]) -> String {
         let refused = try #require(try stepped.answer(to: wrong))
         #expect(refused.status == 401)
         #expect(refused.headers["www-authenticate"] == "Basic realm=\"metrics\", charset=\"UTF-8\"")
-        // Without somebody to look at passwords, only what is remembered is known.
+        // Without a verifier only remembered passwords are known.
         stepped.server.authenticator.verifier = nil
         #expect(try stepped.answer(to: right)?.status == 200)
         #expect(try stepped.answer(to: wrong)?.status == 401)
@@ -104,7 +104,7 @@ private func base64(_ bytes: [UInt8]) -> String {
         for client in waiting { #expect(try client.answer()?.status == 200) }
     }
 
-    @Test("A name that nobody has is looked at, too, and is refused with any password")
+    @Test("An unknown name is checked, too, and is refused with any password")
     func unknownUser() throws {
         let gate = TestSemaphore()
         let stepped = try gated(gate)
@@ -117,7 +117,7 @@ private func base64(_ bytes: [UInt8]) -> String {
         }
     }
 
-    @Test("Names that nobody has get each of the hashes that there are, always the same one")
+    @Test("Unknown names are checked against each of the hashes, a name always against the same one")
     func decoys() throws {
         let seen = Lock<[String: Set<String>]>([:])
         let hashes = ["$2b$04$one", "$6$two", "$y$j9T$three"]
@@ -130,7 +130,7 @@ private func base64(_ bytes: [UInt8]) -> String {
             for attempt in 0..<2 {
                 // Another source each time, so that none is wrong too often; the password tells the name.
                 let source = 0x7f00_0002 + UInt32(name)
-                let text = request("GET", "/metrics", basic("nobody \(name)", "nobody \(name) \(attempt)"))
+                let text = request("GET", "/metrics", basic("unknown \(name)", "unknown \(name) \(attempt)"))
                 #expect(try stepped.answer(to: text, source: source)?.status == 401)
             }
         }
@@ -226,7 +226,7 @@ private func base64(_ bytes: [UInt8]) -> String {
         let right = request("GET", "/metrics", basic("a", "correct horse"))
         #expect(try stepped.answer(to: right)?.status == 429)
         #expect(looks.withLock { $0 } <= 10)
-        // The verdict is kept where there was a look, and is of use when the time is over.
+        // The verdict of a check is kept, and counts once the throttle has ended.
         try stepped.pass(seconds: 1.1)
         #expect(try stepped.answer(to: right)?.status == 200)
     }
@@ -289,7 +289,7 @@ private func base64(_ bytes: [UInt8]) -> String {
         stepped.server.authenticator.verifier = nil
         #expect(try stepped.answer(to: login)?.status == 200)
         stepped.server.update(ExporterAccess(users: [.init(name: "a", hash: costly)]))
-        // Another hash has to be looked at, and there is nobody to do it.
+        // Another hash must be checked, and there is no verifier.
         #expect(try stepped.answer(to: login)?.status == 429)
         stepped.server.update(ExporterAccess())
         #expect(try stepped.answer(to: request())?.status == 200)
@@ -344,7 +344,7 @@ private func base64(_ bytes: [UInt8]) -> String {
         #expect(throws: TestClient.Failure.self) { try TestClient(unix: path.path) }
     }
 
-    @Test("A path that somebody listens on is named, and nothing is left listening")
+    @Test("A path on which a process listens is named, and nothing is left listening")
     func takenPath() async throws {
         let folder = try TemporaryDirectory("exporter")
         let path = try #require(UnixSocketPath(folder.file("s")))

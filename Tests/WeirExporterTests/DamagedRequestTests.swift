@@ -7,7 +7,7 @@ import Testing
 @testable import WeirExporter
 
 @Suite struct DamagedRequestTests {
-    /// Of so many requests one goes over TCP: its ports stay in TIME_WAIT, and the machine has few.
+    /// One request of this many goes over TCP: its ports stay in TIME_WAIT, and the machine has few.
     private static let tcpShare = 10
     /// And one comes in several pieces.
     private static let splitShare = 4

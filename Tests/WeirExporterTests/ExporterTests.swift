@@ -197,7 +197,7 @@ import func TestSupport.waitUntil
         }
     }
 
-    @Test("Connection: close is honoured, and what comes behind it is not answered")
+    @Test("Connection: close is honored, and what comes behind it is not answered")
     func close() async throws {
         try await withExporter { port in
             let client = try TestClient(port: port)

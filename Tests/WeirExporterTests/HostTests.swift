@@ -2,7 +2,7 @@ import Testing
 
 @testable import WeirExporter
 
-/// Whose name a request may call: names that lead to a loopback address by a foreign name server are not served.
+/// Hosts of requests: names that a foreign name server resolves to a loopback address are not served.
 @Suite struct HostTests {
     private func request(for host: String, path: String = "/metrics") -> String {
         "GET \(path) HTTP/1.1\r\nHost: \(host)\r\n\r\n"

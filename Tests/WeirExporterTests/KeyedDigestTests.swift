@@ -5,7 +5,8 @@ import Testing
 @Suite struct KeyedDigestTests {
     private let digest = KeyedDigest(key: (0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908))
 
-    /// Of `openssl mac -macopt hexkey:000102030405060708090a0b0c0d0e0f -macopt size:16 SIPHASH`, over 0, 1, 2, ….
+    /// The output of `openssl mac -macopt hexkey:000102030405060708090a0b0c0d0e0f -macopt size:16 SIPHASH`, over 0, 1,
+    /// 2, ….
     @Test(
         "It is SipHash-2-4 with 128 bits",
         arguments: [

@@ -63,7 +63,7 @@ private func accepted(_ value: String) -> AcceptedFormats {
         #expect(accepted(value).preferred == .text004)
     }
 
-    /// What Prometheus sends, version by version.
+    /// The `Accept` fields of Prometheus, version by version.
     private static let prometheus2 =
         "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
         + "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
@@ -83,7 +83,7 @@ private func accepted(_ value: String) -> AcceptedFormats {
         + "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
     @Test(
-        "Whoever names OpenMetrics 1.0.0 and wants it no less than the text gets it",
+        "A client that names OpenMetrics 1.0.0 and wants it no less than the text gets it",
         arguments: [
             (prometheus2, true), (prometheus249, true), (prometheus3, true),
             ("application/openmetrics-text", true), ("APPLICATION/OpenMetrics-Text; Version=\"1.0.0\"", true),
@@ -102,7 +102,7 @@ private func accepted(_ value: String) -> AcceptedFormats {
     private static let protobufMessage = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily"
 
     @Test(
-        "Protobuf goes to whoever names message and encoding, and wants it no less than the others",
+        "Protobuf goes to clients that name message and encoding, and want it no less than the others",
         arguments: [
             (prometheus2WithNativeHistograms, .delimitedProtobuf),
             (prometheus3WithNativeHistograms, .delimitedProtobuf),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import WeirExporter
 
-/// What becomes of `bytes` when they arrive in these pieces: a plan, an error, or nothing yet.
+/// The outcome of `bytes` that arrive in these pieces: a plan, an error, or nothing yet.
 func outcome(of bytes: [UInt8], splitAt splits: [Int] = []) -> Result<RequestPlan, RequestError>? {
     var scanner = HeadScanner()
     let limits = ExporterLimits()

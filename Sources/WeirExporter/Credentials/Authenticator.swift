@@ -1,52 +1,52 @@
 import LinuxIO
 
-/// Decides who may read a page. Confined to the exporter's thread; hashes are looked at elsewhere.
+/// Decides whether a request may read a page. Confined to the exporter's thread; another thread checks passwords.
 ///
-/// Verdicts are remembered under a keyed digest of name, hash and password: a scraper costs one look at its password for
-/// the life of the process, a wrong password one for each time that it is new, and another hash is another digest, so
-/// that a reload forgets nobody but whom it changed.
+/// Verdicts are remembered under a keyed digest of name, hash and password: a scraper's password is checked once in
+/// the life of the process, a wrong password each time that it is new. Another hash gives another digest, so that a
+/// reload forgets the verdicts of changed users only.
 struct Authenticator {
-    /// What becomes of a request.
+    /// The decision on a request.
     enum Decision: Equatable {
         case granted
         /// 401.
         case denied
         /// 429: too many attempts of this source at this name, or too many passwords wait.
         case throttled
-        /// The password with this digest is being looked at; to be asked again when there are verdicts.
+        /// The password with this digest is being checked; ask again when there are verdicts.
         case undecided(KeyedDigest.Value)
-        /// 503: libcrypt could not look at the password.
+        /// 503: libcrypt could not check the password.
         case unable
     }
 
-    /// What attempts are charged to. The name is a part of it, so that a neighbor behind the same address who guesses at
-    /// another name does not lock a scraper out.
+    /// The account that attempts are charged to. The name is a part of it, so that guesses at another name from the
+    /// same address do not lock a scraper out.
     struct Account: Hashable {
         var source: ClientSource
         /// The digest of the user's name; nil for tokens.
         var name: KeyedDigest.Value?
     }
 
-    private static let mostVerdicts = 256
+    private static let maxVerdicts = 256
     private static let maxAccounts = 1024
     private static let second: UInt64 = 1_000_000_000
 
     private let digest = KeyedDigest()
     private var tokens: [KeyedDigest.Value] = []
     private var users: [[UInt8]: String] = [:]
-    /// The hashes that there are, for names that nobody has.
+    /// All configured hashes, as decoys for unknown names.
     private var hashes: [String] = []
     private var isOpen = true
-    private var right = VerdictCache(capacity: mostVerdicts)
-    private var wrong = VerdictCache(capacity: mostVerdicts)
-    /// Passwords that are being looked at, or wait for it, and how many connections wait for each.
+    private var right = VerdictCache(capacity: maxVerdicts)
+    private var wrong = VerdictCache(capacity: maxVerdicts)
+    /// Passwords in the verifier, each with the number of connections that wait for its verdict.
     private var pending: [KeyedDigest.Value: Int] = [:]
-    /// Passwords that could not be looked at, until those who wait for them have heard of it.
+    /// Passwords that could not be checked, until the waiting connections have been answered.
     private var unable: Set<KeyedDigest.Value> = []
     /// Attempts: ten at once, then one a second.
     private var attempts = FailureThrottle<Account>(burst: 10, interval: second, maxKeys: maxAccounts)
-    /// Looks at passwords, whatever the names: else a source would have ten for each name that it makes up. A password
-    /// that is remembered needs none.
+    /// Checks of passwords for each source, under any name: else a source would have ten for each name that it makes
+    /// up. A remembered password needs none.
     private var looks = FailureThrottle<ClientSource>(burst: 40, interval: second / 4, maxKeys: maxAccounts)
     /// Nil before the exporter starts.
     var verifier: PasswordVerifier?
@@ -54,7 +54,7 @@ struct Authenticator {
     /// The values of `WWW-Authenticate`.
     private(set) var challenges: [String] = []
 
-    /// Goes over to other tokens and users.
+    /// Replaces tokens and users.
     mutating func update(_ access: ExporterAccess) {
         isOpen = !access.needsCredentials
         tokens = access.tokens.map { digest.value(of: [$0]) }
@@ -66,7 +66,7 @@ struct Authenticator {
         if !access.users.isEmpty { challenges.append("Basic realm=\"metrics\", charset=\"UTF-8\"") }
     }
 
-    /// What becomes of a request with these credentials.
+    /// The decision on a request with these credentials.
     ///
     /// - Parameters:
     ///   - awaited: the password that the connection waits for since an earlier call; it was charged then.
@@ -76,7 +76,7 @@ struct Authenticator {
     ) -> Decision {
         if isOpen { return .granted }
         switch credentials {
-        // Browsers ask without a password first.
+        // Browsers send their first request without a password.
         case .none, .unknown: return .denied
         case .bearer(let token):
             let presented = digest.value(of: [token])
@@ -122,14 +122,13 @@ struct Authenticator {
         return .undecided(key)
     }
 
-    /// One more connection waits for the verdict on a password that ``decide(_:from:awaited:now:)`` told to be undecided.
+    /// Adds a connection that waits for the verdict on an undecided password (see ``decide(_:from:awaited:now:)``).
     mutating func addWaiter(for key: KeyedDigest.Value) {
         pending[key]? += 1
     }
 
-    /// One connection fewer waits. A password that is not looked at yet, and has no connection left that waits for it,
-    /// leaves the queue.
-    /// - Returns: whether it left.
+    /// Removes a waiting connection. A password in the queue without waiting connections is removed from it.
+    /// - Returns: whether the password was removed.
     @discardableResult
     mutating func removeWaiter(for key: KeyedDigest.Value) -> Bool {
         guard let count = pending[key] else { return false }
@@ -139,8 +138,8 @@ struct Authenticator {
         return true
     }
 
-    /// A hash for a name that nobody has: one of those that are there, always the same for the same name. So it costs what
-    /// a name costs that somebody has, and the time tells nothing, also where the hashes are of several kinds.
+    /// A hash for an unknown name: one of the configured hashes, always the same for the same name. So unknown names
+    /// cost as much as known ones, and the time tells nothing, also where hashes are of several kinds.
     private func decoy(for name: [UInt8]) -> String {
         hashes[Int(digest.value(of: [name]).first % UInt64(hashes.count))]
     }
@@ -151,7 +150,8 @@ struct Authenticator {
         return .denied
     }
 
-    /// Takes the verdicts that have come. Whoever waits asks again now; then comes ``forgetUnable()``.
+    /// Takes the verdicts that have arrived. The caller then asks again for each waiting connection, and calls
+    /// ``forgetUnable()``.
     mutating func takeVerdicts() {
         for verdict in verifier?.takeVerdicts() ?? [] {
             pending[verdict.digest] = nil
@@ -163,6 +163,6 @@ struct Authenticator {
         }
     }
 
-    /// The next to ask has them looked at again.
+    /// Forgets failed checks, so that the next request has its password checked again.
     mutating func forgetUnable() { unable = [] }
 }

@@ -1,11 +1,11 @@
-/// What a request brings to be let in (RFC 9110 section 11.6.2).
+/// The credentials of a request (RFC 9110 section 11.6.2).
 enum Credentials: Equatable {
     case none
     /// RFC 6750.
     case bearer([UInt8])
     /// RFC 7617.
     case basic(name: [UInt8], password: [UInt8])
-    /// A field that cannot be read, or a scheme that nobody here knows.
+    /// A malformed field, or an unknown scheme.
     case unknown
 }
 
@@ -38,7 +38,7 @@ extension Credentials {
 
 /// RFC 4648 section 4.
 enum Base64 {
-    /// What the text in `range` stands for; nil where it is not canonical. Padding may be missing.
+    /// The decoded bytes of the text in `range`; nil if it is not canonical. Padding may be missing.
     static func decode(_ range: Range<Int>, of bytes: Span<UInt8>) -> [UInt8]? {
         var range = range
         var padding = 0

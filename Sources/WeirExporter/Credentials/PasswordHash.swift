@@ -4,11 +4,11 @@ import Glibc
 /// Passwords as crypt(5) writes them.
 enum PasswordHash {
     /// libcrypt takes no more of a password (`CRYPT_MAX_PASSPHRASE_SIZE`, its closing zero included).
-    private static let longestPassword = 511
+    private static let maxPasswordLength = 511
 
     /// Whether a password can be asked about at all. It is a C string to libcrypt.
     static func isPossible(_ password: [UInt8]) -> Bool {
-        password.count <= longestPassword && !password.contains(0)
+        password.count <= maxPasswordLength && !password.contains(0)
     }
 
     /// Whether `hash` was made of this password; nil where libcrypt cannot say (crypt_ra(3)). Takes as long as the hash

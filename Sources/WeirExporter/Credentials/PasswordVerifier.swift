@@ -1,27 +1,27 @@
 import LinuxIO
 import Threading
 
-/// Looks at passwords on a thread of its own, one after another, so that a hash that takes half a second holds up nobody
-/// but who waits for it.
+/// Checks passwords on a thread of its own, one after another, so that a hash that takes half a second holds up only
+/// the connections that wait for it.
 ///
-/// The thread runs only while there is something to look at, and gives way to the others: guessing must not cost the proxy
-/// its processors.
+/// The thread runs only while there are passwords to check, at a lower priority: guessing must not cost the proxy its
+/// processors.
 final class PasswordVerifier: Sendable {
-    /// A password to look at.
+    /// A password to check.
     struct Job: Sendable {
-        /// What its verdict is remembered under.
+        /// The key of its verdict.
         var digest: KeyedDigest.Value
         var source: ClientSource
         var password: [UInt8]
         var hash: String
-        /// Where nobody has that name, the work is the same and the answer is no.
+        /// Whether the user's name is known. If not, the work is the same and the verdict is negative.
         var isKnown: Bool
     }
 
-    /// Whether the second is the hash of the first; nil where nobody can say.
+    /// Whether the second is the hash of the first; nil if libcrypt fails.
     typealias Check = @Sendable ([UInt8], String) -> Bool?
 
-    /// What came of it; nil where libcrypt could not say.
+    /// The outcome of a check; `isRight` is nil if libcrypt failed.
     struct Verdict: Sendable {
         var digest: KeyedDigest.Value
         var isRight: Bool?
@@ -36,31 +36,31 @@ final class PasswordVerifier: Sendable {
         var all: [Job] { waiting + (current.map { [$0] } ?? []) }
     }
 
-    /// Passwords that wait, and those of one source among them.
-    private static let mostJobs = 16
-    private static let mostOfOneSource = 4
+    /// The maximum number of passwords in the verifier, in total and for one source.
+    private static let maxJobs = 16
+    private static let maxJobsPerSource = 4
     private static let niceness = 10
 
     private let matches: Check
     private let state = Lock(State())
-    /// Given when there are verdicts.
+    /// Signaled when there are verdicts.
     private let signal: EventSignal
 
-    /// One without work. `matches` says whether a hash is that of a password, and blocks meanwhile.
+    /// Creates an idle verifier. `matches` says whether a hash is that of a password, and may block.
     init(matches: @escaping Check = PasswordHash.matches) throws(SystemError) {
         self.matches = matches
         signal = try EventSignal()
     }
 
-    /// What to register in the loop.
+    /// The descriptor to register in the loop.
     var number: CInt { signal.number }
 
-    /// Takes a password to be looked at; false where there are too many already, or no thread is to be had.
+    /// Submits a password; false if there are too many already, or no thread can be started.
     func submit(_ job: Job) -> Bool {
         let (isTaken, isFirst) = state.withLock { state in
             let all = state.all
-            guard !state.isStopped, all.count < Self.mostJobs,
-                all.count(where: { $0.source == job.source }) < Self.mostOfOneSource
+            guard !state.isStopped, all.count < Self.maxJobs,
+                all.count(where: { $0.source == job.source }) < Self.maxJobsPerSource
             else { return (false, false) }
             if all.isEmpty {
                 state.current = job
@@ -79,7 +79,7 @@ final class PasswordVerifier: Sendable {
         }
     }
 
-    /// Takes a password out again that waits; false where it is being looked at, or was.
+    /// Removes a waiting password; false if its check has begun.
     func withdraw(_ digest: KeyedDigest.Value) -> Bool {
         state.withLock { state in
             guard let index = state.waiting.firstIndex(where: { $0.digest == digest }) else { return false }
@@ -97,7 +97,7 @@ final class PasswordVerifier: Sendable {
         }
     }
 
-    /// Looks at nothing more.
+    /// Discards waiting passwords; checks begin no more.
     func stop() {
         state.withLock { state in
             state.isStopped = true
