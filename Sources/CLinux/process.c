@@ -44,7 +44,8 @@ int weir_inotify_create(void) {
 }
 
 int weir_inotify_watch_folder(int fd, const char *path) {
-    uint32_t mask = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
+    uint32_t mask =
+        IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
     int watch = inotify_add_watch(fd, path, mask | IN_ONLYDIR);
     return watch < 0 ? -errno : watch;
 }

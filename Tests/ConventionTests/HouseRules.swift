@@ -1,4 +1,4 @@
-/// The rules of the house. Each function returns the offences against a rule, as `path:line: offence`.
+/// The rules of this repository. Each function returns the offences against a rule, as `path:line: offence`.
 enum HouseRules {
     /// The imports that each module may have, of our own modules and of dependencies (see ARCHITECTURE.md).
     static let arrows: [String: Set<String>] = [

@@ -115,7 +115,7 @@ struct HouseRulesTests {
         #expect(HouseRules.proofs(in: Self.file(path, run)) == [])
         let far = proof + property + String(repeating: "var b = 0\n", count: 8) + property
         #expect(HouseRules.proofs(in: Self.file(path, far)).count == 1)
-        // What does not share its proof has one each.
+        // Promises without a shared proof need one each.
         let sendable = "// Proof: no state\nclass A: @unchecked Sendable {}\n"
         #expect(
             HouseRules.proofs(

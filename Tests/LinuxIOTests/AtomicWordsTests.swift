@@ -13,7 +13,7 @@ import Testing
         #expect(!words.replace(1, 4, with: 9))
         #expect(words.replace(1, 3, with: 9))
         #expect(words.load(1) == 9)
-        // One less than none is the greatest: what counts must not let that happen.
+        // One below zero wraps to the maximum: counters must never get there.
         #expect(words.subtract(0, 1) == .max)
     }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct DatagramTests {
-    /// A copy of what an inbox showed.
+    /// A copy of a received datagram.
     private struct Got: Equatable {
         var bytes: [UInt8]
         var peer: SocketAddress?

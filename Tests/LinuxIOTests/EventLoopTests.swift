@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct EventLoopTests {
-    /// Notes what it is called with.
+    /// Records the calls that it gets.
     private final class Recorder: EventHandler {
         var events: [(EventSet, Int)] = []
         var deferrals: [Int] = []
@@ -82,7 +82,7 @@ import Testing
         loop.remove(oldToken)
         let new = Recorder()
         let newToken = loop.insert(new)
-        // The slot is the same, the life is another.
+        // The slot is the same, the generation is another.
         #expect(UInt32(truncatingIfNeeded: newToken.rawValue) == UInt32(truncatingIfNeeded: oldToken.rawValue))
         #expect(newToken != oldToken)
         loop.turn(mayWait: false)
@@ -91,7 +91,7 @@ import Testing
         #expect(loop.handler(of: oldToken) == nil)
         #expect(loop.handler(of: newToken) === new)
         #expect(loop.handler(of: .none) == nil)
-        // Removing by the old name leaves the new owner alone.
+        // Removing the old token leaves the new owner in the slot.
         loop.remove(oldToken)
         #expect(loop.handler(of: newToken) === new)
     }

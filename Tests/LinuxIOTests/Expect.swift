@@ -1,6 +1,6 @@
 import Testing
 
-/// As an expectation, for what cannot be taken apart: calls on values that cannot be copied, or that change.
+/// An expectation for expressions that the macro cannot take apart: calls on noncopyable or mutating values.
 func expectTrue(_ condition: Bool, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(condition, sourceLocation: sourceLocation)
 }

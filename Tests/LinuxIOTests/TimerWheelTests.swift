@@ -9,7 +9,7 @@ import func TestSupport.fuzzRounds
     private static let minute: UInt64 = 60_000_000_000
     private static let day: UInt64 = 86_400_000_000_000
 
-    /// A wheel beside a plain list of what is armed.
+    /// A wheel beside a plain list of the armed timers.
     private struct Checked: ~Copyable {
         var wheel: TimerWheel
         var now: UInt64
@@ -88,7 +88,7 @@ import func TestSupport.fuzzRounds
             case 5..<7:
                 checked.cancelAny(&random)
             case 7:
-                // As a loop does: to where the wheel wants to look again.
+                // As a loop does: to the wheel's next deadline.
                 checked.advance(to: max(checked.now, checked.wheel.nextDeadline ?? checked.now))
             default:
                 let span = spans.randomElement(using: &random) ?? 1

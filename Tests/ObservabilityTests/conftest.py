@@ -1,4 +1,4 @@
-"""Makes the modules beside the tests importable, and leaves out what takes long unless it is asked for."""
+"""Makes the modules beside the tests importable, and deselects the long tests unless they are asked for."""
 
 import os
 import sys

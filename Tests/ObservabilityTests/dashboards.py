@@ -67,7 +67,7 @@ def catalogue() -> dict[str, str]:
     return dict(rows)
 
 
-# What Prometheus itself adds.
+# Added by Prometheus itself.
 OWN = {"up": "gauge", "scrape_duration_seconds": "gauge", "ALERTS": "gauge"}
 
 

@@ -1,4 +1,4 @@
-"""What the tests here share: paths, tools, processes that end with the test, and the one way to wait."""
+"""Shared by the tests here: paths, tools, processes that end with the test, and the one way to wait."""
 
 import json
 import os

@@ -107,7 +107,7 @@ def test_a_panel_keeps_the_rules_for_panels(uid, panel):
 
 
 def problems(expression: str) -> list[str]:
-    """What is wrong with the expression of a panel."""
+    """The faults of a panel's expression."""
     found = []
     names = metric_names(expression)
     found += [f"{name} is no metric" for name in names if family(name) is None] or ([] if names else ["no metric"])
@@ -115,7 +115,7 @@ def problems(expression: str) -> list[str]:
     if len(named) < len(re.findall(r"\b(?:weir_\w+|process_\w+|scrape_\w+|up|ALERTS)\b(?!\s*[=!])", expression)):
         found.append("a metric without a selector")
     for selector in re.findall(r"\{([^{}]*)\}", expression):
-        # Whatever is shown is from the chosen jobs and instances.
+        # Every query is limited to the chosen jobs and instances.
         if 'job=~"$job"' not in selector or 'instance=~"$instance"' not in selector:
             found.append(f"{{{selector}}} leaves out job or instance")
     # A day is how long an instance that is gone counts as one of ours.

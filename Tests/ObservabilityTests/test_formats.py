@@ -164,7 +164,7 @@ def test_the_formats_agree_sample_by_sample(subject):
     for name, samples in read.items():
         assert samples.keys() == before.keys(), name
         assert steady(samples) == steady(before), name
-        # What moves has moved between one reading and the next.
+        # Some values change between one reading and the next.
         for (family, labels), value in samples.items():
             if family.endswith(("_total", "_count", "_sum", "_bucket")):
                 assert before[family, labels] <= value <= after[family, labels], (name, family, labels)
@@ -211,7 +211,7 @@ def test_native_buckets_hold_what_the_classic_ones_hold(subject):
 
 @pytest.fixture(scope="module")
 def prometheus(subject, tmp_path_factory):
-    """One that scrapes the same Weir four times: once for each format, and once as it likes."""
+    """A Prometheus that scrapes the same Weir four times: once for each format, and once with its own choice."""
     folder = tmp_path_factory.mktemp("prometheus")
     relays = {name: Relay(subject.exporter, accept) for name, accept in ACCEPT.items()} | {
         "own": Relay(subject.exporter, None)}

@@ -9,7 +9,7 @@ import pytest
 
 from support import REPOSITORY, Process, free_port, http, run, wait_until
 
-# What a program without Foundation needs of a Debian.
+# The Debian packages that a program without Foundation needs.
 LIBRARIES = {
     "libc.so.6", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6", "libz.so.1", "libcrypt.so.1", "libyaml-0.so.2",
     "libmaxminddb.so.0"}

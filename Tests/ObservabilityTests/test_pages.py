@@ -1,4 +1,4 @@
-"""The README and the pages in docs/: every link leads somewhere, and every configuration that they show is taken."""
+"""The README and the pages in docs/: every link has a target, and every configuration that they show is valid."""
 
 import functools
 import re

@@ -147,7 +147,7 @@ def test_panels_agree_with_what_was_done(world):
     scraped = f'count_over_time(up{{instance="{world.edge_instance}"}}[10m])'
 
     def look() -> dict[str, float]:
-        # What was done before the last scrape but one ended stands in it.
+        # Traffic before the end of the last scrape but one is part of it.
         count = float(query(world.shipped, scraped)[0]["value"][1])
         wait_until(
             "two more scrapes", lambda: float(query(world.shipped, scraped)[0]["value"][1]), 60,
@@ -350,7 +350,7 @@ def test_an_instance_that_is_down_silences_its_other_alerts(world):
     assert all(alert["status"]["state"] == "suppressed" for alert in others)
 
 
-# What inhibits what, and of the weaker alert's labels those that matter beside the name.
+# The pairs of an inhibiting and an inhibited alert, and the labels of the latter that matter beside the name.
 INHIBITIONS = [
     ("WeirInstanceDown", "WeirEventLoopStalled", {}),
     ("WeirUpstreamUnreachable", "WeirDialFailures", {}),

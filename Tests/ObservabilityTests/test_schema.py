@@ -41,7 +41,7 @@ def mistakes(validator, text: str) -> list[str]:
 
 
 def is_taken(tmp_path, text: str) -> bool:
-    """What the program itself says."""
+    """The verdict of the program itself."""
     file = tmp_path / "weir.yml"
     file.write_text(text)
     return run(weir(), "check", str(file), env={"PATH": "/usr/bin:/bin", "PORT": "53", "TIME": "5s"}).returncode == 0

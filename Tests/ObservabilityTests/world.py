@@ -173,7 +173,7 @@ class World:
         """A client that fills every buffer on the way, reads nothing and resets."""
         client = socket.create_connection(("127.0.0.1", self.edge_port), timeout=10)
         with client:
-            # Full is what takes nothing for a second, however long the seconds before it were.
+            # The buffers count as full once they take nothing for a second.
             client.settimeout(1)
             try:
                 while True:
@@ -196,7 +196,7 @@ class World:
                     other.sendto(b"no room", address)
 
     def send_proxy_header(self):
-        """What a trusted proxy sends in front of its client's bytes."""
+        """The header that a trusted proxy sends in front of its client's bytes."""
         with socket.create_connection(("127.0.0.1", self.edge_port), timeout=10) as proxy:
             proxy.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 443\r\nhello")
             assert proxy.recv(100) == b"hello"

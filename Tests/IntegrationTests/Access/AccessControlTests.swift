@@ -91,7 +91,7 @@ extension Integration {
             }
             #expect(samples.sessionsOpened("dns") == 3 && samples.sessionsActive("dns") == 1)
             #expect(samples.sessionsRejected("dns") == 1 && samples.sessionsClosed("dns") == 1)
-            // Who stayed was not decided over again.
+            // Clients that stayed were not judged again.
             #expect(samples.total("weir_acl_decisions_total") == 1)
             #expect(samples.active("web") == 1)
 

@@ -8,7 +8,7 @@ extension Integration {
     struct AccessCountryTests {
         private static func isDenied(_ host: String, _ port: UInt16) throws -> Bool {
             let client = try TestConnection(to: Endpoint(port), from: Endpoint(host, 0))
-            // A reset that comes first is told to the send, and the receive then sees an end.
+            // If the reset arrives first, the send fails with it, and the receive then sees an end.
             try? client.send("?")
             return client.receive(1).bytes.isEmpty
         }
@@ -45,13 +45,13 @@ extension Integration {
             #expect(try !Self.isDenied("127.66.0.1", port))
             #expect(try Self.isDenied("127.68.0.1", port))
 
-            // One that is no database changes nothing.
+            // A file that is no database changes nothing.
             try folder.write("next", "no database")
             #expect(rename(folder.file("next"), path) == 0)
             try weir.scrape(until: "the database is refused") { $0.reloads("failure") == 1 }
             #expect(try Self.isDenied("127.68.0.1", port))
 
-            // Nor does one of another kind, in which the rules would match no client.
+            // Nor does a database of another kind, in which the rules would match no client.
             try folder.write("next", GeoDatabaseFile.bytes([.init("127.68.0.0/16"), .init("127.69.0.0/16")]))
             #expect(rename(folder.file("next"), path) == 0)
             try weir.scrape(until: "the other kind is refused") { $0.reloads("failure") == 2 }

@@ -24,7 +24,7 @@ extension Integration {
 
         private static func passes(_ header: [UInt8], _ port: UInt16, from host: String = "127.0.0.1") throws -> Bool {
             let client = try TestConnection(to: Endpoint(port), from: Endpoint(host, 0))
-            // A reset that comes first is told to the send.
+            // If the reset arrives first, the send fails with it.
             try? client.send(header + Array("?".utf8))
             return client.receive(1).text == "?"
         }
@@ -52,7 +52,8 @@ extension Integration {
             #expect(samples.decisions("web", "allow", "local", "global") == 0)
             try weir.waitForLog("client behind a proxy", "client=127.0.0.1:4000", "peer=127.0.0.1:")
 
-            // A header without addresses leaves the peer who it is; a peer without a header is itself; rules are rules.
+            // A header without addresses keeps the peer as the client, as does a missing header; rules apply all the
+            // same.
             #expect(try Self.passes(Array("PROXY UNKNOWN\r\n".utf8), port))
             #expect(try Self.passes(Array("PROXY UNKNOWN 192.0.2.7 192.0.2.8 1 2\r\n".utf8), port))
             #expect(try Self.passes(Self.local, port))
@@ -84,7 +85,7 @@ extension Integration {
                 $0.total("weir_udp_drops_total", ["route": "dns", "reason": "acl"]) == named.count
             }
             #expect(samples.decisions("dns", "deny", "default", "global") == named.count)
-            // The denial of a named client is none of the peer.
+            // The denial of a named client is not a denial of its peer.
             try socket.send(Self.local + [3], to: Endpoint(port))
             #expect(try socket.receive().bytes == [3])
             #expect(server.received == 2)

@@ -9,7 +9,7 @@ extension Integration {
 
         private static func isDenied(_ host: String, _ port: UInt16) throws -> Bool {
             let client = try TestConnection(to: Endpoint(port), from: Endpoint(host, 0))
-            // A reset that comes first is told to the send, and the receive then sees an end.
+            // If the reset arrives first, the send fails with it, and the receive then sees an end.
             try? client.send("?")
             return client.receive(1).bytes.isEmpty
         }

@@ -11,7 +11,7 @@ extension Integration {
             folder = try TemporaryDirectory("pre-dial")
         }
 
-        /// `pre_dial` with a shell script; what it notes goes to files in the folder.
+        /// A route with a shell script as `pre_dial`; its notes go to files in the folder.
         private func hook(_ script: String, _ more: String = "") throws -> String {
             let path = try folder.write("hook.sh", script)
             return "pre_dial: { exec: [/bin/sh, \(path), \(folder.path)]\(more) }"
@@ -74,7 +74,7 @@ extension Integration {
             // The shell itself has some of its own, from 10 on.
             let descriptors = Set(contents(of: folder.file("descriptors")).split(separator: "\n"))
             #expect(descriptors.isSuperset(of: ["0", "1", "2"]) && descriptors.filter { $0.count == 1 }.count == 3)
-            // The second one is led to a file at that moment.
+            // The second one is redirected to a file at that moment.
             let streams = contents(of: folder.file("streams")).split(separator: "\n")
             #expect(streams.count == 3 && streams.first == "/dev/null" && streams.last == "/dev/null")
             let signals = contents(of: folder.file("signals")).split(separator: "\n").map { $0.suffix(16) }
@@ -137,7 +137,7 @@ extension Integration {
             let first = try TestConnection(to: Endpoint(port), from: Endpoint("127.0.0.2", 0))
             try waitUntil("it hangs") { try Self.processes(marker).count == 1 }
             let late = try TestConnection(to: Endpoint(port), from: Endpoint("127.0.0.2", 0))
-            // A client that goes away gives its turn, or its place in the queue, to the next.
+            // A client that goes away gives its turn, or its position in the queue, to the next.
             let gone = try TestConnection(to: Endpoint(port))
             try weir.scrape(until: "all three are there") { $0.active("one") == 3 }
             try gone.reset()

@@ -31,7 +31,7 @@ extension Integration {
             #expect(samples.bytes("in", "ingress") == 5)
             let before = try outer.scrapeWhenIdle("out")
             #expect(before.bytes("out", "ingress") == 5)
-            // What a route does not do is not on its page.
+            // A feature that a route does not use exports no series.
             #expect(before.matching("weir_proxy_protocol_headers_total").isEmpty)
         }
 
@@ -56,7 +56,7 @@ extension Integration {
             let own = try client.localEndpoint
             try inner.waitForLog("session opened", "client=\(own)")
             try inner.waitForLog("client behind a proxy", "client=\(own)", "peer=127.0.0.1:")
-            // A stranger is not heard at all.
+            // Datagrams of an unknown peer are ignored.
             try client.send([9], to: Endpoint(ports[0]))
             let drops = ["route": "in", "direction": "ingress", "reason": "error"]
             let samples = try inner.scrape(until: "the stranger is counted, and the datagram") {
@@ -94,7 +94,7 @@ extension Integration {
             let stranger = try TestConnection(to: Endpoint(port), from: Endpoint("127.0.0.9", 0))
             try stranger.send(bad)
             #expect(stranger.receive(bad.count).bytes == bad)
-            // Who was there before goes on as it began.
+            // Existing sessions go on as they began.
             try old.send("old")
             #expect(old.receive(3).text == "old")
             stranger.close()

@@ -10,7 +10,7 @@ extension Integration {
             var name: String
             var text: String
             var line: Int
-            /// nil where any column of the line is as good as another.
+            /// nil if the column does not matter.
             var column: Int?
             var words: [String]
             var testDescription: String { name }

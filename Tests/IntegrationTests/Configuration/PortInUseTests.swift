@@ -53,7 +53,7 @@ extension Integration {
             let port = try Ports.free()
             let first = try WeirProcess(routes: .route("first", port, to: stream.port, scheme: scheme))
             try Self.expectRefusal(takenPort: port, scheme: scheme)
-            // The first one still has every single client.
+            // The first process still serves every client.
             for _ in 0..<20 {
                 if scheme.hasPrefix("tcp") {
                     let client = try TestConnection(to: Endpoint(port))

@@ -70,7 +70,8 @@ extension Integration {
                 spoken += 1
                 return samples.sessionsActive("gone") == 0
             }
-            // Until all workers are done the socket is there, and what the player says behind its end is a newcomer's.
+            // Until all workers are done the socket is open, and a datagram after the end of the session belongs to a
+            // new one.
             let late = samples.sessionsRejected("gone", "draining") - 1
             #expect(samples.sessionsOpened("gone") == 5 + late && samples.sessionsClosed("gone") == 4)
             #expect(samples.sessionsClosed("gone", "drained") == 4)

@@ -50,7 +50,7 @@ extension Integration {
                     .route("new-udp", udp, to: second.port, scheme: "udp4", "max_sessions: 2", "idle_timeout: 1m"),
                 ], rest: "workers: 2")
             #expect([SocketTable(.tcp).listening(on: tcp), SocketTable(.udp).listening(on: udp)] == sockets)
-            // What was open goes on where it was; what is new goes the new way, within the new limits.
+            // Open connections stay at the old upstream; new ones go to the new upstream, within the new limits.
             #expect(try Self.ask(client) == "one")
             #expect(try Self.ask(player, udp) == identity)
             let newClient = try TestConnection(to: Endpoint(tcp))

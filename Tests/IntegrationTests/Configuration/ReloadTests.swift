@@ -39,7 +39,7 @@ extension Integration {
             #expect(try Self.answer(from: first) == "two")
 
             let samples = try weir.scrapeWhenIdle("keep")
-            // Nothing was reset by all this; the removed route still shows its last values.
+            // No counter was reset; the removed route still shows its last values.
             #expect(samples.accepted("keep") == 4)
             #expect(samples.accepted("more") == 1)
             #expect(samples["weir_config_last_reload_successful"] == 1)

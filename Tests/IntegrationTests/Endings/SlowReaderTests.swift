@@ -17,7 +17,7 @@ extension Integration {
             ProcessInfo.processInfo.environment["WEIR_LONG_TESTS"] == "true" ? 11 << 20 : 2 << 20
         }
 
-        /// A piece is sent again and again, each time with its place in front.
+        /// A piece is sent again and again, each time with its offset in front.
         private static let blockBytes = 65_536
         private static let piece = Pattern.bytes(blockBytes - 8)
 

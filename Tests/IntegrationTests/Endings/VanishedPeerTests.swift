@@ -35,7 +35,7 @@ extension Integration {
                     #expect(samples.closed(route) == 1)
                     #expect(samples.bytes(route, "ingress") == 5)
                     #expect(samples.bytes(route, "egress") == 5)
-                    // The kernel's probes are no timer of ours.
+                    // The kernel's probes do not count as a timeout of Weir.
                     #expect(samples.total("weir_timeouts_total", ["route": route]) == 0)
                     #expect(samples.total("weir_upstream_connections_active", ["route": route]) == 0)
                 }

@@ -86,13 +86,13 @@ extension Integration {
             #expect(lstat(path, &status) == 0 && status.st_mode & 0o7777 == 0o600)
             let page = try ChildProcess.run("curl", ["-sS", "--unix-socket", path, "http://localhost/metrics"])
             #expect(try Samples(page.output).total("weir_build_info") == 1)
-            // The first place of the file, and named on the command line.
+            // The file's first path, and named on the command line.
             for arguments in [["--config", weir.configurationPath], ["--exporter", "unix:" + path]] {
                 let health = try ChildProcess.run(try Tool.weir(), ["health"] + arguments)
                 #expect(health.succeeded && health.output == "ok\n", "\(health)")
             }
             try weir.waitForLog("ready", "unix:\(path)")
-            // A second one finds it taken, and leaves it.
+            // A second process finds the socket in use, and leaves it.
             let other = try folder.write(
                 "other.yml",
                 "exporter: { listen: 'unix:\(path)' }\nroutes: { a: { scheme: tcp4, port: \(try Ports.free()):9 } }\n")

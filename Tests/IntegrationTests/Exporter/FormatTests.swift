@@ -29,7 +29,7 @@ extension Integration {
                 ).body)
             #expect(page.samples.count > 200)
             for rule in OpenMetricsRule.all { #expect(rule.violation(page) == nil, "\(rule.name)") }
-            // Labels of the target are the scraper's to add: none is on everything.
+            // Target labels belong to the scraper: no label may be on every series.
             let common = page.samples.map { Set($0.labels) }.reduce(nil) { $0?.intersection($1) ?? $1 }
             #expect(common == [])
         }

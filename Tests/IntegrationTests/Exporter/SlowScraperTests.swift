@@ -18,7 +18,7 @@ extension Integration {
             let exporterPort = weir.exporterPort
             Thread {
                 let request = Array("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
-                // Each client keeps its place as long as it may, and comes back when it is thrown out.
+                // Each client keeps its connection as long as it may, and reconnects when it is evicted.
                 var clients: [(connection: TestConnection, sent: Int)?] = Array(repeating: nil, count: 64)
                 while running.load(ordering: .relaxed) {
                     for index in clients.indices {
@@ -54,7 +54,7 @@ extension Integration {
             try waitUntil("15 more scrapes", deadline: .seconds(60)) {
                 try prometheus.value(of: scrapes) ?? 0 >= first + 15
             }
-            // None failed, and none was late: Prometheus gives a scrape no longer than the second between two.
+            // No scrape failed or was late: the timeout of a scrape is the interval of one second.
             #expect(try prometheus.value(of: "min_over_time(up[2m])") == 1)
             #expect(weir.process.isRunning)
         }

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Each server asked directly. Where one of these fails, the machine is to blame and not Weir.
+    /// Each server without Weir in between. A failure here is one of the machine, not of Weir.
     @Suite("The servers by themselves")
     struct FixtureTests {
         @Test("sshd takes a file and gives it back")

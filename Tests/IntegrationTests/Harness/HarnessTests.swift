@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// The measuring instruments themselves, without Weir in between: what they say must be true there.
+    /// The measuring instruments themselves, without Weir in between: their values must be true there.
     @Suite("The harness")
     struct HarnessTests {
         @Test("nginx's log agrees with curl about the size of a download")

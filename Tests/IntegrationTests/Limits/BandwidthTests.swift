@@ -26,10 +26,10 @@ extension Integration {
             samples.total("weir_throttle_pauses_total", ["route": route, "direction": direction])
         }
 
-        /// How many bytes Weir reads in a second, over a few of them, as its own counters and clock have it.
+        /// The rate at which Weir reads, in bytes a second, over a few seconds of its own counters and clock.
         private static func rate(_ weir: WeirProcess, _ route: String, _ direction: String) throws -> Double {
             let clock = ContinuousClock()
-            // Without what passes at once at the start.
+            // Without the burst at the start.
             let first = try weir.scrape(until: "bytes flow") { $0.bytes(route, direction) > 1_000_000 }
             let start = clock.now
             let last = try weir.scrape(until: "3 s have passed", deadline: .seconds(20)) { _ in
@@ -124,7 +124,7 @@ extension Integration {
             let answer = client.receive()
             expectBytes(answer.bytes, Pattern.bytes(20_000, seed: 3))
             #expect(answer.ending == .endOfStream)
-            // What an upstream sent before it broke still comes, however slowly.
+            // Data that an upstream sent before it broke is still delivered, however slowly.
             expectBytes(other.receive(30_000).bytes, Pattern.bytes(30_000, seed: 5))
             let samples = try weir.scrapeWhenIdle("slow")
             #expect(samples.bytes("slow", "ingress") == 20_000 && samples.bytes("slow", "egress") == 20_000)
@@ -196,7 +196,7 @@ extension Integration {
                 let dropped = samples.total("weir_udp_drops_total", labels.merging(["reason": "bandwidth"]) { $1 })
                 #expect(dropped > 0)
                 #expect(dropped == samples.total("weir_udp_drops_total", labels))
-                // A megabyte a second, the 50 ms at the start, and what was borrowed.
+                // A megabyte a second, the burst of 50 ms at the start, and the borrowed bytes.
                 #expect(Double(forwarded) <= seconds * 1_000 + 60)
                 #expect(samples.bytes("udp", direction) == forwarded * 1_000)
             }

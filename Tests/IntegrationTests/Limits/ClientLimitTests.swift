@@ -71,7 +71,7 @@ extension Integration {
             let samples = try weir.scrape(until: "all are gone") { $0.active("live") == 0 && $0.active("dead") == 0 }
             #expect(Self.rejected(samples, "live", "route_limit") > 0)
             #expect(samples.closed("dead") + Self.rejected(samples, "dead", "per_ip_limit") == samples.accepted("dead"))
-            // Were a place lost, it would be missing now; were one given back twice, there would be too many.
+            // A slot that was lost would be missing now; one that was released twice would be there in excess.
             let clients = try (0..<3).map { _ in try #require(try Self.connect(port)) }
             #expect(try Self.connect(port) == nil)
             try weir.reload(routes: [.route("live", port, to: server.port, line)], rest: "workers: 2")
@@ -111,7 +111,7 @@ extension Integration {
             let clients = try (0..<4).map { _ in try UDPSocket() }
             #expect(try clients.map { try Self.ask($0, few) } == [true, true, false, false])
             #expect(try clients.map { try Self.ask($0, slow) } == [true, true, true, false])
-            // A session that is there is not held up.
+            // An existing session is not delayed.
             #expect(try Self.ask(clients[0], few) && Self.ask(clients[0], slow))
             let neighbor = try UDPSocket(bindingTo: Endpoint("127.0.0.2", 0))
             #expect(try Self.ask(neighbor, few) && Self.ask(neighbor, slow))
@@ -141,13 +141,13 @@ extension Integration {
                 client.close()
                 try weir.scrape(until: "it is gone") { $0.active("both") == 0 }
             }
-            // Refused for their rate: they keep no place.
+            // Refused for their rate: they take no slot.
             for _ in 0..<3 { #expect(try Self.connect(port) == nil) }
             var samples = try weir.scrape(until: "all refusals are counted") {
                 Self.rejected($0, "both", "rate_limit") == 3
             }
             #expect(Self.rejected(samples, "both", "per_ip_limit") == 6)
-            // Refused by the route's limit, which comes last: they keep no place either.
+            // Refused by the route's limit, which comes last: they take no slot either.
             let client = try #require(try Self.connect(full))
             for _ in 0..<4 { #expect(try Self.connect(full) == nil) }
             samples = try weir.scrape(until: "all refusals are counted") {

@@ -89,7 +89,7 @@ extension Integration {
             }
             try check("no limit", accepted: 1, active: 1, [:])
 
-            // What was open before there was a limit is not counted.
+            // Sessions from before the limit are not counted.
             try weir.reload(routes: [route("max_connections_per_ip: 1")], rest: "workers: 2")
             let counted = try #require(try Self.connect(port))
             #expect(try Self.connect(port) == nil)
@@ -106,7 +106,7 @@ extension Integration {
             #expect(try Self.connect(port) == nil)
             try check("by rate", accepted: 7, active: 4, ["per_ip_limit": 2, "rate_limit": 1])
 
-            // The two that were counted are so still, and those of the time between are not.
+            // The two counted ones still count, and those of the time between do not.
             try weir.reload(routes: [route("max_connections_per_ip: 2")], rest: "workers: 2")
             #expect(try Self.connect(port) == nil)
             counted.close()

@@ -34,7 +34,7 @@ extension Integration {
             }
             try use()
             try clock.jump(toSeconds: days * Self.day)
-            // The process sees it: what it writes into its log from now on is of another year.
+            // The process sees the jump: its next log lines have another year.
             let hanging = try TestConnection(to: Endpoint(ports[2]))
             let thisYear = String(Date().formatted(.iso8601.year()))
             try waitUntil("the log has jumped") {

@@ -24,7 +24,7 @@ extension Integration {
             #expect(first.ending == .satisfied)
             weir.process.send(signal: SIGTERM)
             try waitUntil("new clients are refused") { (try? TestConnection(to: Endpoint(port))) == nil }
-            // Told to go away by the load balancer while it drains.
+            // The load balancer sends clients elsewhere while the process drains.
             #expect((try? HTTP.get("/readyz", port: weir.exporterPort).status) == 503)
             #expect(try HTTP.get("/healthz", port: weir.exporterPort).status == 200)
             try client.send("b")

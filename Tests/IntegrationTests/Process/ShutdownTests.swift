@@ -43,7 +43,7 @@ extension Integration {
                 #expect(client.receive().ending == .endOfStream)
             }
             try waitUntil("new clients are refused") { (try? TestConnection(to: Endpoint(tcp))) == nil }
-            // The old one, alone now, may still finish. Those that came while the test waited are gone with it.
+            // The old connection, alone now, may still finish. Clients that came while the test waited are gone.
             let draining = try weir.scrape(until: "only the old one is left") { $0.active("tcp") == 1 }
             #expect(draining.closed("tcp", "client_eof") == draining.closed("tcp"))
             #expect(draining.sessionsClosed("udp", "drained") == 1)

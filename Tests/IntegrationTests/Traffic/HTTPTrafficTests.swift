@@ -37,7 +37,7 @@ extension Integration {
 
         @Test("curl uploads through a route, and every byte of the body is counted as ingress")
         func curlUpload() throws {
-            // nginx has no place for uploads; a server that counts up to the end of the request says what it got.
+            // nginx does not store uploads here, so a server counts the request up to its end.
             let server = try TCPServer { connection in
                 let blankLine = Array("\r\n\r\n".utf8)
                 var head: [UInt8] = []

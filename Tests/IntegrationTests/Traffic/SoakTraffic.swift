@@ -68,7 +68,7 @@ final class SoakTraffic {
         bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 
-    /// How much round `round` of a kind moves: sizes around those of buffers, and in between.
+    /// The bytes of round `round` of a kind: sizes around those of buffers, and in between.
     static func size(_ round: Int, upTo limit: Int) -> Int { 1 + (round &* 7_919) % limit }
 
     func start() throws {
@@ -117,7 +117,7 @@ final class SoakTraffic {
         add("dead") { port, _ in
             try Self.expectReset(port)
         }
-        // One connection has the only place all the time.
+        // One connection holds the only slot all the time.
         let holder = holder
         add("limited") { port, _ in
             try holder?.expectEcho([1])
@@ -159,7 +159,7 @@ final class SoakTraffic {
         do {
             client = try TestConnection(to: Endpoint(port))
         } catch let failure as SystemFailure where failure.code == ECONNRESET {
-            // The reset was there before connect(2) returned.
+            // The reset arrived before connect(2) returned.
             return
         }
         let received = client.receive()

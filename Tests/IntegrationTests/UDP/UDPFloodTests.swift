@@ -65,7 +65,7 @@ extension Integration {
             let sent = sources + player.sent
             let game = ["route": "game"]
             let inward = ["route": "game", "direction": "ingress"]
-            // What the kernel dropped before Weir could read it is told a moment later.
+            // Drops by the kernel before Weir could read are reported a moment later.
             let samples = try weir.scrape(until: "each of \(sent) datagrams is forwarded or dropped by name") {
                 $0.total("weir_udp_datagrams_total", inward) + $0.total("weir_udp_drops_total", inward) == sent
             }

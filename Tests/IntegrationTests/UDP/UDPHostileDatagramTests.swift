@@ -5,7 +5,7 @@ import Testing
 extension Integration {
     @Suite("Datagrams that are not what they say", .timeLimit(.minutes(2)))
     struct UDPHostileDatagramTests {
-        /// Packets whose headers lie, from one place to another, and what may come of each: nothing, or these bytes.
+        /// Packets with false headers, from one endpoint to another, each with the bytes that may be forwarded, if any.
         private static func packets(from source: Endpoint, to target: Endpoint) -> [(UDPPacket, [UInt8]?)] {
             let ten = [UInt8](repeating: 7, count: 10)
             var result: [(UDPPacket, [UInt8]?)] = []
@@ -62,7 +62,7 @@ extension Integration {
             try honest.send([9], to: Endpoint(port))
             #expect(try honest.receive().bytes == [9])
             let wanted = inward.compactMap(\.1)
-            // Another worker may have these, so the honest answer says nothing of them.
+            // Another worker may have these, so the answer to the honest datagram proves nothing about them.
             let arrived = try waitFor("what is whole has arrived") {
                 let others = seen.withLock { $0 }.filter { $0.source != session }.map(\.bytes)
                 return others.count >= wanted.count ? others : nil
@@ -97,7 +97,7 @@ extension Integration {
         func wrongChecksums() throws {
             let server = try UDPServer.echo()
             let port = try Ports.free()
-            // One socket, so that what it dropped is told with the next datagram of whatever client.
+            // One socket, so that its drops are reported with the next datagram of any client.
             let weir = try WeirProcess(
                 routes: .route("udp", port, to: server.port, scheme: "udp4"), rest: "workers: 1")
             let raw = try RawSocket()
@@ -110,7 +110,7 @@ extension Integration {
             }
             let client = try UDPSocket()
             var asked = 0
-            // It tells of drops with a datagram that came later.
+            // The kernel reports drops with a later datagram.
             let samples = try weir.scrape(until: "the drops are told") {
                 asked += 1
                 try client.send([1], to: Endpoint(port))

@@ -14,7 +14,7 @@ extension Integration {
             return Int(opened + dropped - rejected)
         }
 
-        /// Speaks twice, with a reply in between, which makes the session an assured one; returns its upstream port.
+        /// Sends twice, with a reply in between, which makes the session assured; returns its upstream port.
         private static func assure(_ client: UDPSocket, through port: UInt16) throws -> [UInt8] {
             for _ in 0..<2 {
                 try client.send(Array("assure".utf8), to: Endpoint(port))
@@ -52,7 +52,7 @@ extension Integration {
                 let source = Endpoint("127.66.2.\(1 + query / 1_000)", UInt16(2_000 + query % 1_000))
                 let resolver = try UDPSocket(bindingTo: source, buffer: 65_536)
                 try resolver.send(Array("query \(query)".utf8), to: Endpoint(port))
-                // Each single query is answered, full table or not.
+                // Each query is answered, whether or not the table is full.
                 #expect(try !resolver.receive().bytes.isEmpty)
                 if query % 500 == 0 {
                     #expect(try Self.ask(player, through: port) == identity)

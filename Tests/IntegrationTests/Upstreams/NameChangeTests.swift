@@ -56,7 +56,7 @@ extension Integration {
             gone.set()
             if leaving == .refusing { try first.stop() }
             #expect(try TestConnection(to: Endpoint(kick)).receive().ending == .reset)
-            // Never silent for long: no timer of the session's helps.
+            // Never silent for long: no timer of the session fires.
             try waitUntil("the session is answered from the other address") {
                 try player.send([9], to: Endpoint(udp))
                 return player.isReadable(within: 20) ? try player.receive().bytes == [1] : false

@@ -22,7 +22,7 @@ extension Integration {
             samples.total("weir_dial_failures_total", ["route": route, "reason": reason])
         }
 
-        /// A dial that fails, seen to its end.
+        /// Opens a connection whose dial fails, and waits for its end.
         private static func kick(_ port: UInt16) throws {
             let client = try TestConnection(to: Endpoint(port))
             let ending = client.receive().ending
@@ -34,7 +34,7 @@ extension Integration {
             #expect(client.receive(text.utf8.count).text == text)
         }
 
-        /// So long after a failed dial another one makes the worker ask again.
+        /// The time after a failed dial from which another one makes the worker ask again.
         private static func waitASecond() throws {
             let clock = ContinuousClock()
             let end = clock.now + .milliseconds(1_100)
@@ -81,7 +81,7 @@ extension Integration {
                 #expect(Self.lastSuccess(during, route) == Self.lastSuccess(before, route))
             }
             for (client, entry) in zip(old, cases) {
-                // Who is there goes on, and who comes is served.
+                // Connected clients go on, and new ones are served.
                 try Self.echo(client, "still")
                 try Self.echo(TestConnection(to: Endpoint(entry.live)), "new")
             }

@@ -118,9 +118,9 @@ extension Integration {
             #expect(samples.total("weir_upstream_connections_active", ["route": route]) == 0)
         }
 
-        /// How the way to an upstream can end under a session, and what the session's datagrams come to.
+        /// The ways in which the route to an upstream can end under a session, and the fate of its datagrams.
         enum Cut: String, CaseIterable {
-            /// Our own kernel refuses to send.
+            /// The local kernel refuses to send.
             case ownRoute
             /// A router answers that it may not pass them on.
             case router
@@ -158,7 +158,8 @@ extension Integration {
                 let samples = try weir.scrape(until: "the second answer is counted") {
                     Self.count($0, "datagrams_total", "udp", ["direction": "egress"]) == 2
                 }
-                // What a router turned away had left; what our own kernel did not take was dropped here.
+                // A datagram that a router refused has left this host; one that the local kernel refused was dropped
+                // here.
                 let dropped = cut == .ownRoute ? 4 : 0
                 #expect(samples.total("weir_udp_upstream_errors_total", ["reason": "unreachable"]) == 4)
                 #expect(samples.total("weir_udp_upstream_errors_total") == 4)

@@ -97,7 +97,7 @@ extension Integration {
                 let client = try TestConnection(to: Endpoint(port))
                 try client.send("before")
                 #expect(client.receive(6).text == "before")
-                // A router that says no: at the end the kernel tells EHOSTUNREACH in place of ETIMEDOUT (tcp(7)).
+                // A router that refuses: the kernel's last error is EHOSTUNREACH in place of ETIMEDOUT (tcp(7)).
                 let rule = "INPUT -i cable82 -j REJECT --reject-with icmp-host-unreachable"
                 try far.command("iptables-legacy", "-A \(rule)")
                 try client.send("behind")
