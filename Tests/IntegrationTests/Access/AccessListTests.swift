@@ -77,7 +77,7 @@ extension Integration {
         }
 
         @Test(
-            "a pipe in the place of a file is refused at each reload, and the process still ends well",
+            "a pipe instead of a file is refused at each reload, and the process still ends well",
             arguments: ["weir.yml", "block.txt", "tokens", "users"])
         func pipes(name: String) throws {
             let folder = try TemporaryDirectory("pipes")

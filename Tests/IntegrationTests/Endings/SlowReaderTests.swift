@@ -21,8 +21,8 @@ extension Integration {
         private static let blockBytes = 65_536
         private static let piece = Pattern.bytes(blockBytes - 8)
 
-        private static func block(flow: Int, at place: Int) -> [UInt8] {
-            let mark = UInt64(flow) << 32 | UInt64(place)
+        private static func block(flow: Int, at index: Int) -> [UInt8] {
+            let mark = UInt64(flow) << 32 | UInt64(index)
             return withUnsafeBytes(of: mark.littleEndian) { Array($0) } + piece
         }
 
@@ -40,7 +40,7 @@ extension Integration {
             let server = try TCPServer { connection in
                 try connection.setTimeouts(seconds: 120)
                 let flow = number.add(1, ordering: .relaxed).oldValue
-                for place in 0..<size / blockBytes { try connection.send(block(flow: flow, at: place)) }
+                for index in 0..<size / blockBytes { try connection.send(block(flow: flow, at: index)) }
             }
             let port = try Ports.free()
             let weir = try WeirProcess(
@@ -74,14 +74,14 @@ extension Integration {
         private static func readWhole(_ reader: TestConnection, size: Int) throws -> Int {
             try reader.setTimeouts(seconds: 60)
             var flow = -1
-            for place in 0..<size / blockBytes {
+            for index in 0..<size / blockBytes {
                 let received = reader.receive(blockBytes).bytes
                 try #require(received.count == blockBytes)
                 if flow < 0 {
                     let mark = received.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
                     flow = Int(UInt64(littleEndian: mark) >> 32)
                 }
-                expectBytes(received, block(flow: flow, at: place), "flow \(flow), block \(place):")
+                expectBytes(received, block(flow: flow, at: index), "flow \(flow), block \(index):")
             }
             let rest = reader.receive()
             #expect(rest.bytes.isEmpty && rest.ending == .endOfStream)

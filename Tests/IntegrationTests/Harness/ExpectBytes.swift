@@ -11,6 +11,6 @@ func expectBytes(
     let bytes = Array(bytes)
     guard bytes != wanted else { return }
     let difference = zip(bytes, wanted).enumerated().first { $0.element.0 != $0.element.1 }?.offset
-    let place = difference.map { "first difference at \($0)" } ?? "one is the beginning of the other"
-    Issue.record("\(what) \(bytes.count) bytes instead of \(wanted.count): \(place)", sourceLocation: sourceLocation)
+    let position = difference.map { "first difference at \($0)" } ?? "one is the beginning of the other"
+    Issue.record("\(what) \(bytes.count) bytes instead of \(wanted.count): \(position)", sourceLocation: sourceLocation)
 }

@@ -36,7 +36,7 @@ extension Integration {
             try #require(limits.rlim_cur >= UInt(limit + 1_000), "the hard limit of open files is too low here")
         }
 
-        @Test("9,500 connections carry data at once; at the limit others wait, and are served when there is a place")
+        @Test("9,500 connections carry data at once; at the limit others wait, and are served when there is room")
         func manyConnections() throws {
             try Self.raiseOwnLimit()
             let redis = try Redis()

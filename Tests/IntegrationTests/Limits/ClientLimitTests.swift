@@ -44,7 +44,7 @@ extension Integration {
             #expect(try Self.connect(port) == nil)
         }
 
-        @Test("whichever way connections end under load, each place is given back once")
+        @Test("whichever way connections end under load, each slot is released once")
         func everyEnding() throws {
             let server = try TCPServer.echo()
             let (port, dead) = (try Ports.free(), try Ports.free())

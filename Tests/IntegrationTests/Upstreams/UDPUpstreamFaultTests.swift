@@ -147,11 +147,11 @@ extension Integration {
                 let client = try UDPSocket()
                 try client.send([1], to: Endpoint(port))
                 #expect(try client.receive().bytes == [1])
-                let place = cut == .ownRoute ? home : router
+                let changedNetwork = cut == .ownRoute ? home : router
                 let kind = cut == .router ? "prohibit" : "unreachable"
-                try place.ip("route add \(kind) 10.78.0.2/32")
+                try changedNetwork.ip("route add \(kind) 10.78.0.2/32")
                 try Self.send(4, from: client, to: port, of: weir, reason: "unreachable", first: 1)
-                try place.ip("route delete \(kind) 10.78.0.2/32")
+                try changedNetwork.ip("route delete \(kind) 10.78.0.2/32")
                 try client.send([2], to: Endpoint(port))
                 #expect(try client.receive().bytes == [2])
                 // Counted after it was sent, so its reader may be quicker.

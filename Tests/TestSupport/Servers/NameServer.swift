@@ -123,20 +123,20 @@ private struct Question: Sendable {
     init?(_ message: [UInt8]) {
         guard message.count > 16 else { return nil }
         var labels: [String] = []
-        var place = 12
-        while place < message.count, message[place] != 0 {
-            let end = place + 1 + Int(message[place])
+        var offset = 12
+        while offset < message.count, message[offset] != 0 {
+            let end = offset + 1 + Int(message[offset])
             guard end < message.count else { return nil }
-            labels.append(String(decoding: message[place + 1..<end], as: UTF8.self))
-            place = end
+            labels.append(String(decoding: message[offset + 1..<end], as: UTF8.self))
+            offset = end
         }
-        guard place + 5 <= message.count else { return nil }
-        let type = UInt16(message[place + 1]) << 8 | UInt16(message[place + 2])
+        guard offset + 5 <= message.count else { return nil }
+        let type = UInt16(message[offset + 1]) << 8 | UInt16(message[offset + 2])
         guard type == Record.a || type == Record.aaaa else { return nil }
         name = labels.joined(separator: ".").lowercased()
         isIPv4 = type == Record.a
         identifier = Array(message[..<2])
-        bytes = Array(message[12..<place + 5])
+        bytes = Array(message[12..<offset + 5])
     }
 
     func reply(_ answer: NameServer.Answer) -> [UInt8]? {
