@@ -18,13 +18,13 @@ private func scan(_ bytes: [UInt8]) -> ProxyHeaderScan { ProxyHeaderParser.parse
 private func check(_ bytes: [UInt8]) {
     switch scan(bytes) {
     case .incomplete:
-        precondition(bytes.count < ProxyHeader.longestV2, "undecided however much came")
-        precondition(bytes.first != 0x50 || bytes.count < ProxyHeader.longestV1, "a line without a bound")
+        precondition(bytes.count < ProxyHeader.maxLengthV2, "undecided however much came")
+        precondition(bytes.first != 0x50 || bytes.count < ProxyHeader.maxLengthV1, "a line without a bound")
     case .invalid(let error):
         guard case .invalid = scan(bytes + [0x0d, 0x0a]) else { preconditionFailure("\(error) was undone") }
     case .complete(let header):
         precondition(header.length <= bytes.count)
-        precondition(header.version == .v2 || header.length <= ProxyHeader.longestV1)
+        precondition(header.version == .v2 || header.length <= ProxyHeader.maxLengthV1)
         precondition(scan(Array(bytes[..<header.length])) == .complete(header), "payload changed it")
         precondition(scan(Array(bytes[..<(header.length - 1)])) == .incomplete, "complete too early")
         guard let addresses = header.addresses else { return }

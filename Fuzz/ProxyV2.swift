@@ -34,10 +34,10 @@ private func check(
 ) {
     switch scan(bytes) {
     case .incomplete:
-        precondition(bytes.count < ProxyHeader.longestV2, "undecided however much came")
+        precondition(bytes.count < ProxyHeader.maxLengthV2, "undecided however much came")
     case .invalid: break
     case .complete(let header):
-        precondition(header.length <= min(bytes.count, ProxyHeader.longestV2))
+        precondition(header.length <= min(bytes.count, ProxyHeader.maxLengthV2))
         precondition(scan(Array(bytes[..<header.length])) == .complete(header), "payload changed it")
         precondition(scan(Array(bytes[..<(header.length - 1)])) == .incomplete, "complete too early")
         guard let addresses = header.addresses else { return }

@@ -1,11 +1,12 @@
 import LinuxIO
 import NetworkTypes
 
-/// A shared listener's part on one worker: the clients that it has accepted until a route has them. Confined to the worker.
+/// A shared listener's part on one worker: the accepted clients that no route has taken over yet. Confined to the
+/// worker.
 final class ListenerGate {
     let core: WorkerCore
     let shared: SharedGate
-    /// The plan that new clients follow; those that are undecided follow the one under which they came.
+    /// The plan of new clients. An undecided client keeps the plan under which it was accepted.
     private(set) var plan: ListenerPlan
     private var undecided = UndecidedClients()
 
@@ -21,7 +22,7 @@ final class ListenerGate {
 
     // MARK: Clients
 
-    /// Takes a client that was accepted. Its place in the process's budget is taken already.
+    /// Takes an accepted client, whose descriptors the caller has already taken from the process's budget.
     func take(_ socket: consuming Socket, _ address: SocketAddress, by listener: TCPListener) {
         let plan = plan
         plan.hooks.observer?.accepted(worker: core.index)
@@ -36,7 +37,7 @@ final class ListenerGate {
                 refuse(socket, address, reason, plan)
                 return
             }
-            // One route, and nothing that must come first: no look.
+            // One route and no header: nothing to inspect.
             if plan.matcher == nil {
                 decide(socket, address, header: nil, route: 0, by: listener, plan)
                 return
@@ -54,7 +55,7 @@ final class ListenerGate {
         client.start()
     }
 
-    /// Whether the plan's hook refuses a client, and as what.
+    /// Returns why the plan's hook refuses a client; nil where it admits the client.
     func refusal(of client: SocketAddress, _ plan: ListenerPlan) -> ListenerFailure? {
         guard let admit = plan.hooks.admit, case .reject(let reason) = admit(client) else { return nil }
         return ListenerFailure(reason)
@@ -68,8 +69,8 @@ final class ListenerGate {
         plan.hooks.observer?.failed(reason, client: address, worker: core.index)
     }
 
-    /// Takes a place among the undecided: where there is none, the network that has the most of them gives way. Other
-    /// workers may be quicker to take the place that became free.
+    /// Counts one more undecided client. At the limit, the oldest client of the network with most of them is reset;
+    /// false where another worker takes the slot that this frees.
     private func makeRoom(_ plan: ListenerPlan) -> Bool {
         if shared.undecided.enter(limit: plan.maxUndecided) { return true }
         guard let oldest = undecided.oldestOfLargest as? UndecidedClient else { return false }
@@ -77,7 +78,7 @@ final class ListenerGate {
         return shared.undecided.enter(limit: plan.maxUndecided)
     }
 
-    /// Leads a client to a route, which takes it over with its place in the budget.
+    /// Hands a client to a route, which takes over its socket and its share of the budget.
     func decide(
         _ socket: consuming Socket, _ address: SocketAddress, header: ProxyHeader?, route index: Int,
         by listener: TCPListener, _ plan: ListenerPlan
@@ -93,7 +94,7 @@ final class ListenerGate {
         route.openDecided(socket, address, header: header, by: listener)
     }
 
-    /// A client is undecided no more, and still holds its socket.
+    /// Removes a client from the undecided ones. The client still owns its socket.
     func forget(_ client: UndecidedClient) {
         undecided.remove(client)
         shared.undecided.leave()
@@ -102,7 +103,7 @@ final class ListenerGate {
 
     // MARK: Ending
 
-    /// Ends all that have not chosen.
+    /// Resets all undecided clients.
     func failAll(_ reason: ListenerFailure) {
         for client in undecided.all { (client as? UndecidedClient)?.fail(reason) }
     }

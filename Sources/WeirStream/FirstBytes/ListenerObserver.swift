@@ -1,29 +1,29 @@
 import LinuxIO
 import NetworkTypes
 
-/// Why a client of a ``SharedListener`` came to no route. It was reset.
+/// The reason why a ``SharedListener`` reset a client instead of choosing a route.
 public enum ListenerFailure: String, CaseIterable, Sendable {
     /// An access rule denied it.
     case acl
-    /// Its address has as many as it may have.
+    /// Its address has reached its limit of connections.
     case perIPLimit = "per_ip_limit"
-    /// Its network opens them too fast.
+    /// Its network exceeds its rate of new connections.
     case rateLimit = "rate_limit"
     /// The PROXY header was missing or wrong.
     case proxyProtocol = "proxy_protocol"
-    /// Too many clients had not chosen yet, and its network had the most of them.
+    /// The limit of undecided clients was reached, and its network had most of them.
     case overflow
-    /// The listener's drain time was over, or the route that it chose does not serve.
+    /// The listener's drain time ended, or the chosen route does not serve.
     case drained
-    /// No route wanted its first bytes.
+    /// No route matched its first bytes.
     case noMatch = "no_match"
-    /// Its first bytes broke their protocol.
+    /// Its first bytes violated their protocol.
     case malformed
-    /// Its first ``FirstBytesTable/maxBytes`` were not enough to choose by.
+    /// Its first ``FirstBytesTable/maxBytes`` were not enough for a choice.
     case tooLong = "too_long"
-    /// It did not send enough in time.
+    /// It did not send enough bytes in time.
     case timeout
-    /// It ended or broke before it had sent enough.
+    /// It ended or failed before it had sent enough bytes.
     case closed
     /// Any other failure.
     case error
@@ -47,24 +47,24 @@ public enum ListenerFailure: String, CaseIterable, Sendable {
     }
 }
 
-/// Sees the clients of a ``SharedListener`` until a route has them. At every moment as many were accepted as were decided,
-/// failed and are undecided.
+/// Receives the events of a ``SharedListener``'s clients until a route takes them over. At every moment, the accepted
+/// clients are the sum of the decided, the failed and the undecided ones.
 ///
-/// A function runs synchronously on the worker whose index it is given: it must not block.
+/// A function runs synchronously on the worker of its argument: it must not block.
 public protocol ListenerObserver: Sendable {
     /// A client was accepted.
     func accepted(worker: Int)
     /// A PROXY header was read.
     func proxyHeaderRead(version: ProxyHeader.Version, worker: Int)
-    /// A PROXY header was refused, or there was none where one must be. ``failed(_:client:worker:)`` follows.
+    /// A required PROXY header was missing, or a header was refused. ``failed(_:client:worker:)`` follows.
     func proxyHeaderFailed(reason: ProxyHeaderError, worker: Int)
-    /// The client goes to the target's route of this index, whose observer is told of it next.
+    /// The client goes to the target's route at this index. The route's observer sees it next.
     func decided(route: Int, worker: Int)
-    /// The client came to no route. `client` is the one that a trusted PROXY header named, where there was one.
+    /// The client was reset. `client` is the address that a trusted PROXY header named, where one was read.
     func failed(_ reason: ListenerFailure, client: SocketAddress, worker: Int)
     /// accept(2) failed.
     func acceptFailed(reason: AcceptErrorReason, error: SystemError, worker: Int)
-    /// The listener stopped accepting until descriptors or connections are free again.
+    /// The listener stopped accepting until descriptors or connections are free.
     func acceptPaused(worker: Int)
 }
 
@@ -85,20 +85,21 @@ extension ListenerObserver {
     public func acceptPaused(worker: Int) {}
 }
 
-/// The hooks of a ``SharedListener``, for what must be known or decided before a route is chosen.
+/// The hooks of a ``SharedListener``, which run before a route is chosen.
 public struct ListenerHooks: Sendable {
-    /// Decides over a client before its first bytes are looked at: the one that a trusted PROXY header names, where there is
-    /// one. The hooks of its route are asked after the choice. Synchronous, on the worker: never blocks.
+    /// Decides about a client before its first bytes are inspected. `client` is the address that a trusted PROXY header
+    /// named, where one was read. The hooks of the chosen route run afterwards. Synchronous, on the worker: must not
+    /// block.
     public typealias Admit = @Sendable (_ client: SocketAddress) -> AdmitDecision
 
     /// See ``Admit``.
     public var admit: Admit?
-    /// See ``StreamHooks/IsTrustedProxy``: asked where the listener's settings read PROXY headers.
+    /// See ``StreamHooks/IsTrustedProxy``: called where the listener's settings read PROXY headers.
     public var isTrustedProxy: StreamHooks.IsTrustedProxy?
-    /// Sees what happens; decides nothing.
+    /// Receives the listener's events.
     public var observer: (any ListenerObserver)?
 
-    /// No hooks, or these.
+    /// Creates a set of hooks; the default has none.
     public init(
         admit: Admit? = nil, isTrustedProxy: StreamHooks.IsTrustedProxy? = nil,
         observer: (any ListenerObserver)? = nil

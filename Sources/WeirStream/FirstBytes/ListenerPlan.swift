@@ -1,10 +1,10 @@
 import NetworkTypes
 
-/// The configuration of a shared listener on its way to the workers.
+/// The configuration of a shared listener, as it is sent to the workers.
 struct ListenerPlan: Sendable {
-    /// Chooses among `routes`; nil where there is only one, and no look.
+    /// Chooses among `routes`; nil where there is only one.
     let matcher: (any FirstBytesMatcher)?
-    /// The numbers of the routes in their engine.
+    /// The engine's numbers of the routes.
     let routes: [UInt32]
     let settings: ListenerSettings
     let hooks: ListenerHooks
@@ -18,15 +18,15 @@ struct ListenerPlan: Sendable {
         maxUndecided = settings.maxUndecided ?? max(1, engine.connectionLimit / 4)
     }
 
-    /// The header that a peer owes before its first bytes.
+    /// Returns what a peer must send before its first bytes.
     func headerDuty(of peer: IPAddress) -> HeaderDuty {
         settings.proxyProtocol.duty(of: peer, hooks.isTrustedProxy)
     }
 }
 
-/// What the workers of one shared listener have in common.
+/// The state that the workers of one shared listener share.
 final class SharedGate: Sendable {
-    /// Clients that have not chosen yet, over all workers.
+    /// The undecided clients over all workers.
     let undecided: RouteCount
     private let onListenerFinished: @Sendable (Listener) -> Void
 
@@ -35,7 +35,7 @@ final class SharedGate: Sendable {
         self.onListenerFinished = onListenerFinished
     }
 
-    /// A worker carries nothing any more that came by the listener.
+    /// A worker has no client of the listener any more.
     func workerFinished(_ listener: Listener) {
         if listener.workerFinished() { onListenerFinished(listener) }
     }

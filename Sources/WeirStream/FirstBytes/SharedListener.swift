@@ -2,7 +2,7 @@ import LinuxIO
 import NetworkTypes
 import Threading
 
-/// A TCP listener that belongs to no route: its clients go to the one that it is told, or to the one of a table that their
+/// A TCP listener that belongs to no route. Its clients go to one given route, or to the route of a table that their
 /// first bytes choose.
 ///
 /// ```swift
@@ -11,8 +11,10 @@ import Threading
 /// try await listener.serve(.table(FirstBytesTable(matcher: TLSOrNot(), routes: [web, ssh])))
 /// ```
 ///
-/// For a route a client begins with the choice: its limits, hooks and observer know nothing of clients before that. The
-/// routes outlive the listener, or end first: a client that chooses one that does not serve is reset.
+/// A route sees a client from the choice on: its limits, hooks and observer do not see undecided clients. Routes may
+/// outlive the listener or end before it: a client whose chosen route does not serve is reset.
+///
+/// Call it from any task. Its calls that change the listener run one at a time.
 public final class SharedListener: Sendable {
     private struct State {
         var settings: ListenerSettings
@@ -27,7 +29,10 @@ public final class SharedListener: Sendable {
     private let undecided = RouteCount()
     private let state: Lock<State>
 
-    /// A listener at `tcp://127.0.0.1:8080` (`tcp4`, `tcp6`; `tcp://:8080` for every address). Nothing is bound yet.
+    /// Creates a listener at `tcp://127.0.0.1:8080` (`tcp4`, `tcp6`; `tcp://:8080` for every address). It binds nothing
+    /// yet.
+    /// - Throws: ``StreamError/invalidListenAddress(_:)``, ``StreamError/addressFamilyMismatch(_:)``,
+    ///   ``StreamError/transportMismatch(_:)``.
     public convenience init(
         _ listen: String, settings: ListenerSettings = ListenerSettings(), engine: StreamEngine
     ) throws(StreamError) {
@@ -35,7 +40,7 @@ public final class SharedListener: Sendable {
         try self.init(address, settings: settings, engine: engine)
     }
 
-    /// A listener at an address. Nothing is bound yet.
+    /// Creates a listener at an address. It binds nothing yet.
     /// - Throws: ``StreamError/transportMismatch(_:)`` for a UDP address: datagrams have no first bytes of a stream.
     public init(
         _ listen: ListenAddress, settings: ListenerSettings = ListenerSettings(), engine: StreamEngine
@@ -46,19 +51,20 @@ public final class SharedListener: Sendable {
         state = Lock(State(settings: settings))
     }
 
-    /// Where it listens; once bound with the real port.
+    /// The listening address, with the real port once it is bound.
     public var localAddress: SocketAddress {
         let bound = state.withLock { $0.listener?.address }
         return bound ?? listen.unboundAddress
     }
 
-    /// How many clients have not chosen a route yet.
+    /// The number of clients for which no route is chosen yet.
     public var undecidedCount: Int { undecided.value }
 
     // MARK: Start
 
-    /// Takes the address without serving it yet: clients wait in the kernel until ``serve(_:hooks:)``. Doing it twice does
-    /// nothing.
+    /// Binds the address without serving it yet: clients wait in the kernel until ``serve(_:hooks:)``. A second call
+    /// has no effect.
+    /// - Throws: ``StreamError/bindFailed(_:_:)``, ``StreamError/closed``.
     public func bind() throws(StreamError) {
         let result = state.withLock { state -> Result<Void, StreamError> in
             if state.isServing { return .success(()) }
@@ -75,10 +81,10 @@ public final class SharedListener: Sendable {
         try result.get()
     }
 
-    /// Binds, and leads clients to `target` until it is closed or killed. Returns once it serves. The routes must be of the
-    /// same engine.
+    /// Binds, and hands clients to `target` until the listener is closed or killed. Returns once it serves. The routes
+    /// must belong to the same engine.
     /// - Throws: ``StreamError/bindFailed(_:_:)``, ``StreamError/loop(_:upstream:)``, ``StreamError/closed``,
-    ///   ``StreamError/alreadyStarted``; nothing is left half-started.
+    ///   ``StreamError/alreadyStarted``. After an error the listener is not bound.
     public func serve(_ target: ListenerTarget, hooks: ListenerHooks = ListenerHooks()) async throws(StreamError) {
         await turns.enter()
         defer { turns.leave() }
@@ -105,7 +111,7 @@ public final class SharedListener: Sendable {
         let shared = SharedGate(undecided: undecided) { [weak self] _ in self?.listenerFinished() }
         do throws(StreamError) {
             try checkForLoops(target)
-            // Every worker knows it before one of them accepts: it may hand a connection to any other.
+            // Every worker must know the listener before one accepts: it may hand a connection to any other.
             for worker in engine.workers {
                 try lifecycle.checkEndRequest()
                 await worker.prepare(plan, listener: listener, shared: shared)
@@ -126,7 +132,7 @@ public final class SharedListener: Sendable {
     }
 
     private func makePlan(_ target: ListenerTarget, _ hooks: ListenerHooks) -> ListenerPlan {
-        // Routes are found by their numbers, which are those of their engine.
+        // A worker finds a route by its number, which is unique within the engine.
         precondition(target.routes.allSatisfy { $0.engine === engine }, "a listener and its routes have one engine")
         return ListenerPlan(target, settings: state.withLock { $0.settings }, hooks: hooks, engine: engine)
     }
@@ -137,9 +143,9 @@ public final class SharedListener: Sendable {
         }
     }
 
-    /// Leads clients that are accepted from now on to another target, under other settings and hooks. Those that are
-    /// undecided choose as they began.
-    /// - Throws: ``StreamError/loop(_:upstream:)``; the listener goes on as it was.
+    /// Hands clients that are accepted from now on to another target, under other settings and hooks. Undecided clients
+    /// keep the target under which they were accepted.
+    /// - Throws: ``StreamError/loop(_:upstream:)``. After an error the listener is unchanged.
     public func update(
         _ target: ListenerTarget, settings: ListenerSettings, hooks: ListenerHooks = ListenerHooks()
     ) async throws(StreamError) {
@@ -154,13 +160,14 @@ public final class SharedListener: Sendable {
 
     // MARK: End
 
-    /// Refuses new clients and lets those that came by it finish, for at most `drainTimeout`: undecided ones may still
-    /// choose, and connections end as `drained` then. Its routes go on. As ``Stream/close(drainTimeout:)`` otherwise.
+    /// Refuses new clients and lets the accepted ones finish, for at most `drainTimeout`: undecided ones may still
+    /// choose a route; the remaining connections then end as `drained`. The routes continue. The other rules of
+    /// ``Stream/close(drainTimeout:)`` hold here, too.
     public func close(drainTimeout: Duration = .seconds(30)) async {
         await end { worker, listener in await worker.drain(listeners: [listener.number], timeout: drainTimeout) }
     }
 
-    /// Ends all that came by it now. Its routes go on.
+    /// Ends every client of the listener now. The routes continue.
     public func kill() async {
         await end { worker, listener in await worker.kill(listener: listener.number) }
     }
@@ -184,7 +191,7 @@ public final class SharedListener: Sendable {
         for worker in engine.workers { await worker.stopAccepting([listener.number]) }
     }
 
-    /// What is shared with the engine is given back at the end, also where nothing else holds the listener until then.
+    /// Keeps the listener alive until it has released what it shares with the engine.
     private func keepUntilClosed() {
         Task {
             await lifecycle.waitUntilClosed()
@@ -192,7 +199,7 @@ public final class SharedListener: Sendable {
         }
     }
 
-    /// Returns when the last client that came by it is gone, and everything is released.
+    /// Returns when the last client of the listener has ended and every resource is released.
     public func waitUntilClosed() async {
         await lifecycle.waitUntilClosed()
     }

@@ -2,10 +2,10 @@ import LinuxIO
 import NetworkTypes
 import Threading
 
-/// A client of a shared listener from the accept until its first bytes have chosen a route: perhaps a PROXY header, then
-/// the matcher.
+/// A client of a shared listener from the accept until its first bytes have chosen a route. It reads a PROXY header
+/// where one is required, then runs the matcher.
 ///
-/// Its bytes stay in the socket: they are only looked at, so nothing is kept for a slow client. Confined to the worker.
+/// The bytes are peeked and stay in the socket, so that a slow client occupies no buffer. Confined to the worker.
 final class UndecidedClient: EventHandler, UndecidedMember {
     private enum Phase {
         case awaitingHeader, awaitingBytes, over
@@ -21,12 +21,12 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     private var phase: Phase
     private var token: EventToken?
     private var timer = TimerWheel.Identifier.none
-    /// How many bytes must wait before the kernel tells of them (`SO_RCVLOWAT`).
+    /// The bytes that must wait before the kernel reports them (`SO_RCVLOWAT`, socket(7)).
     private var lowWater = 1
 
     private var core: WorkerCore { gate.core }
 
-    /// The client, or the one that a PROXY header named.
+    /// The client's address: the effective one, after a PROXY header.
     private var clientAddress: SocketAddress { header?.addresses?.source ?? address }
 
     init(
@@ -41,7 +41,8 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         phase = awaitsHeader ? .awaitingHeader : .awaitingBytes
     }
 
-    /// Looks at once: where all is there, nothing need be registered. The client may be gone when this returns.
+    /// Inspects the bytes that have already arrived, and registers the socket only where more are needed. The client
+    /// may have ended when this returns.
     func start() {
         look()
         guard phase != .over, let number = client.withSocket({ $0.number }) else { return }
@@ -87,7 +88,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         if phase == .awaitingBytes { lookForMatch() }
     }
 
-    /// Edge-triggered, so each arrival is looked at once; the header is taken out of the socket only when it is whole.
+    /// Peeks once per arrival (edge-triggered). The header is read from the socket only when it is complete.
     private func lookForHeader() {
         switch unsafe client.receiveProxyHeader(buffer: core.relayResources.buffer) {
         case .waiting: break
@@ -130,8 +131,8 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         }
     }
 
-    /// Waits for more bytes: the kernel tells of them when there are as many as the matcher needs, so that a client which
-    /// sends them one at a time costs no more than any other.
+    /// Waits for more bytes. The kernel reports them when as many wait as the matcher needs, so that a client which
+    /// sends single bytes costs no more than another.
     private func waitForMore(_ wanted: Int, having count: Int) {
         if count >= FirstBytesTable.maxBytes {
             fail(.tooLong)
@@ -145,7 +146,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     private func setLowWater(_ bytes: Int) {
         guard bytes != lowWater else { return }
         lowWater = bytes
-        // Without it each arrival is looked at, which is slower and no less right.
+        // Best effort: without it the client is inspected at each arrival, which is only slower.
         client.withSocket { $0.setIfPossible(.receiveLowWater, bytes) }
     }
 
@@ -155,7 +156,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         setLowWater(1)
         if token != nil, let number = client.withSocket({ $0.number }) {
             do {
-                // The route's connection registers it anew.
+                // The route's connection registers the socket again.
                 try core.loop.withdraw(number)
             } catch {
                 preconditionFailure("a registered client: \(error)")
@@ -166,7 +167,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         listener.clientEnded()
     }
 
-    /// Resets a client that came to no route, once.
+    /// Resets the client, once.
     func fail(_ reason: ListenerFailure) {
         guard let socket = leave() else { return }
         socket.closeWithReset()
@@ -175,7 +176,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         listener.clientEnded()
     }
 
-    /// Ends its life here. Nil where that was done before.
+    /// Deregisters the client and returns its socket; nil where that was done before.
     private func leave() -> Socket? {
         guard phase != .over else { return nil }
         phase = .over

@@ -1,11 +1,11 @@
 import NetworkTypes
 
-/// A client that a ``UndecidedClients`` holds.
+/// A client in ``UndecidedClients``.
 protocol UndecidedMember: AnyObject {
     var position: UndecidedPosition { get set }
 }
 
-/// Where an undecided client stands in the list of its network. Kept by ``UndecidedClients`` only.
+/// The links of an undecided client in the list of its network. Only ``UndecidedClients`` changes them.
 struct UndecidedPosition {
     fileprivate var group: UndecidedGroup?
     fileprivate var newer: (any UndecidedMember)?
@@ -26,19 +26,19 @@ private final class UndecidedGroup {
     init(_ network: IPAddress) { self.network = network }
 }
 
-/// Clients that have not chosen a route yet, by network: an IPv4 address, or 64 bits of an IPv6 one. It knows the network
-/// that has the most of them. Adding, removing and asking cost the same however many there are. Confined to the worker.
+/// The undecided clients by network: an IPv4 address, or the upper 64 bits of an IPv6 address. It knows the network
+/// with most clients. Insertion, removal and lookup take constant time. Confined to the worker.
 struct UndecidedClients {
     private var groups: [IPAddress: UndecidedGroup] = [:]
-    /// All groups, the largest first. Groups of one size stand together.
+    /// All groups, the largest first, so that groups of one size are adjacent.
     private var ordered: ContiguousArray<UndecidedGroup> = []
-    /// Where the groups of each size stand among them.
+    /// The indices in `ordered` of the groups of each size.
     private var blocks: [Int: Range<Int>] = [:]
     private(set) var count = 0
 
     var isEmpty: Bool { count == 0 }
 
-    /// The oldest client of the network that has the most.
+    /// The oldest client of the network with most clients.
     var oldestOfLargest: (any UndecidedMember)? { ordered.first?.oldest }
 
     mutating func insert(_ client: any UndecidedMember, at address: IPAddress) {
@@ -61,7 +61,7 @@ struct UndecidedClients {
         grow(group)
     }
 
-    /// Does nothing where the client is not among them.
+    /// Removes a client; does nothing where the client is not in the table.
     mutating func remove(_ client: any UndecidedMember) {
         guard let group = client.position.group else { return }
         let (newer, older) = (client.position.newer, client.position.older)
@@ -77,7 +77,7 @@ struct UndecidedClients {
         }
     }
 
-    /// All of them, in no order.
+    /// All clients, in no order.
     var all: [any UndecidedMember] {
         var result: [any UndecidedMember] = []
         result.reserveCapacity(count)
@@ -95,8 +95,8 @@ struct UndecidedClients {
         address.isIPv4 ? address : IPAddress(high: address.high, low: 0)
     }
 
-    // A group that grows changes places with the first one of its size, one that shrinks with the last one: the order
-    // stays, and one boundary moves by one.
+    // A group that grows is exchanged with the first group of its size, one that shrinks with the last one: the order
+    // holds, and one boundary between sizes moves by one.
 
     private mutating func grow(_ group: UndecidedGroup) {
         let block = blocks[group.count] ?? group.index..<group.index + 1

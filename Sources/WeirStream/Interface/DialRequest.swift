@@ -1,7 +1,7 @@
 import LinuxIO
 
-/// A snapshot of a connection or session for the pre-dial hook: immutable, so that a hook may keep it and read it on any
-/// thread for as long as it likes, also after the client is gone.
+/// A snapshot of a connection or session for the pre-dial hook. It is immutable: a hook may keep it and read it on any
+/// thread, also after the client is gone.
 public struct DialRequest: Sendable {
     /// See ``StreamContext/id``.
     public let id: UInt64
@@ -22,7 +22,7 @@ public struct DialRequest: Sendable {
     /// The state that `admit` attached (see ``StreamContext/attach(_:)``).
     public let attachment: (any AnyObject & Sendable)?
 
-    /// A snapshot of what is known when the client has been admitted. Only on the context's worker.
+    /// Creates the snapshot of an admitted client. Call it on the context's worker only.
     public init(_ context: StreamContext) {
         id = context.id
         route = context.route

@@ -1,4 +1,4 @@
-/// Which way bytes go through the proxy.
+/// The direction of bytes through the proxy.
 public enum Direction: String, CaseIterable, Sendable {
     /// From the client to the upstream.
     case ingress

@@ -6,7 +6,7 @@ import LinuxIO
 
 /// A system call that failed, with its errno.
 public typealias SystemError = LinuxIO.SystemError
-/// Where time comes from.
+/// The source of monotonic time (`CLOCK_MONOTONIC`, clock_gettime(2)), in nanoseconds.
 public typealias MonotonicClock = LinuxIO.MonotonicClock
-/// The system's resolver, and its errors.
+/// Lookups by the system's resolver (getaddrinfo(3)), and the reasons of those that fail.
 public typealias AddressLookup = LinuxIO.AddressLookup

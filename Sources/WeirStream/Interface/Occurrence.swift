@@ -3,34 +3,34 @@ public struct StreamTraits: OptionSet, Sendable, Hashable {
     /// One bit for each trait.
     public let rawValue: UInt32
 
-    /// The traits of those bits.
+    /// Creates a set from its bits.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// Carries connections.
+    /// The stream carries TCP connections.
     public static let tcp = StreamTraits(rawValue: 1 << 0)
-    /// Carries sessions.
+    /// The stream carries UDP sessions.
     public static let udp = StreamTraits(rawValue: 1 << 1)
-    /// The way from the client to the upstream, where a reason belongs to one direction.
+    /// The direction from the client to the upstream, for a reason that belongs to one direction.
     public static let ingress = StreamTraits(rawValue: 1 << 2)
-    /// The way from the upstream to the client, where a reason belongs to one direction.
+    /// The direction from the upstream to the client, for a reason that belongs to one direction.
     public static let egress = StreamTraits(rawValue: 1 << 3)
-    /// ``StreamHooks/admit`` rejects by rules of access.
+    /// ``StreamHooks/admit`` rejects by access rules.
     public static let accessRules = StreamTraits(rawValue: 1 << 8)
-    /// A client may have only so many connections or sessions at once.
+    /// The open connections or sessions of one client are bounded.
     public static let clientLimit = StreamTraits(rawValue: 1 << 9)
-    /// A client may open only so many connections or sessions a second.
+    /// The new connections or sessions of one client per second are bounded.
     public static let rateLimit = StreamTraits(rawValue: 1 << 10)
-    /// A bound on bytes a second.
+    /// The bytes per second are bounded.
     public static let bandwidth = StreamTraits(rawValue: 1 << 11)
-    /// ``StreamHooks/preDial`` is there.
+    /// The stream has a ``StreamHooks/preDial`` hook.
     public static let preDial = StreamTraits(rawValue: 1 << 12)
     /// ``StreamHooks/onRead`` may answer ``ReadDecision/close``.
     public static let closingHook = StreamTraits(rawValue: 1 << 13)
     /// Peers may, or must, begin with a PROXY header.
     public static let proxyHeaders = StreamTraits(rawValue: 1 << 14)
-    /// Silence ends a connection or session.
+    /// An idle timeout ends a connection or session.
     public static let idleTimeout = StreamTraits(rawValue: 1 << 15)
-    /// The upstream is a name, which has to be resolved.
+    /// The upstream is a name that must be resolved.
     public static let upstreamName = StreamTraits(rawValue: 1 << 16)
     /// No stream has it: a reason that needs it is too rare to be exported before it has occurred.
     public static let rare = StreamTraits(rawValue: 1 << 31)
@@ -39,36 +39,36 @@ public struct StreamTraits: OptionSet, Sendable, Hashable {
     /// ``StreamHooks/upstreamSession`` encrypts the upstream's side.
     public static let encryptedUpstream = StreamTraits(rawValue: 1 << 18)
 
-    /// Those that a stream has as long as it lives; all others come and go with its hooks and settings.
+    /// The traits that never change in a stream's life. All others follow its hooks and settings.
     static let lasting: StreamTraits = [.tcp, .udp, .ingress, .egress]
 }
 
-/// The streams on which a reason can occur, declared beside the reason's case: an observer that counts learns from it
-/// which counters it needs, before anything has happened.
+/// The streams on which a reason can occur, declared beside the reason's case. An observer that counts creates its
+/// counters from it before the first event.
 public struct Occurrence: Sendable, Hashable {
-    /// Sets of traits; a stream that has all of any one of them is meant.
+    /// Sets of traits: the reason can occur on a stream that has all traits of at least one set.
     private let alternatives: [StreamTraits]
 
     /// Every stream.
     public static let always = Occurrence(alternatives: [[]])
-    /// No stream: the reason is there for what should be impossible.
+    /// No stream: the reason names a state that should be impossible.
     public static let never = Occurrence(alternatives: [])
 
-    /// Streams that have all these traits.
+    /// Returns the occurrence on streams that have all these traits.
     public static func on(_ traits: StreamTraits) -> Occurrence { Occurrence(alternatives: [traits]) }
 
-    /// Streams that have all traits of the one set or of the other.
+    /// Returns the occurrence on streams that have all traits of at least one of the two sets.
     public static func on(_ traits: StreamTraits, or others: StreamTraits) -> Occurrence {
         Occurrence(alternatives: [traits, others])
     }
 
-    /// Whether it can occur on a stream with these traits.
+    /// Whether the reason can occur on a stream with these traits.
     public func isPossible(on traits: StreamTraits) -> Bool {
         alternatives.contains { $0.isSubset(of: traits) }
     }
 
-    /// Whether other hooks or settings could make it possible on a stream of this transport, and in this direction where
-    /// `traits` name one.
+    /// Whether other hooks or settings could make the reason possible on a stream of this transport, and in the
+    /// direction of `traits` where they name one.
     public func isConceivable(on traits: StreamTraits) -> Bool {
         alternatives.contains { $0.intersection(.lasting).isSubset(of: traits) }
     }

@@ -1,23 +1,25 @@
 import LinuxIO
 import NetworkTypes
 
-/// The header that a new peer owes before it is served.
+/// The PROXY header that a new peer must send before the route serves it.
 enum HeaderDuty {
+    /// The peer sends no header.
     case none
+    /// The peer is trusted and must begin with a header.
     case header
-    /// It may not send one, and without one it is not served.
+    /// The route serves only trusted peers, and this peer is not one.
     case refused
 }
 
 extension StreamHooks {
-    /// The header that a peer owes. Where no hook decides, the trusted proxies of the settings do.
+    /// Returns what a peer must send. Without a hook, the trusted proxies of the settings decide.
     func headerDuty(of peer: IPAddress, _ settings: borrowing ProxyProtocolSettings) -> HeaderDuty {
         settings.duty(of: peer, isTrustedProxy)
     }
 }
 
 extension ProxyProtocolSettings {
-    /// The header that a peer owes. Where no hook decides, the trusted proxies do.
+    /// Returns what a peer must send. Without a hook, the trusted proxies decide.
     func duty(of peer: IPAddress, _ isTrustedProxy: StreamHooks.IsTrustedProxy?) -> HeaderDuty {
         if mode == .disabled { return .none }
         let isTrusted = isTrustedProxy.map { $0(peer) } ?? trustedProxies.contains { $0.contains(peer) }

@@ -1,20 +1,20 @@
 // Closed enumerations: each raw value is a metric label and the word in the log.
 
-/// Why a connection or session was ended before a dial.
+/// The reason why a connection or session ended before its dial.
 public enum RejectReason: String, CaseIterable, Sendable {
     /// An access rule denied the client.
     case acl
-    /// The route has as many connections as it may have.
+    /// The route has reached its limit of connections.
     case routeLimit = "route_limit"
-    /// The table of sessions is full, and no unassured session could make room.
+    /// The session table is full, and no unassured session could be evicted.
     case sessionLimit = "session_limit"
-    /// The client's address has as many as it may have.
+    /// The client's address has reached its limit of connections or sessions.
     case perIPLimit = "per_ip_limit"
-    /// The client's network opens them too fast.
+    /// The client's network exceeds its rate of new connections or sessions.
     case rateLimit = "rate_limit"
     /// A hook refused, failed or took too long.
     case hook
-    /// There was no upstream to choose.
+    /// No upstream could be chosen.
     case noUpstream = "no_upstream"
     /// The PROXY header was missing or wrong.
     case proxyProtocol = "proxy_protocol"
@@ -32,7 +32,7 @@ public enum RejectReason: String, CaseIterable, Sendable {
         case .perIPLimit: .on(.clientLimit)
         case .rateLimit: .on(.rateLimit)
         case .hook: .on(.preDial)
-        // A UDP session whose upstream's name gives no address has none; otherwise a hook named one that is not there.
+        // UDP: the upstream's name has no address. Both: a hook chose an index that does not exist.
         case .noUpstream: .on(.udp, or: [.tcp, .preDial])
         // A datagram with a wrong header opens no session.
         case .proxyProtocol: .on([.tcp, .proxyHeaders])
@@ -41,17 +41,17 @@ public enum RejectReason: String, CaseIterable, Sendable {
     }
 }
 
-/// Why a TCP connection ended that was not rejected. A reset or an error outranks an end of stream that came earlier.
+/// The reason why an accepted TCP connection ended. A reset or an error outranks an earlier end of stream.
 public enum ConnectionCloseReason: String, CaseIterable, Sendable {
-    /// Both ended well, the client first.
+    /// Both sides ended their streams, the client first.
     case clientEOF = "client_eof"
-    /// Both ended well, the upstream first.
+    /// Both sides ended their streams, the upstream first.
     case upstreamEOF = "upstream_eof"
-    /// The client broke the connection.
+    /// The client reset the connection, or its socket failed.
     case clientReset = "client_reset"
-    /// The upstream broke the connection.
+    /// The upstream reset the connection, or its socket failed.
     case upstreamReset = "upstream_reset"
-    /// A timer of ours, or a peer that stopped answering the kernel's probes.
+    /// A timeout of the route ended it, or a peer stopped answering the kernel's probes.
     case timeout
     /// No upstream could be reached.
     case dialFailed = "dial_failed"
@@ -74,19 +74,19 @@ public enum ConnectionCloseReason: String, CaseIterable, Sendable {
     }
 }
 
-/// Why a UDP session ended that was not rejected.
+/// The reason why an accepted UDP session ended.
 public enum SessionCloseReason: String, CaseIterable, Sendable {
-    /// Silence for as long as its tier allows: the normal end.
+    /// The idle timeout of its tier passed: the normal end.
     case idle
-    /// It had as many replies as the route expects.
+    /// It received the number of replies that the route expects.
     case responses
     /// It made room for a newer one.
     case evicted
     /// A local, hard error of its upstream socket.
     case upstreamError = "upstream_error"
-    /// It fell silent while its route or the process drained, or outlived the drain time.
+    /// It was silent while its route or the process drained, or outlived the drain time.
     case drained
-    /// Its route was removed, or does not admit its client any more, and it was ended at once.
+    /// Its route was removed or no longer admits its client, and ended it at once.
     case routeRemoved = "route_removed"
     /// A hook closed it.
     case hook
@@ -100,65 +100,66 @@ public enum SessionCloseReason: String, CaseIterable, Sendable {
     }
 }
 
-/// Why a dial failed.
+/// The reason why a dial failed.
 public enum DialFailure: String, CaseIterable, Sendable {
-    /// Nobody listens there (ECONNREFUSED).
+    /// No process listens at the address (ECONNREFUSED).
     case refused
-    /// No answer in time.
+    /// The upstream did not answer in time.
     case timeout
-    /// No way there (ENETUNREACH, EHOSTUNREACH).
+    /// The network has no route to the address (ENETUNREACH, EHOSTUNREACH).
     case unreachable
-    /// Reset while connecting.
+    /// The upstream reset the connection during the handshake (ECONNRESET).
     case reset
-    /// The name gave no address.
+    /// The name has no address, or the resolver did not answer in time.
     case dns
-    /// No descriptor left (EMFILE, ENFILE).
+    /// No descriptor is left (EMFILE, ENFILE).
     case descriptorLimit = "fd_limit"
-    /// No local port or address left (EADDRNOTAVAIL).
+    /// No local port or address is left (EADDRNOTAVAIL).
     case addressUnavailable = "address_unavailable"
-    /// The system forbids it (EACCES, EPERM).
+    /// The system forbids the connection (EACCES, EPERM).
     case permission
-    /// The upstream is one of our own listeners.
+    /// The upstream is a listening address of this process.
     case loop
     /// The handshake with the upstream failed.
     case tls
-    /// The client went away first.
+    /// The connection or session ended before the dial did.
     case canceled
     /// Anything else.
     case other
 
-    /// The streams on which it can occur. connect(2) of a datagram socket asks no peer: it is not refused, reset or late.
+    /// The streams on which it can occur. connect(2) of a datagram socket sends nothing, so it is never refused, reset
+    /// or late.
     public var occurrence: Occurrence {
         switch self {
         case .refused, .timeout, .reset: .on(.tcp)
-        // A datagram socket is there at once: only a look-up can be given up.
+        // A datagram socket connects at once: only a lookup can be canceled.
         case .canceled: .on(.tcp, or: [.udp, .upstreamName, .rare])
         case .unreachable, .descriptorLimit, .addressUnavailable, .permission, .other: .always
-        // Only a name can fail to resolve, or turn out to be one of our listeners.
+        // Only a name can fail to resolve, or resolve to a listener of this process.
         case .dns, .loop: .on(.upstreamName)
         case .tls: .on([.tcp, .encryptedUpstream])
         }
     }
 }
 
-/// What a timer that fired was for. Faults and limits only: the normal end of a session is none.
+/// The purpose of a timer that fired. Faults and limits only: the idle end of a UDP session is normal and not counted.
 public enum TimeoutKind: String, CaseIterable, Sendable {
-    /// The dial took too long, name included.
+    /// The dial, lookup included, took too long.
     case dial
-    /// No byte in either direction.
+    /// No byte moved in either direction.
     case idle
-    /// One direction had ended, and the other moved no byte.
+    /// One direction had ended, and no byte moved in the other.
     case halfClose = "half_close"
-    /// The PROXY header did not come.
+    /// The PROXY header was not complete in time.
     case proxyHeader = "proxy_header"
     /// The handshake with the client took too long.
     case handshake
-    /// The hook took too long.
+    /// The pre-dial hook took too long.
     case preDial = "pre_dial"
-    /// The drain time was over.
+    /// The drain time ended.
     case drain
 
-    /// The streams on which it can occur. UDP sessions end by silence as a rule.
+    /// The streams on which it can occur. A UDP session that is idle ends normally.
     public var occurrence: Occurrence {
         switch self {
         case .dial: .on(.tcp, or: [.udp, .upstreamName, .rare])
@@ -172,34 +173,34 @@ public enum TimeoutKind: String, CaseIterable, Sendable {
     }
 }
 
-/// Why a datagram was not forwarded.
+/// The reason why a datagram was not forwarded.
 public enum DropReason: String, CaseIterable, Sendable {
     /// Its source was denied.
     case acl
-    /// There was no room for its session.
+    /// The session table was full.
     case sessionLimit = "session_limit"
-    /// Its source opens sessions too fast.
+    /// Its source exceeds its rate of new sessions.
     case rateLimit = "rate_limit"
     /// A hook or limit held the direction back.
     case bandwidth
-    /// Too many were waiting for their session to be ready.
+    /// The queue of datagrams that wait for their session to be ready was full.
     case queueFull = "queue_full"
-    /// Its session had no upstream to go to.
+    /// Its session had no upstream.
     case noUpstream = "no_upstream"
     /// The kernel's send buffer was full.
     case sendBuffer = "send_buffer"
-    /// It was longer than any UDP payload can be.
+    /// It was longer than the receive buffer.
     case truncated
-    /// The path or the socket does not take its length (EMSGSIZE).
+    /// It is too long for the path or the socket (EMSGSIZE).
     case tooLarge = "too_large"
-    /// Its source is new while the route drains.
+    /// Its source has no session, and the route drains.
     case draining
-    /// The kernel dropped it before we could read it (`SO_RXQ_OVFL`).
+    /// The kernel dropped it because the receive buffer was full (`SO_RXQ_OVFL`, socket(7)).
     case kernelOverflow = "kernel_overflow"
     /// Any other failure.
     case error
 
-    /// The streams, and the directions, in which it can occur. Replies belong to a session that is there.
+    /// The streams and directions in which it can occur. A reply always belongs to an existing session.
     public var occurrence: Occurrence {
         switch self {
         case .acl: .on([.udp, .ingress, .accessRules])
@@ -207,13 +208,14 @@ public enum DropReason: String, CaseIterable, Sendable {
         case .bandwidth: .on([.udp, .bandwidth])
         case .sessionLimit, .queueFull, .noUpstream, .draining, .kernelOverflow: .on([.udp, .ingress])
         case .sendBuffer, .tooLarge, .error: .on(.udp)
-        // The buffer holds the longest that UDP can carry.
+        // The buffer holds the longest UDP payload.
         case .truncated: .never
         }
     }
 }
 
-/// What a UDP upstream's network said. A UDP dial cannot fail: this is how a dead one shows.
+/// An error that the network reported for a UDP upstream. A UDP dial sends nothing, so an unreachable upstream shows
+/// here.
 public enum UpstreamErrorReason: String, CaseIterable, Sendable {
     /// ICMP port unreachable (ECONNREFUSED).
     case refused
@@ -228,13 +230,13 @@ public enum UpstreamErrorReason: String, CaseIterable, Sendable {
     public var occurrence: Occurrence { .on(.udp) }
 }
 
-/// Why accept(2) failed.
+/// The reason why accept(2) failed.
 public enum AcceptErrorReason: String, CaseIterable, Sendable {
-    /// EMFILE, ENFILE.
+    /// No descriptor is left (EMFILE, ENFILE).
     case descriptorLimit = "fd_limit"
-    /// ENOMEM, ENOBUFS.
+    /// No memory is left (ENOMEM, ENOBUFS).
     case memory
-    /// The client was gone before it was accepted (ECONNABORTED).
+    /// The client ended the connection before the accept (ECONNABORTED).
     case aborted
     /// Anything else.
     case other
@@ -243,10 +245,10 @@ public enum AcceptErrorReason: String, CaseIterable, Sendable {
     public var occurrence: Occurrence { .on(.tcp) }
 }
 
-/// Why reading was held back.
+/// The reason why reading was paused.
 public enum PauseCause: Sendable {
-    /// The other side does not take what was read.
+    /// The other side does not accept the bytes that were read.
     case backpressure
-    /// A hook or limit asked for it.
+    /// A hook or a limit paused it.
     case throttle
 }

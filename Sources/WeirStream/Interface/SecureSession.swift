@@ -1,30 +1,30 @@
 import LinuxIO
 
-/// What a relay may assume of a channel's bytes. A plain TCP socket has all of it; encryption takes most of it away.
+/// The properties of a channel that the relay relies on. A plain TCP socket has all of them, an encrypted channel few.
 public struct ChannelTraits: OptionSet, Sendable {
     /// The set's bits.
     public let rawValue: UInt8
 
-    /// A set of these bits.
+    /// Creates a set from its bits.
     public init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
-    /// Bytes can be looked at and left where they are (`MSG_PEEK`, recv(2)).
+    /// A read can leave the bytes in the socket (`MSG_PEEK`, recv(2)).
     public static let canPeek = ChannelTraits(rawValue: 1)
-    /// Bytes can go through a pipe without being copied (splice(2)).
+    /// Bytes can move through a pipe without a copy (splice(2)).
     public static let canSplice = ChannelTraits(rawValue: 2)
-    /// A read that does not fill its buffer has emptied the channel: the next edge of epoll(7) tells of more.
+    /// A read that does not fill its buffer has emptied the channel: the next edge of epoll(7) reports new bytes.
     public static let shortReadMeansEmpty = ChannelTraits(rawValue: 4)
-    /// Closing the socket sends the end of the stream by itself, so no call of its own is needed for the last one.
+    /// Closing the socket sends the end of the stream, so the last end needs no shutdown(2).
     public static let closeSendsEnd = ChannelTraits(rawValue: 8)
-    /// How many bytes the peer's kernel has not acknowledged yet can be asked (`SIOCOUTQ`, tcp(7)).
+    /// The kernel reports the bytes that the peer has not acknowledged yet (`SIOCOUTQ`, tcp(7)).
     public static let reportsUnacknowledged = ChannelTraits(rawValue: 16)
 
-    /// A write that does not take everything has filled the channel: the next edge of epoll(7) tells of room.
+    /// A write that accepts less than all has filled the channel: the next edge of epoll(7) reports room.
     public static let shortWriteMeansFull = ChannelTraits(rawValue: 32)
 
-    /// A plain TCP socket.
+    /// The traits of a plain TCP socket.
     public static let plainSocket: ChannelTraits = [
         .canPeek, .canSplice, .shortReadMeansEmpty, .shortWriteMeansFull, .closeSendsEnd, .reportsUnacknowledged,
     ]
@@ -32,45 +32,47 @@ public struct ChannelTraits: OptionSet, Sendable {
 
 /// The outcome of one step of a handshake.
 public enum HandshakeStep: Sendable, Equatable {
-    /// The handshake is over: bytes can flow.
+    /// The handshake has succeeded: bytes can flow.
     case done
     /// The next step needs an event of the socket.
     case waiting
-    /// More can be done at once, in another turn: a step takes up to two milliseconds of processor time.
+    /// The next step can run in another turn, without an event. One step takes up to two milliseconds of processor
+    /// time.
     case yielded
-    /// The handshake failed, or the peer is not the one that it must be. The session is of no further use.
+    /// The handshake failed, or the peer could not be verified. The session makes no further calls.
     case failed
-    /// The connection broke under the handshake.
+    /// The connection failed during the handshake.
     case broken(SystemError)
 }
 
 /// Encrypts one side of a TCP connection. The engine knows nothing more of TLS than this.
 ///
-/// A session is confined to the worker of its connection, is given the connection's nonblocking socket with each call, and
-/// neither closes it nor keeps its number. It must never block, and bounds the work of a call. The bytes that the engine
-/// counts, limits and shows to hooks are those inside.
+/// A session is confined to the worker of its connection. Each call gets the connection's nonblocking socket; the
+/// session neither closes it nor keeps its number. No call blocks, and each bounds its work. The engine counts, limits
+/// and shows to hooks the decrypted bytes.
 public protocol SecureSession: AnyObject {
-    /// What the relay may assume; constant for the session's life.
+    /// The properties that the relay relies on. They are constant for the session's life.
     var traits: ChannelTraits { get }
 
-    /// Goes on with the handshake, by one step at most.
+    /// Performs at most one step of the handshake.
     func handshake(on socket: borrowing Socket) -> HandshakeStep
 
-    /// Reads decrypted bytes. `.bytes(0)` says that work was done without any, and that more can be done in another turn.
-    /// `.endOfStream` is the peer's end of this direction: it may still read.
+    /// Reads decrypted bytes. `.bytes(0)` means that the call did work that gave no bytes, and that another turn can do
+    /// more. `.endOfStream` is the peer's end of this direction: the peer may still read.
     func receive(into buffer: UnsafeMutableRawBufferPointer, from socket: borrowing Socket) -> ReadResult
 
-    /// Encrypts and sends. Bytes that it says it took, at least one, are its own from then on; after `.wouldBlock`, which
-    /// only a full socket excuses, the same bytes are offered again.
+    /// Encrypts and sends bytes. The session owns the bytes that it reports as accepted, at least one. It returns
+    /// `.wouldBlock` only where the socket is full; the engine then offers the same bytes again.
     func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing Socket) -> WriteResult
 
-    /// Says to the peer that no more bytes follow, and goes on reading. What does not fit the socket is pending output.
+    /// Tells the peer that no more bytes follow, and continues reading. Bytes that do not fit the socket become pending
+    /// output.
     func finishWriting(on socket: borrowing Socket)
 
-    /// Whether output that was taken, or the end, has not been given to the socket yet.
+    /// Whether accepted bytes, or the end, still wait to be written to the socket.
     var hasPendingOutput: Bool { get }
 
-    /// Gives pending output to the socket.
-    /// - Returns: nil where all of it is gone or the socket takes no more now; else how the connection broke.
+    /// Writes pending output to the socket.
+    /// - Returns: nil where all of it is written or the socket is full; otherwise the error that ended the connection.
     func flush(to socket: borrowing Socket) -> SystemError?
 }

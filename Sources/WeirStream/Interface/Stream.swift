@@ -3,45 +3,49 @@ import NetworkTypes
 
 /// A listening address whose traffic goes to upstreams: ``TCPStream`` or ``UDPStream``.
 public protocol Stream: AnyObject, Sendable {
-    /// Where it listens: after ``listenAndServe(hooks:)`` the bound address with its real port.
+    /// The listening address: after ``listenAndServe(hooks:)`` the bound address with its real port.
     var localAddress: SocketAddress { get }
 
-    /// The fields that name the stream in a log, as Weir's own log has them: `protocol` (`tcp` or `udp`), `route` (its name),
-    /// `listen` (`tcp4://127.0.0.1:8080`, with the real port once it is bound) and `dst` (its upstreams); several have commas
-    /// between. Plain texts, so that the engine needs no logging package: `mapValues { .string($0) }` makes swift-log's metadata of
-    /// them.
+    /// The fields that name the stream in a log, as in Weir's own log: `protocol` (`tcp` or `udp`), `route` (its name),
+    /// `listen` (`tcp4://127.0.0.1:8080`, with the real port once it is bound) and `dst` (its upstreams). Commas
+    /// separate several values. They are strings, so that the engine needs no logging package: `mapValues { .string($0)
+    /// }` turns them into swift-log's metadata.
     var logMetadata: [String: String] { get }
 
-    /// Binds, and serves until it is closed or killed. Returns once it serves. A stream serves once in its life; a start
-    /// that failed may be tried again.
-    /// - Throws: ``StreamError/bindFailed(_:_:)`` or ``StreamError/loop(_:upstream:)`` where the address cannot be had;
-    ///   ``StreamError/closed`` where ``close(drainTimeout:)`` or ``kill()`` came before the first worker served,
-    ///   ``StreamError/alreadyStarted``. Whatever it throws, nothing is left half-started.
+    /// Binds, and serves until the stream is closed or killed. Returns once every worker serves. A stream serves once
+    /// in its life; a failed start may be repeated.
+    /// - Throws: ``StreamError/bindFailed(_:_:)`` where the address cannot be bound, ``StreamError/loop(_:upstream:)``
+    ///   where an upstream is a listening address of the engine, ``StreamError/closed`` where ``close(drainTimeout:)``
+    ///   or ``kill()`` was called before the first worker served, ``StreamError/alreadyStarted``. After an error
+    ///   nothing of the stream runs.
     func listenAndServe(hooks: StreamHooks) async throws(StreamError)
 
-    /// Refuses new connections or sessions and lets the old ones finish, for at most `drainTimeout`; those left then end
-    /// as `drained`. Returns when nothing new is taken any more; ``waitUntilClosed()`` waits for the rest.
+    /// Refuses new connections or sessions and lets the open ones finish, for at most `drainTimeout`; the remaining
+    /// ones then end as `drained`. Returns when no worker accepts any more; ``waitUntilClosed()`` waits for the open
+    /// ones.
     ///
-    /// May be called at any time and from any task, more than once: of several drain times the shortest counts. A stream
-    /// that does not serve yet gives up its address and never will serve. A start that is under way ends first: it
-    /// throws ``StreamError/closed``, or returns, and the stream ends as if it had served for a moment.
+    /// Call it at any time, from any task, and as often as needed: the earliest deadline wins. A stream that does not
+    /// serve yet releases its address and never serves. During a start, the call waits until ``listenAndServe(hooks:)``
+    /// has thrown ``StreamError/closed`` or returned; in the second case the stream closes at once.
     func close(drainTimeout: Duration) async
 
-    /// Ends everything now, also what a ``close(drainTimeout:)`` lets finish. Otherwise as that.
+    /// Ends every connection and session now, also those that ``close(drainTimeout:)`` lets finish. The other rules of
+    /// that call hold here, too.
     func kill() async
 
-    /// Returns when the last connection or session is gone and everything is released: at once where the stream does not
-    /// serve, after the failure of a start that fails.
+    /// Returns when the last connection or session has ended and every resource is released: at once where the stream
+    /// does not serve, and after the error where a start fails.
     func waitUntilClosed() async
 }
 
 extension Stream {
-    /// Closes with half a minute for the old connections to finish.
+    /// Closes with a drain time of 30 seconds.
     public func close() async {
         await close(drainTimeout: .seconds(30))
     }
 
-    /// Binds, and serves with these hooks. See ``StreamHooks`` for what each may do and on which thread it runs.
+    /// Binds, and serves with these hooks. ``StreamHooks`` describes each hook and its thread.
+    /// - Throws: the errors of ``listenAndServe(hooks:)``.
     public func listenAndServe(
         admit: StreamHooks.Admit? = nil, preDial: StreamHooks.PreDial? = nil, onRead: StreamHooks.OnRead? = nil,
         observer: (any StreamObserver)? = nil

@@ -3,24 +3,24 @@ import NetworkTypes
 
 /// One connection or session, as the synchronous hooks and the observer see it.
 ///
-/// It is made when the client arrives and stays the same object until the end, so that a hook can hang its own state on
-/// it (see ``attach(_:)``). Confined to its worker: ``StreamHooks/PreDial``, which runs elsewhere, gets a
+/// It is created when the client arrives and stays the same object until the end, so that a hook can attach its own
+/// state (see ``attach(_:)``). Confined to its worker: ``StreamHooks/PreDial``, which runs elsewhere, gets a
 /// ``DialRequest`` instead.
 public final class StreamContext {
-    /// A number that no other connection or session of this process has: worker and sequence.
+    /// A number that is unique in this process: the worker in the upper 16 bits, a sequence number below.
     public let id: UInt64
     /// The route's name.
     public var route: String { identity.name }
     /// TCP connection or UDP session.
     public let transport: Transport
-    /// Whether a PROXY header must come first: until it is there, the client is not known.
+    /// Whether a PROXY header must come first: until it is read, the client is not known.
     public private(set) var awaitsProxyHeader: Bool
-    // Here it takes no room of its own, and there is a context for every connection.
+    // Placed here it fits into padding, and there is a context for every connection.
     private let workerIndex: UInt16
     /// The client's address: the effective one, after a trusted PROXY header.
     public private(set) var clientAddress: SocketAddress
-    /// The address that the client spoke to: ours (with a wildcard bind on TCP the bound one), or the one that a trusted
-    /// PROXY header names.
+    /// The address that the client connected or sent to: the local one (the bound one for a TCP wildcard bind), or the
+    /// one that a trusted PROXY header names.
     public private(set) var localAddress: SocketAddress
     /// The configured upstreams, in order. ``DialDecision/dialUpstream(_:)`` chooses by this index.
     public var upstreams: [Upstream] { identity.upstreams }
@@ -28,20 +28,20 @@ public final class StreamContext {
     /// The worker that carries it: 0 up to the engine's worker count.
     public var worker: Int { Int(workerIndex) }
 
-    /// The upstream's address once dialed.
+    /// The upstream's address; nil until the dial has succeeded.
     public internal(set) var upstreamAddress: SocketAddress?
-    /// What ``attach(_:)`` left here.
+    /// The state that ``attach(_:)`` stored.
     public private(set) var attachment: (any AnyObject & Sendable)?
-    /// What ``reserve(_:)`` left here.
+    /// The state that ``reserve(_:)`` stored.
     package private(set) var reservation: (any AnyObject & Sendable)?
-    /// Who the peer is, where that is not the client. An object, because few contexts need it.
+    /// The proxy that named the client, if any. Boxed to keep the common context small.
     private var proxy: ProxyPeer?
 
-    /// Whether a PROXY header named the client: ``clientAddress`` is then the proxy's word. Where it is a loopback address, or
-    /// one of this machine, that says nothing of this machine. False for a header without addresses (version 1 `UNKNOWN`,
-    /// version 2 `LOCAL`), behind which the peer itself is the client.
+    /// Whether a PROXY header named the client: ``clientAddress`` is then the proxy's claim. A loopback address, or an
+    /// address of this machine, then does not prove that the client is local. False for a header without addresses
+    /// (version 1 `UNKNOWN`, version 2 `LOCAL`): the peer itself is the client.
     public var isNamedByHeader: Bool { proxy != nil }
-    /// Who sends to us: the client, or the proxy that named it.
+    /// The address at the other end of the socket: the client's, or that of the proxy that named it.
     public var peerAddress: SocketAddress { proxy?.address ?? clientAddress }
 
     init(
@@ -57,7 +57,7 @@ public final class StreamContext {
         workerIndex = UInt16(worker)
     }
 
-    /// A header of the peer's is there. Only before any hook has seen the context.
+    /// Applies the peer's PROXY header. Call it only before any hook has seen the context.
     func adopt(_ header: ProxyHeader) {
         awaitsProxyHeader = false
         guard let addresses = header.addresses else { return }
@@ -66,20 +66,20 @@ public final class StreamContext {
         localAddress = addresses.destination
     }
 
-    /// Hangs a hook's own state on the connection or session. Only from `admit`, which runs first of all and on the
-    /// worker; every later hook finds it in ``attachment``.
+    /// Attaches a hook's own state to the connection or session. Call it only from `admit`, which runs first and on the
+    /// worker; every later hook finds the state in ``attachment``.
     public func attach(_ state: any AnyObject & Sendable) {
         attachment = state
     }
 
-    /// Keeps what limits have taken for the client, until the end of the context. Apart from the attachment, which belongs
-    /// to the program's own hooks. Only from `admit`.
+    /// Keeps the client's share of the limits until the end of the context. It is separate from the attachment, which
+    /// belongs to the program's own hooks. Call it only from `admit`.
     package func reserve(_ ticket: any AnyObject & Sendable) {
         reservation = ticket
     }
 }
 
-/// The values that every context of a route has in common: one object, so that a context has one reference to it.
+/// The values that all contexts of a route share, in one object, so that a context holds one reference.
 final class RouteIdentity {
     /// The route's name.
     let name: String
@@ -92,7 +92,7 @@ final class RouteIdentity {
     }
 }
 
-/// The peer behind which a client stands.
+/// The address of the proxy that named a client.
 private final class ProxyPeer {
     let address: SocketAddress
 
@@ -101,6 +101,6 @@ private final class ProxyPeer {
     }
 }
 
-// It stays on its worker: its mutable parts have no other protection.
+// A context stays on its worker: nothing else protects its mutable state.
 @available(*, unavailable)
 extension StreamContext: Sendable {}

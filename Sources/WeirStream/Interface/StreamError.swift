@@ -1,7 +1,7 @@
 import LinuxIO
 import NetworkTypes
 
-/// Why a stream could not be made or started.
+/// The reason why a stream could not be created, started or updated.
 public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The text is not `scheme://address:port`.
     case invalidListenAddress(String)
@@ -11,20 +11,20 @@ public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
     case addressFamilyMismatch(String)
     /// A TCP stream was given a UDP address, or the other way round.
     case transportMismatch(String)
-    /// A stream without an upstream.
+    /// The list of upstreams is empty.
     case noUpstream
-    /// Binding or listening failed; nothing was left half-started.
+    /// bind(2) or listen(2) failed; every socket of the start is closed.
     case bindFailed(ListenAddress, SystemError)
-    /// The upstream is one of our own listening addresses: every connection would dial itself.
+    /// The upstream is a listening address of the engine: every connection would dial itself.
     case loop(ListenAddress, upstream: String)
     /// The stream serves already, or served and was closed.
     case alreadyStarted
     /// The stream was closed or killed before it served.
     case closed
-    /// The system refused something that every engine needs.
+    /// A system call that every engine needs failed.
     case system(SystemError)
 
-    /// One line for people.
+    /// One line for the operator.
     public var description: String {
         switch self {
         case .invalidListenAddress(let text): EndpointError.invalidListenAddress(text).description
@@ -42,7 +42,7 @@ public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 extension StreamError {
-    /// The same fault of an address, as a stream's.
+    /// Wraps the error of an address.
     public init(_ error: EndpointError) {
         switch error {
         case .invalidListenAddress(let text): self = .invalidListenAddress(text)
@@ -51,7 +51,7 @@ extension StreamError {
         }
     }
 
-    /// Makes addresses; a fault of theirs is thrown as a stream's.
+    /// Runs `read`, and throws its address errors as stream errors.
     public static func reading<Value>(_ read: () throws(EndpointError) -> Value) throws(StreamError) -> Value {
         do throws(EndpointError) {
             return try read()

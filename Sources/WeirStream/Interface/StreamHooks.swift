@@ -1,19 +1,19 @@
 import LinuxIO
 import NetworkTypes
 
-/// What `admit` says of a client.
+/// The decision of `admit` about a client.
 public enum AdmitDecision: Sendable {
-    /// Go on.
+    /// Continue with the client.
     case accept
-    /// End it here, before anything is dialed. TCP gets a reset, UDP gets no answer.
+    /// End the connection or session before its dial. A TCP client gets a reset, a UDP client no answer.
     case reject(RejectReason)
 }
 
-/// What `preDial` says.
+/// The decision of `preDial`.
 public enum DialDecision: Sendable {
-    /// Dial the upstream that the route's policy chooses, and others where it cannot be reached.
+    /// Dial the upstream that the route's policy chooses, and further choices where it cannot be reached.
     case dial
-    /// Dial this one of ``DialRequest/upstreams``, and where it cannot be reached those that the policy chooses. One that
+    /// Dial this index of ``DialRequest/upstreams``, and the policy's choices where it cannot be reached. An index that
     /// does not exist rejects with ``RejectReason/noUpstream``.
     case dialUpstream(Int)
     /// Do not dial.
@@ -24,29 +24,29 @@ public enum DialDecision: Sendable {
 public struct ReadEvent {
     /// The connection or session.
     public let context: StreamContext
-    /// Which way the bytes go.
+    /// The direction of the bytes.
     public let direction: Direction
-    /// How many bytes this read brought, over all its datagrams.
+    /// The bytes of this read, over all its datagrams.
     public let byteCount: Int
-    /// 1 for TCP; for UDP how many datagrams of this session one receive brought.
+    /// 1 for TCP; for UDP the datagrams of this session in one receive.
     public let readCount: Int
 }
 
-/// The answer of `mayRead` to a read that is to come.
+/// The decision of `mayRead` about the next read.
 public enum ReadGrant: Sendable, Equatable {
-    /// Read at most so many bytes, one at least.
+    /// Read at most this many bytes; at least 1.
     case bytes(Int)
-    /// Leave this direction alone for a time, and ask again then.
+    /// Pause this direction, and call the hook again afterwards.
     case wait(Duration)
 }
 
-/// What `onRead` says of bytes that were just read.
+/// The decision of `onRead` about bytes that were just read.
 public enum ReadDecision: Sendable {
-    /// Pass them on and go on reading.
+    /// Forward them and continue reading.
     case forward
-    /// Pass them on, then leave this direction alone for a time. TCP stops reading; UDP drops what comes meanwhile.
+    /// Forward them, then pause this direction. TCP stops reading; UDP drops the datagrams that arrive meanwhile.
     case pause(Duration)
-    /// End the connection or session. The bytes just read are discarded, and counted.
+    /// End the connection or session. The bytes just read are discarded and counted.
     case close
 }
 
@@ -54,14 +54,15 @@ public enum ReadDecision: Sendable {
 ///
 /// No hook costs anything where it is nil.
 public struct StreamHooks: Sendable {
-    /// Decides over a client, first of all, once per connection or session. Synchronous, on the worker: never blocks. Where
-    /// the peer is a trusted proxy it is asked once the header is there; a connection that ends before that never comes here.
+    /// Decides over a client, first of all, once per connection or session. Synchronous, on the worker: never blocks.
+    /// Where the peer is a trusted proxy it is asked once the header is there; a connection that ends before that never
+    /// comes here.
     ///
     /// It may hang an object on the context (``StreamContext/attach(_:)``), which the later hooks and the observer find
     /// there. What it takes for a client is given back when the observer is told of the end, which happens once:
     /// `rejected`, `connectionClosed` or `sessionClosed`. A stream's own limit may still reject what was accepted here.
     public typealias Admit = @Sendable (StreamContext) -> AdmitDecision
-    /// Decides over a session that is open already, when its stream takes these hooks over. Synchronous, on the worker.
+    /// Decides about an open session when its stream gets these hooks. Synchronous, on the worker: must not block.
     public typealias Review = @Sendable (StreamContext) -> AdmitDecision
     /// Runs before the dial, never on the worker: may wait for others, and holds up only its own client. It gets a
     /// snapshot of its client, not the worker's context. It chooses
@@ -81,21 +82,22 @@ public struct StreamHooks: Sendable {
     /// at a time. Synchronous, on the worker: never blocks.
     public typealias Police = @Sendable (StreamContext, Direction, _ byteCount: Int) -> Bool
 
-    /// Says whether a peer may, and so must, send a PROXY header. Synchronous, on the worker; asked for each new peer of a
-    /// stream that has ``ProxyProtocolMode/mixed`` or ``ProxyProtocolMode/required``, and for each datagram where every one
-    /// has a header. Without it the trusted proxies of ``ProxyProtocolSettings`` decide.
+    /// Says whether a peer may, and so must, send a PROXY header. Synchronous, on the worker; asked for each new peer
+    /// of a stream that has ``ProxyProtocolMode/mixed`` or ``ProxyProtocolMode/required``, and for each datagram where
+    /// every one has a header. Without it the trusted proxies of ``ProxyProtocolSettings`` decide.
     public typealias IsTrustedProxy = @Sendable (IPAddress) -> Bool
 
     /// Makes the policy that chooses among the members of a route's set, for one worker. Called on that worker when the
-    /// route begins, and anew with each update of it; the policy made before lives as long as anything that it chose for.
+    /// route begins, and anew with each update of it; the policy made before lives as long as anything that it chose
+    /// for.
     public typealias MakeSelector = @Sendable (_ members: [UpstreamMember], _ worker: Int) -> any UpstreamSelector
-    /// Makes the session that encrypts the client's side of a TCP connection. Synchronous, on the worker; called once the
-    /// client is admitted. The handshake comes before ``PreDial`` and the dial; one that fails, or takes longer than
-    /// ``TCPSettings/handshakeTimeout``, rejects the client as ``RejectReason/tls``.
+    /// Makes the session that encrypts the client's side of a TCP connection. Synchronous, on the worker; called once
+    /// the client is admitted. The handshake comes before ``PreDial`` and the dial; one that fails, or takes longer
+    /// than ``TCPSettings/handshakeTimeout``, rejects the client as ``RejectReason/tls``.
     public typealias MakeClientSession = @Sendable (StreamContext) -> any SecureSession
     /// Makes the session that encrypts the upstream's side. Synchronous, on the worker; called when the upstream is
-    /// connected, for each one that is tried. The handshake is a part of the dial and of its time; one that fails is a dial
-    /// that failed as ``DialFailure/tls``. A PROXY header goes out in clear before it.
+    /// connected, for each one that is tried. The handshake is a part of the dial and of its time; one that fails is a
+    /// dial that failed as ``DialFailure/tls``. A PROXY header goes out in clear before it.
     public typealias MakeUpstreamSession = @Sendable (StreamContext, Upstream) -> any SecureSession
 
     /// See ``Admit``.

@@ -1,77 +1,78 @@
 import LinuxIO
 
-/// Names one member of a route's set of upstreams. Unlike an index it never names another member than the one that it
-/// was made for: a handle of a member that has left the set finds none.
+/// A reference to one member of a route's set of upstreams. Unlike an index it never refers to another member: the
+/// handle of a member that has left the set finds none.
 public struct UpstreamHandle: Hashable, Sendable {
-    /// Where the member stands in its set, counted from 0.
+    /// The index of the member in its set, from 0.
     public let slot: UInt32
-    /// The set, or the life of the slot, that the handle belongs to.
+    /// The version of the set, or of the slot, that the handle belongs to.
     public let generation: UInt32
 
-    /// A handle from its parts.
+    /// Creates a handle from its parts.
     public init(slot: UInt32, generation: UInt32) {
         self.slot = slot
         self.generation = generation
     }
 }
 
-/// A member of a route's set, as a selector is told of it.
+/// A member of a route's set, as a selector sees it.
 public struct UpstreamMember: Hashable, Sendable {
-    /// The name that a choice gives back.
+    /// The handle that a choice returns.
     public let handle: UpstreamHandle
-    /// Where it leads.
+    /// The host and port to dial.
     public let upstream: Upstream
 
-    /// A member from its parts.
+    /// Creates a member from its parts.
     public init(handle: UpstreamHandle, upstream: Upstream) {
         self.handle = handle
         self.upstream = upstream
     }
 }
 
-/// The members that one client's dial has failed to reach. A client whose first choice is reached costs no memory here.
+/// The members that one client's dial has failed to reach. It allocates nothing before the first failure.
 public struct TriedUpstreams: Sendable {
     private var handles: [UpstreamHandle] = []
 
-    /// None.
+    /// Creates an empty set.
     public init() {}
 
-    /// How many were tried.
+    /// The number of members.
     public var count: Int { handles.count }
-    /// Whether none was.
+    /// Whether no member was tried.
     public var isEmpty: Bool { handles.isEmpty }
 
     /// Whether a member was tried.
     public func contains(_ member: UpstreamHandle) -> Bool { handles.contains(member) }
 
-    /// Notes a member, once.
+    /// Adds a member; a second call has no effect.
     public mutating func insert(_ member: UpstreamHandle) {
         if !handles.contains(member) { handles.append(member) }
     }
 }
 
-/// Chooses among the members of a route's set of upstreams, and is told how each choice went.
+/// Chooses among the members of a route's set of upstreams, and learns the result of each choice.
 ///
-/// There is one for each worker and route, made by ``StreamHooks/makeSelector``. Every call is synchronous and on that
-/// worker: it must neither block nor wait. For each choice the calls come in this order, and those in brackets only
-/// where it came so far:
+/// Each worker of a route has its own, created by ``StreamHooks/makeSelector``. Every call is synchronous and on that
+/// worker: it must neither block nor wait. The calls for each choice come in this order, those in brackets only where
+/// they apply:
 ///
-/// ``chosen(_:)`` · ``dialEnded(_:failure:)`` · [``answered(_:)`` or ``brokeUnanswered(_:isAsked:)``] · ``released(_:)``
+/// ``chosen(_:)`` · ``dialEnded(_:failure:)`` · [``answered(_:)`` or ``brokeUnanswered(_:isAsked:)``] ·
+/// ``released(_:)``
 ///
-/// A selector that counts therefore counts up in `chosen` and down in `released`, each of which comes exactly once.
+/// A selector that counts adds in `chosen` and subtracts in `released`: each is called exactly once for a choice.
 public protocol UpstreamSelector: AnyObject {
-    /// The member to dial for a client, or nil where there is none besides those that were `tried`. A member that is not
-    /// in the set, or was tried, counts as nil. The answer is a proposal: it binds once ``chosen(_:)`` follows.
+    /// Returns the member to dial for a client, or nil where all members were `tried`. A member that is not in the set,
+    /// or was tried, counts as nil. The result is a proposal: it becomes a choice when ``chosen(_:)`` follows.
     func next(for client: SocketAddress, tried: TriedUpstreams) -> UpstreamHandle?
-    /// A member is dialed now, because ``next(for:tried:)`` or the hook `preDial` chose it.
+    /// The dial of a member begins: ``next(for:tried:)`` or the hook `preDial` chose it.
     func chosen(_ member: UpstreamHandle)
-    /// The dial was successful (nil), or failed. UDP: a success says only that there is a way there.
+    /// The dial succeeded (nil) or failed. For UDP a success means only that the kernel has a route to the address.
     func dialEnded(_ member: UpstreamHandle, failure: DialFailure?)
-    /// The first byte, or datagram, of egress came.
+    /// The upstream sent its first byte or datagram.
     func answered(_ member: UpstreamHandle)
-    /// The upstream broke before its first byte of egress: a reset or another error, for UDP an ICMP error. `isAsked` says
-    /// whether the client had sent anything.
+    /// The upstream failed before its first byte of egress: a reset or another error, for UDP an ICMP error. `isAsked`
+    /// tells whether the client had sent anything.
     func brokeUnanswered(_ member: UpstreamHandle, isAsked: Bool)
-    /// The connection or session uses the member no longer.
+    /// The connection or session no longer uses the member.
     func released(_ member: UpstreamHandle)
 }

@@ -1,16 +1,16 @@
-/// How many datagrams the kernel has dropped at a socket, as far as it is counted already.
+/// The datagrams that the kernel has dropped at a socket and that are already counted.
 ///
-/// The kernel tells its total with each datagram, as it stood when that one came into the queue (`SO_RXQ_OVFL`), and when it
-/// is asked (`SO_MEMINFO`, socket(7)). So a datagram that waited may tell an older total than the one that is known.
+/// The kernel reports its total with each datagram, as of the moment when that one was queued (`SO_RXQ_OVFL`), and on
+/// request (`SO_MEMINFO`, socket(7)). A datagram that waited in the queue may therefore report an older total.
 struct KernelDropCount {
     private var counted: UInt32 = 0
-    /// Both sources of the total agree on these bits.
+    /// The bits of the total that both sources report.
     private static let mask: UInt32 = 0x7fff_ffff
 
-    /// Takes a total in. Returns how many drops of it are new.
+    /// Records a total and returns the number of new drops.
     mutating func note(_ total: UInt32) -> Int {
         let difference = (total &- counted) & Self.mask
-        // The total wraps around: what is more than half of all numbers ahead is behind.
+        // The total wraps around: a difference of more than half the range means an older total.
         guard difference <= Self.mask / 2 else { return 0 }
         counted = total & Self.mask
         return Int(difference)

@@ -2,17 +2,17 @@ import LinuxIO
 import NetworkTypes
 import Threading
 
-/// One bound address, as all workers share it: from the bind until the last worker has given its socket back.
+/// One bound address, as all workers share it: from the bind until the last worker has closed its socket.
 ///
-/// Which route or table its clients go to is not its own: the workers' parts (``TCPListener``, ``UDPListener``) know. The
-/// owner, a route or a ``SharedListener``, calls it in its turns only.
+/// It does not know the route or table of its clients; the workers' parts do (``TCPListener``, ``UDPListener``). The
+/// owner, a route or a ``SharedListener``, calls it one call at a time.
 final class Listener: Sendable {
     private struct State {
         /// Sockets that no worker has yet.
         var sockets: ListenerSockets?
-        /// Descriptors that were taken out of the budget for it.
+        /// Descriptors that the listener has taken from the budget.
         var granted: Int
-        /// Workers that still carry something of a listener that was removed; nil while it serves.
+        /// Workers that still have clients of a removed listener; nil while it serves.
         var busyWorkers: Int?
     }
 
@@ -20,17 +20,17 @@ final class Listener: Sendable {
     let number: UInt32
     /// The address as it was configured.
     let configured: ListenAddress
-    /// Where it listens, with the real port.
+    /// The bound address, with the real port.
     let address: SocketAddress
     let family: Socket.Family
     /// Whether it is bound to every address.
     let isWildcard: Bool
-    /// How many listening sockets it has: one a worker, or fewer where descriptors are short.
+    /// The number of listening sockets: one per worker, or one where descriptors are short.
     let socketCount: Int
     private let engine: StreamEngine
     private let state: Lock<State>
 
-    /// Binds an address. TCP clients wait in the kernel from then on.
+    /// Binds an address. From then on, TCP clients wait in the kernel.
     init(_ listen: ListenAddress, settings: ListenerSettings?, engine: StreamEngine) throws(StreamError) {
         let granted = engine.budget.acquireListeners(wanted: engine.workerCount)
         let sockets: ListenerSockets
@@ -54,12 +54,12 @@ final class Listener: Sendable {
         release()
     }
 
-    /// Gives the sockets to the workers, which all know the listener, and returns the error of one that could not take its
-    /// own.
+    /// Gives the sockets to the workers, which all know the listener. Returns the error of a worker that could not
+    /// register its socket.
     func serve() async -> SystemError? {
         let taken = state.withLock { $0.sockets.take() }
         guard let numbers = taken?.take() else { return nil }
-        // With fewer sockets than workers, listeners take turns on which workers have theirs.
+        // With fewer sockets than workers, the offset spreads listeners over the workers.
         let offset = numbers.count == engine.workerCount ? 0 : Int(number) % engine.workerCount
         var failure: SystemError?
         for worker in engine.workers {
@@ -74,7 +74,7 @@ final class Listener: Sendable {
         return failure
     }
 
-    /// Closes sockets that no worker has, and gives the descriptors back. Doing it twice does nothing.
+    /// Closes sockets that no worker has, and returns the descriptors to the budget. A second call has no effect.
     func release() {
         let (sockets, granted) = state.withLock { state in
             defer { state.granted = 0 }
@@ -84,27 +84,27 @@ final class Listener: Sendable {
         engine.budget.releaseListeners(granted)
     }
 
-    // MARK: A listener that goes while its route stays
+    // MARK: Removal while the route serves
 
-    /// Its clients may finish; each worker says when it has none any more.
+    /// Begins the removal: the clients may finish, and each worker reports when it has none any more.
     func beginClosing() {
         state.withLock { $0.busyWorkers = engine.workerCount }
     }
 
-    /// Whether it was removed, and no worker has anything of it any more.
+    /// Whether the listener was removed, and no worker has a client of it any more.
     var hasEnded: Bool { state.withLock { $0.busyWorkers == 0 } }
 
     /// A worker has no client of a removed listener any more. Returns whether it was the last worker.
     func workerFinished() -> Bool {
         state.withLock { state in
-            // A worker that has not heard yet that the listener stays.
+            // The worker does not know yet that the listener serves again.
             guard let busy = state.busyWorkers, busy > 0 else { return false }
             state.busyWorkers = busy - 1
             return busy == 1
         }
     }
 
-    /// Whether a removed listener serves again: not where it has ended already.
+    /// Cancels the removal. Returns false where the listener has already ended.
     func reopen() -> Bool {
         state.withLock { state in
             guard let busy = state.busyWorkers, busy > 0 else { return false }

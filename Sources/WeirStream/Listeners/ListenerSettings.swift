@@ -1,27 +1,27 @@
 import NetworkTypes
 
-/// How a TCP listener treats its clients before a route has them: what the kernel's listening socket hands on, and what
-/// must come first. A change applies to clients that are accepted from then on.
+/// The settings of a TCP listener: the options that accepted sockets inherit, and the PROXY headers and first bytes
+/// that clients send before a route takes them over. A change applies to clients that are accepted from then on.
 public struct ListenerSettings: Hashable, Sendable {
-    /// Kernel probes of the clients; nil is off.
+    /// The kernel's keepalive probes of the clients; nil is off.
     public var keepalive: Keepalive?
     /// `TCP_USER_TIMEOUT` of the clients; nil is the kernel's default.
     public var userTimeout: Duration?
     /// How long the kernel holds a connection until its first byte (`TCP_DEFER_ACCEPT`, whole seconds); nil is off.
     public var deferAccept: Duration?
-    /// How many connections may bring data before their handshake is over (`TCP_FASTOPEN`, RFC 7413); nil is off.
+    /// The connections that may send data before their handshake is complete (`TCP_FASTOPEN`, RFC 7413); nil is off.
     public var fastOpen: Int?
     /// The PROXY headers that clients begin with.
     public var proxyProtocol: ProxyProtocolSettings
-    /// How long a whole header may take to come.
+    /// The time limit of a complete PROXY header, from the accept.
     public var proxyHeaderTimeout: Duration
-    /// How long a listener with a table waits for the first bytes that choose a route.
+    /// The time limit of the first bytes that choose a route of a table.
     public var helloTimeout: Duration = .seconds(5)
-    /// How many clients a listener with a table may have that have not chosen yet; nil is a quarter of the connections
-    /// that the process may carry.
+    /// The limit of undecided clients of a listener with a table; nil is a quarter of the process's limit of
+    /// connections.
     public var maxUndecided: Int?
 
-    /// The part of a route's settings that its own listeners have; the defaults of routes where none are given.
+    /// Creates the settings of a route's own listeners. The default uses the default settings of a route.
     public init(_ settings: TCPSettings = TCPSettings()) {
         keepalive = settings.keepalive
         userTimeout = settings.userTimeout

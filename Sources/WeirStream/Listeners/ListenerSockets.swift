@@ -2,28 +2,28 @@ import Glibc
 import LinuxIO
 import NetworkTypes
 
-/// The sockets of one listening address, bound and not yet served: one a worker, or one for all.
+/// The sockets of one listening address, bound and not yet served: one per worker, or one for all.
 ///
-/// TCP ones listen from the start: clients wait in the kernel, and an address that somebody else may still listen on is
-/// not taken yet, because `SO_REUSEADDR` lets two sockets bind as long as neither listens (socket(7)).
+/// TCP sockets listen at once. Clients then wait in the kernel, and an address on which another process listens is
+/// refused here: `SO_REUSEADDR` lets two sockets bind as long as neither listens (socket(7)).
 ///
-/// The first socket binds alone, so that any other program on the port is an error. Only then does it allow company,
-/// and the others join it (`SO_REUSEPORT`, socket(7)).
+/// The first socket binds without `SO_REUSEPORT`, so that another program on the port is an error. It then sets the
+/// option, and the other sockets join it (socket(7)).
 final class ListenerSockets: Sendable {
-    /// What was bound, with the real port.
+    /// The bound address, with the real port.
     let address: SocketAddress
     let family: Socket.Family
-    /// Whether the bind is to every address, so that replies must say from which they come.
+    /// Whether the bind is to every address, so that replies must choose their source address.
     let isWildcard: Bool
     private let numbers: [CInt]
-    /// Clients that may wait to be accepted, for each socket; the kernel clamps it to somaxconn.
+    /// The clients that may wait to be accepted, per socket; the kernel clamps the number to `somaxconn` (listen(2)).
     private static let backlog = 4096
 
-    /// How many there are.
+    /// The number of sockets.
     var count: Int { numbers.count }
 
     /// Binds `count` sockets.
-    /// - Throws: ``StreamError/bindFailed(_:_:)``; none stays open then.
+    /// - Throws: ``StreamError/bindFailed(_:_:)``. After an error no socket is open.
     init(_ listen: ListenAddress, count: Int, options: ListenerSettings?) throws(StreamError) {
         var numbers: [CInt] = []
         var listen = listen
@@ -32,7 +32,7 @@ final class ListenerSockets: Sendable {
             do throws(SystemError) {
                 first = try Self.open(listen, options)
             } catch  where error.code == EAFNOSUPPORT && listen.isDualStack {
-                // A kernel without IPv6: every address then means every IPv4 address.
+                // The kernel has no IPv6: a dual-stack wildcard becomes the IPv4 wildcard.
                 listen = listen.withoutIPv6
                 first = try Self.open(listen, options)
             }
@@ -58,10 +58,10 @@ final class ListenerSockets: Sendable {
         self.numbers = numbers
     }
 
-    /// Gives the sockets away, in order. Whoever does not take them must call ``close()``.
+    /// Returns the sockets, in order. The caller owns them; an owner that does not call this must call ``close()``.
     func take() -> [CInt] { numbers }
 
-    /// Closes sockets that were never served.
+    /// Closes the sockets of an address that was never served.
     func close() {
         for number in numbers { FileDescriptor(adopting: number).close() }
     }
@@ -79,7 +79,7 @@ final class ListenerSockets: Sendable {
                 if isIPv6 { try socket.set(.packetInfoIPv6, true) } else { try socket.set(.packetInfoIPv4, true) }
             }
             socket.setIfPossible(.receiveOverflow, 1)
-            // The default of 208 KiB holds three of the largest datagrams; the kernel clamps to rmem_max.
+            // The default of 208 KiB holds three datagrams of the maximum length; the kernel clamps to rmem_max.
             socket.setIfPossible(.receiveBuffer, 4 << 20)
         }
         return socket
@@ -88,11 +88,11 @@ final class ListenerSockets: Sendable {
 
 extension ListenAddress {
     fileprivate var withoutIPv6: ListenAddress {
-        // The initializer throws only for a family that the network excludes, and a dual-stack one excludes none.
+        // The initializer throws only for a family that the network excludes; a dual-stack network excludes none.
         (try? ListenAddress(network, address: .anyIPv4, port: port)) ?? self
     }
 
-    /// The address for bind(2), with the index that its interface has now.
+    /// The address for bind(2), with the current index of its interface.
     fileprivate func socketAddress() throws(SystemError) -> SocketAddress {
         guard let found = SocketAddress(resolving: address, port: port) else {
             throw SystemError(.interfaceIndex, ENODEV)
@@ -105,7 +105,7 @@ extension ListenAddress {
 }
 
 extension Socket {
-    /// What a listener hands on to all that it accepts from now on (tcp(7)).
+    /// Sets the options that sockets inherit from their listener at the accept (tcp(7)).
     borrowing func setListenerOptions(_ settings: ListenerSettings) {
         setIfPossible(.noDelay, 1)
         setIfPossible(.userTimeout, settings.userTimeout.userTimeoutMilliseconds)
@@ -114,13 +114,13 @@ extension Socket {
         if let keepalive = settings.keepalive { startKeepalive(keepalive) } else { setIfPossible(.keepalive, 0) }
     }
 
-    /// What a socket needs before it is connected to an upstream. The rest comes when a connection turns out to need it
-    /// (see ``Side``): most end soon.
+    /// Sets the one option that a socket needs before it connects to an upstream. ``RelayEndpoint`` sets the others
+    /// when a connection needs them: most connections end before that.
     borrowing func setUserTimeout(_ settings: TCPSettings) {
         if settings.userTimeout != nil { setIfPossible(.userTimeout, settings.userTimeout.userTimeoutMilliseconds) }
     }
 
-    /// Lets the kernel ask a silent peer whether it is still there.
+    /// Starts the kernel's keepalive probes (tcp(7)).
     borrowing func startKeepalive(_ keepalive: Keepalive) {
         setIfPossible(.keepaliveIdle, max(1, Int(keepalive.idle.components.seconds)))
         setIfPossible(.keepaliveInterval, max(1, Int(keepalive.interval.components.seconds)))
@@ -130,6 +130,6 @@ extension Socket {
 }
 
 extension Duration? {
-    /// 0 is the kernel's default (tcp(7)).
+    /// The value of `TCP_USER_TIMEOUT` in milliseconds; 0 is the kernel's default (tcp(7)).
     fileprivate var userTimeoutMilliseconds: Int { Int((self?.clampedNanoseconds ?? 0) / 1_000_000) }
 }

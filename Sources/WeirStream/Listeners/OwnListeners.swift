@@ -1,18 +1,18 @@
 import LinuxIO
 import NetworkTypes
 
-/// Our own listening addresses, for one question: would dialing this address reach ourselves?
+/// The listening addresses of the engine, to detect dials that would reach the engine itself.
 struct OwnListeners: Sendable {
     private struct Group: Hashable {
         let transport: Transport
         let port: UInt16
     }
 
-    /// How many streams have each, by transport and port: most dials find no group at all.
+    /// The number of streams at each address, by transport and port: most dials find no group.
     private var counts: [Group: [ListenerKey: Int]] = [:]
-    /// Counts the changes, so that an older copy never replaces a newer one.
+    /// The number of changes, so that an older copy never replaces a newer one.
     private(set) var version = 0
-    /// The addresses of this machine's interfaces; every loopback address is ours anyway.
+    /// The addresses of this machine's interfaces. Loopback addresses are local without being in this set.
     var interfaceAddresses: Set<IPAddress> = []
 
     mutating func insert(_ transport: Transport, _ address: SocketAddress) {
@@ -30,7 +30,7 @@ struct OwnListeners: Sendable {
         counts[group] = keys.isEmpty ? nil : keys
     }
 
-    /// Whether a dial to `address` would come back to us.
+    /// Whether a dial to `address` would reach a listener of the engine.
     func wouldLoop(_ transport: Transport, _ address: SocketAddress) -> Bool {
         guard let keys = counts[Group(transport: transport, port: address.port)] else { return false }
         let ip = address.ip.dialed
@@ -39,14 +39,14 @@ struct OwnListeners: Sendable {
         return keys.keys.contains { $0.takes(dialed, isLocal: isLocal) }
     }
 
-    /// The addresses, in order, that a dial may go to.
+    /// Returns the addresses, in order, that do not loop.
     func withoutLoops(_ transport: Transport, _ addresses: [SocketAddress]) -> ArraySlice<SocketAddress> {
         if !addresses.contains(where: { wouldLoop(transport, $0) }) { return addresses[...] }
         return addresses.filter { !wouldLoop(transport, $0) }[...]
     }
 
-    /// An IPv6 wildcard takes IPv4 too where it is dual-stack; where it is not, calling it ours errs on the safe side
-    /// only for a second program on the same port, which the kernel allows for separate families.
+    /// The key of a listening address. An IPv6 wildcard counts as dual-stack. Where it is not, the only dials refused
+    /// in error go to another program on the IPv4 wildcard of the same port.
     private static func key(_ transport: Transport, _ address: SocketAddress) -> ListenerKey {
         ListenerKey(
             transport, address: scoped(address), port: address.port, isDualStack: address.ip == .anyIPv6)

@@ -2,8 +2,8 @@ import Glibc
 import LinuxIO
 import NetworkTypes
 
-/// A TCP listener's part on one worker: its listening socket, and the way of those that it accepts to their worker and
-/// route. Confined to the worker.
+/// A TCP listener's part on one worker: it accepts connections and hands each to its worker and its route. Confined to
+/// the worker.
 final class TCPListener: EventHandler, WorkerListener {
     let core: WorkerCore
     let bound: Listener
@@ -11,23 +11,24 @@ final class TCPListener: EventHandler, WorkerListener {
     private var socket: Socket?
     private var token: EventToken?
     private var acceptedCount = 0
-    /// Connections of this worker that came by it and have not ended.
+    /// Open connections of this worker that the listener accepted.
     private var openCount = 0
-    /// How many connections the next event is likely to bring.
+    /// The estimated number of connections of the next event.
     private var expected = 1
     private var isPaused = false
-    /// Whether the worker will say when a connection has ended.
+    /// Whether the worker will call ``deferred(tag:)`` when a connection ends.
     private var isQueuedForResume = false
     private var resumeTimer = TimerWheel.Identifier.none
     private var isClosing = false
-    /// It goes while its route stays, and no worker accepts any more, so that none can hand a connection over.
+    /// Whether the listener is removed while its route stays. No worker accepts by it any more, so none hands a
+    /// connection over.
     private var isDraining = false
     private var isDone = false
     private var drainTimer = DrainTimer()
 
     /// The owner of its clients.
     private enum Target {
-        /// A route that has it for itself.
+        /// A route that has its own listeners.
         case route(TCPRoute)
         /// A ``SharedListener``.
         case gate(ListenerGate)
@@ -38,9 +39,8 @@ final class TCPListener: EventHandler, WorkerListener {
         static let drain = 1
     }
 
-    /// A listener that ran out of something tries again this often, in nanoseconds, besides being called when a
-    /// connection of its worker ends.
-    private static let retryInterval: UInt64 = 100_000_000
+    /// The interval of attempts to resume a paused listener, which also resumes when a connection of its worker ends.
+    private static let retryIntervalNanoseconds: UInt64 = 100_000_000
 
     init(core: WorkerCore, bound: Listener, route: TCPRoute) {
         self.core = core
@@ -63,7 +63,7 @@ final class TCPListener: EventHandler, WorkerListener {
         socket = consume new
     }
 
-    /// Sets what the kernel hands on to those that are accepted from now on.
+    /// Sets the options that connections inherit which are accepted from now on.
     func apply(_ settings: ListenerSettings) {
         socket?.setListenerOptions(settings)
     }
@@ -80,16 +80,17 @@ final class TCPListener: EventHandler, WorkerListener {
         resumeAccepting()
     }
 
-    /// Accepts about as many as came the last time. Level-triggered: whoever still waits shows in the next turn, and a
-    /// call that finds nobody is saved.
+    /// Accepts about as many connections as the last event brought. Level-triggered: the remaining ones are reported in
+    /// the next turn, and the extra accept(2) that would return EAGAIN is saved.
     private func acceptBatch() {
         let limit = min(expected, WorkerCore.acceptsPerTurn)
         let before = acceptedCount
-        let isMore = accept(atMost: limit)
-        expected = isMore ? limit * 2 : max(1, acceptedCount - before)
+        let mayHaveMore = accept(atMost: limit)
+        expected = mayHaveMore ? limit * 2 : max(1, acceptedCount - before)
     }
 
-    /// Accepts until nobody waits, or something runs out. Returns whether somebody may still wait.
+    /// Accepts until no connection is pending, the limit is reached, or descriptors or memory run out. Returns whether
+    /// more connections may be pending.
     private func accept(atMost limit: Int) -> Bool {
         for _ in 0..<limit {
             guard socket != nil else { return false }
@@ -100,7 +101,7 @@ final class TCPListener: EventHandler, WorkerListener {
             switch socket!.accept() {
             case .accepted(let client, let address):
                 acceptedCount += 1
-                place(client, address)
+                assignWorker(client, address)
             case .wouldBlock:
                 core.budget.releaseConnection()
                 return false
@@ -108,7 +109,7 @@ final class TCPListener: EventHandler, WorkerListener {
                 core.budget.releaseConnection()
                 let reason = AcceptErrorReason(error)
                 acceptFailed(reason, error)
-                // Errors of one connection only (accept(2)) do not keep the next one waiting.
+                // An error of one connection (accept(2)) does not delay the next one.
                 if reason == .descriptorLimit || reason == .memory {
                     pause()
                     return false
@@ -118,7 +119,7 @@ final class TCPListener: EventHandler, WorkerListener {
         return true
     }
 
-    private func place(_ client: consuming Socket, _ address: SocketAddress) {
+    private func assignWorker(_ client: consuming Socket, _ address: SocketAddress) {
         let worker = isClosing ? core.index : core.leastLoadedWorker(accepting: bound.socketCount)
         if worker == core.index {
             open(client, address)
@@ -135,7 +136,7 @@ final class TCPListener: EventHandler, WorkerListener {
             let address = try client.peerAddress()
             open(client, address)
         } catch {
-            // The client is gone before anything began, as in an accept that fails with ECONNABORTED.
+            // The client has already ended the connection, as in an accept that fails with ECONNABORTED.
             client.close()
             core.budget.releaseConnection()
             acceptFailed(.aborted, error)
@@ -163,23 +164,23 @@ final class TCPListener: EventHandler, WorkerListener {
         }
     }
 
-    /// A connection that came by it has begun on this worker.
+    /// Counts a connection of the listener that begins on this worker.
     func clientOpened() { openCount += 1 }
 
-    /// A connection that came by it has ended and released everything.
+    /// A connection of the listener has ended and released its resources.
     func clientEnded() {
         openCount -= 1
         finishIfDone()
     }
 
-    // MARK: Running out of something
+    // MARK: Pause without descriptors or memory
 
     private func pause() {
-        // Closing accepts from a paused listener, too: that is out of epoll already.
+        // Closing accepts also from a paused listener, which is not registered any more.
         guard !isPaused, let token, let number = socket?.number else { return }
         isPaused = true
         acceptPaused()
-        // Level-triggered: a waiting client would otherwise wake the loop without end.
+        // Level-triggered: a pending client would otherwise wake the loop in every turn.
         do {
             try core.loop.withdraw(number)
         } catch {
@@ -194,7 +195,8 @@ final class TCPListener: EventHandler, WorkerListener {
 
     private func scheduleResume(_ token: EventToken) {
         core.loop.cancel(&resumeTimer)
-        resumeTimer = core.loop.schedule(afterNanoseconds: Self.retryInterval, token: token.with(tag: TimerTag.resume))
+        resumeTimer = core.loop.schedule(
+            afterNanoseconds: Self.retryIntervalNanoseconds, token: token.with(tag: TimerTag.resume))
     }
 
     private func resumeAccepting() {
@@ -203,7 +205,7 @@ final class TCPListener: EventHandler, WorkerListener {
             try core.loop.add(number, .readable, token: token)
             isPaused = false
         } catch {
-            // No memory for the registration (epoll_ctl(2)): the timer comes again.
+            // No memory for the registration (epoll_ctl(2)): the timer tries again.
             scheduleResume(token)
         }
     }
@@ -214,7 +216,7 @@ final class TCPListener: EventHandler, WorkerListener {
 
     // MARK: Ending
 
-    /// Closing resets what still waits in the socket's queue: accept that first.
+    /// Accepts the pending connections, which close(2) would reset, and closes the socket.
     func stopAccepting() {
         isClosing = true
         guard socket != nil else { return }
@@ -242,7 +244,7 @@ final class TCPListener: EventHandler, WorkerListener {
         }
     }
 
-    /// The drain time is over.
+    /// Ends the connections that are still open after the drain time.
     private func endDrained() {
         switch target {
         case .route(let route): route.endDrained(by: self)
@@ -252,7 +254,7 @@ final class TCPListener: EventHandler, WorkerListener {
         }
     }
 
-    /// Ends all that came by a shared listener.
+    /// Ends every client of a shared listener.
     func kill() {
         isDraining = true
         if case .gate(let gate) = target {
@@ -262,14 +264,14 @@ final class TCPListener: EventHandler, WorkerListener {
         finishIfDone()
     }
 
-    /// New clients of a shared listener follow another plan from now on.
+    /// Applies another plan to new clients of a shared listener.
     func follow(_ plan: ListenerPlan) {
         guard case .gate(let gate) = target else { return }
         if plan.settings != gate.plan.settings { apply(plan.settings) }
         gate.follow(plan)
     }
 
-    /// The socket is closed: there is nothing to take up again.
+    /// Does nothing: the socket is closed when the listener stops accepting.
     func resume() {}
 
     func close() {

@@ -1,10 +1,10 @@
 import LinuxIO
 
-// PROXY headers in front of the datagrams of trusted peers. Where the first one has it, peer and port stand for the client
-// from then on, and what a known session sends is payload, whatever it looks like: a client behind the proxy cannot give
-// itself another name. Where every one has it, the client is part of the session's key.
+// PROXY headers in front of the datagrams of trusted peers. In mode `first`, only the datagram that opens a session has
+// a header; later ones are payload even if they look like a header, so that a client behind the proxy cannot change its
+// address. In mode `each`, every datagram has one, and the client is part of the session's key.
 extension UDPListener {
-    /// Gives each datagram of a batch to its session, on a stream that reads headers.
+    /// Gives each datagram of a batch to its session, on a stream that reads PROXY headers.
     func sortWithHeaders(_ count: Int) {
         for index in 0..<count {
             let datagram = core.inbox.datagram(at: index)
@@ -33,13 +33,13 @@ extension UDPListener {
         case .invalid(let reason):
             refuse(reason)
         case .incomplete:
-            // Nothing follows a datagram.
+            // A datagram is complete: no more bytes follow.
             refuse(.truncated)
         }
         return nil
     }
 
-    /// Begins a session, unless its client was denied not long ago.
+    /// Begins a session, unless its client was recently denied.
     private func open(_ key: SessionKey, unlessDenied header: ProxyHeader?) -> UDPSession? {
         if isDenied(key, header: header) {
             drop(.acl)
@@ -55,7 +55,7 @@ extension UDPListener {
 }
 
 extension UDPSession {
-    /// What it is found by where the client is part of that.
+    /// The session's key where the client is part of it.
     var proxiedKey: ProxiedSessionKey {
         ProxiedSessionKey(session: key, client: context.isNamedByHeader ? context.clientAddress : nil)
     }

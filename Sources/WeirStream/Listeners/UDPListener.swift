@@ -2,20 +2,20 @@ import Glibc
 import LinuxIO
 import NetworkTypes
 
-/// A UDP listener's part on one worker: its socket, and the table of the sessions that came by it. Confined to the worker.
+/// A UDP listener's part on one worker: its socket, and the table of its sessions. Confined to the worker.
 final class UDPListener: EventHandler, WorkerListener {
     let core: WorkerCore
     let bound: Listener
-    /// The route of all its sessions.
+    /// The route of all sessions.
     let owner: UDPRoute
     private(set) var socket: Socket?
     private var token: EventToken?
     var sessions: [SessionKey: UDPSession] = [:]
-    /// Those of peers that put a PROXY header in front of each datagram.
+    /// The sessions of peers that send a PROXY header with each datagram.
     var proxiedSessions: [ProxiedSessionKey: UDPSession] = [:]
-    /// Whether new sessions are refused, because the listener or its route goes.
+    /// Whether new sessions are refused, because the listener or its route ends.
     private(set) var isDraining = false
-    /// Whether the listener goes while its route stays.
+    /// Whether the listener was removed while its route stays.
     private var isRemoved = false
     private var isDone = false
     private var drainTimer = DrainTimer()
@@ -27,10 +27,10 @@ final class UDPListener: EventHandler, WorkerListener {
         static let drops = 1
     }
 
-    /// How long an assured session may be silent while its stream drains, in nanoseconds.
-    static let drainSilence: UInt64 = 5_000_000_000
-    /// How long after a burst the kernel is asked what it dropped, in nanoseconds.
-    private static let dropCheckDelay: UInt64 = 500_000_000
+    /// The idle timeout of an assured session while its stream drains.
+    static let drainIdleNanoseconds: UInt64 = 5_000_000_000
+    /// The delay between a burst and the query of the kernel's drop count.
+    private static let dropCheckDelayNanoseconds: UInt64 = 500_000_000
 
     init(core: WorkerCore, bound: Listener, owner: UDPRoute) {
         self.core = core
@@ -39,7 +39,7 @@ final class UDPListener: EventHandler, WorkerListener {
         token = core.loop.insert(self)
     }
 
-    /// What new sessions follow.
+    /// The snapshot of new sessions.
     var route: RouteSnapshot<UDPSettings> { owner.plan }
 
     func listen(_ new: consuming Socket) throws(SystemError) {
@@ -48,15 +48,15 @@ final class UDPListener: EventHandler, WorkerListener {
         socket = consume new
     }
 
-    /// Ends the sessions that a new plan's hooks do not admit any more.
+    /// Ends the sessions that a new plan's hook does not admit.
     func review(_ review: StreamHooks.Review) {
-        // A copy: those that end leave the table.
+        // `allSessions` is a copy: a session that ends leaves the table.
         for session in allSessions {
             if case .reject(let reason) = review(session.context) { session.revoke(reason) }
         }
     }
 
-    /// UDP sessions stay on the worker whose socket the kernel chose.
+    /// Never called: a UDP session stays on the worker whose socket the kernel chose.
     func take(_ handoff: Handoff) {
         preconditionFailure("datagram sockets are not handed over")
     }
@@ -64,7 +64,7 @@ final class UDPListener: EventHandler, WorkerListener {
     // MARK: Receiving
 
     func descriptorReady(_ events: EventSet, tag: Int) {
-        // Level-triggered: what a bounded number of batches leaves behind comes again in the next turn.
+        // Level-triggered: datagrams beyond the bounded number of batches are reported again in the next turn.
         for _ in 0..<WorkerCore.batchesPerTurn {
             guard socket != nil else { return }
             switch core.inbox.receive(from: socket!, isConnected: false) {
@@ -74,14 +74,14 @@ final class UDPListener: EventHandler, WorkerListener {
                 checkKernelDropsSoon()
             case .wouldBlock: return
             case .failed:
-                // A pending error of the socket, which this took away: an unconnected socket has none of a peer's.
+                // The call returned and cleared a pending error of the socket. An unconnected socket reports no peer's.
                 route.observer?.dropped(nil, direction: .ingress, reason: .error, datagrams: 1, worker: core.index)
                 return
             }
         }
     }
 
-    /// Sends a batch on its way: all that one session has in it leaves together, in its order.
+    /// Forwards a batch: the datagrams of one session are sent together, in their order.
     private func forward(_ count: Int) {
         if route.settings.proxyProtocol.mode == .disabled { sort(count) } else { sortWithHeaders(count) }
         for session in core.sessionsInBatch { session.sendBatch() }
@@ -113,7 +113,7 @@ final class UDPListener: EventHandler, WorkerListener {
         if deniedCount > 0 { drop(.acl, deniedCount) }
     }
 
-    /// Who sent a datagram, and to which of our addresses; nil where it is of no use.
+    /// Returns the peer and the local address of a datagram; nil where it cannot be forwarded.
     func sessionKey(of datagram: ReceivedDatagram) -> SessionKey? {
         countKernelDrops(datagram.droppedByKernel)
         guard let peer = datagram.peer else { return nil }
@@ -124,18 +124,18 @@ final class UDPListener: EventHandler, WorkerListener {
         return SessionKey(peer: peer, localIP: datagram.localIP ?? bound.address.ip, scope: datagram.localScope)
     }
 
-    /// Datagrams from a client that belong to no session.
+    /// Reports dropped datagrams from a client that belong to no session.
     func drop(_ reason: DropReason, _ count: Int = 1) {
         route.observer?.dropped(
             nil, direction: .ingress, reason: reason, datagrams: count, worker: core.index)
     }
 
-    /// What the kernel dropped is told with the next datagram that it did not drop. After a burst there may be none for
-    /// a long time: ask once more, a moment later.
+    /// Schedules a query of the kernel's drop count. The kernel reports drops with the next datagram that it queues,
+    /// which may arrive much later than the burst.
     private func checkKernelDropsSoon() {
         guard !isDropCheckArmed, let token else { return }
         isDropCheckArmed = true
-        _ = core.loop.schedule(afterNanoseconds: Self.dropCheckDelay, token: token.with(tag: TimerTag.drops))
+        _ = core.loop.schedule(afterNanoseconds: Self.dropCheckDelayNanoseconds, token: token.with(tag: TimerTag.drops))
     }
 
     private func countKernelDrops(_ total: UInt32?) {
@@ -148,7 +148,7 @@ final class UDPListener: EventHandler, WorkerListener {
 
     // MARK: Sessions
 
-    /// Begins a session. `header` is the peer's, where it had to send one.
+    /// Begins a session. `header` is the peer's PROXY header, where one is required. Nil where the session is refused.
     func open(_ key: SessionKey, header: ProxyHeader? = nil) -> UDPSession? {
         let route = route
         let context = StreamContext(
@@ -159,7 +159,7 @@ final class UDPListener: EventHandler, WorkerListener {
         if let (reason, lost) = refusal(context, route) {
             route.observer?.rejected(context, reason: reason)
             drop(lost)
-            // An access rule says the same of the next datagram; limits may not.
+            // An access rule denies the next datagram, too; a limit may not.
             if reason == .acl { core.denied.insert(mark(key, header), now: core.loop.now) }
             return nil
         }
@@ -170,24 +170,24 @@ final class UDPListener: EventHandler, WorkerListener {
         owner.opened(session)
         session.start()
         guard let lost = session.endedDropping else { return session }
-        // It could not even begin: the datagram that would have opened it has nowhere to wait.
+        // The session ended at once: the datagram that opened it is dropped.
         drop(lost)
         return nil
     }
 
-    /// Whether a client was denied under the current plan not long ago. Being asked about is being heard.
+    /// Whether a client was recently denied under the current plan. A lookup also refreshes the entry.
     func isDenied(_ key: SessionKey, header: ProxyHeader? = nil) -> Bool {
-        core.denied.holds(mark(key, header), now: core.loop.now, silence: deniedSilence)
+        core.denied.holds(mark(key, header), now: core.loop.now, silence: deniedSilenceNanoseconds)
     }
 
-    /// How a client is remembered that was denied under the current plan: another plan judges anew.
+    /// The mark of a client that the current plan denied. Another plan judges the client again.
     private func mark(_ key: SessionKey, _ header: ProxyHeader?) -> DeniedSources.Mark {
         DeniedSources.Mark(
             key: key, client: header?.addresses?.source, listener: bound.number, generation: route.generation)
     }
 
-    /// Silence after which a denied source is forgotten, in nanoseconds.
-    private var deniedSilence: UInt64 { route.settings.unassuredTimeout.clampedNanoseconds }
+    /// The silence after which a denied source is forgotten.
+    private var deniedSilenceNanoseconds: UInt64 { route.settings.unassuredTimeout.clampedNanoseconds }
 
     private func refusal(
         _ context: StreamContext, _ route: RouteSnapshot<UDPSettings>
@@ -199,7 +199,7 @@ final class UDPListener: EventHandler, WorkerListener {
         return owner.makeRoom() ? nil : (.sessionLimit, .sessionLimit)
     }
 
-    /// A session has ended and released everything.
+    /// Removes a session that has ended and released its resources.
     func forget(_ session: UDPSession) {
         if session.isKeyedByClient { proxiedSessions[session.proxiedKey] = nil } else { sessions[session.key] = nil }
         owner.forget(session)
@@ -211,7 +211,7 @@ final class UDPListener: EventHandler, WorkerListener {
     private var allSessions: [UDPSession] { Array(sessions.values) + proxiedSessions.values }
     private var hasNoSession: Bool { sessions.isEmpty && proxiedSessions.isEmpty }
 
-    /// Known sessions go on through the same socket; only new ones are refused.
+    /// Refuses new sessions. Known ones continue on the same socket.
     func stopAccepting() {
         isDraining = true
     }
@@ -219,7 +219,7 @@ final class UDPListener: EventHandler, WorkerListener {
     func drain(timeout: Duration) {
         guard let token else { return }
         isRemoved = true
-        // Where it was to be taken up again and then was not, it says once more that it is done.
+        // A removal that was canceled and then requested again reports its end again.
         isDone = false
         drainSessions()
         if hasNoSession {
@@ -229,12 +229,12 @@ final class UDPListener: EventHandler, WorkerListener {
         }
     }
 
-    /// Sessions end when they are silent.
+    /// Shortens the idle timeout of every session.
     func drainSessions() {
         for session in allSessions { session.streamDrains() }
     }
 
-    /// The drain time is over.
+    /// Ends the sessions that are still open after the drain time.
     func endDrained() {
         for session in allSessions { session.endDrained() }
     }
@@ -255,8 +255,8 @@ final class UDPListener: EventHandler, WorkerListener {
         }
     }
 
-    /// The socket stays until all workers have finished: one less in its group would lead living sessions' datagrams to
-    /// the wrong worker.
+    /// Reports the end of the removed listener's last session. The socket stays open until all workers have finished:
+    /// with one socket less in its group, the kernel would deliver datagrams of open sessions to the wrong worker.
     private func finishIfDone() {
         guard isRemoved, hasNoSession, !isDone else { return }
         isDone = true
@@ -272,7 +272,7 @@ final class UDPListener: EventHandler, WorkerListener {
         if let review = route.hooks.review { self.review(review) }
     }
 
-    /// The route serves again: so does this, unless it was removed by itself.
+    /// The route serves again. So does the listener, unless it was removed separately.
     func resumeWithRoute() {
         if !isRemoved { isDraining = false }
     }
@@ -287,7 +287,7 @@ final class UDPListener: EventHandler, WorkerListener {
 }
 
 extension DropReason {
-    /// What becomes of a datagram whose session was rejected.
+    /// The reason under which a datagram of a rejected session is dropped.
     init(_ reason: RejectReason) {
         switch reason {
         case .acl: self = .acl

@@ -1,36 +1,37 @@
 import LinuxIO
 import NetworkTypes
 
-/// A PROXY protocol header that was read whole: who the client behind a proxy is (proxy-protocol.txt of HAProxy).
+/// A complete PROXY protocol header, which names the client behind a proxy (proxy-protocol.txt of HAProxy).
 public struct ProxyHeader: Hashable, Sendable {
-    /// The two forms that a header can have.
+    /// The two versions of the header.
     public typealias Version = ProxyHeaderVersion
 
-    /// Both ends of the connection that the proxy took.
+    /// Both ends of the connection that the proxy accepted.
     public struct Addresses: Hashable, Sendable {
-        /// The client.
+        /// The client's address.
         public let source: SocketAddress
-        /// Where the client connected to.
+        /// The address to which the client connected.
         public let destination: SocketAddress
 
-        /// Both ends.
+        /// Creates a pair of addresses.
         public init(source: SocketAddress, destination: SocketAddress) {
             self.source = source
             self.destination = destination
         }
     }
 
-    /// The form it had.
+    /// The version of the header.
     public let version: Version
-    /// Its bytes, the first to the last one; payload follows.
+    /// The length of the header in bytes; payload follows.
     public let length: Int
-    /// Nil keeps the peer's address: for LOCAL and UNKNOWN, and for families that have no meaning here.
+    /// The addresses of the header. Nil for LOCAL, for UNKNOWN, and for families other than IPv4 and IPv6: the peer is
+    /// then the client.
     public let addresses: Addresses?
 
-    /// The longest line of version 1, CRLF included.
-    public static let longestV1 = 107
-    /// The longest header of version 2 that is accepted, TLVs included. Its length field could say 65,551.
-    public static let longestV2 = 4096
+    /// The longest line of version 1 in bytes, CRLF included (proxy-protocol.txt section 2.1).
+    public static let maxLengthV1 = 107
+    /// The longest accepted header of version 2 in bytes, TLVs included. The protocol allows 65,551.
+    public static let maxLengthV2 = 4096
 }
 
 extension ProxyHeaderVersion {
@@ -43,13 +44,13 @@ extension ProxyHeaderVersion {
     }
 }
 
-/// Why a PROXY header was refused; each raw value is a metric label and the word in the log.
+/// The reason why a PROXY header was refused. Each raw value is a metric label and the word in the log.
 public enum ProxyHeaderError: String, CaseIterable, Error, Sendable {
-    /// The first bytes begin no header, or there are none.
+    /// The first bytes are not those of a header, or the stream ended without any.
     case missing
-    /// It began as a header and broke the grammar: a field, a length, a TLV.
+    /// The header violates the grammar: a field, a length, a TLV.
     case malformed
-    /// Version 2's number is another one, or version 1 came by UDP.
+    /// The binary header has another version than 2, or version 1 arrived by UDP.
     case unsupportedVersion = "unsupported_version"
     /// A command other than LOCAL and PROXY.
     case unsupportedCommand = "unsupported_command"
@@ -57,16 +58,16 @@ public enum ProxyHeaderError: String, CaseIterable, Error, Sendable {
     case unsupportedFamily = "unsupported_family"
     /// A line of version 1 without an end in 107 bytes, or more than 4,096 bytes of version 2.
     case tooLong = "too_long"
-    /// The CRC32C that it carries is not its own.
+    /// The CRC32C in the header does not match its bytes.
     case checksum
     /// The stream, or the datagram, ended within the header.
     case truncated
-    /// It was not whole in time.
+    /// The header was not complete in time.
     case timeout
-    /// The peer is none that may send one, where one is required.
+    /// A header is required, and the peer is not a trusted proxy.
     case untrusted
 
-    /// The streams on which it can occur. A datagram is whole or it is not: nothing of it can be late.
+    /// The streams on which it can occur. A datagram arrives at once, so that its header cannot be late.
     public var occurrence: Occurrence {
         switch self {
         case .missing, .malformed, .unsupportedVersion, .unsupportedCommand, .unsupportedFamily, .tooLong, .checksum,
@@ -77,12 +78,12 @@ public enum ProxyHeaderError: String, CaseIterable, Error, Sendable {
     }
 }
 
-/// What the beginning of a stream, or a datagram, says of its header.
+/// The result of a parse of the beginning of a stream, or of a datagram.
 public enum ProxyHeaderScan: Hashable, Sendable {
-    /// It may become a header: more bytes are needed.
+    /// The bytes may begin a header: more are needed.
     case incomplete
-    /// The header, and all of it.
+    /// The bytes begin with a complete header.
     case complete(ProxyHeader)
-    /// It is none, whatever follows.
+    /// The bytes cannot begin a valid header, whatever follows.
     case invalid(ProxyHeaderError)
 }

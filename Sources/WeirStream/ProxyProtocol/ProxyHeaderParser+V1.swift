@@ -12,10 +12,9 @@ extension ProxyHeaderParser {
     private static let carriageReturn: UInt8 = 0x0d
     private static let lineFeed: UInt8 = 0x0a
 
-    /// The line of version 1, of which the first word is there. Each field is separated by exactly one space; numbers are
-    /// digits without a leading zero.
+    /// Parses the line of version 1 after its first word. One space separates two fields; numbers have no leading zero.
     static func parseV1(_ bytes: Span<UInt8>) -> ProxyHeaderScan {
-        guard let end = endOfLine(bytes) else { return parsePartV1(bytes) }
+        guard let end = endOfLine(bytes) else { return parsePartialV1(bytes) }
         var line: [UInt8] = []
         line.reserveCapacity(end)
         for index in beginningOfV1.count..<end { line.append(bytes[index]) }
@@ -29,9 +28,9 @@ extension ProxyHeaderParser {
         }
     }
 
-    /// Where the CRLF stands, within the longest line.
+    /// Returns the offset of the CRLF within the longest line; nil where there is none.
     private static func endOfLine(_ bytes: Span<UInt8>) -> Int? {
-        let limit = min(bytes.count, ProxyHeader.longestV1)
+        let limit = min(bytes.count, ProxyHeader.maxLengthV1)
         var index = beginningOfV1.count
         while index + 1 < limit {
             if bytes[index] == carriageReturn, bytes[index + 1] == lineFeed { return index }
@@ -40,8 +39,8 @@ extension ProxyHeaderParser {
         return nil
     }
 
-    /// A line whose end has not come: refused as soon as nothing that follows could make it right.
-    private static func parsePartV1(_ bytes: Span<UInt8>) -> ProxyHeaderScan {
+    /// Parses a line without its end, and refuses it as soon as no further bytes could make it valid.
+    private static func parsePartialV1(_ bytes: Span<UInt8>) -> ProxyHeaderScan {
         let start = beginningOfV1.count
         var word: [UInt8] = []
         var index = start
@@ -55,7 +54,7 @@ extension ProxyHeaderParser {
                 ? word.prefix { $0 != carriageReturn }.elementsEqual(candidate) : candidate.starts(with: word)
         }
         guard isKnown else { return .invalid(.unsupportedFamily) }
-        if bytes.count >= ProxyHeader.longestV1 { return .invalid(.tooLong) }
+        if bytes.count >= ProxyHeader.maxLengthV1 { return .invalid(.tooLong) }
         if !isWholeWord || word == Word.unknown { return .incomplete }
         while index < bytes.count {
             let isEnd = bytes[index] == carriageReturn && index == bytes.count - 1
@@ -65,7 +64,7 @@ extension ProxyHeaderParser {
         return .incomplete
     }
 
-    /// What the fields behind the family consist of.
+    /// Whether a byte may occur in the fields after the family.
     private static func isPartOfAddress(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
@@ -88,7 +87,7 @@ extension ProxyHeaderParser {
                     destination: SocketAddress(destination, port: destinationPort))))
     }
 
-    /// An address of the announced family. An IPv4-mapped one is of the family that it is written in.
+    /// Parses an address of the stated family. An IPv4-mapped address counts as IPv6.
     private static func address(_ field: ArraySlice<UInt8>, isIPv6: Bool) -> IPAddress? {
         guard field.allSatisfy(isPartOfAddress), field.contains(UInt8(ascii: ":")) == isIPv6 else { return nil }
         return IPAddress(String(decoding: field, as: UTF8.self))

@@ -2,19 +2,19 @@ import LinuxIO
 import NetworkTypes
 
 extension ProxyHeaderParser {
-    /// Signature, version and command, family and transport, length.
+    /// The bytes of signature, version and command, family and transport, length.
     private static let fixedLength = 16
     private static let checksumType: UInt8 = 0x03
     private static let tlvHead = 3
 
     private enum Family {
-        /// Nothing is known of the bytes that follow.
+        /// The layout of the addresses is not specified.
         case opaque
         case ipv4(isDatagram: Bool)
         case ipv6(isDatagram: Bool)
         case unix
 
-        /// Bytes of the addresses, in front of the TLVs.
+        /// The length of the addresses in bytes, before the TLVs.
         var length: Int {
             switch self {
             case .opaque: 0
@@ -24,8 +24,8 @@ extension ProxyHeaderParser {
             }
         }
 
-        /// The byte with family and transport; nil for what the specification does not name. Where only one of both is
-        /// given, the specification leaves the layout open.
+        /// Creates the family from the byte with family and transport; nil for values that the specification does not
+        /// name. Where only one of both is specified, the layout is open.
         init?(_ byte: UInt8) {
             guard byte >> 4 <= 3, byte & 15 <= 2 else { return nil }
             switch (byte >> 4, byte & 15) {
@@ -37,19 +37,19 @@ extension ProxyHeaderParser {
         }
     }
 
-    /// The binary header, of which the signature is there.
+    /// Parses the binary header after its signature.
     static func parseV2(_ bytes: Span<UInt8>, carrier: Transport) -> ProxyHeaderScan {
-        let place = signatureOfV2.count
-        guard bytes.count > place else { return .incomplete }
-        guard bytes[place] >> 4 == 2 else { return .invalid(.unsupportedVersion) }
-        guard bytes[place] & 15 <= 1 else { return .invalid(.unsupportedCommand) }
-        let isLocal = bytes[place] & 15 == 0
-        guard bytes.count > place + 1 else { return .incomplete }
-        // LOCAL speaks of the peer itself: whatever else it carries is skipped unread.
-        guard let family = isLocal ? .opaque : Family(bytes[place + 1]) else { return .invalid(.unsupportedFamily) }
+        let offset = signatureOfV2.count
+        guard bytes.count > offset else { return .incomplete }
+        guard bytes[offset] >> 4 == 2 else { return .invalid(.unsupportedVersion) }
+        guard bytes[offset] & 15 <= 1 else { return .invalid(.unsupportedCommand) }
+        let isLocal = bytes[offset] & 15 == 0
+        guard bytes.count > offset + 1 else { return .incomplete }
+        // LOCAL names the peer itself as the client: the addresses and TLVs are skipped.
+        guard let family = isLocal ? .opaque : Family(bytes[offset + 1]) else { return .invalid(.unsupportedFamily) }
         guard bytes.count >= fixedLength else { return .incomplete }
         let length = fixedLength + number16(bytes, at: 14)
-        guard length <= ProxyHeader.longestV2 else { return .invalid(.tooLong) }
+        guard length <= ProxyHeader.maxLengthV2 else { return .invalid(.tooLong) }
         guard length >= fixedLength + family.length else { return .invalid(.malformed) }
         guard bytes.count >= length else { return .incomplete }
         if case .opaque = family {
@@ -61,7 +61,7 @@ extension ProxyHeaderParser {
             ProxyHeader(version: .v2, length: length, addresses: addresses(header, family, carrier: carrier)))
     }
 
-    /// The addresses, where they are of the transport that brought the header; else the peer's stands.
+    /// Returns the addresses, where their transport is that of the header; nil otherwise: the peer is then the client.
     private static func addresses(
         _ header: Span<UInt8>, _ family: Family, carrier: Transport
     ) -> ProxyHeader.Addresses? {
@@ -78,23 +78,23 @@ extension ProxyHeaderParser {
         }
     }
 
-    /// Goes through the TLVs: each must end within the header, and a checksum must be right. Their contents are not read.
+    /// Checks the TLVs: each must end within the header, and a checksum must match. Other values are not read.
     private static func checkTLVs(_ header: Span<UInt8>, from start: Int) -> ProxyHeaderError? {
-        var place = start
+        var offset = start
         var isChecked = false
-        while place < header.count {
-            guard place + tlvHead <= header.count else { return .malformed }
-            let value = place + tlvHead
-            let end = value + number16(header, at: place + 1)
+        while offset < header.count {
+            guard offset + tlvHead <= header.count else { return .malformed }
+            let value = offset + tlvHead
+            let end = value + number16(header, at: offset + 1)
             guard end <= header.count else { return .malformed }
-            if header[place] == checksumType {
-                // A second one could only be right by chance: each is computed with the other's bytes in it.
+            if header[offset] == checksumType {
+                // Two checksums could match only by chance: each covers the bytes of the other.
                 guard end - value == 4, !isChecked else { return .malformed }
                 isChecked = true
                 let stated = UInt32(number16(header, at: value)) << 16 | UInt32(number16(header, at: value + 2))
                 guard CRC32C.checksum(of: header, zeroing: value..<end) == stated else { return .checksum }
             }
-            place = end
+            offset = end
         }
         return nil
     }

@@ -1,13 +1,15 @@
 import LinuxIO
 
-/// Reads PROXY headers. Pure: it looks at the bytes from the beginning of the stream each time, and keeps nothing.
+/// Parses PROXY headers (proxy-protocol.txt of HAProxy). Pure: each call parses from the beginning, and no state is
+/// kept.
 ///
-/// It says no as early as the bytes allow, and yes only to a whole header: no address is used before the last byte came.
+/// It refuses bytes as early as they allow, and accepts only a complete header: no address is used before the last byte
+/// has arrived.
 public enum ProxyHeaderParser {
     static let beginningOfV1 = Array("PROXY ".utf8)
     static let signatureOfV2: [UInt8] = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]
 
-    /// Reads the beginning of a TCP stream: either version.
+    /// Parses the beginning of a TCP stream: version 1 or 2.
     public static func parse(stream bytes: Span<UInt8>) -> ProxyHeaderScan {
         if bytes.isEmpty { return .incomplete }
         if bytes.agrees(with: beginningOfV1) {
@@ -17,7 +19,7 @@ public enum ProxyHeaderParser {
         return bytes.count < signatureOfV2.count ? .incomplete : parseV2(bytes, carrier: .tcp)
     }
 
-    /// Reads the beginning of a datagram: version 2 only, and whole, because nothing follows.
+    /// Parses the beginning of a datagram: version 2 only, and complete, because no more bytes follow.
     public static func parse(datagram bytes: Span<UInt8>) -> ProxyHeaderScan {
         if bytes.count >= beginningOfV1.count, bytes.agrees(with: beginningOfV1) {
             return .invalid(.unsupportedVersion)
@@ -29,7 +31,7 @@ public enum ProxyHeaderParser {
 }
 
 extension Span<UInt8> {
-    /// Whether both begin alike, as far as both go.
+    /// Whether both are equal up to the end of the shorter one.
     fileprivate func agrees(with other: [UInt8]) -> Bool {
         for index in 0..<Swift.min(count, other.count) where self[index] != other[index] { return false }
         return true

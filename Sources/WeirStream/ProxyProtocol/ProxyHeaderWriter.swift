@@ -1,10 +1,11 @@
 import LinuxIO
 
-/// Writes PROXY headers. Pure.
+/// Serializes PROXY headers (proxy-protocol.txt of HAProxy). Pure.
 ///
-/// A header has one family: where one end is IPv6, an IPv4 one is written in its mapped form (RFC 4291 section 2.5.5.2).
+/// A header has one address family: where one address is IPv6, an IPv4 one is written in its mapped form (RFC 4291
+/// section 2.5.5.2).
 public enum ProxyHeaderWriter {
-    /// The header of a TCP stream.
+    /// Returns the header of a TCP stream.
     public static func bytes(_ version: ProxyHeader.Version, for addresses: ProxyHeader.Addresses) -> [UInt8] {
         switch version {
         case .v1: line(for: addresses)
@@ -12,13 +13,13 @@ public enum ProxyHeaderWriter {
         }
     }
 
-    /// The header of a datagram: always of version 2.
+    /// Returns the header of a datagram, always of version 2.
     public static func datagramBytes(for addresses: ProxyHeader.Addresses) -> [UInt8] {
         binary(for: addresses, .udp)
     }
 
-    /// At most as long as this: two IPv6 addresses of version 2, in front of a datagram.
-    static let longestOfDatagram = 16 + 36
+    /// The longest header of a datagram in bytes: version 2 with two IPv6 addresses.
+    static let maxDatagramHeaderLength = 16 + 36
 
     private static func isIPv4(_ addresses: ProxyHeader.Addresses) -> Bool {
         addresses.source.ip.isIPv4 && addresses.destination.ip.isIPv4
@@ -37,7 +38,7 @@ public enum ProxyHeaderWriter {
     private static func binary(for addresses: ProxyHeader.Addresses, _ transport: Transport) -> [UInt8] {
         let isIPv4 = isIPv4(addresses)
         var bytes = ProxyHeaderParser.signatureOfV2
-        bytes.reserveCapacity(longestOfDatagram)
+        bytes.reserveCapacity(maxDatagramHeaderLength)
         bytes.append(0x21)
         bytes.append((isIPv4 ? 0x10 : 0x20) | (transport == .tcp ? 1 : 2))
         append(UInt64(isIPv4 ? 12 : 36), count: 2, to: &bytes)
@@ -54,8 +55,8 @@ public enum ProxyHeaderWriter {
         return bytes
     }
 
-    /// Network order.
+    /// Appends the lowest `count` bytes of a value in network byte order.
     private static func append(_ value: UInt64, count: Int, to bytes: inout [UInt8]) {
-        for place in (0..<count).reversed() { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * place))) }
+        for index in (0..<count).reversed() { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
     }
 }

@@ -4,8 +4,10 @@ import NetworkTypes
 public typealias TCPStream = Route<TCPSettings>
 
 extension Route where Settings == TCPSettings {
-    /// A stream from `tcp://127.0.0.1:8080` (`tcp4`, `tcp6`; `tcp://:8080` for every address) to `localhost:22`
-    /// or `tcp://localhost:22`. Nothing is bound yet. Without an engine it runs on ``StreamEngine/shared()``.
+    /// Creates a stream from `tcp://127.0.0.1:8080` (`tcp4`, `tcp6`; `tcp://:8080` for every address) to `localhost:22`
+    /// or `tcp://localhost:22`. It binds nothing yet. Without an engine it runs on ``StreamEngine/shared()``.
+    /// - Throws: ``StreamError/invalidListenAddress(_:)``, ``StreamError/invalidUpstream(_:)``,
+    ///   ``StreamError/addressFamilyMismatch(_:)``, ``StreamError/transportMismatch(_:)``, ``StreamError/system(_:)``.
     public convenience init(
         listen: String, upstream: String, settings: TCPSettings = TCPSettings(), engine: StreamEngine? = nil
     ) throws(StreamError) {
@@ -16,14 +18,16 @@ extension Route where Settings == TCPSettings {
         try self.init(name: listen, listen: address, upstreams: [target], settings: settings, engine: engine)
     }
 
-    /// A stream with a name for labels and logs, and upstreams that are dialed in their order.
+    /// Creates a stream with a name for labels and logs, and upstreams that are dialed in their order.
+    /// - Throws: ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``.
     public convenience init(
         name: String, listen: ListenAddress, upstreams: [Upstream], settings: TCPSettings, engine: StreamEngine
     ) throws(StreamError) {
         try self.init(name: name, listen: [listen], upstreams: upstreams, settings: settings, engine: engine)
     }
 
-    /// A stream that listens at several addresses, with one set of limits and counts for all of them.
+    /// Creates a stream that listens at several addresses, with one set of limits and counts for all of them.
+    /// - Throws: ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``.
     public convenience init(
         name: String, listen: [ListenAddress], upstreams: [Upstream], settings: TCPSettings, engine: StreamEngine
     ) throws(StreamError) {

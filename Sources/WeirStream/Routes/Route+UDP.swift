@@ -1,11 +1,13 @@
 import NetworkTypes
 
-/// Relays datagrams from listening addresses to an upstream and back, a session for each client.
+/// Relays datagrams from listening addresses to an upstream and back, with a session per client.
 public typealias UDPStream = Route<UDPSettings>
 
 extension Route where Settings == UDPSettings {
-    /// A stream from `udp://127.0.0.1:5353` (`udp4`, `udp6`; `udp://:5353` for every address) to `localhost:53`
-    /// or `udp://localhost:53`. Nothing is bound yet. Without an engine it runs on ``StreamEngine/shared()``.
+    /// Creates a stream from `udp://127.0.0.1:5353` (`udp4`, `udp6`; `udp://:5353` for every address) to `localhost:53`
+    /// or `udp://localhost:53`. It binds nothing yet. Without an engine it runs on ``StreamEngine/shared()``.
+    /// - Throws: ``StreamError/invalidListenAddress(_:)``, ``StreamError/invalidUpstream(_:)``,
+    ///   ``StreamError/addressFamilyMismatch(_:)``, ``StreamError/transportMismatch(_:)``, ``StreamError/system(_:)``.
     public convenience init(
         listen: String, upstream: String, settings: UDPSettings = UDPSettings(), engine: StreamEngine? = nil
     ) throws(StreamError) {
@@ -16,14 +18,17 @@ extension Route where Settings == UDPSettings {
         try self.init(name: listen, listen: address, upstreams: [target], settings: settings, engine: engine)
     }
 
-    /// A stream with a name for labels and logs, and upstreams of which sessions use the first, or the one that a hook chose.
+    /// Creates a stream with a name for labels and logs. A session uses the first upstream, or the one that a hook
+    /// chooses.
+    /// - Throws: ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``.
     public convenience init(
         name: String, listen: ListenAddress, upstreams: [Upstream], settings: UDPSettings, engine: StreamEngine
     ) throws(StreamError) {
         try self.init(name: name, listen: [listen], upstreams: upstreams, settings: settings, engine: engine)
     }
 
-    /// A stream that listens at several addresses, with one table of sessions' limits and counts for all of them.
+    /// Creates a stream that listens at several addresses, with one set of session limits and counts for all of them.
+    /// - Throws: ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``.
     public convenience init(
         name: String, listen: [ListenAddress], upstreams: [Upstream], settings: UDPSettings, engine: StreamEngine
     ) throws(StreamError) {
@@ -35,11 +40,11 @@ extension Route where Settings == UDPSettings {
                 listenerSettings: { _ in nil }))
     }
 
-    /// Serves again while a ``close(drainTimeout:)`` drains: the same sockets, the sessions that are left as they began, and
-    /// new ones as it is told here. Nothing new begins before every worker follows that.
-    /// - Returns: false where nothing was left; ``waitUntilClosed()`` then returns soon, and the address is free.
-    /// - Throws: ``StreamError/loop(_:upstream:)``, ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``; the
-    ///   stream goes on draining.
+    /// Serves again while a ``close(drainTimeout:)`` drains, on the same sockets. Open sessions keep the plan under
+    /// which they began; new ones follow these arguments, and begin once every worker follows them.
+    /// - Returns: false where the drain has ended; ``waitUntilClosed()`` then returns soon, and the address is free.
+    /// - Throws: ``StreamError/loop(_:upstream:)``, ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``.
+    ///   After an error the stream continues to drain.
     public func reopen(
         name: String, upstreams: [Upstream], settings: UDPSettings, hooks: StreamHooks
     ) async throws(StreamError) -> Bool {
@@ -48,7 +53,7 @@ extension Route where Settings == UDPSettings {
         defer { turns.leave() }
         guard lifecycle.phase == .closing else { return false }
         let listeners = state.withLock { $0.listeners }
-        // Our own address is one that it must not dial.
+        // The stream must not dial its own addresses: announce them before the check for loops.
         await engine.announce(transport, listeners, isListening: true)
         do throws(StreamError) {
             try checkForLoops(upstreams)

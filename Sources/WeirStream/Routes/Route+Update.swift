@@ -1,34 +1,34 @@
 import NetworkTypes
 
-/// The difference between the listeners that a route has and those that it shall have.
+/// The difference between a route's listeners and those of its new addresses.
 private struct ListenerChange {
-    /// All that are wanted and bound, in order.
+    /// The listeners of the new addresses, bound, in order.
     var listeners: [Listener]
-    /// Bound just now.
+    /// The listeners that this change has bound.
     var added: [Listener] = []
-    /// UDP only: removed earlier, wanted again, and still there for the sessions that they have left.
+    /// UDP only: listeners that were removed earlier, still have sessions, and serve again.
     var returning: [Listener] = []
     var removed: [Listener] = []
 }
 
-// Other plans and other listeners, while the route serves.
+// Changes of the plan and of the listeners while the route serves.
 extension Route {
-    /// Points the same listeners elsewhere. New connections and sessions follow; those that are open stay as they began,
+    /// Applies another plan to the same listeners. New connections and sessions follow it; open ones keep their plan
     /// unless ``StreamHooks/review`` ends them.
-    /// - Throws: ``StreamError/loop(_:upstream:)``, ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``; the
-    ///   route goes on as it was.
+    /// - Throws: ``StreamError/loop(_:upstream:)``, ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``.
+    ///   After an error the route is unchanged.
     public func update(
         name: String, upstreams: [Upstream], settings: Settings, hooks: StreamHooks
     ) async throws(StreamError) {
         try await change(to: nil, name: name, upstreams: upstreams, settings: settings, hooks: hooks)
     }
 
-    /// Goes over to another plan and other addresses. Listeners whose address stays keep their sockets, and what came by
-    /// them goes on. Those that came by a removed one may finish, for at most `drainTimeout`. An address that overlaps a
-    /// removed one (`0.0.0.0:80` for `192.0.2.1:80`) can be had only by a second update, once the first one is gone.
+    /// Applies another plan and other addresses. Listeners whose address stays keep their sockets and their clients.
+    /// Clients of a removed listener may finish, for at most `drainTimeout`. An address that overlaps a removed one
+    /// (`0.0.0.0:80` and `192.0.2.1:80`) needs a second update, after the removed listener has ended.
     /// - Throws: ``StreamError/bindFailed(_:_:)``, ``StreamError/loop(_:upstream:)``, ``StreamError/noUpstream``,
-    ///   ``StreamError/transportMismatch(_:)``; the route goes on as it was. Only where the system had no memory left for
-    ///   a bound address, all is done but that.
+    ///   ``StreamError/transportMismatch(_:)``. After an error the route is unchanged, with one exception: where a
+    ///   worker has no memory to register a bound socket, only that address is missing.
     public func update(
         name: String, listen: [ListenAddress], upstreams: [Upstream], settings: Settings, hooks: StreamHooks,
         drainTimeout: Duration = .seconds(30)
@@ -64,13 +64,13 @@ extension Route {
             guard let listen, phase == .serving || phase == .created else { return [] as [Listener] }
             state.addresses = listen.addresses
             if phase == .created { return state.listeners.removeUnwanted(listen.addresses) }
-            // Those that go are still among them: ``remove(_:drainTimeout:)`` takes them out.
+            // The removed listeners stay in the list until ``remove(_:drainTimeout:)`` takes them out.
             state.listeners = change.listeners + change.removed
             state.leaving.removeAll { change.returning.contains($0) }
             return []
         }
         for listener in unserved { listener.release() }
-        // One that has not begun, or has ended, follows nothing.
+        // A route that does not serve yet, or has ended, has no workers to update.
         guard phase == .serving || phase == .closing else { return }
         for worker in engine.workers { await worker.add(change.added, to: number) }
         await follow(makePlan(hooks))
@@ -85,13 +85,13 @@ extension Route {
         }
     }
 
-    /// Binds the addresses that are not there yet, or none of them.
+    /// Binds the new addresses, or none of them.
     private func bindChange(
         to addresses: [ListenAddress], _ settings: Settings
     ) async throws(StreamError) -> ListenerChange {
         let (present, leaving) = state.withLock { ($0.listeners, $0.leaving) }
         var returning: [Listener] = []
-        // The sockets of TCP listeners that leave are closed: only the sessions of UDP need theirs to the end.
+        // A removed TCP listener has closed its sockets; a UDP listener keeps them for its sessions.
         for listener in leaving where transport == .udp && addresses.contains(listener.configured) {
             if listener.reopen() { returning.append(listener) } else { await forget(listener) }
         }
@@ -108,7 +108,7 @@ extension Route {
             removed: present.filter { !listeners.contains($0) })
     }
 
-    // MARK: Listeners that go
+    // MARK: Removal of listeners
 
     private func remove(_ listeners: [Listener], drainTimeout: Duration) async {
         if listeners.isEmpty { return }
@@ -120,7 +120,7 @@ extension Route {
         await drain(listeners, timeout: drainTimeout)
     }
 
-    /// First no worker accepts any more by them, and only then may their clients end: as where the route closes.
+    /// Stops accepting by these listeners on every worker, and only then drains them, as when the route closes.
     private func drain(_ listeners: [Listener], timeout: Duration) async {
         let numbers = listeners.map(\.number)
         for listener in listeners { listener.beginClosing() }
@@ -128,12 +128,12 @@ extension Route {
         for worker in engine.workers { await worker.drain(listeners: numbers, timeout: timeout) }
     }
 
-    /// What came by a removed listener has ended on every worker.
+    /// Releases a removed listener whose clients have ended on every worker.
     func listenerFinished(_ listener: Listener) {
         Task {
             await turns.enter()
             defer { turns.leave() }
-            // It may have been taken up again, or forgotten with its route.
+            // The listener may serve again, or may have been released with its route.
             if listener.hasEnded { await forget(listener) }
         }
     }
@@ -151,7 +151,7 @@ extension Route {
 }
 
 extension [Listener] {
-    /// Takes out those whose address is none of these.
+    /// Removes and returns the listeners whose address is not in the list.
     fileprivate mutating func removeUnwanted(_ addresses: [ListenAddress]) -> [Listener] {
         let unwanted = filter { !addresses.contains($0.configured) }
         removeAll { !addresses.contains($0.configured) }

@@ -2,23 +2,25 @@ import LinuxIO
 import NetworkTypes
 import Threading
 
-/// A route: a name, the addresses where it listens, and the upstreams that its clients are led to. ``TCPStream`` relays
-/// connections, ``UDPStream`` datagrams.
+/// A route: a name, listening addresses, and the upstreams of their clients. ``TCPStream`` relays connections,
+/// ``UDPStream`` datagrams.
 ///
-/// However many listeners and workers it has, it has one set of counts, limits and upstream states, and one list of sessions
-/// that may be evicted on each worker.
+/// All listeners and workers of a route share one set of counts and limits. Each worker has one set of upstream states,
+/// and one list of sessions that may be evicted.
+///
+/// Call it from any task. Calls that change the route run one at a time.
 public final class Route<Settings: Hashable & Sendable>: Stream {
     struct State {
         var name: String
         var upstreams: [Upstream]
         var settings: Settings
-        /// The addresses as configured, in order.
+        /// The configured addresses, in order.
         var addresses: [ListenAddress]
-        /// Its listeners, bound or served, in the order of `addresses`.
+        /// The listeners, bound or served, in the order of `addresses`.
         var listeners: [Listener] = []
-        /// Listeners that were removed and still carry something.
+        /// Removed listeners that still have clients.
         var leaving: [Listener] = []
-        /// Once the workers know the route.
+        /// The state that the workers share; nil until the route serves.
         var shared: SharedRoute?
         var watches: [(host: String, watch: Int)] = []
         var generation = 0
@@ -29,7 +31,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
     /// The route's number in its engine.
     let number: UInt32
     let lifecycle = ServiceLifecycle()
-    /// Start, update, reopen, close, kill and the release at the end take turns: each finds the route whole.
+    /// The queue that runs start, update, reopen, close, kill and the final release one at a time.
     let turns = TurnQueue()
     let operations: WorkerOperations<Settings>
     let state: Lock<State>
@@ -54,7 +56,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         }
     }
 
-    /// A route needs an upstream, and none may ask for the other transport.
+    /// Checks that there is an upstream, and that none names the other transport.
     static func check(_ upstreams: [Upstream], _ transport: Transport) throws(StreamError) {
         guard !upstreams.isEmpty else { throw .noUpstream }
         for upstream in upstreams {
@@ -63,11 +65,11 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         }
     }
 
-    /// Where it listens first: after ``listenAndServe(hooks:)`` the bound address with its real port. A route without an
-    /// address of its own has none: every address, and port 0.
+    /// The first listening address: after ``listenAndServe(hooks:)`` the bound address with its real port. A route
+    /// without own listeners returns `0.0.0.0:0`.
     public var localAddress: SocketAddress { localAddresses.first ?? SocketAddress(.anyIPv4, port: 0) }
 
-    /// Where it listens, in the order in which that was told; once bound with the real ports.
+    /// The listening addresses, in their configured order, with the real ports once they are bound.
     public var localAddresses: [SocketAddress] {
         state.withLock { state in
             state.listeners.count == state.addresses.count
@@ -90,13 +92,14 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         }
     }
 
-    /// How many connections or sessions are open over all listeners, those that are being dialed included.
+    /// The number of open connections or sessions over all listeners. It includes those whose dial is in progress.
     public var openCount: Int { count.value }
 
     // MARK: Start
 
-    /// Takes the addresses, or none of them, without serving them yet: clients wait in the kernel until
-    /// ``listenAndServe(hooks:)``. Doing it twice does nothing.
+    /// Binds all addresses, or none of them, without serving them yet: TCP clients wait in the kernel until
+    /// ``listenAndServe(hooks:)``. A second call has no effect.
+    /// - Throws: ``StreamError/bindFailed(_:_:)``, ``StreamError/closed``.
     public func bind() throws(StreamError) {
         let result = state.withLock { state -> Result<Void, StreamError> in
             if state.shared != nil { return .success(()) }
@@ -112,7 +115,8 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         try result.get()
     }
 
-    /// Listeners at all of these addresses, those that are there already taken over. Where it throws nothing new is bound.
+    /// Returns listeners at all of these addresses. It reuses those in `present` and binds the others, or none of them
+    /// where it throws.
     func bound(
         _ addresses: [ListenAddress], _ settings: Settings, having present: [Listener]
     ) throws(StreamError) -> [Listener] {
@@ -123,14 +127,14 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
             if let index = present.firstIndex(where: { $0.configured == address }) {
                 listeners.append(present.remove(at: index))
             } else {
-                // A listener that is not returned closes its sockets as it goes.
+                // A listener that is not returned closes its sockets in its deinitializer.
                 listeners.append(try Listener(address, settings: options, engine: engine))
             }
         }
         return listeners
     }
 
-    /// Binds, and serves until it is closed or killed. See ``Stream/listenAndServe(hooks:)``.
+    /// Binds, and serves until the route is closed or killed. See ``Stream/listenAndServe(hooks:)``.
     public func listenAndServe(hooks: StreamHooks) async throws(StreamError) {
         await turns.enter()
         defer { turns.leave() }
@@ -140,13 +144,13 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
             try await start(hooks)
         } catch {
             unbind()
-            // Where workers served already, the close that they are in ends the route.
+            // Where workers served already, the close in progress ends the route.
             if state.withLock({ $0.shared == nil }) { lifecycle.startFailed() }
             throw error
         }
     }
 
-    /// Gives up addresses that were bound and never served.
+    /// Releases addresses that were bound and never served.
     private func unbind() {
         let listeners = state.withLock { state in
             guard state.shared == nil else { return [] as [Listener] }
@@ -166,7 +170,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         let plan = makePlan(hooks)
         do throws(StreamError) {
             try checkForLoops(state.withLock { $0.upstreams })
-            // Every worker knows the route before one of them accepts: it may hand a connection to any other.
+            // Every worker must know the route before one accepts: it may hand a connection to any other.
             for worker in engine.workers {
                 try lifecycle.checkEndRequest()
                 await operations.prepare(worker, plan, shared, listeners)
@@ -178,7 +182,8 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
             throw error
         }
         state.withLock { $0.shared = shared }
-        // From here on there may be clients: a close or a kill that is asked for now comes after the start and ends them.
+        // From here on there may be clients. A close or a kill that is requested now runs after the start, and ends
+        // them.
         lifecycle.started(workers: engine.workerCount)
         for listener in listeners {
             guard let failure = await listener.serve() else { continue }
@@ -202,26 +207,26 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         }
     }
 
-    /// Points every worker to another plan, which was found to be possible.
+    /// Applies a plan that was checked on every worker.
     func follow(_ plan: RoutePlan<Settings>) async {
         let old = state.withLock { state in
             defer { state.watches = [] }
             return state.watches
         }
         for worker in engine.workers { await operations.replace(worker, plan, number) }
-        // The new watches first: a name that both plans use keeps its answer.
+        // The new watches come first, so that a name of both plans keeps its addresses.
         await watchNames(plan)
         for (host, watch) in old { await engine.resolver.unwatch(watch, of: host) }
     }
 
-    /// A literal upstream that is one of our own listeners is a mistake that can be told at once.
+    /// Checks that no literal upstream is a listening address of the engine.
     func checkForLoops(_ upstreams: [Upstream]) throws(StreamError) {
-        // A route that has none of its own is checked with the listeners that lead to it.
+        // A route without own listeners is checked when a shared listener uses it.
         guard let listen = state.withLock({ $0.addresses.first }) else { return }
         if let upstream = loopingUpstream(of: upstreams) { throw .loop(listen, upstream: upstream.description) }
     }
 
-    /// The first upstream, of these or of the route's, that is a literal and one of our own listeners.
+    /// Returns the first upstream, of these or of the route's, that is a literal and a listening address of the engine.
     func loopingUpstream(of upstreams: [Upstream]? = nil) -> Upstream? {
         (upstreams ?? state.withLock { $0.upstreams }).first { upstream in
             upstream.literal.map { engine.wouldLoop(transport, $0) } ?? false
@@ -269,14 +274,15 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         for worker in engine.workers { await worker.kill(route: number) }
     }
 
-    /// The workers' parts of a route that has not ended. One that never served ends here and now.
+    /// Returns the shared state of a route that must be ended; nil where it has ended. A route that never served ends
+    /// here.
     private func sharedToEnd() -> SharedRoute? {
         if lifecycle.closeUnserved() { unbind() }
         return lifecycle.phase == .closed ? nil : state.withLock { $0.shared }
     }
 
-    /// First no worker accepts any more, and only then each may end: until then connections may still be handed from
-    /// one to another. Doing it twice does no harm.
+    /// Stops accepting on every worker. Only then may a worker end its part: before that, another may still hand it a
+    /// connection. A second call has no effect.
     private func refuseNew() async {
         let (listeners, leaving) = state.withLock { ($0.listeners, $0.leaving) }
         if lifecycle.beginClosing() {
@@ -287,7 +293,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         for worker in engine.workers { await worker.stopAccepting(numbers) }
     }
 
-    /// What is shared with the engine is given back at the end, also where nothing else holds the route until then.
+    /// Keeps the route alive until it has released what it shares with the engine.
     private func keepUntilClosed() {
         Task {
             await lifecycle.waitUntilClosed()
@@ -304,7 +310,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         if lifecycle.workerFinished() { Task { await release() } }
     }
 
-    /// Everything has ended on every worker.
+    /// Releases the route's resources after it has ended on every worker.
     private func release() async {
         await turns.enter()
         defer { turns.leave() }

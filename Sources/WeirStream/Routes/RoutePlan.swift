@@ -1,6 +1,6 @@
 import NetworkTypes
 
-/// A configuration of a route on its way to the workers, which make a ``RouteSnapshot`` of it.
+/// A configuration of a route, as it is sent to the workers. Each creates a ``RouteSnapshot`` from it.
 struct RoutePlan<Settings: Sendable>: Sendable {
     let name: String
     let upstreams: [Upstream]

@@ -1,21 +1,21 @@
 import LinuxIO
 
-/// The plan of a route as a worker keeps it. It lives as long as anything that began under it, so that a change applies to
-/// new connections and sessions. Confined to the worker.
+/// The plan of a route on one worker. Connections and sessions hold the snapshot under which they began, so that a
+/// change applies only to new ones. Confined to the worker.
 final class RouteSnapshot<Settings: Sendable> {
     /// The name and the configured upstreams, shared by every context.
     let identity: RouteIdentity
     let settings: Settings
     let hooks: StreamHooks
     let upstreams: [UpstreamState]
-    /// The policy that chooses among them, with what it remembers on this worker.
+    /// The policy that chooses among the upstreams, with its state on this worker.
     let selector: any UpstreamSelector
-    /// Which of the route's configurations this is; answers for another one are ignored.
+    /// The number of the route's configuration. Lookup results for another number are ignored.
     let generation: Int
     let refresh: @Sendable (_ upstream: Int) -> Void
 
-    /// The upstreams that the plan has in common with `previous` stay the same objects: what is known of their names
-    /// goes on, and owners that wait for one under the old plan are told under the new one.
+    /// Creates the snapshot of a plan. Upstreams that `previous` has, too, stay the same objects: they keep their
+    /// addresses, and connections that wait for a lookup under the old plan get its result.
     init(_ plan: RoutePlan<Settings>, worker: Int, previous: RouteSnapshot? = nil) {
         identity = RouteIdentity(name: plan.name, upstreams: plan.upstreams)
         settings = plan.settings
@@ -36,30 +36,31 @@ final class RouteSnapshot<Settings: Sendable> {
 
     // MARK: Members
 
-    // A member is a configured upstream, and stands at the index of that.
+    // The slot of a member is the index of its configured upstream.
     private static func handle(_ slot: Int, _ generation: Int) -> UpstreamHandle {
         UpstreamHandle(slot: UInt32(slot), generation: UInt32(truncatingIfNeeded: generation))
     }
 
-    /// The member that stands for a configured upstream; nil where there is no such upstream.
+    /// Returns the handle of a configured upstream; nil where the index does not exist.
     func handle(ofUpstream index: Int) -> UpstreamHandle? {
         upstreams.indices.contains(index) ? Self.handle(index, generation) : nil
     }
 
-    /// Whether a handle names a member of this route.
+    /// Whether a handle refers to a member of this snapshot.
     func holds(_ member: UpstreamHandle) -> Bool {
         member.generation == UInt32(truncatingIfNeeded: generation) && Int(member.slot) < upstreams.count
     }
 
-    /// The state of a member; nil where the handle is not one of this route's.
+    /// Returns the state of a member; nil where the handle does not belong to this snapshot.
     func state(of member: UpstreamHandle) -> UpstreamState? {
         holds(member) ? upstreams[Int(member.slot)] : nil
     }
 
-    /// The configured upstream that a member of this route belongs to.
+    /// Returns the index of a member's configured upstream.
     func index(of member: UpstreamHandle) -> Int { Int(member.slot) }
 
-    /// A dial failed or an upstream reported errors: ask for its name again, off the worker.
+    /// Requests a new lookup of an upstream's name, off the worker, because a dial failed or the upstream reported
+    /// errors.
     func requestRefresh(_ upstream: Int, now: UInt64) {
         if upstreams[upstream].mayRefresh(now: now) { refresh(upstream) }
     }

@@ -1,8 +1,8 @@
 import LinuxIO
 import Threading
 
-/// The life of a route or a shared listener, from its one start to its end, and those who wait for the end. What it says
-/// of a route holds for both.
+/// The phases of a route or a shared listener, from its one start to its end, and the tasks that wait for the end. Safe
+/// from any thread. The comments say *route* for both.
 final class ServiceLifecycle: Sendable {
     enum Phase: Sendable {
         case created, starting, serving, closing, closed
@@ -10,7 +10,7 @@ final class ServiceLifecycle: Sendable {
 
     private struct State {
         var phase = Phase.created
-        /// A close or a kill was called. It may come before the start, or while that is under way.
+        /// Whether close or kill was called, also before the start or during it.
         var isEndRequested = false
         var hasServed = false
         var busyWorkers = 0
@@ -21,16 +21,16 @@ final class ServiceLifecycle: Sendable {
 
     var phase: Phase { state.withLock { $0.phase } }
 
-    /// Whether the route was told to end, and has not been reopened since.
+    /// Whether close or kill was called since the route was created or reopened.
     var isEndRequested: Bool { state.withLock { $0.isEndRequested } }
 
-    /// Notes a close or a kill before its turn comes: a start that is under way ends itself as soon as it sees this.
+    /// Records a close or a kill before its turn: a start in progress ends when it sees the request.
     func requestEnd() {
         state.withLock { $0.isEndRequested = true }
     }
 
-    /// The one start a route has.
-    /// - Throws: ``StreamError/closed`` where it was told to end before, ``StreamError/alreadyStarted``.
+    /// Begins the one start of a route.
+    /// - Throws: ``StreamError/closed`` where close or kill was called before, ``StreamError/alreadyStarted``.
     func start() throws(StreamError) {
         let result = state.withLock { state -> Result<Void, StreamError> in
             guard !state.hasServed, state.phase != .starting else { return .failure(.alreadyStarted) }
@@ -41,12 +41,13 @@ final class ServiceLifecycle: Sendable {
         try result.get()
     }
 
-    /// - Throws: ``StreamError/closed`` where the route was told to end.
+    /// Checks whether a start may continue.
+    /// - Throws: ``StreamError/closed`` where close or kill was called.
     func checkEndRequest() throws(StreamError) {
         if isEndRequested { throw .closed }
     }
 
-    /// Serving on `workers` workers.
+    /// Ends the start: the route serves on `workers` workers.
     func started(workers: Int) {
         state.withLock { state in
             state.phase = .serving
@@ -55,19 +56,19 @@ final class ServiceLifecycle: Sendable {
         }
     }
 
-    /// The start failed; it may be tried again, unless the route was told to end.
+    /// Ends a failed start. It may be repeated, unless close or kill was called.
     func startFailed() {
         leave(to: .created)
     }
 
-    /// Ends the life of a route that does not serve. False where it does, or did.
+    /// Closes a route that never served. Returns false where it serves or served.
     func closeUnserved() -> Bool {
         let isUnserved = state.withLock { $0.phase == .created }
         if isUnserved { leave(to: .closed) }
         return isUnserved
     }
 
-    /// Whether the caller is the one who closes.
+    /// Begins the close. Returns true for the first caller only.
     func beginClosing() -> Bool {
         state.withLock { state in
             guard state.phase == .serving else { return false }
@@ -77,17 +78,17 @@ final class ServiceLifecycle: Sendable {
         }
     }
 
-    /// A worker's last connection or session is gone, and it takes no more. Returns whether it was the last worker.
+    /// A worker has ended its part of the route. Returns whether it was the last worker.
     func workerFinished() -> Bool {
         state.withLock { state in
-            // A worker that has not heard yet that the route serves again.
+            // The worker does not know yet that the route serves again.
             guard state.phase == .closing else { return false }
             state.busyWorkers -= 1
             return state.busyWorkers == 0
         }
     }
 
-    /// Whether a route that closes serves again, on `workers` workers: not where it has ended already.
+    /// Cancels a close: the route serves again on `workers` workers. Returns false where it has already ended.
     func reopen(workers: Int) -> Bool {
         state.withLock { state in
             guard state.phase == .closing, state.busyWorkers > 0 else { return false }
@@ -98,7 +99,7 @@ final class ServiceLifecycle: Sendable {
         }
     }
 
-    /// Everything is released.
+    /// Ends the close: every resource is released.
     func closed() {
         leave(to: .closed)
     }
@@ -112,7 +113,7 @@ final class ServiceLifecycle: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Waits for ``closed()``, or for a start that fails. A route that never served counts as closed.
+    /// Waits for ``closed()``, or for the failure of a start. A route that never served counts as closed.
     func waitUntilClosed() async {
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in

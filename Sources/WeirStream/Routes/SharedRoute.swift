@@ -1,11 +1,11 @@
 import LinuxIO
 
-/// What the workers of one route share.
+/// The state that the workers of one route share.
 final class SharedRoute: Sendable {
     /// The route's number in its engine.
     let number: UInt32
     let workers: [Worker]
-    /// The connections or sessions that are open, over all listeners and workers.
+    /// The number of open connections or sessions over all listeners and workers.
     let count: RouteCount
     private let onWorkerFinished: @Sendable () -> Void
     private let onListenerFinished: @Sendable (Listener) -> Void
@@ -21,10 +21,10 @@ final class SharedRoute: Sendable {
         self.onListenerFinished = onListenerFinished
     }
 
-    /// A worker takes nothing new and carries nothing any more.
+    /// A worker has ended its part of the route.
     func workerFinished() { onWorkerFinished() }
 
-    /// A worker carries nothing any more that came by a listener which was removed.
+    /// A worker has no client of a removed listener any more.
     func workerFinished(_ listener: Listener) {
         if listener.workerFinished() { onListenerFinished(listener) }
     }

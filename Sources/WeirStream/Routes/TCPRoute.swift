@@ -1,19 +1,19 @@
 import LinuxIO
 import NetworkTypes
 
-/// A TCP route's part on one worker: its connections, whichever listener they came by. Confined to the worker.
+/// A TCP route's part on one worker: its connections, over all listeners. Confined to the worker.
 final class TCPRoute: WorkerRoute, EventHandler {
     let core: WorkerCore
     let shared: SharedRoute
-    /// The snapshot that new connections follow.
+    /// The snapshot of new connections.
     private(set) var plan: RouteSnapshot<TCPSettings>
     private var listeners: [TCPListener] = []
     private var connections: ContiguousArray<TCPConnection> = []
-    /// Nothing new begins on any worker, so that this one may end when its last connection does.
+    /// Whether no worker accepts any more, so that this part ends with its last connection.
     private(set) var isDraining = false
     private var isDone = false
     private var drainTimer = DrainTimer()
-    /// Only while it drains.
+    /// The token of the drain timer; nil unless the route drains.
     private var token: EventToken?
 
     init(core: WorkerCore, plan: RoutePlan<TCPSettings>, shared: SharedRoute) {
@@ -36,7 +36,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
         plan.generation == generation ? plan.upstreams : nil
     }
 
-    /// New connections follow another plan from now on.
+    /// Applies another plan to new connections.
     func follow(_ new: RoutePlan<TCPSettings>) {
         let before = ListenerSettings(plan.settings)
         plan = RouteSnapshot(new, worker: core.index, previous: plan)
@@ -48,13 +48,13 @@ final class TCPRoute: WorkerRoute, EventHandler {
 
     // MARK: Connections
 
-    /// Begins a connection that came by a listener of this route alone. Its place in the process's budget is taken already.
+    /// Begins a connection of the route's own listener. The caller has already taken its descriptors from the budget.
     func open(_ client: consuming Socket, _ address: SocketAddress, by listener: TCPListener) {
         let duty = plan.hooks.headerDuty(of: address.ip, plan.settings.proxyProtocol)
         begin(client, address, duty, header: nil, by: listener)
     }
 
-    /// Begins a connection of a shared listener, which has taken the PROXY header and chosen this route.
+    /// Begins a connection of a shared listener, which has read the PROXY header and chosen this route.
     func openDecided(
         _ client: consuming Socket, _ address: SocketAddress, header: ProxyHeader?, by listener: TCPListener
     ) {
@@ -80,7 +80,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
         core.load.connections.add(1, ordering: .relaxed)
         listener.clientOpened()
         let connection = TCPConnection(client: client, context: context, route: plan, owner: self, listener: listener)
-        connection.place = connections.count
+        connection.indexInRoute = connections.count
         connections.append(connection)
         connection.start()
     }
@@ -91,7 +91,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
         switch duty {
         case .none:
             if let admit = plan.hooks.admit, case .reject(let reason) = admit(context) { return reason }
-        // Decided once it is known who the client is; its place is taken already.
+        // The hook decides once the header has named the client. The connection already counts towards the limit.
         case .header: break
         case .refused:
             plan.observer?.proxyHeaderFailed(context, reason: .untrusted, worker: core.index)
@@ -100,12 +100,12 @@ final class TCPRoute: WorkerRoute, EventHandler {
         return shared.count.enter(limit: plan.settings.maxConnections) ? nil : .routeLimit
     }
 
-    /// A connection has ended and released everything.
+    /// Removes a connection that has ended and released its resources.
     func forget(_ connection: TCPConnection) {
         let last = connections.removeLast()
         if last !== connection {
-            last.place = connection.place
-            connections[connection.place] = last
+            last.indexInRoute = connection.indexInRoute
+            connections[connection.indexInRoute] = last
         }
         shared.count.leave()
         core.connectionEnded()
@@ -137,12 +137,12 @@ final class TCPRoute: WorkerRoute, EventHandler {
         finishIfDone()
     }
 
-    /// The drain time of one listener is over.
+    /// Ends the connections of one listener as drained.
     func endDrained(by listener: TCPListener) {
         for connection in connections where connection.listener === listener { connection.endDrained() }
     }
 
-    /// One listener was killed.
+    /// Ends the connections of one listener as killed.
     func endKilled(by listener: TCPListener) {
         for connection in connections where connection.listener === listener { connection.endKilled() }
     }
@@ -154,7 +154,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
         shared.workerFinished()
     }
 
-    /// TCP closes its sockets when it stops accepting: there is nothing to take up again.
+    /// Does nothing: TCP closes its listening sockets when it stops accepting.
     func resume() {}
 
     func close() {

@@ -1,12 +1,11 @@
 import LinuxIO
 import NetworkTypes
 
-/// A UDP route's part on one worker: what its sessions have in common, whichever listener they came by. Confined to the
-/// worker.
+/// A UDP route's part on one worker: the state that its sessions share, over all listeners. Confined to the worker.
 final class UDPRoute: WorkerRoute, EventHandler {
     let core: WorkerCore
     let shared: SharedRoute
-    /// The snapshot that new sessions follow.
+    /// The snapshot of new sessions.
     private(set) var plan: RouteSnapshot<UDPSettings>
     private var listeners: [UDPListener] = []
     private var sessionCount = 0
@@ -15,10 +14,10 @@ final class UDPRoute: WorkerRoute, EventHandler {
     private var isDraining = false
     private var isDone = false
     private var drainTimer = DrainTimer()
-    /// Only while it drains.
+    /// The token of the drain timer; nil unless the route drains.
     private var token: EventToken?
 
-    /// At most this many sessions make room for one.
+    /// The most sessions that are evicted for a new one.
     private static let maxEvictions = 8
 
     init(core: WorkerCore, plan: RoutePlan<UDPSettings>, shared: SharedRoute) {
@@ -41,11 +40,10 @@ final class UDPRoute: WorkerRoute, EventHandler {
         plan.generation == generation ? plan.upstreams : nil
     }
 
-    /// New sessions follow another plan from now on. Those that are open stay as they began, unless the plan's hooks do
-    /// not admit them any more.
+    /// Applies another plan to new sessions. Open sessions keep their plan, unless the hook of the new one ends them.
     func follow(_ new: RoutePlan<UDPSettings>) {
         plan = RouteSnapshot(new, worker: core.index, previous: plan)
-        // While it drains, the last session's end would be its own: those are judged when it is taken up again.
+        // A draining route ends with its last session: review them when the route serves again.
         if !isDraining { reviewSessions() }
     }
 
@@ -56,7 +54,8 @@ final class UDPRoute: WorkerRoute, EventHandler {
 
     // MARK: Sessions
 
-    /// Takes a place in the table and a descriptor for a session, where needed from the oldest one that is not assured.
+    /// Counts a session and takes its descriptor from the budget. At a limit it evicts the oldest unassured sessions.
+    /// Returns false where that does not help.
     func makeRoom() -> Bool {
         let limit = plan.settings.maxSessions
         guard makeRoom({ shared.count.enter(limit: limit) }) else { return false }
@@ -68,31 +67,31 @@ final class UDPRoute: WorkerRoute, EventHandler {
         return false
     }
 
-    /// Evicts until there is a place. Another worker may be quicker to take the one that became free: try again, but
-    /// not without end.
+    /// Evicts sessions until `take` succeeds. Another worker may take what an eviction frees: try again, a bounded
+    /// number of times.
     private func makeRoom(_ take: () -> Bool) -> Bool {
         for _ in 0..<Self.maxEvictions {
             if take() { return true }
             guard let oldest = unassured.first else { return false }
-            // What it has in this very batch came before the one that it makes room for.
+            // Its datagrams in this batch came before that of the new session: send them first.
             oldest.sendBatch()
-            // That may have assured it.
+            // The send may have assured the session.
             if oldest.isListed { oldest.end(.evicted) }
         }
         return take()
     }
 
-    /// A session begins that room was made for.
+    /// Adds a session that was counted by ``makeRoom()``.
     func opened(_ session: UDPSession) {
         unassured.append(session)
     }
 
-    /// A session's client has spoken again after a reply: it no longer makes room for others.
+    /// Removes a session from the list of those that may be evicted: its client has answered a reply.
     func assure(_ session: UDPSession) {
         unassured.remove(session)
     }
 
-    /// A session has ended and released everything.
+    /// Removes a session that has ended and released its resources.
     func forget(_ session: UDPSession) {
         unassured.remove(session)
         sessionCount -= 1
@@ -126,8 +125,8 @@ final class UDPRoute: WorkerRoute, EventHandler {
         finishIfDone()
     }
 
-    /// The sockets stay until all workers have finished: one less in their group would lead living sessions' datagrams to
-    /// the wrong worker.
+    /// Reports the end of the last session of a draining route. The sockets stay open until all workers have finished:
+    /// with one socket less in a group, the kernel would deliver datagrams of open sessions to the wrong worker.
     private func finishIfDone() {
         guard isDraining, sessionCount == 0, !isDone else { return }
         isDone = true

@@ -16,7 +16,7 @@ extension RelayEndpoint {
     /// peer sent behind it is there for the relay, and nothing need be kept for a slow one. To be called once for each
     /// arrival, which edge-triggered events are. `buffer` holds the longest header.
     mutating func receiveProxyHeader(buffer: UnsafeMutableRawBufferPointer) -> ProxyHeaderArrival {
-        let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<ProxyHeader.longestV2])
+        let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<ProxyHeader.maxLengthV2])
         switch unsafe receiveCopy(into: buffer) {
         case .bytes(let count):
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)

@@ -80,7 +80,7 @@ final class TCPConnection: EventHandler, PreDialing {
     }
 
     /// Its index in the route's list.
-    var place: Int {
+    var indexInRoute: Int {
         get { Int(listIndex) }
         set { listIndex = Int32(newValue) }
     }

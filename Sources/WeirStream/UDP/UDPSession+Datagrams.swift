@@ -60,7 +60,7 @@ extension UDPSession {
     /// Copies a datagram for later, where the session and the worker have room.
     private func keep(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let before = queue.byteCount
-        guard core.queuedDatagramBytes + bytes.count <= WorkerCore.mostQueuedDatagramBytes,
+        guard core.queuedDatagramBytes + bytes.count <= WorkerCore.maxQueuedDatagramBytes,
             unsafe queue.append(bytes, headroom: queueHeadroom)
         else { return false }
         core.queuedDatagramBytes += queue.byteCount - before

@@ -102,7 +102,7 @@ final class UDPSession: EventHandler {
 
     /// How long this session may be silent, in nanoseconds.
     private var silenceLimit: UInt64 {
-        if listener.isDraining { return UDPListener.drainSilence }
+        if listener.isDraining { return UDPListener.drainIdleNanoseconds }
         return (isAssured ? route.settings.idleTimeout : route.settings.unassuredTimeout).clampedNanoseconds
     }
 

@@ -1,7 +1,7 @@
 import LinuxIO
 
-/// The attempts of one dial that are under way, each with the socket that it owns. Sockets that are in it at its end are
-/// closed. The first attempt takes no memory of its own, because most dials have no other.
+/// The attempts of one dial that are in progress, each with the socket that it owns. The deinitializer closes the
+/// remaining sockets. The first attempt needs no allocation, because most dials have no other.
 struct DialAttempts: ~Copyable {
     private struct Attempt {
         let number: CInt
@@ -14,11 +14,10 @@ struct DialAttempts: ~Copyable {
 
     private var first: Attempt?
     private var others: [Attempt] = []
-    /// The tag that was given last. Tags go round, so that an event of this turn for a socket that was just closed does
-    /// not find the attempt that came after it.
+    /// The last tag. Tags rotate, so that an event of this turn for a closed socket does not find the next attempt.
     private var lastTag = 0
 
-    /// Descriptor tags of an ``EventToken`` that an attempt can have: 1 to 7.
+    /// The highest descriptor tag of an ``EventToken`` for an attempt; the lowest is 1.
     static let maxCount = 7
 
     deinit {
@@ -28,7 +27,7 @@ struct DialAttempts: ~Copyable {
 
     var isEmpty: Bool { first == nil && others.isEmpty }
 
-    /// A tag that no attempt has; nil where as many are under way as there are tags.
+    /// Returns a tag that no attempt has; nil where every tag is in use.
     mutating func takeTag() -> Int? {
         for step in 0..<Self.maxCount {
             let tag = (lastTag + step) % Self.maxCount + 1
@@ -45,7 +44,7 @@ struct DialAttempts: ~Copyable {
         if first == nil { first = attempt } else { others.append(attempt) }
     }
 
-    /// Takes an attempt out; nil where none has this tag.
+    /// Removes and returns the attempt with this tag, if any.
     mutating func remove(tag: Int) -> DialAttempt? {
         let attempt: Attempt
         if let found = first, found.tag == tag {
@@ -60,7 +59,7 @@ struct DialAttempts: ~Copyable {
             socket: Socket(adopting: attempt.number, family: attempt.family), address: attempt.address, tag: tag)
     }
 
-    /// Closes all of them.
+    /// Closes all sockets.
     mutating func closeAll() {
         first.take()?.close()
         if others.isEmpty { return }
@@ -69,7 +68,7 @@ struct DialAttempts: ~Copyable {
     }
 }
 
-/// An attempt that was taken out of its dial, with its socket.
+/// An attempt that was removed from its dial, with its socket.
 struct DialAttempt: ~Copyable {
     var socket: Socket
     let address: SocketAddress

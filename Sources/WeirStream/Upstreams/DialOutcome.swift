@@ -1,27 +1,27 @@
 import LinuxIO
 import NetworkTypes
 
-/// The outcome of a call of ``UpstreamConnector``, for its owner to perform.
+/// The outcome of a call of ``UpstreamConnector``, which its owner performs.
 enum DialOutcome: ~Copyable {
-    /// Nothing to do: the connector goes on, and hears of it through its owner.
+    /// The dial is in progress: the owner passes further events to the connector.
     case pending
     /// An upstream is connected. The owner keeps it (``UpstreamConnector/settle(at:)``) or hands it back
-    /// (``UpstreamConnector/failed(_:detail:)``); until then the time of the dial goes on.
+    /// (``UpstreamConnector/failed(_:detail:)``). The dial's timeout runs until then.
     case connected(ConnectedUpstream)
     /// No upstream could be reached.
     case failed(DialFailure)
-    /// There will be no dial.
+    /// The dial was rejected before it began.
     case rejected(RejectReason)
 }
 
-/// A connected upstream on its way to the owner of the connection.
+/// A connected upstream, as it is passed to the owner of the connection.
 struct ConnectedUpstream: ~Copyable {
     var attempt: DialAttempt
     /// The events that came with the connection.
     let events: EventSet
     let member: UpstreamHandle
 
-    /// The connected socket, whose owner the caller is now.
+    /// Returns the connected socket. The caller owns it.
     consuming func takeSocket() -> Socket { attempt.socket }
 }
 

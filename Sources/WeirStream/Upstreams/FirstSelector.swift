@@ -1,7 +1,7 @@
 import LinuxIO
 
-/// The policy `first`: members in the order of the configuration, each client beginning with the first. It remembers
-/// nothing of how they went.
+/// The policy `first`: every client tries the members in the order of the configuration. It ignores the results of
+/// dials.
 final class FirstSelector: UpstreamSelector {
     private let members: [UpstreamHandle]
 

@@ -1,15 +1,15 @@
 import LinuxIO
 import NetworkTypes
 
-/// Finds the addresses of a name. Called on a thread that may block, for one name at most once at a time.
+/// Resolves names to addresses. The engine calls it on a thread that may block, and never twice at once for one name.
 public protocol NameResolver: Sendable {
-    /// Every address of `host`, best first; ports are ignored.
+    /// Returns every address of `host`, the preferred one first; ports are ignored.
     func resolve(_ host: String) throws(AddressLookup.Failure) -> [SocketAddress]
 }
 
-/// The system's resolver: files, DNS, whatever nsswitch.conf(5) says.
+/// The system's resolver, getaddrinfo(3): the sources of nsswitch.conf(5), such as files and DNS.
 public struct SystemResolver: NameResolver {
-    /// Asks getaddrinfo(3).
+    /// Creates the resolver.
     public init() {}
 
     /// See ``NameResolver/resolve(_:)``.

@@ -2,7 +2,7 @@ import LinuxIO
 
 /// Runs pre-dial hooks away from the workers.
 enum PreDial {
-    /// Starts the hook; its decision comes back to the worker, where the owner of `token` takes it if it still lives.
+    /// Starts the hook. Its decision goes to the worker, which passes it to the owner of `token` if that still exists.
     static func start(
         _ hook: @escaping StreamHooks.PreDial, request: DialRequest, token: EventToken, worker: Worker
     ) -> Task<Void, Never> {
@@ -11,7 +11,7 @@ enum PreDial {
             do {
                 decision = try await hook(request)
             } catch {
-                // What went wrong is the hook's to log; here only that it did not allow the dial.
+                // The hook logs its own errors: here an error only means that there is no dial.
                 decision = .reject(.hook)
             }
             await worker.preDialEnded(token, decision)
@@ -20,9 +20,9 @@ enum PreDial {
 }
 
 extension WorkerCore {
-    /// Whether another hook may run: they are bounded, because each holds a client and perhaps memory of its own.
+    /// Counts one more running hook. Returns false at the limit: each hook holds a client, and may hold memory.
     func enterPreDial() -> Bool {
-        guard preDialsRunning < Self.mostPreDials else { return false }
+        guard preDialsRunning < Self.maxPreDials else { return false }
         preDialsRunning += 1
         return true
     }

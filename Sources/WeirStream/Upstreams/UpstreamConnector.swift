@@ -1,23 +1,23 @@
 import LinuxIO
 import NetworkTypes
 
-/// Everything between "the client is admitted" and "connected": the pre-dial hook, the choice of an upstream, its name's
-/// addresses, the attempts at them (RFC 8305), and the times that all this may take. After a failure it goes to the next
-/// choice at once, to each upstream once.
+/// Connects an admitted client to an upstream: it runs the pre-dial hook, chooses an upstream, waits for the addresses
+/// of its name, attempts them (RFC 8305), and bounds the time of each step. After a failure it continues with the next
+/// choice at once, and tries each upstream once.
 ///
-/// One for TCP and UDP; the difference is behind ``UpstreamDialer``. Every call returns an outcome, which its owner (the
-/// connection or session behind `token`) performs; it never calls its owner. It tells the observer and the selector of
-/// every dial: each one that begins ends as one success or one failure. It exists only while a connection prepares.
-/// Confined to its worker.
+/// TCP and UDP share it; they differ in their ``UpstreamDialer``. Every call returns an outcome, which its owner (the
+/// connection or session of `token`) performs; it never calls its owner. It reports every dial to the observer and the
+/// selector: each dial ends as one success or one failure. It exists only while a connection is prepared. Confined to
+/// its worker.
 final class UpstreamConnector<Dialer: UpstreamDialer> {
     private enum Phase {
         /// A pre-dial hook runs, or nothing has begun.
         case deciding
-        /// The name of the chosen upstream has no answer yet.
+        /// The lookup of the chosen upstream's name has not ended yet.
         case resolving
-        /// Attempts are under way.
+        /// Attempts are in progress.
         case dialing
-        /// The owner has a connected socket, and has not said yet that it keeps it: a handshake may follow.
+        /// The owner has a connected socket, and has not settled for it yet: a handshake may follow.
         case connected
         /// The owner keeps the connection.
         case settled
@@ -35,8 +35,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     private let context: StreamContext
     private let core: WorkerCore
     private let token: EventToken
-    // Exclusivity is not checked at run time on what every dial touches, which saves more than 1 % of the instructions of a
-    // new connection: one thread owns the connector, and nothing that is called during an access comes back to it.
+    // Exclusivity is not checked at run time on the fields of every dial, which saves more than 1 % of the instructions
+    // of a new connection: one thread owns the connector, and no call during an access reaches it again.
     @safe @exclusivity(unchecked) private(set) var dialer: Dialer
     @safe @exclusivity(unchecked) private var attempts = DialAttempts()
     @safe @exclusivity(unchecked) private var timer = TimerWheel.Identifier.none
@@ -44,27 +44,27 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     private var phase = Phase.deciding
     private var hook: Task<Void, Never>?
-    /// The upstream that is dialed, or to which the owner's connection goes.
+    /// The upstream that is dialed, or the one of the owner's connection.
     private var member: UpstreamHandle?
-    /// Whether the observer was told that this upstream was reached: its other addresses are no dials of their own.
+    /// Whether this upstream was reported as reached: attempts at its other addresses are then not reported as dials.
     private var isReached = false
     private var tried = TriedUpstreams()
-    /// Addresses that were not tried yet.
+    /// The addresses that are left to try.
     private var addresses: ArraySlice<SocketAddress> = []
     /// The last error of this dial, for the log.
     private var lastError: SystemError?
-    /// The failure that stands for all of them: the last one of an upstream that had an address, else the last one.
+    /// The failure to report for all dials: the last one of an upstream that had an address, else the last one.
     private var failure: DialFailure?
 
-    /// When the hook, or this dial, began.
+    /// The time when the hook, or this dial, began.
     private var startedAt: UInt64 = 0
-    /// When all dials together must be over.
+    /// The time when all dials together must have ended.
     private var deadline = UInt64.max
     private var timerDeadline = UInt64.max
     private var nextAttemptAt = UInt64.max
 
-    /// RFC 8305 section 5: the recommended Connection Attempt Delay, in nanoseconds.
-    static var attemptDelay: UInt64 { 250_000_000 }
+    /// The Connection Attempt Delay that RFC 8305 section 5 recommends.
+    static var attemptDelayNanoseconds: UInt64 { 250_000_000 }
 
     init(
         route: RouteSnapshot<Dialer.Settings>, context: StreamContext, core: WorkerCore, token: EventToken,
@@ -78,19 +78,19 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     }
 
     deinit {
-        assert(timer.isNone && staggerTimer.isNone, "a connector is canceled before it goes")
+        assert(timer.isNone && staggerTimer.isNone, "a connector is canceled before it is released")
     }
 
-    /// Whether the owner has a connected socket of this connector's and has not said yet what becomes of it. Where a call
-    /// ends that, the connection failed: its owner closes the socket.
+    /// Whether the owner has a connected socket that it has neither settled for nor handed back. Where a call makes
+    /// this false, the connection has failed: its owner closes the socket.
     var isHandedOut: Bool { phase == .connected }
 
-    /// Whether there may be another address or another upstream to try.
+    /// Whether another address or another upstream may be left to try.
     var hasOthers: Bool { !addresses.isEmpty || tried.count + 1 < route.upstreams.count }
 
     // MARK: Beginning
 
-    /// Runs the pre-dial hook where there is one, and dials.
+    /// Runs the pre-dial hook, if any, and dials.
     func start(worker: @autoclosure () -> Worker) -> DialOutcome {
         guard let preDial = route.hooks.preDial else { return dial(nextChoice()) }
         guard core.enterPreDial() else {
@@ -103,7 +103,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return .pending
     }
 
-    /// The hook has decided.
+    /// Applies the decision of the hook.
     func decided(_ decision: DialDecision) -> DialOutcome {
         guard hook != nil else { return .pending }
         leaveHook()
@@ -133,9 +133,9 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return goOn(after: begin(first))
     }
 
-    // MARK: One upstream after the other
+    // MARK: Upstreams in turn
 
-    /// The selector's next choice. One that it must not make is none.
+    /// Returns the selector's next choice; nil where it has none, or where the choice is invalid.
     private func nextChoice() -> UpstreamHandle? {
         guard let choice = route.selector.next(for: context.clientAddress, tried: tried),
             route.holds(choice), !tried.contains(choice)
@@ -143,7 +143,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return choice
     }
 
-    /// Goes from choice to choice until one is under way or connected, or none is left.
+    /// Dials one choice after the other until an attempt is in progress or connected, or no choice is left.
     private func goOn(after first: consuming Step) -> DialOutcome {
         var step = first
         while true {
@@ -181,8 +181,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return lookUp()
     }
 
-    /// When the dial that begins now must be over. Without a setting for it, it has a third of the time as long as other
-    /// choices are left.
+    /// The deadline of a dial that begins now. Without a setting, it is a third of the dial timeout while other
+    /// upstreams are left, else the deadline of all dials.
     private var attemptDeadline: UInt64 {
         let settings = route.settings
         let limit: UInt64
@@ -196,7 +196,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return min(deadline, core.loop.deadline(afterNanoseconds: limit))
     }
 
-    /// A dial ended without success. Other addresses of an upstream that was reached before were none.
+    /// Ends a failed dial. Attempts at other addresses of an upstream that was reached are not reported.
     private func dialFailed(_ reason: DialFailure) {
         core.loop.cancel(&staggerTimer)
         attempts.closeAll()
@@ -213,9 +213,9 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         if reason != .canceled { route.requestRefresh(index, now: core.loop.now) }
     }
 
-    // MARK: The addresses of one upstream
+    // MARK: Addresses of one upstream
 
-    /// The name of an upstream has an answer now.
+    /// Continues after a lookup of the upstream's name has ended.
     func nameAnswered() -> DialOutcome {
         phase == .resolving ? goOn(after: lookUp()) : .pending
     }
@@ -239,7 +239,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return startAttempts(member, state)
     }
 
-    /// Tries addresses until an attempt is under way.
+    /// Tries addresses until an attempt is in progress.
     private func startAttempts(_ member: UpstreamHandle, _ state: UpstreamState) -> Step {
         phase = .dialing
         core.loop.cancel(&staggerTimer)
@@ -262,7 +262,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return attempts.isEmpty ? .failed(DialFailure(lastError)) : .pending
     }
 
-    /// A socket of an attempt has events.
+    /// Handles events of an attempt's socket.
     func attemptReady(_ events: EventSet, tag: Int) -> DialOutcome {
         guard phase == .dialing, let attempt = attempts.remove(tag: tag) else { return .pending }
         switch dialer.judge(attempt.socket, events) {
@@ -281,8 +281,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     // MARK: After a connection
 
-    /// The owner keeps the connection that it was given last, whose address this is: the dial was successful.
-    /// - Returns: the upstream, which the owner tells to the selector as released at its end.
+    /// Ends a successful dial: the owner keeps its connection, which goes to this address.
+    /// - Returns: the upstream, which the owner reports to the selector as released when the connection ends.
     @discardableResult func settle(at address: SocketAddress) -> UpstreamHandle? {
         guard phase == .connected, let member else { return nil }
         phase = .settled
@@ -296,25 +296,24 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return member
     }
 
-    /// The connection that the owner was given last failed after all, for example in a handshake: the dial has failed,
-    /// and goes on with the next upstream. The owner closes the socket.
+    /// Ends a dial whose connection failed in the owner's hands, for example in a handshake, and continues with the
+    /// next upstream. The owner closes the socket.
     func failed(_ reason: DialFailure, detail: SystemError?) -> DialOutcome {
         guard phase == .connected else { return .pending }
         lastError = detail
         return goOn(after: .failed(reason))
     }
 
-    /// The upstream to which a settled connection goes does not take what it is sent, and no answer ever came: goes on with
-    /// its other addresses, and with other upstreams. The owner keeps what it has until it is given another connection,
-    /// which it settles for at once, and also where ``DialOutcome/failed(_:)`` comes back.
+    /// Leaves an upstream that refuses the datagrams of a settled connection and never answered: tries its other
+    /// addresses, and other upstreams. The owner keeps its connection until it gets another one, for which it settles
+    /// at once. It also keeps its connection after ``DialOutcome/failed(_:)``.
     func goElsewhere() -> DialOutcome {
         guard phase == .settled else { return .pending }
         deadline = core.loop.deadline(afterNanoseconds: route.settings.dialTimeout.clampedNanoseconds)
         return goOn(after: startAttempts())
     }
 
-    /// Takes over a settled connection to `member`, for ``goElsewhere()``: every address of it but the present one, and
-    /// every other upstream, may be tried.
+    /// Takes over a settled connection for ``goElsewhere()``: other addresses and all other upstreams are left to try.
     func adopt(_ member: UpstreamHandle, at address: SocketAddress?) {
         self.member = member
         isReached = true
@@ -325,13 +324,14 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     // MARK: Timers
 
-    /// Numbers of the timers, out of those that owners use for their own (``EventToken/tag``).
+    /// The tags of the connector's timers (``EventToken/tag``). Owners use lower ones.
     enum TimerTag {
         static var deadline: Int { 6 }
         static var stagger: Int { 7 }
     }
 
-    /// A timer of the connector's is due. One that was canceled in the same turn may still come: its time tells.
+    /// Handles a timer of the connector. A timer that was canceled in this turn may still fire: the times tell them
+    /// apart.
     func timerFired(tag: Int) -> DialOutcome {
         let now = core.loop.now
         if tag == TimerTag.stagger {
@@ -362,7 +362,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             dialFailed(reason)
             return fail(reason)
         }
-        // The selector may have no other choice left although there are other members.
+        // The selector may have no other choice although there are other members.
         if let member { tried.insert(member) }
         let next = nextChoice()
         if next == nil, route.settings.attemptTimeout == nil {
@@ -382,13 +382,13 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     }
 
     private func scheduleNextAttempt() {
-        nextAttemptAt = core.loop.deadline(afterNanoseconds: Self.attemptDelay)
+        nextAttemptAt = core.loop.deadline(afterNanoseconds: Self.attemptDelayNanoseconds)
         staggerTimer = core.loop.schedule(at: nextAttemptAt, token: token.with(tag: TimerTag.stagger))
     }
 
     // MARK: Ending
 
-    /// The owner ends, or needs the connector no longer. Gives everything back; doing it twice does nothing.
+    /// Ends the connector, and releases its timers, sockets and hook. A second call has no effect.
     func cancel() {
         leaveHook()
         if phase != .settled, member != nil { dialFailed(.canceled) }

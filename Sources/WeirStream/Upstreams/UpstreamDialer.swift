@@ -1,20 +1,20 @@
 import Glibc
 import LinuxIO
 
-/// The difference between dialing over TCP and over UDP: how an attempt at one address begins, and how its end is told.
+/// The part of a dial in which TCP and UDP differ: how an attempt at one address begins, and how it ends.
 protocol UpstreamDialer {
     associatedtype Settings: DialSettings
 
-    /// Begins an attempt. A socket that is returned is registered with `loop` under `token`.
+    /// Begins an attempt. The socket of the result is registered with `loop` under `token`.
     mutating func start(
         _ address: SocketAddress, of upstream: UpstreamState, settings: Settings, loop: EventLoop, token: EventToken
     ) -> AttemptStart
 
-    /// Judges an attempt that is under way by an event of its socket.
+    /// Judges an attempt in progress by an event of its socket.
     func judge(_ socket: borrowing Socket, _ events: EventSet) -> AttemptJudgement
 }
 
-/// The times of a dial. The pre-dial hook has its own; ``dialTimeout`` begins behind it.
+/// The timeouts of a dial. ``dialTimeout`` begins after the pre-dial hook, which has its own timeout.
 protocol DialSettings: Sendable {
     var preDialTimeout: Duration { get }
     var dialTimeout: Duration { get }
@@ -24,12 +24,12 @@ protocol DialSettings: Sendable {
 extension TCPSettings: DialSettings {}
 extension UDPSettings: DialSettings {}
 
-/// The outcome of beginning an attempt.
+/// The outcome of the start of an attempt.
 enum AttemptStart: ~Copyable {
     case connected(Socket)
-    /// An event will tell.
+    /// An event of the socket reports the end of the attempt.
     case inProgress(Socket)
-    /// This address failed; perhaps there are others.
+    /// The attempt at this address failed.
     case failed(SystemError)
 }
 
@@ -40,9 +40,9 @@ enum AttemptJudgement {
     case failed(SystemError)
 }
 
-/// Dials TCP upstreams: connect(2) goes on in the kernel, and an event tells its end.
+/// Dials TCP upstreams: connect(2) is asynchronous, and an event reports its end.
 struct TCPDialer: UpstreamDialer {
-    /// Whether the last attempt lets the ACK that ends its handshake wait for data (see ``AckHeuristic``).
+    /// Whether the last attempt delays the final ACK of its handshake until there is data (see ``AckHeuristic``).
     private(set) var expectsSingleResponse = false
 
     mutating func start(
@@ -66,14 +66,14 @@ struct TCPDialer: UpstreamDialer {
     func judge(_ socket: borrowing Socket, _ events: EventSet) -> AttemptJudgement {
         let hasFailed = events.contains(.error) || events.contains(.hangup)
         guard hasFailed || events.contains(.writable) else { return .inProgress }
-        // A connection that was made and broken at once counts as made where anything came of it: the reads tell the rest.
+        // Data may precede an error: report success then, and let the reads find the error.
         if hasFailed, case .failed(let error) = socket.peek() { return .failed(error) }
         return .connected
     }
 }
 
-/// Dials UDP upstreams: connect(2) only notes the address. A port without a listener shows by ICMP, once something was
-/// sent.
+/// Dials UDP upstreams: connect(2) only sets the peer's address. A closed port is reported by ICMP, after a datagram
+/// was sent.
 struct UDPDialer: UpstreamDialer {
     mutating func start(
         _ address: SocketAddress, of upstream: UpstreamState, settings: UDPSettings, loop: EventLoop, token: EventToken
@@ -87,23 +87,23 @@ struct UDPDialer: UpstreamDialer {
 
     func judge(_ socket: borrowing Socket, _ events: EventSet) -> AttemptJudgement { .connected }
 
-    /// A registered socket that is connected to an address.
+    /// Returns a socket that is connected to an address and registered with `loop`. The caller owns it.
     static func connect(to address: SocketAddress, loop: EventLoop, token: EventToken) throws(SystemError) -> Socket {
         let socket = try Socket(.datagram, family: Socket.family(of: address))
-        // Room for a few of the largest; the kernel clamps to wmem_max.
+        // Room for a few datagrams of the maximum length; the kernel clamps to wmem_max.
         socket.setIfPossible(.sendBuffer, 1 << 20)
         socket.setIfPossible(.receiveBuffer, 1 << 20)
-        // Without it a host that is off, or a network without a way, is never heard of.
+        // Without this option the kernel does not report an unreachable host or network (ip(7)).
         socket.setIfPossible(socket.family == .ipv6 ? .receiveErrorsIPv6 : .receiveErrorsIPv4, 1)
         if case .failed(let error) = socket.connect(to: address) { throw error }
-        // Not for writing: a datagram socket becomes writable again after every single send.
+        // Not for writing: a datagram socket becomes writable again after every send.
         try loop.add(socket.number, [.readable, .edgeTriggered], token: token)
         return socket
     }
 }
 
 extension DialFailure {
-    /// The reason behind a failed socket or connect call.
+    /// The reason for the errno of a failed socket(2) or connect(2).
     init(_ error: SystemError?) {
         switch error?.code {
         case ECONNREFUSED: self = .refused
@@ -111,7 +111,7 @@ extension DialFailure {
         case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN, EAFNOSUPPORT: self = .unreachable
         case ECONNRESET: self = .reset
         case EMFILE, ENFILE: self = .descriptorLimit
-        // EAGAIN: what connect(2) says of a datagram socket where no port is free.
+        // EAGAIN: connect(2) of a datagram socket without a free port.
         case EADDRNOTAVAIL, EAGAIN: self = .addressUnavailable
         case EACCES, EPERM: self = .permission
         default: self = .other

@@ -2,18 +2,19 @@ import LinuxIO
 import NetworkTypes
 import Synchronization
 
-/// What is known of a name.
+/// The known addresses of a name.
 enum NameAnswer: Sendable, Equatable {
-    /// Nobody has answered yet.
+    /// The first lookup has not ended yet.
     case pending
-    /// The last good answer, ordered for dialing; never empty.
+    /// The addresses of the last successful lookup, ordered for dialing; never empty.
     case addresses([SocketAddress])
-    /// There never was a good answer.
+    /// No lookup has succeeded yet, and at least one has failed.
     case unresolvable
 }
 
-/// Looks names up off the loops: one cache entry and at most one look-up a name, a bounded number of look-ups at once,
-/// again after a while and on request, keeping the last good answer.
+/// Looks up names on threads of its own. It has one cache entry and at most one lookup per name, and a bounded number
+/// of lookups at once. It repeats a lookup after an interval and on request, and keeps the addresses of the last
+/// success.
 actor UpstreamResolver {
     typealias Sink = @Sendable (_ answer: NameAnswer, _ succeeded: Bool) async -> Void
 
@@ -26,21 +27,23 @@ actor UpstreamResolver {
 
     private let resolver: any NameResolver
     private let refreshInterval: Duration
-    private let shortestInterval: Duration
+    private let minInterval: Duration
     private var entries: [String: Entry] = [:]
     private var nextWatch = 0
     private var running = 0
     private var queue: [CheckedContinuation<Void, Never>] = []
     static let maxLookups = 32
 
-    /// Answers are renewed after `refreshInterval`, on request sooner, but never before `shortestInterval`.
-    init(resolver: any NameResolver, refreshInterval: Duration, shortestInterval: Duration) {
+    /// Creates a resolver that repeats a lookup after `refreshInterval`; on request earlier, but not before
+    /// `minInterval`.
+    init(resolver: any NameResolver, refreshInterval: Duration, minInterval: Duration) {
         self.resolver = resolver
         self.refreshInterval = refreshInterval
-        self.shortestInterval = shortestInterval
+        self.minInterval = minInterval
     }
 
-    /// Keeps `sink` informed about `host` until ``unwatch(_:of:)``. It is told what is known at once.
+    /// Calls `sink` with every result for `host` until ``unwatch(_:of:)``, and at once where one is known. Returns the
+    /// number of the watch.
     func watch(_ host: String, sink: @escaping Sink) async -> Int {
         nextWatch += 1
         let watch = nextWatch
@@ -54,13 +57,13 @@ actor UpstreamResolver {
         return watch
     }
 
-    /// Ends a watch. The last one of a name ends its look-ups.
+    /// Ends a watch. The last one of a name ends its lookups.
     func unwatch(_ watch: Int, of host: String) {
         entries[host]?.sinks[watch] = nil
         if entries[host]?.sinks.isEmpty == true { wake(host) }
     }
 
-    /// Asks for a fresh answer soon, because a dial failed.
+    /// Requests a lookup before the interval has passed, because a dial failed.
     func refresh(_ host: String) {
         entries[host]?.refreshRequested = true
         wake(host)
@@ -77,8 +80,8 @@ actor UpstreamResolver {
         while entries[host]?.sinks.isEmpty == false {
             entries[host]?.refreshRequested = false
             await publish(await lookUp(host), for: host)
-            // However many dials fail, a name is not asked more often than this.
-            try? await Task.sleep(for: shortestInterval)
+            // Failed dials cannot request lookups more often than this.
+            try? await Task.sleep(for: minInterval)
             await waitForRequest(host)
         }
         entries[host] = nil
@@ -97,7 +100,7 @@ actor UpstreamResolver {
         for sink in entry.sinks.values { await sink(entry.answer, succeeded) }
     }
 
-    /// Waits until the answer is old, somebody asks for a new one, or nobody is interested any more.
+    /// Waits until the interval has passed, a lookup is requested, or the last watch has ended.
     private func waitForRequest(_ host: String) async {
         guard let entry = entries[host], !entry.sinks.isEmpty, !entry.refreshRequested else { return }
         let alarm = Task {
@@ -108,11 +111,11 @@ actor UpstreamResolver {
         alarm.cancel()
     }
 
-    // MARK: Look-ups
+    // MARK: Lookups
 
     private func lookUp(_ host: String) async -> Result<[SocketAddress], AddressLookup.Failure> {
-        // A look-up that ends hands its turn to the first that waits: were it free in between, a newcomer could take it
-        // before the one that was woken has run, and both would go on.
+        // A lookup that ends passes its slot to the first that waits. If it released the slot, a new lookup could take
+        // it before the waiting one runs, and the limit would be exceeded.
         if running < Self.maxLookups {
             running += 1
         } else {
@@ -122,7 +125,7 @@ actor UpstreamResolver {
         let resolver = resolver
         return await withCheckedContinuation { continuation in
             do {
-                // A thread of its own: getaddrinfo blocks for as long as the network likes.
+                // A thread of its own: getaddrinfo(3) may block for a long time.
                 try Thread.start {
                     let result: Result<[SocketAddress], AddressLookup.Failure>
                     do throws(AddressLookup.Failure) {
@@ -138,7 +141,7 @@ actor UpstreamResolver {
         }
     }
 
-    /// Alternates the families, beginning with that of the best address (RFC 8305 section 4).
+    /// Alternates the address families, beginning with that of the preferred address (RFC 8305 section 4).
     static func interleave(_ addresses: [SocketAddress]) -> [SocketAddress] {
         guard let first = addresses.first else { return [] }
         let preferred = addresses.filter { $0.ip.isIPv4 == first.ip.isIPv4 }

@@ -1,27 +1,27 @@
 import LinuxIO
 import NetworkTypes
 
-/// One upstream of a route as a worker knows it: the answer of its name, and the owners that wait for it. Confined to the
-/// worker.
+/// The state of one upstream of a route on one worker: the addresses of its name, and the owners that wait for them.
+/// Confined to the worker.
 final class UpstreamState {
     let upstream: Upstream
     private(set) var answer: NameAnswer
-    /// Counts the answers that differed, so that a session can see that its address may have left.
+    /// The number of changes of the addresses, so that a session notices that its address may be gone.
     private(set) var epoch = 0
-    /// How connections to it have gone.
+    /// The history of its connections, for ``AckHeuristic``.
     var ackHeuristic = AckHeuristic()
     private var waiting: [EventToken] = []
-    /// How long ``waiting`` may become before those that have ended leave it.
+    /// The length of ``waiting`` at which ended owners are removed from it.
     private var waitingBound = 64
     private var lastRefresh: UInt64 = 0
-    private static let refreshEvery: UInt64 = 1_000_000_000
+    private static let refreshIntervalNanoseconds: UInt64 = 1_000_000_000
 
     init(_ upstream: Upstream) {
         self.upstream = upstream
         answer = upstream.literal.map { .addresses([$0]) } ?? .pending
     }
 
-    /// A new answer from the resolver: those who waited get a turn.
+    /// Applies a new result of the resolver, and defers the owners that wait for it.
     func publish(_ new: NameAnswer, on loop: EventLoop) {
         let port = upstream.port
         var withPort = new
@@ -35,8 +35,8 @@ final class UpstreamState {
         waitingBound = 64
     }
 
-    /// Defers `token`'s owner once an answer is there. Owners that ended meanwhile leave the list in time, so that a
-    /// look-up that hangs holds about as many as are alive.
+    /// Defers `token`'s owner when the next result arrives. The list removes ended owners as it grows, so that during a
+    /// slow lookup it holds at most about twice as many as exist.
     func wait(_ token: EventToken, on loop: EventLoop) {
         if waiting.count >= waitingBound {
             waiting.removeAll { loop.handler(of: $0) == nil }
@@ -45,12 +45,12 @@ final class UpstreamState {
         waiting.append(token)
     }
 
-    /// Puts an address that proved to work before the others.
+    /// Moves an address that accepted a connection to the front.
     func prefer(_ address: SocketAddress) {
         guard case .addresses(var list) = answer, list.first != address,
-            let place = list.firstIndex(of: address)
+            let index = list.firstIndex(of: address)
         else { return }
-        list.swapAt(0, place)
+        list.swapAt(0, index)
         answer = .addresses(list)
     }
 
@@ -58,9 +58,11 @@ final class UpstreamState {
         if case .addresses(let list) = answer { list.contains(address) } else { false }
     }
 
-    /// Whether the name should be asked again now, because a dial failed: at most once a second.
+    /// Whether a failed dial may request a lookup of the name now: at most once a second.
     func mayRefresh(now: UInt64) -> Bool {
-        guard upstream.literal == nil, now >= lastRefresh + Self.refreshEvery || lastRefresh == 0 else { return false }
+        guard upstream.literal == nil, now >= lastRefresh + Self.refreshIntervalNanoseconds || lastRefresh == 0 else {
+            return false
+        }
         lastRefresh = max(now, 1)
         return true
     }

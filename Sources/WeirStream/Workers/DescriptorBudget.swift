@@ -1,16 +1,16 @@
 import LinuxIO
 import Synchronization
 
-/// The process's descriptors, shared out. Taken before a descriptor is opened and given back after it is closed, with
-/// relaxed atomics, from every worker.
+/// The budget of the process's descriptors. An owner takes its share before it opens a descriptor, and releases it
+/// after the close. Relaxed atomics, from every worker.
 ///
-/// Of `RLIMIT_NOFILE`:
-/// - the *reserve* (a sixteenth, 64 to 512) is never touched here: standard streams, the exporter, the resolver,
-///   configuration files, a reload;
-/// - *listeners* take what they need at start and reload, at most a quarter;
-/// - the rest carries *traffic*: a TCP connection takes 2, a UDP session 1. UDP may use at most nine tenths of it, so
-///   that a flood of sources cannot keep TCP out;
-/// - *pipes* for bulk transfers (2 each) come out of the traffic's part, as long as an eighth of that is free.
+/// It divides `RLIMIT_NOFILE` (getrlimit(2)):
+/// - the *reserve*, a sixteenth (64 to 512), is for the rest of the process: standard streams, the exporter, the
+///   resolver, configuration files, a reload;
+/// - *listeners* take up to a quarter, at start and at a reload;
+/// - the rest is for *traffic*: a TCP connection takes 2, a UDP session 1. UDP may use at most nine tenths of it, so
+///   that a flood of sources cannot block TCP;
+/// - *pipes* for bulk transfers take 2 each from the traffic's part, while an eighth of that is free.
 final class DescriptorBudget: Sendable {
     private let traffic: Int
     private let datagrams: Int
@@ -22,7 +22,7 @@ final class DescriptorBudget: Sendable {
     private let maxSessions = Atomic<Int>(.max)
     private let usedByListeners = Atomic<Int>(0)
 
-    /// Shares out `limit` descriptors; `maxConnections` bounds TCP further.
+    /// Divides `limit` descriptors; `maxConnections` is a further bound on TCP.
     init(limit: Int, maxConnections: Int?) {
         self.maxConnections = maxConnections
         let reserve = min(max(limit / 16, 64), 512)
@@ -31,13 +31,13 @@ final class DescriptorBudget: Sendable {
         listeners = limit / 4
     }
 
-    /// How many TCP connections the process may have, where no UDP session takes their place.
+    /// The limit of TCP connections while no UDP session is open.
     var connectionLimit: Int {
         let fitting = (traffic - usedByListeners.load(ordering: .relaxed)) / 2
         return min(maxConnections ?? .max, fitting)
     }
 
-    /// Acquires both descriptors of a TCP connection.
+    /// Acquires both descriptors of a TCP connection. Returns false where a limit is reached.
     func acquireConnection() -> Bool {
         if let maxConnections, connections.add(1, ordering: .relaxed).newValue > maxConnections {
             connections.subtract(1, ordering: .relaxed)
@@ -53,10 +53,10 @@ final class DescriptorBudget: Sendable {
         used.subtract(2, ordering: .relaxed)
     }
 
-    /// Bounds UDP further, from now on: what is open stays.
+    /// Sets a further bound on UDP sessions. Open sessions continue.
     func limitSessions(to limit: Int?) { maxSessions.store(limit ?? .max, ordering: .relaxed) }
 
-    /// Acquires the descriptor of a UDP session.
+    /// Acquires the descriptor of a UDP session. Returns false where a limit is reached.
     func acquireSession() -> Bool {
         let limit = min(datagrams, maxSessions.load(ordering: .relaxed))
         if usedByDatagrams.add(1, ordering: .relaxed).newValue > limit || !acquire(1) {
@@ -71,15 +71,16 @@ final class DescriptorBudget: Sendable {
         used.subtract(1, ordering: .relaxed)
     }
 
-    /// Whether little is left: what is only for speed must make room.
+    /// Whether less than an eighth of the traffic's descriptors is left. Pipes, which only save time, are then closed.
     var isTight: Bool { used.load(ordering: .relaxed) > traffic / 8 * 7 }
 
-    /// Acquires both descriptors of a pipe, where there are plenty.
+    /// Acquires both descriptors of a pipe, unless the budget is tight.
     func acquirePipe() -> Bool { !isTight && acquire(2) }
 
     func releasePipe() { used.subtract(2, ordering: .relaxed) }
 
-    /// Acquires descriptors for listeners: `wanted` (one a worker) while that leaves enough, else one.
+    /// Acquires descriptors for a listener: `wanted` (one per worker), or one where the listeners' part is used up.
+    /// Returns their number.
     func acquireListeners(wanted: Int) -> Int {
         let granted = usedByListeners.load(ordering: .relaxed) + wanted <= listeners ? wanted : 1
         usedByListeners.add(granted, ordering: .relaxed)

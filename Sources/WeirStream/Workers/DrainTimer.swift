@@ -1,12 +1,11 @@
 import LinuxIO
 
-/// When a draining stream's time is over on one worker. Where it is told several times, the earliest counts. Confined to
-/// the worker.
+/// The timer of a draining stream on one worker. Of several deadlines the earliest wins. Confined to the worker.
 struct DrainTimer {
     private var timer = TimerWheel.Identifier.none
     private var deadline = UInt64.max
 
-    /// Fires for `token`'s owner `timeout` from now on, unless it fires earlier already.
+    /// Arms the timer of `token`'s owner for `timeout` from now, unless it is armed for an earlier time.
     mutating func arm(after timeout: Duration, token: EventToken, on loop: EventLoop) {
         let (sum, isBeyond) = loop.now.addingReportingOverflow(timeout.clampedNanoseconds)
         let wanted = isBeyond ? UInt64.max : sum
@@ -16,7 +15,7 @@ struct DrainTimer {
         timer = loop.schedule(at: wanted, token: token)
     }
 
-    /// The stream has ended, or serves again.
+    /// Cancels the timer, because the stream has ended or serves again.
     mutating func cancel(on loop: EventLoop) {
         loop.cancel(&timer)
     }

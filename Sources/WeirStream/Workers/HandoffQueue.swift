@@ -1,32 +1,32 @@
 import LinuxIO
 import Synchronization
 
-/// A connection on its way from the worker that accepted it to the worker that will carry it.
+/// A connection that one worker accepted for another.
 struct Handoff {
-    /// The raw descriptor; whoever takes the handoff owns it.
+    /// The raw descriptor. The receiver of the handoff owns it.
     let descriptor: CInt
     /// The number of the listener that accepted it.
     let listener: UInt32
 }
 
-/// A bounded queue without locks, many senders and one receiver (after D. Vyukov's bounded queue): each cell carries
-/// the turn at which it may be written or read next.
+/// A bounded lock-free queue of many senders and one receiver (after D. Vyukov's bounded queue). Each cell has a turn:
+/// the position at which it may be written or read next.
 final class HandoffQueue: Sendable {
-    /// Two words for each cell: its turn, counted from the index of the cell so that a new one is zero, and its value. The
-    /// value belongs to one thread at a time, as the turn says. A cell that was never used takes no memory.
+    /// Two words per cell: its turn, minus the index of the cell so that a new cell is zero, and its value. The turn
+    /// decides which thread owns the value. A cell that was never used occupies no physical memory.
     private let words: AtomicWords
     private let head = Atomic<UInt64>(0)
     private let tail = Atomic<UInt64>(0)
     private let mask: UInt64
 
-    /// `capacity` must be a power of two.
+    /// Creates a queue of `capacity` cells, a power of two.
     init(capacity: Int = 1024) {
         precondition(capacity > 0 && capacity & (capacity - 1) == 0)
         words = AtomicWords(count: 2 * capacity)
         mask = UInt64(capacity - 1)
     }
 
-    /// From any worker. False where the queue is full: the sender keeps the connection.
+    /// Adds a handoff; safe from any worker. Returns false where the queue is full: the sender keeps the descriptor.
     func push(_ handoff: Handoff) -> Bool {
         var position = tail.load(ordering: .relaxed)
         while true {
@@ -52,7 +52,7 @@ final class HandoffQueue: Sendable {
         }
     }
 
-    /// Only from the worker that the queue belongs to.
+    /// Takes the oldest handoff; nil where the queue is empty. Call it only on the worker that owns the queue.
     func pop() -> Handoff? {
         let position = head.load(ordering: .relaxed)
         let cell = position & mask

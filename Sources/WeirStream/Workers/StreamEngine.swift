@@ -4,41 +4,42 @@ import NetworkTypes
 import Synchronization
 import Threading
 
-/// Sees the engine's event loops, on their own threads.
+/// Receives the events of the engine's event loops, on their threads. A call must not block.
 public protocol EngineObserver: Sendable {
-    /// A worker ended a turn: how long it worked, waiting excluded, and how late its latest timer ran, if one was due.
+    /// A worker ended a turn. `busyNanoseconds` is the turn's work without the wait; `timerLagNanoseconds` is the delay
+    /// of its latest timer, nil where none was due.
     func turned(worker: Int, busyNanoseconds: UInt64, timerLagNanoseconds: UInt64?)
 }
 
-/// The workers that carry streams, and what the streams share: descriptors, the name cache, the knowledge of our own
-/// listeners. Its worker count is fixed for its life.
+/// The workers that serve streams, and the state that streams share: the descriptor budget, the name cache, the list of
+/// listening addresses. The number of workers is fixed for its life. Safe from any thread.
 public final class StreamEngine: Sendable {
-    /// How an engine is set up.
+    /// The settings of an engine.
     public struct Options: Sendable {
-        /// How many event-loop threads.
+        /// The number of event-loop threads.
         public var workers: Int
-        /// How many TCP connections at once over all streams; nil is what the descriptors allow.
+        /// The limit of open TCP connections over all streams; nil is what the descriptors allow.
         public var maxConnections: Int?
-        /// Bytes that slow peers have not taken yet, over all connections.
+        /// The limit of buffered bytes that slow peers have not accepted yet, over all connections.
         public var bufferMemory = 256 << 20
-        /// Where time comes from.
+        /// The source of monotonic time.
         public var clock = MonotonicClock.system
-        /// Who resolves upstream names.
+        /// The resolver of upstream names.
         public var resolver: any NameResolver = SystemResolver()
-        /// How long an answer of the resolver is used.
+        /// How long a result of the resolver is used before the next lookup.
         public var resolveInterval = Duration.seconds(30)
-        /// How soon a name may be asked again after a failed dial.
-        public var shortestResolveInterval = Duration.seconds(1)
-        /// Sees the loops.
+        /// The shortest interval between two lookups of a name, which a failed dial may request.
+        public var minResolveInterval = Duration.seconds(1)
+        /// Receives the events of the event loops.
         public var observer: (any EngineObserver)?
 
-        /// One worker per core that this process may use, and the defaults.
+        /// Creates the default options, with one worker per online processor.
         public init(workers: Int? = nil) {
             self.workers = workers ?? max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
         }
     }
 
-    /// Where the listeners of this engine are, for loop detection.
+    /// The listening addresses of this engine, for loop detection.
     private let ownListeners = Lock(OwnListeners())
     private let loads: [WorkerLoad]
     private let clock: MonotonicClock
@@ -48,7 +49,9 @@ public final class StreamEngine: Sendable {
     let budget: DescriptorBudget
     let resolver: UpstreamResolver
 
-    /// Starts the workers. Raises the descriptor limit of the process and ignores SIGPIPE.
+    /// Starts the workers. It raises the descriptor limit of the process to the hard limit (getrlimit(2)), and ignores
+    /// SIGPIPE.
+    /// - Throws: ``StreamError/system(_:)``. After an error no thread runs.
     public init(_ options: Options = Options()) throws(StreamError) {
         ProcessLimits.ignoreBrokenPipeSignal()
         do throws(SystemError) {
@@ -80,12 +83,13 @@ public final class StreamEngine: Sendable {
         clock = options.clock
         resolver = UpstreamResolver(
             resolver: options.resolver, refreshInterval: options.resolveInterval,
-            shortestInterval: options.shortestResolveInterval)
+            minInterval: options.minResolveInterval)
     }
 
     private static let sharedEngine = Lock<StreamEngine?>(nil)
 
-    /// The engine of streams that name none: made at its first use, one worker per core.
+    /// Returns the engine of streams that name none. The first call creates it, with the default options.
+    /// - Throws: ``StreamError/system(_:)``; the next call tries again.
     public static func shared() throws(StreamError) -> StreamEngine {
         let result = sharedEngine.withLock { engine -> Result<StreamEngine, StreamError> in
             if let engine { return .success(engine) }
@@ -100,22 +104,22 @@ public final class StreamEngine: Sendable {
         return try result.get()
     }
 
-    // MARK: What it carries
+    // MARK: Load and limits
 
-    /// How many event-loop threads there are.
+    /// The number of event-loop threads.
     public var workerCount: Int { workers.count }
 
-    /// How many TCP connections the process may carry.
+    /// The limit of open TCP connections of the process.
     public var connectionLimit: Int { budget.connectionLimit }
 
-    /// How many UDP sessions the process may carry from now on; nil is what the descriptors allow. Where there are
-    /// more, none of them ends: new ones take the place of unassured ones as on a full stream, or are rejected.
+    /// Sets the limit of open UDP sessions of the process; nil is what the descriptors allow. Open sessions above the
+    /// limit continue. A new session then replaces an unassured one, as on a full stream, or is rejected.
     public func limitSessions(to limit: Int?) { budget.limitSessions(to: limit) }
 
-    /// How many TCP connections it carries now.
+    /// The number of open TCP connections.
     public var openConnections: Int { loads.reduce(0) { $0 + $1.connections.load(ordering: .relaxed) } }
 
-    /// A worker that has not ended a turn for `time`, if there is one.
+    /// Returns the first worker that has not ended a turn for `time`; nil where every worker has.
     public func stalledWorker(after time: Duration) -> Int? {
         let now = clock.nanoseconds
         return loads.firstIndex { load in
@@ -124,7 +128,7 @@ public final class StreamEngine: Sendable {
         }
     }
 
-    /// Ends the threads. Only after every stream is closed.
+    /// Ends the threads. Call it only after every stream is closed.
     public func shutdown() async {
         for worker in workers { worker.thread.stop() }
     }
@@ -139,15 +143,15 @@ public final class StreamEngine: Sendable {
         listenerNumber.add(1, ordering: .relaxed).newValue
     }
 
-    /// Whether a dial to `address` would reach one of our listeners.
+    /// Whether a dial to `address` would reach a listener of this engine.
     func wouldLoop(_ transport: Transport, _ address: SocketAddress) -> Bool {
         ownListeners.withLock { $0.wouldLoop(transport, address) }
     }
 
-    /// Tells every worker of listeners that came or went: of all of them at once.
+    /// Adds listeners to the list of listening addresses of every worker, or removes them.
     func announce(_ transport: Transport, _ listeners: [Listener], isListening: Bool) async {
         if listeners.isEmpty { return }
-        // Without the interfaces' addresses a loop through one of them is not seen; a dial then ends at a limit.
+        // Without the interfaces' addresses, a loop through one of them is not detected and ends at a limit.
         let interfaces = try? AddressLookup.interfaceAddresses()
         let snapshot = ownListeners.withLock { own in
             for listener in listeners {

@@ -1,6 +1,7 @@
 import LinuxIO
 
-/// One event-loop thread and all that runs on it, as an actor: control calls are awaited, and run between the turns.
+/// One event-loop thread and the state confined to it, as an actor. Its control calls run between the turns of the
+/// loop.
 actor Worker: EventLoopDriver {
     nonisolated let thread: EventLoopThread
     nonisolated let index: Int
@@ -28,102 +29,104 @@ actor Worker: EventLoopDriver {
 
     // MARK: Routes and listeners
 
-    /// Makes a TCP route and its listeners known, without a socket yet: other workers may hand connections over from now
-    /// on.
+    /// Adds a TCP route and its listeners, without a socket yet. From now on other workers may hand connections over.
     func prepare(_ plan: RoutePlan<TCPSettings>, route: SharedRoute, listeners: [Listener]) {
         core.routes[route.number] = TCPRoute(core: core, plan: plan, shared: route)
         add(listeners, to: route.number)
     }
 
-    /// Makes a UDP route and its listeners known, without a socket yet.
+    /// Adds a UDP route and its listeners, without a socket yet.
     func prepare(_ plan: RoutePlan<UDPSettings>, route: SharedRoute, listeners: [Listener]) {
         core.routes[route.number] = UDPRoute(core: core, plan: plan, shared: route)
         add(listeners, to: route.number)
     }
 
-    /// New connections of a route follow another plan from now on.
+    /// Applies another plan to new connections of a route.
     func replace(_ plan: RoutePlan<TCPSettings>, route: UInt32) {
         (core.routes[route] as? TCPRoute)?.follow(plan)
     }
 
-    /// New sessions of a route follow another plan from now on.
+    /// Applies another plan to new sessions of a route.
     func replace(_ plan: RoutePlan<UDPSettings>, route: UInt32) {
         (core.routes[route] as? UDPRoute)?.follow(plan)
     }
 
-    /// What a name gave, for one upstream of one plan of one route.
+    /// Applies the result of a lookup to one upstream of a route, unless the route has another plan.
     func publish(_ answer: NameAnswer, route: UInt32, generation: Int, upstream: Int) {
         core.routes[route]?.upstreams(generation: generation)?[upstream].publish(answer, on: core.loop)
     }
 
-    /// Our own addresses changed. Two changes at once may come here in either order.
+    /// Replaces the list of listening addresses, unless a newer one has arrived before.
     func setOwnListeners(_ listeners: OwnListeners) {
         if listeners.version > core.ownListeners.version { core.ownListeners = listeners }
     }
 
-    /// Makes listeners known whose clients go to one route, without a socket yet.
+    /// Adds listeners of one route, without a socket yet.
     func add(_ listeners: [Listener], to route: UInt32) {
         guard let route = core.routes[route] else { return }
         for listener in listeners { core.listeners[listener.number] = route.makeListener(listener) }
     }
 
-    /// Makes a shared listener known, without a socket yet.
+    /// Adds a shared listener, without a socket yet.
     func prepare(_ plan: ListenerPlan, listener: Listener, shared: SharedGate) {
         let gate = ListenerGate(core: core, plan: plan, shared: shared)
         core.listeners[listener.number] = TCPListener(core: core, bound: listener, gate: gate)
     }
 
-    /// New clients of a shared listener follow another plan from now on.
+    /// Applies another plan to new clients of a shared listener.
     func replace(_ plan: ListenerPlan, listener: UInt32) {
         (core.listeners[listener] as? TCPListener)?.follow(plan)
     }
 
-    /// Ends all that came by a shared listener. Every worker has stopped accepting before.
+    /// Ends every client of a shared listener. Before this call, every worker has stopped accepting by it.
     func kill(listener: UInt32) {
         core.takeHandoffs()
         (core.listeners[listener] as? TCPListener)?.kill()
     }
 
-    /// Serves `socket` for a listener that is known on every worker.
+    /// Serves `socket` for a listener that every worker knows. Takes ownership of the descriptor.
+    /// - Throws: the error of epoll_ctl(2); the descriptor is then closed.
     func listen(_ socket: CInt, listener: Listener) throws(SystemError) {
         let socket = Socket(adopting: socket, family: listener.family)
         try core.listeners[listener.number]?.listen(socket)
     }
 
-    /// Takes nothing new by these listeners. TCP closes their sockets, after accepting all that waits in them.
+    /// Stops accepting by these listeners. TCP accepts the pending connections and closes the sockets.
     func stopAccepting(_ listeners: [UInt32]) {
         for listener in listeners { core.listeners[listener]?.stopAccepting() }
     }
 
-    /// Ends what came by these listeners once `timeout` is over. Every worker has stopped accepting by them before.
+    /// Ends the remaining clients of these listeners after `timeout`. Before this call, every worker has stopped
+    /// accepting by them.
     func drain(listeners: [UInt32], timeout: Duration) {
         core.takeHandoffs()
         for listener in listeners { core.listeners[listener]?.drain(timeout: timeout) }
     }
 
-    /// Ends what a route still carries once `timeout` is over. Every worker has stopped accepting before.
+    /// Ends the remaining connections or sessions of a route after `timeout`. Before this call, every worker has
+    /// stopped accepting.
     func drain(route: UInt32, timeout: Duration) {
         core.takeHandoffs()
         core.routes[route]?.drain(timeout: timeout)
     }
 
-    /// Ends all that a route still carries.
+    /// Ends every connection or session of a route.
     func kill(route: UInt32) {
         core.takeHandoffs()
         core.routes[route]?.kill()
     }
 
-    /// Takes up again what was draining.
+    /// Cancels the drain of a route.
     func resume(route: UInt32) {
         core.routes[route]?.resume()
     }
 
-    /// Takes up again listeners that were draining alone.
+    /// Cancels the drain of listeners that were removed separately.
     func resume(listeners: [UInt32]) {
         for listener in listeners { core.listeners[listener]?.resume() }
     }
 
-    /// Forgets listeners that have ended on every worker.
+    /// Removes listeners that have ended on every worker.
     func forget(listeners: [UInt32]) {
         for number in listeners {
             guard let listener = core.listeners.removeValue(forKey: number) else { continue }
@@ -131,7 +134,7 @@ actor Worker: EventLoopDriver {
         }
     }
 
-    /// Forgets a route that has ended on every worker.
+    /// Removes a route that has ended on every worker.
     func forget(route: UInt32, listeners: [UInt32]) {
         forget(listeners: listeners)
         core.routes.removeValue(forKey: route)?.close()
@@ -139,9 +142,9 @@ actor Worker: EventLoopDriver {
 
     // MARK: Hooks
 
-    /// A pre-dial hook of a connection or session ended.
+    /// Passes the decision of a pre-dial hook to its connection or session, if that is still open.
     func preDialEnded(_ token: EventToken, _ decision: DialDecision) {
-        // Given back when the hook has really ended, however long its client is gone: that is what is bounded.
+        // The bound counts hooks that run, also those whose client has ended.
         core.leavePreDial()
         (core.loop.handler(of: token) as? any PreDialing)?.preDialEnded(decision)
     }

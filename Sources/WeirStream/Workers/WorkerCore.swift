@@ -1,7 +1,7 @@
 import LinuxIO
 
-/// Everything a worker's connections and sessions share: its loop, its pools. Confined to the
-/// worker's thread; the ``Worker`` actor is the way in.
+/// The state that a worker's connections and sessions share: its event loop, its pools. Confined to the worker's
+/// thread; other threads call the ``Worker`` actor.
 final class WorkerCore {
     let index: Int
     let loop: EventLoop
@@ -11,10 +11,10 @@ final class WorkerCore {
     private let pipes: PipePool
     let inbox = DatagramInbox(capacity: WorkerCore.datagramsPerBatch)
     let outbox = DatagramOutbox(capacity: WorkerCore.datagramsPerBatch)
-    /// Which datagrams of the inbox belong to which session, and the sessions that have some. Empty between batches.
+    /// The session of each datagram in the inbox, and the sessions that have datagrams there. Empty between batches.
     let inboxOrder = InboxOrder(capacity: WorkerCore.datagramsPerBatch)
     var sessionsInBatch: ContiguousArray<UDPSession> = []
-    /// Whom the worker's UDP streams have turned away.
+    /// The sources that the worker's UDP streams have denied.
     var denied = DeniedSources()
     var ownListeners = OwnListeners()
     /// The worker's parts of routes and listeners, by their numbers.
@@ -24,27 +24,28 @@ final class WorkerCore {
     private let threads: [EventLoopThread]
     private var nextIdentifier: UInt64 = 0
     private var policy: BatchPolicy
-    /// Known from the first turn on, which is the first thing on the worker's own thread.
+    /// Whether the process uses the default scheduling policy. The first turn reads it, because that runs on the
+    /// worker's own thread.
     private var mayChoosePolicy: Bool?
     private var pausedListeners: [EventToken] = []
-    /// Bytes in the queues of sessions that are not ready, over all of them.
+    /// The bytes in the queues of all sessions that are not ready.
     var queuedDatagramBytes = 0
-    static let mostQueuedDatagramBytes = 16 << 20
-    /// Pre-dial hooks of this worker that have not ended.
+    static let maxQueuedDatagramBytes = 16 << 20
+    /// The pre-dial hooks of this worker that have not ended.
     var preDialsRunning = 0
 
-    /// Connections that ended in this period and in the one before.
+    /// The connections that ended in this period, and in the previous one.
     private var endings = 0
     private var lastEndings = 0
     private var endingsSince: UInt64 = 0
-    private static let endingsPeriod: UInt64 = 1_000_000_000
-    /// An idle worker turns once a second.
-    private static let longestTurn: UInt64 = 2_000_000_000
+    private static let endingsPeriodNanoseconds: UInt64 = 1_000_000_000
+    /// The longest time between two turns of a worker that is not blocked: an idle worker turns once a second.
+    private static let maxTurnNanoseconds: UInt64 = 2_000_000_000
 
     static let datagramsPerBatch = 64
     static let batchesPerTurn = 4
     static let acceptsPerTurn = 64
-    static let mostPreDials = 1024
+    static let maxPreDials = 1024
 
     init(
         index: Int, threads: [EventLoopThread], loads: [WorkerLoad], budget: DescriptorBudget, bufferMemory: Int,
@@ -63,10 +64,10 @@ final class WorkerCore {
         sessionsInBatch.reserveCapacity(Self.datagramsPerBatch)
     }
 
-    /// One turn of the loop.
-    /// - Returns: nanoseconds of work.
+    /// Runs one turn of the loop.
+    /// - Returns: the time of its work without the wait, in nanoseconds.
     func turn(mayWait: Bool) -> UInt64 {
-        // Before the wait: whoever pushes after this sees a sleeping thread, and wakes it.
+        // Before the wait: a worker that pushes after this sees a sleeping thread, and wakes it.
         takeHandoffs()
         let busy = loop.turn(mayWait: mayWait)
         load.lastTurn.store(loop.now, ordering: .relaxed)
@@ -75,14 +76,15 @@ final class WorkerCore {
         return busy
     }
 
-    /// Only where nobody chose a policy for the process (chrt(1), CPUSchedulingPolicy= of systemd).
+    /// Sets the scheduling policy, unless the operator chose one for the process (chrt(1), `CPUSchedulingPolicy=` of
+    /// systemd.exec(5)).
     private func schedule(asBatch isBatch: Bool) {
         let mayChoose = mayChoosePolicy ?? Thread.isScheduledNormally
         mayChoosePolicy = mayChoose
         if mayChoose { Thread.scheduleAsBatch(isBatch) }
     }
 
-    /// A number for a connection or session that no other of this process has.
+    /// Returns an identifier for a connection or session that is unique in this process.
     func makeIdentifier() -> UInt64 {
         nextIdentifier += 1
         return UInt64(index + 1) << 48 | nextIdentifier
@@ -90,10 +92,12 @@ final class WorkerCore {
 
     // MARK: Placement
 
-    /// The worker that should carry the next connection: the one with the fewest. This one also where it has an eighth
-    /// more than that, because handing over costs three system calls, and the difference does not grow; and as long as
-    /// its connections live for less than a second and every worker accepts for itself (`sockets` of the listener), because
-    /// they are gone before a difference matters.
+    /// Returns the worker for the next connection: the one with the fewest connections. In two cases it is this worker.
+    ///
+    /// - Its connections exceed the fewest by at most an eighth: a handoff costs three system calls, and the difference
+    ///   does not grow.
+    /// - Its connections live for less than a second, and every worker has its own listening socket (`sockets`): they
+    ///   end before a difference matters.
     func leastLoadedWorker(accepting sockets: Int) -> Int {
         let own = load.connections.load(ordering: .relaxed)
         if isChurning(own), sockets == loads.count { return index }
@@ -109,15 +113,15 @@ final class WorkerCore {
         return own > fewest + fewest / 8 ? best : index
     }
 
-    /// Whether a worker has not turned for longer than an idle one sleeps: a hook blocks it.
+    /// Whether a worker has not turned for longer than an idle worker sleeps, because a hook blocks it.
     private func isStalled(_ load: WorkerLoad) -> Bool {
         let lastTurn = load.lastTurn.load(ordering: .relaxed)
-        return loop.now > lastTurn && loop.now - lastTurn > Self.longestTurn
+        return loop.now > lastTurn && loop.now - lastTurn > Self.maxTurnNanoseconds
     }
 
-    /// Gives an accepted connection to another worker. False where its queue is full.
+    /// Gives an accepted connection to another worker. Returns false where the worker's queue is full.
     func handOver(_ handoff: Handoff, to worker: Int) -> Bool {
-        // Counted first: once it is pushed the other worker may take it, and place the next one, before we go on.
+        // Count first: after the push, the other worker may take the connection before this thread continues.
         loads[worker].connections.add(1, ordering: .relaxed)
         guard loads[worker].handoffs.push(handoff) else {
             loads[worker].connections.subtract(1, ordering: .relaxed)
@@ -127,32 +131,33 @@ final class WorkerCore {
         return true
     }
 
-    /// Takes what other workers accepted for this one.
+    /// Takes the connections that other workers accepted for this one.
     func takeHandoffs() {
         while let handoff = load.handoffs.pop() {
             load.connections.subtract(1, ordering: .relaxed)
             if let listener = listeners[handoff.listener] {
                 listener.take(handoff)
             } else {
-                // The listener ended meanwhile. It waits for its workers, so this is not reached; close all the same.
+                // Not reached, because a listener waits for its workers before it ends; close the descriptor all the
+                // same.
                 FileDescriptor(adopting: handoff.descriptor).close()
                 budget.releaseConnection()
             }
         }
     }
 
-    // MARK: Waiting for something to be free
+    // MARK: Ended connections
 
-    /// Calls `token`'s owner when a connection of this worker ends.
+    /// Defers `token`'s owner once, when a connection of this worker ends.
     func resumeWhenConnectionEnds(_ token: EventToken) {
         pausedListeners.append(token)
     }
 
-    /// Whether connections live for less than a second: as many end in one as are open (Little's law).
+    /// Whether connections live for less than a second: more end per second than are open (Little's law).
     private func isChurning(_ open: Int) -> Bool {
-        if loop.now - endingsSince >= Self.endingsPeriod {
-            // After a silent period the number says nothing any more.
-            lastEndings = loop.now - endingsSince < 2 * Self.endingsPeriod ? endings : 0
+        if loop.now - endingsSince >= Self.endingsPeriodNanoseconds {
+            // A count of more than two periods is too old.
+            lastEndings = loop.now - endingsSince < 2 * Self.endingsPeriodNanoseconds ? endings : 0
             endings = 0
             endingsSince = loop.now
         }
@@ -165,7 +170,7 @@ final class WorkerCore {
         connectionGivenUp()
     }
 
-    /// A client that no connection was made for is gone, and its descriptors are free.
+    /// Returns the descriptors of a client that has ended, and wakes paused listeners.
     func connectionGivenUp() {
         budget.releaseConnection()
         wake(&pausedListeners)

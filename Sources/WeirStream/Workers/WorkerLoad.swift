@@ -1,12 +1,12 @@
 import Synchronization
 
-/// What a worker lets the others, and the control plane, see of itself. Relaxed: a decision that is a connection late
-/// does no harm.
+/// The load of a worker, for the other workers and the control plane. Relaxed loads suffice: a decision may use a value
+/// that is one connection old.
 final class WorkerLoad: Sendable {
-    /// Connections it carries, those handed over but not yet taken included.
+    /// The worker's connections, including those in its ``handoffs``.
     let connections = Atomic<Int>(0)
     /// The monotonic time of its last turn, in nanoseconds.
     let lastTurn = Atomic<UInt64>(0)
-    /// Connections that others accepted for it.
+    /// Connections that other workers accepted for this one.
     let handoffs = HandoffQueue()
 }

@@ -1,21 +1,22 @@
 import LinuxIO
 
-/// A route's part on one worker: the plan that new clients follow, and those that are open, whichever listener they came
-/// by. Confined to the worker.
+/// A route's part on one worker: the plan of new clients, and the open connections or sessions over all listeners.
+/// Confined to the worker.
 protocol WorkerRoute: AnyObject {
-    /// Makes the part of a listener whose clients all go to this route.
+    /// Creates the part of a listener that belongs to this route.
     func makeListener(_ bound: Listener) -> any WorkerListener
-    /// Forgets a listener that has ended on every worker.
+    /// Removes a listener that has ended on every worker.
     func remove(_ listener: any WorkerListener)
-    /// The states of the upstreams, where `generation` is the plan in force.
+    /// Returns the states of the upstreams; nil where `generation` is not that of the current plan.
     func upstreams(generation: Int) -> [UpstreamState]?
-    /// Ends what is left once `timeout` is over. Every listener has stopped accepting on every worker before.
+    /// Ends the remaining connections or sessions after `timeout`. Before this call, every listener has stopped
+    /// accepting on every worker.
     func drain(timeout: Duration)
-    /// Ends everything. Every listener has stopped accepting on every worker before.
+    /// Ends all connections or sessions. Before this call, every listener has stopped accepting on every worker.
     func kill()
-    /// Takes up again what was draining.
+    /// Cancels a drain: the route serves again.
     func resume()
-    /// The route has ended on every worker, or never served.
+    /// Releases the route, which has ended on every worker or never served.
     func close()
 }
 
@@ -24,16 +25,16 @@ protocol WorkerListener: AnyObject {
     var bound: Listener { get }
     /// Begins to serve a bound socket.
     func listen(_ socket: consuming Socket) throws(SystemError)
-    /// Takes a connection that another worker accepted. UDP has none.
+    /// Takes a connection that another worker accepted. Never called for UDP.
     func take(_ handoff: Handoff)
-    /// Takes nothing new any more. TCP closes the socket, after accepting all that waits in it.
+    /// Stops accepting. TCP accepts the pending connections and closes the socket.
     func stopAccepting()
-    /// Ends those that came by this listener once `timeout` is over, while its route goes on. It has stopped accepting on
-    /// every worker before.
+    /// Ends the remaining connections or sessions of this listener after `timeout`, while its route serves. Before this
+    /// call, it has stopped accepting on every worker.
     func drain(timeout: Duration)
-    /// Takes up again what was draining.
+    /// Cancels a drain: the listener serves again.
     func resume()
-    /// The listener has ended on every worker, or never served.
+    /// Releases the listener, which has ended on every worker or never served.
     func close()
 }
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WeirStream
 
-/// A listener with several routes, among which the first bytes choose.
+/// Tests of a listener with several routes, of which the first bytes choose one.
 @Suite(.timeLimit(.minutes(1))) struct SharedListenerTests {
     private typealias Client = TestConnection
 
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test func `a client that no route wants is reset, and counted as what it was`() async throws {
+    @Test func `a client that matches no route is reset, and counted under its reason`() async throws {
         try await withShared(matcher: FirstByteMatcher(length: 2)) { rig in
             for (text, failure) in [("zz", ListenerFailure.noMatch), ("!!", .malformed), ("cc", .error)] {
                 let client = try rig.connect()
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test func `a beginning that goes on and on is too long`() async throws {
+    @Test func `a client that never sends enough for a choice is too long`() async throws {
         try await withShared(matcher: FirstByteMatcher(length: 1 << 20)) { rig in
             let client = try rig.connect()
             try client.send([UInt8](repeating: 97, count: FirstBytesTable.maxBytes))
@@ -97,14 +97,15 @@ import Testing
     }
 
     @Test(arguments: [1, 2])
-    func `undecided clients are bounded, and the network that has the most gives way`(workers: Int) async throws {
+    func `undecided clients are bounded, and the network with most of them loses its oldest`(workers: Int) async throws
+    {
         var settings = ListenerSettings()
         settings.maxUndecided = 100
         try await withShared(settings: settings, engine: EngineSetup(workers: workers)) { rig in
             let clients = try (0..<1_000).map { _ in try rig.connect() }
             try rig.expectUndecided(100, accepted: 1_000)
             #expect(rig.told.seen.failed.allSatisfy { $0 == .overflow })
-            // Whoever talks is served all the same.
+            // A client that sends a byte is served at the limit, too.
             let client = try rig.connect()
             try client.send("a")
             #expect(client.receive(2).text == "Aa")
@@ -180,7 +181,7 @@ import Testing
 
     // MARK: Ending
 
-    @Test func `closing lets undecided clients choose until its time is over, and ends only what came by it`()
+    @Test func `a close lets undecided clients choose until its drain time ends, and ends only its own clients`()
         async throws
     {
         try await withShared(engine: EngineSetup(workers: 2, clock: TestClock())) { rig in
@@ -234,8 +235,7 @@ import Testing
         }
     }
 
-    @Test func `an update leads new clients elsewhere, and those that are undecided choose as they began`() async throws
-    {
+    @Test func `an update applies to new clients, and undecided ones keep their table`() async throws {
         try await withShared { rig in
             let undecided = try rig.connect()
             try rig.expectUndecided(1, accepted: 1)
@@ -270,7 +270,7 @@ import Testing
     }
 
     @Test(arguments: Array(0..<8), [true, false])
-    func `a close or kill that meets the start halfway leaves nothing behind`(rounds: Int, isKill: Bool) async throws {
+    func `a close or kill during the start leaves nothing behind`(rounds: Int, isKill: Bool) async throws {
         let engine = try EngineSetup(workers: 2).makeEngine()
         let limit = engine.connectionLimit
         let port = try Ports.free()

@@ -12,7 +12,7 @@ import Testing
         init(_ address: IPAddress) { self.address = address }
     }
 
-    @Test func `the oldest of the network that has the most gives way`() throws {
+    @Test func `the oldest client of the network with most clients is found`() throws {
         var clients = UndecidedClients()
         #expect(clients.oldestOfLargest == nil)
         let members = try ["192.0.2.1", "192.0.2.2", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8::3"]
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(arguments: [UInt64](1...UInt64(fuzzRounds(20))))
-    func `it agrees with counting, whatever comes and goes`(seed: UInt64) {
+    func `it agrees with a count over random insertions and removals`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var clients = UndecidedClients()
         var model: [IPAddress: [Member]] = [:]

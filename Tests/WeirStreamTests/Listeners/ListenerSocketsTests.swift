@@ -6,7 +6,7 @@ import Testing
 
 @testable import WeirStream
 
-/// The sockets behind a listening address, and what they hold against others on the same port.
+/// Tests of the sockets of a listening address, and of conflicts on the same port.
 @Suite(.timeLimit(.minutes(1))) struct ListenerSocketsTests {
     private static func makeStream(_ engine: StreamEngine, _ network: Network, _ port: UInt16) throws -> any Stream {
         let text = "\(network.rawValue)://127.0.0.1:\(port)"
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test(arguments: [Network.tcp, .udp])
-    func `nobody else binds the port of a stream`(network: Network) async throws {
+    func `another process cannot bind the port of a stream`(network: Network) async throws {
         let engine = try EngineSetup(workers: 3).makeEngine()
         let port = try Ports.free()
         let stream = try Self.makeStream(engine, network, port)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WeirStream
 
-/// TCP routes with several listeners, and listeners that come and go.
+/// Tests of TCP routes with several listeners, and of added and removed listeners.
 @Suite(.timeLimit(.minutes(1))) struct TCPListenersTests {
     private typealias Client = TestConnection
     private static let others = ["tcp://127.0.0.1:0", "tcp6://[::1]:0"]
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func `a name is asked for once, however many listeners lead to it`() async throws {
+    @Test func `a route with several listeners looks its upstream's name up once`() async throws {
         let server = try TCPServer.echo()
         let resolver = TableResolver(["db.test": ["127.0.0.1"]])
         try await withTCP(
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func `where one address cannot be had, none is`() async throws {
+    @Test func `where one address cannot be bound, none is`() async throws {
         let engine = try EngineSetup(workers: 2).makeEngine()
         let limit = engine.connectionLimit
         let ports = try (0..<3).map { _ in try Ports.free() }
@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    @Test func `an update that cannot have its addresses changes nothing`() async throws {
+    @Test func `an update whose addresses cannot be bound changes nothing`() async throws {
         let server = try TCPServer.echo()
         let ports = try (0..<3).map { _ in try Ports.free() }
         let addresses = ports.map { "tcp://127.0.0.1:\($0)" }
@@ -170,7 +170,7 @@ import Testing
 
     /// Listeners come and go in an order that a seed chooses, while clients come by all of them.
     @Test(arguments: [UInt64](1...UInt64(fuzzRounds(4))))
-    func `listeners that come and go under traffic lose no client of those that stay`(seed: UInt64) async throws {
+    func `adding and removing listeners under traffic loses no client of the others`(seed: UInt64) async throws {
         let server = try TCPServer.echo()
         let upstream = "\(server.endpoint)"
         let engine = EngineSetup(workers: 2)

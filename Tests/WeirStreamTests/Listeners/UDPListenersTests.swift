@@ -5,7 +5,7 @@ import Testing
 
 @testable import WeirStream
 
-/// UDP routes with several listeners, and listeners that come and go.
+/// Tests of UDP routes with several listeners, and of added and removed listeners.
 @Suite(.timeLimit(.minutes(1))) struct UDPListenersTests {
     private static let others = ["udp://127.0.0.1:0", "udp://127.0.0.1:0"]
 
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test func `a full table makes room with its oldest session, whichever listener that came by`() async throws {
+    @Test func `a full table evicts its oldest session, over all listeners`() async throws {
         let server = try UDPServer.echo()
         var settings = UDPSettings()
         settings.maxSessions = 3
@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    @Test func `a listener that comes back finds its sessions where they were`() async throws {
+    @Test func `a removed listener that returns keeps its sessions`() async throws {
         let server = try UDPServer.echo()
         let ports = try (0..<2).map { _ in try Ports.free() }
         let addresses = ports.map { "udp://127.0.0.1:\($0)" }

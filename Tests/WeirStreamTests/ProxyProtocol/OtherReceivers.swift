@@ -2,9 +2,10 @@ import LinuxIO
 import NetworkTypes
 import TestSupport
 
-/// Another program that reads PROXY headers, and says what it made of one.
+/// Another program that reads PROXY headers and reports the addresses.
 protocol HeaderReceiver {
-    /// What it makes of a stream that begins like this. Refused without a reason: others do not tell theirs.
+    /// Returns the outcome of a stream that begins with the vector. A refusal has no reason, because the programs
+    /// report none.
     func outcome(of vector: HeaderVector) throws -> HeaderVector.Outcome
 }
 

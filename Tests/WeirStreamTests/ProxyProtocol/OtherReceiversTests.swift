@@ -1,9 +1,9 @@
 import TestSupport
 import Testing
 
-/// The corpus through HAProxy and nginx: what the table says of a header is what one of them at least makes of it.
+/// Sends the corpus to HAProxy and nginx: for every header, at least one of them agrees with the table.
 @Suite(.timeLimit(.minutes(3))) struct OtherReceiversTests {
-    /// Where neither agrees, and why the table says otherwise.
+    /// The headers on which neither agrees, with the reason of the table.
     static let differences = [
         "a port with a leading zero": "the specification permits none; both read 080 as 80",
         "port 00": "the specification permits no leading zero; both read it as 0",
@@ -19,7 +19,7 @@ import Testing
         return one == other
     }
 
-    @Test func `HAProxy or nginx makes of every header what the table says, but for the listed ones`() async throws {
+    @Test func `HAProxy or nginx agrees with the table on every header, except for the listed ones`() async throws {
         try await offPool {
             let receivers: [any HeaderReceiver] = [try HAProxy(), try NginxStream()]
             var differing: Set<String> = []

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import WeirStream
 
-/// What tests of PROXY headers share.
+/// Settings and hooks that the tests of PROXY headers share.
 enum Proxied {
     /// Remembers how the contexts look that come to `admit`, and lets all pass but one client.
     final class Gate: Sendable {

@@ -6,7 +6,8 @@ import Testing
 @Suite struct ProxyHeaderParserTests {
     private func scan(_ bytes: [UInt8]) -> ProxyHeaderScan { ProxyHeaderParser.parse(stream: bytes.span) }
 
-    /// What a scan says in the words of the corpus. A header that never became whole is cut off by the stream's end.
+    /// Returns the result of a scan as an outcome of the corpus. An incomplete header is one that the stream's end
+    /// truncates.
     private func outcome(_ scan: ProxyHeaderScan, of bytes: [UInt8]) -> HeaderVector.Outcome {
         switch scan {
         case .incomplete: .refused(bytes.isEmpty ? "missing" : "truncated")
@@ -16,7 +17,7 @@ import Testing
         }
     }
 
-    @Test(arguments: HeaderVector.all) func `every vector comes to what the table says`(vector: HeaderVector) {
+    @Test(arguments: HeaderVector.all) func `every vector has the outcome of the table`(vector: HeaderVector) {
         #expect(outcome(scan(vector.bytes), of: vector.bytes) == vector.outcome)
     }
 

@@ -51,7 +51,7 @@ import Testing
         #expect(
             ProxyHeaderParser.parse(datagram: datagram.span)
                 == .complete(ProxyHeader(version: .v2, length: datagram.count, addresses: addresses)))
-        #expect(datagram.count <= ProxyHeaderWriter.longestOfDatagram)
-        #expect(streams[0].count <= ProxyHeader.longestV1)
+        #expect(datagram.count <= ProxyHeaderWriter.maxDatagramHeaderLength)
+        #expect(streams[0].count <= ProxyHeader.maxLengthV1)
     }
 }

@@ -183,7 +183,7 @@ import WeirStream
             let other = try rig.connect()
             #expect(other.receive().ending == .reset)
         }
-        // Where nobody says whom to trust, nobody is trusted.
+        // Without a list of trusted proxies no peer is trusted.
         try await withTCP("\(server.endpoint)", settings: Proxied.tcp(.required)) { rig in
             let client = try rig.connect()
             #expect(client.receive().ending == .reset)

@@ -22,7 +22,8 @@ enum Encryption: String, CaseIterable, Sendable {
     }
 }
 
-/// The relay over sockets, without listener or engine; every test with bytes in clear and through a cipher on either side.
+/// The relay over sockets, without listener or engine; every test with bytes in clear and through a cipher on either
+/// side.
 @Suite(.timeLimit(.minutes(2))) struct RelayTests {
     @Test(arguments: Encryption.allCases)
     func `bytes go both ways, and an end is passed on while the other direction goes on`(encryption: Encryption) throws

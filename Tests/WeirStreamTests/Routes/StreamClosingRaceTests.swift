@@ -200,8 +200,8 @@ private final class ObserverWatch: Sendable {
     var living: Int { made.value.count { $0.observer != nil } }
 }
 
-/// Holds a worker between its jobs, and lets those that have queued meanwhile run a round at a time. Its functions block:
-/// for plain threads.
+/// Holds a worker between its jobs, and lets those that have queued meanwhile run a round at a time. Its functions
+/// block: for plain threads.
 final class WorkerGate: Sendable {
     private let worker: Worker
     private let arrived = TestSemaphore()

@@ -80,7 +80,7 @@ final class HangingResolver: NameResolver {
 
     func resolve(_ host: String) throws(AddressLookup.Failure) -> [SocketAddress] {
         do {
-            try waitUntil("the look-up is let go", deadline: .seconds(30)) { isFree.value }
+            try waitUntil("the lookup is let go", deadline: .seconds(30)) { isFree.value }
         } catch {
             throw .unavailable
         }

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import WeirStream
 
-/// Datagrams that follow each other, each different from its neighbours, by their sizes.
+/// A sequence of datagrams, given by their sizes. Adjacent datagrams have different bytes.
 struct DatagramRun: CustomTestStringConvertible, Sendable {
     let name: String
     let sizes: [Int]
@@ -71,7 +71,7 @@ final class CollectingUpstream: Sendable {
     var payloads: [[UInt8]] { box.value.map(\.bytes) }
     var count: Int { box.update { $0.count } }
 
-    /// What came, once it is as much as that.
+    /// Waits until at least `count` datagrams have arrived, and returns all.
     func payloads(atLeast count: Int) throws -> [[UInt8]] {
         try waitUntil("\(count) datagrams reach the upstream; so far \(self.count)") { self.count >= count }
         return payloads

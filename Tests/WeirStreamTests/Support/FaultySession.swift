@@ -4,8 +4,8 @@ import TestSupport
 
 @testable import WeirStream
 
-/// A session that passes bytes as they are, by a seeded schedule of short reads, short writes, would-block, turns without a
-/// byte, output that waits, and breaks. It counts what it gave and took.
+/// A session that passes bytes as they are, by a seeded schedule of short reads, short writes, would-block, turns
+/// without a byte, output that waits, and breaks. It counts what it gave and took.
 final class FaultySession: SecureSession {
     let traits: ChannelTraits
     private var generator: SeededGenerator

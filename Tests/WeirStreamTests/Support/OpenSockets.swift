@@ -8,7 +8,7 @@ enum OpenSockets {
         SocketTable(.tcp).rows.count { $0.isListening && ports.contains($0.localPort) }
     }
 
-    /// Connections that somebody still holds and that touch one of the ports.
+    /// The number of open connections with one of the ports at either end.
     static func connected(to ports: [UInt16]) throws -> Int {
         SocketTable(.tcp).rows.count {
             !$0.isListening && (ports.contains($0.localPort) || ports.contains($0.remotePort))

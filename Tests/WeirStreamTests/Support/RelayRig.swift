@@ -5,8 +5,8 @@ import TestSupport
 
 @testable import WeirStream
 
-/// A relay over two pairs of connected sockets, without listener or engine. The test holds the outer ends, where the client
-/// and the upstream would be, and an event loop of its own tells the relay what happened to the inner ones.
+/// A relay over two pairs of connected sockets, without listener or engine. The test holds the outer ends, where the
+/// client and the upstream would be, and an event loop of its own tells the relay what happened to the inner ones.
 final class RelayRig: EventHandler, RelayOwner {
     private enum Tag {
         static let client = 0
@@ -145,7 +145,7 @@ final class RelayRig: EventHandler, RelayOwner {
 
     func deferred(tag: Int) { advance() }
 
-    /// What ``RelayResources/roomRetryDelay`` is for.
+    /// Resumes a direction that waited for room (``RelayResources/roomRetryDelay``).
     func timerFired(tag: Int, deadline: UInt64) { resume(tag == 0 ? .ingress : .egress) }
 
     // MARK: RelayOwner

@@ -10,7 +10,7 @@ struct Rig<Served: Stream>: Sendable {
     let recorder: Recorder
     let clock: TestClock?
 
-    /// Where clients connect.
+    /// The address to which clients connect.
     var endpoint: Endpoint {
         let address = stream.localAddress
         if address.ip == .anyIPv4 { return Endpoint("127.0.0.1", address.port) }
@@ -67,7 +67,7 @@ extension Worker {
     }
 }
 
-/// How a test wants its engine.
+/// The engine settings of a test.
 struct EngineSetup: Sendable {
     var workers = 1
     var clock: TestClock?
@@ -75,9 +75,9 @@ struct EngineSetup: Sendable {
     var maxConnections: Int?
     var bufferMemory: Int?
     var resolveInterval: Duration?
-    var shortestResolveInterval: Duration?
+    var minResolveInterval: Duration?
     var observer: (any EngineObserver)?
-    /// Where its sockets are: a new thread is in the network of the one that starts it.
+    /// The network namespace of the engine's sockets: a new thread inherits the namespace of the one that starts it.
     var network: NetworkNamespace?
 
     func makeEngine() throws -> StreamEngine {
@@ -88,7 +88,7 @@ struct EngineSetup: Sendable {
         options.observer = observer
         if let bufferMemory { options.bufferMemory = bufferMemory }
         if let resolveInterval { options.resolveInterval = resolveInterval }
-        if let shortestResolveInterval { options.shortestResolveInterval = shortestResolveInterval }
+        if let minResolveInterval { options.minResolveInterval = minResolveInterval }
         guard let network else { return try StreamEngine(options) }
         return try network.run { try StreamEngine(options) }
     }

@@ -4,8 +4,8 @@ import TestSupport
 
 @testable import WeirStream
 
-/// Chooses by the first byte, once `length` bytes are there: `a` is the first route, `b` the second, `c` one that the table
-/// does not have, `!` is malformed, and no route wants the rest.
+/// Chooses by the first byte, once `length` bytes are there: `a` is the first route, `b` the second, `c` one that the
+/// table does not have, `!` is malformed, and no route wants the rest.
 struct FirstByteMatcher: FirstBytesMatcher {
     var length = 1
     let looks = Box(0)

@@ -2,9 +2,9 @@ import LinuxIO
 
 @testable import WeirStream
 
-/// A session that is no secret, and has what a real one has: a handshake in both directions, records, an end of its own, and
-/// output that waits for the socket. Its wire is: `toy` and a key byte from either side, then records of two bytes of
-/// length and the payload, exclusive-ored with key and position; a record without payload is the end.
+/// A session that is no secret, and has what a real one has: a handshake in both directions, records, an end of its
+/// own, and output that waits for the socket. Its wire is: `toy` and a key byte from either side, then records of two
+/// bytes of length and the payload, exclusive-ored with key and position; a record without payload is the end.
 final class ToyCipher: SecureSession {
     let traits: ChannelTraits
     private let ownKey: UInt8

@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func `who waits for buffer memory goes on when others give it back`() async throws {
+    @Test func `a connection that waits for buffer memory continues when others release theirs`() async throws {
         let piece = Pattern.bytes(4 << 20)
         let server = try TCPServer { connection in
             _ = connection.receive(1)

@@ -39,7 +39,7 @@ import WeirStream
     @Test func `a name without an address fails as dns, and works once it has one`() async throws {
         let server = try TCPServer.echo()
         let resolver = TableResolver([:])
-        let setup = EngineSetup(resolver: resolver, shortestResolveInterval: .milliseconds(1))
+        let setup = EngineSetup(resolver: resolver, minResolveInterval: .milliseconds(1))
         try await withTCP("nowhere.example:\(server.port)", engine: setup) { rig in
             try rig.recorder.expect(.resolved(upstream: 0, false))
             #expect(try rig.connect().receive().ending == .reset)
@@ -57,7 +57,7 @@ import WeirStream
         }
     }
 
-    @Test func `a name whose look-up hangs fails as dns when the dial time is over`() async throws {
+    @Test func `a name whose lookup hangs fails as dns when the dial time is over`() async throws {
         let resolver = HangingResolver()
         defer { resolver.letGo() }
         try await withTCP("slow.example:80", engine: EngineSetup(clock: TestClock(), resolver: resolver)) { rig in
@@ -116,7 +116,7 @@ import WeirStream
         return true
     }
 
-    @Test func `a name that leads to one of our listeners fails as a loop`() async throws {
+    @Test func `a name that resolves to one of our listeners fails as a loop`() async throws {
         let resolver = TableResolver(["me.example": ["127.0.0.1"]])
         let port = try Ports.free()
         try await withTCP(

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import WeirStream
 
-/// What happens to connections where something has run out, or began at an unlucky moment.
+/// Tests of connections where descriptors or memory have run out, and of unlucky timing.
 @Suite(.timeLimit(.minutes(1))) struct TCPPressureTests {
     @Test func `a stream that stands at the limit of the process can be closed`() async throws {
         let server = try TCPServer.echo()

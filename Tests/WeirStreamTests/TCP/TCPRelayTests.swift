@@ -112,7 +112,7 @@ import WeirStream
 
     @Test func `a connection that floods does not keep the others from their turn`() async throws {
         let server = try TCPServer { connection in
-            // Endless data for who asks for it, an echo for the rest.
+            // Endless data for a client that asks for it, an echo for the others.
             let request = connection.receive(1)
             while request.text == "F" { try connection.send(Pattern.bytes(1 << 20)) }
             try connection.send(request.bytes)

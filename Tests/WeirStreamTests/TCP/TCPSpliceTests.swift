@@ -5,7 +5,7 @@ import Testing
 
 @testable import WeirStream
 
-/// Transfers that are long enough to be spliced. That they are shows in pieces that no read can bring.
+/// Tests of transfers that are long enough for splice(2). Pieces longer than a read buffer show that it was used.
 @Suite(.timeLimit(.minutes(1))) struct TCPSpliceTests {
     private static let size = 24 << 20
 
@@ -159,7 +159,7 @@ import Testing
             _ = socket.release()
             if peer?.port == endpoint.port { return number }
         }
-        throw DeadlineExceeded(description: "no descriptor leads to \(endpoint)")
+        throw DeadlineExceeded(description: "no descriptor is connected to \(endpoint)")
     }
 
     @Test func `urgent data in the middle costs no other byte, and the end behind it is seen`() async throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WeirStream
 
-/// What goes wrong on the way to an upstream while many datagrams are under way.
+/// Tests of faults on the path to an upstream while many datagrams are in flight.
 @Suite(.timeLimit(.minutes(1))) struct UDPFaultTests {
     @Test func `an upstream that goes in the middle of a run and comes back gets the next run whole`() async throws {
         let first = try CollectingUpstream()
@@ -30,7 +30,7 @@ import WeirStream
         }
     }
 
-    /// Who is at the other end of a link, or of a path, with short packets.
+    /// The far end of a link, or of a path, with a small MTU.
     enum Side: CaseIterable {
         case client
         case upstream
@@ -116,7 +116,7 @@ import WeirStream
     }
 
     @Test(arguments: [0, 1, 15, 31, 63])
-    func `a datagram too long for the path costs none of its neighbours`(before: Int) async throws {
+    func `a datagram too long for the path costs no other datagram of its batch`(before: Int) async throws {
         let path = try NarrowPath()
         let upstream = try path.far.run { try CollectingUpstream(host: "10.78.0.2") }
         try await withUDP("\(upstream.server.endpoint)", engine: EngineSetup(network: path.home)) { rig in
@@ -140,7 +140,7 @@ import WeirStream
         }
     }
 
-    @Test func `a reply too long for the path to the client costs none of its neighbours`() async throws {
+    @Test func `a reply too long for the path to the client costs no other reply of its batch`() async throws {
         let path = try NarrowPath()
         let upstream = try path.home.run { try CollectingUpstream() }
         try await withUDP(

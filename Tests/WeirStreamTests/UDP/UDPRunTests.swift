@@ -6,7 +6,7 @@ import WeirStream
 /// Runs of datagrams that are there all at once, so that they are read and sent in batches, and in one piece where they
 /// are equally long: each must arrive as it was sent, in order, once, and be counted as one.
 @Suite(.timeLimit(.minutes(1))) struct UDPRunTests {
-    /// What one test sends at once fits every buffer on the way, also where `rmem_max` is the kernel's default.
+    /// The bytes that one test sends at once: they fit every socket buffer, also with the default `rmem_max`.
     static let runs: [DatagramRun] = [
         DatagramRun("two equal", equal(100, 2)),
         DatagramRun("100 of one byte", equal(1, 100)),

@@ -59,7 +59,7 @@ import WeirStream
         let second = try UDPServer(host: "127.0.0.2", port: first.port) { _ in [[2]] }
         let resolver = TableResolver(["moving.example": ["127.0.0.1"]])
         let setup = EngineSetup(
-            resolver: resolver, resolveInterval: .milliseconds(5), shortestResolveInterval: .milliseconds(1))
+            resolver: resolver, resolveInterval: .milliseconds(5), minResolveInterval: .milliseconds(1))
         try await withUDP("moving.example:\(first.port)", engine: setup) { rig in
             let client = try UDPSocket()
             try client.send([0], to: rig.endpoint)
@@ -110,7 +110,7 @@ import WeirStream
         }
     }
 
-    @Test func `a name that leads to one of our listeners is rejected as a loop`() async throws {
+    @Test func `a name that resolves to one of our listeners is rejected as a loop`() async throws {
         let resolver = TableResolver(["me.example": ["127.0.0.1"]])
         let port = try Ports.free()
         try await withUDP(

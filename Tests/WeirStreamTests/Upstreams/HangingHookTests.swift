@@ -34,23 +34,23 @@ import Testing
             if isHanging.value { await deaf.pass() }
             return .dial
         })
-        let (most, more) = (WorkerCore.mostPreDials, 20)
+        let (limit, more) = (WorkerCore.maxPreDials, 20)
         let setup = EngineSetup(clock: TestClock())
         try await withTCP("\(server.endpoint)", engine: setup, hooks: hooks) { rig in
-            let clients = try (0..<most).map { _ in try rig.connect() }
-            try waitUntil("every hook runs") { try wait { await deaf.entered } == most }
-            // Nobody else gets a hook, and nobody waits for one.
+            let clients = try (0..<limit).map { _ in try rig.connect() }
+            try waitUntil("every hook runs") { try wait { await deaf.entered } == limit }
+            // Further clients are rejected at once, without a hook.
             for _ in 0..<more { #expect(try rig.connect().receive().ending == .reset) }
             try rig.recorder.expect(.rejected(.hook), times: more)
             rig.advance(by: .seconds(6))
-            try rig.recorder.expect(.rejected(.hook), times: most + more)
-            #expect(rig.recorder.count(.timedOut(.preDial)) == most)
-            #expect(rig.recorder.count(.preDialFinished) == most)
+            try rig.recorder.expect(.rejected(.hook), times: limit + more)
+            #expect(rig.recorder.count(.timedOut(.preDial)) == limit)
+            #expect(rig.recorder.count(.preDialFinished) == limit)
             for client in clients { #expect(client.receive().ending == .reset) }
             #expect(rig.stream.openCount == 0)
-            // They were canceled and still run: their places are not free.
+            // The hooks were canceled and still run: the limit counts them.
             #expect(try rig.connect().receive().ending == .reset)
-            #expect(try wait { await deaf.entered } == most)
+            #expect(try wait { await deaf.entered } == limit)
 
             isHanging.set(false)
             try wait { await deaf.open() }
@@ -60,7 +60,7 @@ import Testing
                 try? client.send("?")
                 return client.receive(1).text == "?"
             }
-            #expect(rig.recorder.count(.timedOut(.preDial)) == most)
+            #expect(rig.recorder.count(.timedOut(.preDial)) == limit)
             #expect(rig.recorder.count(.opened) == rig.recorder.count(.rejected(.hook)) + 1)
         }
     }
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    /// Connections that the kernel has, and nobody has accepted: what a listening socket's receive queue counts.
+    /// The connections that no process has accepted yet: the receive queue of a listening socket.
     private static func unaccepted(on port: UInt16) throws -> Int {
         try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8).split(separator: "\n").dropFirst()
             .reduce(0) { sum, line in

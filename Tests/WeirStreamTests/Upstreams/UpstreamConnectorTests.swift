@@ -254,14 +254,14 @@ import Testing
         for last in 1...100 { rig.script.behaviors[try address(last)] = .random(using: &chance) }
         rig.keepsAtOnce = Bool.random(using: &chance)
         let begun = rig.now
-        let longestStep = 40
+        let maxStepMilliseconds = 40
         let endsEarly = Int.random(in: 0..<8, using: &chance) == 0
         let lastStep = endsEarly ? Int.random(in: 0..<200, using: &chance) : .max
         rig.begin()
         var steps = 0
         while rig.connector != nil, steps < lastStep {
             steps += 1
-            rig.advance(by: .milliseconds(Int.random(in: 0...longestStep, using: &chance)))
+            rig.advance(by: .milliseconds(Int.random(in: 0...maxStepMilliseconds, using: &chance)))
             if let index = isName.indices.randomElement(using: &chance), isName[index],
                 Int.random(in: 0..<6, using: &chance) == 0
             {
@@ -287,7 +287,7 @@ import Testing
         #expect(rig.script.openCount == 0, "seed \(seed)")
         check(rig, seed, isKept: isKept, count)
         if case .failed = rig.end {
-            let limit = begun + settings.dialTimeout.clampedNanoseconds + UInt64(longestStep + 1) * 1_000_000
+            let limit = begun + settings.dialTimeout.clampedNanoseconds + UInt64(maxStepMilliseconds + 1) * 1_000_000
             #expect(rig.now <= limit, "seed \(seed)")
         }
         // No timer is left behind.
@@ -318,7 +318,7 @@ import Testing
             }
         }
         #expect(isKept ? kept >= 1 : kept == 0, "seed \(seed)")
-        let delay = UpstreamConnector<ScriptedDialer>.attemptDelay
+        let delay = UpstreamConnector<ScriptedDialer>.attemptDelayNanoseconds
         for (one, next) in zip(rig.script.attempts, rig.script.attempts.dropFirst())
         where one.address.ip.isNeighbor(of: next.address.ip) && !next.mayBeEarly {
             #expect(next.startedAt >= one.startedAt + delay, "seed \(seed)")

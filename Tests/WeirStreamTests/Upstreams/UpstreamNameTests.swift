@@ -3,13 +3,13 @@ import TestSupport
 import Testing
 import WeirStream
 
-/// Names whose answers change or fail while connections and sessions are open.
+/// Tests of names whose addresses change, or whose lookups fail, while connections and sessions are open.
 @Suite(.timeLimit(.minutes(1))) struct UpstreamNameTests {
     /// Asks all the time, so that a change is seen soon.
     private static func setup(_ resolver: TableResolver, clock: TestClock? = nil) -> EngineSetup {
         EngineSetup(
             clock: clock, resolver: resolver, resolveInterval: .milliseconds(5),
-            shortestResolveInterval: .milliseconds(1))
+            minResolveInterval: .milliseconds(1))
     }
 
     /// Answers a TCP client's every byte with this one.
@@ -51,7 +51,7 @@ import WeirStream
             resolver.set("moving.example", ["127.0.0.2"])
             try waitUntil("a new connection goes to the new address") { try answer(rig.connect()) == [2] }
             #expect(try answer(old) == [1])
-            // The old address is nobody's second choice.
+            // No connection falls back to the old address.
             first.stop()
             #expect(try answer(rig.connect()) == [2])
             #expect(second.accepted >= 2)

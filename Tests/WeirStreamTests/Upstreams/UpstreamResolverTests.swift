@@ -13,7 +13,7 @@ import Testing
     }
 
     private static func resolver(_ names: any NameResolver, every: Duration = .seconds(3600)) -> UpstreamResolver {
-        UpstreamResolver(resolver: names, refreshInterval: every, shortestInterval: .milliseconds(1))
+        UpstreamResolver(resolver: names, refreshInterval: every, minInterval: .milliseconds(1))
     }
 
     private static func answer(_ texts: String...) -> NameAnswer {
@@ -31,7 +31,7 @@ import Testing
         #expect(order(["1.0.0.1", "1.0.0.2"]) == ["1.0.0.1", "1.0.0.2"])
     }
 
-    @Test func `the last good answer is kept when a look-up fails`() async throws {
+    @Test func `the last good answer is kept when a lookup fails`() async throws {
         let names = TableResolver(["a.example": ["192.0.2.1"]])
         let resolver = Self.resolver(names, every: .milliseconds(1))
         let told = Box<[Told]>([])
@@ -41,7 +41,7 @@ import Testing
         try await offPool { try waitUntil("the first answer") { !told.value.isEmpty } }
         names.set("a.example", [])
         let kept = Told(answer: Self.answer("192.0.2.1"), succeeded: false)
-        try await offPool { try waitUntil("a failed look-up is told") { told.value.contains(kept) } }
+        try await offPool { try waitUntil("a failed lookup is told") { told.value.contains(kept) } }
         names.set("a.example", ["192.0.2.2"])
         let new = Told(answer: Self.answer("192.0.2.2"), succeeded: true)
         try await offPool { try waitUntil("the next good answer is told") { told.value.contains(new) } }
@@ -67,7 +67,7 @@ import Testing
         await resolver.unwatch(watch, of: "a.example")
     }
 
-    @Test func `a second watch shares the look-up, and is told what is known as it was`() async throws {
+    @Test func `a second watch shares the lookup, and is told what is known as it was`() async throws {
         let names = TableResolver(["good.example": ["192.0.2.1"]])
         let resolver = Self.resolver(names)
         for (name, wanted) in [
@@ -101,7 +101,7 @@ import Testing
         await resolver.unwatch(fast, of: "fast.example")
     }
 
-    @Test func `there are never more look-ups at once than the bound, also while others end and begin`() async throws {
+    @Test func `there are never more lookups at once than the bound, also while others end and begin`() async throws {
         let names = CountingResolver()
         let resolver = Self.resolver(names)
         let hosts = (0..<400).map { "host-\($0).example" }
@@ -113,7 +113,7 @@ import Testing
         #expect(names.most > 1)
     }
 
-    @Test func `the last watch of a name ends its look-ups`() async throws {
+    @Test func `the last watch of a name ends its lookups`() async throws {
         let names = TableResolver(["a.example": ["192.0.2.1"], "b.example": ["192.0.2.2"]])
         let resolver = Self.resolver(names, every: .milliseconds(1))
         let first = await resolver.watch("a.example") { _, _ in }
@@ -123,7 +123,7 @@ import Testing
         let before = names.lookUps(of: "a.example")
         try await offPool { try waitUntil("it is still asked") { names.lookUps(of: "a.example") > before + 3 } }
         await resolver.unwatch(second, of: "a.example")
-        // One that was under way may still end; the other name's look-ups measure the time.
+        // One that was under way may still end; the other name's lookups measure the time.
         let after = names.lookUps(of: "a.example")
         let beat = names.lookUps(of: "b.example")
         try await offPool { try waitUntil("time passes") { names.lookUps(of: "b.example") > beat + 20 } }
@@ -132,7 +132,7 @@ import Testing
     }
 }
 
-/// Counts how many are asked at once. Each look-up takes as long as a thread needs to get another turn.
+/// Counts how many are asked at once. Each lookup takes as long as a thread needs to get another turn.
 private final class CountingResolver: NameResolver {
     private let state = Box((running: 0, most: 0, ended: 0))
 

@@ -5,7 +5,7 @@ import Testing
 @testable import WeirStream
 
 @Suite struct BatchPolicyTests {
-    private static let period = BatchPolicy.period
+    private static let period = BatchPolicy.periodNanoseconds
 
     @Test func `a busy worker becomes batch work, a worker with little to do normal again, with a gap between`() {
         var policy = BatchPolicy(now: 0)

@@ -32,8 +32,8 @@ import WeirStream
                 #expect(old.receive(8).text == Self.name("r", round))
                 try waitUntil("the upstream's side is held") { upstreams.value.count == 1 }
                 let upstream = upstreams.update { $0.removeFirst() }
-                // One batch of events, in this order: one side breaks, which closes both sockets; somebody new gets
-                // their numbers, and the slot; the other side's reset was waiting all the time.
+                // One batch of events, in this order: one side is reset, which closes both sockets; a new connection
+                // gets their numbers, and the slot; the reset of the other side is reported last.
                 let new = try rig.whileHeld {
                     if round.isMultiple(of: 2) { try old.reset() } else { try upstream.reset() }
                     let new = try rig.connect()
@@ -58,7 +58,7 @@ import WeirStream
     @Test(arguments: [1, 3])
     func `thousands of quick connections with resets keep every byte to themselves`(workers: Int) async throws {
         let server = try TCPServer { connection in
-            // Whoever is asked for a reset sends its answer first.
+            // A connection that is asked for a reset sends its answer first.
             let name = connection.receive(8)
             guard name.bytes.count == 8 else { return }
             try connection.send(name.bytes)

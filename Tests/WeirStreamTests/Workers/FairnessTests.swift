@@ -5,7 +5,7 @@ import Testing
 
 /// One worker, one flow that always has more to give, and one that wants little.
 @Suite(.timeLimit(.minutes(1))) struct FairnessTests {
-    /// What the worker read, in its order.
+    /// The reads of the worker, in order.
     private struct Reads: Sendable {
         var greedy = 0
         /// How far the greedy flow was when each byte of the echo was read.
