@@ -50,7 +50,7 @@ extension Embedding {
                 if case .pause = decision { pauses.count.add(1, ordering: .relaxed) }
                 return decision
             },
-            largestRead: TokenBucket.burst)
+            maxReadByteCount: TokenBucket.burst)
         try await stream.listenAndServe(hooks: hooks)
         let start = ContinuousClock.now
         let answer: [UInt8] = try Client.exchange([UInt8](repeating: 7, count: 220_000), port: stream.localAddress.port)

@@ -139,7 +139,7 @@ import WeirStream
         let engine = try makeEngine()
         var hooks = StreamHooks()
         hooks.enforce(try ClientLimiter(ClientLimits(), engine: engine))
-        #expect(hooks.admit == nil && hooks.onRead == nil && hooks.police == nil)
+        #expect(hooks.admit == nil && hooks.onRead == nil && hooks.policeDatagram == nil)
         await engine.shutdown()
     }
 

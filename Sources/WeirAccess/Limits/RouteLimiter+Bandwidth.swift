@@ -98,8 +98,8 @@ extension RouteLimiter {
 
     /// Adds the drops. What another hook drops is charged to nothing here.
     func installPolice(in hooks: inout StreamHooks) {
-        let before = hooks.police
-        hooks.police = { [self] context, direction, byteCount in
+        let before = hooks.policeDatagram
+        hooks.policeDatagram = { [self] context, direction, byteCount in
             if let before, !before(context, direction, byteCount) { return false }
             return mayPass(context, direction, byteCount)
         }

@@ -50,88 +50,89 @@ public enum ReadDecision: Sendable {
     case close
 }
 
-/// The hooks of a stream: the engine's only outward face. It knows neither rules nor metrics.
+/// The hooks of a stream: the interface through which rules and metrics, of which the engine knows nothing, take part.
 ///
-/// No hook costs anything where it is nil.
+/// A hook that is nil costs nothing.
 public struct StreamHooks: Sendable {
-    /// Decides over a client, first of all, once per connection or session. Synchronous, on the worker: never blocks.
-    /// Where the peer is a trusted proxy it is asked once the header is there; a connection that ends before that never
-    /// comes here.
+    /// Decides about a client, before any other hook, once per connection or session. Synchronous, on the worker: must
+    /// not block. Where the peer is a trusted proxy it runs after the PROXY header was read, and not at all for a
+    /// connection that ends before.
     ///
-    /// It may hang an object on the context (``StreamContext/attach(_:)``), which the later hooks and the observer find
-    /// there. What it takes for a client is given back when the observer is told of the end, which happens once:
-    /// `rejected`, `connectionClosed` or `sessionClosed`. A stream's own limit may still reject what was accepted here.
+    /// It may attach an object to the context (``StreamContext/attach(_:)``) for the later hooks and the observer. A
+    /// count that it takes for a client is released when the observer sees the end, exactly once: `rejected`,
+    /// `connectionClosed` or `sessionClosed`. The stream's own limit may still reject a client that was accepted here.
     public typealias Admit = @Sendable (StreamContext) -> AdmitDecision
     /// Decides about an open session when its stream gets these hooks. Synchronous, on the worker: must not block.
     public typealias Review = @Sendable (StreamContext) -> AdmitDecision
-    /// Runs before the dial, never on the worker: may wait for others, and holds up only its own client. It gets a
-    /// snapshot of its client, not the worker's context. It chooses
-    /// among the upstreams, or rejects; an error it throws rejects with `hook`. It is canceled when the client resets
-    /// or ``TCPSettings/preDialTimeout`` is over: a hook that does not heed that runs on, and its decision is ignored.
+    /// Chooses an upstream, or rejects the client, before the dial. It runs off the worker: it may wait, and delays
+    /// only its own client. It gets a snapshot of the client instead of the context. An error that it throws rejects
+    /// with `hook`. Its task is canceled when the client resets or ``TCPSettings/preDialTimeout`` has passed. A hook
+    /// that ignores the cancellation continues to run, and its decision is ignored.
     public typealias PreDial = @concurrent @Sendable (DialRequest) async throws -> DialDecision
-    /// Sees every read, before the bytes are passed on, spliced bytes included. Synchronous, on the worker: never
-    /// blocks, and is never called twice at once for one connection. One that limits also sets ``largestRead``.
+    /// Sees every read, spliced bytes included, before the bytes are forwarded. Synchronous, on the worker: must not
+    /// block. Calls for one connection never overlap. A hook that limits also sets ``maxReadByteCount``.
     public typealias OnRead = @Sendable (ReadEvent) -> ReadDecision
-    /// TCP only. Says how many bytes the next read may bring, before it happens, the first one included. Bytes that are
-    /// not granted stay in the kernel, and their sender waits. The read may bring fewer, or none; ``OnRead`` hears how
-    /// many. While a direction waits, the end and the reset of its peer are seen nevertheless. Synchronous, on the
-    /// worker: never blocks.
+    /// Limits the next read of a TCP connection before it happens, the first one included. Bytes that are not granted
+    /// stay in the kernel, and their sender waits. The read may return fewer bytes, or none; ``OnRead`` gets their
+    /// number. The end and the reset of the peer are noticed also while a direction waits. Synchronous, on the worker:
+    /// must not block.
     public typealias MayRead = @Sendable (StreamContext, Direction) -> ReadGrant
-    /// UDP only. Says of each datagram, by its length, whether it may pass; one that may not is dropped, and counted as
-    /// `bandwidth`. Asked when the datagram has been read, before ``OnRead``, which then sees those that pass, a batch
-    /// at a time. Synchronous, on the worker: never blocks.
-    public typealias Police = @Sendable (StreamContext, Direction, _ byteCount: Int) -> Bool
+    /// Decides, by its length in bytes, whether a UDP datagram is forwarded; otherwise it is dropped and counted as
+    /// `bandwidth`. It runs after the read of each datagram. ``OnRead`` then sees the remaining ones, a batch at a
+    /// time. Synchronous, on the worker: must not block.
+    public typealias PoliceDatagram = @Sendable (StreamContext, Direction, _ byteCount: Int) -> Bool
 
-    /// Says whether a peer may, and so must, send a PROXY header. Synchronous, on the worker; asked for each new peer
-    /// of a stream that has ``ProxyProtocolMode/mixed`` or ``ProxyProtocolMode/required``, and for each datagram where
-    /// every one has a header. Without it the trusted proxies of ``ProxyProtocolSettings`` decide.
+    /// Decides whether a peer may, and so must, send a PROXY header. Synchronous, on the worker: must not block. It
+    /// runs for each new peer of a stream in ``ProxyProtocolMode/mixed`` or ``ProxyProtocolMode/required``, and for
+    /// each datagram where every one has a header. Without the hook, the trusted proxies of ``ProxyProtocolSettings``
+    /// decide.
     public typealias IsTrustedProxy = @Sendable (IPAddress) -> Bool
 
-    /// Makes the policy that chooses among the members of a route's set, for one worker. Called on that worker when the
-    /// route begins, and anew with each update of it; the policy made before lives as long as anything that it chose
-    /// for.
+    /// Creates the policy that chooses among the members of a route's set, for one worker. Called on that worker when
+    /// the route starts and with each update. The earlier policy lives as long as the connections and sessions that use
+    /// it.
     public typealias MakeSelector = @Sendable (_ members: [UpstreamMember], _ worker: Int) -> any UpstreamSelector
-    /// Makes the session that encrypts the client's side of a TCP connection. Synchronous, on the worker; called once
-    /// the client is admitted. The handshake comes before ``PreDial`` and the dial; one that fails, or takes longer
-    /// than ``TCPSettings/handshakeTimeout``, rejects the client as ``RejectReason/tls``.
+    /// Creates the session that encrypts the client's side of a TCP connection. Synchronous, on the worker, after the
+    /// client was admitted. The handshake precedes ``PreDial`` and the dial. One that fails, or takes longer than
+    /// ``TCPSettings/handshakeTimeout``, rejects the client as ``RejectReason/tls``.
     public typealias MakeClientSession = @Sendable (StreamContext) -> any SecureSession
-    /// Makes the session that encrypts the upstream's side. Synchronous, on the worker; called when the upstream is
-    /// connected, for each one that is tried. The handshake is a part of the dial and of its time; one that fails is a
-    /// dial that failed as ``DialFailure/tls``. A PROXY header goes out in clear before it.
+    /// Creates the session that encrypts the upstream's side. Synchronous, on the worker, for each upstream that is
+    /// connected. The handshake belongs to the dial and to its timeout: one that fails is a failed dial with
+    /// ``DialFailure/tls``. A PROXY header precedes it, unencrypted.
     public typealias MakeUpstreamSession = @Sendable (StreamContext, Upstream) -> any SecureSession
 
     /// See ``Admit``.
     public var admit: Admit?
-    /// See ``Review``. UDP only, whose sessions have no end of their own: TCP connections stay as they were admitted.
-    /// Apart from ``admit``, because that may count, and a session is counted once. One that is rejected ends as
-    /// ``SessionCloseReason/routeRemoved``, or before its dial with the reason that is given.
+    /// See ``Review``. UDP only, because sessions have no end of their own; open TCP connections are not reviewed. It
+    /// is separate from ``admit``, which may count, because a session is counted once. A rejected session ends as
+    /// ``SessionCloseReason/routeRemoved``, or before its dial with the given reason.
     public var review: Review?
     /// See ``PreDial``.
     public var preDial: PreDial?
-    /// See ``MakeSelector``; nil dials the upstreams in their order.
+    /// See ``MakeSelector``. Nil dials the upstreams in their order.
     public var makeSelector: MakeSelector?
-    /// See ``MayRead``; nil is no limit but ``largestRead``.
+    /// See ``MayRead``. Nil is no limit except ``maxReadByteCount``.
     public var mayRead: MayRead?
     /// See ``OnRead``.
     public var onRead: OnRead?
-    /// See ``Police``.
-    public var police: Police?
-    /// The most bytes one read may bring, for an `onRead` that limits: a read, or a splice, cannot overshoot it.
-    public var largestRead: Int?
+    /// See ``PoliceDatagram``.
+    public var policeDatagram: PoliceDatagram?
+    /// The limit of one read or splice in bytes, for an `onRead` that limits; nil is no limit.
+    public var maxReadByteCount: Int?
     /// See ``IsTrustedProxy``.
     public var isTrustedProxy: IsTrustedProxy?
-    /// See ``MakeClientSession``. TCP only; nil is bytes in clear.
+    /// See ``MakeClientSession``. TCP only; nil is no encryption.
     public var clientSession: MakeClientSession?
-    /// See ``MakeUpstreamSession``. TCP only; nil is bytes in clear.
+    /// See ``MakeUpstreamSession``. TCP only; nil is no encryption.
     public var upstreamSession: MakeUpstreamSession?
-    /// Sees what happens; decides nothing.
+    /// Receives the stream's events.
     public var observer: (any StreamObserver)?
 
-    /// No hooks, or these.
+    /// Creates a set of hooks; the default has none.
     public init(
         admit: Admit? = nil, review: Review? = nil, preDial: PreDial? = nil,
         makeSelector: MakeSelector? = nil, mayRead: MayRead? = nil, onRead: OnRead? = nil,
-        police: Police? = nil, largestRead: Int? = nil, isTrustedProxy: IsTrustedProxy? = nil,
+        policeDatagram: PoliceDatagram? = nil, maxReadByteCount: Int? = nil, isTrustedProxy: IsTrustedProxy? = nil,
         observer: (any StreamObserver)? = nil
     ) {
         self.admit = admit
@@ -140,8 +141,8 @@ public struct StreamHooks: Sendable {
         self.makeSelector = makeSelector
         self.mayRead = mayRead
         self.onRead = onRead
-        self.police = police
-        self.largestRead = largestRead
+        self.policeDatagram = policeDatagram
+        self.maxReadByteCount = maxReadByteCount
         self.isTrustedProxy = isTrustedProxy
         self.observer = observer
     }

@@ -1,20 +1,20 @@
 import LinuxIO
 
-/// The outcome of looking for a PROXY header at the beginning of a stream.
+/// The outcome of a peek for a PROXY header at the beginning of a stream.
 enum ProxyHeaderArrival {
-    /// More must come.
+    /// More bytes are needed.
     case waiting
-    /// The header is there, and was taken out of the socket.
+    /// The header is complete, and was read from the socket.
     case complete(ProxyHeader)
     case refused(ProxyHeaderError)
-    /// The connection broke.
+    /// The connection failed.
     case broken(SystemError)
 }
 
 extension RelayEndpoint {
-    /// Looks for the header. The bytes stay in the socket until it is whole, and then exactly the header is taken: what the
-    /// peer sent behind it is there for the relay, and nothing need be kept for a slow one. To be called once for each
-    /// arrival, which edge-triggered events are. `buffer` holds the longest header.
+    /// Peeks for the header. The bytes stay in the socket until the header is complete; then exactly the header is
+    /// read, and the following bytes are left for the relay. A slow peer occupies no buffer. Call it once per
+    /// edge-triggered event. `buffer` must hold the longest header.
     mutating func receiveProxyHeader(buffer: UnsafeMutableRawBufferPointer) -> ProxyHeaderArrival {
         let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<ProxyHeader.maxLengthV2])
         switch unsafe receiveCopy(into: buffer) {

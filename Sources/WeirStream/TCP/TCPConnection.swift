@@ -5,26 +5,27 @@ import NetworkTypes
 
 /// One proxied TCP connection: its phases and timers, around a ``Relay`` that moves the bytes. Confined to its worker.
 ///
-/// Its life: perhaps a PROXY header, a handshake with the client and a pre-dial hook; the dial, perhaps with a handshake;
-/// the relay; and where an endpoint broke a short time of flushing. It ends once, in ``release(withReset:)``.
+/// The phases in order: the PROXY header, the handshake with the client and the pre-dial hook, where the route has
+/// them; the dial, with the upstream's handshake; the relay; after a failure of one endpoint, a short flush. The
+/// connection ends once, in ``release(withReset:)``.
 final class TCPConnection: EventHandler, PreDialing {
     enum Phase {
-        /// The PROXY header of a trusted peer has not come whole yet.
+        /// The PROXY header of a trusted peer is not complete yet.
         case awaitingHeader
-        /// The client's session does not encrypt yet.
+        /// The handshake of the client's session is in progress.
         case handshaking
         /// An upstream is chosen and dialed (see ``UpstreamConnector``).
         case dialing
-        /// The upstream is connected, and its session does not encrypt yet.
+        /// The upstream is connected, and the handshake of its session is in progress.
         case handshakingUpstream
         /// Bytes flow.
         case relaying
-        /// One endpoint broke: what the other one is still owed is on its way, then it is reset.
+        /// One endpoint has failed: the other one gets its remaining bytes, and then a reset.
         case flushing
         case closed
     }
 
-    /// Descriptor 0 is the client; 1 to 7 are attempts to reach the upstream.
+    /// The descriptor tag of the client; 1 to 7 are attempts to reach the upstream.
     static let clientTag = 0
 
     enum TimerTag {
@@ -34,16 +35,16 @@ final class TCPConnection: EventHandler, PreDialing {
         static let flush = 4
     }
 
-    /// How old a connection is before its upstream side is asked to answer probes, in nanoseconds.
-    private static let keepaliveDelay: UInt64 = 10_000_000_000
+    /// The age of a connection at which keepalive starts on its upstream side.
+    private static let keepaliveDelayNanoseconds: UInt64 = 10_000_000_000
 
     let context: StreamContext
     let route: RouteSnapshot<TCPSettings>
     let listener: TCPListener
     private let owner: TCPRoute
-    // Exclusivity is not checked at run time on what every event touches: one thread owns the connection, and nothing that
-    // the relay calls while it advances reaches it again (``RelayOwner``). The checks cost 1,200 of 5,000 instructions for a
-    // small request (callgrind).
+    // Exclusivity is not checked at run time on the fields of every event: one thread owns the connection, and no call
+    // of the relay while it advances reaches it again (``RelayOwner``). The checks cost 1,200 of 5,000 instructions for
+    // a small request (callgrind).
     @safe @exclusivity(unchecked) private(set) var token = EventToken.none
     @safe @exclusivity(unchecked) private var relay: Relay
     private var helper = Helper.none
@@ -52,15 +53,15 @@ final class TCPConnection: EventHandler, PreDialing {
     @safe @exclusivity(unchecked) private(set) var phase = Phase.dialing
     /// The upstream's descriptor among the attempts; negative where there is none.
     @safe @exclusivity(unchecked) private var upstreamTag: Int8 = -1
-    /// Whether the upstream's side is still to be asked to answer probes.
+    /// Whether keepalive has not started yet on the upstream's side.
     private var awaitsKeepalive = false
-    /// Its index in the route's list.
+    /// See ``indexInRoute``.
     private var listIndex: Int32 = 0
     private let openedAt: UInt64
-    /// Deadline of the header, of the client's handshake, or of silence and keepalive, whichever the phase has.
+    /// The timer of the phase: of the header, of the client's handshake, or of silence and keepalive.
     private var mainTimer = TimerWheel.Identifier.none
 
-    /// The object that some phases need, and never two at once: one field, because there is one for every connection.
+    /// The helper object of a phase. No phase needs two, so one field suffices, which saves memory in every connection.
     private enum Helper {
         case none
         case connector(UpstreamConnector<TCPDialer>)
@@ -69,12 +70,12 @@ final class TCPConnection: EventHandler, PreDialing {
 
     var core: WorkerCore { owner.core }
 
-    /// Only while an upstream is chosen and dialed.
+    /// The connector while an upstream is chosen and dialed.
     private var connector: UpstreamConnector<TCPDialer>? {
         if case .connector(let connector) = helper { connector } else { nil }
     }
 
-    /// Only while what an endpoint is still owed is on its way.
+    /// The deadline while the connection flushes.
     private var flushDeadline: FlushDeadline? {
         if case .flushDeadline(let deadline) = helper { deadline } else { nil }
     }
@@ -97,12 +98,12 @@ final class TCPConnection: EventHandler, PreDialing {
         relay = Relay(client: RelayEndpoint(accepted: client), now: openedAt)
     }
 
-    /// Registers the client and begins. The connection may have ended when this returns.
+    /// Registers the client and begins the first phase. The connection may have ended when this returns.
     func start() {
         token = core.loop.insert(self)
         guard let number = relay.client.withSocket({ $0.number }) else { return }
         do {
-            // From here on a client that goes away is seen, also while the upstream is being dialed.
+            // From here on the end of the client is noticed, also during the dial.
             try core.loop.add(number, .relay, token: token.with(tag: Self.clientTag))
         } catch {
             end(.error, withReset: true)
@@ -111,7 +112,7 @@ final class TCPConnection: EventHandler, PreDialing {
         if context.awaitsProxyHeader { awaitHeader() } else { admitted() }
     }
 
-    /// The client is known and admitted.
+    /// Begins the phase after the client was admitted.
     private func admitted() {
         if let makeSession = route.hooks.clientSession {
             startClientHandshake(makeSession(context))
@@ -141,7 +142,7 @@ final class TCPConnection: EventHandler, PreDialing {
             advance()
         case .awaitingHeader, .handshaking, .dialing, .handshakingUpstream:
             if tag == Self.clientTag {
-                clientReady(events)
+                clientEvent(events)
             } else if phase == .handshakingUpstream, tag == Int(upstreamTag) {
                 relay.upstream.note(events)
                 stepUpstreamHandshake()
@@ -151,9 +152,9 @@ final class TCPConnection: EventHandler, PreDialing {
         }
     }
 
-    /// Before the relay only a client that broke matters, and what the phase waits for: other data, or a FIN, waits in the
-    /// kernel.
-    private func clientReady(_ events: EventSet) {
+    /// Handles an event of the client before the relay: a failure, or the bytes of the phase. Other data, or a FIN,
+    /// stays in the kernel.
+    private func clientEvent(_ events: EventSet) {
         relay.client.note(events)
         if events.contains(.error) || events.contains(.hangup) {
             clientBroke(.clientReset)
@@ -169,7 +170,7 @@ final class TCPConnection: EventHandler, PreDialing {
         end(reason, withReset: true)
     }
 
-    /// The name of the upstream has an answer, or work goes on where its budget ended.
+    /// Continues after a lookup has ended, or after the budget of a turn was spent.
     func deferred(tag: Int) {
         switch phase {
         case .closed, .awaitingHeader: return
@@ -194,9 +195,9 @@ final class TCPConnection: EventHandler, PreDialing {
         }
     }
 
-    // MARK: The PROXY header of the peer
+    // MARK: PROXY header of the peer
 
-    /// Waits for the header: a bounded time, however slowly its bytes come.
+    /// Waits for the header, within a time limit from the accept.
     private func awaitHeader() {
         phase = .awaitingHeader
         armMainTimer(route.settings.proxyHeaderTimeout)
@@ -258,9 +259,9 @@ final class TCPConnection: EventHandler, PreDialing {
         reject(.tls)
     }
 
-    // MARK: The dial
+    // MARK: Dial
 
-    /// Finds an upstream for a client that is known and admitted.
+    /// Dials an upstream for an admitted client.
     private func connect() {
         phase = .dialing
         let connector = UpstreamConnector(route: route, context: context, core: core, token: token, dialer: TCPDialer())
@@ -273,7 +274,7 @@ final class TCPConnection: EventHandler, PreDialing {
     }
 
     private func perform(_ outcome: consuming DialOutcome) {
-        // A handshake whose connection the connector has given up is over.
+        // The connector has given up the connection of a handshake: close it.
         if phase == .handshakingUpstream, connector?.isHandedOut != true || outcome.isConnected { dropUpstream() }
         switch consume outcome {
         case .pending: return
@@ -283,7 +284,7 @@ final class TCPConnection: EventHandler, PreDialing {
         }
     }
 
-    /// An upstream is connected: with a session the dial goes on with its handshake, within the dial's time.
+    /// Handles a connected upstream. With a session the dial continues with its handshake, within the dial's timeout.
     private func upstreamConnected(_ found: consuming ConnectedUpstream) {
         guard let connector else { return }
         let (events, address, reached) = (found.events, found.attempt.address, found.member)
@@ -293,7 +294,7 @@ final class TCPConnection: EventHandler, PreDialing {
         relay.upstream.note(events)
         guard let makeSession = route.hooks.upstreamSession else { return relayBegins(at: address) }
         phase = .handshakingUpstream
-        // In clear, before the handshake.
+        // The header is not encrypted and precedes the handshake.
         guard sendHeader(), relay.hasSentFirst else { return upstreamHandshakeFailed(.other, nil) }
         relay.upstream.secure(with: makeSession(context, route.configuredUpstreams[route.index(of: reached)]))
         stepUpstreamHandshake()
@@ -318,14 +319,14 @@ final class TCPConnection: EventHandler, PreDialing {
         perform(connector.failed(reason, detail: error))
     }
 
-    /// Gives up an upstream whose handshake is not over.
+    /// Closes an upstream whose handshake has not ended.
     private func dropUpstream() {
         relay.dropUpstream(resources: core.relayResources)
         upstreamTag = -1
         phase = .dialing
     }
 
-    /// The connection ends: its upstream is told to the selector as free again.
+    /// Reports the end of the connection to the selector.
     private func leaveUpstream() {
         guard let member else { return }
         if relay.upstream.isBroken, relay.egressByteCount == 0 {
@@ -334,7 +335,7 @@ final class TCPConnection: EventHandler, PreDialing {
         route.selector.released(member)
     }
 
-    // MARK: The relay
+    // MARK: Relay
 
     private func relayBegins(at address: SocketAddress) {
         let isEncrypted = phase == .handshakingUpstream
@@ -344,28 +345,29 @@ final class TCPConnection: EventHandler, PreDialing {
         helper = .none
         awaitsKeepalive = route.settings.keepalive != nil
         armSilenceTimer()
-        // One that speaks first must know its client before that.
+        // An upstream that sends first needs the header before it does.
         guard isEncrypted || sendHeader() else { return end(.error, withReset: true) }
         advance()
     }
 
-    /// Sends the PROXY header that the upstream is to get, if any. False where there is no room to keep it.
+    /// Sends the PROXY header to the upstream, if the route has one. Returns false where the backlog has no room for
+    /// it.
     private func sendHeader() -> Bool {
         guard let version = route.settings.relayedHeader else { return true }
-        let addresses = ProxyHeader.Addresses(source: context.clientAddress, destination: addressSpokenTo)
+        let addresses = ProxyHeader.Addresses(source: context.clientAddress, destination: destinationAddress)
         let header = ProxyHeaderWriter.bytes(version, for: addresses)
         return unsafe header.withUnsafeBytes { bytes in
             unsafe relay.sendFirst(bytes, resources: core.relayResources)
         }
     }
 
-    /// The address that the client connected to. A listener of every address asks the socket.
-    private var addressSpokenTo: SocketAddress {
+    /// The address to which the client connected. A wildcard listener reads it from the socket.
+    private var destinationAddress: SocketAddress {
         guard context.localAddress.ip.isWildcard else { return context.localAddress }
         return relay.client.withSocket { try? $0.localAddress() }.flatMap(\.self) ?? context.localAddress
     }
 
-    /// Moves what can be moved, and acts on what came of it.
+    /// Moves bytes as far as possible, and performs the outcome.
     private func advance() {
         while true {
             switch relay.advance(now: core.loop.now, resources: core.relayResources, owner: self) {
@@ -396,12 +398,12 @@ final class TCPConnection: EventHandler, PreDialing {
         }
     }
 
-    /// The endpoint that is left gets all that the broken one sent, and then the reset.
+    /// Begins the flush: the remaining endpoint gets all bytes of the failed one, and then the reset.
     private func beginFlushing(_ reason: ConnectionCloseReason) {
         phase = .flushing
         core.loop.cancel(&mainTimer)
         helper = .flushDeadline(FlushDeadline(reason: reason, now: core.loop.now))
-        scheduleFlushCheck(after: FlushDeadline.firstDelay)
+        scheduleFlushCheck(after: FlushDeadline.firstDelayNanoseconds)
     }
 
     private func scheduleFlushCheck(after nanoseconds: UInt64) {
@@ -432,7 +434,7 @@ final class TCPConnection: EventHandler, PreDialing {
 
     // MARK: Silence
 
-    /// How much silence ends the connection, in nanoseconds, and what that is called.
+    /// The silence that ends the connection, in nanoseconds, and its timeout kind; nil where none does.
     private var silence: (limit: UInt64, kind: TimeoutKind)? {
         let idle = route.settings.idleTimeout.map { ($0.clampedNanoseconds, TimeoutKind.idle) }
         guard relay.isHalfClosed else { return idle }
@@ -441,16 +443,16 @@ final class TCPConnection: EventHandler, PreDialing {
         return halfClose
     }
 
-    /// When the upstream's side is asked to answer probes, on the loop's clock; nil where it is not, or was. Four system
-    /// calls that a connection which soon ends does not need. The client's side has it from the listener. The kernel counts
-    /// silence from the last byte, whenever it is asked to.
+    /// The time at which keepalive starts on the upstream's side, on the loop's clock; nil without keepalive, or after
+    /// the start. Its four system calls are postponed, because a short connection does not need them. The client's side
+    /// inherits keepalive from the listener. The kernel counts the silence from the last byte, also before the start.
     private var keepaliveStart: UInt64? {
         guard awaitsKeepalive, let keepalive = route.settings.keepalive else { return nil }
-        return openedAt + min(Self.keepaliveDelay, keepalive.idle.clampedNanoseconds / 2)
+        return openedAt + min(Self.keepaliveDelayNanoseconds, keepalive.idle.clampedNanoseconds / 2)
     }
 
-    /// One timer for all silence: activity only stores the time, and the timer looks at it when it fires. It also starts
-    /// keepalive, so that an idle connection has one timer.
+    /// Arms the one timer of an idle connection, for silence and for keepalive. Activity only stores its time; the
+    /// timer compares it when it fires.
     private func armSilenceTimer() {
         core.loop.cancel(&mainTimer)
         let keepaliveStart = keepaliveStart
@@ -481,27 +483,27 @@ final class TCPConnection: EventHandler, PreDialing {
 
     // MARK: Ending
 
-    /// The drain time of the stream is over.
+    /// Ends the connection after the drain time.
     func endDrained() {
         guard phase != .closed else { return }
         route.observer?.timedOut(context, kind: .drain)
         end(.drained, withReset: true)
     }
 
-    /// The process, or the owner of the stream, wants everything gone.
+    /// Ends the connection because its stream is killed.
     func endKilled() {
         guard phase != .closed else { return }
         end(.killed, withReset: true)
     }
 
-    /// Ends the connection before any dial.
+    /// Ends the connection before its dial.
     func reject(_ reason: RejectReason) {
         guard release(withReset: true) else { return }
         route.observer?.rejected(context, reason: reason)
         owner.forget(self)
     }
 
-    /// Ends the connection, once. `withReset` tells both sides that it did not end well.
+    /// Ends the connection, once. `withReset` resets both sides, to report an error to them.
     func end(_ reason: ConnectionCloseReason, withReset: Bool) {
         guard release(withReset: withReset) else { return }
         route.observer?.connectionClosed(
@@ -513,7 +515,7 @@ final class TCPConnection: EventHandler, PreDialing {
         owner.forget(self)
     }
 
-    /// Gives everything back. False where that was done before.
+    /// Releases all resources. Returns false where that was done before.
     private func release(withReset: Bool) -> Bool {
         guard phase != .closed else { return false }
         phase = .closed
@@ -529,10 +531,10 @@ final class TCPConnection: EventHandler, PreDialing {
 
 extension TCPConnection: RelayOwner {
     func relayMayRead(_ direction: Direction) -> Int {
-        let most = max(1, route.hooks.largestRead ?? .max)
-        guard let mayRead = route.hooks.mayRead else { return most }
+        let limit = max(1, route.hooks.maxReadByteCount ?? .max)
+        guard let mayRead = route.hooks.mayRead else { return limit }
         switch mayRead(context, direction) {
-        case .bytes(let count): return min(max(1, count), most)
+        case .bytes(let count): return min(max(1, count), limit)
         case .wait(let time):
             schedulePause(direction, time)
             route.observer?.paused(context, direction: direction, cause: .throttle)
@@ -568,7 +570,7 @@ extension TCPConnection: RelayOwner {
 }
 
 extension ConnectionCloseReason {
-    /// Why an endpoint broke, as a read or write told it.
+    /// The close reason for the errno of a failed read or write.
     init(_ error: SystemError, party: Relay.Party) {
         switch error.code {
         case ECONNRESET, EPIPE: self = party == .client ? .clientReset : .upstreamReset

@@ -1,8 +1,8 @@
-/// Datagrams that wait for their session to be ready, in order, bounded in number and bytes. They are copies: this is
-/// not the path of a session that is ready.
+/// The datagrams that wait for their session to be ready, in order, bounded in number and bytes. They are copies; a
+/// session that is ready does not use the queue.
 struct DatagramQueue {
-    static let mostDatagrams = 64
-    static let mostBytes = 128 << 10
+    static let maxDatagrams = 64
+    static let maxBytes = 128 << 10
 
     private(set) var datagrams: [[UInt8]] = []
     private(set) var byteCount = 0
@@ -10,10 +10,10 @@ struct DatagramQueue {
     var count: Int { datagrams.count }
     var isEmpty: Bool { datagrams.isEmpty }
 
-    /// Keeps a copy, with `headroom` bytes in front of it. False where there is no room.
+    /// Adds a copy, with `headroom` bytes in front of it. Returns false where the queue is full.
     mutating func append(_ bytes: UnsafeRawBufferPointer, headroom: Int) -> Bool {
         let count = headroom + bytes.count
-        guard datagrams.count < Self.mostDatagrams, byteCount + count <= Self.mostBytes else { return false }
+        guard datagrams.count < Self.maxDatagrams, byteCount + count <= Self.maxBytes else { return false }
         if headroom == 0 {
             unsafe datagrams.append(Array(bytes))
         } else {

@@ -1,5 +1,4 @@
-/// The datagrams of one received batch as chains, one for each session that has some, in the order in which they came.
-/// Confined to the worker.
+/// The datagrams of one received batch, as one chain per session in the order of their arrival. Confined to the worker.
 final class InboxOrder {
     /// One session's datagrams, by their index in the inbox.
     struct Chain {

@@ -1,7 +1,7 @@
 import LinuxIO
 import NetworkTypes
 
-/// What makes a session: who writes, and to which of our addresses.
+/// The key of a session: the peer, and the local address to which it sends.
 struct SessionKey: Hashable {
     let peer: SocketAddress
     let localIP: IPAddress
@@ -9,17 +9,17 @@ struct SessionKey: Hashable {
     let scope: UInt32
 }
 
-/// The same for peers that bring many clients, each named by the header of each datagram. In a table of its own, so that
-/// the others' key stays short.
+/// The key of a session whose client is named by the header of each datagram: one peer then has many clients. Such
+/// sessions have a table of their own, so that the key of the others stays short.
 struct ProxiedSessionKey: Hashable {
     let session: SessionKey
-    /// Nil where the header names none and the peer speaks for itself: never the same as a client that was given the peer's
-    /// address, because rules may judge the two differently.
+    /// The client of the header; nil where the header names none and the peer is the client. That differs from a client
+    /// with the peer's address, because rules may judge the two differently.
     let client: SocketAddress?
 }
 
-/// Sessions in the order in which they were appended, linked through themselves: appending, removing and finding the
-/// oldest cost the same however many there are.
+/// An intrusive list of sessions in the order in which they were appended. Insertion, removal and access to the oldest
+/// take constant time.
 struct SessionList {
     private(set) var first: UDPSession?
     private var last: UDPSession?
@@ -31,7 +31,7 @@ struct SessionList {
         last = session
     }
 
-    /// Does nothing where the session is not in the list.
+    /// Removes a session; does nothing where it is not in the list.
     mutating func remove(_ session: UDPSession) {
         guard session.isListed else { return }
         session.isListed = false

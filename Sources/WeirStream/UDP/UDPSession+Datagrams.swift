@@ -2,21 +2,21 @@ import Glibc
 import LinuxIO
 
 extension UDPSession {
-    /// For so long what a client sent is kept for another address, in nanoseconds; later it would be old news.
-    private static let memory: UInt64 = 5_000_000_000
+    /// How long a datagram is kept for a retry at another address, from the start of the session.
+    private static let maxRetentionNanoseconds: UInt64 = 5_000_000_000
 
     // MARK: Ingress
 
-    /// Takes a datagram of the batch that the listener has just received; it leaves with ``sendBatch()``.
+    /// Adds a datagram of the batch that the listener has just received. ``sendBatch()`` sends it.
     func append(_ index: Int) {
         if batch.isEmpty { core.sessionsInBatch.append(self) }
         core.inboxOrder.append(index, to: &batch)
     }
 
-    /// Sends this session's part of the batch, in order.
+    /// Sends the session's part of the batch, in order.
     func sendBatch() {
         guard !batch.isEmpty else { return }
-        // What comes after all upstreams have refused begins with another one, if it is time for that.
+        // After all upstreams have refused, a new datagram may try them again.
         if sawError, !hasReply, connector == nil { recover() }
         var byteCount = 0
         while let index = core.inboxOrder.popFirst(of: &batch) {
@@ -26,15 +26,15 @@ extension UDPSession {
         let count = core.outbox.count
         if count > 0 {
             noteIngress()
-            if mayForward(.ingress, count, byteCount) { flush(count) }
+            if askOnRead(.ingress, count, byteCount) { flush(count) }
             core.outbox.removeAll()
         }
         recover()
     }
 
-    /// Puts a datagram of the client's where it belongs now. True where that is the worker's outbox.
+    /// Adds a datagram of the client to the worker's outbox and returns true, or queues or drops it.
     private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard phase == .closed || mayPass(.ingress, bytes.count) else { return false }
+        guard phase == .closed || passesPolice(.ingress, bytes.count) else { return false }
         switch phase {
         case .closed:
             drop(.ingress, .error, 1)
@@ -43,21 +43,23 @@ extension UDPSession {
             if unsafe !keep(bytes) { drop(.ingress, .queueFull, 1) }
             return false
         case .open:
-            // Until an upstream has answered, others may be tried: keep what they would need to see.
-            if !hasReply, connector != nil, core.loop.now - openedAt < Self.memory { _ = unsafe keep(bytes) }
+            // Until an upstream has answered, others may be tried: keep the datagram for them.
+            if !hasReply, connector != nil, core.loop.now - openedAt < Self.maxRetentionNanoseconds {
+                _ = unsafe keep(bytes)
+            }
             unsafe core.outbox.add(bytes)
             return true
         }
     }
 
-    /// Asks the hook that polices, if there is one, and counts what it refuses.
-    private func mayPass(_ direction: Direction, _ byteCount: Int) -> Bool {
-        guard let police = route.hooks.police, !police(context, direction, byteCount) else { return true }
+    /// Calls the police hook, if any, and counts a datagram that it refuses.
+    private func passesPolice(_ direction: Direction, _ byteCount: Int) -> Bool {
+        guard let police = route.hooks.policeDatagram, !police(context, direction, byteCount) else { return true }
         drop(direction, .bandwidth, 1)
         return false
     }
 
-    /// Copies a datagram for later, where the session and the worker have room.
+    /// Queues a copy of a datagram. Returns false where the queue of the session, or of the worker, is full.
     private func keep(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let before = queue.byteCount
         guard core.queuedDatagramBytes + bytes.count <= WorkerCore.maxQueuedDatagramBytes,
@@ -75,7 +77,7 @@ extension UDPSession {
     private func noteIngress() {
         let now = core.loop.now
         lastActivity = now
-        if !queue.isEmpty, now - openedAt >= Self.memory { forgetQueue() }
+        if !queue.isEmpty, now - openedAt >= Self.maxRetentionNanoseconds { forgetQueue() }
         if hasReply, !isAssured {
             isAssured = true
             listener.owner.assure(self)
@@ -85,8 +87,8 @@ extension UDPSession {
         leaveStaleAddress(waitingSince: waitingSince)
     }
 
-    /// Asks the hook; what it does not want forwarded is counted here.
-    private func mayForward(_ direction: Direction, _ count: Int, _ byteCount: Int) -> Bool {
+    /// Calls the `onRead` hook, if any, and counts datagrams that it does not forward. Returns whether to forward them.
+    private func askOnRead(_ direction: Direction, _ count: Int, _ byteCount: Int) -> Bool {
         if direction == .ingress ? isThrottled.ingress : isThrottled.egress {
             drop(direction, .bandwidth, count)
             return false
@@ -108,8 +110,8 @@ extension UDPSession {
         }
     }
 
-    /// Sends the outbox to the upstream. An error of an earlier datagram (ICMP) comes up at a later send, which it
-    /// consumes: that one is tried once more.
+    /// Sends the outbox to the upstream. A send may return the ICMP error of an earlier datagram instead of sending: it
+    /// is tried once more.
     private func flush(_ count: Int) {
         var first = 0
         var retried = -1
@@ -120,7 +122,7 @@ extension UDPSession {
                 core.outbox.prepend(header, at: first)
                 headed = first..<first + 1
             }
-            // With its header the first one may be longer than the path takes in one piece, and those behind it are not.
+            // With its header the first datagram may exceed the path MTU, and the next ones do not.
             let coalesces = coalescesIngress && !owesHeader
             switch core.outbox.flush(to: socket!, from: first, coalescing: coalesces) {
             case .sent(let sent):
@@ -136,16 +138,16 @@ extension UDPSession {
             case .failed(let error) where coalesces && Self.forbidsCoalescing(error):
                 coalescesIngress = false
             case .failed(let error):
-                let isTold = noteErrors() > 0
+                let isReported = noteErrors() > 0
                 if retried == first {
                     if error.code == EMSGSIZE { upstreamFailed(.tooBig) }
                     drop(.ingress, error.code == EMSGSIZE ? .tooLarge : .error, 1)
                     first += 1
                 } else {
-                    // Perhaps the answer to an earlier one (ICMP), which this took away: once more.
+                    // The error may be that of an earlier datagram (ICMP), which this send has consumed: try again.
                     retried = first
-                    // Or our own kernel knows no way there.
-                    if !isTold, error.code != EMSGSIZE, let reason = UpstreamErrorReason(error) {
+                    // Or the local kernel has no route to the address.
+                    if !isReported, error.code != EMSGSIZE, let reason = UpstreamErrorReason(error) {
                         upstreamFailed(reason)
                     }
                 }
@@ -153,13 +155,13 @@ extension UDPSession {
         }
     }
 
-    /// The path takes no run of datagrams as one, because each is longer than its packets (EINVAL, in newer kernels EMSGSIZE)
-    /// or cannot be checksummed on the way (EIO): from now on this session sends them one by one (udp(7)).
+    /// Whether an error means that datagrams cannot be sent as one (`UDP_SEGMENT`, udp(7)): each exceeds the path MTU
+    /// (EINVAL, in newer kernels EMSGSIZE), or the device cannot compute their checksums (EIO).
     private static func forbidsCoalescing(_ error: SystemError) -> Bool {
         error.code == EINVAL || error.code == EMSGSIZE || error.code == EIO
     }
 
-    /// Sends what waited, or what a dead address swallowed, towards the address that the session has now.
+    /// Sends the queued datagrams, or those that an earlier address lost, to the present address.
     func sendQueue() {
         guard !queue.isEmpty else { return }
         let waiting = queue
@@ -171,11 +173,11 @@ extension UDPSession {
                 drop(.ingress, .error, waiting.count - index)
                 return
             }
-            guard mayForward(.ingress, 1, datagram.count - queueHeadroom) else { continue }
+            guard askOnRead(.ingress, 1, datagram.count - queueHeadroom) else { continue }
             if queueHeadroom == 0 {
                 unsafe datagram.withUnsafeBytes { unsafe sendAlone($0) }
             } else {
-                // A header is written in front of it, so it must be ours alone.
+                // A header is written in front of it, so the array must be uniquely referenced.
                 var datagram = datagram
                 unsafe datagram.withUnsafeMutableBytes { bytes in
                     unsafe sendAlone(UnsafeRawBufferPointer(rebasing: bytes[queueHeadroom...]))
@@ -185,7 +187,7 @@ extension UDPSession {
         recover()
     }
 
-    /// Sends one datagram that is in no batch.
+    /// Sends one datagram that belongs to no batch.
     private func sendAlone(_ bytes: UnsafeRawBufferPointer) {
         unsafe core.outbox.add(bytes)
         flush(1)
@@ -199,7 +201,7 @@ extension UDPSession {
         receiveReplies()
     }
 
-    /// The name of the upstream has an answer, or there was more to take than one turn may.
+    /// Continues after a lookup has ended, or after the limits of a turn were reached.
     func deferred(tag: Int) {
         nameAnswered()
         guard phase == .open else { return }
@@ -213,7 +215,7 @@ extension UDPSession {
             switch core.inbox.receive(from: socket!, isConnected: true) {
             case .received(let count):
                 reply(count)
-                // Edge-triggered: a full batch may have left some behind, a short one has not.
+                // Edge-triggered: only after a full batch may more datagrams wait.
                 if count < core.inbox.capacity { return }
             case .wouldBlock: return
             case .failed:
@@ -235,13 +237,13 @@ extension UDPSession {
                 drop(.egress, .truncated, 1)
                 continue
             }
-            guard mayPass(.egress, unsafe datagram.bytes.count) else { continue }
+            guard passesPolice(.egress, unsafe datagram.bytes.count) else { continue }
             unsafe core.outbox.add(datagram.bytes)
             unsafe byteCount += datagram.bytes.count
             added += 1
         }
         defer { core.outbox.removeAll() }
-        guard added > 0, mayForward(.egress, added, byteCount) else { return }
+        guard added > 0, askOnRead(.egress, added, byteCount) else { return }
         core.outbox.setDestination(
             key.peer, from: listener.bound.isWildcard ? (key.localIP, key.scope) : nil,
             family: listener.bound.family)
@@ -283,7 +285,7 @@ extension UDPSession {
 
     // MARK: Counting
 
-    /// Headers, which those in `headed` have, are none of the client's bytes.
+    /// Counts forwarded datagrams. The bytes of the headers, which those in `headed` have, are not counted.
     private func countForwarded(_ direction: Direction, _ range: Range<Int>, headed: Range<Int> = 0..<0) {
         var bytes = 0
         for index in range { bytes += core.outbox.length(at: index) }

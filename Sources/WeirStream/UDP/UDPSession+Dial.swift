@@ -1,7 +1,7 @@
 import LinuxIO
 import NetworkTypes
 
-// The session as the owner of its connector: it forwards what comes for it, and performs the outcome.
+// The session owns its connector: it passes events to the connector, and performs the outcomes.
 extension UDPSession: PreDialing {
     func makeConnector() -> UpstreamConnector<UDPDialer> {
         UpstreamConnector(route: route, context: context, core: core, token: token, dialer: UDPDialer())
@@ -11,7 +11,7 @@ extension UDPSession: PreDialing {
         if let connector { perform(connector.decided(decision)) }
     }
 
-    /// The name of an upstream has an answer now.
+    /// Passes the end of a lookup to the connector.
     func nameAnswered() {
         if let connector { perform(connector.nameAnswered()) }
     }
@@ -44,7 +44,7 @@ extension UDPSession: PreDialing {
         sendQueue()
     }
 
-    /// Goes on with a socket that was just connected.
+    /// Replaces the socket by one that was just connected.
     func adopt(_ new: consuming Socket, at address: SocketAddress) {
         socket.take()?.close()
         socket = consume new
@@ -55,7 +55,7 @@ extension UDPSession: PreDialing {
         sawError = false
     }
 
-    /// No upstream could be reached, or no other one: a session that has one stays with it.
+    /// Handles a failed dial. A session that already has an upstream keeps it; another one ends.
     private func dialFailed(_ reason: DialFailure) {
         cancelDial()
         if socket != nil {
@@ -68,13 +68,13 @@ extension UDPSession: PreDialing {
         }
     }
 
-    /// A dial that is under way is given up, and no other upstream is tried.
+    /// Cancels a dial in progress. No other upstream is tried.
     func cancelDial() {
         connector?.cancel()
         connector = nil
     }
 
-    /// The upstream that the session has, if any, is left for another one.
+    /// Leaves the present upstream, if any, for another one.
     private func moveAway() {
         guard let member else { return }
         leaveUpstream()
@@ -82,12 +82,12 @@ extension UDPSession: PreDialing {
         route.observer?.upstreamLeft(context, upstream: route.index(of: member))
     }
 
-    /// The session uses its upstream no longer.
+    /// Reports to the selector that the session no longer uses its upstream.
     func leaveUpstream() {
         if let member { route.selector.released(member) }
     }
 
-    /// The network refused what the upstream was sent, and no answer ever came.
+    /// Reports to the selector, once, that the upstream failed before it answered.
     func noteBreak() {
         guard let member, !hasReply, !isKnownBroken else { return }
         isKnownBroken = true

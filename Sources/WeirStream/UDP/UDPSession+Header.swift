@@ -2,7 +2,7 @@ import LinuxIO
 
 // The PROXY header in front of datagrams to the upstream.
 extension UDPSession {
-    /// A socket was connected: whoever is there has seen no header yet.
+    /// Marks the header as missing after a connect: the new peer has not received it.
     func oweHeader() {
         guard let headers = route.settings.relayedHeader else { return }
         if header.isEmpty {
@@ -12,15 +12,15 @@ extension UDPSession {
         owesHeader = headers == .first
     }
 
-    /// Nobody was there to see the header.
+    /// Marks the header as missing after an ICMP error: it was not delivered and is sent again.
     func upstreamRefused() {
         owesHeader = route.settings.relayedHeader == .first
     }
 
-    /// Room in front of datagrams that wait, like that in the inbox.
+    /// The bytes of room in front of a queued datagram, as in the inbox.
     var queueHeadroom: Int { route.settings.relayedHeader == nil ? 0 : DatagramInbox.headroom }
 
-    /// Puts the header in front of the first `count` datagrams of the outbox: which ones have it.
+    /// Puts the header in front of the first `count` datagrams of the outbox. Returns the range of those that have it.
     func prependHeaders(_ count: Int) -> Range<Int> {
         for index in 0..<count { core.outbox.prepend(header, at: index) }
         return 0..<count

@@ -2,33 +2,33 @@ import Glibc
 import LinuxIO
 
 extension UDPSession {
-    /// An address that has left its name's answer is given up after this many nanoseconds without a reply.
-    private static let patience: UInt64 = 1_000_000_000
-    private static let mostErrorsAtOnce = 64
+    /// The time without a reply after which the session leaves an address that its name no longer has.
+    private static let maxUnansweredNanoseconds: UInt64 = 1_000_000_000
+    private static let maxErrorsPerCall = 64
 
-    /// The socket has an error: notes what the network said, and looks for another way.
+    /// Reads the errors of the socket, and tries another address or upstream.
     func takeErrors() {
         noteErrors()
         recover()
     }
 
-    /// Counts what the network said of earlier datagrams, and returns how often it did. What our own kernel refuses is told
-    /// by the send.
+    /// Reports the network's errors for earlier datagrams (the error queue, ip(7)), and returns their number. Errors of
+    /// the local kernel are skipped, because the send returns them.
     @discardableResult
     func noteErrors() -> Int {
         var count = 0
-        for _ in 0..<Self.mostErrorsAtOnce {
+        for _ in 0..<Self.maxErrorsPerCall {
             guard let (error, isLocal) = socket?.takeQueuedError() else { return count }
             if isLocal { continue }
             count += 1
             upstreamFailed(UpstreamErrorReason(error) ?? .other)
         }
-        // The rest later: others want their turn.
+        // The remaining errors are read in the next turn.
         core.loop.defer(token)
         return count
     }
 
-    /// The network said that datagrams did not arrive. The session lives; perhaps another address does, too.
+    /// Handles a network error for the upstream. The session continues; ``recover()`` may try another address.
     func upstreamFailed(_ reason: UpstreamErrorReason) {
         guard let member else { return }
         let index = route.index(of: member)
@@ -40,11 +40,13 @@ extension UDPSession {
         route.requestRefresh(index, now: core.loop.now)
     }
 
-    /// After an error, and with the worker's outbox free: tries another address of the name, or another upstream, and
-    /// sends again what the first one swallowed.
+    /// Tries another address of the name, or another upstream, after an error, and sends the kept datagrams again. The
+    /// worker's outbox must be empty.
     func recover() {
         guard sawError, phase == .open else { return }
-        if !hasReply, connector == nil, core.loop.now - lastConnect >= Self.patience { beginAnew() }
+        if !hasReply, connector == nil, core.loop.now - lastConnect >= Self.maxUnansweredNanoseconds {
+            retryAll()
+        }
         if !hasReply, let connector {
             perform(connector.goElsewhere())
         } else {
@@ -54,15 +56,16 @@ extension UDPSession {
         }
     }
 
-    /// All were tried: begins again, at most once in a while.
-    private func beginAnew() {
+    /// Allows every other address and upstream to be tried again, after all of them were tried.
+    private func retryAll() {
         guard let member else { return }
         let connector = makeConnector()
         connector.adopt(member, at: upstreamAddress)
         if connector.hasOthers { self.connector = connector } else { connector.cancel() }
     }
 
-    /// Dials again in place when the address has left its name's answer and errors came or replies stopped.
+    /// Connects to a new address of the name where the name no longer has the present one, and errors occurred or
+    /// replies stopped.
     func leaveStaleAddress(waitingSince: UInt64) {
         guard let member, let state = route.state(of: member), upstreamEpoch != state.epoch,
             let current = upstreamAddress, phase == .open
@@ -71,18 +74,19 @@ extension UDPSession {
             upstreamEpoch = state.epoch
             return
         }
-        guard sawError || core.loop.now - waitingSince > Self.patience, case .addresses(let list) = state.answer,
+        guard sawError || core.loop.now - waitingSince > Self.maxUnansweredNanoseconds,
+            case .addresses(let list) = state.answer,
             let next = core.ownListeners.withoutLoops(.udp, list).first
         else { return }
         upstreamEpoch = state.epoch
-        // Where even that fails, the session stays with the address that it has.
+        // Where the connect fails, the session keeps its address.
         guard let new = try? UDPDialer.connect(to: next, loop: core.loop, token: token) else { return }
         adopt(new, at: next)
     }
 }
 
 extension UpstreamErrorReason {
-    /// What an ICMP error comes up as (udp(7), icmp(7)); nil for errors of our own side.
+    /// The reason for the errno of an ICMP error (udp(7), icmp(7)); nil for local errors.
     init?(_ error: SystemError) {
         switch error.code {
         case ECONNREFUSED: self = .refused

@@ -1,12 +1,12 @@
 import LinuxIO
 import NetworkTypes
 
-/// One client's datagrams to one of our addresses, and the connected socket that takes them to the upstream.
+/// A session: the datagrams of one client to one local address, and the socket that is connected to the upstream.
 ///
-/// This file holds the state and the life; the ways of datagrams are in an extension. Confined to its worker.
+/// This file has the state, the timers and the end; extensions dial, and forward datagrams. Confined to its worker.
 final class UDPSession: EventHandler {
     enum Phase {
-        /// An upstream is chosen (see ``UpstreamConnector``): datagrams wait.
+        /// ``UpstreamConnector`` chooses an upstream, and datagrams wait.
         case preparing
         case open
         case closed
@@ -19,7 +19,7 @@ final class UDPSession: EventHandler {
     }
 
     let key: SessionKey
-    /// Whether the client is part of what it is found by (see ``ProxiedSessionKey``).
+    /// Whether the client is part of the key (see ``ProxiedSessionKey``).
     let isKeyedByClient: Bool
     let context: StreamContext
     let route: RouteSnapshot<UDPSettings>
@@ -28,38 +28,38 @@ final class UDPSession: EventHandler {
     var phase = Phase.preparing
 
     var socket: Socket?
-    /// The upstream that the socket goes to.
+    /// The upstream to which the socket is connected.
     var member: UpstreamHandle?
     var upstreamAddress: SocketAddress?
-    /// The answer of the upstream's name that the address is from (``UpstreamState/epoch``).
+    /// The ``UpstreamState/epoch`` of the address.
     var upstreamEpoch = 0
-    /// While the session prepares, and behind that as long as no upstream has answered and others may be tried.
+    /// The connector while the session prepares, and afterwards while no upstream has answered and others may be tried.
     var connector: UpstreamConnector<UDPDialer>?
 
-    /// Datagrams that wait for the session to be ready, or that are sent again where the first address is dead.
+    /// Datagrams that wait for the session to be ready, or that are sent again where the first address does not answer.
     var queue = DatagramQueue()
-    /// Its datagrams of the batch that the listener has just received.
+    /// The session's datagrams of the batch that the listener has just received.
     var batch = InboxOrder.Chain()
-    /// What goes in front of datagrams to the upstream; empty where that is nothing.
+    /// The PROXY header of datagrams to the upstream; empty where there is none.
     var header: [UInt8] = []
-    /// Whether the next datagram takes the header along: the first one to each address that the session was connected to.
+    /// Whether the next datagram needs the header: the first one to each address to which the session was connected.
     var owesHeader = false
-    /// Whether runs of datagrams may leave as one send: until the kernel refuses.
+    /// Whether several datagrams may be sent as one (`UDP_SEGMENT`, udp(7)): until the kernel refuses it.
     var coalescesIngress = true
     var coalescesEgress = true
 
     let openedAt: UInt64
-    /// When the socket was last connected to an address.
+    /// The time of the last connect(2).
     var lastConnect: UInt64 = 0
     var lastActivity: UInt64
-    /// When the client first spoke after the last reply; nil where nothing is unanswered.
+    /// The time of the first datagram of the client after the last reply; nil where none is unanswered.
     var unansweredSince: UInt64?
     var isAssured = false
     var hasReply = false
     var sawError = false
-    /// Whether the selector was told that the upstream broke before it answered.
+    /// Whether the selector knows that the upstream failed before it answered.
     var isKnownBroken = false
-    /// Once it has ended: as what its datagrams that could not be forwarded were dropped.
+    /// The reason under which a session that has ended dropped its remaining datagrams; nil before the end.
     private(set) var endedDropping: DropReason?
     var isThrottled: (ingress: Bool, egress: Bool) = (false, false)
     var ingressBytes: UInt64 = 0
@@ -69,9 +69,9 @@ final class UDPSession: EventHandler {
 
     private var silenceTimer = TimerWheel.Identifier.none
 
-    /// Neighbours in the list of sessions that may be evicted.
+    /// The adjacent sessions in the list of those that may be evicted.
     var newer: UDPSession?
-    // Proof: the list takes a session out before the table lets go of it; a stale one traps.
+    // Proof: the list removes a session before the table releases it; a stale reference traps.
     unowned(safe) var older: UDPSession?
     var isListed = false
 
@@ -92,7 +92,8 @@ final class UDPSession: EventHandler {
 
     func start() {
         token = core.loop.insert(self)
-        silenceTimer = core.loop.schedule(afterNanoseconds: silenceLimit, token: token.with(tag: TimerTag.silence))
+        silenceTimer = core.loop.schedule(
+            afterNanoseconds: silenceLimitNanoseconds, token: token.with(tag: TimerTag.silence))
         let connector = makeConnector()
         self.connector = connector
         perform(connector.start(worker: listener.owner.shared.workers[core.index]))
@@ -100,8 +101,8 @@ final class UDPSession: EventHandler {
 
     // MARK: Timers
 
-    /// How long this session may be silent, in nanoseconds.
-    private var silenceLimit: UInt64 {
+    /// The idle timeout of the session in its present state.
+    private var silenceLimitNanoseconds: UInt64 {
         if listener.isDraining { return UDPListener.drainIdleNanoseconds }
         return (isAssured ? route.settings.idleTimeout : route.settings.unassuredTimeout).clampedNanoseconds
     }
@@ -115,11 +116,11 @@ final class UDPSession: EventHandler {
         }
     }
 
-    /// Activity only stores the time; the timer looks at it when it fires.
+    /// Ends the session where it was silent for its timeout. Activity only stores its time; the timer compares it.
     func checkSilence() {
         core.loop.cancel(&silenceTimer)
         let now = core.loop.now
-        let limit = silenceLimit
+        let limit = silenceLimitNanoseconds
         if now - min(now, lastActivity) >= limit {
             end(listener.isDraining ? .drained : .idle)
         } else {
@@ -129,7 +130,7 @@ final class UDPSession: EventHandler {
         }
     }
 
-    /// Unassured sessions end at once; the others when they have been silent for a while.
+    /// Drains the session: an unassured one ends at once, an assured one after a short silence.
     func streamDrains() {
         if isAssured { checkSilence() } else { end(.drained) }
     }
@@ -142,14 +143,14 @@ final class UDPSession: EventHandler {
 
     // MARK: Ending
 
-    /// Ends the session before it had an upstream; what waited is dropped.
+    /// Ends the session before it has an upstream, and drops its queue.
     func reject(_ reason: RejectReason) {
         guard release(dropping: DropReason(reason)) else { return }
         route.observer?.rejected(context, reason: reason)
         listener.forget(self)
     }
 
-    /// Ends the session because its stream's new hooks do not admit it.
+    /// Ends the session because the new hooks of its stream do not admit it.
     func revoke(_ reason: RejectReason) {
         if phase == .preparing { reject(reason) } else { end(.routeRemoved) }
     }

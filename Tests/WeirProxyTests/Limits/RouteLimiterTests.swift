@@ -28,10 +28,10 @@ struct RouteLimiterTests {
         let limiter = try #require(make(TrafficLimits(bandwidth: Bandwidth(total: ByteRates(ingress: 5_000)))))
         var hooks = StreamHooks()
         limiter.install(in: &hooks, .tcp)
-        #expect(hooks.admit != nil && hooks.mayRead != nil && hooks.onRead != nil && hooks.police == nil)
+        #expect(hooks.admit != nil && hooks.mayRead != nil && hooks.onRead != nil && hooks.policeDatagram == nil)
         hooks = StreamHooks()
         limiter.install(in: &hooks, .udp)
-        #expect(hooks.admit == nil && hooks.onRead == nil && hooks.police != nil && hooks.mayRead == nil)
+        #expect(hooks.admit == nil && hooks.onRead == nil && hooks.policeDatagram != nil && hooks.mayRead == nil)
     }
 
     @Test("Each limit gives back what those before it took, and a reservation gives back once")

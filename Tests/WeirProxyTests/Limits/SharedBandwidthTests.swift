@@ -147,7 +147,7 @@ struct SharedBandwidthTests {
         var cache = LimiterCache(TrafficLimits(bandwidth: Bandwidth(total: ByteRates(ingress: Self.rate))))
         let greedy = try Self.hooks(of: "greedy", .tcp, &cache, tables)
         let names = try Self.hooks(of: "names", .udp, &cache, tables)
-        let police = try #require(names.police)
+        let police = try #require(names.policeDatagram)
         let session = try makeContext(.udp, id: 1)
         var flows = try (0..<50).map { try open(greedy, $0 + 2, bytes: .max) }
         var (asked, passed, total) = (0, 0, 0)

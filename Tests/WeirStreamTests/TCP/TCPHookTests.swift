@@ -85,7 +85,7 @@ import WeirStream
             onRead: { event in
                 largest.update { $0 = max($0, event.byteCount) }
                 return .forward
-            }, largestRead: 1000)
+            }, maxReadByteCount: 1000)
         try await withTCP("\(server.endpoint)", hooks: hooks) { rig in
             let client = try rig.connect()
             let bytes = Pattern.bytes(50_000)

@@ -9,13 +9,13 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct TCPSpliceTests {
     private static let size = 24 << 20
 
-    private static func sizes(of hooks: inout StreamHooks, largestRead: Int? = nil) -> Box<[Direction: [Int]]> {
+    private static func sizes(of hooks: inout StreamHooks, maxReadByteCount: Int? = nil) -> Box<[Direction: [Int]]> {
         let pieces = Box<[Direction: [Int]]>([:])
         hooks.onRead = { event in
             pieces.update { $0[event.direction, default: []].append(event.byteCount) }
             return .forward
         }
-        hooks.largestRead = largestRead
+        hooks.maxReadByteCount = maxReadByteCount
         return pieces
     }
 
@@ -55,7 +55,7 @@ import Testing
     @Test func `a limiting hook bounds the splice`() async throws {
         let server = try Self.mirror()
         var hooks = StreamHooks()
-        let pieces = Self.sizes(of: &hooks, largestRead: 50_000)
+        let pieces = Self.sizes(of: &hooks, maxReadByteCount: 50_000)
         try await withTCP("\(server.endpoint)", hooks: hooks) { rig in
             let sent = Pattern.bytes(4 << 20)
             let client = try rig.connect()

@@ -103,7 +103,7 @@ import WeirStream
                 read.update { $0 += event.readCount }
                 return .forward
             },
-            police: { _, direction, byteCount in direction == .ingress ? byteCount != 2 : byteCount != 3 })
+            policeDatagram: { _, direction, byteCount in direction == .ingress ? byteCount != 2 : byteCount != 3 })
         try await withUDP("\(server.endpoint)", hooks: hooks) { rig in
             let client = try UDPSocket()
             for datagram in [[1], [2, 2], [1, 1, 1, 1], [2, 2], []] as [[UInt8]] {
@@ -129,7 +129,7 @@ import WeirStream
                 try await offPool { try waitUntil("it may go on") { go.value } }
                 return .dial
             },
-            police: { _, direction, byteCount in
+            policeDatagram: { _, direction, byteCount in
                 if direction == .ingress { asked.update { $0 += 1 } }
                 return byteCount == 1
             })

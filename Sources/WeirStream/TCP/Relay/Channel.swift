@@ -1,13 +1,13 @@
 import LinuxIO
 
-/// How the bytes of an endpoint come and go: a socket, or a session that encrypts over one.
+/// The channel of an endpoint's bytes: a socket, or a session that encrypts over one.
 enum Channel: ~Copyable {
     case closed
     case plain(Socket)
-    /// A box, so that plain connections do not carry its size.
+    /// Boxed to keep plain connections small.
     case secure(SecureChannel)
 
-    /// The channel that encrypts, where one does.
+    /// The encrypting channel; nil for a plain or closed one.
     var encrypted: SecureChannel? {
         switch self {
         case .closed: nil
@@ -26,7 +26,7 @@ enum Channel: ~Copyable {
         }
     }
 
-    /// Gives the socket away, and leaves the channel closed.
+    /// Returns the socket, which the caller owns, and leaves the channel closed.
     mutating func takeSocket() -> Socket? {
         let channel = consume self
         self = .closed
@@ -37,7 +37,7 @@ enum Channel: ~Copyable {
         }
     }
 
-    /// Encrypts from here on. What was sent before went in clear.
+    /// Encrypts from now on. Bytes that were sent before were not encrypted.
     mutating func secure(with session: any SecureSession) {
         guard let socket = takeSocket() else { return }
         self = .secure(SecureChannel(socket, session))

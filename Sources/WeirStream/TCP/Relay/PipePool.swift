@@ -1,20 +1,20 @@
 import LinuxIO
 
-/// The pipes that a worker's bulk transfers go through. A connection has one only while bytes are in it, so a few serve
-/// many; one that ends with bytes in it is closed and never used again.
+/// The pipes of a worker's bulk transfers (splice(2)). A direction holds a pipe only while it has bytes, so that a few
+/// pipes serve many connections. A pipe that is released with bytes is closed.
 final class PipePool {
     private let budget: DescriptorBudget
     private var idle: [Pipe] = []
     private var open = 0
-    /// Whether a pipe was wanted since the last look.
+    /// Whether a pipe was acquired since the last trim.
     private var wasUsed = false
-    private var lastLook: UInt64 = 0
-    private static let period: UInt64 = 1_000_000_000
+    private var lastTrim: UInt64 = 0
+    private static let trimIntervalNanoseconds: UInt64 = 1_000_000_000
 
-    /// What one pipe is asked to hold, in bytes.
+    /// The requested capacity of a pipe in bytes.
     static let pipeSize = 256 << 10
-    /// At most so many on a worker; further transfers are copied.
-    static let mostPipes = 256
+    /// The limit of pipes on a worker; further transfers are copied.
+    static let maxPipes = 256
 
     init(budget: DescriptorBudget) {
         self.budget = budget
@@ -24,14 +24,14 @@ final class PipePool {
         for _ in 0..<open { budget.releasePipe() }
     }
 
-    /// An empty pipe; nil where no more may be opened now.
+    /// Returns an empty pipe; nil at a limit.
     func acquire() -> Pipe? {
         wasUsed = true
         if let pipe = idle.popLast() { return pipe }
-        guard open < Self.mostPipes, budget.acquirePipe() else { return nil }
+        guard open < Self.maxPipes, budget.acquirePipe() else { return nil }
         do {
             let pipe = try Pipe(capacity: Self.pipeSize)
-            // Beyond what one user may have, pipes hold two pages (pipe(7)): copying is quicker.
+            // Beyond the limit of one user, a pipe has two pages (pipe(7)): copying is faster.
             guard pipe.capacity >= Self.pipeSize / 4 else {
                 budget.releasePipe()
                 return nil
@@ -39,16 +39,16 @@ final class PipePool {
             open += 1
             return pipe
         } catch {
-            // Out of descriptors or of memory for pipes: copying needs neither.
+            // No descriptor, or no memory for a pipe: copying needs neither.
             budget.releasePipe()
             return nil
         }
     }
 
-    /// Once a turn: closes idle pipes where none was wanted for a while.
+    /// Closes the idle pipes where none was acquired for an interval. Call it once per turn.
     func trim(now: UInt64) {
-        guard now - lastLook >= Self.period else { return }
-        lastLook = now
+        guard now - lastTrim >= Self.trimIntervalNanoseconds else { return }
+        lastTrim = now
         if !wasUsed, !idle.isEmpty {
             open -= idle.count
             for _ in idle { budget.releasePipe() }
@@ -57,7 +57,7 @@ final class PipePool {
         wasUsed = false
     }
 
-    /// Takes a pipe back. One with bytes in it is closed, and so is one whose descriptors others may need.
+    /// Takes a pipe back. Closes it where it has bytes, or where descriptors are short.
     func release(_ pipe: Pipe) {
         if pipe.count == 0, !budget.isTight {
             idle.append(pipe)

@@ -1,22 +1,22 @@
 import LinuxIO
 
-/// The two directions between a client and an upstream, and both endpoints. Pure bookkeeping over sockets: it moves bytes
-/// and says how that went; the owner keeps phases and timers, and ends the connection. Confined to the worker.
+/// The two directions between a client and an upstream, and both endpoints. It moves bytes and returns the outcome; the
+/// owner has the phases and timers, and ends the connection. Confined to the worker.
 struct Relay: ~Copyable {
     /// An end of the connection.
     enum Party: Sendable {
         case client, upstream
     }
 
-    /// A break of one endpoint, while the other one is still owed what came before it.
+    /// The failure of one endpoint, while the other one may still be owed bytes that came before it.
     struct Break: Sendable, Equatable {
-        /// The endpoint that broke first.
+        /// The endpoint that failed first.
         let party: Party
         let error: SystemError
-        /// Whether the other endpoint has all that the broken one sent, acknowledged by its kernel as far as that can be
-        /// known. A reset throws away what the kernel has not delivered yet, so it must wait for this.
+        /// Whether the other endpoint has all bytes of the failed one, acknowledged by its kernel as far as that is
+        /// known. A reset discards the bytes that the kernel has not delivered yet, so it must wait for this.
         let isFlushed: Bool
-        /// Whether the budget of this turn is spent: to be advanced again in the next one.
+        /// Whether the budget of this turn is spent: advance again in the next turn.
         let isYielded: Bool
     }
 
@@ -24,22 +24,22 @@ struct Relay: ~Copyable {
     enum Outcome: Sendable, Equatable {
         /// Nothing more moves before an event, or before a pause ends.
         case waiting
-        /// The budget of this turn is spent: to be advanced again in the next one.
+        /// The budget of this turn is spent: advance again in the next turn.
         case yielded
-        /// The first direction has ended, and its end was or will be passed on; the other one goes on. Reported once: to be
-        /// advanced again at once.
+        /// The first direction has ended, and its end was or will be forwarded; the other one continues. Reported once:
+        /// advance again at once.
         case halfClosed(Direction)
-        /// Both directions have ended well, this one first, and everything was passed on.
+        /// Both directions have ended without an error, this one first, and every byte was forwarded.
         case closed(first: Direction)
-        /// An endpoint broke. Reported until the owner ends the connection.
+        /// An endpoint failed. Reported until the owner ends the connection.
         case broken(Break)
-        /// A hook ends the connection; this many bytes of that direction were read and not passed on.
+        /// A hook ends the connection; this many bytes of that direction were read and not forwarded.
         case stopped(Direction, discarded: Int)
     }
 
     var client: RelayEndpoint
     var upstream = RelayEndpoint()
-    /// The first break names the reason, whatever follows.
+    /// The first failure, which decides the close reason.
     private var firstBreak: (party: Party, error: SystemError)?
     private var firstEnd: Direction?
     private var isHalfCloseReported = false
@@ -48,7 +48,7 @@ struct Relay: ~Copyable {
     /// The coarse time of the last byte moved, in nanoseconds.
     private(set) var lastActivity: UInt64
 
-    /// A relay whose upstream is not connected yet.
+    /// Creates a relay whose upstream is not connected yet.
     init(client: consuming RelayEndpoint, now: UInt64) {
         self.client = client
         lastActivity = now
@@ -62,31 +62,31 @@ struct Relay: ~Copyable {
     var isHalfClosed: Bool { ingress.isSourceAtEnd != egress.isSourceAtEnd }
     var isPaused: Bool { ingress.isPaused || egress.isPaused }
 
-    /// After a break, the bytes that the other endpoint is still owed: held here, or not acknowledged by its kernel.
+    /// After a failure, the bytes that the other endpoint is still owed: held here, or not acknowledged by its kernel.
     var owedByteCount: Int {
         client.isBroken
             ? upstream.unacknowledgedByteCount + ingress.heldByteCount
             : client.unacknowledgedByteCount + egress.heldByteCount
     }
 
-    /// Whether the bytes that are still owed after a break are held back by a pause of ours.
+    /// Whether the direction of the owed bytes is paused.
     var isOwedPaused: Bool { client.isBroken ? ingress.isPaused : egress.isPaused }
 
-    /// Whether a hook holds them back.
+    /// Whether a hook throttles the direction of the owed bytes.
     var isOwedThrottled: Bool { client.isBroken ? ingress.isThrottled : egress.isThrottled }
 
-    /// Notes that time up to `now` was no silence of a peer.
+    /// Restarts the measurement of silence at `now`.
     mutating func touch(now: UInt64) { lastActivity = now }
 
-    /// Ends the pause of a direction. Time under a pause is not silence.
+    /// Ends the pause of a direction. A pause does not count as silence.
     mutating func resume(_ direction: Direction, now: UInt64) {
         if direction == .ingress { ingress.resume() } else { egress.resume() }
         lastActivity = now
     }
 
-    /// Sends bytes of our own to the upstream, before any of the client's: what its socket does not take waits in front of
-    /// them. A break is told by the next advance.
-    /// - Returns: false where there is no room for what would have to wait.
+    /// Sends bytes of the relay's own to the upstream, before the client's. Bytes that the socket does not accept wait
+    /// in the backlog. The next advance reports a failure.
+    /// - Returns: false where the backlog has no room.
     mutating func sendFirst(_ bytes: UnsafeRawBufferPointer, resources: RelayResources) -> Bool {
         var sent = 0
         switch unsafe upstream.send(bytes, more: false) {
@@ -105,10 +105,10 @@ struct Relay: ~Copyable {
         return true
     }
 
-    /// Whether all that ``sendFirst(_:resources:)`` was given is in the upstream's socket.
+    /// Whether the upstream's socket has accepted all bytes of ``sendFirst(_:resources:)``.
     var hasSentFirst: Bool { ingress.isDrained && !upstream.isBroken }
 
-    /// Gives up an upstream that no byte of the client's has gone to: another one may take its place.
+    /// Closes an upstream to which no byte of the client was sent, so that another one may replace it.
     mutating func dropUpstream(resources: RelayResources) {
         _ = ingress.discardHeld(resources)
         upstream.close(withReset: true)
@@ -118,7 +118,7 @@ struct Relay: ~Copyable {
 
     // MARK: Moving
 
-    /// Moves what can be moved, both ways, and says what came of it.
+    /// Moves bytes in both directions as far as the sockets allow, and returns the outcome.
     mutating func advance(now: UInt64, resources: RelayResources, owner: some RelayOwner) -> Outcome {
         var turn = RelayTurn(isAsked: ingress.byteCount > 0)
         var isYielded = false
@@ -155,12 +155,11 @@ struct Relay: ~Copyable {
         return outcome(now: now, isYielded: isYielded, resources: resources, owner: owner)
     }
 
-    /// The outcome where an end or a break was seen.
+    /// Returns the outcome after an end or a failure.
     private mutating func outcome(
         now: UInt64, isYielded: Bool, resources: RelayResources, owner: some RelayOwner
     ) -> Outcome {
-        // An endpoint that has ended, that is held back, or whose bytes nothing takes, is not read: its break must be
-        // asked for.
+        // An endpoint that has ended, is paused, or whose bytes the sink does not accept, is not read: query its error.
         if client.hasError, ingress.isUnread, let error = client.takeReportedError() {
             client.fail()
             noteBreak(.client, error)
@@ -179,14 +178,15 @@ struct Relay: ~Copyable {
             if !client.hasPendingOutput, !upstream.hasPendingOutput { return .closed(first: firstEnd ?? .ingress) }
         } else if isHalfClosed, !isHalfCloseReported {
             isHalfCloseReported = true
-            // The time for the rest begins now, however long the connection was silent before.
+            // The half-close timeout starts here: a FIN counts as activity.
             lastActivity = now
             return .halfClosed(firstEnd ?? .ingress)
         }
         return isYielded ? .yielded : .waiting
     }
 
-    /// What was on its way to the broken endpoint is lost. Returns whether the other one is owed nothing more.
+    /// Discards the bytes for the failed endpoint. Returns whether the other one has received all bytes that it is
+    /// owed.
     private mutating func discardUndeliverable(_ resources: RelayResources, owner: some RelayOwner) -> Bool {
         if client.isBroken, upstream.isBroken { return true }
         if client.isBroken {
@@ -208,7 +208,7 @@ struct Relay: ~Copyable {
 
     // MARK: Ending
 
-    /// Gives everything back and closes both sockets: with RST, or with FIN after what was sent.
+    /// Releases all resources and closes both sockets: with RST, or with FIN after the sent bytes.
     mutating func close(withReset: Bool, resources: RelayResources, owner: some RelayOwner) {
         discard(.ingress, resources, owner)
         discard(.egress, resources, owner)

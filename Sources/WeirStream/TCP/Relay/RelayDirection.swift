@@ -1,35 +1,35 @@
-// Length: the three ways in which bytes move share private state.
+// Length: copying, splicing and peeking share private state.
 import Glibc
 import LinuxIO
 
-/// One direction of a relay: what it has read and not yet written, and the three ways in which bytes move: copied through
-/// the worker's buffer, spliced through a pipe, or peeked at while nothing can be kept.
+/// One direction of a relay: the bytes that are read and not yet written, and the three ways to move bytes: copying
+/// through the worker's buffer, splicing through a pipe, and peeking while the pool is exhausted.
 struct RelayDirection {
     private enum Pause: UInt8 {
         case none
-        /// A hook holds it back.
+        /// A hook paused the direction.
         case throttle
-        /// It waits for room in the pools.
+        /// The direction waits for room in the pools.
         case room
     }
 
     private enum SourceState: UInt8 {
         case open
-        /// The source sends no more: its end, or its break, was read.
+        /// The end or the failure of the source was read.
         case atEnd
-        /// The end was passed on to the sink, too.
+        /// The end was forwarded to the sink.
         case finished
     }
 
-    // In this order a direction takes 40 bytes, of which every connection has two.
+    // In this order a direction takes 40 bytes, and every connection has two.
 
-    /// Bytes read from the source.
+    /// The bytes read from the source.
     private(set) var byteCount: UInt64 = 0
-    /// Read, and not yet taken by the sink.
+    /// The bytes that are read and that the sink has not accepted yet.
     private var backlog = Backlog()
-    /// The same for spliced bytes: only while there are some.
+    /// The pipe with spliced bytes that the sink has not accepted yet; nil where there are none.
     private var pipe: Pipe?
-    /// The same for bytes that were shown to the hook, and counted, and wait in the source's socket.
+    /// The peeked bytes, which the hook has seen and which are counted, but which are still in the source's socket.
     private var peekedByteCount: Int32 = 0
     private var splicing = SpliceHeuristic()
     private var sourceState = SourceState.open
@@ -40,21 +40,21 @@ struct RelayDirection {
         self.direction = direction
     }
 
-    /// Whether a hook, or a lack of room, holds it back.
+    /// Whether a hook, or a lack of room, paused the direction.
     var isPaused: Bool { pause != .none }
-    /// Whether a hook holds it back.
+    /// Whether a hook paused the direction.
     var isThrottled: Bool { pause == .throttle }
-    /// Whether the source sends no more: its end, or its break, was read.
+    /// Whether the end or the failure of the source was read.
     var isSourceAtEnd: Bool { sourceState != .open }
-    /// Whether no read tells of a break of the source's.
+    /// Whether no read is due that would report a failure of the source.
     var isUnread: Bool { isSourceAtEnd || !isDrained || isPaused }
-    /// Whether the end was passed on to the sink.
+    /// Whether the end was forwarded to the sink.
     var isFinished: Bool { sourceState == .finished }
-    /// Bytes read, and not yet taken by the sink.
+    /// The bytes that are read and that the sink has not accepted yet.
     var heldByteCount: Int { backlog.count + (pipe?.count ?? 0) + Int(peekedByteCount) }
     var isDrained: Bool { backlog.isEmpty && pipe == nil && peekedByteCount == 0 }
 
-    /// Whether ``advance(from:to:isLast:turn:resources:owner:)`` may have something to do: asked first, because most events
+    /// Whether ``advance(from:to:isLast:turn:resources:owner:)`` may have work. Checked first, because most events
     /// concern one direction only.
     @inline(__always)
     func hasWork(from source: borrowing RelayEndpoint, to sink: borrowing RelayEndpoint) -> Bool {
@@ -63,7 +63,7 @@ struct RelayDirection {
 
     mutating func resume() { pause = .none }
 
-    /// Keeps bytes that go to the sink before any of the source's: there must be room for them, and nothing may have been
+    /// Adds bytes that go to the sink before those of the source. The pool must have room, and nothing may have been
     /// read yet.
     mutating func prepend(_ bytes: UnsafeRawBufferPointer, resources: RelayResources) {
         unsafe resources.slabs.append(bytes, to: &backlog)
@@ -71,8 +71,8 @@ struct RelayDirection {
 
     // MARK: Moving
 
-    /// Moves bytes until the source has nothing more to give, the sink takes nothing more, or the budget of this turn is
-    /// spent. Never reads what it could not keep. `isLast` says that the other direction has ended already.
+    /// Moves bytes until the source is empty, the sink is full, or the budget of this turn is spent. It never reads
+    /// bytes that it could not buffer. `isLast` tells that the other direction has ended.
     mutating func advance(
         from source: inout RelayEndpoint, to sink: inout RelayEndpoint, isLast: Bool, turn: inout RelayTurn,
         resources: RelayResources, owner: some RelayOwner
@@ -114,7 +114,7 @@ struct RelayDirection {
         }
     }
 
-    /// Writes what is held. Nil where all of it is gone.
+    /// Writes the held bytes. Returns nil where the sink has accepted all of them.
     private mutating func writeHeld(
         to sink: inout RelayEndpoint, turn: inout RelayTurn, resources: RelayResources,
         owner: some RelayOwner
@@ -130,8 +130,8 @@ struct RelayDirection {
         return nil
     }
 
-    /// A direction that is held back is not read, but its end is seen: where nothing lies before it, it is passed on, and a
-    /// break is told.
+    /// Checks the source of a paused direction, which is not read, for its end or its failure. An end is forwarded
+    /// where no bytes precede it.
     private mutating func lookForEnd(
         of source: inout RelayEndpoint, to sink: inout RelayEndpoint, isLast: Bool, turn: inout RelayTurn
     ) -> RelayStep {
@@ -147,11 +147,11 @@ struct RelayDirection {
         return .waiting
     }
 
-    /// Passes the end on, once. A reset is not an end of stream: a FIN that was not received is never sent.
+    /// Forwards the end, once. A reset is not an end of stream: a FIN that was not received is never sent.
     private mutating func passOnEnd(from source: borrowing RelayEndpoint, to sink: inout RelayEndpoint, isLast: Bool) {
         guard !isFinished, !source.isBroken, !sink.isBroken else { return }
         sourceState = .finished
-        // Where the other direction has ended, too, the close that follows sends the FIN.
+        // Where the other direction has ended, too, the following close(2) sends the FIN.
         if !isLast || !sink.traits.contains(.closeSendsEnd) { sink.finishWriting() }
     }
 
@@ -164,16 +164,16 @@ struct RelayDirection {
     ) -> RelayMove {
         let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: resources.buffer[..<limit])
         switch unsafe source.receive(into: buffer) {
-        // A session has worked without getting at a byte.
+        // The session did work that gave no bytes.
         case .bytes(0): return .ended(.yielded)
         case .bytes(let count):
-            // A short read has emptied a socket, unless an end came with the data: then no new edge will come.
+            // A short read has emptied the socket. After an end, however, no new edge comes: keep it readable.
             let hasEmptied = count < limit && source.traits.contains(.shortReadMeansEmpty)
             if hasEmptied, !source.sawEnd { source.isReadable = false }
             let isLastRead = hasEmptied && source.holdsEverything && !source.isBroken
             note(count, from: &source, withEnd: isLastRead, turn: &turn, owner: owner)
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
-            // The end follows at once, and goes in the same segment.
+            // The end follows at once, in the same segment.
             if let step = unsafe passOn(
                 bytes, to: &sink, endFollows: isLastRead, turn: &turn, resources: resources, owner: owner)
             {
@@ -188,7 +188,7 @@ struct RelayDirection {
         return .moved(0)
     }
 
-    /// Shows bytes to the hook and writes them through; what the sink does not take is kept.
+    /// Passes bytes to the hook and writes them. Bytes that the sink does not accept go to the backlog.
     @inline(__always)
     private mutating func passOn(
         _ bytes: UnsafeRawBufferPointer, to sink: inout RelayEndpoint, endFollows: Bool, turn: inout RelayTurn,
@@ -205,7 +205,7 @@ struct RelayDirection {
             }
             unsafe resources.slabs.append(UnsafeRawBufferPointer(rebasing: bytes[count...]), to: &backlog)
             if !sink.traits.contains(.shortWriteMeansFull) {
-                // A session may take less than a socket with room would: the rest is offered at once.
+                // A session may accept less than a socket with room: offer the rest at once.
                 let step = writeBacklog(to: &sink, turn: &turn, resources: resources)
                 if case .waiting = step { owner.relayMetBackpressure(direction) }
                 return step
@@ -222,7 +222,7 @@ struct RelayDirection {
         return nil
     }
 
-    /// Writes kept bytes. Nil where all are gone.
+    /// Writes the backlog. Returns nil where the sink has accepted all of it.
     private mutating func writeBacklog(
         to sink: inout RelayEndpoint, turn: inout RelayTurn, resources: RelayResources
     ) -> RelayStep? {
@@ -250,8 +250,7 @@ struct RelayDirection {
 
     // MARK: Splicing
 
-    /// Moves one piece through a pipe, which is empty. It is kept while the sink has not taken everything, else it goes
-    /// back.
+    /// Moves one piece through an empty pipe. The direction keeps the pipe until the sink has accepted all bytes.
     private mutating func splice(
         _ granted: Int, through pipe: Pipe, from source: inout RelayEndpoint, to sink: inout RelayEndpoint,
         turn: inout RelayTurn, resources: RelayResources, owner: some RelayOwner
@@ -278,10 +277,10 @@ struct RelayDirection {
         case .wouldBlock:
             source.isReadable = false
         case .endOfStream:
-            // Or urgent data with the end behind it: a read can tell.
+            // Either the end, or urgent data before it: a read tells them apart.
             splicing.forbid()
         case .failed(let error) where error.code == EINVAL:
-            // The kernel does not splice this source.
+            // The kernel cannot splice from this source (splice(2)).
             splicing.forbid()
         case .failed(let error):
             resources.pipes.release(pipe)
@@ -291,7 +290,7 @@ struct RelayDirection {
         return .moved(0)
     }
 
-    /// Writes what the pipe holds. Nil where all is gone; the pipe then is, too.
+    /// Writes the bytes of the pipe. Returns nil where the sink has accepted all of them, and releases the pipe.
     private mutating func drain(
         _ pipe: Pipe, to sink: inout RelayEndpoint, turn: inout RelayTurn, resources: RelayResources,
         owner: some RelayOwner
@@ -299,7 +298,7 @@ struct RelayDirection {
         guard sink.isWritable, !sink.isBroken else { return .waiting }
         while pipe.count > 0 {
             switch sink.drain(pipe) {
-            // Pages that are not full count as full ones for the socket: a short write is no proof of a full one.
+            // The socket counts a partial page as a full one: a short write does not mean that the socket is full.
             case .bytes(0): return keepCopied(pipe, to: &sink, turn: &turn, resources: resources, owner: owner)
             case .bytes: turn.hasActivity = true
             case .wouldBlock:
@@ -317,8 +316,8 @@ struct RelayDirection {
         return nil
     }
 
-    /// The kernel does not splice into this sink: from here on bytes are copied, beginning with those in the pipe. Where
-    /// there is no room for them, they wait in the pipe.
+    /// Copies the bytes of the pipe to the backlog, because the kernel cannot splice to this sink; further bytes are
+    /// copied, too. Without room in the pool, they wait in the pipe.
     private mutating func keepCopied(
         _ pipe: Pipe, to sink: inout RelayEndpoint, turn: inout RelayTurn, resources: RelayResources,
         owner: some RelayOwner
@@ -344,8 +343,8 @@ struct RelayDirection {
 
     // MARK: Peeking
 
-    /// Relays without keeping anything while the pool is exhausted: looks at bytes, sends what the sink takes, and takes
-    /// only that much out of the source's socket. One more call per read.
+    /// Relays without buffering while the pool is exhausted: peeks, sends what the sink accepts, and consumes exactly
+    /// that much from the source's socket. One more call per read.
     private mutating func relayByPeeking(
         _ granted: Int, from source: inout RelayEndpoint, to sink: inout RelayEndpoint, turn: inout RelayTurn,
         resources: RelayResources,
@@ -443,12 +442,12 @@ struct RelayDirection {
         return .sinkBroke(error)
     }
 
-    /// Gives up what is held.
-    /// - Returns: how many bytes of the source's that were.
+    /// Discards the held bytes.
+    /// - Returns: the number of those that came from the source.
     mutating func discardHeld(_ resources: RelayResources) -> Int {
         if isDrained { return 0 }
         var count = resources.slabs.clear(&backlog)
-        // Nothing was read: the rest of a header of our own was kept.
+        // Nothing was read: the backlog had the rest of the relay's own header.
         if byteCount == 0 { return 0 }
         count += Int(peekedByteCount)
         peekedByteCount = 0

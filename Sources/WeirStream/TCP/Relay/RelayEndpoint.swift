@@ -1,47 +1,46 @@
 import LinuxIO
 
-/// One side of a relayed connection: its channel, with what epoll(7) said of it last.
+/// One side of a relayed connection: its channel, and the state that epoll(7) reported last.
 ///
-/// The socket is registered once, edge-triggered: `isReadable` and `isWritable` hold until a call says otherwise.
+/// The socket is registered once, edge-triggered: `isReadable` and `isWritable` hold until a call returns EAGAIN.
 struct RelayEndpoint: ~Copyable {
     private var channel: Channel
     var isReadable = false
     var isWritable = true
-    /// An end or an error lies somewhere behind the data: a short read no longer means that the socket is empty.
+    /// Whether an end or an error follows the data: a short read then no longer means that the socket is empty.
     private(set) var sawEnd = false
-    /// All that the peer ever sent is in the socket already, and its end behind it: a short read then takes the last of it.
+    /// Whether the socket holds the peer's last byte and its end: a short read then returns the last byte.
     private(set) var holdsEverything = false
-    /// Urgent data has come: a read may stop short at it, and a splice never passes it.
+    /// Whether urgent data has arrived: a read may stop at it, and a splice never passes it.
     private(set) var sawUrgent = false
-    /// It broke: nothing more can be written to it. What it sent before can still be read.
+    /// Whether the endpoint has failed: it accepts no more bytes, but earlier bytes can still be read.
     private(set) var isBroken = false
-    /// epoll reported an error that no call has told yet.
+    /// Whether epoll reported an error that no call has returned yet.
     private(set) var hasError = false
-    /// What the relay may assume of its bytes. Those of an endpoint without a channel are a plain one's: it gives and takes
-    /// nothing anyway.
+    /// The traits of the channel. An endpoint without a channel has those of a plain socket, which are never used.
     private(set) var traits = ChannelTraits.plainSocket
     private var isEncrypted = false
 
-    /// Options postponed on a socket that was connected by us, because many connections end before they need them.
+    /// Whether options of a dialed socket are not set yet, because many connections end before they need them.
     private var postponesOptions = false
     private var isFirstWrite = true
-    /// Whether ACKs wait for data to go with, because the response is likely to come in one piece.
+    /// Whether ACKs are delayed until there is data, because the response is likely to arrive in one read.
     private var expectsSingleResponse = false
 
-    /// From this length on a first write may end in a segment that Nagle's algorithm would hold back (RFC 896).
+    /// The length in bytes from which a first write may end in a segment that Nagle's algorithm would delay (RFC 896).
     private static let longWriteByteCount = 1024
 
-    /// An endpoint that is not connected.
+    /// Creates an endpoint that is not connected.
     init() {
         channel = .closed
     }
 
-    /// A socket that was accepted.
+    /// Creates an endpoint of an accepted socket.
     init(accepted socket: consuming Socket) {
         channel = .plain(socket)
     }
 
-    /// A socket that was connected by us.
+    /// Creates an endpoint of a dialed socket.
     init(dialed socket: consuming Socket, expectsSingleResponse: Bool) {
         channel = .plain(socket)
         postponesOptions = true
@@ -50,23 +49,23 @@ struct RelayEndpoint: ~Copyable {
 
     // MARK: Events
 
-    /// Takes in what epoll said of the socket.
+    /// Records the events that epoll reported.
     mutating func note(_ events: EventSet) {
         if events.contains(.readable) { isReadable = true }
         if events.contains(.writable) { isWritable = true }
         if events.contains(.error) { hasError = true }
         if events.contains(.urgent) {
             sawUrgent = true
-            // From here on only a read that finds nothing proves that there is nothing.
+            // From now on only EAGAIN proves that the socket is empty.
             sawEnd = true
         }
         if !events.isDisjoint(with: .anyEnd) {
             sawEnd = true
-            // Urgent data makes reads short, and what lies behind an error is for the reads to tell.
+            // Urgent data makes reads short, and after an error only the reads tell what follows.
             holdsEverything =
                 events.contains(.peerClosed) && events.isDisjoint(with: [.error, .hangup, .urgent])
             isReadable = true
-            // A write then tells what happened, where no read is allowed to.
+            // A write reports the error where no read is due.
             isWritable = true
         }
         if isEncrypted {
@@ -76,14 +75,15 @@ struct RelayEndpoint: ~Copyable {
         }
     }
 
-    /// Notes that a call failed: nothing is written any more, and whatever the peer sent before is still read.
+    /// Records a failed call: nothing is written any more, and the earlier bytes of the peer are still read.
     mutating func fail() {
         isBroken = true
         sawEnd = true
         isReadable = true
     }
 
-    /// The error that epoll reported and that no read or write will tell, because none is due; nil where there is none.
+    /// Returns the error that epoll reported, where no read or write is due that would return it; nil where there is
+    /// none.
     mutating func takeReportedError() -> SystemError? {
         hasError = false
         guard !isBroken else { return nil }
@@ -92,26 +92,27 @@ struct RelayEndpoint: ~Copyable {
 
     // MARK: Encryption
 
-    /// Encrypts from here on, beginning with a handshake.
+    /// Encrypts from now on, beginning with a handshake.
     mutating func secure(with session: any SecureSession) {
         channel.secure(with: session)
         traits = session.traits
         isEncrypted = true
     }
 
-    /// Goes on with the handshake of a session, by one step.
+    /// Performs one step of the session's handshake.
     mutating func handshake() -> HandshakeStep {
         guard let encrypted = channel.encrypted else { return .done }
         let step = encrypted.handshake()
-        // The session may have read bytes behind the handshake, of which no event will tell.
+        // The session may have read bytes after the handshake, for which no event comes.
         if step == .done { isReadable = true }
         return step
     }
 
-    /// Whether a session holds output that the socket has not taken.
+    /// Whether the session holds output that the socket has not accepted.
     var hasPendingOutput: Bool { isEncrypted && channel.encrypted?.session.hasPendingOutput == true }
 
-    /// Gives pending output to the socket. Throws how the connection broke.
+    /// Writes pending output to the socket.
+    /// - Throws: the error that ended the connection.
     mutating func flushPendingOutput() throws(SystemError) {
         guard let encrypted = channel.encrypted else { return }
         if let error = encrypted.flush() { throw error }
@@ -128,18 +129,18 @@ struct RelayEndpoint: ~Copyable {
         }
     }
 
-    /// See ``Socket/receiveCopy(into:)``. Only where the channel can peek.
+    /// See ``Socket/receiveCopy(into:)``. Call it only where the channel can peek.
     func receiveCopy(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
         channel.withSocket { unsafe $0.receiveCopy(into: buffer) } ?? .wouldBlock
     }
 
-    /// Whether a byte, the end or a break comes next. Takes nothing. Only where the channel can peek.
+    /// Peeks for a byte, the end or an error. Call it only where the channel can peek.
     func peek() -> ReadResult {
         var byte: UInt8 = 0
         return unsafe withUnsafeMutableBytes(of: &byte) { unsafe receiveCopy(into: $0) }
     }
 
-    /// Takes `count` bytes that ``receiveCopy(into:)`` has shown. Fewer are gone where the connection broke meanwhile.
+    /// Consumes `count` bytes that ``receiveCopy(into:)`` returned; fewer where the connection has failed since.
     func discard(_ count: Int) {
         var rest = count
         while rest > 0, let result = channel.withSocket({ $0.discard(rest) }), case .bytes(let taken) = result {
@@ -147,12 +148,13 @@ struct RelayEndpoint: ~Copyable {
         }
     }
 
-    /// See ``Pipe/fill(from:limit:)``. Only where the channel can splice.
+    /// See ``Pipe/fill(from:limit:)``. Call it only where the channel can splice.
     func fill(_ pipe: Pipe, limit: Int) -> ReadResult {
         channel.withSocket { pipe.fill(from: $0, limit: limit) } ?? .wouldBlock
     }
 
-    /// The first read of a response came. What was expected to be all of it is acknowledged at once where more follows.
+    /// Handles the first read of a response. Where a single read was expected and more follows, it is acknowledged at
+    /// once.
     mutating func responded(withEnd: Bool) {
         if expectsSingleResponse, !withEnd { channel.withSocket { $0.setIfPossible(.quickAcknowledge, 1) } }
         expectsSingleResponse = false
@@ -160,7 +162,7 @@ struct RelayEndpoint: ~Copyable {
 
     // MARK: Writing
 
-    /// Sends. With `more` the end of the stream follows at once (`MSG_MORE`, send(2)).
+    /// Sends bytes. `more` tells that the end of the stream follows at once (`MSG_MORE`, send(2)).
     mutating func send(_ bytes: UnsafeRawBufferPointer, more: Bool) -> WriteResult {
         if postponesOptions { startSending(bytes.count) }
         return switch channel {
@@ -170,13 +172,14 @@ struct RelayEndpoint: ~Copyable {
         }
     }
 
-    /// See ``Pipe/drain(to:)``. Only where the channel can splice.
+    /// See ``Pipe/drain(to:)``. Call it only where the channel can splice.
     mutating func drain(_ pipe: Pipe) -> WriteResult {
         if postponesOptions { startSending(pipe.count) }
         return channel.withSocket { pipe.drain(to: $0) } ?? .wouldBlock
     }
 
-    /// A first short write leaves at once whether or not Nagle's algorithm is on: `TCP_NODELAY` is for the next one.
+    /// Sets `TCP_NODELAY` before a long or a second write. A short first write is sent at once even with Nagle's
+    /// algorithm.
     private mutating func startSending(_ count: Int) {
         if isFirstWrite, count < Self.longWriteByteCount {
             isFirstWrite = false
@@ -186,8 +189,8 @@ struct RelayEndpoint: ~Copyable {
         channel.withSocket { $0.setIfPossible(.noDelay, 1) }
     }
 
-    /// Says that no more bytes follow: with FIN, or as the session does it. A connection that is gone already says so at
-    /// the next read.
+    /// Ends the stream to the peer: with FIN, or as the session does. The next read reports a connection that has
+    /// failed.
     mutating func finishWriting() {
         switch channel {
         case .closed: break
@@ -196,7 +199,7 @@ struct RelayEndpoint: ~Copyable {
         }
     }
 
-    /// Bytes sent that have not reached the peer's kernel, as far as that can be known.
+    /// The sent bytes that the peer's kernel has not acknowledged, as far as that is known.
     var unacknowledgedByteCount: Int {
         guard traits.contains(.reportsUnacknowledged) else { return hasPendingOutput ? 1 : 0 }
         return (channel.withSocket { $0.unacknowledgedBytes() } ?? 0) + (hasPendingOutput ? 1 : 0)
@@ -208,10 +211,10 @@ struct RelayEndpoint: ~Copyable {
     @discardableResult
     func withSocket<Result>(_ body: (borrowing Socket) -> Result) -> Result? { channel.withSocket(body) }
 
-    /// Gives the socket away, and leaves the endpoint unconnected.
+    /// Returns the socket, which the caller owns, and leaves the endpoint unconnected.
     mutating func takeSocket() -> Socket? { channel.takeSocket() }
 
-    /// Closes the socket: with RST, or with FIN after what was sent.
+    /// Closes the socket: with RST, or with FIN after the sent bytes.
     mutating func close(withReset: Bool) {
         guard let socket = channel.takeSocket() else { return }
         if withReset { socket.closeWithReset() } else { socket.close() }

@@ -1,20 +1,20 @@
 import LinuxIO
 
-/// What the relays of one worker share: a buffer for what is read and written within one call, and the pools for what is
-/// kept. Confined to the worker.
+/// The resources that the relays of one worker share: a buffer for bytes that are read and written within one call, and
+/// the pools for bytes that wait. Confined to the worker.
 @safe final class RelayResources {
     let slabs: SlabPool
     let pipes: PipePool
-    /// Filled and emptied within one call: nothing in it survives a turn.
+    /// A buffer that is filled and emptied within one call.
     let buffer: UnsafeMutableRawBufferPointer
 
     static let bufferSize = 128 << 10
-    /// What one connection may move per direction before the others get their turn.
+    /// The bytes that one direction of a connection may move in a turn, so that the others get theirs.
     static let maxBytesPerTurn = 512 << 10
-    /// How long a direction rests that needs room in the pools to go on, where no event tells of it.
+    /// The pause of a direction that needs room in the pools: no event reports that there is room.
     static let roomRetryDelay = Duration.milliseconds(10)
 
-    /// Pools of at most `bufferMemory` bytes; pipes are taken from `budget`.
+    /// Creates pools of at most `bufferMemory` bytes; pipes use descriptors of `budget`.
     init(bufferMemory: Int, budget: DescriptorBudget) {
         slabs = SlabPool(bytes: bufferMemory)
         pipes = PipePool(budget: budget)
@@ -26,29 +26,29 @@ import LinuxIO
     }
 }
 
-/// The owner of a relay: asked about every read, and told what happens within a direction. Called synchronously while the
-/// relay advances, so it must not touch the relay.
+/// The owner of a relay, which decides about every read and receives the events of a direction. The relay calls it
+/// synchronously while it advances, so the owner must not call the relay.
 protocol RelayOwner: AnyObject {
-    /// The most bytes that the next read or splice of a direction may bring; 0 to hold it back, until the owner calls
+    /// Returns the limit of the next read or splice in bytes; 0 pauses the direction until the owner calls
     /// ``Relay/resume(_:now:)``.
     func relayMayRead(_ direction: Direction) -> Int
-    /// Says whether bytes that were just read are passed on. A pause holds after they were; the owner ends it with
-    /// ``Relay/resume(_:)``.
+    /// Decides whether bytes that were just read are forwarded. A pause begins after they were; the owner ends it with
+    /// ``Relay/resume(_:now:)``.
     func relayDidRead(_ byteCount: Int, _ direction: Direction) -> ReadDecision
-    /// A direction needs room in the pools: to be resumed after ``RelayResources/roomRetryDelay``.
+    /// A direction needs room in the pools: the owner resumes it after ``RelayResources/roomRetryDelay``.
     func relayNeedsRoom(_ direction: Direction)
-    /// The sink took less than it was given.
+    /// The sink accepted less than was offered.
     func relayMetBackpressure(_ direction: Direction)
     /// Bytes that were read cannot be delivered any more.
     func relayDiscarded(_ byteCount: Int, _ direction: Direction)
-    /// The first read of the upstream's response: whether the client had sent something, and whether the end came with it.
+    /// The first read of the upstream's response: whether the client had sent a byte, and whether the end came with it.
     func relayGotResponse(isAsked: Bool, withEnd: Bool)
 }
 
-/// What one call of ``Relay/advance(now:resources:owner:)`` carries through both directions.
+/// The state of one call of ``Relay/advance(now:resources:owner:)`` over both directions.
 struct RelayTurn {
-    /// Whether a byte of the client's has been read.
+    /// Whether a byte of the client has been read.
     var isAsked: Bool
-    /// Whether a byte moved, or an end came.
+    /// Whether a byte moved, or an end was read.
     var hasActivity = false
 }

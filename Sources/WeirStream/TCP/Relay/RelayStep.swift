@@ -1,6 +1,7 @@
 import LinuxIO
 
-/// The outcome of moving the bytes of one direction, see ``RelayDirection/advance(from:to:isLast:turn:resources:owner:)``.
+/// The outcome of ``RelayDirection/advance(from:to:isLast:turn:resources:owner:)``, which moves the bytes of one
+/// direction.
 enum RelayStep {
     /// Nothing more moves before an event, or before a pause ends.
     case waiting
@@ -8,13 +9,13 @@ enum RelayStep {
     case yielded
     case sourceBroke(SystemError)
     case sinkBroke(SystemError)
-    /// A hook ends the connection; this many bytes were read and not passed on.
+    /// A hook ends the connection; this many bytes were read and not forwarded.
     case stopped(discarded: Int)
 }
 
 /// The outcome of one read or piece of a direction.
 enum RelayMove {
-    /// Bytes of the turn's budget.
+    /// The bytes that count towards the turn's budget.
     case moved(Int)
     case ended(RelayStep)
 }

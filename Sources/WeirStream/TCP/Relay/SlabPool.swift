@@ -1,20 +1,20 @@
-/// Bytes that a peer did not take yet, in slabs of one size from a pool of one worker.
+/// A worker's pool of slabs of one size, for bytes that a peer has not accepted yet. Confined to the worker.
 ///
-/// An idle connection owns none. Memory is taken from the system in blocks and reused; the pool has a fixed cap, and
-/// whoever reads asks first how much could still be kept.
+/// An idle connection owns no slab. The pool allocates blocks of slabs, reuses them, and has a fixed limit: a relay
+/// checks ``availableByteCount`` before it reads.
 @safe final class SlabPool {
     static let slabSize = 16_384
     private static let slabsPerBlock = 64
 
     private let capacity: Int
     private var blocks: [UnsafeMutableRawPointer] = unsafe []
-    /// For a free slab the next free one, for one in use the next of its backlog; -1 ends both.
+    /// The next free slab of a free one, or the next slab of the same backlog; -1 ends both lists.
     private var next: ContiguousArray<Int32> = []
     private var firstFree: Int32 = -1
-    /// Asked before every read. Exclusivity is not checked at run time: nothing else runs while it changes.
+    /// Used before every read. Exclusivity is not checked at run time: nothing else runs while it changes.
     @safe @exclusivity(unchecked) private var inUse = 0
 
-    /// A pool of at most `bytes`.
+    /// Creates a pool of at most `bytes`, but at least one slab.
     init(bytes: Int) {
         capacity = max(1, bytes / Self.slabSize)
     }
@@ -23,10 +23,10 @@
         while let block = unsafe blocks.popLast() { unsafe block.deallocate() }
     }
 
-    /// Bytes that can still be kept, counted in whole slabs.
+    /// The bytes that can still be buffered, in whole slabs.
     var availableByteCount: Int { (capacity - inUse) * Self.slabSize }
 
-    /// Keeps `bytes` at the end of `backlog`. The caller read no more than ``availableByteCount``.
+    /// Appends `bytes` to `backlog`. The caller has read no more than ``availableByteCount``.
     func append(_ bytes: UnsafeRawBufferPointer, to backlog: inout Backlog) {
         var rest = unsafe bytes
         while rest.count > 0 {
@@ -46,7 +46,7 @@
         }
     }
 
-    /// The first bytes of a backlog that is not empty.
+    /// Returns the first contiguous bytes of a backlog that is not empty. They are valid until the backlog changes.
     func front(of backlog: Backlog) -> UnsafeRawBufferPointer {
         let start = Int(backlog.headStart)
         return unsafe UnsafeRawBufferPointer(
@@ -57,7 +57,7 @@
         backlog.head == backlog.tail ? Int(backlog.tailEnd) : Self.slabSize
     }
 
-    /// Takes `count` bytes off the front; no more than ``front(of:)`` showed.
+    /// Removes `count` bytes from the front; at most as many as ``front(of:)`` returned.
     func dropFront(_ count: Int, of backlog: inout Backlog) {
         backlog.headStart += UInt16(count)
         backlog.count -= count
@@ -72,7 +72,7 @@
         }
     }
 
-    /// Forgets a backlog and returns how many bytes it held.
+    /// Empties a backlog and returns the number of its bytes.
     func clear(_ backlog: inout Backlog) -> Int {
         let count = backlog.count
         var slab = backlog.head
@@ -118,16 +118,16 @@
     }
 }
 
-/// What one direction has read and not yet written: a chain of slabs. Its pool does all the work.
+/// The bytes that one direction has read and not yet written: a chain of slabs, which only ``SlabPool`` changes.
 struct Backlog {
     fileprivate var head: Int32 = -1
     fileprivate var tail: Int32 = -1
     private var byteCount: Int32 = 0
-    /// Within a slab.
+    /// The offsets within the first and the last slab.
     fileprivate var headStart: UInt16 = 0
     fileprivate var tailEnd: UInt16 = 0
 
-    /// Bytes in it: never more than a connection may keep, far below what 32 bits hold.
+    /// The number of bytes: never more than a connection may buffer, far below the limit of 32 bits.
     fileprivate(set) var count: Int {
         get { Int(byteCount) }
         set { byteCount = Int32(newValue) }
