@@ -99,7 +99,7 @@ import Testing
         registry.acknowledge(shard: 1)
         let second = try registry.counter(descriptor, labels: ["second"])
         #expect(!second.cells.isSame(as: old.cells))
-        registry.readers.leave(slot)
+        ScrapeReaders.leave(slot)
         let third = try registry.counter(descriptor, labels: ["third"])
         #expect(third.cells.isSame(as: old.cells))
     }

@@ -20,40 +20,43 @@ enum ProtobufRenderer {
     /// An upper bound of a histogram's field in bytes: tag, length, and two numbers with their tags.
     private static let maxFieldLength = 2 + 2 * (1 + ByteOutput.maxVarintLength)
 
-    /// Prints one family, or the part that the filter admits; returns the number of its lines in the text format.
+    /// Encodes some series of a family, or what the filter leaves of them, behind those in `scratch`; returns the number of
+    /// lines that they take as text.
     static func render(
-        _ family: Family, filter: PageFilter?, now: UInt64, snapshot: borrowing ScrapeSnapshot,
-        scratch: inout ProtobufScratch, into output: inout ByteOutput
+        _ piece: UnsafeBufferPointer<SeriesRecordPointer>, of family: Family, filter: PageFilter?, now: UInt64,
+        snapshot: borrowing ScrapeSnapshot, scratch: inout ProtobufScratch
     ) -> Int {
-        if let filter, !filter.admits(family.descriptor) { return 0 }
         let scale = family.descriptor.scale
         let kind = family.descriptor.kind
         var lines = 0
-        scratch.metrics.removeAll()
-        family.series.forEach { series in
-            guard series.isVisible(at: now) else { return }
-            if let filter, unsafe !filter.admits(series.pairs) { return }
+        for position in 0..<piece.count {
+            let series = unsafe piece[position]
+            guard series.isVisible(at: now) else { continue }
+            if let filter, unsafe !filter.admits(series.pairs) { continue }
             switch kind {
             case .counter:
-                guard let value = TextRenderer.value(of: series, snapshot: snapshot) else { return }
+                guard let value = TextRenderer.value(of: series, snapshot: snapshot) else { continue }
                 write(scale.double(value), of: series, into: &scratch.metrics)
                 lines += 1
             case .gauge:
-                guard let value = gauge(series, snapshot: snapshot) else { return }
+                guard let value = gauge(series, snapshot: snapshot) else { continue }
                 write(scale.double(signed: value), of: series, into: &scratch.metrics)
                 lines += 1
             case .histogram:
-                guard let bounds = family.bounds else { return }
+                guard let bounds = family.bounds else { continue }
                 writeHistogram(series, bounds: bounds, scale: scale, scratch: &scratch)
                 lines += family.templates.lineCount
             }
         }
-        guard lines > 0 else { return 0 }
+        return lines
+    }
+
+    /// Writes the family whose series are in `scratch`.
+    static func write(_ family: Family, scratch: inout ProtobufScratch, into output: inout ByteOutput) {
         output.reserve(ByteOutput.maxVarintLength)
         output.write(varint: UInt64(family.protobufHeader.count + scratch.metrics.count))
         TextRenderer.write(family.protobufHeader, into: &output)
         output.append(scratch.metrics)
-        return lines
     }
 
     /// A gauge's reading; nil if the gauge appears on the next page only.

@@ -1,31 +1,34 @@
 /// Prints families in the text formats: copies the templates of registration and prints the values between.
 enum TextRenderer {
-    /// Prints one family, or the part that the filter admits; returns the number of series lines.
+    /// Prints some series of a family, or what the filter leaves of them; returns the number of series lines. The family's
+    /// header comes before the first of them, unless it is announced.
     static func render(
-        _ family: Family, _ format: ExpositionFormat, filter: PageFilter?, now: UInt64,
-        snapshot: borrowing ScrapeSnapshot, into output: inout ByteOutput
+        _ piece: UnsafeBufferPointer<SeriesRecordPointer>, of family: Family, _ format: ExpositionFormat,
+        filter: PageFilter?, now: UInt64, snapshot: borrowing ScrapeSnapshot, isAnnounced announced: inout Bool,
+        into output: inout ByteOutput
     ) -> Int {
-        if let filter, !filter.admits(family.descriptor) { return 0 }
         let (scale, templates) = (family.descriptor.scale, family.templates)
         let kind = family.descriptor.kind
         let lineCount = templates.lineCount
         var lines = 0
-        var isAnnounced = false
-        family.series.forEach { series in
-            guard series.isVisible(at: now) else { return }
+        var isAnnounced = announced
+        defer { announced = isAnnounced }
+        for position in 0..<piece.count {
+            let series = unsafe piece[position]
+            guard series.isVisible(at: now) else { continue }
             let pairs = unsafe series.pairs
-            if let filter, unsafe !filter.admits(pairs) { return }
+            if let filter, unsafe !filter.admits(pairs) { continue }
             if !isAnnounced { write(family.header(format), into: &output) }
             isAnnounced = true
             let maxLineBytes = pairs.count &+ ByteOutput.maxValueLength
             output.reserve(templates.textBytes &+ lineCount &* maxLineBytes)
             switch kind {
             case .counter:
-                guard let value = value(of: series, snapshot: snapshot) else { return }
+                guard let value = value(of: series, snapshot: snapshot) else { continue }
                 unsafe writeOnly(templates, pairs, into: &output)
                 output.writeLine(value, scale: scale)
             case .gauge where series.slotCount > 0:
-                guard let difference = difference(of: series, snapshot: snapshot) else { return }
+                guard let difference = difference(of: series, snapshot: snapshot) else { continue }
                 unsafe writeOnly(templates, pairs, into: &output)
                 output.writeLine(signed: difference, scale: scale)
             case .gauge:

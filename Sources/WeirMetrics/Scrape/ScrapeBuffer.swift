@@ -8,6 +8,8 @@ public struct ScrapeBuffer: ~Copyable {
     var snapshot = ScrapeSnapshot()
     var protobuf = ProtobufScratch()
     var slot: ScrapeReaders.Slot?
+    /// The page that is being rendered in pieces.
+    var page: PageProgress?
     /// Number of series lines (comments not counted) of the last page.
     public internal(set) var seriesLines = 0
 
@@ -17,21 +19,29 @@ public struct ScrapeBuffer: ~Copyable {
     }
 
     deinit {
+        if page != nil, let slot { ScrapeReaders.leave(slot) }
         // Release: the next owner of the slot takes over from here.
         slot?.isTaken.store(false, ordering: .releasing)
     }
 
-    /// Length of the last page in bytes.
+    /// Gives up the page that was begun and is not complete, and with it the memory that is kept for it. Does nothing
+    /// where there is none.
+    public mutating func dropPage() {
+        page = nil
+        if let slot { ScrapeReaders.leave(slot) }
+    }
+
+    /// Length of the last page, or piece of one, in bytes.
     public var count: Int { output.count }
 
-    /// Calls `body` with the bytes of the last page.
+    /// Calls `body` with the bytes of the last page, or piece of one.
     public func withBytes<Result, Failure: Error>(
         _ body: (Span<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try unsafe body(output.bytes.bindMemory(to: UInt8.self).span)
     }
 
-    /// Calls `body` with the bytes of the last page; the pointer is valid during the call only.
+    /// Calls `body` with the bytes of the last page, or piece of one; the pointer is valid during the call only.
     @unsafe
     public func withUnsafeBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

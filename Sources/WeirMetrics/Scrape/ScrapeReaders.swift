@@ -78,7 +78,7 @@ final class ScrapeReaders: Sendable {
     }
 
     /// The scrape is over. Release: its last reads come before the freeing of what it read.
-    func leave(_ slot: borrowing Slot) {
+    static func leave(_ slot: borrowing Slot) {
         slot.epoch.store(Slot.idle, ordering: .releasing)
     }
 
