@@ -32,6 +32,8 @@ extension ClientConnection {
             case idle
             /// It has its answer, and does not take it.
             case slowReader
+            /// It is being answered, and has sent further requests behind the one that is. Scrapers and probes do not.
+            case pipeliner
             /// It was accepted, or began its head, a moment ago.
             case newcomer
         }
@@ -44,20 +46,25 @@ extension ClientConnection {
         }
     }
 
-    /// Nil for a connection that does not give way: its request is complete, and it is being answered.
+    /// Nil for a connection that does not give way: its only request is complete, and it is being answered.
     var standing: Standing? {
         let hasWaitedLong = server.loop.now - waitingSince >= server.limits.stallTime.clampedNanoseconds
         switch phase {
         case .awaitingHead where isServed && !scanner.hasBegun:
-            return hasPipelinedInput ? nil : Standing(rank: .idle, since: waitingSince)
+            return hasPipelinedInput ? pipelinerStanding : Standing(rank: .idle, since: waitingSince)
         case .awaitingHead, .discardingBody:
             return Standing(rank: hasWaitedLong ? .slowSender : .newcomer, since: waitingSince)
         // It may be anybody yet.
         case .awaitingVerdict: return Standing(rank: .newcomer, since: waitingSince)
         case .lingering: return Standing(rank: .lingering, since: waitingSince)
-        case .writing: return isStalled ? Standing(rank: .slowReader, since: lastProgress) : nil
-        case .awaitingPage, .closed: return nil
+        case .writing: return isStalled ? Standing(rank: .slowReader, since: lastProgress) : pipelinerStanding
+        case .awaitingPage: return pipelinerStanding
+        case .closed: return nil
         }
+    }
+
+    private var pipelinerStanding: Standing? {
+        input.isEmpty ? nil : Standing(rank: .pipeliner, since: waitingSince)
     }
 
     /// Whether the client has stopped taking its answer, or takes it too slowly to ever be done.

@@ -2,9 +2,6 @@ import LinuxIO
 import WeirMetrics
 
 extension ClientConnection {
-    /// Bytes written in one turn, so that a fast reader of a large page does not keep the others waiting.
-    private static let bytesPerTurn = 512 * 1024
-
     /// Carries out the plan of the request, once it is known that the client may have the answer.
     func answer() {
         if plan.needsCredentials, !isAdmitted() { return }
@@ -69,15 +66,17 @@ extension ClientConnection {
         setDeadline(after: server.limits.writeTimeout)
     }
 
-    /// Writes what the client takes.
+    /// Writes what the client takes, so much that a fast reader of a large page does not keep the others waiting.
     func flush() {
-        var budget = Self.bytesPerTurn
+        let isScrape = isScrape
+        var budget = server.writeBudget(isScrape: isScrape)
         while outputOffset < output.count || pageOffset < page?.count ?? 0 {
             switch sendSome(atMost: budget) {
             case .bytes(let count):
                 server.observer?.bytesSent(count, encoding)
                 lastProgress = server.loop.now
                 budget -= count
+                if page != nil { server.noteWritten(count, isScrape: isScrape, isMore: budget <= 0) }
                 if budget <= 0 { return listen(for: .writable) }
             case .wouldBlock: return listen(for: .writable)
             case .failed: return close()

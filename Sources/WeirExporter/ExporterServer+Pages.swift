@@ -6,18 +6,22 @@ extension ExporterServer {
     private static let retryNanoseconds: UInt64 = 250_000_000
     /// How many whole pages come before a part has its turn.
     private static let wholePagesInARow = 3
+    /// Plain bytes that are compressed in one turn: about 2 ms.
+    private static let bytesPerCompression = 256 * 1024
+    /// How many turns in a row a part gives way to a whole page that is being written.
+    private static let turnsOfWay = 16
 
-    /// Has a page made for a connection at the end of this turn, or of a later one where others are first. Then every
-    /// request of the turn has been read, so that one rendering serves all who want the same, and none gets a page that is
-    /// older than its request.
+    /// Has a page made for a connection, at the end of this turn or later where others are first. Then every request of
+    /// the turn has been read, so that one rendering serves all who want the same, and none gets a page that is older than
+    /// its request.
     func awaitPage(_ connection: ClientConnection) {
         awaitingPage.append(connection)
-        deferRendering()
+        deferTurnEnd()
     }
 
-    func deferRendering() {
-        guard !isRenderingDeferred, let token else { return }
-        isRenderingDeferred = true
+    func deferTurnEnd() {
+        guard !isTurnEndDeferred, let token else { return }
+        isTurnEndDeferred = true
         loop.defer(token)
     }
 
@@ -27,57 +31,124 @@ extension ExporterServer {
 
     func release(_ page: PageBody) {
         shelf.removeReader(page)
-        if !awaitingPage.isEmpty { deferRendering() }
+        if !awaitingPage.isEmpty { deferTurnEnd() }
     }
 
-    /// Makes one page, the next in turn. The others wait for later turns, so that what is asked meanwhile and needs no
-    /// page, such as `/healthz`, waits for one rendering at most.
-    func renderNextPage() {
+    /// The end of the turn: a new budget for writing, and one step of a page where none was made before.
+    func endTurn() {
+        isTurnEndDeferred = false
+        pageBytesWritten = 0
+        if !hasSteppedEarly { stepRendering() }
+        hasSteppedEarly = false
+        isScrapeUnderway = false
+        if rendering != nil || !awaitingPage.isEmpty && renderRetry.isNone { deferTurnEnd() }
+    }
+
+    /// Makes this turn's step before its end: a small page is done with it, and its readers make room.
+    /// - Returns: false where the step was made.
+    func stepEarly() -> Bool {
+        guard isTurnEndDeferred, !hasSteppedEarly else { return false }
+        hasSteppedEarly = true
+        stepRendering()
+        return true
+    }
+
+    /// One step of the page that is being made, or of the next one. The rest waits for later turns, so that what is asked
+    /// meanwhile and needs no page, such as `/healthz`, waits for one step at most.
+    private func stepRendering() {
+        guard var current = rendering ?? nextRendering() else { return }
+        rendering = nil
+        guard !current.waiting.isEmpty else {
+            if current.series == nil { page.drop() }
+            if let compressed = current.compressed { release(compressed) }
+            return
+        }
+        current.steps += 1
+        let start = clock.nanoseconds
+        let isComplete = step(&current)
+        let end = clock.nanoseconds
+        current.nanoseconds += end - min(start, end)
+        if isComplete { answer(current) } else { rendering = current }
+    }
+
+    /// - Returns: whether the page is complete.
+    private func step(_ current: inout PageRendering) -> Bool {
+        if current.series == nil {
+            current.series = page.appendPiece(to: &pageBytes)
+            guard current.series != nil else { return false }
+            // From here on its clients are known, but for those that leave.
+            guard current.waiting.contains(where: { $0.takesGzip }), gzip.begin() else { return true }
+            let body = shelf.take()
+            retain(body)
+            current.compressed = body
+            if pageBytes.count > Self.bytesPerCompression { return false }
+        }
+        guard let body = current.compressed else { return true }
+        let isComplete = gzip.compress(
+            pageBytes, &current.compression, atMost: Self.bytesPerCompression, into: &body.storage)
+        body.count = current.compression.produced
+        guard isComplete == nil else { return isComplete == true }
+        // zlib has no memory: plain must do.
+        release(body)
+        current.compressed = nil
+        return true
+    }
+
+    private func answer(_ made: PageRendering) {
+        let clients = Array(made.waiting)
+        let (format, compressed) = (made.wanted.format, made.compressed)
+        let plain = compressed == nil || clients.contains { !$0.takesGzip } ? takePlain() : nil
+        for client in clients {
+            observer?.pageMade(
+                format, nanoseconds: made.nanoseconds, series: made.wanted.filter == nil ? made.series : nil)
+            if client.takesGzip, let compressed {
+                client.answer(compressed, format, .gzip)
+            } else if let plain {
+                client.answer(plain, format, .identity)
+            }
+        }
+        if let compressed { release(compressed) }
+        if let plain { release(plain) }
+    }
+
+    private func takePlain() -> PageBody {
+        let body = shelf.take()
+        retain(body)
+        swap(&body.storage, &pageBytes)
+        body.count = body.storage.count
+        return body
+    }
+
+    // MARK: Turns
+
+    /// The next page, begun; nil where there is none to make, or it has to wait.
+    private func nextRendering() -> PageRendering? {
         loop.cancel(&renderRetry)
         awaitingPage.removeAll { $0.phase != .awaitingPage }
-        guard let wanted = nextPage() else { return }
-        if makeRoomForPages() {
-            render(wanted)
-            if !awaitingPage.isEmpty { deferRendering() }
-        } else if let token {
-            renderRetry = loop.schedule(afterNanoseconds: Self.retryNanoseconds, token: token)
+        guard let next = nextClient(), let wanted = next.wantedPage else { return nil }
+        if wanted.filter != nil, isScrapeUnderway, turnsGivenWay < Self.turnsOfWay {
+            turnsGivenWay += 1
+            return nil
         }
-    }
-
-    /// The end of the turn: makes its page, where that was not done before.
-    func endTurn() {
-        isRenderingDeferred = false
-        guard hasRenderedEarly else { return renderNextPage() }
-        hasRenderedEarly = false
-        if !awaitingPage.isEmpty { deferRendering() }
-    }
-
-    /// Makes the page of this turn before its end, so that its readers make room.
-    /// - Returns: false where there is none to make, or it was made.
-    func renderEarly() -> Bool {
-        guard isRenderingDeferred, !hasRenderedEarly else { return false }
-        hasRenderedEarly = true
-        renderNextPage()
-        return true
+        guard makeRoomForPages() else {
+            if let token { renderRetry = loop.schedule(afterNanoseconds: Self.retryNanoseconds, token: token) }
+            return nil
+        }
+        turnsGivenWay = 0
+        noteTurn(of: next.source, isPart: wanted.filter != nil)
+        let clients = awaitingPage.filter { $0.wantedPage == wanted }
+        awaitingPage.removeAll { $0.wantedPage == wanted }
+        pageBytes.removeAll(keepingCapacity: true)
+        page.begin(wanted.format, filter: wanted.filter)
+        return PageRendering(wanted: wanted, clients: clients)
     }
 
     /// Whole pages before parts: there are as many as formats, however many clients ask, and a scraper wants one. A part
     /// has its turn after ``wholePagesInARow`` of them. Among equals the source is next whose last turn is longest ago, and
     /// of its requests the oldest.
-    private func nextPage() -> PageRequest? {
+    private func nextClient() -> ClientConnection? {
         let isPart = wholePages >= Self.wholePagesInARow
-        guard
-            let next = nextClient(ofParts: isPart) ?? nextClient(ofParts: !isPart), let wanted = next.wantedPage
-        else { return nil }
-        wholePages = wanted.filter == nil ? wholePages + 1 : 0
-        renderings += 1
-        lastRendering[next.source] = renderings
-        // Sources that are gone owe nothing: the table is as small as that of connections.
-        if lastRendering.count > limits.connections {
-            let present = Set(connections.map(\.source))
-            lastRendering = lastRendering.filter { present.contains($0.key) }
-        }
-        return wanted
+        return nextClient(ofParts: isPart) ?? nextClient(ofParts: !isPart)
     }
 
     private func nextClient(ofParts isPart: Bool) -> ClientConnection? {
@@ -92,67 +163,21 @@ extension ExporterServer {
         return next
     }
 
+    private func noteTurn(of source: ClientSource, isPart: Bool) {
+        wholePages = isPart ? 0 : wholePages + 1
+        renderings += 1
+        lastRendering[source] = renderings
+        // Sources that are gone owe nothing: the table is as small as that of connections.
+        if lastRendering.count > limits.connections {
+            let present = Set(connections.map(\.source))
+            lastRendering = lastRendering.filter { present.contains($0.key) }
+        }
+    }
+
     /// A rendering takes two at most, plain and compressed. Readers that have stopped give theirs up.
     private func makeRoomForPages() -> Bool {
         if shelf.hasRoom(for: 2) { return true }
         for connection in connections where connection.page != nil && connection.isStalled { connection.reset() }
         return shelf.hasRoom(for: 2)
-    }
-
-    private func render(_ wanted: PageRequest) {
-        let clients = awaitingPage.filter { $0.wantedPage == wanted }
-        awaitingPage.removeAll { $0.wantedPage == wanted }
-        let start = clock.nanoseconds
-        pageBytes.removeAll(keepingCapacity: true)
-        let series = page.render(wanted.format, filter: wanted.filter, into: &pageBytes)
-        // Compressed first: the plain bytes then move into their own page without being copied.
-        let compressed = clients.contains { $0.takesGzip } ? compress() : nil
-        let plain =
-            compressed == nil || clients.contains { !$0.takesGzip } ? takePlain() : nil
-        let end = clock.nanoseconds
-        for client in clients {
-            observer?.pageMade(
-                wanted.format, nanoseconds: end - min(start, end), series: wanted.filter == nil ? series : nil)
-            if client.takesGzip, let compressed {
-                client.answer(compressed, wanted.format, .gzip)
-            } else if let plain {
-                client.answer(plain, wanted.format, .identity)
-            }
-        }
-        if let compressed { release(compressed) }
-        if let plain { release(plain) }
-    }
-
-    /// The page compressed, held by us until everyone has it; nil where zlib has no memory, and plain must do.
-    private func compress() -> PageBody? {
-        let body = shelf.take()
-        retain(body)
-        if let count = gzip.compress(pageBytes, into: &body.storage) {
-            body.count = count
-            return body
-        }
-        release(body)
-        return nil
-    }
-
-    private func takePlain() -> PageBody {
-        let body = shelf.take()
-        retain(body)
-        swap(&body.storage, &pageBytes)
-        body.count = body.storage.count
-        return body
-    }
-}
-
-extension ClientConnection {
-    /// The page that it waits for.
-    var wantedPage: PageRequest? {
-        guard phase == .awaitingPage, case .page(let wanted, _) = plan.action else { return nil }
-        return wanted
-    }
-
-    fileprivate var takesGzip: Bool {
-        guard case .page(_, .gzip) = plan.action else { return false }
-        return true
     }
 }

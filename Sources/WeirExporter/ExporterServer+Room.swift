@@ -7,8 +7,10 @@ import LinuxIO
 /// For the same reason connections that are being answered may exceed that bound while no other client needs the place.
 ///
 /// When all places are taken, the source that has most of them gives way: first with connections that are not being
-/// answered, then also with busy ones, those with the most requests first. A few places are kept for clients on this machine.
+/// answered, or pipeline, then also with busy ones, those with the most requests first. A few places are kept for clients on this machine.
 extension ExporterServer {
+    private static let stepsToWaitFor = 8
+
     /// Makes room for one more connection of `source`.
     func makeRoom(for source: ClientSource, isOnThisMachine: Bool) -> Bool {
         while count(of: source) >= limits.connectionsPerSource, closeFirst(among: [source]) {}
@@ -18,7 +20,7 @@ extension ExporterServer {
             let own = self.count(of: source)
             if closeFirst(among: largest) { continue }
             // Many clients can arrive in one turn, and those that wait for the page of this turn are soon done.
-            if renderEarly() { continue }
+            if stepEarly() { continue }
             if count > own + 1 {
                 if resetBusiest(of: largest) { continue }
             } else if own > 1 {
@@ -35,13 +37,13 @@ extension ExporterServer {
     }
 
     /// Whether all places are taken by clients that the next rendering serves: a newcomer had better wait for it in the
-    /// kernel's queue than take the place of one of them.
+    /// kernel's queue than take the place of one of them. It does not wait for a page of many steps.
     var isSoonFree: Bool {
-        guard connections.count >= limits.connections, hasRenderedEarly, let wanted = awaitingPage.first?.wantedPage
-        else {
-            return false
-        }
-        return awaitingPage.count > connections.count / 2 && awaitingPage.allSatisfy { $0.wantedPage == wanted }
+        guard connections.count >= limits.connections, hasSteppedEarly else { return false }
+        let waiting = awaitingPage + (rendering?.clients ?? [])
+        guard let wanted = rendering?.wanted ?? awaitingPage.first?.wantedPage else { return false }
+        return (rendering?.steps ?? 0) < Self.stepsToWaitFor
+            && waiting.count > connections.count / 2 && awaitingPage.allSatisfy { $0.wantedPage == wanted }
     }
 
     /// The sources with the most connections, and how many each of them has.
@@ -75,7 +77,7 @@ extension ExporterServer {
             candidate.takeLastChance()
             if candidate.phase == .closed { return true }
             guard let after = candidate.standing, after.rank == before.rank else { continue }
-            if after.rank == .slowReader { candidate.reset() } else { candidate.close() }
+            if after.rank == .slowReader || after.rank == .pipeliner { candidate.reset() } else { candidate.close() }
             return true
         }
         return false

@@ -31,12 +31,20 @@ final class ExporterServer: EventHandler {
     let gzip = GzipStream()
     var shelf: PageShelf
     var pageBytes: [UInt8] = []
-    /// Connections whose page is made at the end of this turn, or when there is room for it.
+    /// Connections whose page is made at the end of this turn, or of a later one.
     var awaitingPage: [ClientConnection] = []
+    /// The page that is being made.
+    var rendering: PageRendering?
     var token: EventToken?
-    var isRenderingDeferred = false
-    /// Whether the page of this turn was made before its end.
-    var hasRenderedEarly = false
+    var isTurnEndDeferred = false
+    /// Whether the step of this turn was made before its end.
+    var hasSteppedEarly = false
+    /// Bytes of pages that were written in this turn.
+    var pageBytesWritten = 0
+    /// Whether a whole page was written in this turn, and its client would have taken more.
+    var isScrapeUnderway = false
+    /// For how many turns parts have given way to such pages.
+    var turnsGivenWay = 0
     /// Renderings so far, and which of them was the last of each source.
     var renderings: UInt64 = 0
     var lastRendering: [ClientSource: UInt64] = [:]
@@ -116,6 +124,8 @@ final class ExporterServer: EventHandler {
         token = nil
         for connection in connections { connection.close() }
         awaitingPage = []
+        if rendering != nil { page.drop() }
+        rendering = nil
         authenticator.verifier?.stop()
         authenticator.verifier = nil
         reserve.take()?.close()
@@ -130,7 +140,10 @@ final class ExporterServer: EventHandler {
     func deferred(tag: Int) { endTurn() }
 
     /// Stalled readers may have made room.
-    func timerFired(tag: Int, deadline: UInt64) { deferRendering() }
+    func timerFired(tag: Int, deadline: UInt64) {
+        renderRetry = .none
+        deferTurnEnd()
+    }
 
     // MARK: Access
 

@@ -27,19 +27,37 @@ import CZlib
         unsafe stream.deallocate()
     }
 
-    /// Compresses `input` into the start of `output`, which grows where it must and never shrinks.
-    /// - Returns: how many bytes of `output` are the result; nil where zlib has no memory.
-    func compress(_ input: [UInt8], into output: inout [UInt8]) -> Int? {
-        guard isUsable, unsafe deflateReset(stream) == Z_OK else { return nil }
-        var produced = 0
+    /// How far a page is that is compressed in pieces.
+    struct Progress {
+        /// Bytes that were compressed.
         var consumed = 0
-        while true {
+        /// Bytes of the result so far.
+        var produced = 0
+    }
+
+    /// Begins a stream, in the place of the one before.
+    /// - Returns: false where zlib has no memory.
+    func begin() -> Bool {
+        guard isUsable else { return false }
+        return unsafe deflateReset(stream) == Z_OK
+    }
+
+    /// Compresses at most `limit` further bytes of `input` to where `progress` is in `output`, which grows where it must and
+    /// never shrinks. The end of `input` ends the stream.
+    /// - Returns: whether that was the end; nil where zlib has no memory.
+    func compress(
+        _ input: [UInt8], _ progress: inout Progress, atMost limit: Int, into output: inout [UInt8]
+    ) -> Bool? {
+        let end = min(input.count, progress.consumed + min(limit, input.count))
+        let isLast = end == input.count
+        while isLast || progress.consumed < end {
+            let (consumed, produced) = (progress.consumed, progress.produced)
             if output.count - produced < Self.smallestOutput {
                 output += repeatElement(0, count: max(Self.smallestOutput, output.count))
             }
             let room = min(output.count - produced, Int(CUnsignedInt.max))
-            let chunk = min(input.count - consumed, Int(CUnsignedInt.max))
-            let flush = consumed + chunk == input.count ? Z_FINISH : Z_NO_FLUSH
+            let chunk = min(end - consumed, Int(CUnsignedInt.max))
+            let flush = isLast && consumed + chunk == end ? Z_FINISH : Z_NO_FLUSH
             let code = unsafe input.withUnsafeBufferPointer { source in
                 unsafe output.withUnsafeMutableBufferPointer { target in
                     unsafe stream.pointee.next_in = unsafe UnsafeMutablePointer(
@@ -50,10 +68,11 @@ import CZlib
                     return unsafe deflate(stream, flush)
                 }
             }
-            consumed += chunk - Int(unsafe stream.pointee.avail_in)
-            produced += room - Int(unsafe stream.pointee.avail_out)
-            if code == Z_STREAM_END { return produced }
+            progress.consumed += chunk - Int(unsafe stream.pointee.avail_in)
+            progress.produced += room - Int(unsafe stream.pointee.avail_out)
+            if code == Z_STREAM_END { return true }
             guard code == Z_OK || code == Z_BUF_ERROR else { return nil }
         }
+        return false
     }
 }

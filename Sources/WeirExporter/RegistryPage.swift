@@ -10,11 +10,18 @@ public final class RegistryPage: MetricsPage {
         self.registry = registry
     }
 
-    /// Renders every series, or those that the filter leaves.
-    public func render(_ format: ExpositionFormat, filter: PageFilter?, into output: inout [UInt8]) -> Int {
-        let series = registry.render(into: &buffer, format: format, filter: filter)
-        // One copy, so that a page which waits for a slow reader does not hold up the next rendering.
-        unsafe buffer.withUnsafeBytes { unsafe output.append(contentsOf: $0) }
-        return series
+    /// Begins a page of every series, or of those that the filter leaves.
+    public func begin(_ format: ExpositionFormat, filter: PageFilter?) {
+        registry.beginPage(in: &buffer, format: format, filter: filter)
     }
+
+    /// Renders ``MetricsRegistry/pieceWork`` lines, about.
+    public func appendPiece(to output: inout [UInt8]) -> Int? {
+        let isComplete = registry.renderPiece(into: &buffer)
+        unsafe buffer.withUnsafeBytes { unsafe output.append(contentsOf: $0) }
+        return isComplete ? buffer.seriesLines : nil
+    }
+
+    /// Ends the scrape, so that the registry can free what it keeps for it.
+    public func drop() { buffer.dropPage() }
 }

@@ -106,6 +106,22 @@ import Testing
         withExtendedLifetime(clients) {}
     }
 
+    @Test("A newcomer whose request is still on its way stays where others of its source pipeline")
+    func newcomers() throws {
+        let stepped = try SteppedServer()
+        let text = { (number: Int) in String(repeating: self.part(number), count: 10) }
+        var crowd = try crowd(stepped, part)
+        let probe = try stepped.client(source: 0x7f00_0002)
+        for number in 0..<20 {
+            crowd.append(try stepped.client(source: 0x7f00_0002, sending: text(number)))
+            #expect(stepped.server.connections.count <= 64)
+        }
+        probe.send(request("GET", "/healthz"))
+        try stepped.turn { probe.hasAnswer() }
+        #expect(try probe.answer()?.status == 200)
+        withExtendedLifetime(crowd) {}
+    }
+
     @Test("Clients of other machines leave places for those on this one")
     func keptPlaces() throws {
         var limits = ExporterLimits()

@@ -8,23 +8,53 @@ import WeirMetrics
 
 @testable import WeirExporter
 
-/// A page of a chosen size whose first line says how often it was made.
+/// A page of a chosen size whose first line says how often one was begun.
 final class TestPage: MetricsPage {
     private let size: Int
-    private var renderings = 0
+    private let pieceSize: Int
+    private(set) var renderings = 0
+    /// Pieces of all pages, and pages that were given up.
+    private(set) var pieces = 0
+    private(set) var dropped = 0
+    private var bytes: [UInt8] = []
+    private var lines = 0
+    private var offset = 0
 
-    init(size: Int = 0) { self.size = size }
+    init(size: Int = 0, pieceSize: Int = .max) {
+        self.size = size
+        self.pieceSize = pieceSize
+    }
 
-    func render(_ format: ExpositionFormat, filter: PageFilter?, into output: inout [UInt8]) -> Int {
+    func begin(_ format: ExpositionFormat, filter: PageFilter?) {
         renderings += 1
-        output += Array("test_renderings_total \(renderings)\n".utf8)
-        if filter != nil { output += Array("test_filtered 1\n".utf8) }
-        var line = 0
-        while output.count < size {
-            output += Array("test_value{line=\"\(line)\"} \(line &* 7919 % 1009)\n".utf8)
-            line += 1
+        bytes = Array("test_renderings_total \(renderings)\n".utf8)
+        if filter != nil { bytes += Array("test_filtered 1\n".utf8) }
+        lines = 1
+        while bytes.count < size {
+            bytes += Array("test_value{line=\"\(lines - 1)\"} \((lines - 1) &* 7919 % 1009)\n".utf8)
+            lines += 1
         }
-        return line + 1
+        offset = 0
+    }
+
+    func appendPiece(to output: inout [UInt8]) -> Int? {
+        pieces += 1
+        let end = offset + min(pieceSize, bytes.count - offset)
+        output += bytes[offset..<end]
+        offset = end
+        return end == bytes.count ? lines : nil
+    }
+
+    func drop() { dropped += 1 }
+}
+
+extension MetricsPage {
+    /// All pieces of a page.
+    func bytes(_ format: ExpositionFormat = .text004, filter: PageFilter? = nil) -> [UInt8] {
+        var output: [UInt8] = []
+        begin(format, filter: filter)
+        while appendPiece(to: &output) == nil {}
+        return output
     }
 }
 
