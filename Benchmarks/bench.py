@@ -11,6 +11,7 @@ import time
 
 import capacity
 import counting
+import crowd
 import denials
 import greedy
 import health
@@ -32,6 +33,7 @@ OTHER_ROWS = {
     "metrics": "throughput with counting beside the same engine without hooks",
     "full": "scrapes while 9,500 connections carry data (needs 20,000 descriptors)",
     "health": "how fast the health endpoints answer under full load (Weir alone)",
+    "crowd": "how fast health and scrapes are answered beside 64 clients that ask for parts of the page (Weir alone)",
     "idle": "memory per idle connection",
     "weight": "size of the program, memory at the start, start and reload with 1,000 routes",
     "scrape": "start, and time and size of a scrape, at 1,000 routes",
@@ -132,6 +134,12 @@ def measure_all(arguments, directory, report):
             "health": (
                 health.TITLE,
                 lambda: health.measure(
+                    directory, backends, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
+            "crowd": (
+                crowd.TITLE,
+                lambda: crowd.measure(
                     directory, backends, arguments.rounds, arguments.seconds, report, is_over
                 ),
             ),
