@@ -1,8 +1,8 @@
 import LinuxIO
 
 extension ClientConnection {
-    /// Whether the client may have the page that it asks for. Where it may not, the plan is a refusal from here on; false
-    /// says that its password is being looked at, and ``answer()`` comes again.
+    /// Whether the client may have the page that it asks for. Where it may not, the plan is a refusal from here on;
+    /// false says that its password is being looked at, and ``answer()`` comes again.
     func isAdmitted() -> Bool {
         let refusal: HTTPStatus
         let decision = server.authenticator.decide(

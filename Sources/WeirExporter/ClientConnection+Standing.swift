@@ -1,14 +1,14 @@
 import LinuxIO
 import NetworkTypes
 
-/// Where a client comes from, as far as bounds are concerned.
+/// The origin of a client, as bounds count it.
 struct ClientSource: Hashable, Sendable {
     private let high: UInt64
     private let low: UInt64
     private let isLocal: Bool
 
-    /// A whole IPv4 address; of an IPv6 one the network half, because a client can choose the rest at will. Clients of Unix
-    /// sockets, who have no address, are one source.
+    /// A whole IPv4 address; of an IPv6 one the network half, because a client can choose the rest at will. Clients of
+    /// Unix sockets, who have no address, are one source.
     init(_ peer: SocketAddress?) {
         guard let ip = peer?.ip else {
             (high, low, isLocal) = (0, 0, true)
@@ -21,7 +21,8 @@ struct ClientSource: Hashable, Sendable {
 }
 
 extension ClientConnection {
-    /// Who gives way first when there is no room for a newcomer: the lowest rank, and in it who waits longest.
+    /// The order in which connections give way when there is no room for a newcomer: the lowest rank, and in it who
+    /// waits longest.
     struct Standing: Comparable {
         enum Rank: Int {
             /// It has its last answer.
@@ -54,7 +55,7 @@ extension ClientConnection {
             return hasPipelinedInput ? pipelinerStanding : Standing(rank: .idle, since: waitingSince)
         case .awaitingHead, .discardingBody:
             return Standing(rank: hasWaitedLong ? .slowSender : .newcomer, since: waitingSince)
-        // It may be anybody yet.
+        // The client is not known yet.
         case .awaitingVerdict: return Standing(rank: .newcomer, since: waitingSince)
         case .lingering: return Standing(rank: .lingering, since: waitingSince)
         case .writing: return isStalled ? Standing(rank: .slowReader, since: lastProgress) : pipelinerStanding

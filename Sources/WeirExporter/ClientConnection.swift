@@ -11,7 +11,7 @@ final class ClientConnection: EventHandler {
         case awaitingHead
         /// So many bytes of a request body are still to come and to be thrown away.
         case discardingBody(Int)
-        /// The request is complete; somebody looks at the password that came with it.
+        /// The request is complete; its password is being looked at.
         case awaitingVerdict
         /// The request is complete; the page is made at the end of the turn.
         case awaitingPage
@@ -54,7 +54,7 @@ final class ClientConnection: EventHandler {
     /// Whether it got an answer before.
     var isServed = false
     /// Requests in the last seconds: since ``countedSince``, after which the count begins anew.
-    private(set) var recentRequests = 0
+    private(set) var requestsInWindow = 0
     private var countedSince: UInt64 = 0
     private static let countingNanoseconds: UInt64 = 10_000_000_000
     /// Since when it waits for what its phase says, in nanoseconds.
@@ -83,10 +83,10 @@ final class ClientConnection: EventHandler {
     /// Counts a request that is complete.
     func countRequest() {
         if server.loop.now - min(countedSince, server.loop.now) >= Self.countingNanoseconds {
-            recentRequests = 0
+            requestsInWindow = 0
             countedSince = server.loop.now
         }
-        recentRequests += 1
+        requestsInWindow += 1
     }
 
     // MARK: Events

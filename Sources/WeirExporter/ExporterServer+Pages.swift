@@ -12,8 +12,8 @@ extension ExporterServer {
     private static let turnsOfWay = 16
 
     /// Has a page made for a connection, at the end of this turn or later where others are first. Then every request of
-    /// the turn has been read, so that one rendering serves all who want the same, and none gets a page that is older than
-    /// its request.
+    /// the turn has been read, so that one rendering serves all who want the same, and none gets a page that is older
+    /// than its request.
     func awaitPage(_ connection: ClientConnection) {
         awaitingPage.append(connection)
         deferTurnEnd()
@@ -53,8 +53,8 @@ extension ExporterServer {
         return true
     }
 
-    /// One step of the page that is being made, or of the next one. The rest waits for later turns, so that what is asked
-    /// meanwhile and needs no page, such as `/healthz`, waits for one step at most.
+    /// One step of the page that is being made, or of the next one. The rest waits for later turns, so that what is
+    /// asked meanwhile and needs no page, such as `/healthz`, waits for one step at most.
     private func stepRendering() {
         guard var current = rendering ?? nextRendering() else { return }
         rendering = nil
@@ -143,9 +143,9 @@ extension ExporterServer {
         return PageRendering(wanted: wanted, clients: clients)
     }
 
-    /// Whole pages before parts: there are as many as formats, however many clients ask, and a scraper wants one. A part
-    /// has its turn after ``wholePagesInARow`` of them. Among equals the source is next whose last turn is longest ago, and
-    /// of its requests the oldest.
+    /// Whole pages before parts: there are as many as formats, however many clients ask, and a scraper wants one. A
+    /// part has its turn after ``wholePagesInARow`` of them. Among equals the source is next whose last turn is longest
+    /// ago, and of its requests the oldest.
     private func nextClient() -> ClientConnection? {
         let isPart = wholePages >= Self.wholePagesInARow
         return nextClient(ofParts: isPart) ?? nextClient(ofParts: !isPart)

@@ -3,11 +3,13 @@ import LinuxIO
 /// How slow clients are kept from starving a scrape.
 ///
 /// A source at its bound replaces one of its own connections that are not being answered, in the order of
-/// ``ClientConnection/Standing``: on loopback, and behind address translation, Prometheus shares its source with slow clients.
-/// For the same reason connections that are being answered may exceed that bound while no other client needs the place.
+/// ``ClientConnection/Standing``: on loopback, and behind address translation, Prometheus shares its source with slow
+/// clients. For the same reason connections that are being answered may exceed that bound while no other client needs
+/// the place.
 ///
 /// When all places are taken, the source that has most of them gives way: first with connections that are not being
-/// answered, or pipeline, then also with busy ones, those with the most requests first. A few places are kept for clients on this machine.
+/// answered, or pipeline, then also with busy ones, those with the most requests first. A few places are kept for
+/// clients on this machine.
 extension ExporterServer {
     private static let stepsToWaitFor = 8
 
@@ -54,8 +56,8 @@ extension ExporterServer {
         return (Set(counts.filter { $0.value == largest }.keys), largest)
     }
 
-    /// Resets a connection of these sources though it is being answered: the one with the most requests, of equals the one
-    /// that waits longest.
+    /// Resets a connection of these sources though it is being answered: the one with the most requests, of equals the
+    /// one that waits longest.
     private func resetBusiest(of sources: Set<ClientSource>) -> Bool {
         var busiest: ClientConnection?
         for connection in connections where sources.contains(connection.source) {
@@ -63,7 +65,7 @@ extension ExporterServer {
                 busiest = connection
                 continue
             }
-            let (load, highest) = (connection.recentRequests, best.recentRequests)
+            let (load, highest) = (connection.requestsInWindow, best.requestsInWindow)
             if load > highest || load == highest && connection.waitingSince < best.waitingSince { busiest = connection }
         }
         busiest?.reset()

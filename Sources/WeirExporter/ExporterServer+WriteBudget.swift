@@ -7,7 +7,7 @@ extension ExporterServer {
     /// Always, so that none starves however many there are.
     private static let least = 64 * 1024
 
-    /// What a connection may write now.
+    /// The bytes that a connection may write now.
     func writeBudget(isScrape: Bool) -> Int {
         let kept = isScrape ? 0 : Self.mostOfScrape
         let rest = Self.pageBytesPerTurn - kept - pageBytesWritten

@@ -147,7 +147,8 @@ final class ExporterServer: EventHandler {
 
     // MARK: Access
 
-    /// Goes over to other rules. They hold for the next request of each connection; one that is not taken any more ends.
+    /// Goes over to other rules. They hold for the next request of each connection; one that is not taken any more
+    /// ends.
     func update(_ access: ExporterAccess) {
         self.access = access
         authenticator.update(access)
@@ -168,9 +169,9 @@ final class ExporterServer: EventHandler {
         hosts = Set(access.hosts.map { RequestedHost.normalized(Array($0.utf8)) })
     }
 
-    /// Whether requests for that host are answered. A name server can lead a name of its own to a loopback address, and a
-    /// browser then takes pages of that name for one origin with ours (DNS rebinding): there, and everywhere when names
-    /// are configured, only addresses and known names are served.
+    /// Whether requests for that host are answered. A name server can lead a name of its own to a loopback address, and
+    /// a browser then takes pages of that name for one origin with ours (DNS rebinding): there, and everywhere when
+    /// names are configured, only addresses and known names are served.
     func serves(_ host: RequestedHost, isOnLoopback: Bool) -> Bool {
         guard isOnLoopback || !hosts.isEmpty, case .name(let name) = host else { return true }
         return name == RequestedHost.localhost || hosts.contains(name)

@@ -2,7 +2,7 @@ import CZlib
 
 /// One deflate stream with a gzip frame (RFC 1952), used again and again: its 268 KB of tables are taken once.
 @safe final class GzipStream {
-    /// What zlib calls `windowBits`: 15, and 16 more for the gzip frame.
+    /// The `windowBits` of zlib: 15, and 16 more for the gzip frame.
     private static let gzipWindowBits: CInt = 15 + 16
     /// zlib's default.
     private static let memoryLevel: CInt = 8
@@ -42,8 +42,8 @@ import CZlib
         return unsafe deflateReset(stream) == Z_OK
     }
 
-    /// Compresses at most `limit` further bytes of `input` to where `progress` is in `output`, which grows where it must and
-    /// never shrinks. The end of `input` ends the stream.
+    /// Compresses at most `limit` further bytes of `input` to where `progress` is in `output`, which grows where it
+    /// must and never shrinks. The end of `input` ends the stream.
     /// - Returns: whether that was the end; nil where zlib has no memory.
     func compress(
         _ input: [UInt8], _ progress: inout Progress, atMost limit: Int, into output: inout [UInt8]

@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 /// One Swift file of the checkout, as lines.
 struct SourceFile: Sendable {
@@ -71,6 +72,19 @@ enum Checkout {
         guard let found = FileManager.default.enumerator(atPath: root + "/" + folder) else { return [] }
         return try found.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") }.sorted().map { name in
             SourceFile(path: "\(folder)/\(name)", text: try text("\(folder)/\(name)"))
+        }
+    }
+
+    /// Every checked-in text file below the checkout whose path is accepted; build results and hidden folders are left out.
+    static func files(where accepts: (String) -> Bool) throws -> [SourceFile] {
+        let url = URL(fileURLWithPath: root)
+        let found = try #require(
+            FileManager.default.enumerator(at: url, includingPropertiesForKeys: nil, options: [.skipsHiddenFiles]))
+        let paths = found.compactMap { ($0 as? URL)?.resolvingSymlinksInPath().path }.filter {
+            !$0.hasPrefix(root + "/build/")
+        }
+        return try paths.map { String($0.dropFirst(root.count + 1)) }.filter(accepts).sorted().map { path in
+            SourceFile(path: path, text: try text(path))
         }
     }
 }

@@ -96,7 +96,7 @@ final class TestObserver: ExporterObserver {
     }
 }
 
-/// Sockets of this machine with the local port that somebody still holds, TIME_WAIT excluded (proc_pid_net(5)).
+/// Sockets of this machine with the local port that a process still holds, TIME_WAIT excluded (proc_pid_net(5)).
 func openSockets(port: UInt16) -> Int {
     guard let file = fopen("/proc/net/tcp", "r") else { return -1 }
     defer { fclose(file) }
@@ -196,7 +196,7 @@ final class SteppedServer {
     }
 }
 
-/// What zlib makes of a gzip stream; nil where it is not exactly one.
+/// The text that zlib makes of a gzip stream; nil where it is not exactly one.
 func gunzip(_ bytes: [UInt8]) -> [UInt8]? {
     var input = bytes
     var output: [UInt8] = []

@@ -20,9 +20,9 @@ extension MetricsRegistry {
         return buffer.seriesLines
     }
 
-    /// Begins a page that is rendered in pieces, for threads that have other work between them. The pieces together are the
-    /// page of ``render(into:format:filter:)``: of the series of this moment, whatever is registered or retired meanwhile.
-    /// A page that was begun in this buffer before is dropped.
+    /// Begins a page that is rendered in pieces, for threads that have other work between them. The pieces together are
+    /// the page of ``render(into:format:filter:)``: of the series of this moment, whatever is registered or retired
+    /// meanwhile. A page that was begun in this buffer before is dropped.
     public func beginPage(in buffer: inout ScrapeBuffer, format: ExpositionFormat, filter: PageFilter? = nil) {
         buffer.dropPage()
         callbacks.callAll()

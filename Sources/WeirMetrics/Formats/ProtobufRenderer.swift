@@ -20,8 +20,8 @@ enum ProtobufRenderer {
     /// An upper bound of a histogram's field in bytes: tag, length, and two numbers with their tags.
     private static let maxFieldLength = 2 + 2 * (1 + ByteOutput.maxVarintLength)
 
-    /// Encodes some series of a family, or what the filter leaves of them, behind those in `scratch`; returns the number of
-    /// lines that they take as text.
+    /// Encodes some series of a family, or what the filter leaves of them, behind those in `scratch`; returns the
+    /// number of lines that they take as text.
     static func render(
         _ piece: UnsafeBufferPointer<SeriesRecordPointer>, of family: Family, filter: PageFilter?, now: UInt64,
         snapshot: borrowing ScrapeSnapshot, scratch: inout ProtobufScratch

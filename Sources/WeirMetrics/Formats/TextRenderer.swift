@@ -1,7 +1,7 @@
 /// Prints families in the text formats: copies the templates of registration and prints the values between.
 enum TextRenderer {
-    /// Prints some series of a family, or what the filter leaves of them; returns the number of series lines. The family's
-    /// header comes before the first of them, unless it is announced.
+    /// Prints some series of a family, or what the filter leaves of them; returns the number of series lines. The
+    /// family's header comes before the first of them, unless it is announced.
     static func render(
         _ piece: UnsafeBufferPointer<SeriesRecordPointer>, of family: Family, _ format: ExpositionFormat,
         filter: PageFilter?, now: UInt64, snapshot: borrowing ScrapeSnapshot, isAnnounced announced: inout Bool,

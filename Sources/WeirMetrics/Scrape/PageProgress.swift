@@ -1,5 +1,5 @@
-/// How far a page is that is rendered in pieces. The lists that it points to are those of the moment in which it began, or
-/// in which their family did; they stay as long as the scrape is announced (``ScrapeReaders``).
+/// How far a page is that is rendered in pieces. The lists that it points to are those of the moment in which it began,
+/// or in which their family did; they stay as long as the scrape is announced (``ScrapeReaders``).
 @safe
 struct PageProgress {
     /// The work of looking at a family or a series that the filter may leave out, in lines.
