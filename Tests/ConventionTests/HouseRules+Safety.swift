@@ -77,12 +77,12 @@ extension HouseRules {
     static let readers: Set = [
         "Sources/WeirAccess/Geo/GeoDatabase.swift",
         "Sources/WeirConfiguration/Readers/FileBytes.swift",
-        "Sources/WeirExporter/ClientConnection+Writing.swift",
+        "Sources/WeirExporter/Server/ClientConnection+Writing.swift",
         "Sources/WeirExporter/Credentials/PasswordHash.swift",
         "Sources/WeirExporter/Exporter.swift",
-        "Sources/WeirExporter/ExporterServer.swift",
-        "Sources/WeirExporter/GzipStream.swift",
-        "Sources/WeirExporter/RegistryPage.swift",
+        "Sources/WeirExporter/Server/ExporterServer.swift",
+        "Sources/WeirExporter/Pages/GzipStream.swift",
+        "Sources/WeirExporter/Pages/RegistryPage.swift",
     ]
 
     /// Entries of these rules that name no file: they guard nothing, or excuse nothing.

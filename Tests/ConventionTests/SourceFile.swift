@@ -75,7 +75,7 @@ enum Checkout {
         }
     }
 
-    /// Every checked-in text file below the checkout whose path is accepted; build results and hidden folders are left out.
+    /// Every text file below the checkout whose path is accepted; build results and hidden folders are left out.
     static func files(where accepts: (String) -> Bool) throws -> [SourceFile] {
         let url = URL(fileURLWithPath: root)
         let found = try #require(

@@ -195,7 +195,7 @@ def test_every_panel_says_how_it_is_proven():
         assert all(panel.mark in MARKS for panel in table.panels)
 
 
-def test_links_lead_to_dashboards_that_exist():
+def test_links_name_dashboards_that_exist():
     text = json.dumps(list(committed().values()))
     assert set(re.findall(r"/d/([\w-]+)", text)) <= set(committed())
     assert "grafana/dashboards" in (REPOSITORY / "docker-compose.yml").read_text()

@@ -53,7 +53,7 @@ def test_every_mounted_file_exists_and_every_volume_is_declared():
             assert source in COMPOSE["volumes"]
 
 
-def test_paths_inside_of_the_containers_lead_to_mounted_files():
+def test_paths_inside_of_the_containers_are_mounted_files():
     targets = {(service, target): source for service, source, target in mounts()}
     home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
     folder = REPOSITORY / targets["grafana", "/etc/grafana/dashboards"]
@@ -72,7 +72,7 @@ def test_paths_inside_of_the_containers_lead_to_mounted_files():
         assert (REPOSITORY / targets["prometheus", f"/etc/prometheus/{folder}"] / file).exists(), "in compose"
 
 
-def test_every_published_port_is_one_that_somebody_listens_on():
+def test_every_published_port_is_listened_on():
     routes = weir_configuration()["routes"].values()
     listening = {(route["scheme"][:3], int(route["port"].split(":")[0])) for route in routes}
     assert {(protocol, port) for name, _, _, port, protocol in published() if name == "weir"} == listening
@@ -83,7 +83,7 @@ def test_every_published_port_is_one_that_somebody_listens_on():
     assert len(set(hosts)) == len(hosts), "a port of the host is taken twice"
 
 
-def test_nothing_is_published_to_the_world_and_the_exporter_to_nobody():
+def test_nothing_is_published_to_the_world_and_the_exporter_not_at_all():
     assert all(address == "127.0.0.1" for _, address, _, _, _ in published())
     exporter = int(weir_configuration()["exporter"]["listen"].split(":")[1])
     for name in ("weir", "demo"):
@@ -128,7 +128,7 @@ def test_weir_accepts_the_configuration_that_compose_mounts():
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_the_image_runs_as_nobody_special_and_says_how_it_is():
+def test_the_image_runs_as_an_ordinary_user_and_says_how_it_is():
     build, runtime = DOCKERFILE.split("\nFROM debian:bookworm-slim\n")
     assert "FROM swift:6.3-bookworm AS build" in build and "--static-swift-stdlib" in build
     assert "install -D -s" in build and "stat -c" in build, "stripped, its size reported"

@@ -28,7 +28,7 @@ def files(root) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
-def test_everything_is_where_it_belongs_and_nobody_else_may_write_it(root):
+def test_everything_is_where_it_belongs_and_only_its_owner_may_write_it(root):
     assert files(root) == {
         f"{PREFIX}/bin/weir", f"{PREFIX}/share/man/man1/weir.1", f"{PREFIX}/share/bash-completion/completions/weir",
         f"{PREFIX}/share/zsh/site-functions/_weir", f"{PREFIX}/share/fish/vendor_completions.d/weir.fish", f"{PREFIX}/share/weir/weir.schema.json",
