@@ -15,7 +15,7 @@ public final class RegistryPage: MetricsPage {
         registry.beginPage(in: &buffer, format: format, filter: filter)
     }
 
-    /// Renders ``MetricsRegistry/pieceWork`` lines, about.
+    /// Renders about `MetricsRegistry.pieceWork` lines.
     public func appendPiece(to output: inout [UInt8]) -> Int? {
         let isComplete = registry.renderPiece(into: &buffer)
         unsafe buffer.withUnsafeBytes { unsafe output.append(contentsOf: $0) }

@@ -37,8 +37,10 @@ extension MetricsRegistry {
 
     /// Renders the next piece of the page that was begun in `buffer`, replacing the piece before it.
     ///
-    /// - Parameter work: how many lines, about; a series that the filter looks at counts, too.
-    /// - Returns: whether the page is complete. Then ``ScrapeBuffer/seriesLines`` is the number of its series lines.
+    /// - Parameters:
+    ///   - buffer: the buffer with the page.
+    ///   - work: about how many lines; a series that the filter looks at counts, too.
+    /// - Returns: whether the page is complete. Then `ScrapeBuffer.seriesLines` is the number of its series lines.
     public func renderPiece(into buffer: inout ScrapeBuffer, work: Int = pieceWork) -> Bool {
         guard var page = buffer.page.take() else { return true }
         buffer.output.removeAll()
