@@ -22,7 +22,7 @@ import Testing
               c: { scheme: tcp, host: 192.0.2.1, port: 2, proxy_protocol: { mode: disabled } }
             """)
         let global = try settings(configuration, "a")
-        #expect(global.mode == .mixed && global.datagrams == .first)
+        #expect(global.mode == .mixed && global.datagrams == .each)
         #expect(global.trustedProxies.map(\.description) == ["10.0.0.0/8", "2001:db8::/32"])
         let own = try settings(configuration, "b")
         #expect(own.mode == .required && own.datagrams == .each)
@@ -57,7 +57,7 @@ import Testing
 
     @Test(
         "So is every word of a UDP route's",
-        arguments: [("true", DatagramHeaders.first), ("v2", .first), ("each", .each)])
+        arguments: [("true", DatagramHeaders.each), ("v2", .each), ("each", .each), ("first", .first)])
     func relayedUDP(word: String, header: DatagramHeaders) throws {
         let text = route("relay_proxy_protocol_header: \(word)", scheme: "udp")
         #expect(try load(text).routes[0].udp?.relayedHeader == header)
@@ -74,7 +74,7 @@ import Testing
               c: { scheme: tcp, host: 192.0.2.1, port: 2, relay_proxy_protocol_header: false }
             """)
         #expect(configuration.routes[0].tcp?.relayedHeader == .v2)
-        #expect(configuration.routes[1].udp?.relayedHeader == .first)
+        #expect(configuration.routes[1].udp?.relayedHeader == .each)
         #expect(configuration.routes[2].tcp?.relayedHeader == nil)
     }
 
@@ -150,7 +150,8 @@ import Testing
 
     @Test("Version 1 has no form for datagrams, wherever it is asked for")
     func versionOneForUDP() {
-        let expected = "error: `relay_proxy_protocol_header`: expected one of `true`, `false`, `v2`, `each`, found `v1`"
+        let expected =
+            "error: `relay_proxy_protocol_header`: expected one of `true`, `false`, `each`, `first`, `v2`, found `v1`"
         #expect(
             errors(route("relay_proxy_protocol_header: v1", scheme: "udp")).first?.hasPrefix(
                 "weir.yml:5:34: \(expected)")
@@ -159,6 +160,25 @@ import Testing
             "defaults: { relay_proxy_protocol_header: v1 }\nroutes:\n  a: { scheme: tcp, host: 192.0.2.1, port: 1 }\n"
                 + "  b: { scheme: udp, host: 192.0.2.1, port: 1 }\n")
         #expect(inherited.count == 1 && inherited[0].hasPrefix("weir.yml:1:42: \(expected)"))
+    }
+
+    @Test("A header in front of first datagrams only is a warning, once for each place where it is written")
+    func firstOnly() throws {
+        let loaded = try Configuration.parse(
+            bytes: Array(
+                """
+                entrypoint: { proxy_protocol: { mode: mixed, trusted_proxies: [10.0.0.0/8], datagrams: first } }
+                routes:
+                  a: { scheme: udp, host: 192.0.2.1, port: 1 }
+                  b: { scheme: udp, host: 192.0.2.1, port: 2, relay_proxy_protocol_header: first }
+                  c: { scheme: tcp, host: 192.0.2.1, port: 3 }
+                  d: { scheme: udp, host: 192.0.2.1, port: 4, proxy_protocol: { mode: disabled } }
+                """.utf8), file: "weir.yml", environment: [:])
+        #expect(
+            loaded.warnings.map { String($0.description.prefix(60)) } == [
+                "weir.yml:1:88: warning: `datagrams: first`: where a session'",
+                "weir.yml:4:76: warning: `relay_proxy_protocol_header: first`",
+            ])
     }
 
     @Test("Trusting everybody is a warning")

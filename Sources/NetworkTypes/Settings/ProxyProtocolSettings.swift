@@ -11,7 +11,8 @@ public enum ProxyProtocolMode: String, CaseIterable, Sendable {
 
 /// The datagrams of a session that begin with a PROXY header.
 public enum DatagramHeaders: String, CaseIterable, Sendable {
-    /// The first one, after which a peer's address and port stand for its client.
+    /// The first one, after which a peer's address and port stand for its client, past the end of the session. Where
+    /// that one is lost, the next one is taken for it: only for peers that cannot send ``each``.
     case first
     /// Every one: a peer may bring many clients from one port.
     case each
@@ -36,7 +37,7 @@ public struct ProxyProtocolSettings: Hashable, Sendable {
 
     /// No headers, unless told otherwise.
     public init(
-        mode: ProxyProtocolMode = .disabled, trustedProxies: [IPPrefix] = [], datagrams: DatagramHeaders = .first
+        mode: ProxyProtocolMode = .disabled, trustedProxies: [IPPrefix] = [], datagrams: DatagramHeaders = .each
     ) {
         self.mode = mode
         self.trustedProxies = trustedProxies

@@ -35,6 +35,7 @@ struct ConfigurationReader {
             of: drafts, global: configuration.access, at: top["acl"]?["default"]?.origin ?? root.origin,
             findings: findings)
         checkDatabase(configuration.geoip, at: top["geoip"]?["database"]?.origin)
+        checkDatagramHeaders(of: drafts, entrypoint: top["entrypoint"], findings: findings)
         configuration.routes = drafts.filter(\.isComplete).map(\.route)
         return configuration
     }

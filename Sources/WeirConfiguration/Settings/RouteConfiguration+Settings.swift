@@ -84,11 +84,12 @@ extension RouteConfiguration {
             tcp: (\.tcpSettings.relayedHeader, .words(["true": .v2, "v1": .v1, "v2": .v2], texts: \.rawValue)),
             udp: (
                 \.udpSettings.relayedHeader,
-                .words(["true": .first, "v2": .first, "each": .each], texts: { $0 == .each ? "each" : "v2" })
+                .words(["true": .each, "each": .each, "first": .first, "v2": .each], texts: \.rawValue)
             ),
-            inDefaults: .words(["true": .v2, "v1": .v1, "v2": .v2, "each": .v2], texts: \.rawValue),
-            "The PROXY header that the upstream gets. TCP: `v1`, `v2`, or `true` for v2. UDP: `v2` or `true` in "
-                + "front of a session's first datagram, `each` in front of every one."),
+            inDefaults: .words(
+                ["true": .v2, "v1": .v1, "v2": .v2, "each": .v2, "first": .v2], texts: \.rawValue),
+            "The PROXY header that the upstream gets. TCP: `v1`, `v2`, or `true` for v2. UDP: `each`, `v2` or `true` in "
+                + "front of every datagram, `first` in front of a session's first one only."),
         Setting(
             "max_connections_per_ip", \.limits.maxConnectionsPerIP, .countOrOff(1...65_535),
             "Connections or sessions of one client at once: of an IPv4 address, or of the /64 of an IPv6 one."),
@@ -177,7 +178,8 @@ extension ProxyProtocolSettings {
                     + "`required`."),
             Setting(
                 "datagrams", \.datagrams, .choice,
-                "On UDP routes: whether a trusted peer's `first` datagram of a session has the header, or `each`."),
+                "On UDP routes: whether `each` datagram of a trusted peer has the header, or only the `first` one of a "
+                    + "session."),
         ],
         check: { settings, section in
             guard section.isGood, settings.mode != .disabled, settings.trustedProxies.isEmpty else { return true }

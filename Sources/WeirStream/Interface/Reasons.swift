@@ -195,6 +195,8 @@ public enum DropReason: String, CaseIterable, Sendable {
     case tooLarge = "too_large"
     /// Its source has no session, and the route drains.
     case draining
+    /// It came without a session from a peer whose one PROXY header was read before: its client is not known.
+    case staleSession = "stale_session"
     /// The kernel dropped it because the receive buffer was full (`SO_RXQ_OVFL`, socket(7)).
     case kernelOverflow = "kernel_overflow"
     /// Any other failure.
@@ -208,6 +210,7 @@ public enum DropReason: String, CaseIterable, Sendable {
         case .bandwidth: .on([.udp, .bandwidth])
         case .sessionLimit, .queueFull, .noUpstream, .draining, .kernelOverflow: .on([.udp, .ingress])
         case .sendBuffer, .tooLarge, .error: .on(.udp)
+        case .staleSession: .on([.udp, .ingress, .proxyHeaders])
         // The buffer holds the longest UDP payload.
         case .truncated: .never
         }

@@ -1,7 +1,8 @@
 import LinuxIO
 
 // PROXY headers in front of the datagrams of trusted peers. In mode `first`, only the datagram that opens a session has
-// a header; later ones are payload even if they look like a header, so that a client behind the proxy cannot change its
+// a header; later ones are payload even if they look like a header, and those that come after the session, or in place
+// of one that was refused, are dropped unread (``HeaderedPeers``). So a client behind the proxy cannot change its
 // address. In mode `each`, every datagram has one, and the client is part of the session's key.
 extension UDPListener {
     /// Gives each datagram of a batch to its session, on a stream that reads PROXY headers.
@@ -23,11 +24,23 @@ extension UDPListener {
             return nil
         case .header: break
         }
+        if expected == .first {
+            let mark = headeredMark(key)
+            if core.headeredPeers.holds(mark, now: core.loop.now) {
+                drop(.staleSession)
+                return nil
+            }
+            // One that could not be remembered is not read.
+            guard core.headeredPeers.hasRoom(now: core.loop.now) else {
+                drop(.sessionLimit)
+                return nil
+            }
+        }
         switch unsafe ProxyHeaderParser.parse(datagram: datagram.bytes.bindMemory(to: UInt8.self).span) {
         case .complete(let header):
             core.inbox.dropFirst(header.length, at: index)
             route.observer?.proxyHeaderRead(nil, version: header.version, worker: core.index)
-            guard expected == .each else { return open(key, unlessDenied: header) }
+            guard expected == .each else { return openRemembered(key, header) }
             let proxied = ProxiedSessionKey(session: key, client: header.addresses?.source)
             return proxiedSessions[proxied] ?? open(key, unlessDenied: header)
         case .invalid(let reason):
@@ -37,6 +50,21 @@ extension UDPListener {
             refuse(.truncated)
         }
         return nil
+    }
+
+    /// Begins the session of a peer that sends no other header, and remembers the peer, whatever comes of it.
+    private func openRemembered(_ key: SessionKey, _ header: ProxyHeader) -> UDPSession? {
+        let mark = headeredMark(key)
+        core.headeredPeers.insert(mark)
+        let session = open(key, unlessDenied: header)
+        if session == nil { core.headeredPeers.sessionEnded(mark, now: core.loop.now) }
+        return session
+    }
+
+    /// The form in which a peer is remembered past its sessions. With our port, not our listener: an address that is
+    /// taken away and comes back knows its peers.
+    func headeredMark(_ key: SessionKey) -> HeaderedPeers.Mark {
+        HeaderedPeers.Mark(key: key, port: bound.address.port)
     }
 
     /// Begins a session, unless its client was recently denied.

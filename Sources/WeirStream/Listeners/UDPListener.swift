@@ -202,6 +202,7 @@ final class UDPListener: EventHandler, WorkerListener {
     /// Removes a session that has ended and released its resources.
     func forget(_ session: UDPSession) {
         if session.isKeyedByClient { proxiedSessions[session.proxiedKey] = nil } else { sessions[session.key] = nil }
+        core.headeredPeers.sessionEnded(headeredMark(session.key), now: core.loop.now)
         owner.forget(session)
         finishIfDone()
     }

@@ -16,6 +16,8 @@ final class WorkerCore {
     var sessionsInBatch: ContiguousArray<UDPSession> = []
     /// The sources that the worker's UDP streams have denied.
     var denied = DeniedSources()
+    /// The peers of the worker's UDP streams that have sent their one PROXY header.
+    var headeredPeers = HeaderedPeers()
     var ownListeners = OwnListeners()
     /// The worker's parts of routes and listeners, by their numbers.
     var routes: [UInt32: any WorkerRoute] = [:]

@@ -35,6 +35,39 @@ extension Integration {
             #expect(before.matching("weir_proxy_protocol_headers_total").isEmpty)
         }
 
+        @Test("Two with their defaults understand each other, whatever a client sends")
+        func datagramDefaults() throws {
+            let server = try UDPServer.echo()
+            let ports = try (0..<2).map { _ in try Ports.free() }
+            let inner = try WeirProcess(
+                routes: .route("in", ports[0], to: server.port, scheme: "udp4", Self.trusting, "unassured_timeout: 1s"),
+                rest: "log: { level: debug }")
+            let outer = try WeirProcess(
+                routes: .route("out", ports[1], to: ports[0], scheme: "udp4", "relay_proxy_protocol_header: true"))
+            let client = try UDPSocket(bindingTo: Endpoint("127.0.0.7", 0))
+            // A header of the client's own, in front of its first datagram or of one after the inner session's end.
+            let signature: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 0x51, 0x55, 0x49, 0x54, 10]
+            let forged = signature + [0x21, 0x12, 0, 12] + [203, 0, 113, 9, 127, 0, 0, 1, 0, 9, 0, 9] as [UInt8]
+            for round in 1...2 {
+                try client.send(forged, to: Endpoint(ports[1]))
+                #expect(try client.receive().bytes == forged)
+                try inner.scrape(until: "the session is over") {
+                    $0.total("weir_udp_sessions_closed_total", ["route": "in", "reason": "idle"]) == round
+                }
+            }
+            let own = try client.localEndpoint
+            try inner.waitForLog("client behind a proxy", "client=\(own)", "peer=127.0.0.1:")
+            let samples = try inner.scrape()
+            #expect(samples.sessionsOpened("in") == 2)
+            #expect(
+                samples[
+                    "weir_udp_drops_total",
+                    [
+                        "route": "in", "direction": "ingress", "reason": "stale_session",
+                    ]] == 0)
+            withExtendedLifetime(outer) {}
+        }
+
         @Test("So it is with datagrams, whichever of them carry the header", arguments: ["first", "each"])
         func datagrams(headers: String) throws {
             let server = try UDPServer.echo()
@@ -47,7 +80,7 @@ extension Integration {
             let outer = try WeirProcess(
                 routes: .route(
                     "out", ports[1], to: ports[0], scheme: "udp4",
-                    "relay_proxy_protocol_header: \(headers == "each" ? "each" : "true")"))
+                    "relay_proxy_protocol_header: \(headers)"))
             let client = try UDPSocket(bindingTo: Endpoint("127.0.0.7", 0))
             for number in UInt8(0)..<3 {
                 try client.send([number], to: Endpoint(ports[1]))

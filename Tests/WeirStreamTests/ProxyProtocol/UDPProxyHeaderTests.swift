@@ -1,7 +1,8 @@
 import LinuxIO
 import TestSupport
 import Testing
-import WeirStream
+
+@testable import WeirStream
 
 /// PROXY headers in front of the datagrams of trusted peers.
 @Suite(.timeLimit(.minutes(1))) struct UDPProxyHeaderTests {
@@ -55,6 +56,72 @@ import WeirStream
             try rig.kill()
         }
     }
+
+    @Test func `a peer whose first header was read is remembered when it was denied, evicted or its session is over`()
+        async throws
+    {
+        let upstream = try CollectingUpstream()
+        let gate = Proxied.Gate(denying: "192.0.2.13")
+        var settings = Proxied.udp(.required)
+        settings.maxSessions = 1
+        settings.unassuredTimeout = .seconds(10)
+        settings.idleTimeout = .seconds(10)
+        try await withUDP(
+            "\(upstream.server.endpoint)", settings: settings, engine: EngineSetup(clock: TestClock()),
+            hooks: gate.hooks
+        ) { rig in
+            let forged = try Proxied.datagramHeader(from: "203.0.113.9:9")
+            let (denied, evicted, idle) = (try UDPSocket(), try UDPSocket(), try UDPSocket())
+            try denied.send(try Proxied.datagramHeader(from: "192.0.2.13:5") + [1], to: rig.endpoint)
+            try rig.recorder.expect(.dropped(.ingress, .acl, 1))
+            try evicted.send(try Proxied.datagramHeader(from: "192.0.2.14:5") + [2], to: rig.endpoint)
+            expectSame(try upstream.payloads(atLeast: 1), [[2]])
+            try idle.send(try Proxied.datagramHeader(from: "192.0.2.15:5") + [3], to: rig.endpoint)
+            try rig.recorder.expect(.sessionClosed(.evicted))
+            rig.advance(by: .seconds(11))
+            try rig.recorder.expect(.sessionClosed(.idle))
+            for socket in [denied, evicted, idle] {
+                // Payload, a header and what looks like none: all the same.
+                try socket.send([9], to: rig.endpoint)
+                try socket.send(forged + [9], to: rig.endpoint)
+            }
+            try waitUntil("all six are dropped") { rig.recorder.dropped(.ingress, .staleSession) == 6 }
+            #expect(gate.seen.map(\.client) == ["192.0.2.13:5", "192.0.2.14:5", "192.0.2.15:5"])
+            #expect(rig.recorder.count(.headerRead(.v2)) == 3)
+            // Another port is another peer.
+            let other = try UDPSocket()
+            try other.send(try Proxied.datagramHeader(from: "192.0.2.16:5") + [4], to: rig.endpoint)
+            try waitUntil("it is read") { gate.seen.count == 4 }
+        }
+    }
+
+    @Test func `a full table of such peers drops new ones unread, and knows the old ones`() throws {
+        func mark(_ port: UInt16) throws -> HeaderedPeers.Mark {
+            let peer = try #require(SocketAddress("192.0.2.1:\(port)"))
+            return HeaderedPeers.Mark(key: SessionKey(peer: peer, localIP: .loopbackIPv4, scope: 0), port: 53)
+        }
+        var peers = HeaderedPeers(capacity: 2)
+        let hour = HeaderedPeers.silence
+        func holds(_ port: UInt16, at now: UInt64) throws -> Bool { peers.holds(try mark(port), now: now) }
+        func hasRoom(at now: UInt64) -> Bool { peers.hasRoom(now: now) }
+        for port in [1, 2] as [UInt16] {
+            #expect(try !holds(port, at: hour))
+            #expect(hasRoom(at: hour))
+            peers.insert(try mark(port))
+        }
+        #expect(!hasRoom(at: 3 * hour))
+        peers.sessionEnded(try mark(1), now: 3 * hour)
+        #expect(!hasRoom(at: 4 * hour - 1))
+        #expect(try holds(1, at: 4 * hour - 1))
+        // It was heard: its time begins anew.
+        #expect(!hasRoom(at: 4 * hour + second))
+        #expect(hasRoom(at: 5 * hour))
+        #expect(try !holds(1, at: 5 * hour))
+        // One with a session is never silent.
+        #expect(try holds(2, at: 9 * hour))
+    }
+
+    private let second: UInt64 = 1_000_000_000
 
     @Test func `with a header each, one peer brings many clients, each with a session of its own`() async throws {
         let server = try UDPServer.echo()
