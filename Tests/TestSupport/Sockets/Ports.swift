@@ -6,10 +6,13 @@ import Glibc
 /// concurrent test can take one between the choice and its use.
 package enum Ports {
     private static let taken = Shared<Set<UInt16>>([])
+    private static let single = UInt16(10_240)..<24_000
+    /// Ranges have ports of their own: among many single ones that were handed out before, none of 1,000 would be left.
+    private static let ranges = UInt16(24_000)..<32_000
 
     package static func free() throws -> UInt16 {
         for _ in 0..<2_000 {
-            let candidate = UInt16.random(in: 10_240..<32_000)
+            let candidate = UInt16.random(in: single)
             guard taken.withLock({ $0.insert(candidate).inserted }) else { continue }
             if isFree(candidate) { return candidate }
         }
@@ -20,7 +23,7 @@ package enum Ports {
     /// earlier tests in TIME_WAIT (`SO_REUSEADDR`): of so many ports some always have one.
     package static func freeRange(_ count: UInt16) throws -> UInt16 {
         for _ in 0..<200 {
-            let first = UInt16.random(in: 10_240..<32_000 - count)
+            let first = UInt16.random(in: ranges.lowerBound..<ranges.upperBound - count)
             let range = Set(first..<first + count)
             guard range.allSatisfy({ isFree($0, reusing: true) }) else { continue }
             let isOurs = taken.withLock { taken in
