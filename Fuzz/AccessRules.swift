@@ -17,7 +17,7 @@ public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let policy = AccessPolicy(global: .init(deny: AccessList(file.entries)))
     for entry in file.entries {
         guard let prefix = entry.rule.prefix else { continue }
-        let decision = policy.decide(prefix.network)
+        let decision = policy.decide(prefix.network, isPeer: true)
         precondition(decision.action == .deny, "a rule denies the first address of its block")
         let named = policy.entry(of: decision)?.rule.prefix
         precondition(named?.contains(prefix.network) == true, "the rule that is named holds the address")
