@@ -26,7 +26,7 @@ struct weir_outbox {
     /// How many datagrams each header of the last flush held.
     uint32_t *runs;
     uint8_t (*controls)[CONTROL_BYTES];
-    /// Where the datagrams go; the length is 0 on a connected socket.
+    /// The destination of the datagrams; the length is 0 on a connected socket.
     weir_sockaddr peer;
     uint32_t peer_length;
     /// The control message that names our address, or nothing.

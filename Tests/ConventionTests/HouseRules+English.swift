@@ -29,14 +29,14 @@ extension HouseRules {
             + pairs.filter(pictures.contains)
     }
 
-    /// The offenses in one file, Swift or other text.
+    /// The offenses in one file, code or other text.
     static func english(in file: SourceFile) -> [String] {
-        let isSwift = file.path.hasSuffix(".swift")
+        let isCode = [".swift", ".h", ".c"].contains(where: file.path.hasSuffix)
         var isInComment = false
         return file.lines.enumerated().flatMap { index, line -> [String] in
             var found: [String] = []
             let isComment = line.drop(while: { $0 == " " }).hasPrefix("///")
-            if isSwift {
+            if isCode {
                 if isComment, !isInComment, let opener = opener(of: line) {
                     found.append("a doc comment begins with `\(opener)`")
                 }

@@ -41,6 +41,8 @@ struct PlainEnglishTests {
         let comment = SourceFile(
             path: "Sources/A/A.swift", text: "/// The state\n/// of what it is.\n/// What it is.\n")
         #expect(HouseRules.english(in: comment) == [])
+        let header = SourceFile(path: "Sources/CLinux/include/a.h", text: "    /// Where it goes.\n")
+        #expect(HouseRules.english(in: header).count == 1)
         let page = SourceFile(path: "docs/a.md", text: String(repeating: "x ", count: 200) + "\nWhat it does\n")
         #expect(HouseRules.english(in: page) == [])
         let crowd = (0...HouseRules.maxFilesInFolder).map { "Sources/A/\($0).swift" }

@@ -2,8 +2,8 @@
 #define WEIR_FLOORS_H
 #include <stdint.h>
 
-/// What the processor takes at least for what an update does, from C: `count` plain additions to one word of memory, each
-/// of which needs the one before.
+/// The least that the processor takes for the work of an update, from C: `count` plain additions to one word of memory,
+/// each of which needs the one before.
 static inline void weir_add_in_memory(volatile uint64_t *word, uint64_t count) {
     while (count-- > 0) *word += 1;
 }
