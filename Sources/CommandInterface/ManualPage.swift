@@ -37,7 +37,8 @@ public struct ManualPage: Sendable {
     }
 
     private static func synopsis(of command: Command, in program: Program) -> [String] {
-        let arguments = (command.options.map(spelling) + operand(of: command)).map { "[\($0)]" }
+        let arguments = (command.options.map { spelling(of: $0) } + (command.operand.map { [spelling(of: $0)] } ?? []))
+            .map { "[\($0)]" }
         return [".B \(program.name) \(command.name)", arguments.joined(separator: " "), ".br"].filter { !$0.isEmpty }
     }
 
@@ -48,15 +49,11 @@ public struct ManualPage: Sendable {
             let meaning = option.help + (option.defaultValue.map { " Default: \($0)." } ?? "")
             lines += [".TP", spelling(of: option), escaped(meaning)]
         }
-        for (spelling, help) in zip(operand(of: command), [command.operand?.help ?? ""]) {
-            lines += [".TP", spelling, escaped(help)]
-        }
+        if let operand = command.operand { lines += [".TP", spelling(of: operand), escaped(operand.help)] }
         return lines
     }
 
-    private static func operand(of command: Command) -> [String] {
-        command.operand.map { ["\\fI\(escaped($0.valueName))\\fR"] } ?? []
-    }
+    private static func spelling(of operand: Operand) -> String { "\\fI\(escaped(operand.valueName))\\fR" }
 
     /// `\fB-c\fR, \fB--config\fR \fIfile\fR`.
     private static func spelling(of option: CommandOption) -> String {

@@ -99,13 +99,14 @@ extension Program {
 
     /// Text within single quotes, in which brackets and colons mean themselves.
     private static func zshText(_ text: String) -> String {
-        text.flatMap { character in
-            switch character {
-            case "'": "'\\''"
-            case "[", "]", ":", "\\": "\\\(character)"
-            default: "\(character)"
-            }
-        }.map(String.init).joined()
+        String(
+            text.flatMap { character in
+                switch character {
+                case "'": "'\\''"
+                case "[", "]", ":", "\\": "\\\(character)"
+                default: "\(character)"
+                }
+            })
     }
 
     private var fishCompletions: String {
@@ -133,6 +134,6 @@ extension Program {
 
     /// Text within single quotes.
     private static func fishText(_ text: String) -> String {
-        text.flatMap { $0 == "'" || $0 == "\\" ? "\\\($0)" : "\($0)" }.map(String.init).joined()
+        String(text.flatMap { $0 == "'" || $0 == "\\" ? "\\\($0)" : "\($0)" })
     }
 }
