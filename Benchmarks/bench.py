@@ -36,7 +36,7 @@ OTHER_ROWS = {
     "crowd": "how fast health and scrapes are answered beside 64 clients that ask for parts of the page (Weir alone)",
     "idle": "memory per idle connection",
     "weight": "size of the program, memory at the start, start and reload with 1,000 routes",
-    "scrape": "start, and time and size of a scrape, at 1,000 routes",
+    "scrape": "time and size of a scrape at 1,000 routes",
     "scraped": "what a scrape every second takes of a proxy under full load (Weir alone)",
     "calls": "system calls per request and per connection (needs strace)",
     "instructions": "instructions per request (needs valgrind; not with --quick)",

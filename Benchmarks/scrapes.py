@@ -1,4 +1,4 @@
-"""Start and scrapes at 1,000 routes: time and size of the page, plain and compressed. HAProxy has such a page, too."""
+"""Scrapes at 1,000 routes: time and size of the page, plain and compressed. HAProxy has such a page, too."""
 
 import os
 import time
@@ -9,7 +9,7 @@ from proxies import HAProxy, Weir
 from report import count, duration, size
 from tools import Failure, locate
 
-TITLE = "start and scrape at 1,000 routes"
+TITLE = "scrape at 1,000 routes"
 ROUTES = 1000
 SCRAPES = 20
 
@@ -57,7 +57,6 @@ class HAProxyWithManyRoutes(ManyRoutes, HAProxy):
 
 def measure(keys, directory, backends, report):
     lines = {
-        "start": report.line(TITLE, "start of the process until all routes listen", duration),
         "plain": report.line(TITLE, f"time, median of {SCRAPES}", duration),
         "plain size": report.line(TITLE, "size", size, better=None),
         "gzip": report.line(TITLE, "time with gzip", duration),
@@ -72,9 +71,7 @@ def measure(keys, directory, backends, report):
         proxy = None
         try:
             proxy = kind(directory, backends.ports, "-scrape")
-            begun = time.monotonic()
             proxy.start(seconds=30)
-            lines["start"].add(proxy.key, time.monotonic() - begun)
             _scrape(proxy, lines)
         except (Failure, OSError) as failure:
             report.fail(TITLE, kind.key, failure)
