@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from dashboards import family, metric_names
+from rule_tests import FILES, at_interval, promtool, seconds, side_by_side
 from support import PROMETHEUS, run, tool
 
 RUNBOOK = "https://github.com/weir-proxy/weir/blob/main/prometheus/RUNBOOK.md#"
@@ -114,3 +115,31 @@ def test_the_page_lists_every_alert_with_its_severity():
     table = text.split("<!-- alerts: checked by Tests/ObservabilityTests -->")[1].split("<!-- /alerts -->")[0]
     listed = re.findall(r"^\| `(Weir\w+)` \| (\w+) \| .+ \|$", table, re.MULTILINE)
     assert listed == [(alert["alert"], alert["labels"]["severity"]) for alert in ALERTS]
+
+
+INTERVALS = (10, 30, 60)
+# Those that compare with the day before have samples that are too far apart to be read at shorter intervals.
+OF_MINUTES = [path for path in FILES if path.name not in ("weir.recording.test.yml", "weir.days.test.yml")]
+of_minutes = pytest.mark.parametrize("path", OF_MINUTES, ids=lambda path: path.name)
+
+
+@of_minutes
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_alerts_fire_and_stay_silent_at_every_scrape_interval(path, interval, tmp_path):
+    assert promtool(at_interval(path, interval), tmp_path) == ""
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.name != "weir.recording.test.yml"],
+                         ids=lambda path: path.name)
+def test_clusters_that_share_job_and_instance_are_told_apart(path, tmp_path):
+    assert promtool(side_by_side(path), tmp_path) == ""
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
+def test_a_rule_keeps_every_label_of_a_target_and_fits_every_interval(rule):
+    # `by` names the labels that stay, so it would lose those of a target; what counts a job's instances has to.
+    assert not re.search(r"\bon \(|\bgroup_(?:left|right)\b", rule["expr"]), "two clusters may share what it matches on"
+    assert rule.get("record") == "job:weir_instances:count" or not re.search(r"\bby \(", rule["expr"])
+    windows = re.findall(r"\[(\w+)(?::\w*)?\]", str(rule))
+    assert all(seconds(window) >= 3 * max(INTERVALS) for window in windows), windows
+    assert not re.search(r"(?:job|instance)=%q", str(rule)), "a query in a description takes all labels of the alert"

@@ -82,7 +82,8 @@ def _panel(panel: Panel):
     builder.thresholds(dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
     if panel.maximum is not None:
         builder.min(0).max(panel.maximum)
-    is_instant = panel.shape in ("bars", "table")
+    # Now means now: the last value within the range would show an instance that is gone as if it were there.
+    is_instant = panel.shape in ("stat", "bars", "table")
     for index, query in enumerate(panel.queries):
         target = (
             prometheus.Dataquery()
@@ -105,7 +106,7 @@ def _stat(panel: Panel) -> stat.Panel:
         stat.Panel()
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .color_mode(common_model.BigValueColorMode.VALUE)
-        .graph_mode(common_model.BigValueGraphMode.AREA)
+        .graph_mode(common_model.BigValueGraphMode.NONE)
         .color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     )
 
@@ -172,7 +173,7 @@ def _heatmap(panel: Panel) -> heatmap.Panel:
 
 
 def _table(panel: Panel) -> table.Panel:
-    hide = {"excludeByName": {"Time": True, "Value": True}, "indexByName": {}, "renameByName": {}}
+    hide = {"excludeByName": {"Time": True, "Value": True, "__name__": True}, "indexByName": {}, "renameByName": {}}
     return (
         table.Panel()
         .show_header(True)

@@ -7,7 +7,11 @@ INSTANCE = 'job=~"$job", instance=~"$instance"'
 ROUTE = INSTANCE + ', route=~"$route"'
 RATE = "[$__rate_interval]"
 # Other programs have `up` and process metrics, too, and "All" does not leave out their jobs.
-OURS = f" and on (job, instance) weir_build_info{{{INSTANCE}}}"
+# `ignoring` names labels of Weir: all those of the targets are kept, as two clusters may share `job` and `instance`.
+BUILD = "ignoring (version, revision, swift)"
+OURS = f" and {BUILD} weir_build_info{{{INSTANCE}}}"
+# The same for what is down now, too.
+KNOWN = f" and {BUILD} last_over_time(weir_build_info{{{INSTANCE}}}[1d])"
 
 # How the test against a real Prometheus proves a panel, because members that are exported at 0 from the start would
 # make "it returns data" prove nothing.
@@ -75,9 +79,10 @@ class Dashboard:
 
 def q(expression: str, legend: str = "") -> Query:
     """A query. `@` stands for the chosen instances, `#` for the chosen routes, `~` behind a brace for the rate
-    interval, `OURS` leaves only instances of Weir."""
-    text = expression.replace(" OURS", OURS).replace("}~", "}" + RATE).replace("@", INSTANCE).replace("#", ROUTE)
-    return Query(text, legend)
+    interval, `OURS` leaves only instances of Weir that answer, `KNOWN` those that are down, too."""
+    for mark, text in {" OURS": OURS, " KNOWN": KNOWN, "}~": "}" + RATE, "@": INSTANCE, "#": ROUTE}.items():
+        expression = expression.replace(mark, text)
+    return Query(expression, legend)
 
 
 def quantiles(histogram: str, selector: str, by: str = "") -> tuple[Query, ...]:
