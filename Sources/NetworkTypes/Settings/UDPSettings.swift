@@ -6,7 +6,8 @@ public struct UDPSettings: Hashable, Sendable {
     public var idleTimeout: Duration
     /// The bound on sessions at once.
     public var maxSessions: Int
-    /// The number of replies after which a session ends; nil is no bound.
+    /// The number of replies to each datagram of a client, at least 1: a session ends when all have come, and drops
+    /// what comes beyond them. nil is no bound.
     public var responses: Int?
     /// How long the pre-dial hook may take.
     public var preDialTimeout: Duration

@@ -71,7 +71,8 @@ extension RouteConfiguration {
             "max_sessions", \.udpSettings.maxSessions, .count(counts), for: .udp, "The size of the session table."),
         Setting(
             "responses", \.udpSettings.responses, .optional(.count(counts)), for: .udp,
-            "Replies after which a session ends; 1 suits DNS."),
+            "Replies to each datagram of a client. A session ends when all have come, and drops what comes beyond "
+                + "them; 1 suits DNS."),
         Setting(
             "acl", \.access, .routeAccess, default: "none",
             "`default`, `allow` and `deny` of this route; see *Access control*."),

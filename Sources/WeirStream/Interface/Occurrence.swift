@@ -32,6 +32,8 @@ public struct StreamTraits: OptionSet, Sendable, Hashable {
     public static let idleTimeout = StreamTraits(rawValue: 1 << 15)
     /// The upstream is a name that must be resolved.
     public static let upstreamName = StreamTraits(rawValue: 1 << 16)
+    /// The replies to a datagram are counted (``UDPSettings/responses``).
+    public static let countedReplies = StreamTraits(rawValue: 1 << 19)
     /// No stream has it: a reason that needs it is too rare to be exported before it has occurred.
     public static let rare = StreamTraits(rawValue: 1 << 31)
     /// ``StreamHooks/clientSession`` encrypts the client's side.

@@ -78,7 +78,7 @@ public enum ConnectionCloseReason: String, CaseIterable, Sendable {
 public enum SessionCloseReason: String, CaseIterable, Sendable {
     /// The idle timeout of its tier passed: the normal end.
     case idle
-    /// It received the number of replies that the route expects.
+    /// Each of its datagrams has had the number of replies that the route expects.
     case responses
     /// It made room for a newer one.
     case evicted
@@ -193,6 +193,8 @@ public enum DropReason: String, CaseIterable, Sendable {
     case truncated
     /// It is too long for the path or the socket (EMSGSIZE).
     case tooLarge = "too_large"
+    /// It is one reply more than the route expects (``UDPSettings/responses``).
+    case responses
     /// Its source has no session, and the route drains.
     case draining
     /// It came without a session from a peer whose one PROXY header was read before: its client is not known.
@@ -210,6 +212,7 @@ public enum DropReason: String, CaseIterable, Sendable {
         case .bandwidth: .on([.udp, .bandwidth])
         case .sessionLimit, .queueFull, .noUpstream, .draining, .kernelOverflow: .on([.udp, .ingress])
         case .sendBuffer, .tooLarge, .error: .on(.udp)
+        case .responses: .on([.udp, .egress, .countedReplies])
         case .staleSession: .on([.udp, .ingress, .proxyHeaders])
         // The buffer holds the longest UDP payload.
         case .truncated: .never

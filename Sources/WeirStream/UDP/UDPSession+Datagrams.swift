@@ -127,6 +127,7 @@ extension UDPSession {
             switch core.outbox.flush(to: socket!, from: first, coalescing: coalesces) {
             case .sent(let sent):
                 owesHeader = false
+                owedReplies.add(questions: sent, repliesEach: route.settings.responses)
                 countForwarded(.ingress, first..<first + sent, headed: headed)
                 first += sent
             case .wouldBlock:
@@ -216,8 +217,8 @@ extension UDPSession {
             case .received(let count):
                 reply(count)
                 // Edge-triggered: only after a full batch may more datagrams wait.
-                if count < core.inbox.capacity { return }
-            case .wouldBlock: return
+                if count < core.inbox.capacity { return endIfAnswered() }
+            case .wouldBlock: return endIfAnswered()
             case .failed:
                 takeErrors()
             }
@@ -225,7 +226,16 @@ extension UDPSession {
         core.loop.defer(token)
     }
 
-    private func reply(_ count: Int) {
+    /// Ends the session where every question has had its replies and no more wait in its socket: these are counted.
+    private func endIfAnswered() {
+        if route.settings.responses != nil, hasReply, owedReplies.isZero { end(.responses) }
+    }
+
+    private func reply(_ received: Int) {
+        let owed = owedReplies.pay(received)
+        let count = route.settings.responses == nil ? received : owed
+        if count < received { drop(.egress, .responses, received - count) }
+        if count == 0 { return }
         lastActivity = core.loop.now
         unansweredSince = nil
         if !hasReply { firstReply() }
@@ -248,7 +258,6 @@ extension UDPSession {
             key.peer, from: listener.bound.isWildcard ? (key.localIP, key.scope) : nil,
             family: listener.bound.family)
         flushReplies(added)
-        if let expected = route.settings.responses, egressDatagrams >= UInt64(expected) { end(.responses) }
     }
 
     private func firstReply() {

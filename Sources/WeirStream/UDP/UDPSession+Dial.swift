@@ -49,6 +49,7 @@ extension UDPSession: PreDialing {
         socket.take()?.close()
         socket = consume new
         lastConnect = core.loop.now
+        owedReplies.forget()
         oweHeader()
         upstreamAddress = address
         context.upstreamAddress = address

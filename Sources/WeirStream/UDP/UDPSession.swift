@@ -54,6 +54,7 @@ final class UDPSession: EventHandler {
     var lastActivity: UInt64
     /// The time of the first datagram of the client after the last reply; nil where none is unanswered.
     var unansweredSince: UInt64?
+    var owedReplies = OwedReplies()
     var isAssured = false
     var hasReply = false
     var sawError = false

@@ -34,6 +34,30 @@ extension Integration {
             #expect(samples.total("weir_udp_sessions_opened_total", ["route": "dns-udp"]) == 1)
         }
 
+        @Test("the C library asks for both families from one port: with `responses: 1` it has both answers")
+        func resolverAsksTwice() throws {
+            let unbound = try Unbound()
+            let address = "127.78.\(Int.random(in: 0...254)).\(Int.random(in: 1...254))"
+            let weir = try WeirProcess(
+                routes: "dns: { scheme: udp4, bind: \(address), host: 127.0.0.1, port: \"53:\(unbound.port)\", "
+                    + "responses: 1 }")
+            let resolver = try ResolverSettings(nameServer: address)
+            let launcher = resolver.launcher
+            let lookups = 20
+            for number in 0..<lookups {
+                let host = "host\(10 + number).\(Unbound.zone)"
+                let run = try ChildProcess.run(launcher[0], launcher.dropFirst() + ["getent", "ahosts", host])
+                #expect(run.output.hasPrefix("192.0.2.\(10 + number) "), "\(run)")
+            }
+            let samples = try weir.scrape(until: "every session is over") { $0.sessionsActive("dns") == 0 }
+            for direction in ["ingress", "egress"] {
+                #expect(
+                    samples.total("weir_udp_datagrams_total", ["route": "dns", "direction": direction]) == 2 * lookups)
+            }
+            #expect(samples.total("weir_udp_drops_total") == 0)
+            #expect(samples.sessionsClosed("dns", "responses") == samples.sessionsOpened("dns"))
+        }
+
         @Test("dnsperf over UDP: no query is lost, and datagrams and bytes are exact")
         func dnsperfUDP() throws {
             let unbound = try Unbound()

@@ -42,7 +42,7 @@ package final class NameServer: Sendable {
 
     private let table: Table
     private let server: UDPServer
-    private let directory: TemporaryDirectory
+    private let settings: ResolverSettings
 
     /// Starts without names. A resolver waits `timeout` seconds for an answer, and asks once.
     package init(timeout: Int = 1) throws {
@@ -57,10 +57,7 @@ package final class NameServer: Sendable {
                 return question.reply(answer).map { [$0] } ?? []
             }
         }
-        directory = try TemporaryDirectory("names")
-        try directory.write(
-            "resolv.conf", "nameserver \(server.endpoint.host)\noptions timeout:\(timeout) attempts:1\n")
-        try directory.write("nsswitch.conf", "hosts: dns\n")
+        settings = try ResolverSettings(nameServer: server.endpoint.host, timeout: timeout)
     }
 
     /// Other tests of this machine may have a name server, too.
@@ -92,16 +89,8 @@ package final class NameServer: Sendable {
     /// How often the name was asked for; the two families of one look-up count once.
     package func lookUps(of name: String) -> Int { table.state.withLock { $0.asked[name] ?? 0 } }
 
-    /// A prefix for the command of a program that shall ask this server. It sets up a mount namespace
-    /// (mount_namespaces(7)) with other settings of the resolver, and then executes the program in its place.
-    package var launcher: [String] {
-        let script = """
-            mount --bind '\(directory.file("resolv.conf"))' /etc/resolv.conf &&
-            { [ ! -e /etc/nsswitch.conf ] || mount --bind '\(directory.file("nsswitch.conf"))' /etc/nsswitch.conf; } &&
-            exec "$@"
-            """
-        return ["unshare", "--mount", "sh", "-c", script, "sh"]
-    }
+    /// A prefix for the command of a program that shall ask this server.
+    package var launcher: [String] { settings.launcher }
 }
 
 /// A question and its possible answers.

@@ -4,10 +4,9 @@ import Testing
 import WeirStream
 
 @Suite(.timeLimit(.minutes(1))) struct UDPSessionTests {
-    private static func settings(maxSessions: Int = 16_384, responses: Int? = nil) -> UDPSettings {
+    private static func settings(maxSessions: Int = 16_384) -> UDPSettings {
         var settings = UDPSettings()
         settings.maxSessions = maxSessions
-        settings.responses = responses
         return settings
     }
 
@@ -65,20 +64,6 @@ import WeirStream
             rig.advance(by: .seconds(31))
             try rig.recorder.expect(.sessionClosed(.idle))
             #expect(rig.recorder.totals.map(\.egressDatagrams) == [0])
-        }
-    }
-
-    @Test func `a session ends after as many replies as the route expects`() async throws {
-        let server = try UDPServer { [$0.bytes, $0.bytes] }
-        try await withUDP("\(server.endpoint)", settings: Self.settings(responses: 4)) { rig in
-            let client = try UDPSocket()
-            for _ in 0..<2 {
-                try client.send([1], to: rig.endpoint)
-                for _ in 0..<2 { #expect(try client.receive().bytes == [1]) }
-            }
-            try rig.recorder.expect(.sessionClosed(.responses))
-            #expect(rig.recorder.totals.map(\.egressDatagrams) == [4])
-            #expect(rig.stream.openCount == 0)
         }
     }
 

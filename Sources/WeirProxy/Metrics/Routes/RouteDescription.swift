@@ -50,6 +50,7 @@ extension RouteDescription {
             transport = .udp
             limit = settings.maxSessions
             traits = [.udp, .idleTimeout]
+            if settings.responses != nil { traits.insert(.countedReplies) }
         }
         if route.proxyProtocol.mode != .disabled { traits.insert(.proxyHeaders) }
         if route.preDial != nil { traits.insert(.preDial) }
@@ -65,6 +66,6 @@ extension StreamTraits {
     /// Everything that a route of Weir can have, for the reference. No hook of a route closes what it has read.
     static let routes: StreamTraits = [
         .tcp, .udp, .ingress, .egress, .accessRules, .clientLimit, .rateLimit, .bandwidth, .preDial, .proxyHeaders,
-        .idleTimeout, .upstreamName,
+        .idleTimeout, .upstreamName, .countedReplies,
     ]
 }
