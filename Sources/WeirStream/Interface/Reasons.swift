@@ -199,7 +199,8 @@ public enum DropReason: String, CaseIterable, Sendable {
     case draining
     /// It came without a session from a peer whose one PROXY header was read before: its client is not known.
     case staleSession = "stale_session"
-    /// The kernel dropped it because the receive buffer was full (`SO_RXQ_OVFL`, socket(7)).
+    /// The kernel dropped it because the receive buffer was full (socket(7)): that of the listener, or, in egress, that
+    /// of the session's own socket.
     case kernelOverflow = "kernel_overflow"
     /// Any other failure.
     case error
@@ -210,8 +211,8 @@ public enum DropReason: String, CaseIterable, Sendable {
         case .acl: .on([.udp, .ingress, .accessRules])
         case .rateLimit: .on([.udp, .ingress, .rateLimit])
         case .bandwidth: .on([.udp, .bandwidth])
-        case .sessionLimit, .queueFull, .noUpstream, .draining, .kernelOverflow: .on([.udp, .ingress])
-        case .sendBuffer, .tooLarge, .error: .on(.udp)
+        case .sessionLimit, .queueFull, .noUpstream, .draining: .on([.udp, .ingress])
+        case .sendBuffer, .tooLarge, .kernelOverflow, .error: .on(.udp)
         case .responses: .on([.udp, .egress, .countedReplies])
         case .staleSession: .on([.udp, .ingress, .proxyHeaders])
         // The buffer holds the longest UDP payload.

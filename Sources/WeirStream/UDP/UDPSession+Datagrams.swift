@@ -216,6 +216,7 @@ extension UDPSession {
             switch core.inbox.receive(from: socket!, isConnected: true) {
             case .received(let count):
                 reply(count)
+                if count > 1 { checkKernelDropsSoon() }
                 // Edge-triggered: only after a full batch may more datagrams wait.
                 if count < core.inbox.capacity { return endIfAnswered() }
             case .wouldBlock: return endIfAnswered()

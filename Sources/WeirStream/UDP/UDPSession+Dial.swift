@@ -46,7 +46,7 @@ extension UDPSession: PreDialing {
 
     /// Replaces the socket by one that was just connected.
     func adopt(_ new: consuming Socket, at address: SocketAddress) {
-        socket.take()?.close()
+        closeSocket()
         socket = consume new
         lastConnect = core.loop.now
         owedReplies.forget()

@@ -16,6 +16,7 @@ final class UDPSession: EventHandler {
         static let silence = 0
         static let ingressPause = 1
         static let egressPause = 2
+        static let kernelDrops = 3
     }
 
     let key: SessionKey
@@ -62,6 +63,9 @@ final class UDPSession: EventHandler {
     var isKnownBroken = false
     /// The reason under which a session that has ended dropped its remaining datagrams; nil before the end.
     private(set) var endedDropping: DropReason?
+    var isDropCheckArmed = false
+    /// The replies that the kernel dropped in ``socket`` and that are counted.
+    var kernelDrops = KernelDropCount()
     var isThrottled: (ingress: Bool, egress: Bool) = (false, false)
     var ingressBytes: UInt64 = 0
     var egressBytes: UInt64 = 0
@@ -113,6 +117,7 @@ final class UDPSession: EventHandler {
         case TimerTag.silence: checkSilence()
         case TimerTag.ingressPause: isThrottled.ingress = false
         case TimerTag.egressPause: isThrottled.egress = false
+        case TimerTag.kernelDrops: kernelDropTimerFired()
         default: dialTimerFired(tag)
         }
     }
@@ -178,7 +183,7 @@ final class UDPSession: EventHandler {
         cancelDial()
         leaveUpstream()
         core.loop.cancel(&silenceTimer)
-        socket.take()?.close()
+        closeSocket()
         core.loop.remove(token)
         return true
     }
