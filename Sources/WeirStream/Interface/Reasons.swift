@@ -84,7 +84,7 @@ public enum SessionCloseReason: String, CaseIterable, Sendable {
     case evicted
     /// A local, hard error of its upstream socket.
     case upstreamError = "upstream_error"
-    /// It was silent while its route or the process drained, or outlived the drain time.
+    /// It was silent, or had its answer, while its route or the process drained, or it outlived the drain time.
     case drained
     /// Its route was removed or no longer admits its client, and ended it at once.
     case routeRemoved = "route_removed"

@@ -27,7 +27,7 @@ final class UDPListener: EventHandler, WorkerListener {
         static let drops = 1
     }
 
-    /// The idle timeout of an assured session while its stream drains.
+    /// The idle timeout of a session while its stream drains: an assured one, or one that waits for an answer.
     static let drainIdleNanoseconds: UInt64 = 5_000_000_000
     /// The delay between a burst and the query of the kernel's drop count.
     private static let dropCheckDelayNanoseconds: UInt64 = 500_000_000
@@ -230,7 +230,7 @@ final class UDPListener: EventHandler, WorkerListener {
         }
     }
 
-    /// Shortens the idle timeout of every session.
+    /// Ends every session that nothing can be expected of, and shortens the idle timeout of the others.
     func drainSessions() {
         for session in allSessions { session.streamDrains() }
     }

@@ -7,6 +7,8 @@ final class SharedRoute: Sendable {
     let workers: [Worker]
     /// The number of open connections or sessions over all listeners and workers.
     let count: RouteCount
+    /// Whether the upstreams answer: for UDP.
+    let answers = AnswerHistory()
     private let onWorkerFinished: @Sendable () -> Void
     private let onListenerFinished: @Sendable (Listener) -> Void
 

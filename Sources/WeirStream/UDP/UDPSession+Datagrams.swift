@@ -128,6 +128,7 @@ extension UDPSession {
             case .sent(let sent):
                 owesHeader = false
                 owedReplies.add(questions: sent, repliesEach: route.settings.responses)
+                if !hasReply { listener.owner.shared.answers.noteQuestions(sent) }
                 countForwarded(.ingress, first..<first + sent, headed: headed)
                 first += sent
             case .wouldBlock:
@@ -210,7 +211,8 @@ extension UDPSession {
         receiveReplies()
     }
 
-    private func receiveReplies() {
+    /// Forwards the replies that wait in the socket. The worker's inbox must be empty.
+    func receiveReplies() {
         for _ in 0..<WorkerCore.batchesPerTurn {
             guard phase == .open, socket != nil else { return }
             switch core.inbox.receive(from: socket!, isConnected: true) {
@@ -225,11 +227,6 @@ extension UDPSession {
             }
         }
         core.loop.defer(token)
-    }
-
-    /// Ends the session where every question has had its replies and no more wait in its socket: these are counted.
-    private func endIfAnswered() {
-        if route.settings.responses != nil, hasReply, owedReplies.isZero { end(.responses) }
     }
 
     private func reply(_ received: Int) {
@@ -263,6 +260,7 @@ extension UDPSession {
 
     private func firstReply() {
         hasReply = true
+        listener.owner.shared.answers.noteAnswer()
         forgetQueue()
         cancelDial()
         guard let member, let upstreamAddress else { return }

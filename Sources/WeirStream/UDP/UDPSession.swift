@@ -136,17 +136,6 @@ final class UDPSession: EventHandler {
         }
     }
 
-    /// Drains the session: an unassured one ends at once, an assured one after a short silence.
-    func streamDrains() {
-        if isAssured { checkSilence() } else { end(.drained) }
-    }
-
-    func endDrained() {
-        guard phase != .closed else { return }
-        route.observer?.timedOut(context, kind: .drain)
-        end(.drained)
-    }
-
     // MARK: Ending
 
     /// Ends the session before it has an upstream, and drops its queue.

@@ -47,6 +47,30 @@ extension Integration {
             for client in clients[2...] { #expect(client.receive().ending == .reset) }
         }
 
+        @Test("an answer that is due on a removed route comes")
+        func answerIsDue() throws {
+            let asked = Shared<[Endpoint]>([])
+            let server = try UDPServer { datagram in
+                asked.withLock { $0.append(datagram.source) }
+                return []
+            }
+            let (port, other) = (try Ports.free(), try Ports.free())
+            let stays = String.route("stays", other, to: server.port, scheme: "udp4")
+            let weir = try WeirProcess(
+                routes: [stays, .route("gone", port, to: server.port, scheme: "udp4")].joined(separator: "\n"))
+            let client = try UDPSocket()
+            try client.send([1], to: Endpoint(port))
+            let session = try waitFor("the question arrives") { asked.withLock { $0.first } }
+            try weir.reload(routes: [stays])
+            try weir.scrape(until: "newcomers are refused") {
+                try UDPSocket().send([2], to: Endpoint(port))
+                return $0.sessionsRejected("gone", "draining") > 0
+            }
+            try server.send([7], to: session)
+            #expect(try client.receive().bytes == [7])
+            try weir.scrape(until: "the session is over") { $0.sessionsClosed("gone", "drained") == 1 }
+        }
+
         @Test("of a removed route unassured sessions end at once, others go on until the drain time is over")
         func removedUDP() throws {
             let echo = try UDPServer.echo()

@@ -92,6 +92,30 @@ extension Integration {
             }
         }
 
+        @Test("a UDP answer that is due comes, also after SIGTERM, and then the process ends")
+        func answerIsDue() throws {
+            let asked = Shared<[Endpoint]>([])
+            let server = try UDPServer { datagram in
+                asked.withLock { $0.append(datagram.source) }
+                return []
+            }
+            let port = try Ports.free()
+            let weir = try WeirProcess(
+                routes: .route("dns", port, to: server.port, scheme: "udp4", "responses: 1"), rest: "workers: 2")
+            let client = try UDPSocket()
+            try client.send([1], to: Endpoint(port))
+            let session = try waitFor("the question arrives") { asked.withLock { $0.first } }
+            weir.process.send(signal: SIGTERM)
+            try weir.scrape(until: "newcomers are refused") {
+                try UDPSocket().send([2], to: Endpoint(port))
+                return $0.sessionsRejected("dns", "draining") > 0
+            }
+            try server.send([7], to: session)
+            #expect(try client.receive().bytes == [7])
+            #expect(try weir.process.waitForExit(deadline: .seconds(10)) == .code(0))
+            try weir.waitForLog("session closed", "route=dns", "reason=responses")
+        }
+
         @Test("the drain time ends slow connections, half-closed ones and dials that hang, and the exit code is 0")
         func drainTimeEndsAll() throws {
             let echo = try TCPServer.echo()
