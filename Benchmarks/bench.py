@@ -61,6 +61,7 @@ def parse_arguments():
         "--proxies", default=",".join(proxies.USUAL), metavar="A,B", help=f"any of {', '.join(proxies.ALL)}"
     )
     parser.add_argument("--weir", metavar="PROGRAM", help="measure this program instead of building one")
+    parser.add_argument("--before", metavar="PROGRAM", help="another build of Weir, measured in the same rounds")
     parser.add_argument("--engine", metavar="PROGRAM", help="the engine without hooks, for the row `metrics`")
     parser.add_argument("--output", metavar="FILE", help="write the table to this file as well")
     parser.add_argument("--raw", metavar="FILE", help="write the values of all rounds as JSON")
@@ -76,6 +77,10 @@ def parse_arguments():
         chosen.remove("instructions")
     arguments.rows = chosen
     arguments.proxies = arguments.proxies.split(",")
+    if arguments.before:
+        proxies.WeirBefore.program = os.path.abspath(arguments.before)
+        if proxies.WeirBefore.key not in arguments.proxies:
+            arguments.proxies.append(proxies.WeirBefore.key)
     for name, known in (("rows", rows), ("proxies", proxies.ALL)):
         for key in getattr(arguments, name):
             if key not in known:

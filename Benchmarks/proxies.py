@@ -173,5 +173,12 @@ class Weir(Proxy):
         return (*super().listening_ports(), self.exporter_port)
 
 
-ALL = {kind.key: kind for kind in (Nginx, HAProxy, HAProxySplice, Weir)}
+class WeirBefore(Weir):
+    """Another build of Weir, as a rule an older one: a second column, in the same rounds."""
+
+    key, title = "before", "Weir before"
+    program = None
+
+
+ALL = {kind.key: kind for kind in (Nginx, HAProxy, HAProxySplice, WeirBefore, Weir)}
 USUAL = ("nginx", "haproxy", "weir")

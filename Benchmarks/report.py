@@ -28,11 +28,18 @@ class Line:
     def ratio(self):
         """Weir's median over the better peer's."""
         own = self.median("weir")
-        peers = [self.median(proxy) for proxy in self.values if proxy != "weir"]
+        peers = [self.median(proxy) for proxy in self.values if proxy not in ("weir", "before")]
         if self.better is None or own is None or not peers:
             return None
         best = max(peers) if self.better == HIGHER else min(peers)
         return own / best if best else None
+
+    def ratio_to_before(self):
+        """The median of the ratios of both builds of Weir, round by round: a slow minute meets both."""
+        pairs = list(zip(self.values.get("weir", []), self.values.get("before", [])))
+        if not pairs or not all(before for _, before in pairs):
+            return None
+        return statistics.median(now / before for now, before in pairs)
 
     def spread(self):
         """The widest distance between the rounds of one proxy, as a share of its median."""
@@ -63,7 +70,8 @@ class Report:
 
     def markdown(self, machine, proxies, settings):
         """`proxies` maps keys to titles, in the order of the columns."""
-        head = ["what", "measure", *proxies.values(), "Weir ÷ better peer", "spread"]
+        ratios = ["Weir ÷ better peer", *(["Weir ÷ before"] if "before" in proxies else [])]
+        head = ["what", "measure", *proxies.values(), *ratios, "spread"]
         text = [f"- {name}: {value}" for name, value in machine]
         text += [f"- {settings}", "", _cells(head), _cells(["---", "---", *["---:"] * (len(head) - 2)])]
         last = None
@@ -73,7 +81,7 @@ class Report:
         # What failed before it had a single line to show.
         for what in dict.fromkeys(what for what, _, _ in self.failures):
             if all(line.what != what for line in self.lines):
-                text.append(_cells([what, "", *[self._absent(what, key) for key in proxies], "–", "–"]))
+                text.append(_cells([what, "", *[self._absent(what, key) for key in proxies], *["–"] * (len(ratios) + 1)]))
         if self.failures:
             text += ["", "What failed (a proxy without any good round shows `failed`):", ""]
             text += [f"- {what}, {proxies.get(proxy, proxy)}: {reason}" for what, proxy, reason in self.failures]
@@ -86,13 +94,19 @@ class Report:
         for proxy in proxies:
             middle = line.median(proxy)
             cells.append(self._absent(line.what, proxy) if middle is None else line.form(middle))
-        ratio, spread = line.ratio(), line.spread()
-        cells.append("–" if ratio is None else f"{ratio:.2f}")
+        cells.append(_ratio(line.ratio(), 2))
+        if "before" in proxies:
+            cells.append(_ratio(line.ratio_to_before(), 3))
+        spread = line.spread()
         cells.append("–" if spread is None else f"{spread:.0%}")
         return cells
 
     def _absent(self, what, proxy):
         return "failed" if any(failure[:2] == (what, proxy) for failure in self.failures) else "–"
+
+
+def _ratio(value, digits):
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def _cells(texts):

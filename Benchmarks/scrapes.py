@@ -5,7 +5,7 @@ import time
 
 import processes
 from accounting import precise_cpu_seconds
-from proxies import HAProxy, Weir
+from proxies import HAProxy, Weir, WeirBefore
 from report import count, duration, size
 from tools import Failure, locate
 
@@ -37,6 +37,10 @@ class WeirWithManyRoutes(ManyRoutes, Weir):
         )
 
 
+class WeirBeforeWithManyRoutes(WeirWithManyRoutes, WeirBefore):
+    """The other build."""
+
+
 class HAProxyWithManyRoutes(ManyRoutes, HAProxy):
     def __init__(self, directory, upstreams, label="", ports=None):
         super().__init__(directory, upstreams, label, ports)
@@ -65,7 +69,7 @@ def measure(keys, directory, backends, report):
         "series": report.line(TITLE, "series", count, better=None),
         "per series": report.line(TITLE, "proxy CPU per series", duration),
     }
-    for kind in (HAProxyWithManyRoutes, WeirWithManyRoutes):
+    for kind in (HAProxyWithManyRoutes, WeirBeforeWithManyRoutes, WeirWithManyRoutes):
         if kind.key not in keys:
             continue
         proxy = None

@@ -97,11 +97,13 @@ def instructions(kinds, directory, backends, report):
     ):
         line = report.line(INSTRUCTIONS_TITLE, f"user space, {unit}", count)
         for kind in kinds:
+            if name == "dns" and not kind.carries_udp:
+                continue
             try:
                 runs = {}
                 for length in (SHORT_RUN, LONG_RUN):
                     proxy = kind(directory, backends.ports, f"-callgrind-{name}-{length}")
-                    if kind is Weir and kind.program:
+                    if issubclass(kind, Weir) and kind.program:
                         proxy.program = _without_debug_information(kind.program, proxy.directory)
                     runs[length] = _instructions(proxy, ask, length // scale)
                 line.add(kind.key, (runs[LONG_RUN] - runs[SHORT_RUN]) / (LONG_RUN // scale - SHORT_RUN // scale))
