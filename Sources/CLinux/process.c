@@ -36,6 +36,18 @@ int weir_set_batch_scheduling(int on) {
     return sched_setscheduler(0, on ? SCHED_BATCH : SCHED_OTHER, &parameters) < 0 ? -errno : 0;
 }
 
+void weir_sleep_briefly(uint64_t nanoseconds) {
+    static __thread int has_short_slack;
+    if (!has_short_slack) {
+        // Without it the sleep is longer, and nothing else.
+        prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
+        has_short_slack = 1;
+    }
+    struct timespec time = {.tv_sec = (time_t)(nanoseconds / 1000000000ULL),
+                            .tv_nsec = (long)(nanoseconds % 1000000000ULL)};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+}
+
 void weir_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
 
 int weir_inotify_create(void) {

@@ -213,6 +213,9 @@ void weir_name_thread(const char *name);
 int weir_scheduling_policy(void);
 /// Puts the calling thread under SCHED_BATCH, or back under SCHED_OTHER (sched(7)).
 int weir_set_batch_scheduling(int on);
+/// Sleeps for a few microseconds: the calling thread's timer slack becomes 1 microsecond (PR_SET_TIMERSLACK, prctl(2)),
+/// where the default of 50 would be longer than the sleep. A signal ends it early.
+void weir_sleep_briefly(uint64_t nanoseconds);
 /// Adds to the niceness of the calling thread, up to 19 (setpriority(2)).
 int weir_add_thread_nice(int by);
 void weir_ignore_sigpipe(void);

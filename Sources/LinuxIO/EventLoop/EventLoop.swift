@@ -53,6 +53,9 @@ public final class EventLoop {
     private static let maxWaitNanoseconds: UInt64 = 1_000_000_000
     private static let wakeupToken = UInt64.max
 
+    /// The number of descriptors that had events in the last turn.
+    public private(set) var eventCount = 0
+
     /// Creates a loop that also wakes when a job is queued on `thread`.
     public init(wokenBy thread: EventLoopThread, clock: MonotonicClock = .system) throws(SystemError) {
         epoll = try Epoll(eventsPerTurn: Self.eventsPerTurn)
@@ -149,6 +152,7 @@ public final class EventLoop {
     public func turn(mayWait: Bool) -> UInt64 {
         let count = epoll.wait(milliseconds: mayWait && deferred.isEmpty ? waitMilliseconds() : 0)
         turnTime = clock.nanoseconds
+        eventCount = count
         let start = turnTime
         for index in 0..<count {
             let (raw, events) = epoll.event(at: index)

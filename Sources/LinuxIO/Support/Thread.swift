@@ -20,6 +20,9 @@ public enum Thread {
     @discardableResult
     public static func scheduleAsBatch(_ isOn: Bool) -> Bool { weir_set_batch_scheduling(isOn ? 1 : 0) == 0 }
 
+    /// Blocks the calling thread for a few microseconds (clock_nanosleep(2)); a signal ends it early.
+    public static func sleepBriefly(nanoseconds: UInt64) { weir_sleep_briefly(nanoseconds) }
+
     /// Adds to the niceness of the calling thread, up to 19 (setpriority(2)). Best effort: a failure is ignored.
     public static func lowerPriority(by niceness: Int) { _ = weir_add_thread_nice(CInt(clamping: niceness)) }
 

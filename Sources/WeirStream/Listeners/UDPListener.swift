@@ -64,11 +64,13 @@ final class UDPListener: EventHandler, WorkerListener {
     // MARK: Receiving
 
     func descriptorReady(_ events: EventSet, tag: Int) {
+        core.moderation.datagramsArrived()
         // Level-triggered: datagrams beyond the bounded number of batches are reported again in the next turn.
         for _ in 0..<WorkerCore.batchesPerTurn {
             guard socket != nil else { return }
             switch core.inbox.receive(from: socket!, isConnected: false) {
             case .received(let count):
+                core.moderation.received(count, .ingress)
                 forward(count)
                 if count < core.inbox.capacity { return }
                 checkKernelDropsSoon()

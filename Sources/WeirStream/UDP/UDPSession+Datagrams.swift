@@ -199,6 +199,7 @@ extension UDPSession {
     // MARK: Egress
 
     func descriptorReady(_ events: EventSet, tag: Int) {
+        core.moderation.datagramsArrived()
         if events.contains(.error) { takeErrors() }
         receiveReplies()
     }
@@ -217,6 +218,7 @@ extension UDPSession {
             guard phase == .open, socket != nil else { return }
             switch core.inbox.receive(from: socket!, isConnected: true) {
             case .received(let count):
+                core.moderation.received(count, .egress)
                 reply(count)
                 if count > 1 { checkKernelDropsSoon() }
                 // Edge-triggered: only after a full batch may more datagrams wait.

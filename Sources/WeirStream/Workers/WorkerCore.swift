@@ -26,6 +26,8 @@ final class WorkerCore {
     private let threads: [EventLoopThread]
     private var nextIdentifier: UInt64 = 0
     private var policy: BatchPolicy
+    /// Lets datagrams gather under a flood. Listeners and sessions report what they receive.
+    var moderation: DatagramModeration
     /// Whether the process uses the default scheduling policy. The first turn reads it, because that runs on the
     /// worker's own thread.
     private var mayChoosePolicy: Bool?
@@ -60,6 +62,7 @@ final class WorkerCore {
         load = loads[index]
         loop = try EventLoop(wokenBy: threads[index], clock: clock)
         policy = BatchPolicy(now: loop.now)
+        moderation = DatagramModeration(now: loop.now)
         relayResources = RelayResources(bufferMemory: bufferMemory, budget: budget)
         pipes = relayResources.pipes
         load.lastTurn.store(loop.now, ordering: .relaxed)
@@ -69,9 +72,12 @@ final class WorkerCore {
     /// Runs one turn of the loop.
     /// - Returns: the time of its work without the wait, in nanoseconds.
     func turn(mayWait: Bool) -> UInt64 {
-        // Before the wait: a worker that pushes after this sees a sleeping thread, and wakes it.
+        // Before the waits: a worker that pushes after this sees a sleeping thread, and wakes it.
         takeHandoffs()
+        let delay = moderation.delayNanoseconds
+        if mayWait, delay > 0 { Thread.sleepBriefly(nanoseconds: delay) }
         let busy = loop.turn(mayWait: mayWait)
+        moderation.turned(events: loop.eventCount, now: loop.now)
         load.lastTurn.store(loop.now, ordering: .relaxed)
         pipes.trim(now: loop.now)
         if let isBatch = policy.note(busy: busy, now: loop.now) { schedule(asBatch: isBatch) }
