@@ -26,13 +26,13 @@ final class ListenerGate {
     func take(_ socket: consuming Socket, _ address: SocketAddress, by listener: TCPListener) {
         let plan = plan
         plan.hooks.observer?.accepted(worker: core.index)
-        let duty = plan.headerDuty(of: address.ip)
-        if duty == .refused {
+        let requirement = plan.headerRequirement(of: address.ip)
+        if requirement == .refused {
             plan.hooks.observer?.proxyHeaderFailed(reason: .untrusted, worker: core.index)
             refuse(socket, address, .proxyProtocol, plan)
             return
         }
-        if duty == .none {
+        if requirement == .none {
             if let reason = refusal(of: address, plan) {
                 refuse(socket, address, reason, plan)
                 return
@@ -50,7 +50,7 @@ final class ListenerGate {
         core.load.connections.add(1, ordering: .relaxed)
         listener.clientOpened()
         let client = UndecidedClient(
-            socket, address: address, awaitsHeader: duty == .header, plan: plan, gate: self, listener: listener)
+            socket, address: address, awaitsHeader: requirement == .header, plan: plan, gate: self, listener: listener)
         undecided.insert(client, at: address.ip)
         client.start()
     }

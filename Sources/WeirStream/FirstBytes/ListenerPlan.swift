@@ -19,8 +19,8 @@ struct ListenerPlan: Sendable {
     }
 
     /// Returns what a peer must send before its first bytes.
-    func headerDuty(of peer: IPAddress) -> HeaderDuty {
-        settings.proxyProtocol.duty(of: peer, hooks.isTrustedProxy)
+    func headerRequirement(of peer: IPAddress) -> HeaderRequirement {
+        settings.proxyProtocol.headerRequirement(of: peer, hooks.isTrustedProxy)
     }
 }
 

@@ -2,7 +2,7 @@ import LinuxIO
 import NetworkTypes
 
 /// The PROXY header that a new peer must send before the route serves it.
-enum HeaderDuty {
+enum HeaderRequirement {
     /// The peer sends no header.
     case none
     /// The peer is trusted and must begin with a header.
@@ -13,14 +13,14 @@ enum HeaderDuty {
 
 extension StreamHooks {
     /// Returns what a peer must send. Without a hook, the trusted proxies of the settings decide.
-    func headerDuty(of peer: IPAddress, _ settings: borrowing ProxyProtocolSettings) -> HeaderDuty {
-        settings.duty(of: peer, isTrustedProxy)
+    func headerRequirement(of peer: IPAddress, _ settings: borrowing ProxyProtocolSettings) -> HeaderRequirement {
+        settings.headerRequirement(of: peer, isTrustedProxy)
     }
 }
 
 extension ProxyProtocolSettings {
     /// Returns what a peer must send. Without a hook, the trusted proxies decide.
-    func duty(of peer: IPAddress, _ isTrustedProxy: StreamHooks.IsTrustedProxy?) -> HeaderDuty {
+    func headerRequirement(of peer: IPAddress, _ isTrustedProxy: StreamHooks.IsTrustedProxy?) -> HeaderRequirement {
         if mode == .disabled { return .none }
         let isTrusted = isTrustedProxy.map { $0(peer) } ?? trustedProxies.contains { $0.contains(peer) }
         if isTrusted { return .header }

@@ -50,8 +50,8 @@ final class TCPRoute: WorkerRoute, EventHandler {
 
     /// Begins a connection of the route's own listener. The caller has already taken its descriptors from the budget.
     func open(_ client: consuming Socket, _ address: SocketAddress, by listener: TCPListener) {
-        let duty = plan.hooks.headerDuty(of: address.ip, plan.settings.proxyProtocol)
-        begin(client, address, duty, header: nil, by: listener)
+        let requirement = plan.hooks.headerRequirement(of: address.ip, plan.settings.proxyProtocol)
+        begin(client, address, requirement, header: nil, by: listener)
     }
 
     /// Begins a connection of a shared listener, which has read the PROXY header and chosen this route.
@@ -62,16 +62,16 @@ final class TCPRoute: WorkerRoute, EventHandler {
     }
 
     private func begin(
-        _ client: consuming Socket, _ address: SocketAddress, _ duty: HeaderDuty, header: ProxyHeader?,
+        _ client: consuming Socket, _ address: SocketAddress, _ requirement: HeaderRequirement, header: ProxyHeader?,
         by listener: TCPListener
     ) {
         let plan = plan
         let context = StreamContext(
             id: core.makeIdentifier(), route: plan.identity, transport: .tcp, clientAddress: address,
-            localAddress: listener.bound.address, worker: core.index, awaitsProxyHeader: duty == .header)
+            localAddress: listener.bound.address, worker: core.index, awaitsProxyHeader: requirement == .header)
         if let header { context.adopt(header) }
         plan.observer?.opened(context)
-        if let reason = refusal(context, plan, duty) {
+        if let reason = refusal(context, plan, requirement) {
             client.closeWithReset()
             core.budget.releaseConnection()
             plan.observer?.rejected(context, reason: reason)
@@ -86,9 +86,9 @@ final class TCPRoute: WorkerRoute, EventHandler {
     }
 
     private func refusal(
-        _ context: StreamContext, _ plan: RouteSnapshot<TCPSettings>, _ duty: HeaderDuty
+        _ context: StreamContext, _ plan: RouteSnapshot<TCPSettings>, _ requirement: HeaderRequirement
     ) -> RejectReason? {
-        switch duty {
+        switch requirement {
         case .none:
             if let admit = plan.hooks.admit, case .reject(let reason) = admit(context) { return reason }
         // The hook decides once the header has named the client. The connection already counts towards the limit.
