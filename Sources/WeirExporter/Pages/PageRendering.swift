@@ -2,7 +2,7 @@
 /// request gets values that were read later.
 struct PageRendering {
     let wanted: PageRequest
-    let clients: [ClientConnection]
+    let clients: [ScrapeConnection]
     /// Turns that it has taken.
     var steps = 0
     /// Time that it has taken in them.
@@ -14,10 +14,10 @@ struct PageRendering {
     var compression = GzipStream.Progress()
 
     /// Clients that have not gone away meanwhile.
-    var waiting: some Collection<ClientConnection> { clients.lazy.filter { $0.phase == .awaitingPage } }
+    var waiting: some Collection<ScrapeConnection> { clients.lazy.filter { $0.phase == .awaitingPage } }
 }
 
-extension ClientConnection {
+extension ScrapeConnection {
     /// The page that it waits for.
     var wantedPage: PageRequest? {
         guard phase == .awaitingPage, case .page(let wanted, _) = plan.action else { return nil }

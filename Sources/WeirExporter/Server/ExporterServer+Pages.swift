@@ -14,7 +14,7 @@ extension ExporterServer {
     /// Has a page made for a connection, at the end of this turn or later where others are first. Then every request of
     /// the turn has been read, so that one rendering serves all who want the same, and none gets a page that is older
     /// than its request.
-    func awaitPage(_ connection: ClientConnection) {
+    func awaitPage(_ connection: ScrapeConnection) {
         awaitingPage.append(connection)
         deferTurnEnd()
     }
@@ -146,13 +146,13 @@ extension ExporterServer {
     /// Whole pages before parts: there are as many as formats, however many clients ask, and a scraper wants one. A
     /// part has its turn after ``wholePagesInARow`` of them. Among equals the source is next whose last turn is longest
     /// ago, and of its requests the oldest.
-    private func nextClient() -> ClientConnection? {
+    private func nextClient() -> ScrapeConnection? {
         let isPart = wholePages >= Self.wholePagesInARow
         return nextClient(ofParts: isPart) ?? nextClient(ofParts: !isPart)
     }
 
-    private func nextClient(ofParts isPart: Bool) -> ClientConnection? {
-        var next: ClientConnection?
+    private func nextClient(ofParts isPart: Bool) -> ScrapeConnection? {
+        var next: ScrapeConnection?
         for client in awaitingPage where (client.wantedPage?.filter != nil) == isPart {
             guard let best = next, lastRendering[best.source, default: 0] <= lastRendering[client.source, default: 0]
             else {

@@ -3,7 +3,7 @@ import LinuxIO
 /// How slow clients are kept from starving a scrape.
 ///
 /// A source at its bound replaces one of its own connections that are not being answered, in the order of
-/// ``ClientConnection/Standing``: on loopback, and behind address translation, Prometheus shares its source with slow
+/// ``ScrapeConnection/Standing``: on loopback, and behind address translation, Prometheus shares its source with slow
 /// clients. For the same reason connections that are being answered may exceed that bound while no other client needs
 /// the place.
 ///
@@ -59,7 +59,7 @@ extension ExporterServer {
     /// Resets a connection of these sources though it is being answered: the one with the most requests, of equals the
     /// one that waits longest.
     private func resetBusiest(of sources: Set<ClientSource>) -> Bool {
-        var busiest: ClientConnection?
+        var busiest: ScrapeConnection?
         for connection in connections where sources.contains(connection.source) {
             guard let best = busiest else {
                 busiest = connection
@@ -85,9 +85,9 @@ extension ExporterServer {
         return false
     }
 
-    private func firstToGiveWay(among sources: Set<ClientSource>?) -> ClientConnection? {
-        var first: ClientConnection?
-        var lowest: ClientConnection.Standing?
+    private func firstToGiveWay(among sources: Set<ClientSource>?) -> ScrapeConnection? {
+        var first: ScrapeConnection?
+        var lowest: ScrapeConnection.Standing?
         for connection in connections where sources?.contains(connection.source) ?? true {
             guard let standing = connection.standing else { continue }
             if let lowest, lowest <= standing { continue }

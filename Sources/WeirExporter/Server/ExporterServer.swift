@@ -21,7 +21,7 @@ final class ExporterServer: EventHandler {
     var authenticator = Authenticator()
     /// Looks at passwords, on another thread; to be set before the start.
     var passwordCheck: PasswordVerifier.Check = PasswordHash.matches
-    private(set) var connections: [ClientConnection] = []
+    private(set) var connections: [ScrapeConnection] = []
     private var listeners: [ListeningSocket] = []
     /// Kept open for the day when there are no more: closing it lets one client in.
     private var reserve: Socket?
@@ -32,7 +32,7 @@ final class ExporterServer: EventHandler {
     var shelf: PageShelf
     var pageBytes: [UInt8] = []
     /// Connections whose page is made at the end of this turn, or of a later one.
-    var awaitingPage: [ClientConnection] = []
+    var awaitingPage: [ScrapeConnection] = []
     /// The page that is being made.
     var rendering: PageRendering?
     var token: EventToken?
@@ -195,7 +195,7 @@ final class ExporterServer: EventHandler {
         guard makeRoom(for: ClientSource(peer), isOnThisMachine: isOnThisMachine) else {
             return turnAway(socket, .unavailable, "too many connections\n")
         }
-        let connection = ClientConnection(
+        let connection = ScrapeConnection(
             socket, from: peer, isOnLoopback: peer != nil && local.ip.isLoopback, server: self)
         connections.append(connection)
         do {
@@ -205,7 +205,7 @@ final class ExporterServer: EventHandler {
         }
     }
 
-    func remove(_ connection: ClientConnection) {
+    func remove(_ connection: ScrapeConnection) {
         connections.removeAll { $0 === connection }
         // Not while stopping: then nothing is opened any more.
         if token != nil { refillReserve() }
@@ -226,7 +226,7 @@ final class ExporterServer: EventHandler {
     // MARK: Bytes
 
     /// Receives into the buffer that all connections share.
-    func receive(from connection: ClientConnection, atMost limit: Int) -> ReadResult {
+    func receive(from connection: ScrapeConnection, atMost limit: Int) -> ReadResult {
         let length = min(limit, received.count)
         let result = unsafe received.withUnsafeMutableBytes {
             unsafe connection.socket?.receive(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<length]))

@@ -20,7 +20,7 @@ struct ClientSource: Hashable, Sendable {
     }
 }
 
-extension ClientConnection {
+extension ScrapeConnection {
     /// The order in which connections give way when there is no room for a newcomer: the lowest rank, and in it who
     /// waits longest.
     struct Standing: Comparable {

@@ -1,7 +1,7 @@
 import LinuxIO
 import WeirMetrics
 
-extension ClientConnection {
+extension ScrapeConnection {
     /// Carries out the plan of the request, once it is known that the client may have the answer.
     func answer() {
         if plan.needsCredentials, !isAdmitted() { return }

@@ -5,7 +5,7 @@ import NetworkTypes
 ///
 /// What it is registered for in epoll follows its phase, so a client that sends while it is being answered, or reads
 /// nothing, costs no turns.
-final class ClientConnection: EventHandler {
+final class ScrapeConnection: EventHandler {
     enum Phase: Equatable {
         /// For the first byte of a head, or the rest of it.
         case awaitingHead

@@ -1,6 +1,6 @@
 import LinuxIO
 
-extension ClientConnection {
+extension ScrapeConnection {
     /// Whether the client may have the page that it asks for. Where it may not, the plan is a refusal from here on;
     /// false says that its password is being looked at, and ``answer()`` comes again.
     func isAdmitted() -> Bool {

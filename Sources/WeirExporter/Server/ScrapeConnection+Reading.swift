@@ -1,6 +1,6 @@
 import LinuxIO
 
-extension ClientConnection {
+extension ScrapeConnection {
     /// Takes in what has arrived of a head, and acts on it where that completes a request.
     func readHead() {
         if hasPipelinedInput {
