@@ -3,7 +3,7 @@ import LinuxIO
 /// How slow clients are kept from starving a scrape.
 ///
 /// A source at its bound replaces one of its own connections that are not being answered, in the order of
-/// ``ScrapeConnection/Standing``: on loopback, and behind address translation, Prometheus shares its source with slow
+/// ``ScrapeConnection/EvictionPriority``: on loopback, and behind address translation, Prometheus shares its source with slow
 /// clients. For the same reason connections that are being answered may exceed that bound while no other client needs
 /// the place.
 ///
@@ -75,10 +75,10 @@ extension ExporterServer {
     private func closeFirst(among sources: Set<ClientSource>?) -> Bool {
         // Each round either ends, or leaves one connection fewer that has not had its last chance.
         for _ in 0...connections.count {
-            guard let candidate = firstToGiveWay(among: sources), let before = candidate.standing else { return false }
+            guard let candidate = firstToGiveWay(among: sources), let before = candidate.evictionPriority else { return false }
             candidate.takeLastChance()
             if candidate.phase == .closed { return true }
-            guard let after = candidate.standing, after.rank == before.rank else { continue }
+            guard let after = candidate.evictionPriority, after.rank == before.rank else { continue }
             if after.rank == .slowReader || after.rank == .pipeliner { candidate.reset() } else { candidate.close() }
             return true
         }
@@ -87,12 +87,12 @@ extension ExporterServer {
 
     private func firstToGiveWay(among sources: Set<ClientSource>?) -> ScrapeConnection? {
         var first: ScrapeConnection?
-        var lowest: ScrapeConnection.Standing?
+        var lowest: ScrapeConnection.EvictionPriority?
         for connection in connections where sources?.contains(connection.source) ?? true {
-            guard let standing = connection.standing else { continue }
-            if let lowest, lowest <= standing { continue }
+            guard let priority = connection.evictionPriority else { continue }
+            if let lowest, lowest <= priority { continue }
             first = connection
-            lowest = standing
+            lowest = priority
         }
         return first
     }
