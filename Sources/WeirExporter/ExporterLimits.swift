@@ -18,7 +18,7 @@ public struct ExporterLimits: Hashable, Sendable {
     public var idleTimeout: Duration = .seconds(120)
     /// How long a reader may take nothing.
     public var writeTimeout: Duration = .seconds(30)
-    /// After this long without taking a byte a reader gives way to others, where they need its place.
+    /// A reader that has taken no byte for this long is evicted where another client needs its connection or page.
     public var stallTime: Duration = .seconds(1)
     /// How long input is thrown away after the last answer, so that the client reads the answer and not a reset.
     public var lingerTimeout: Duration = .seconds(2)

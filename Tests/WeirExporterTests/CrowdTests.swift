@@ -132,7 +132,7 @@ import Testing
         }
         let newcomer = ClientSource(.init(.init(v4: 0x0a00_0001), port: 1))
         #expect(stepped.server.connections.count { $0.phase == .writing } == readers.count)
-        #expect(!stepped.server.makeRoom(for: newcomer, isOnThisMachine: false))
-        #expect(stepped.server.makeRoom(for: newcomer, isOnThisMachine: true))
+        #expect(!stepped.server.evictIfFull(for: newcomer, isOnThisMachine: false))
+        #expect(stepped.server.evictIfFull(for: newcomer, isOnThisMachine: true))
     }
 }

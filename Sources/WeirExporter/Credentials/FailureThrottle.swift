@@ -29,12 +29,12 @@ struct FailureThrottle<Key: Hashable> {
 
     /// Charges one attempt.
     mutating func charge(_ key: Key, now: UInt64) {
-        if settled[key] == nil, settled.count >= maxKeys { makeRoom(now: now) }
+        if settled[key] == nil, settled.count >= maxKeys { evictLeastIndebted(now: now) }
         settled[key] = max(settled[key] ?? now, now) + interval
     }
 
     /// Forgets the keys that owe nothing; where all owe something, the one that owes least.
-    private mutating func makeRoom(now: UInt64) {
+    private mutating func evictLeastIndebted(now: UInt64) {
         settled = settled.filter { $0.value > now }
         guard settled.count >= maxKeys, let least = settled.min(by: { $0.value < $1.value }) else { return }
         settled[least.key] = nil

@@ -130,7 +130,7 @@ extension ExporterServer {
             turnsGivenWay += 1
             return nil
         }
-        guard makeRoomForPages() else {
+        guard resetStalledReadersIfFull() else {
             if let token { renderRetry = loop.schedule(afterNanoseconds: Self.retryNanoseconds, token: token) }
             return nil
         }
@@ -174,8 +174,9 @@ extension ExporterServer {
         }
     }
 
-    /// A rendering takes two at most, plain and compressed. Readers that have stopped give theirs up.
-    private func makeRoomForPages() -> Bool {
+    /// Whether two pages are free: a rendering takes two at most, plain and compressed. Where they are not, readers that
+    /// have stopped lose theirs.
+    private func resetStalledReadersIfFull() -> Bool {
         if shelf.hasRoom(for: 2) { return true }
         for connection in connections where connection.page != nil && connection.isStalled { connection.reset() }
         return shelf.hasRoom(for: 2)

@@ -185,14 +185,14 @@ final class ExporterServer: EventHandler {
 
     // MARK: Connections
 
-    /// Takes a client in, in the place of another one where it must be. Those of Unix sockets have no address.
+    /// Takes a client in, and evicts another one where it must. Those of Unix sockets have no address.
     func admit(_ socket: consuming Socket, from peer: SocketAddress?) {
         refillReserve()
         guard let local = try? socket.localAddress(), isAllowed(peer, local) else {
             return turnAway(socket, .forbidden, "connections from this address are not taken\n")
         }
         let isOnThisMachine = peer.map { $0.ip.isLoopback || $0.ip == local.ip } ?? true
-        guard makeRoom(for: ClientSource(peer), isOnThisMachine: isOnThisMachine) else {
+        guard evictIfFull(for: ClientSource(peer), isOnThisMachine: isOnThisMachine) else {
             return turnAway(socket, .unavailable, "too many connections\n")
         }
         let connection = ScrapeConnection(
@@ -249,12 +249,12 @@ final class ExporterServer: EventHandler {
         if reserve == nil { reserve = try? Socket(.stream, family: .unix) }
     }
 
-    /// Makes one descriptor free: the spare one, or that of the connection that gives way first.
+    /// Makes one descriptor free: the spare one, or that of the connection to evict first.
     func freeDescriptor() -> Bool {
         if let spare = reserve.take() {
             spare.close()
             return true
         }
-        return giveWay()
+        return evictOne()
     }
 }

@@ -56,8 +56,8 @@ extension ScrapeConnection {
                 || now - waitingSince >= server.limits.writeTimeout.clampedNanoseconds)
     }
 
-    /// Reads what may have arrived in this turn, before the connection has to go for want of a complete request.
-    func takeLastChance() {
+    /// Reads what may have arrived in this turn, before the connection is evicted for want of a complete request.
+    func readPendingInput() {
         switch phase {
         case .awaitingHead: readHead()
         case .discardingBody(let rest): discardBody(rest)

@@ -1,26 +1,27 @@
 import LinuxIO
 
-/// How slow clients are kept from starving a scrape.
+/// Eviction: slow clients must not starve a scrape.
 ///
 /// A source at its bound replaces one of its own connections that are not being answered, in the order of
 /// ``ScrapeConnection/EvictionPriority``: on loopback, and behind address translation, Prometheus shares its source with slow
 /// clients. For the same reason connections that are being answered may exceed that bound while no other client needs
-/// the place.
+/// the room.
 ///
-/// When all places are taken, the source that has most of them gives way: first with connections that are not being
-/// answered, or pipeline, then also with busy ones, those with the most requests first. A few places are kept for
+/// At ``ExporterLimits/connections`` the source that has the most of them loses one: first one that is not being
+/// answered, or pipelines, then also a busy one, that with the most requests first. A few connections are kept for
 /// clients on this machine.
 extension ExporterServer {
     private static let stepsToWaitFor = 8
 
-    /// Makes room for one more connection of `source`.
-    func makeRoom(for source: ClientSource, isOnThisMachine: Bool) -> Bool {
-        while count(of: source) >= limits.connectionsPerSource, closeFirst(among: [source]) {}
+    /// Evicts connections until one more of `source` fits.
+    /// - Returns: false where all others are being answered, and none of them may be evicted.
+    func evictIfFull(for source: ClientSource, isOnThisMachine: Bool) -> Bool {
+        while count(of: source) >= limits.connectionsPerSource, evictFirst(among: [source]) {}
         let kept = isOnThisMachine ? 0 : min(limits.keptForThisMachine, limits.connections - 1)
         while connections.count >= limits.connections - kept {
             let (largest, count) = largestSources()
             let own = self.count(of: source)
-            if closeFirst(among: largest) { continue }
+            if evictFirst(among: largest) { continue }
             // Many clients can arrive in one turn, and those that wait for the page of this turn are soon done.
             if stepEarly() { continue }
             if count > own + 1 {
@@ -28,18 +29,18 @@ extension ExporterServer {
             } else if own > 1 {
                 if resetBusiest(of: [source]) { continue }
             }
-            guard closeFirst(among: nil) else { return false }
+            guard evictFirst(among: nil) else { return false }
         }
         return true
     }
 
-    /// Closes the connection that gives way first, of the sources that have most.
-    func giveWay() -> Bool {
-        closeFirst(among: largestSources().sources) || closeFirst(among: nil)
+    /// Evicts the connection of lowest priority among the sources with the most connections, or else among all.
+    func evictOne() -> Bool {
+        evictFirst(among: largestSources().sources) || evictFirst(among: nil)
     }
 
-    /// Whether all places are taken by clients that the next rendering serves: a newcomer had better wait for it in the
-    /// kernel's queue than take the place of one of them. It does not wait for a page of many steps.
+    /// Whether the exporter is full, and most of its connections end with the next rendering: a newcomer had better
+    /// wait for that in the kernel's queue than have one of them evicted. It does not wait for a page of many steps.
     var isSoonFree: Bool {
         guard connections.count >= limits.connections, hasSteppedEarly else { return false }
         let waiting = awaitingPage + (rendering?.clients ?? [])
@@ -72,11 +73,13 @@ extension ExporterServer {
         return busiest != nil
     }
 
-    private func closeFirst(among sources: Set<ClientSource>?) -> Bool {
-        // Each round either ends, or leaves one connection fewer that has not had its last chance.
+    private func evictFirst(among sources: Set<ClientSource>?) -> Bool {
+        // Each round either ends, or leaves one connection fewer whose pending input was not read.
         for _ in 0...connections.count {
-            guard let candidate = firstToGiveWay(among: sources), let before = candidate.evictionPriority else { return false }
-            candidate.takeLastChance()
+            guard let candidate = firstToEvict(among: sources), let before = candidate.evictionPriority else {
+                return false
+            }
+            candidate.readPendingInput()
             if candidate.phase == .closed { return true }
             guard let after = candidate.evictionPriority, after.rank == before.rank else { continue }
             if after.rank == .slowReader || after.rank == .pipeliner { candidate.reset() } else { candidate.close() }
@@ -85,7 +88,7 @@ extension ExporterServer {
         return false
     }
 
-    private func firstToGiveWay(among sources: Set<ClientSource>?) -> ScrapeConnection? {
+    private func firstToEvict(among sources: Set<ClientSource>?) -> ScrapeConnection? {
         var first: ScrapeConnection?
         var lowest: ScrapeConnection.EvictionPriority?
         for connection in connections where sources?.contains(connection.source) ?? true {
