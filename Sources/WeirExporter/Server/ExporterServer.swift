@@ -189,11 +189,11 @@ final class ExporterServer: EventHandler {
     func admit(_ socket: consuming Socket, from peer: SocketAddress?) {
         refillReserve()
         guard let local = try? socket.localAddress(), isAllowed(peer, local) else {
-            return turnAway(socket, .forbidden, "connections from this address are not taken\n")
+            return refuse(socket, .forbidden, "connections from this address are not taken\n")
         }
         let isOnThisMachine = peer.map { $0.ip.isLoopback || $0.ip == local.ip } ?? true
         guard evictIfFull(for: ClientSource(peer), isOnThisMachine: isOnThisMachine) else {
-            return turnAway(socket, .unavailable, "too many connections\n")
+            return refuse(socket, .unavailable, "too many connections\n")
         }
         let connection = ScrapeConnection(
             socket, from: peer, isOnLoopback: peer != nil && local.ip.isLoopback, server: self)
@@ -211,8 +211,8 @@ final class ExporterServer: EventHandler {
         if token != nil { refillReserve() }
     }
 
-    /// Tells a client why it is not taken. It is not waited for: there is no room for that.
-    private func turnAway(_ socket: consuming Socket, _ status: HTTPStatus, _ text: String) {
+    /// Tells a client why it is refused. Best effort: the answer takes no connection, so a slow reader may miss it.
+    private func refuse(_ socket: consuming Socket, _ status: HTTPStatus, _ text: String) {
         observer?.requestAnswered(status)
         var answer: [UInt8] = []
         ResponseHead(status: status, contentLength: text.utf8.count).append(to: &answer)
