@@ -83,7 +83,7 @@ import WeirMetrics
         try stepped.turn { stepped.server.rendering == nil }
         #expect(page.dropped == (isCompressed ? 0 : 1))
         #expect(page.pieces < 20)
-        #expect(stepped.server.shelf.inFlight == 0 && stepped.server.connections.isEmpty)
+        #expect(stepped.server.pagePool.inFlight == 0 && stepped.server.connections.isEmpty)
         #expect(try stepped.scrape()?.status == 200)
     }
 

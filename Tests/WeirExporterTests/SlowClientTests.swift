@@ -146,7 +146,7 @@ import Testing
         // The kernel may have taken some more of it in these turns, from which the 30 s then count.
         for _ in 0..<3 { try stepped.pass(seconds: 30.1) }
         #expect(stepped.server.connections.isEmpty)
-        #expect(stepped.server.shelf.inFlight == 0)
+        #expect(stepped.server.pagePool.inFlight == 0)
         #expect(throws: TestClient.Failure.self) { try stopped.answer() }
     }
 
@@ -162,7 +162,7 @@ import Testing
                     try stepped.client(source: 0x7f00_0001 + round % 5, receiveBuffer: 4096, sending: request()))
             }
             try stepped.pass(seconds: 1.1)
-            #expect(stepped.server.shelf.inFlight <= 8)
+            #expect(stepped.server.pagePool.inFlight <= 8)
             let scraper = try stepped.client(sending: request("GET", "/metrics", "Accept-Encoding: gzip"))
             try stepped.turn { scraper.hasAnswer() }
             #expect(try scraper.answer()?.status == 200)

@@ -26,11 +26,11 @@ extension ExporterServer {
     }
 
     func retain(_ page: PageBody) {
-        shelf.addReader(page)
+        pagePool.addReader(page)
     }
 
     func release(_ page: PageBody) {
-        shelf.removeReader(page)
+        pagePool.removeReader(page)
         if !awaitingPage.isEmpty { deferTurnEnd() }
     }
 
@@ -78,7 +78,7 @@ extension ExporterServer {
             guard current.series != nil else { return false }
             // From here on its clients are known, but for those that leave.
             guard current.waiting.contains(where: { $0.takesGzip }), gzip.begin() else { return true }
-            let body = shelf.take()
+            let body = pagePool.acquire()
             retain(body)
             current.compressed = body
             if pageBytes.count > Self.bytesPerCompression { return false }
@@ -112,7 +112,7 @@ extension ExporterServer {
     }
 
     private func takePlain() -> PageBody {
-        let body = shelf.take()
+        let body = pagePool.acquire()
         retain(body)
         swap(&body.storage, &pageBytes)
         body.count = body.storage.count
@@ -177,8 +177,8 @@ extension ExporterServer {
     /// Whether two pages are free: a rendering takes two at most, plain and compressed. Where they are not, readers that
     /// have stopped lose theirs.
     private func resetStalledReadersIfFull() -> Bool {
-        if shelf.hasRoom(for: 2) { return true }
+        if pagePool.hasRoom(for: 2) { return true }
         for connection in connections where connection.page != nil && connection.isStalled { connection.reset() }
-        return shelf.hasRoom(for: 2)
+        return pagePool.hasRoom(for: 2)
     }
 }

@@ -29,7 +29,7 @@ final class ExporterServer: EventHandler {
 
     let page: any MetricsPage
     let gzip = GzipStream()
-    var shelf: PageShelf
+    var pagePool: PagePool
     var pageBytes: [UInt8] = []
     /// Connections whose page is made at the end of this turn, or of a later one.
     var awaitingPage: [ScrapeConnection] = []
@@ -64,7 +64,7 @@ final class ExporterServer: EventHandler {
         access = configuration.access
         clock = configuration.clock
         index = IndexPage.html(product: configuration.product)
-        shelf = PageShelf(capacity: configuration.limits.pagesInFlight)
+        pagePool = PagePool(capacity: configuration.limits.pagesInFlight)
     }
 
     // MARK: Life

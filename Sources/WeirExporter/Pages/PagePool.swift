@@ -9,7 +9,7 @@ final class PageBody {
 }
 
 /// The pages in flight: a bounded number, so that readers who stop cannot make the exporter hold one page each.
-struct PageShelf {
+struct PagePool {
     /// Memory of this many is kept for the next renderings: one plain, one compressed.
     private static let maxSpare = 2
 
@@ -25,7 +25,7 @@ struct PageShelf {
     func hasRoom(for count: Int) -> Bool { inFlight + count <= capacity }
 
     /// An empty page; the caller adds a reader to it.
-    mutating func take() -> PageBody {
+    mutating func acquire() -> PageBody {
         inFlight += 1
         return spare.popLast() ?? PageBody()
     }
