@@ -25,7 +25,7 @@ struct YAMLConverter {
 
     private mutating func convert(_ node: YAMLNode, depth: Int, expands: Bool) -> ConfigurationNode {
         let location = node.location
-        guard admits(location, depth: depth) else {
+        guard isWithinBounds(location, depth: depth) else {
             return ConfigurationNode(origin: origin(location), content: .refused)
         }
         let content: ConfigurationNode.Content
@@ -45,7 +45,7 @@ struct YAMLConverter {
         return ConfigurationNode(origin: origin(location), content: content)
     }
 
-    private mutating func admits(_ location: SourceLocation, depth: Int) -> Bool {
+    private mutating func isWithinBounds(_ location: SourceLocation, depth: Int) -> Bool {
         if isExhausted { return false }
         if depth > YAMLReader.deepestNesting {
             let error = YAMLError.tooDeep(at: location)

@@ -186,7 +186,7 @@ final class ExporterServer: EventHandler {
     // MARK: Connections
 
     /// Takes a client in, and evicts another one where it must. Those of Unix sockets have no address.
-    func admit(_ socket: consuming Socket, from peer: SocketAddress?) {
+    func accept(_ socket: consuming Socket, from peer: SocketAddress?) {
         refillReserve()
         guard let local = try? socket.localAddress(), isAllowed(peer, local) else {
             return refuse(socket, .forbidden, "connections from this address are not taken\n")

@@ -65,7 +65,7 @@ final class ListeningSocket: EventHandler {
             guard let result = socket?.accept() else { return }
             switch consume result {
             case .accepted(let client, let peer):
-                server.admit(client, from: address == nil ? nil : peer)
+                server.accept(client, from: address == nil ? nil : peer)
                 // accept(2) takes the new descriptor before it looks at the queue, so without a spare one it fails
                 // even if no connection is pending. Only the next event tells whether a connection must be evicted.
                 if server.isOutOfDescriptors { return }

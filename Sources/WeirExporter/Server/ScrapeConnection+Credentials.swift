@@ -3,7 +3,7 @@ import LinuxIO
 extension ScrapeConnection {
     /// Whether the client may have the page that it asks for. Where it may not, the plan is a refusal from here on;
     /// false says that its password is being looked at, and ``answer()`` comes again.
-    func isAdmitted() -> Bool {
+    func isAuthorized() -> Bool {
         let refusal: HTTPStatus
         let decision = server.authenticator.decide(
             plan.credentials, from: source, awaited: awaitedVerdict, now: server.loop.now)
@@ -12,17 +12,18 @@ extension ScrapeConnection {
             awaitVerdict(on: password)
             return false
         case .granted:
-            admit(nil)
+            settleCredentials(refusal: nil)
             return true
         case .denied: refusal = .unauthorized
         case .throttled: refusal = .tooManyRequests
         case .unable: refusal = .unavailable
         }
-        admit(refusal)
+        settleCredentials(refusal: refusal)
         return true
     }
 
-    private func admit(_ refusal: HTTPStatus?) {
+    /// Leaves the plan without a question: its answer, or the refusal.
+    private func settleCredentials(refusal: HTTPStatus?) {
         awaitedVerdict = nil
         if let refusal {
             plan.action = .refuse(refusal)

@@ -4,7 +4,7 @@ import WeirMetrics
 extension ScrapeConnection {
     /// Carries out the plan of the request, once it is known that the client may have the answer.
     func answer() {
-        if plan.needsCredentials, !isAdmitted() { return }
+        if plan.needsCredentials, !isAuthorized() { return }
         switch plan.action {
         case .page:
             phase = .awaitingPage

@@ -2,7 +2,7 @@ extension MetricsRegistry {
     /// The work of one piece of a page, in lines: below 2 ms.
     public static let pieceWork = 32_768
 
-    /// Renders a page of all series, or of those that `filter` admits, into `buffer`, replacing its contents. Takes no
+    /// Renders a page of all series, or of those that `filter` matches, into `buffer`, replacing its contents. Takes no
     /// lock, waits for no other thread, and allocates nothing once the buffer has grown to the size of the page. Any
     /// thread; several at once with a buffer each. The page has:
     ///
@@ -65,7 +65,7 @@ extension MetricsRegistry {
     ) {
         if page.series == 0 {
             work -= PageProgress.familyWork
-            if let filter = page.filter, !filter.admits(family.descriptor) {
+            if let filter = page.filter, !filter.matches(family.descriptor) {
                 page.family += 1
                 return
             }

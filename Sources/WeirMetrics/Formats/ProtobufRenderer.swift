@@ -32,7 +32,7 @@ enum ProtobufRenderer {
         for position in 0..<piece.count {
             let series = unsafe piece[position]
             guard series.isVisible(at: now) else { continue }
-            if let filter, unsafe !filter.admits(series.pairs) { continue }
+            if let filter, unsafe !filter.matches(series.pairs) { continue }
             switch kind {
             case .counter:
                 guard let value = TextRenderer.value(of: series, snapshot: snapshot) else { continue }

@@ -17,7 +17,7 @@ enum TextRenderer {
             let series = unsafe piece[position]
             guard series.isVisible(at: now) else { continue }
             let pairs = unsafe series.pairs
-            if let filter, unsafe !filter.admits(pairs) { continue }
+            if let filter, unsafe !filter.matches(pairs) { continue }
             if !isAnnounced { write(family.header(format), into: &output) }
             isAnnounced = true
             let maxLineBytes = pairs.count &+ ByteOutput.maxValueLength

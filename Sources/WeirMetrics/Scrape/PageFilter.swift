@@ -1,7 +1,7 @@
 /// A selection of the page: families by name, series by label. The counters of a derived gauge are read in any case, so
 /// that the identity holds in every part.
 public struct PageFilter: Sendable, Hashable {
-    /// Patterns of names, of which one must match; empty admits all families.
+    /// Patterns of names, of which one must match; empty matches all families.
     private let names: [[UInt8]]
     private let labels: [Label]
 
@@ -16,7 +16,7 @@ public struct PageFilter: Sendable, Hashable {
     }
 
     /// - Parameters:
-    ///   - names: names of families, or of a histogram's samples; `*` matches any characters. Empty admits every name.
+    ///   - names: names of families, or of a histogram's samples; `*` matches any characters. Empty matches every name.
     ///   - labels: label names and the values that are wanted; a family without such a label is left out.
     public init(names: [String] = [], labels: [String: Set<String>] = [:]) {
         self.names = names.map { Array($0.utf8) }
@@ -33,7 +33,7 @@ public struct PageFilter: Sendable, Hashable {
     }
 
     /// Whether the page can contain series of this family.
-    func admits(_ descriptor: MetricDescriptor) -> Bool {
+    func matches(_ descriptor: MetricDescriptor) -> Bool {
         guard labels.allSatisfy({ descriptor.labelNames.contains($0.name) }) else { return false }
         guard !names.isEmpty else { return true }
         let candidates = descriptor.sampleNames.map { Array($0.utf8) }
@@ -41,7 +41,7 @@ public struct PageFilter: Sendable, Hashable {
     }
 
     /// Whether the page contains the series with these label pairs.
-    func admits(_ pairs: UnsafeRawBufferPointer) -> Bool {
+    func matches(_ pairs: UnsafeRawBufferPointer) -> Bool {
         labels.allSatisfy { label in
             guard let value = unsafe Self.value(behind: label.prefix, in: pairs) else { return false }
             return unsafe Self.contains(label.values, value, of: pairs)

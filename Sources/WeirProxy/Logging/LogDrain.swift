@@ -24,7 +24,7 @@ struct LogDrain {
     mutating func add(_ record: LogRecord, format: LogFormat, now: UInt64) {
         var suppressed: UInt64 = 0
         if let kind = record.fact.repetition {
-            switch limiter.admit(record, kind: kind, now: now) {
+            switch limiter.decide(record, kind: kind, now: now) {
             case .holdBack: return
             case .write(let count): suppressed = count
             }

@@ -37,8 +37,8 @@ struct LogRateLimiter {
         case holdBack
     }
 
-    /// Asks for a line of `kind`. A held-back one is kept, so that the end of its window can tell of it.
-    mutating func admit(_ record: LogRecord, kind: Kind, now: UInt64) -> Decision {
+    /// Decides over a line of `kind`. A held-back one is kept, so that the end of its window can tell of it.
+    mutating func decide(_ record: LogRecord, kind: Kind, now: UInt64) -> Decision {
         let key = Key(route: record.route, kind: kind)
         guard var entry = entries[key] else {
             if entries.count < Self.maxKinds { open(key, now: now) }

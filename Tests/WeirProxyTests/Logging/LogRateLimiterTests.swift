@@ -11,37 +11,37 @@ struct LogRateLimiterTests {
             fact: .dialFailed(upstream: 0, reason, nil))
     }
 
-    private func admit(_ limiter: inout LogRateLimiter, _ record: LogRecord, at now: UInt64) throws
+    private func decide(_ limiter: inout LogRateLimiter, _ record: LogRecord, at now: UInt64) throws
         -> LogRateLimiter.Decision
     {
-        limiter.admit(record, kind: try #require(record.fact.repetition), now: now)
+        limiter.decide(record, kind: try #require(record.fact.repetition), now: now)
     }
 
     @Test("The first lines of a kind pass, the rest of its window are held back and told with the next line")
     func burst() throws {
         var limiter = LogRateLimiter()
         for _ in 0..<LogRateLimiter.burst {
-            #expect(try admit(&limiter, failure(), at: 100) == .write(suppressed: 0))
+            #expect(try decide(&limiter, failure(), at: 100) == .write(suppressed: 0))
         }
-        for _ in 0..<3 { #expect(try admit(&limiter, failure(), at: 200) == .holdBack) }
+        for _ in 0..<3 { #expect(try decide(&limiter, failure(), at: 200) == .holdBack) }
         let later = 100 + LogRateLimiter.windowNanoseconds
-        #expect(try admit(&limiter, failure(), at: later) == .write(suppressed: 3))
-        #expect(try admit(&limiter, failure(), at: later) == .write(suppressed: 0))
+        #expect(try decide(&limiter, failure(), at: later) == .write(suppressed: 3))
+        #expect(try decide(&limiter, failure(), at: later) == .write(suppressed: 0))
     }
 
     @Test("Other routes and other reasons have their own limit")
     func independence() throws {
         var limiter = LogRateLimiter()
-        for _ in 0...LogRateLimiter.burst { _ = try admit(&limiter, failure(), at: 0) }
-        #expect(try admit(&limiter, failure(), at: 1) == .holdBack)
-        #expect(try admit(&limiter, failure(route: 2), at: 1) == .write(suppressed: 0))
-        #expect(try admit(&limiter, failure(.timeout), at: 1) == .write(suppressed: 0))
+        for _ in 0...LogRateLimiter.burst { _ = try decide(&limiter, failure(), at: 0) }
+        #expect(try decide(&limiter, failure(), at: 1) == .holdBack)
+        #expect(try decide(&limiter, failure(route: 2), at: 1) == .write(suppressed: 0))
+        #expect(try decide(&limiter, failure(.timeout), at: 1) == .write(suppressed: 0))
     }
 
     @Test("Where nothing follows, the end of the window tells of the last line that was held back")
     func expiry() throws {
         var limiter = LogRateLimiter()
-        for id in 0..<UInt64(LogRateLimiter.burst + 4) { _ = try admit(&limiter, failure(id: id), at: 0) }
+        for id in 0..<UInt64(LogRateLimiter.burst + 4) { _ = try decide(&limiter, failure(id: id), at: 0) }
         var told: [(UInt64, UInt64)] = []
         limiter.expire(now: LogRateLimiter.windowNanoseconds - 1) { told.append(($0.id, $1)) }
         #expect(told.isEmpty)
