@@ -33,7 +33,7 @@ struct ConfigurationOption {
             if tellsWarnings { for warning in loaded.warnings { Console.error(warning) } }
             return loaded
         } catch {
-            for finding in error.findings { Console.error(finding) }
+            for line in error.lines { Console.error(line) }
             throw Failure()
         }
     }

@@ -1,9 +1,9 @@
 /// Warns of UDP routes on which only a session's first datagram has a PROXY header: where that one is lost, a client's
 /// own bytes are read in its place.
-func checkDatagramHeaders(of drafts: [RouteDraft], entrypoint: ConfigurationNode?, findings: Diagnostics) {
+func checkDatagramHeaders(of drafts: [RouteDraft], entrypoint: ConfigurationNode?, diagnostics: Diagnostics) {
     var told: Set<Origin> = []
     func warn(_ origin: Origin, _ message: String) {
-        if told.insert(origin).inserted { findings.warning(origin, message) }
+        if told.insert(origin).inserted { diagnostics.warning(origin, message) }
     }
     for draft in drafts {
         guard let settings = draft.route.udp else { continue }

@@ -5,11 +5,11 @@ import NetworkTypes
 ///
 /// Listeners are grouped by port first: a file with thousands of routes must not be compared pair by pair.
 func checkListeners(
-    of drafts: [RouteDraft], exporter: Configuration.Exporter, at exporterOrigins: [Origin], findings: Diagnostics
+    of drafts: [RouteDraft], exporter: Configuration.Exporter, at exporterOrigins: [Origin], diagnostics: Diagnostics
 ) {
     let claims = drafts.map { ListenerClaim($0) }
-    checkClashes(claimsOfExporter(exporter, at: exporterOrigins) + claims.compactMap { $0 }, findings: findings)
-    checkLoops(drafts, claims, findings: findings)
+    checkClashes(claimsOfExporter(exporter, at: exporterOrigins) + claims.compactMap { $0 }, diagnostics: diagnostics)
+    checkLoops(drafts, claims, diagnostics: diagnostics)
 }
 
 private func claimsOfExporter(_ exporter: Configuration.Exporter, at origins: [Origin]) -> [ListenerClaim] {
@@ -31,7 +31,7 @@ private struct Listening: Hashable {
     let port: UInt16
 }
 
-private func checkClashes(_ claims: [ListenerClaim], findings: Diagnostics) {
+private func checkClashes(_ claims: [ListenerClaim], diagnostics: Diagnostics) {
     var groups: [Listening: [ListenerClaim]] = [:]
     for claim in claims {
         let group = Listening(transport: claim.key.transport, port: claim.key.port)
@@ -42,7 +42,7 @@ private func checkClashes(_ claims: [ListenerClaim], findings: Diagnostics) {
             let relation = claim.text == other.text ? "is also the listener" : "overlaps the listener \(other.text)"
             // Of two listeners the exporter's default alone is written nowhere.
             guard let origin = claim.origin ?? other.origin else { continue }
-            findings.error(
+            diagnostics.error(
                 origin,
                 "\(claim.owner): the \(transport) listener \(claim.text) \(relation) of \(other.owner)\(line)")
         }
@@ -50,7 +50,7 @@ private func checkClashes(_ claims: [ListenerClaim], findings: Diagnostics) {
     }
 }
 
-private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], findings: Diagnostics) {
+private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], diagnostics: Diagnostics) {
     var groups: [Listening: [ListenerClaim]] = [:]
     var ownAddresses: Set<ScopedAddress> = []
     for claim in claims {
@@ -73,7 +73,7 @@ private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], find
             let whose = isOwn ? "its own listener" : "the listener of \(hit.owner)"
             let line = isOwn ? "" : hit.origin?.remark(in: origin) ?? ""
             let key = draft.fields["upstreams"] == nil ? "`host`" : "the upstream"
-            findings.error(
+            diagnostics.error(
                 origin,
                 "\(claim.owner): a loop: the target \(target) is \(whose)\(line), \(hit.text); set \(key) or "
                     + "`port` to another server")

@@ -30,10 +30,10 @@ final class Diagnostics {
 /// The findings about the text of one file, before it is a tree.
 struct FileDiagnostics {
     let file: String
-    let findings: Diagnostics
+    let diagnostics: Diagnostics
 
     /// Notes an error. Without a location it concerns the whole file.
     func error(_ location: SourceLocation?, _ message: String, suggestion: String? = nil) {
-        findings.error(.file(file, location), message, suggestion: suggestion)
+        diagnostics.error(.file(file, location), message, suggestion: suggestion)
     }
 }

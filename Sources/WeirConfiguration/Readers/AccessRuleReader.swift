@@ -3,7 +3,7 @@ struct AccessRuleReader {
     private static let filePrefix = "file:"
 
     let context: ReadingContext
-    private var findings: Diagnostics { context.findings }
+    private var diagnostics: Diagnostics { context.diagnostics }
     private var referencedFiles: ReferencedFiles { context.referencedFiles }
 
     init(context: ReadingContext) {
@@ -20,7 +20,7 @@ struct AccessRuleReader {
             let verdict = referencedFiles.rules?.check(rule: text) ?? AccessRuleCheckResult()
             for problem in verdict.problems {
                 let source = written == text ? "" : " (from \(quoted(written)))"
-                findings.error(item.origin, "`\(key)`: \(problem.message)\(source)", suggestion: problem.suggestion)
+                diagnostics.error(item.origin, "`\(key)`: \(problem.message)\(source)", suggestion: problem.suggestion)
             }
             requireDatabase(verdict, item.origin, key, of: quoted(text))
             return AccessEntry(text)
@@ -31,14 +31,15 @@ struct AccessRuleReader {
         case .mapping(let entries) where entries.count == 1:
             // `- ip: 192.0.2.7` without quotes is a mapping to YAML.
             if case .scalar(let text, _) = entries[0].value.content {
-                findings.error(
+                diagnostics.error(
                     item.origin, "`\(key)`: expected a rule, found a mapping: a rule has no blank behind its colon",
                     suggestion: "\"\(entries[0].key):\(text)\"")
                 return nil
             }
             fallthrough
         case .mapping, .sequence, .null:
-            findings.error(item.origin, "`\(key)`: expected a rule such as `cidr:198.51.100.0/24`, found \(item.found)")
+            diagnostics.error(
+                item.origin, "`\(key)`: expected a rule such as `cidr:198.51.100.0/24`, found \(item.found)")
             return nil
         case .refused: return nil
         }
@@ -50,19 +51,20 @@ struct AccessRuleReader {
     ) -> AccessEntry? {
         let text = Self.filePrefix + name
         guard !name.isEmpty, referencedFiles.opensFiles else {
-            findings.error(item.origin, "`\(key)`: expected a file such as `file:blocklist.txt`, found \(quoted(text))")
+            diagnostics.error(
+                item.origin, "`\(key)`: expected a file such as `file:blocklist.txt`, found \(quoted(text))")
             return nil
         }
         var file: AccessEntry.File
         do throws(ValueError) {
             file = try referencedFiles.list(referencedFiles.resolve(name, from: item.origin))
         } catch {
-            findings.error(item.origin, "`\(key)`: \(quoted(text)): \(error.message)")
+            diagnostics.error(item.origin, "`\(key)`: \(quoted(text)): \(error.message)")
             return nil
         }
         let verdict = referencedFiles.checkResult(of: file)
         for problem in verdict.problems {
-            findings.error(
+            diagnostics.error(
                 .file(file.path, problem.line.map { SourceLocation(line: $0, column: 1) }), problem.message,
                 suggestion: problem.suggestion)
         }
@@ -80,22 +82,22 @@ struct AccessRuleReader {
         switch allowsEmpty {
         case true?: break
         case false?:
-            findings.error(
+            diagnostics.error(
                 origin, "`\(key)`: expected at least one rule in \(quoted(path)) with `allow_empty: false`, found none")
         case nil where before > 0:
-            findings.error(
+            diagnostics.error(
                 origin,
                 "`\(key)`: expected rules in \(quoted(path)), which had \(before), found none; where that is meant, "
                     + "write `{ file: …, allow_empty: true }`")
         case nil:
-            findings.warning(origin, "`\(key)`: \(quoted(path)) has no rule, and so stands for nothing")
+            diagnostics.warning(origin, "`\(key)`: \(quoted(path)) has no rule, and so stands for nothing")
         }
     }
 
     private func requireDatabase(_ verdict: AccessRuleCheckResult, _ origin: Origin, _ key: String, of rule: String) {
         referencedFiles.need(verdict.locationKeys)
         guard !verdict.locationKeys.isEmpty, !context.hasDatabase else { return }
-        findings.error(
+        diagnostics.error(
             origin,
             "`\(key)`: \(rule) needs a database that says where addresses are, and none is configured: set "
                 + "`geoip: { database: … }`")

@@ -82,14 +82,14 @@ extension Configuration {
     private static func read(
         _ fragments: [ConfigurationFragment], referencedFiles: ReferencedFiles
     ) throws(ConfigurationErrors) -> Loaded {
-        let findings = Diagnostics()
-        for fragment in fragments { fragment.diagnostics.forEach(findings.add) }
-        let root = FragmentMerger(findings: findings).merge(fragments.compactMap(\.root))
+        let diagnostics = Diagnostics()
+        for fragment in fragments { fragment.diagnostics.forEach(diagnostics.add) }
+        let root = FragmentMerger(diagnostics: diagnostics).merge(fragments.compactMap(\.root))
         let configuration = root.flatMap {
-            ConfigurationReader(findings: findings, referencedFiles: referencedFiles).read($0)
+            ConfigurationReader(diagnostics: diagnostics, referencedFiles: referencedFiles).read($0)
         }
-        let sorted = findings.sorted
-        guard let configuration, let root, !findings.hasErrors else {
+        let sorted = diagnostics.sorted
+        guard let configuration, let root, !diagnostics.hasErrors else {
             throw ConfigurationErrors(sorted, dependencies: referencedFiles.dependencies)
         }
         return Loaded(

@@ -2,19 +2,19 @@ import NetworkTypes
 
 /// Reads the whole tree of a file.
 struct ConfigurationReader {
-    let findings: Diagnostics
+    let diagnostics: Diagnostics
     let referencedFiles: ReferencedFiles
 
     /// The configuration, or nil after an error that leaves none. Errors are noted; the caller asks for them.
     func read(_ root: ConfigurationNode) -> Configuration? {
         if case .null = root.content {
             let message = "expected `routes:` with at least one route, found an empty file"
-            findings.error(root.origin.start, message)
+            diagnostics.error(root.origin.start, message)
             return nil
         }
-        guard let top = findings.section(root, Configuration.section.keys, named: "the file") else { return nil }
+        guard let top = diagnostics.section(root, Configuration.section.keys, named: "the file") else { return nil }
         let context = ReadingContext(
-            findings: findings, referencedFiles: referencedFiles, hasDatabase: top["geoip"] != nil)
+            diagnostics: diagnostics, referencedFiles: referencedFiles, hasDatabase: top["geoip"] != nil)
         var configuration = Configuration()
         var faults: Set<String> = []
         for setting in Configuration.section.settings {
@@ -30,12 +30,12 @@ struct ConfigurationReader {
         let listen = top["exporter"]?["listen"]
         checkListeners(
             of: drafts, exporter: configuration.exporter, at: listen?.origins(of: configuration.exporter.listen) ?? [],
-            findings: findings)
+            diagnostics: diagnostics)
         checkAccess(
             of: drafts, global: configuration.access, at: top["acl"]?["default"]?.origin ?? root.origin,
-            findings: findings)
+            diagnostics: diagnostics)
         checkDatabase(configuration.geoip, at: top["geoip"]?["database"]?.origin)
-        checkDatagramHeaders(of: drafts, entrypoint: top["entrypoint"], findings: findings)
+        checkDatagramHeaders(of: drafts, entrypoint: top["entrypoint"], diagnostics: diagnostics)
         configuration.routes = drafts.filter(\.isComplete).map(\.route)
         return configuration
     }
@@ -45,12 +45,12 @@ struct ConfigurationReader {
         guard let geoip, let origin, !geoip.database.isEmpty,
             let problem = referencedFiles.rules?.check(database: geoip.database, for: referencedFiles.locationKeys)
         else { return }
-        findings.error(origin, "`database`: \(problem)")
+        diagnostics.error(origin, "`database`: \(problem)")
     }
 
     /// Checks every default by itself, so that a bad one is found even where no route uses it.
     private func read(defaults value: ConfigurationNode?, _ context: ReadingContext) -> SectionEntries {
-        guard let value, let section = findings.section(value, RouteConfiguration.section.keys, named: "`defaults`")
+        guard let value, let section = diagnostics.section(value, RouteConfiguration.section.keys, named: "`defaults`")
         else { return SectionEntries(entries: [:]) }
         RouteReader(context: context, defaults: SectionEntries(entries: [:])).check(section)
         return section
@@ -60,16 +60,16 @@ struct ConfigurationReader {
         -> [RouteDraft]
     {
         guard let value else {
-            findings.error(root.origin, "expected `routes:` with at least one route, found none")
+            diagnostics.error(root.origin, "expected `routes:` with at least one route, found none")
             return []
         }
         switch value.content {
         case .mapping(let entries) where !entries.isEmpty:
             return entries.map { reader.read($0) }
         case .mapping, .null:
-            findings.error(value.origin, "`routes`: expected at least one route, found none")
+            diagnostics.error(value.origin, "`routes`: expected at least one route, found none")
         case .scalar, .sequence:
-            findings.error(value.origin, "`routes`: expected a mapping from names to routes, found \(value.found)")
+            diagnostics.error(value.origin, "`routes`: expected a mapping from names to routes, found \(value.found)")
         case .refused: break
         }
         return []

@@ -39,7 +39,7 @@ struct RouteReader {
     /// The settings of `entrypoint`, for routes that have none of their own.
     var proxyProtocol = ProxyProtocolSettings()
 
-    private var findings: Diagnostics { context.findings }
+    private var diagnostics: Diagnostics { context.diagnostics }
 
     func read(_ entry: ConfigurationNode.Entry) -> RouteDraft {
         var draft = RouteDraft(
@@ -48,7 +48,7 @@ struct RouteReader {
         draft.faults = ["scheme"]
         let isNameGood = checkName(entry)
         let name = "route \(quoted(entry.key))"
-        guard let own = findings.section(entry.value, RouteConfiguration.section.keys, named: name) else {
+        guard let own = diagnostics.section(entry.value, RouteConfiguration.section.keys, named: name) else {
             return draft
         }
         draft.fields = merged(own)
@@ -111,7 +111,7 @@ struct RouteReader {
         if let value {
             if !variant.read(value, &draft.route, context) { draft.faults.insert(setting.key) }
         } else if let requirement = setting.requirement {
-            findings.error(draft.origin, "\(name): expected \(requirement), found none")
+            diagnostics.error(draft.origin, "\(name): expected \(requirement), found none")
             draft.faults.insert(setting.key)
         }
     }
@@ -122,7 +122,7 @@ struct RouteReader {
             (1...64).contains(bytes.count) && isAlphanumeric(bytes[0])
             && bytes.allSatisfy { isAlphanumeric($0) || "_.-".utf8.contains($0) }
         if !isGood {
-            findings.error(
+            diagnostics.error(
                 entry.keyOrigin,
                 "expected a route name of 1 to 64 characters of `A-Z a-z 0-9 _ . -` that starts with a letter or a "
                     + "digit, found \(quoted(entry.key))")
@@ -135,7 +135,7 @@ struct RouteReader {
         guard let value = fields["bind"], case .scalar(let text, _) = value.content,
             (try? parseBindAddress(text)) != nil
         else { return true }
-        let address = findings.parsed(value, "bind", expected: "an IP address to listen on") {
+        let address = diagnostics.parsed(value, "bind", expected: "an IP address to listen on") {
             text throws(ValueError) in
             let address = try parseBindAddress(text)
             try scheme.checkFamily(of: address)
@@ -146,7 +146,7 @@ struct RouteReader {
 
     private func refuseBothForms(_ fields: SectionEntries, named name: String) {
         guard let host = fields.entries["host"], fields["upstreams"] != nil else { return }
-        findings.error(
+        diagnostics.error(
             host.keyOrigin, "\(name): `host` stands beside `upstreams`, which takes its place: move it into that list")
     }
 
@@ -156,7 +156,7 @@ struct RouteReader {
         for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) {
             let text = upstream.text(targetPort: draft.route.upstreamPort)
             if seen.insert(text.lowercased()).inserted { continue }
-            findings.error(origin, "`upstreams`: \(quoted(text)) is named twice")
+            diagnostics.error(origin, "`upstreams`: \(quoted(text)) is named twice")
         }
     }
 
@@ -165,7 +165,7 @@ struct RouteReader {
         for setting in RouteConfiguration.settings {
             guard let entry = own.entries[setting.key], setting.variant(for: scheme.transport) == nil else { continue }
             let other = setting.transports.map { $0.rawValue.uppercased() }.joined()
-            findings.error(
+            diagnostics.error(
                 entry.keyOrigin,
                 "\(name): `\(setting.key)` is for \(other) routes, and the scheme is `\(scheme.rawValue)`")
         }

@@ -8,7 +8,7 @@ struct SecretFileReader {
     private static let minTokenLength = 16
     private static let maxTokenLength = 512
 
-    let findings: Diagnostics
+    let diagnostics: Diagnostics
     let referencedFiles: ReferencedFiles
 
     /// `bearer_token_file`: one token a line.
@@ -17,7 +17,7 @@ struct SecretFileReader {
         var tokens: [Secret] = []
         for (location, line) in file.lines {
             guard line.utf8.allSatisfy(Self.isTokenByte), line.utf8.count <= Self.maxTokenLength else {
-                findings.error(
+                diagnostics.error(
                     .file(file.path, location),
                     "expected a token of at most \(Self.maxTokenLength) letters, digits and `-._~+/=`, as RFC 6750 "
                         + "has them",
@@ -26,7 +26,7 @@ struct SecretFileReader {
             }
             // One that is shorter may also be a half: the file is being written, or its writer has died.
             guard line.utf8.count >= Self.minTokenLength else {
-                findings.error(
+                diagnostics.error(
                     .file(file.path, location),
                     "expected a token of at least \(Self.minTokenLength) bytes, found one that is short enough to be "
                         + "guessed: make one with `openssl rand -hex 32`")
@@ -44,7 +44,7 @@ struct SecretFileReader {
         for (location, line) in file.lines {
             let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2 else {
-                findings.error(
+                diagnostics.error(
                     .file(file.path, location), "expected a name, a colon and a hash", suggestion: nil)
                 continue
             }
@@ -52,14 +52,15 @@ struct SecretFileReader {
             do throws(ValueError) {
                 let (user, remark) = try UserReader.user(name, String(parts[1]))
                 if let remark {
-                    findings.warning(value.origin, "`users_file`: \(quoted(name)) in line \(location.line): \(remark)")
+                    diagnostics.warning(
+                        value.origin, "`users_file`: \(quoted(name)) in line \(location.line): \(remark)")
                 }
                 if users.contains(where: { $0.name == name }) {
                     throw ValueError("the user \(quoted(name)) stands here twice")
                 }
                 users.append(user)
             } catch {
-                findings.error(
+                diagnostics.error(
                     .file(file.path, location), error.message, suggestion: nil)
             }
         }
@@ -73,9 +74,9 @@ struct SecretFileReader {
 
     /// The lines that are neither empty nor begin with `#`; nil after an error.
     private func read(_ value: ConfigurationNode, _ key: String) -> File? {
-        guard let name = findings.text(value, key, expected: "the path of a file") else { return nil }
+        guard let name = diagnostics.text(value, key, expected: "the path of a file") else { return nil }
         guard !name.isEmpty, !name.utf8.contains(0), referencedFiles.opensFiles else {
-            findings.error(value.origin, "`\(key)`: expected the path of a file, found \(value.found)")
+            diagnostics.error(value.origin, "`\(key)`: expected the path of a file, found \(value.found)")
             return nil
         }
         let path = referencedFiles.resolve(name, from: value.origin)
@@ -84,22 +85,22 @@ struct SecretFileReader {
         do throws(ValueError) {
             bytes = try readFile(path: path, limit: Self.maxFileByteCount, kind: .regular)
         } catch {
-            findings.error(value.origin, "`\(key)`: \(quoted(path)): \(error.message)")
+            diagnostics.error(value.origin, "`\(key)`: \(quoted(path)): \(error.message)")
             return nil
         }
         guard bytes.count <= Self.maxFileByteCount, let text = String(validating: bytes, as: UTF8.self) else {
-            findings.error(
+            diagnostics.error(
                 value.origin, "`\(key)`: expected at most 64 KiB of UTF-8 in \(quoted(path)), found something else")
             return nil
         }
         if isReadableByEverybody(path: path) {
-            findings.warning(
+            diagnostics.warning(
                 value.origin,
                 "`\(key)`: everybody on this machine may read \(quoted(path)): take that away with `chmod o-r`")
         }
         let lines = Self.lines(of: text)
         guard (1...Self.maxEntries).contains(lines.count) else {
-            findings.error(
+            diagnostics.error(
                 value.origin,
                 "`\(key)`: expected 1 to \(Self.maxEntries) lines in \(quoted(path)), found \(lines.count)")
             return nil

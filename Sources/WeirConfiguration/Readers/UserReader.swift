@@ -2,13 +2,13 @@ import NetworkTypes
 
 /// Reads names with hashes of passwords. No message has anything of a hash.
 struct UserReader {
-    let findings: Diagnostics
+    let diagnostics: Diagnostics
 
     /// `users`: a mapping from names to hashes.
     func read(_ value: ConfigurationNode) -> [PasswordUser] {
         guard case .mapping(let entries) = value.content, !entries.isEmpty else {
             if case .refused = value.content { return [] }
-            findings.error(
+            diagnostics.error(
                 value.origin, "`users`: expected a mapping from names to hashes of passwords, found none")
             return []
         }
@@ -16,15 +16,15 @@ struct UserReader {
             // Never what was found: it may be a password.
             guard case .scalar(let text, _) = entry.value.content else {
                 if case .refused = entry.value.content { return nil }
-                findings.error(entry.value.origin, "`users`: expected a hash in quotes for \(quoted(entry.key))")
+                diagnostics.error(entry.value.origin, "`users`: expected a hash in quotes for \(quoted(entry.key))")
                 return nil
             }
             do throws(ValueError) {
                 let (user, remark) = try Self.user(entry.key, text)
-                if let remark { findings.warning(entry.value.origin, "`users`: \(quoted(entry.key)): \(remark)") }
+                if let remark { diagnostics.warning(entry.value.origin, "`users`: \(quoted(entry.key)): \(remark)") }
                 return user
             } catch {
-                findings.error(entry.value.origin, "`users`: \(quoted(entry.key)): \(error.message)")
+                diagnostics.error(entry.value.origin, "`users`: \(quoted(entry.key)): \(error.message)")
                 return nil
             }
         }

@@ -79,7 +79,7 @@ extension ExporterAuthentication.Basic {
             else { return true }
             let twice = basic.fileUsers.filter { user in basic.users.contains { $0.name == user.name } }
             for user in twice {
-                section.context.findings.error(
+                section.context.diagnostics.error(
                     file.origin, "`users_file`: the user \(quoted(user.name)) stands in `users`, too")
             }
             return twice.isEmpty
@@ -94,7 +94,7 @@ extension Section.Checked {
         case .mapping(let entries) where entries.isEmpty: break
         case .mapping, .scalar, .sequence, .refused: return true
         }
-        context.findings.error(node.origin, "\(name): \(message)")
+        context.diagnostics.error(node.origin, "\(name): \(message)")
         return false
     }
 }

@@ -184,7 +184,7 @@ extension ProxyProtocolSettings {
         ],
         check: { settings, section in
             guard section.isGood, settings.mode != .disabled, settings.trustedProxies.isEmpty else { return true }
-            section.context.findings.error(
+            section.context.diagnostics.error(
                 section.entries["trusted_proxies"]?.origin ?? section.node.origin,
                 "\(section.name): mode `\(settings.mode.rawValue)` needs `trusted_proxies` such as `[10.0.0.0/8]`, "
                     + "found none")
@@ -205,7 +205,7 @@ extension RateLimit {
             guard section.isGood, section.entries["rate"] == nil, case .mapping(let entries) = section.node.content,
                 entries.allSatisfy({ $0.key == "burst" })
             else { return section.entries["rate"] != nil }
-            section.context.findings.error(
+            section.context.diagnostics.error(
                 section.node.origin, "\(section.name): expected a `rate` such as `10/s`, found none")
             return false
         })

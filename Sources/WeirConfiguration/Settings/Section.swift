@@ -26,14 +26,14 @@ struct Section<Root: Sendable>: Sendable {
 
     /// Reads the section into `root`. What is wrong is noted, and leaves what was there. False after an error.
     func read(_ node: ConfigurationNode, named name: String, into root: inout Root, _ context: ReadingContext) -> Bool {
-        guard let entries = context.findings.section(node, keys, named: name) else { return false }
+        guard let entries = context.diagnostics.section(node, keys, named: name) else { return false }
         var isGood = true
         for setting in settings {
             guard let variant = setting.variants.first else { continue }
             if let value = entries[setting.key] {
                 if !variant.read(value, &root, context) { isGood = false }
             } else if let requirement = setting.requirement {
-                context.findings.error(node.origin, "\(name): expected \(requirement), found none")
+                context.diagnostics.error(node.origin, "\(name): expected \(requirement), found none")
                 isGood = false
             }
         }
@@ -76,7 +76,7 @@ extension Setting {
 
 /// The context that the reader of a value needs.
 struct ReadingContext {
-    let findings: Diagnostics
+    let diagnostics: Diagnostics
     let referencedFiles: ReferencedFiles
     /// Whether the file names a database that knows where addresses are.
     let hasDatabase: Bool

@@ -47,12 +47,12 @@ extension ConfigurationFragment {
     /// Reads YAML. `file` is its name in messages, and paths in it are relative to its folder. Pure.
     public init(yaml bytes: [UInt8], file: String, environment: [String: String]) {
         let all = Diagnostics()
-        let findings = FileDiagnostics(file: file, findings: all)
+        let diagnostics = FileDiagnostics(file: file, diagnostics: all)
         var root: ConfigurationNode?
         if bytes.count > Configuration.maxFileByteCount {
-            findings.error(nil, "expected a file of at most 4 MiB, found more")
-        } else if let text = decodeText(bytes, findings: findings) {
-            root = YAMLReader(environment: environment, findings: findings).read(text)
+            diagnostics.error(nil, "expected a file of at most 4 MiB, found more")
+        } else if let text = decodeText(bytes, diagnostics: diagnostics) {
+            root = YAMLReader(environment: environment, diagnostics: diagnostics).read(text)
         }
         self.init(root: root, diagnostics: all.sorted)
     }

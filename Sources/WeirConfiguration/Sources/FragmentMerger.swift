@@ -1,7 +1,7 @@
 /// Makes one tree of those of several sources. Sections merge key by key, `routes` route by route; a value or a route
 /// that two sources have is a collision, told where the later one is written, and the earlier one stays.
 struct FragmentMerger {
-    let findings: Diagnostics
+    let diagnostics: Diagnostics
 
     /// The tree of all; nil where there is none.
     func merge(_ roots: [ConfigurationNode]) -> ConfigurationNode? {
@@ -70,7 +70,7 @@ struct FragmentMerger {
     }
 
     private func note(_ name: String, at origin: Origin, earlier: Origin) {
-        findings.error(origin, "\(name) is configured twice, first by \(earlier)")
+        diagnostics.error(origin, "\(name) is configured twice, first by \(earlier)")
     }
 
     private func quotedPath(_ path: String) -> String {

@@ -1,6 +1,6 @@
 /// Turns the bytes of a file into text that YAML can be read from, or notes why that is not possible, with the location
 /// of the first byte that is wrong. A byte order mark is skipped.
-func decodeText(_ bytes: [UInt8], findings: FileDiagnostics) -> String? {
+func decodeText(_ bytes: [UInt8], diagnostics: FileDiagnostics) -> String? {
     var input = bytes[...]
     if input.starts(with: [0xef, 0xbb, 0xbf]) { input = input.dropFirst(3) }
     var decoder = UTF8Decoder(input)
@@ -10,11 +10,11 @@ func decodeText(_ bytes: [UInt8], findings: FileDiagnostics) -> String? {
     while let step = decoder.next() {
         let location = SourceLocation(line: line, column: column)
         guard case .scalar(let scalar) = step else {
-            findings.error(location, "expected UTF-8 text, found the byte \(hexadecimal(UInt32(decoder.byte)))")
+            diagnostics.error(location, "expected UTF-8 text, found the byte \(hexadecimal(UInt32(decoder.byte)))")
             return nil
         }
         guard isAllowedInYAML(scalar) else {
-            findings.error(
+            diagnostics.error(
                 location, "found the control character \(hexadecimal(scalar.value)), which YAML does not allow")
             return nil
         }

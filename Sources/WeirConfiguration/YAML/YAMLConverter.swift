@@ -2,7 +2,7 @@
 /// bounded.
 struct YAMLConverter {
     let environment: [String: String]
-    let findings: FileDiagnostics
+    let diagnostics: FileDiagnostics
 
     /// Places seen so far: one that comes again was reached through an alias.
     private var seen: Set<SourceLocation> = []
@@ -10,9 +10,9 @@ struct YAMLConverter {
     /// Whether a bound was passed; the result is then incomplete.
     private(set) var isExhausted = false
 
-    init(environment: [String: String], findings: FileDiagnostics) {
+    init(environment: [String: String], diagnostics: FileDiagnostics) {
         self.environment = environment
-        self.findings = findings
+        self.diagnostics = diagnostics
     }
 
     /// Converts the root. Top-level keys that start with `x-` are only checked for duplicates: they hold anchors, and
@@ -21,7 +21,7 @@ struct YAMLConverter {
         convert(node, depth: 0, expands: true)
     }
 
-    private func origin(_ location: SourceLocation) -> Origin { .file(findings.file, location) }
+    private func origin(_ location: SourceLocation) -> Origin { .file(diagnostics.file, location) }
 
     private mutating func convert(_ node: YAMLNode, depth: Int, expands: Bool) -> ConfigurationNode {
         let location = node.location
@@ -49,12 +49,12 @@ struct YAMLConverter {
         if isExhausted { return false }
         if depth > YAMLReader.deepestNesting {
             let error = YAMLError.tooDeep(at: location)
-            findings.error(error.location, error.message)
+            diagnostics.error(error.location, error.message)
             isExhausted = true
         } else if !seen.insert(location).inserted {
             expanded += 1
             if expanded > YAMLReader.maxExpansion {
-                findings.error(location, "aliases expand to more than \(YAMLReader.maxExpansion) values")
+                diagnostics.error(location, "aliases expand to more than \(YAMLReader.maxExpansion) values")
                 isExhausted = true
             }
         }
@@ -69,7 +69,7 @@ struct YAMLConverter {
         do {
             return .scalar(text: try expandEnvironment(written, environment: environment), written: written)
         } catch {
-            findings.error(location, error.message, suggestion: error.suggestion)
+            diagnostics.error(location, error.message, suggestion: error.suggestion)
             return .refused
         }
     }
@@ -84,12 +84,12 @@ struct YAMLConverter {
             if isExhausted { break }
             let keyLocation = entry.keyLocation
             guard case .scalar(let key, let isPlain) = entry.key.content else {
-                findings.error(keyLocation, "expected a name as key, found a mapping or a list")
+                diagnostics.error(keyLocation, "expected a name as key, found a mapping or a list")
                 continue
             }
             let isExtension = depth == 0 && key.hasPrefix("x-")
             if let first = locations.updateValue(locations[key] ?? keyLocation, forKey: key) {
-                findings.error(keyLocation, "duplicate key \(quoted(key)), first found at \(first)")
+                diagnostics.error(keyLocation, "duplicate key \(quoted(key)), first found at \(first)")
                 continue
             }
             let value = convert(entry.value, depth: depth + 1, expands: expands && !isExtension)
@@ -117,14 +117,14 @@ struct YAMLConverter {
         case .sequence(let values):
             for value in values {
                 guard case .mapping = value.content else {
-                    findings.error(location, "`<<`: expected mappings to merge, found \(value.found) among them")
+                    diagnostics.error(location, "`<<`: expected mappings to merge, found \(value.found) among them")
                     continue
                 }
                 add(value, at: location, to: &entries, locations: &locations)
             }
         case .refused: break
         case .scalar, .null:
-            findings.error(location, "`<<`: expected a mapping to merge, found \(value.found)")
+            diagnostics.error(location, "`<<`: expected a mapping to merge, found \(value.found)")
         }
     }
 }

@@ -8,7 +8,7 @@ struct YAMLReader {
     static let deepestNesting = 32
 
     let environment: [String: String]
-    let findings: FileDiagnostics
+    let diagnostics: FileDiagnostics
 
     /// The document's root. Nil if there is none or it cannot be read; the reason is noted.
     func read(_ text: String) -> ConfigurationNode? {
@@ -18,17 +18,17 @@ struct YAMLReader {
                 noteEmpty()
                 return nil
             }
-            var converter = YAMLConverter(environment: environment, findings: findings)
+            var converter = YAMLConverter(environment: environment, diagnostics: diagnostics)
             let root = converter.convertRoot(node)
             return converter.isExhausted ? nil : root
         } catch {
-            findings.error(error.location, error.message)
+            diagnostics.error(error.location, error.message)
             return nil
         }
     }
 
     func noteEmpty() {
-        findings.error(
+        diagnostics.error(
             SourceLocation(line: 1, column: 1), "expected `routes:` with at least one route, found an empty file")
     }
 }

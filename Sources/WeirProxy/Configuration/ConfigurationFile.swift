@@ -1,11 +1,11 @@
 public import WeirConfiguration
 
-/// A configuration file, as the command line sees it: loaded or refused, with findings that are ready to be printed.
+/// A configuration file, as the command line sees it: loaded or refused, with lines that are ready to be printed.
 public struct ConfigurationFile: Sendable {
-    /// Why a file cannot be used: every finding, as compilers print them, in the order of their places.
+    /// Why a file cannot be used: every finding, as compilers print them, in the order of the file.
     public struct Refusal: Error, Sendable {
-        /// One line each.
-        public let findings: [String]
+        /// One line for each finding.
+        public let lines: [String]
         /// The bytes that were refused; nil where they cannot be read.
         let content: [UInt8]?
         /// Files beside it that were looked at.
@@ -50,7 +50,7 @@ public struct ConfigurationFile: Sendable {
                 dependencies: loaded.dependencies)
         } catch {
             throw Refusal(
-                findings: error.diagnostics.map(\.description), content: content, dependencies: error.dependencies)
+                lines: error.diagnostics.map(\.description), content: content, dependencies: error.dependencies)
         }
     }
 }

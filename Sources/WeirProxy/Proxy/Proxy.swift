@@ -197,10 +197,10 @@ public actor Proxy {
     private static let maxLoggedChanges = 50
 
     /// Tells of a file that could not be used; the old configuration goes on.
-    public func reloadFailed(_ findings: [String]) {
+    public func reloadFailed(_ errors: [String]) {
         components.metrics.reloadFailed()
-        for finding in findings {
-            logger.error("reload failed, the old configuration goes on", metadata: ["error": "\(finding)"])
+        for error in errors {
+            logger.error("reload failed, the old configuration goes on", metadata: ["error": "\(error)"])
         }
     }
 

@@ -118,9 +118,9 @@ public final class ProxyRunner: Sendable {
             for source in sources { source.follow(loaded.dependencies) }
         } catch {
             for source in sources { source.follow(error.dependencies) }
-            let findings = error.diagnostics.map(\.description)
-            await proxy.reloadFailed(findings)
-            return findings.first ?? "the configuration cannot be read"
+            let lines = error.diagnostics.map(\.description)
+            await proxy.reloadFailed(lines)
+            return lines.first ?? "the configuration cannot be read"
         }
         for warning in loaded.warnings { await proxy.warn("\(warning)") }
         do throws(ProxyError) {

@@ -62,7 +62,7 @@ extension Integration {
             var (reloads, failed, signals, minute, told) = (0, 0, 0, 0, 0)
             var memory = Memory()
             var last = try weir.scrape()
-            var findings: [String] = []
+            var mismatches: [String] = []
             while clock.now - start < .seconds(Self.seconds) {
                 // The watcher takes a file once; a signal takes the same file once more.
                 reloads += 1
@@ -71,7 +71,7 @@ extension Integration {
                 let now = try weir.scrape(until: "file \(reloads) is taken or refused", deadline: .seconds(30)) {
                     $0.reloads("success") + $0.reloads("failure") == reloads + signals
                 }
-                findings += now.countersBehind(last) + Self.imbalances(now)
+                mismatches += now.countersBehind(last) + Self.imbalances(now)
                 last = now
                 if reloads % 7 == 0, reloads % 5 != 4 {
                     signals += 1
@@ -97,7 +97,7 @@ extension Integration {
             }
             traffic.stop()
             #expect(traffic.failures == [])
-            #expect(findings == [])
+            #expect(mismatches == [])
             // A file unlike all before it, without the route that comes and goes.
             reloads += 1
             try weir.replaceConfiguration(routes: routes(-1), rest: rest(-1))

@@ -20,7 +20,7 @@ extension Notation where Value == [AccessEntry] {
             case .null: return []
             case .refused: return [AccessEntry("")]
             case .scalar, .mapping:
-                context.findings.error(node.origin, "`\(key)`: expected \(expectedRules), found \(node.found)")
+                context.diagnostics.error(node.origin, "`\(key)`: expected \(expectedRules), found \(node.found)")
                 return [AccessEntry("")]
             }
         }
@@ -61,7 +61,7 @@ extension Notation where Value == Configuration.GeoIP {
 
 extension ReadingContext {
     fileprivate func path(_ node: ConfigurationNode, _ key: String, expected: String) -> String? {
-        findings.parsed(node, key, expected: expected) { text throws(ValueError) in
+        diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
             guard !text.isEmpty, !text.utf8.contains(0) else {
                 throw ValueError("expected \(expected), found \(quoted(text))")
             }
@@ -78,7 +78,8 @@ extension Notation where Value == [Secret] {
         Notation(
             .anyText, examples: ["tokens"], text: { $0.isEmpty ? nil : "\($0.count) secrets" }
         ) { node, _, context in
-            SecretFileReader(findings: context.findings, referencedFiles: context.referencedFiles).readTokens(node)
+            SecretFileReader(diagnostics: context.diagnostics, referencedFiles: context.referencedFiles)
+                .readTokens(node)
         }
     }
 }
@@ -90,13 +91,13 @@ extension Notation where Value == [PasswordUser] {
             .members([
                 ("type", .string("object")), ("minProperties", .integer(1)), ("additionalProperties", .anyText),
             ]), examples: [], text: { usersText($0) }
-        ) { node, _, context in UserReader(findings: context.findings).read(node) }
+        ) { node, _, context in UserReader(diagnostics: context.diagnostics).read(node) }
     }
 
     /// A file of names and hashes.
     static var usersFile: Notation {
         Notation(.anyText, examples: ["users"], text: { usersText($0) }) { node, _, context in
-            SecretFileReader(findings: context.findings, referencedFiles: context.referencedFiles).readUsers(node)
+            SecretFileReader(diagnostics: context.diagnostics, referencedFiles: context.referencedFiles).readUsers(node)
         }
     }
 

@@ -9,7 +9,7 @@ extension Notation where Value == [IPPrefix] {
             JSONValue.list(of: .anyText, 0...10_000).orNull, examples: ["[10.0.0.0/8]", "[192.0.2.0/24]"],
             text: \.listText
         ) { node, key, context in
-            context.findings.blocks(node, key, ofEverything: "any client can then say that it is another one")
+            context.diagnostics.blocks(node, key, ofEverything: "any client can then say that it is another one")
         }
     }
 }
@@ -20,11 +20,11 @@ extension Notation where Value == [IPPrefix]? {
         Notation(
             .list(of: .anyText, 1...10_000), examples: ["[10.0.0.0/8]", "[192.0.2.0/24]"], text: { $0?.listText }
         ) { node, key, context in
-            guard let blocks = context.findings.blocks(node, key, ofEverything: "then everybody is let in") else {
+            guard let blocks = context.diagnostics.blocks(node, key, ofEverything: "then everybody is let in") else {
                 return nil
             }
             if blocks.isEmpty {
-                context.findings.error(
+                context.diagnostics.error(
                     node.origin,
                     "`\(key)`: expected a list such as `[10.0.0.0/8]`, found nothing: no client but this machine "
                         + "could ask the exporter")
@@ -50,14 +50,15 @@ extension Notation where Value == [String] {
             case .refused: return nil
             case .sequence(let items) where items.count <= maxHosts:
                 let names = items.map { item in
-                    context.findings.parsed(item, key, expected: "a host name such as `metrics.example.net`", hostName)
+                    context.diagnostics.parsed(
+                        item, key, expected: "a host name such as `metrics.example.net`", hostName)
                 }
                 return names.contains(nil) ? nil : names.compactMap { $0 }
             case .sequence(let items):
-                context.findings.error(
+                context.diagnostics.error(
                     node.origin, "`\(key)`: expected at most \(maxHosts) names, found \(items.count)")
             case .scalar, .mapping:
-                context.findings.error(
+                context.diagnostics.error(
                     node.origin, "`\(key)`: expected a list such as `[metrics.example.net]`, found \(node.found)")
             }
             return nil
@@ -105,7 +106,7 @@ extension Notation where Value == [Configuration.Exporter.Listener] {
         _ items: [ConfigurationNode], _ node: ConfigurationNode, _ key: String, _ context: ReadingContext
     ) -> Value? {
         guard (1...maxListeners).contains(items.count) else {
-            context.findings.error(
+            context.diagnostics.error(
                 node.origin, "`\(key)`: expected 1 to \(maxListeners) addresses, found \(items.count)")
             return nil
         }
@@ -117,7 +118,7 @@ extension Notation where Value == [Configuration.Exporter.Listener] {
                 continue
             }
             if case .unix(let path) = listener, listeners.contains(listener) {
-                context.findings.error(item.origin, "`\(key)`: \(quoted(path.path)) is named twice")
+                context.diagnostics.error(item.origin, "`\(key)`: \(quoted(path.path)) is named twice")
             }
             listeners.append(listener)
         }
@@ -128,7 +129,7 @@ extension Notation where Value == [Configuration.Exporter.Listener] {
         _ node: ConfigurationNode, _ key: String, _ context: ReadingContext
     ) -> Configuration.Exporter.Listener? {
         let expected = "an IP address and a port such as `127.0.0.1:9847`, or `unix:/run/weir/exporter.sock`"
-        return context.findings.parsed(node, key, expected: expected) { text throws(ValueError) in
+        return context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
             try Configuration.Exporter.Listener(parsing: text)
         }
     }
@@ -144,7 +145,7 @@ extension Notation where Value == UInt32 {
                 return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
             }
         ) { node, key, context in
-            context.findings.parsed(node, key, expected: "permissions such as `0660`", parseFileMode)
+            context.diagnostics.parsed(node, key, expected: "permissions such as `0660`", parseFileMode)
         }
     }
 }

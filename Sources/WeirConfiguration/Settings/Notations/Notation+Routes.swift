@@ -8,7 +8,7 @@ extension Notation where Value == Network {
         let words = Network.allCases.map(\.rawValue)
         let expected = "one of " + words.map { "`\($0)`" }.joined(separator: ", ")
         return Notation(.words(words), examples: words, text: \.rawValue) { node, key, context in
-            context.findings.parsed(node, key, expected: expected) { text throws(ValueError) in
+            context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
                 if let scheme = Network(rawValue: text) { return scheme }
                 if let transport = carriers[text.lowercased()] {
                     throw ValueError(
@@ -35,7 +35,7 @@ extension Notation where Value == ScopedAddress? {
     /// The address of a listener. Whether its family fits the scheme is looked at when both are known.
     static var bindAddress: Notation {
         Notation(.anyText, examples: ["127.0.0.1", "127.0.0.2"], text: { $0?.description }) { node, key, context in
-            let address = context.findings.parsed(node, key, expected: "an IP address to listen on") {
+            let address = context.diagnostics.parsed(node, key, expected: "an IP address to listen on") {
                 text throws(ValueError) in try parseBindAddress(text).address
             }
             return address.map { .some($0) }
@@ -67,7 +67,7 @@ extension Notation where Value == UpstreamHost {
         Notation(
             .anyText, examples: ["192.0.2.8", "192.0.2.9"], text: \.description
         ) { node, key, context in
-            context.findings.parsed(node, key, expected: "a host name or an IP address") { text throws(ValueError) in
+            context.diagnostics.parsed(node, key, expected: "a host name or an IP address") { text throws(ValueError) in
                 try UpstreamHost(configured: text)
             }
         }
@@ -81,7 +81,7 @@ extension Notation where Value == PortPair {
             .anyOf([.integer(in: 1...65_535), .text("[0-9]{1,5}(:[0-9]{1,5})?")]), examples: ["2222:22", "2223:22"],
             text: { $0.listen == $0.target ? "\($0.listen)" : "\($0.listen):\($0.target)" }
         ) { node, key, context in
-            context.findings.parsed(node, key, expected: "`LISTEN:TARGET` such as `2222:22`") {
+            context.diagnostics.parsed(node, key, expected: "`LISTEN:TARGET` such as `2222:22`") {
                 text throws(ValueError) in try PortPair(configured: text)
             }
         }
@@ -92,7 +92,7 @@ extension Notation where Value == RateLimit.Rate {
     /// So many in a time.
     static var rate: Notation {
         Notation(.rateText, examples: ["10/s", "20/s"], text: \.text) { node, key, context in
-            context.findings.parsed(node, key, expected: "a rate such as `10/s`, `600/m` or `5/h`") {
+            context.diagnostics.parsed(node, key, expected: "a rate such as `10/s`, `600/m` or `5/h`") {
                 text throws(ValueError) in
                 let (count, period) = try parseRate(text)
                 return RateLimit.Rate(count: count, period: period)
@@ -127,7 +127,7 @@ extension Notation where Value == Int? {
         Notation(
             .byteRateText, examples: ["1MB/s", "2MB/s"], text: { $0.map(byteRateText) }
         ) { node, key, context in
-            let rate = context.findings.parsed(node, key, expected: "bytes a second such as `10MB/s`") {
+            let rate = context.diagnostics.parsed(node, key, expected: "bytes a second such as `10MB/s`") {
                 text throws(ValueError) in try parseByteRate(text)
             }
             return rate.map { .some($0) }
@@ -191,13 +191,13 @@ extension Notation where Value == [String] {
         return Notation(
             .list(of: .scalar, 1...maxArguments), examples: examples,
             text: { "[\($0.map(flowText).joined(separator: ", "))]" }
-        ) { node, _, context in readCommand(node, context.findings) }
+        ) { node, _, context in readCommand(node, context.diagnostics) }
     }
 
-    private static func readCommand(_ node: ConfigurationNode, _ findings: Diagnostics) -> [String]? {
+    private static func readCommand(_ node: ConfigurationNode, _ diagnostics: Diagnostics) -> [String]? {
         guard case .sequence(let items) = node.content, (1...maxArguments).contains(items.count) else {
             if case .refused = node.content { return nil }
-            findings.error(
+            diagnostics.error(
                 node.origin,
                 "`exec`: expected a list of a program and its arguments, such as `[/usr/local/bin/may-pass, -v]`, "
                     + "found \(node.found)")
@@ -205,9 +205,9 @@ extension Notation where Value == [String] {
         }
         var command: [String] = []
         for item in items {
-            guard let text = findings.text(item, "exec", expected: "the program or an argument") else { return nil }
+            guard let text = diagnostics.text(item, "exec", expected: "the program or an argument") else { return nil }
             guard text.utf8.count <= maxArgumentLength, !(command.isEmpty && text.isEmpty) else {
-                findings.error(
+                diagnostics.error(
                     item.origin,
                     "`exec`: expected "
                         + (text.isEmpty

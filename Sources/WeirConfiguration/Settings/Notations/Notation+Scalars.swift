@@ -3,7 +3,7 @@ extension Notation where Value == Duration {
     /// A duration that is at least `minimum`.
     static func duration(minimum: Duration = .milliseconds(1), examples: [String] = ["7s", "9s"]) -> Notation {
         Notation(.duration, examples: examples, text: durationText) { node, key, context in
-            context.findings.duration(node, key, minimum: minimum)
+            context.diagnostics.duration(node, key, minimum: minimum)
         }
     }
 
@@ -11,11 +11,11 @@ extension Notation where Value == Duration {
     static var sessionTimeout: Notation {
         Notation(.duration, examples: ["40s", "50s"], text: durationText) { node, key, context in
             if case .scalar(let text, _) = node.content, isOff(text) {
-                context.findings.error(
+                context.diagnostics.error(
                     node.origin, "`\(key)`: expected a duration such as `5m`, found `\(text)`, which only TCP has")
                 return nil
             }
-            return context.findings.duration(node, key)
+            return context.diagnostics.duration(node, key)
         }
     }
 
@@ -24,7 +24,8 @@ extension Notation where Value == Duration {
         Notation(
             .duration, examples: ["3s", "4s"], text: { "\($0.components.seconds)s" }
         ) { node, key, context in
-            context.findings.parsed(node, key, expected: "a duration such as `\(example)`") { text throws(ValueError) in
+            context.diagnostics.parsed(node, key, expected: "a duration such as `\(example)`") {
+                text throws(ValueError) in
                 let duration = try parseDuration(text)
                 let (seconds, rest) = duration.components
                 guard bounds.contains(Int(clamping: seconds)), rest == 0 else {
@@ -43,7 +44,7 @@ extension Notation where Value == Duration? {
     static var durationOrOff: Notation {
         Notation(
             .anyOf([.off, .duration]), examples: ["60s", "90s"], text: { $0.map(durationText) ?? "off" }
-        ) { node, key, context in context.findings.durationOrOff(node, key) }
+        ) { node, key, context in context.diagnostics.durationOrOff(node, key) }
     }
 }
 
@@ -51,14 +52,14 @@ extension Notation where Value == Int {
     /// A whole number within bounds.
     static func count(_ bounds: ClosedRange<Int>, examples: [String] = ["5", "6"]) -> Notation {
         Notation(.number(in: bounds), examples: examples, text: { "\($0)" }) { node, key, context in
-            context.findings.count(node, key, in: bounds)
+            context.diagnostics.count(node, key, in: bounds)
         }
     }
 
     /// A whole number within bounds that may be negative.
     static func wholeNumber(_ bounds: ClosedRange<Int>) -> Notation {
         Notation(.number(in: bounds), examples: ["4", "5"], text: { "\($0)" }) { node, key, context in
-            context.findings.wholeNumber(node, key, in: bounds)
+            context.diagnostics.wholeNumber(node, key, in: bounds)
         }
     }
 }
@@ -71,7 +72,7 @@ extension Notation where Value == Int? {
             .anyOf([.off, .number(in: bounds)]), examples: ["5", "6"], text: { $0.map { "\($0)" } ?? "off" }
         ) { node, key, context in
             if node.isOff { return .some(nil) }
-            return context.findings.parsed(node, key, expected: expected) { text throws(ValueError) in
+            return context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
                 try parseCount(text, in: bounds, expected: expected)
             }
         }
@@ -83,7 +84,7 @@ extension Notation where Value == AutomaticCount {
     static func automaticCount(_ bounds: ClosedRange<Int>, examples: [String]) -> Notation {
         Notation(
             .anyOf([.words(["auto"]), .number(in: bounds)]), examples: examples, text: \.description
-        ) { node, key, context in context.findings.automaticCount(node, key, in: bounds) }
+        ) { node, key, context in context.diagnostics.automaticCount(node, key, in: bounds) }
     }
 }
 
@@ -91,7 +92,7 @@ extension Notation where Value == Bool {
     /// `true` or `false`.
     static var flag: Notation {
         Notation(.flag, examples: ["true", "false"], text: { "\($0)" }) { node, key, context in
-            context.findings.flag(node, key)
+            context.diagnostics.flag(node, key)
         }
     }
 }
@@ -101,7 +102,7 @@ extension Notation where Value: RawRepresentable & CaseIterable, Value.RawValue 
     static var choice: Notation {
         let words = Value.allCases.map(\.rawValue)
         return Notation(.words(words), examples: words, text: \.rawValue) { node, key, context in
-            context.findings.choice(node, key, of: Value.self)
+            context.diagnostics.choice(node, key, of: Value.self)
         }
     }
 }
@@ -121,7 +122,7 @@ extension Notation {
             schema, examples: spelled.filter { $0 != "true" && $0 != "false" } + ["false"],
             text: { $0.map(texts) ?? "false" }
         ) { node, key, context in
-            context.findings.parsed(node, key, expected: expected) { text throws(ValueError) in
+            context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
                 if text == "false" { return nil }
                 if let choice = meanings[text] { return choice }
                 throw ValueError(

@@ -15,7 +15,7 @@ extension Notation where Value == UpstreamHost {
     /// The host of an upstream that is a mapping: its port has a key of its own.
     fileprivate static var memberHost: Notation {
         Notation(.anyText, examples: ["db-1", "db-2"], text: { flowText($0.description) }) { node, key, context in
-            context.findings.parsed(node, key, expected: "a host name or an IP address") { text throws(ValueError) in
+            context.diagnostics.parsed(node, key, expected: "a host name or an IP address") { text throws(ValueError) in
                 let upstream = try UpstreamConfiguration(parsing: text)
                 guard let port = upstream.port else { return upstream.host }
                 throw ValueError(
@@ -31,7 +31,7 @@ extension Notation where Value == UInt16? {
     fileprivate static var targetPort: Notation {
         Notation(.number(in: 1...65_535), examples: ["5432", "5433"], text: { $0.map { "\($0)" } }) {
             node, key, context in
-            let port = context.findings.parsed(node, key, expected: "a port from 1 to 65535") {
+            let port = context.diagnostics.parsed(node, key, expected: "a port from 1 to 65535") {
                 text throws(ValueError) in try parsePort(Array(text.utf8)[...])
             }
             return port.map { .some($0) }
@@ -53,7 +53,7 @@ extension Notation where Value == [UpstreamConfiguration] {
         ) { node, key, context in
             guard case .sequence(let items) = node.content else { return readOne(node, key, context).map { [$0] } }
             guard (1...maxUpstreams).contains(items.count) else {
-                context.findings.error(
+                context.diagnostics.error(
                     node.origin, "`\(key)`: expected 1 to \(maxUpstreams) upstreams, found \(items.count)")
                 return nil
             }
@@ -67,7 +67,7 @@ extension Notation where Value == [UpstreamConfiguration] {
     {
         if case .mapping(let entries) = node.content {
             if let suggestion = meantAsText(entries) {
-                context.findings.error(
+                context.diagnostics.error(
                     node.origin, "`\(key)`: expected an upstream, found a mapping: there is no blank before a port",
                     suggestion: suggestion)
                 return nil
@@ -77,7 +77,7 @@ extension Notation where Value == [UpstreamConfiguration] {
                 node, named: "`\(key)`", into: &upstream, context)
             return isGood ? upstream : nil
         }
-        return context.findings.parsed(
+        return context.diagnostics.parsed(
             node, key, expected: "an upstream such as `db-1`, `db-1:5432` or `{ host: db-1, port: 5432 }`"
         ) { text throws(ValueError) in try UpstreamConfiguration(parsing: text) }
     }

@@ -62,7 +62,7 @@ extension Notation {
             case .mapping: return read(node, key, context)
             case .refused: return nil
             case .scalar, .sequence, .null:
-                context.findings.error(
+                context.diagnostics.error(
                     node.origin, "`\(key)`: expected `off` or a mapping such as `\(example)`, found \(node.found)")
                 return nil
             }
