@@ -1,4 +1,4 @@
-// The one place that deals with EINTR: repeats a call that a signal interrupted, and turns -1 into a negated errno.
+// The only code that deals with EINTR: repeats a call that a signal interrupted, and turns -1 into a negated errno.
 #ifndef WEIR_RETRY_H
 #define WEIR_RETRY_H
 

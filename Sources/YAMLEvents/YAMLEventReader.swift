@@ -27,7 +27,7 @@ public struct YAMLSyntaxError: Error {
         case documentStart
         /// The end of a document.
         case documentEnd
-        /// The name of an anchor in place of a node.
+        /// The name of an anchor, instead of a node.
         case alias(String)
         /// A scalar. A plain one has no quotes and is no block.
         case scalar(text: String, isPlain: Bool, anchor: String?)

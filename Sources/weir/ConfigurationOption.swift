@@ -9,7 +9,7 @@ struct ConfigurationOption {
     static let option = CommandOption(
         "config", short: "c", value: .file, "The configuration file (default: $WEIR_CONFIG, or \(defaultPath)).")
 
-    /// The file: as given, or from the environment, or the usual place.
+    /// The file: as given, or from the environment, or the default path.
     let path: String
 
     /// The file that was given, or where the others are.

@@ -36,7 +36,7 @@ enum ManualCommand {
             [
                 ("WEIR_CONFIG", "The configuration file, where --config does not name one."),
                 ("NOTIFY_SOCKET, WATCHDOG_USEC", "Set by a service manager that wants to be told; see sd_notify(3)."),
-                ("others", "Take the place of ${NAME} in the configuration."),
+                ("others", "Replace ${NAME} in the configuration."),
             ]
         ),
         ManualPage.Section("FILES", [("/etc/weir/weir.yml", "The configuration, unless another is named.")]),

@@ -75,7 +75,7 @@ import WeirStream
         await engine.shutdown()
     }
 
-    @Test func `a client has so many connections at once, and its place is free when one ends`() async throws {
+    @Test func `a client has so many connections at once, and its slot is free when one ends`() async throws {
         let engine = try makeEngine()
         var hooks = StreamHooks()
         hooks.enforce(try ClientLimiter(ClientLimits(maxConnectionsPerClient: 2), engine: engine))
@@ -84,8 +84,8 @@ import WeirStream
             let second = try #require(try enter(port))
             #expect(try enter(port) == nil)
             first.close()
-            // No observer hears of the end: the place goes with the context.
-            try waitUntil("the place is free") { try enter(port) != nil }
+            // No observer hears of the end: the slot goes with the context.
+            try waitUntil("the slot is free") { try enter(port) != nil }
             second.close()
         }
         await engine.shutdown()

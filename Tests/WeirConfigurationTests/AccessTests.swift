@@ -42,7 +42,7 @@ private func findings(_ text: String) -> [String] {
 }
 
 @Suite("Access rules in a file") struct AccessTests {
-    @Test("Both sections are read as they are written, with the place of each rule")
+    @Test("Both sections are read as they are written, with the location of each rule")
     func reads() throws {
         let loaded = try parse(
             """
@@ -97,7 +97,7 @@ private func findings(_ text: String) -> [String] {
     }
 
     @Test(
-        "What is wrong is told with its place",
+        "A mistake is told with its location",
         arguments: [
             ("acl: deny", "weir.yml:1:6: error: `acl`: expected a mapping, found `deny`"),
             ("acl: { defualt: deny }", "weir.yml:1:8: error: `acl`: unknown key `defualt`; did you mean `default`?"),

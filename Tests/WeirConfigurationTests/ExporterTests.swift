@@ -47,7 +47,7 @@ private struct ConfigurationFolder {
 }
 
 @Suite("The exporter in a file") struct ExporterTests {
-    @Test("It listens at one place or several, and Unix sockets are places")
+    @Test("It listens on one address or several, and Unix sockets are addresses")
     func listeners() throws {
         let one = try load("exporter: { listen: unix:/run/weir/exporter.sock }\n" + route()).exporter
         #expect(one.listen.map(\.description) == ["unix:/run/weir/exporter.sock"] && one.socketMode == 0o660)
@@ -66,7 +66,7 @@ private struct ConfigurationFolder {
     }
 
     @Test(
-        "What is no place is told with its own place",
+        "A text that is no address is told with its location",
         arguments: [
             ("listen: []", "11: error: `listen`: expected 1 to 16 addresses, found 0"),
             (
@@ -243,11 +243,11 @@ private struct ConfigurationFolder {
         for _ in 0..<fuzzRounds(5_000) {
             var bytes = Array([yescrypt, bcrypt, sha512].randomElement(using: &chance)!.utf8)
             for _ in 0..<Int.random(in: 1...4, using: &chance) where !bytes.isEmpty {
-                let place = Int.random(in: 0..<bytes.count, using: &chance)
+                let offset = Int.random(in: 0..<bytes.count, using: &chance)
                 switch Int.random(in: 0..<3, using: &chance) {
-                case 0: bytes[place] = alphabet.randomElement(using: &chance)!
-                case 1: bytes.remove(at: place)
-                default: bytes.insert(alphabet.randomElement(using: &chance)!, at: place)
+                case 0: bytes[offset] = alphabet.randomElement(using: &chance)!
+                case 1: bytes.remove(at: offset)
+                default: bytes.insert(alphabet.randomElement(using: &chance)!, at: offset)
                 }
             }
             let text = String(decoding: bytes, as: UTF8.self)

@@ -97,7 +97,7 @@ struct LimitTests {
     }
 
     @Test(
-        "Every wrong limit is reported with its place, what was found and what was expected",
+        "Every wrong limit is reported with its location, what was found and what was expected",
         arguments: [
             (
                 "max_connections_per_ip: 0",

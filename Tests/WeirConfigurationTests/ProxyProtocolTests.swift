@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test(
-        "Every mistake has its place and says what is expected",
+        "Every mistake has its location and says what is expected",
         arguments: [
             (
                 "proxy_protocol: {}",
@@ -162,7 +162,7 @@ import Testing
         #expect(inherited.count == 1 && inherited[0].hasPrefix("weir.yml:1:42: \(expected)"))
     }
 
-    @Test("A header in front of first datagrams only is a warning, once for each place where it is written")
+    @Test("A header in front of first datagrams only is a warning, once for each location where it is written")
     func firstOnly() throws {
         let loaded = try Configuration.parse(
             bytes: Array(

@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test(
-        "Every mistake is told with its place",
+        "Every mistake is told with its location",
         arguments: [
             ("upstreams: []", "5:16: error: `upstreams`: expected 1 to 1000 upstreams, found 0"),
             (

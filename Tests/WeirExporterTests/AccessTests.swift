@@ -231,7 +231,7 @@ private func base64(_ bytes: [UInt8]) -> String {
         #expect(try stepped.answer(to: right)?.status == 200)
     }
 
-    @Test("A password that no connection waits for any more is not looked at, and its place is free")
+    @Test("A password that no connection waits for any more is not looked at, and its slot is free")
     func abandoned() throws {
         let gate = TestSemaphore()
         let looked = Lock<[String]>([])
@@ -255,7 +255,7 @@ private func base64(_ bytes: [UInt8]) -> String {
         #expect(looked.withLock { $0 } == ["first", "shared"])
     }
 
-    @Test("Only so many passwords wait, four of one source: the others get 429, and their places come back")
+    @Test("Only so many passwords wait, four of one source: the others get 429, and their slots come back")
     func queue() throws {
         let gate = TestSemaphore()
         let stepped = try gated(gate)

@@ -87,7 +87,7 @@ import Testing
         return clients
     }
 
-    @Test("Clients that pipeline take no place from health checks and scrapes", arguments: [true, false])
+    @Test("Clients that pipeline take no connection from health checks and scrapes", arguments: [true, false])
     func pipelining(isWhole: Bool) throws {
         let stepped = try SteppedServer()
         let kept = try stepped.client(source: 0x7f00_0009, sending: request())
@@ -122,7 +122,7 @@ import Testing
         withExtendedLifetime(crowd) {}
     }
 
-    @Test("Clients of other machines leave places for those on this one")
+    @Test("Clients of other machines leave connections for those on this one")
     func keptPlaces() throws {
         var limits = ExporterLimits()
         limits.connections = 6

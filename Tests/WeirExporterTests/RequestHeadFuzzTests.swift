@@ -25,19 +25,19 @@ struct HeadMutator {
         }
         var bytes = Self.seeds.randomElement(using: &chance)!
         for _ in 0..<Int.random(in: 0...4, using: &chance) where !bytes.isEmpty {
-            let place = Int.random(in: 0..<bytes.count, using: &chance)
+            let offset = Int.random(in: 0..<bytes.count, using: &chance)
             switch Int.random(in: 0..<5, using: &chance) {
-            case 0: bytes[place] = .random(in: 0...255, using: &chance)
-            case 1: bytes[place] = Self.awkward.randomElement(using: &chance)!
-            case 2: bytes.insert(Self.awkward.randomElement(using: &chance)!, at: place)
-            case 3: bytes.removeSubrange(place..<min(bytes.count, place + Int.random(in: 1...8, using: &chance)))
-            default: bytes.insert(contentsOf: bytes[place...].prefix(20), at: place)
+            case 0: bytes[offset] = .random(in: 0...255, using: &chance)
+            case 1: bytes[offset] = Self.awkward.randomElement(using: &chance)!
+            case 2: bytes.insert(Self.awkward.randomElement(using: &chance)!, at: offset)
+            case 3: bytes.removeSubrange(offset..<min(bytes.count, offset + Int.random(in: 1...8, using: &chance)))
+            default: bytes.insert(contentsOf: bytes[offset...].prefix(20), at: offset)
             }
         }
         return bytes
     }
 
-    /// Places to split `count` bytes at.
+    /// Offsets to split `count` bytes at.
     mutating func splits(_ count: Int) -> [Int] {
         (0..<Int.random(in: 0...6, using: &chance)).map { _ in .random(in: 0...count, using: &chance) }.sorted()
     }

@@ -42,7 +42,7 @@ import Testing
         try await withRunner { runner in
             let tasks = (0..<5).map { _ in Task { await runner.run(request(["sleep", "3600"], concurrency: 2)) } }
             try await waitUntil("two run and three wait") { await runner.counts == .init(running: 2, waiting: 3) }
-            // Another route has places of its own.
+            // Another route has a concurrency of its own.
             #expect(await runner.run(request(["/bin/true"], route: "b", concurrency: 1)) == .ended(.exited(0)))
             for (index, task) in tasks.enumerated() {
                 task.cancel()

@@ -8,15 +8,15 @@ struct YAMLEventReaderTests {
         var words: [String] = []
         for _ in 0..<1_000 {
             let (event, mark) = try reader.next()
-            let place = "\(mark.line):\(mark.column)"
+            let location = "\(mark.line):\(mark.column)"
             switch event {
             case .documentStart: words.append("document")
             case .documentEnd: words.append("end of document")
-            case .alias(let name): words.append("*\(name) \(place)")
+            case .alias(let name): words.append("*\(name) \(location)")
             case .scalar(let text, let isPlain, let anchor):
-                words.append("\(anchor.map { "&\($0) " } ?? "")\(isPlain ? text : "'\(text)'") \(place)")
-            case .sequenceStart(let anchor): words.append("\(anchor.map { "&\($0) " } ?? "")[ \(place)")
-            case .mappingStart(let anchor): words.append("\(anchor.map { "&\($0) " } ?? "")\("{") \(place)")
+                words.append("\(anchor.map { "&\($0) " } ?? "")\(isPlain ? text : "'\(text)'") \(location)")
+            case .sequenceStart(let anchor): words.append("\(anchor.map { "&\($0) " } ?? "")[ \(location)")
+            case .mappingStart(let anchor): words.append("\(anchor.map { "&\($0) " } ?? "")\("{") \(location)")
             case .collectionEnd: words.append("]")
             case .streamEnd: return words
             }
@@ -24,7 +24,7 @@ struct YAMLEventReaderTests {
         return words
     }
 
-    @Test("events come in the order of the text, with places that count from 1 in characters")
+    @Test("events come in the order of the text, with locations that count from 1 in characters")
     func events() throws {
         #expect(
             try words("a: &x [é, 'b']\nö: *x\n") == [
@@ -39,7 +39,7 @@ struct YAMLEventReaderTests {
             ])
     }
 
-    @Test("an error names its place and context, and comes again with each further call")
+    @Test("an error names its location and context, and comes again with each further call")
     func errors() throws {
         var reader = try YAMLEventReader("a: [b\n")
         var found: [YAMLSyntaxError] = []

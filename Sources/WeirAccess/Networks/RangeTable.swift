@@ -34,7 +34,7 @@ struct RangeTable<Key: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable
             if left.last != right.last { return left.last > right.last }
             return left.value < right.value
         }
-        // Blocks around the current place, the smallest last.
+        // Blocks around the current address, the smallest last.
         var open: [Block] = []
         for block in sorted {
             while let inner = open.last, inner.last < block.first { close(&open) }

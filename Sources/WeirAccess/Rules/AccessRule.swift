@@ -30,9 +30,10 @@ public struct AccessRule: Hashable, Sendable {
         case address(IPAddress)
         /// `cidr:`, a block of addresses.
         case block(IPPrefix)
-        /// `country:`, addresses that a database places there.
+        /// `country:`, addresses that are there by the database.
         case country(CountryCode)
-        /// `tz:`, addresses that a database places in this time zone; in lower case, because names are compared so.
+        /// `tz:`, addresses that are in this time zone by the database; in lower case, because names are compared
+        /// so.
         case timezone(String)
     }
 

@@ -1,5 +1,5 @@
 /// Warns of UDP routes on which only a session's first datagram has a PROXY header: where that one is lost, a client's
-/// own bytes are read in its place.
+/// own bytes are read as one.
 func checkDatagramHeaders(of drafts: [RouteDraft], entrypoint: ConfigurationNode?, diagnostics: Diagnostics) {
     var told: Set<Origin> = []
     func warn(_ origin: Origin, _ message: String) {

@@ -8,8 +8,8 @@ public struct Diagnostic: Sendable, Hashable {
         case warning
     }
 
-    /// The place that it concerns; a file without a line when it concerns the file as a whole (it cannot be opened, for
-    /// example).
+    /// The origin that it concerns; a file without a line where it concerns the file as a whole, which cannot be opened,
+    /// for example.
     public let origin: Origin
     /// Whether the file can still be used.
     public let severity: Severity
@@ -20,7 +20,7 @@ public struct Diagnostic: Sendable, Hashable {
 
     /// The file as the user named it, or the container.
     public var file: String { origin.source }
-    /// The place within the file, where there is one.
+    /// The location within the file, where there is one.
     public var location: SourceLocation? { origin.location }
     /// The line, from 1, where there is one.
     public var line: Int? { location?.line }
@@ -54,22 +54,22 @@ extension Diagnostic: CustomStringConvertible {
 }
 
 extension Diagnostic: Comparable {
-    /// Orders findings by file and place (those without a place first), then by text, so that every run prints the
-    /// same.
+    /// Orders diagnostics by file and location (those without a location first), then by text, so that every run
+    /// prints the same.
     public static func < (left: Diagnostic, right: Diagnostic) -> Bool {
         if left.origin != right.origin { return left.origin < right.origin }
         return left.message < right.message
     }
 }
 
-/// Every error of a configuration file, in the order of their places. Warnings found on the way are in it too.
+/// Every error of a configuration file, in the order of their locations. Warnings found on the way are in it too.
 public struct ConfigurationErrors: Error, Sendable, Hashable {
-    /// The findings, sorted; at least one of them is an error.
+    /// The diagnostics, sorted; at least one of them is an error.
     public let diagnostics: [Diagnostic]
     /// Files beside the configuration that were looked at: a change of one may mend it.
     public let dependencies: [FileDependency]
 
-    /// Wraps findings, sorting them by place.
+    /// Wraps diagnostics, sorting them by origin.
     public init(_ diagnostics: [Diagnostic], dependencies: [FileDependency] = []) {
         self.diagnostics = diagnostics.sorted()
         self.dependencies = dependencies

@@ -1,6 +1,6 @@
 import NetworkTypes
 
-/// A place to dial, as a member of a route's upstreams.
+/// An endpoint to dial, as a member of a route's upstreams.
 public struct UpstreamConfiguration: Sendable, Hashable {
     /// The machine.
     public var host: UpstreamHost

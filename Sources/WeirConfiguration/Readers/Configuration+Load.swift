@@ -3,7 +3,7 @@ extension Configuration {
     public struct Loaded: Sendable {
         /// The validated values.
         public let configuration: Configuration
-        /// Diagnostics of severity `warning`, sorted by place.
+        /// Diagnostics of severity `warning`, sorted by origin.
         public let warnings: [Diagnostic]
         /// Files beside the configuration that it depends on.
         public let dependencies: [FileDependency]
@@ -49,7 +49,7 @@ extension Configuration {
     /// looked at.
     ///
     /// Blocks while it reads. Throws every error of the file at once; a file that cannot be read gives one error
-    /// without a place.
+    /// without a location.
     public static func load(
         path: String, environment: [String: String], rules: (any AccessRuleValidation)? = nil
     ) throws(ConfigurationErrors) -> Loaded {

@@ -15,7 +15,7 @@ final class Setting<Root: Sendable>: Sendable {
         case restart
     }
 
-    /// A place of the value, with its way to be written. A setting of both transports that differ has two.
+    /// The property that holds the value, with its notation. A setting of both transports that differ has two.
     struct Variant: Sendable {
         /// The transport that it is for; nil is either.
         let transport: Transport?
@@ -34,7 +34,7 @@ final class Setting<Root: Sendable>: Sendable {
         var initialText: String?
     }
 
-    /// The content of a section in place of a value.
+    /// The content of a section instead of a value.
     enum Content: Sendable {
         /// A value.
         case value
@@ -84,7 +84,7 @@ final class Setting<Root: Sendable>: Sendable {
             variants: [variant])
     }
 
-    /// A value that TCP and UDP keep at different places. `inDefaults` is for words that only one of them has.
+    /// A value that TCP and UDP keep in properties of their own. `inDefaults` is for words that only one of them has.
     convenience init<TCPValue, UDPValue>(
         _ key: String, tcp: (SettingPath<Root, TCPValue>, Notation<TCPValue>),
         udp: (SettingPath<Root, UDPValue>, Notation<UDPValue>),

@@ -1,4 +1,4 @@
-/// A place that configuration comes from: a file, or a container engine that tells of labels.
+/// A supplier of configuration: a file, or a container engine that tells of labels.
 ///
 /// Sources are read together: each gives a fragment, and the fragments are merged into one configuration.
 public protocol ConfigurationSource: Sendable {

@@ -1,11 +1,11 @@
 /// The origin of a part of the configuration.
 public enum Origin: Sendable, Hashable {
-    /// A file, and the place within it; nil is the file as a whole.
+    /// A file, and the location within it; nil is the file as a whole.
     case file(String, SourceLocation?)
     /// A label of a container; nil is the container as a whole.
     case label(container: String, name: String?)
 
-    /// The file or container, without the place in it.
+    /// The file or container, without the location in it.
     public var source: String {
         switch self {
         case .file(let path, _): path
@@ -13,7 +13,7 @@ public enum Origin: Sendable, Hashable {
         }
     }
 
-    /// The place within a file, where there is one.
+    /// The location within a file, where there is one.
     public var location: SourceLocation? {
         if case .file(_, let location) = self { location } else { nil }
     }
@@ -30,7 +30,7 @@ public enum Origin: Sendable, Hashable {
         if case .file(let path, _) = self { .file(path, SourceLocation(line: 1, column: 1)) } else { self }
     }
 
-    /// This place as a remark in a message about another one: ` (line 5)` in the same file.
+    /// This origin as a remark in a message on another one: ` (line 5)` in the same file.
     func remark(in other: Origin?) -> String {
         if let location, let other, source == other.source { return " (line \(location.line))" }
         return " (\(self))"
@@ -52,7 +52,7 @@ extension Origin: CustomStringConvertible {
 }
 
 extension Origin: Comparable {
-    /// Orders by source, then by the place within it, a source as a whole first.
+    /// Orders by source, then by the location within it, a source as a whole first.
     public static func < (left: Origin, right: Origin) -> Bool {
         if left.source != right.source { return left.source < right.source }
         let start = SourceLocation(line: 0, column: 0)

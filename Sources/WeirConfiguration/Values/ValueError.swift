@@ -1,4 +1,4 @@
-/// Why a single value is refused. The reader of the file adds the place.
+/// Why a single value is refused. The reader of the file adds the location.
 package struct ValueError: Error, Equatable {
     package let message: String
     package let suggestion: String?

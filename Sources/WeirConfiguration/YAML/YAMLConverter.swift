@@ -4,7 +4,7 @@ struct YAMLConverter {
     let environment: [String: String]
     let diagnostics: FileDiagnostics
 
-    /// Places seen so far: one that comes again was reached through an alias.
+    /// Locations seen so far: one that comes again was reached through an alias.
     private var seen: Set<SourceLocation> = []
     private var expanded = 0
     /// Whether a bound was passed; the result is then incomplete.

@@ -14,7 +14,7 @@ struct VerdictCache {
 
     func contains(_ digest: KeyedDigest.Value) -> Bool { known.contains(digest) }
 
-    /// Remembers one, in the place of the oldest where there is no room.
+    /// Remembers one, and evicts the oldest where the cache is full.
     mutating func insert(_ digest: KeyedDigest.Value) {
         guard known.insert(digest).inserted else { return }
         if order.count < capacity { return order.append(digest) }

@@ -3,14 +3,14 @@
 /// Each byte is looked at once, so a head that comes a byte at a time costs no more than one that comes whole, and the
 /// outcome does not depend on how the bytes were split.
 struct HeadScanner {
-    private enum Place {
+    private enum State {
         case beforeRequestLine, requestLine, lineStart, field
     }
 
     /// RFC 9112 section 2.2: empty lines before a request are ignored, "at least one"; here at most two.
     private static let maxEmptyLines = 2
 
-    private var place = Place.beforeRequestLine
+    private var state = State.beforeRequestLine
     private var position = 0
     private var emptyLines = 0
     private var isAfterCarriageReturn = false
@@ -26,7 +26,7 @@ struct HeadScanner {
             position += 1
             if isComplete { return position }
             if position >= limit {
-                let isInHeaders = place == .lineStart || place == .field
+                let isInHeaders = state == .lineStart || state == .field
                 throw RequestError(status: isInHeaders ? .headersTooLarge : .targetTooLong)
             }
         }
@@ -45,16 +45,16 @@ struct HeadScanner {
             isAfterCarriageReturn = true
             return false
         }
-        switch place {
+        switch state {
         case .beforeRequestLine:
             guard ASCII.isToken(byte) else { throw .malformed }
-            place = .requestLine
+            state = .requestLine
         case .requestLine:
             guard ASCII.isVisible(byte) || byte == ASCII.space else { throw .malformed }
         case .lineStart:
             // A blank here would be obs-fold (RFC 9112 section 5.2).
             guard ASCII.isToken(byte) else { throw .malformed }
-            place = .field
+            state = .field
         case .field:
             guard ASCII.isFieldContent(byte) else { throw .malformed }
         }
@@ -62,11 +62,11 @@ struct HeadScanner {
     }
 
     private mutating func endLine() throws(RequestError) -> Bool {
-        switch place {
+        switch state {
         case .beforeRequestLine:
             emptyLines += 1
             if emptyLines > Self.maxEmptyLines { throw .malformed }
-        case .requestLine, .field: place = .lineStart
+        case .requestLine, .field: state = .lineStart
         case .lineStart: return true
         }
         return false

@@ -1,6 +1,6 @@
 import NetworkTypes
 
-/// The host that a request is for (RFC 9110 section 7.2): `Host`, or what an absolute target names in its place.
+/// The host that a request is for (RFC 9110 section 7.2): `Host`, or the host of an absolute target, which replaces it.
 enum RequestedHost: Equatable {
     /// HTTP/1.0 without a `Host`.
     case none

@@ -35,7 +35,7 @@ import CZlib
         var produced = 0
     }
 
-    /// Begins a stream, in the place of the one before.
+    /// Begins a stream, and forgets the one before.
     /// - Returns: false where zlib has no memory.
     func begin() -> Bool {
         guard isUsable else { return false }

@@ -33,7 +33,7 @@ public struct MetricDescriptor: Sendable, Hashable {
     public var help: String
     /// The kind of instrument.
     public var kind: Kind
-    /// The base unit (`seconds`, `bytes`), empty when there is none. Text 0.0.4 has no place for it; OpenMetrics has.
+    /// The base unit (`seconds`, `bytes`), empty when there is none. Text 0.0.4 cannot express it; OpenMetrics can.
     public var unit: String
     /// How raw integers are printed.
     public var scale: Scale

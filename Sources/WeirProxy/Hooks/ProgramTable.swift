@@ -104,7 +104,7 @@ final class ProgramTable {
         do throws(SystemError) {
             run = try ProgramRun(item.request, on: loop)
         } catch {
-            // The others get their turn: this one has taken no place.
+            // The others get their turn: this one runs nothing, and counts for no concurrency.
             item.answer(.failed(error))
             return
         }

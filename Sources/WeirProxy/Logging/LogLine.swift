@@ -4,7 +4,7 @@ public import WeirConfiguration
 /// The form of a line, as the configuration names it.
 public typealias LogFormat = Configuration.Log.Format
 
-/// Writes one line of the log. Values from outside (names, texts of errors) cannot break out of their place in either
+/// Writes one line of the log. Values from outside (names, texts of errors) cannot break out of their field in either
 /// format.
 struct LogLine {
     private(set) var bytes: [UInt8] = []

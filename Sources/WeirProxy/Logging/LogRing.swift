@@ -31,7 +31,7 @@ final class LogRing: @unchecked Sendable {
         // Acquire: the consumer has moved the old record out of this slot before it is written again.
         if end &- head.load(ordering: .acquiring) > mask { return false }
         unsafe (slots + (end & mask)).initialize(to: record)
-        // Release: the record is there before its place is published.
+        // Release: the record is written before its slot is published.
         tail.store(end &+ 1, ordering: .releasing)
         return true
     }
@@ -39,7 +39,7 @@ final class LogRing: @unchecked Sendable {
     /// Takes the oldest one, on the consumer's thread.
     func pop() -> LogRecord? {
         let start = head.load(ordering: .relaxed)
-        // Acquire: what the producer wrote before it published the place is seen.
+        // Acquire: what the producer wrote before it published the slot is seen.
         if start == tail.load(ordering: .acquiring) { return nil }
         let record = unsafe (slots + (start & mask)).move()
         // Release: the slot was read before it is given back.

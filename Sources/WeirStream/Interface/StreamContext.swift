@@ -15,7 +15,7 @@ public final class StreamContext {
     public let transport: Transport
     /// Whether a PROXY header must come first: until it is read, the client is not known.
     public private(set) var awaitsProxyHeader: Bool
-    // Placed here it fits into padding, and there is a context for every connection.
+    // Declared here it fits into padding, and there is a context for every connection.
     private let workerIndex: UInt16
     /// The client's address: the effective one, after a trusted PROXY header.
     public private(set) var clientAddress: SocketAddress

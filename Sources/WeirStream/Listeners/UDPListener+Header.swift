@@ -1,7 +1,7 @@
 import LinuxIO
 
 // PROXY headers in front of the datagrams of trusted peers. In mode `first`, only the datagram that opens a session has
-// a header; later ones are payload even if they look like a header, and those that come after the session, or in place
+// a header; later ones are payload even if they look like a header, and those that come after the session, or instead
 // of one that was refused, are dropped unread (``HeaderedPeers``). So a client behind the proxy cannot change its
 // address. In mode `each`, every datagram has one, and the client is part of the session's key.
 extension UDPListener {

@@ -30,7 +30,7 @@ import Testing
         #expect(errors(text) == [expected])
     }
 
-    @Test("A file that cannot be read gives one error without a place")
+    @Test("A file that cannot be read gives one error without a location")
     func unreadable() {
         func message(_ path: String) -> String? {
             do {
@@ -46,7 +46,7 @@ import Testing
         #expect(message("/dev/null")?.contains("found an empty file") == true)
     }
 
-    @Test("The first byte that is not UTF-8, or not YAML, is named with its place")
+    @Test("The first byte that is not UTF-8, or not YAML, is named with its location")
     func notText() {
         #expect(
             errors(bytes: Array("log: {}\nü: ".utf8) + [0xff]) == [
@@ -61,7 +61,7 @@ import Testing
             ])
     }
 
-    @Test("Invalid YAML is reported with the parser's place and words")
+    @Test("Invalid YAML is reported with the parser's location and words")
     func invalidYAML() {
         #expect(
             errors("routes: {a: [\n") == [
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test("All errors come in one run, sorted by place")
+    @Test("All errors come in one run, sorted by location")
     func everythingAtOnce() {
         let text = """
             exporter: { listen: nowhere, maxseries: 5 }
@@ -160,7 +160,7 @@ import Testing
             ])
     }
 
-    @Test("Duplicate keys are errors with both places, and hide nothing else")
+    @Test("Duplicate keys are errors with both locations, and hide nothing else")
     func duplicateKeys() {
         let text = """
             log: {level: info}

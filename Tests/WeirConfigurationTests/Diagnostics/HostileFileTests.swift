@@ -116,17 +116,18 @@ import func TestSupport.fuzzRounds
         for _ in 0..<fuzzRounds(20_000) {
             var bytes = valid
             for _ in 0..<Int.random(in: 1...4, using: &generator) {
-                let place = Int.random(in: 0..<bytes.count, using: &generator)
+                let offset = Int.random(in: 0..<bytes.count, using: &generator)
                 switch Int.random(in: 0..<6, using: &generator) {
-                case 0: bytes[place] = UInt8.random(in: 0...255, using: &generator)
-                case 1: bytes.remove(at: place)
-                case 2: bytes.insert(contentsOf: pieces.randomElement(using: &generator) ?? [], at: place)
+                case 0: bytes[offset] = UInt8.random(in: 0...255, using: &generator)
+                case 1: bytes.remove(at: offset)
+                case 2: bytes.insert(contentsOf: pieces.randomElement(using: &generator) ?? [], at: offset)
                 case 3:
-                    bytes.removeSubrange(place..<min(bytes.count, place + Int.random(in: 1...40, using: &generator)))
+                    bytes.removeSubrange(offset..<min(bytes.count, offset + Int.random(in: 1...40, using: &generator)))
                 case 4:
-                    let end = min(bytes.count, place + Int.random(in: 1...40, using: &generator))
-                    bytes.insert(contentsOf: bytes[place..<end], at: Int.random(in: 0..<bytes.count, using: &generator))
-                default: bytes[place] = UInt8.random(in: 0x20...0x7e, using: &generator)
+                    let end = min(bytes.count, offset + Int.random(in: 1...40, using: &generator))
+                    let target = Int.random(in: 0..<bytes.count, using: &generator)
+                    bytes.insert(contentsOf: bytes[offset..<end], at: target)
+                default: bytes[offset] = UInt8.random(in: 0x20...0x7e, using: &generator)
                 }
                 if bytes.isEmpty { bytes = valid }
             }

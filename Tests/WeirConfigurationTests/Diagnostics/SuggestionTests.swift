@@ -24,9 +24,9 @@ import Testing
 
     @Test("Findings print as compilers do")
     func prints() {
-        let place = SourceLocation(line: 3, column: 7)
+        let location = SourceLocation(line: 3, column: 7)
         #expect(
-            "\(Diagnostic(file: "f", location: place, message: "m", suggestion: "s"))"
+            "\(Diagnostic(file: "f", location: location, message: "m", suggestion: "s"))"
                 == "f:3:7: error: m; did you mean `s`?")
         #expect("\(Diagnostic(file: "f", location: nil, severity: .warning, message: "m"))" == "f: warning: m")
     }

@@ -42,7 +42,7 @@ struct RouteLimiterTests {
                 TrafficLimits(maxConnectionsPerIP: 2)))
         let (first, second) = (try admit(limiter, one), try admit(limiter, one))
         #expect(first.1 == nil && second.1 == nil)
-        // The process's count refuses: the route's place is free again, and no token is gone.
+        // The process's count refuses: the route's slot is free again, and no token is gone.
         for _ in 0..<5 { #expect(try admit(limiter, one).1 == .perIPLimit) }
         #expect(tables.counts.count(of: one, LimitScope("a")) == 2)
         #expect(tables.counts.count(of: one, LimitScope("")) == 2)
@@ -52,7 +52,7 @@ struct RouteLimiterTests {
         let third = try admit(limiter, one)
         #expect(third.1 == nil)
         second.0.giveBack()
-        // The third token was the last; what it refuses leaves no place taken.
+        // The third token was the last; what it refuses leaves no slot taken.
         #expect(try admit(limiter, one).1 == .rateLimit)
         #expect(tables.counts.count(of: one, LimitScope("a")) == 1)
         #expect(tables.counts.count(of: one, LimitScope("")) == 1)

@@ -99,7 +99,7 @@ struct LogLineTests {
                 + "error=\"accept: Too many open files (24)\"\n")
     }
 
-    @Test("A value cannot break out of its place", arguments: LogFormat.allCases)
+    @Test("A value cannot break out of its field", arguments: LogFormat.allCases)
     func escaping(_ format: LogFormat) {
         var made = LogLine(format, time: moment, level: .warning, message: "two\nlines \"quoted\"")
         made.add("plain", "a.b-c:1")

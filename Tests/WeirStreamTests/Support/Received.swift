@@ -10,8 +10,8 @@ extension TestConnection.Received {
 /// takes hours.
 func expectSame(_ got: [UInt8], _ wanted: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {
     if got == wanted { return }
-    let place = zip(got, wanted).enumerated().first { $0.element.0 != $0.element.1 }?.offset
-    let difference = place.map { "they differ at byte \($0)" } ?? "one is the beginning of the other"
+    let offset = zip(got, wanted).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+    let difference = offset.map { "they differ at byte \($0)" } ?? "one is the beginning of the other"
     Issue.record(
         "got \(got.count) bytes, wanted \(wanted.count): \(difference)", sourceLocation: sourceLocation)
 }

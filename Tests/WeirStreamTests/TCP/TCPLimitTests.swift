@@ -16,14 +16,14 @@ import Testing
             try rig.recorder.expect(.dialed(upstream: 0), times: 20)
             #expect(rig.stream.openCount == 20)
             #expect(rig.recorder.count(.rejected(.routeLimit)) == 40)
-            // A place that was given back is taken again.
+            // A slot that was given back is taken again.
             for client in clients { client.close() }
             try waitUntil("all are gone") { rig.stream.openCount == 0 }
             _ = try rig.connectThrough()
         }
     }
 
-    @Test func `at the limit of the process clients wait in the kernel until a place is free`() async throws {
+    @Test func `at the limit of the process clients wait in the kernel until a descriptor is free`() async throws {
         let server = try TCPServer.echo()
         try await withTCP("\(server.endpoint)", engine: EngineSetup(maxConnections: 2)) { rig in
             #expect(rig.engine.connectionLimit == 2)
