@@ -98,16 +98,31 @@ struct ProgramTests {
 
     @Test("the man page escapes what groff would take for itself")
     func manual() {
-        let page = ManualPage(
-            of: program, description: ".so it's a\\b", sections: [.init("FILES", [("'x", "-y")])], seeAlso: "a(1)"
-        ).text
+        let page = Manual(
+            of: program, description: ".so it's a\\b", sections: [.init("Files", [("'x", "-y")])], seeAlso: "a(1)"
+        ).manPage
         for line in [
-            ".SS tool run", "\\&.so it's a\\eb", ".B \\&'x", "\\-y", "How much. Default: 3.", "\\fIfile\\fR",
+            ".SS tool run", ".SH FILES", "\\&.so it's a\\eb", ".B \\&'x", "\\-y", "How much. Default: 3.",
+            "\\fIfile\\fR",
             "\\fB\\-c\\fR, \\fB\\-\\-config\\fR \\fIfile\\fR", "It says what is wrong.",
         ] {
             #expect(page.split(separator: "\n").contains { $0 == line }, "\(line)")
         }
         #expect(!page.contains("hidden"))
+    }
+
+    @Test("the page in Markdown has every command, option and section, and text that means itself")
+    func markdown() {
+        let sections = [Manual.Section("Exit status", [("a|b, c", "So *it* | is.")])]
+        let page = Manual(of: program, description: "", sections: sections, seeAlso: "").markdown
+        for line in [
+            "## tool run", "tool run [--config <file>] [--level <number>] [--quick] [<file>]",
+            "| `--level <number>` | How much. Default: 3. |", "| `-h`, `--help` | Show help information. |",
+            "## Exit status", "| exit status | meaning |", "| `a\\|b`, `c` | So \\*it\\* \\| is. |",
+        ] {
+            #expect(page.split(separator: "\n").contains { $0 == line }, "\(line)")
+        }
+        #expect(!page.contains("hidden") && page.hasSuffix("|\n"))
     }
 
     @Test("completions name every command and option, and quote text", arguments: Shell.allCases)

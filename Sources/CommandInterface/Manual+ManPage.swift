@@ -1,24 +1,6 @@
-/// The man page of a program's command line (man(7)).
-public struct ManualPage: Sendable {
-    /// A section beyond the command line.
-    public struct Section: Sendable {
-        /// The heading, in capitals.
-        public let title: String
-        /// Terms with their meanings.
-        public let entries: [(term: String, meaning: String)]
-
-        /// Joins a heading and entries.
-        public init(_ title: String, _ entries: [(term: String, meaning: String)]) {
-            self.title = title
-            self.entries = entries
-        }
-    }
-
-    /// The page, without the end of its last line.
-    public let text: String
-
-    /// Makes the page of a program.
-    public init(of program: Program, description: String, sections: [Section], seeAlso: String) {
+extension Manual {
+    /// The man page (man(7)), without the end of its last line.
+    public var manPage: String {
         var lines = [
             ".TH \(program.name.uppercased()) 1 \"\" \"\(Self.escaped(program.version))\" \"User Commands\"",
             ".SH NAME", "\(program.name) \\- \(Self.escaped(program.abstract))",
@@ -28,12 +10,12 @@ public struct ManualPage: Sendable {
         lines += [".SH DESCRIPTION", Self.escaped(description), ".SH COMMANDS"]
         for command in program.listedCommands { lines += Self.section(on: command, in: program) }
         for section in sections {
-            lines.append(".SH \(section.title)")
+            lines.append(".SH \(section.title.uppercased())")
             for (term, meaning) in section.entries {
                 lines += [".TP", ".B \(Self.escaped(term))", Self.escaped(meaning)]
             }
         }
-        text = (lines + [".SH SEE ALSO", Self.escaped(seeAlso)]).joined(separator: "\n")
+        return (lines + [".SH SEE ALSO", Self.escaped(seeAlso)]).joined(separator: "\n")
     }
 
     private static func synopsis(of command: Command, in program: Program) -> [String] {
@@ -46,8 +28,7 @@ public struct ManualPage: Sendable {
         var lines = [".SS \(program.name) \(command.name)", escaped(command.abstract)]
         if let discussion = command.discussion { lines += [".PP", escaped(discussion)] }
         for option in command.options {
-            let meaning = option.help + (option.defaultValue.map { " Default: \($0)." } ?? "")
-            lines += [".TP", spelling(of: option), escaped(meaning)]
+            lines += [".TP", spelling(of: option), escaped(option.meaning)]
         }
         if let operand = command.operand { lines += [".TP", spelling(of: operand), escaped(operand.help)] }
         return lines
