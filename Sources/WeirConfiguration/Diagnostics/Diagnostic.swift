@@ -8,8 +8,8 @@ public struct Diagnostic: Sendable, Hashable {
         case warning
     }
 
-    /// The origin that it concerns; a file without a line where it concerns the file as a whole, which cannot be opened,
-    /// for example.
+    /// The origin that it concerns; a file without a line where it concerns the file as a whole, which for example
+    /// cannot be opened.
     public let origin: Origin
     /// Whether the file can still be used.
     public let severity: Severity

@@ -3,18 +3,23 @@ import NetworkTypes
 // The settings outside of routes. The order is that of the reference, and of messages that list the keys.
 extension Configuration {
     static let section = Section<Configuration>([
-        Setting(group: "exporter", \.exporter, Exporter.section, "The server that Prometheus scrapes."),
-        Setting(group: "log", \.log, Log.section, "What goes to standard output."),
+        Setting(
+            group: "exporter", \.exporter, Exporter.section, page: .exporter, "The server that Prometheus scrapes."),
+        Setting(group: "log", \.log, Log.section, page: .logs, "What goes to standard output."),
         Setting(
             "workers", \.workers, .automaticCount(1...64, examples: ["2", "3"]), reload: .restart,
-            "Event-loop threads, 1 to 64; `auto` is one for each core."),
-        Setting(group: "shutdown", \.shutdown, Shutdown.section, "How the process ends."),
-        Setting(group: "limits", \.limits, Limits.section, "Limits of the whole process."),
+            page: .performance, "Event-loop threads, 1 to 64; `auto` is one for each core."),
+        Setting(group: "shutdown", \.shutdown, Shutdown.section, page: .reload, "How the process ends."),
+        Setting(group: "limits", \.limits, Limits.section, page: .limits, "Limits of the whole process."),
         .structure("defaults", "Any route field; each route takes what it does not set itself."),
         .structure("routes", "The routes by name, at least one."),
-        Setting(group: "entrypoint", \.entrypoint, Entrypoint.section, "What holds for every route's clients."),
-        Setting(group: "acl", \.access, AccessConfiguration.section, "Who may use the routes."),
-        Setting(group: "geoip", \.geoip, GeoIP.section, initial: GeoIP(database: ""), "Where addresses are."),
+        Setting(
+            group: "entrypoint", \.entrypoint, Entrypoint.section, page: .proxyProtocol,
+            "What holds for every route's clients."),
+        Setting(group: "acl", \.access, AccessConfiguration.section, page: .access, "Who may use the routes."),
+        Setting(
+            group: "geoip", \.geoip, GeoIP.section, initial: GeoIP(database: ""), page: .access,
+            "Where addresses are."),
         .later("docker"),
     ])
 }
@@ -152,7 +157,7 @@ extension AccessConfiguration {
         Setting(
             "allow_local", \.allowLocal, .flag,
             "Whether addresses of private networks pass before the default. Global only."),
-        Setting("allow", \.allow, .rules, default: "none", "Rules for who may pass; see *Access control*."),
+        Setting("allow", \.allow, .rules, default: "none", "Rules for who may pass."),
         Setting("deny", \.deny, .rules, default: "none", "Rules for who is turned away."),
         Setting(group: "log", \.log, Log.section, initial: Log(), "Where decisions are logged."),
     ])

@@ -4,33 +4,38 @@ import NetworkTypes
 extension Configuration {
     /// The route fields as a Markdown table, for `docs/settings.md`.
     public static var fieldReference: String {
-        var lines = ["| field | for | default | meaning |", "|---|---|---|---|"]
+        var lines = ["| field | for | default | meaning | page |", "|---|---|---|---|---|"]
         for setting in RouteConfiguration.settings {
             let transports = setting.transports.map { $0.rawValue.uppercased() }.joined(separator: ", ")
-            lines.append("| `\(setting.key)` | \(transports) | \(setting.routeDefault) | \(setting.meaning) |")
+            let page = setting.page?.link ?? ""
+            lines.append(
+                "| `\(setting.key)` | \(transports) | \(setting.routeDefault) | \(setting.meaning) | \(page) |")
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
     /// The settings outside of routes as a Markdown table, for `docs/settings.md`.
     public static var settingReference: String {
-        let rows = section.settings.rows(below: "", of: Configuration())
-        return (["| setting | default | meaning |", "|---|---|---|"] + rows).joined(separator: "\n") + "\n"
+        let rows = section.settings.rows(below: "", of: Configuration(), on: nil)
+        return (["| setting | default | meaning | page |", "|---|---|---|---|"] + rows).joined(separator: "\n") + "\n"
     }
 }
 
 extension [Setting<Configuration>] {
-    /// Values come before the sections beside them.
-    fileprivate func rows(below prefix: String, of defaults: Configuration) -> [String] {
+    /// Values come before the sections beside them. `page` is that of the section.
+    fileprivate func rows(below prefix: String, of defaults: Configuration, on page: DocumentationPage?) -> [String] {
         var values: [String] = []
         var groups: [String] = []
         for setting in self {
+            let page = setting.page ?? page
             switch setting.content {
-            case .group(let settings): groups += settings.rows(below: "\(prefix)\(setting.key).", of: defaults)
+            case .group(let settings):
+                groups += settings.rows(below: "\(prefix)\(setting.key).", of: defaults, on: page)
             case .value:
                 let restart = setting.reload == .restart ? " Fixed for the life of the process." : ""
                 let text = setting.defaultText(setting.variants.first, of: defaults)
-                values.append("| `\(prefix)\(setting.key)` | \(text) | \(setting.meaning)\(restart) |")
+                values.append(
+                    "| `\(prefix)\(setting.key)` | \(text) | \(setting.meaning)\(restart) | \(page?.link ?? "") |")
             case .structure, .later: continue
             }
         }

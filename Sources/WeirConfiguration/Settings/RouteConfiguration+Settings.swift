@@ -8,77 +8,82 @@ extension RouteConfiguration {
     static let settings: [Setting<RouteConfiguration>] = [
         Setting(
             "scheme", \.scheme, .scheme, default: "required", required: "a `scheme` such as `tcp` or `udp`",
+            page: .routes,
             "`tcp`, `tcp4`, `tcp6`, `udp`, `udp4` or `udp6`: the transport, and the address families of the listener."),
         Setting(
-            "bind", \.bind, .bindAddress, default: "every address",
+            "bind", \.bind, .bindAddress, default: "every address", page: .routes,
             "The IP address to listen on; `::` with `tcp` or `udp` takes both families."),
         Setting(
-            "host", \.host, .optional(.host), "The upstream: a name or an IP address. The short form of one upstream."),
+            "host", \.host, .optional(.host), page: .routes,
+            "The upstream: a name or an IP address. The short form of one upstream."),
         Setting(
-            "upstreams", \.upstreamList, .optional(.upstreams), default: "`host`",
+            "upstreams", \.upstreamList, .optional(.upstreams), default: "`host`", page: .routes,
             "Where to dial, in place of `host`: `[db-1, \"db-2:6432\", {host: db-3, port: 6432}]`, each a name or "
                 + "an IP address, with a port of its own or that of `port`."),
         Setting(
-            "balance", \.balance, .choice,
+            "balance", \.balance, .choice, page: .routes,
             "Which upstream a client gets. `first`: the first that can be reached, in their order."),
         Setting(
-            "port", \.ports, .ports, default: "required", required: "a `port` such as `2222:22`",
+            "port", \.ports, .ports, default: "required", required: "a `port` such as `2222:22`", page: .routes,
             "`LISTEN:TARGET`, such as `2222:22`; one number stands for both."),
         Setting(
-            "dial_timeout", \.tcpSettings.dialTimeout, .duration(), for: .tcp,
+            "dial_timeout", \.tcpSettings.dialTimeout, .duration(), for: .tcp, page: .routes,
             "For the whole dial, resolving of names included."),
         Setting(
             "attempt_timeout", tcp: (\.tcpSettings.attemptTimeout, .optional(.duration())),
             udp: (\.udpSettings.attemptTimeout, .optional(.duration())),
             default: "a third of `dial_timeout` (UDP: `pre_dial_timeout`) where other upstreams are left",
+            page: .routes,
             "For one upstream: its dial, on UDP the look-up of its name."),
         Setting(
             "idle_timeout", tcp: (\.tcpSettings.idleTimeout, .durationOrOff),
-            udp: (\.udpSettings.idleTimeout, .sessionTimeout),
+            udp: (\.udpSettings.idleTimeout, .sessionTimeout), page: .routes,
             "Silence in both directions that ends a connection or an assured session; `off` on TCP only."),
         Setting(
-            "half_close_timeout", \.tcpSettings.halfCloseTimeout, .duration(), for: .tcp,
+            "half_close_timeout", \.tcpSettings.halfCloseTimeout, .duration(), for: .tcp, page: .routes,
             "Silence after one side has finished sending that ends the connection."),
         Setting(
             "keepalive", \.tcpSettings.keepalive,
             .offOrSection(
                 Keepalive.section, initial: Keepalive(),
-                examples: ["{idle: 60s, interval: 10s, count: 6}", "{idle: 50s}", "off"]), for: .tcp,
+                examples: ["{idle: 60s, interval: 10s, count: 6}", "{idle: 50s}", "off"]), for: .tcp, page: .routes,
             "TCP keepalive probes on both sides, or `off`."),
         Setting(
-            "tcp_user_timeout", \.tcpSettings.userTimeout, .durationOrOff, for: .tcp,
+            "tcp_user_timeout", \.tcpSettings.userTimeout, .durationOrOff, for: .tcp, page: .routes,
             "How long sent data may stay unacknowledged. Kills readers that pause; off unless you need it."),
         Setting(
             "pre_dial_timeout", tcp: (\.tcpSettings.preDialTimeout, .duration()),
-            udp: (\.udpSettings.preparationTimeout, .duration()),
+            udp: (\.udpSettings.preparationTimeout, .duration()), page: .hooks,
             "How long `pre_dial` may take, waiting for its turn included; on UDP also the first look-up of a name."),
         Setting(
-            "max_connections", \.tcpSettings.maxConnections, .optional(.count(counts)), for: .tcp,
+            "max_connections", \.tcpSettings.maxConnections, .optional(.count(counts)), for: .tcp, page: .limits,
             "Connections at once on this route."),
         // The kernel counts in retransmissions of its answer to a SYN: after a few minutes there are no more.
         Setting(
             "defer_accept", \.tcpSettings.deferAccept, .offOr(.wholeSeconds(1...127, example: "3s")), for: .tcp,
+            page: .routes,
             "How long the kernel holds a connection back until the client's first byte arrives (`TCP_DEFER_ACCEPT`, "
                 + "whole seconds). Breaks protocols in which the server speaks first."),
         Setting(
-            "fast_open", \.tcpSettings.fastOpen, .offOr(.count(1...65_535)), for: .tcp,
+            "fast_open", \.tcpSettings.fastOpen, .offOr(.count(1...65_535)), for: .tcp, page: .routes,
             "Connections that may bring data before their handshake is over (`TCP_FASTOPEN`); needs bit 2 of "
                 + "`net.ipv4.tcp_fastopen`. A client's first bytes may then come twice."),
         Setting(
-            "unassured_timeout", \.udpSettings.unassuredTimeout, .duration(), for: .udp,
+            "unassured_timeout", \.udpSettings.unassuredTimeout, .duration(), for: .udp, page: .udp,
             "Silence that ends a session whose client has not spoken again after a reply."),
         Setting(
-            "max_sessions", \.udpSettings.maxSessions, .count(counts), for: .udp, "The size of the session table."),
+            "max_sessions", \.udpSettings.maxSessions, .count(counts), for: .udp, page: .udp,
+            "The size of the session table."),
         Setting(
-            "responses", \.udpSettings.responses, .optional(.count(counts)), for: .udp,
+            "responses", \.udpSettings.responses, .optional(.count(counts)), for: .udp, page: .udp,
             "Replies to each datagram of a client. A session ends when all have come, and drops what comes beyond "
                 + "them; 1 suits DNS."),
         Setting(
-            "acl", \.access, .routeAccess, default: "none",
-            "`default`, `allow` and `deny` of this route; see *Access control*."),
+            "acl", \.access, .routeAccess, default: "none", page: .access,
+            "`default`, `allow` and `deny` of this route."),
         Setting(
             "proxy_protocol", tcp: (\.tcpSettings.proxyProtocol, .proxyProtocol),
-            udp: (\.udpSettings.proxyProtocol, .proxyProtocol), default: "`entrypoint`'s",
+            udp: (\.udpSettings.proxyProtocol, .proxyProtocol), default: "`entrypoint`'s", page: .proxyProtocol,
             "Who sends PROXY headers to this route: the keys of `entrypoint.proxy_protocol`, which it replaces whole."),
         Setting(
             "relay_proxy_protocol_header",
@@ -89,20 +94,21 @@ extension RouteConfiguration {
             ),
             inDefaults: .words(
                 ["true": .v2, "v1": .v1, "v2": .v2, "each": .v2, "first": .v2], texts: \.rawValue),
+            page: .proxyProtocol,
             "The PROXY header that the upstream gets. TCP: `v1`, `v2`, or `true` for v2. UDP: `each`, `v2` or `true` in "
                 + "front of every datagram, `first` in front of a session's first one only."),
         Setting(
-            "max_connections_per_ip", \.limits.maxConnectionsPerIP, .countOrOff(1...65_535),
+            "max_connections_per_ip", \.limits.maxConnectionsPerIP, .countOrOff(1...65_535), page: .limits,
             "Connections or sessions of one client at once: of an IPv4 address, or of the /64 of an IPv6 one."),
         Setting(
-            "rate_limit", \.limits.rateLimit, .rateLimit,
+            "rate_limit", \.limits.rateLimit, .rateLimit, page: .limits,
             "New connections or sessions of one client (address or /64): `10/s`, `600/m`, `5/h`, or "
                 + "`{rate: 10/s, burst: 20}`."),
         Setting(
-            "bandwidth", \.limits.bandwidth, .bandwidth,
+            "bandwidth", \.limits.bandwidth, .bandwidth, page: .limits,
             "Bytes a second: `{ingress: 10MB/s, egress: 512KiB/s, per_connection: {egress: 1MB/s}}`."),
         Setting(
-            "pre_dial", \.preDial, .preDial,
+            "pre_dial", \.preDial, .preDial, page: .hooks,
             "A program that lets each client pass or not: `{exec: [PROGRAM, ARGUMENT], concurrency: 16}`."),
     ]
 

@@ -48,6 +48,8 @@ final class Setting<Root: Sendable>: Sendable {
 
     let key: String
     let meaning: String
+    /// The page that explains it; nil where it is that of the section around it.
+    let page: DocumentationPage?
     let reload: Reload
     /// The expected key, in words, where it is left out; nil where it may be.
     let requirement: String?
@@ -59,11 +61,13 @@ final class Setting<Root: Sendable>: Sendable {
     let inDefaults: Variant?
 
     private init(
-        _ key: String, _ meaning: String, reload: Reload, requirement: String?, defaultWords: String?,
-        content: Content, variants: [Variant], inDefaults: Variant? = nil
+        _ key: String, _ meaning: String, page: DocumentationPage? = nil, reload: Reload = .live,
+        requirement: String? = nil, defaultWords: String? = nil, content: Content, variants: [Variant] = [],
+        inDefaults: Variant? = nil
     ) {
         self.key = key
         self.meaning = meaning
+        self.page = page
         self.reload = reload
         self.requirement = requirement
         self.defaultWords = defaultWords
@@ -76,11 +80,11 @@ final class Setting<Root: Sendable>: Sendable {
     convenience init<Value>(
         _ key: String, _ path: SettingPath<Root, Value>, _ notation: Notation<Value>,
         for transport: Transport? = nil, default words: String? = nil, required requirement: String? = nil,
-        reload: Reload = .live, _ meaning: String
+        reload: Reload = .live, page: DocumentationPage? = nil, _ meaning: String
     ) {
         let variant = Variant(key, path, notation, for: transport)
         self.init(
-            key, meaning, reload: reload, requirement: requirement, defaultWords: words, content: .value,
+            key, meaning, page: page, reload: reload, requirement: requirement, defaultWords: words, content: .value,
             variants: [variant])
     }
 
@@ -88,10 +92,11 @@ final class Setting<Root: Sendable>: Sendable {
     convenience init<TCPValue, UDPValue>(
         _ key: String, tcp: (SettingPath<Root, TCPValue>, Notation<TCPValue>),
         udp: (SettingPath<Root, UDPValue>, Notation<UDPValue>),
-        inDefaults: Notation<TCPValue>? = nil, default words: String? = nil, _ meaning: String
+        inDefaults: Notation<TCPValue>? = nil, default words: String? = nil, page: DocumentationPage? = nil,
+        _ meaning: String
     ) {
         self.init(
-            key, meaning, reload: .live, requirement: nil, defaultWords: words, content: .value,
+            key, meaning, page: page, defaultWords: words, content: .value,
             variants: [Variant(key, tcp.0, tcp.1, for: .tcp), Variant(key, udp.0, udp.1, for: .udp)],
             inDefaults: inDefaults.map { Variant(key, tcp.0, $0, for: nil) })
     }
@@ -99,7 +104,7 @@ final class Setting<Root: Sendable>: Sendable {
     /// A mapping of settings that is always there.
     convenience init<Child>(
         group key: String, _ path: SettingPath<Root, Child>, _ section: Section<Child>,
-        named name: String? = nil, _ meaning: String
+        named name: String? = nil, page: DocumentationPage? = nil, _ meaning: String
     ) {
         let name = name ?? "`\(key)`"
         let variant = Variant(
@@ -109,14 +114,14 @@ final class Setting<Root: Sendable>: Sendable {
             isEqual: { left, right in section.isEqual(left[keyPath: path], right[keyPath: path]) },
             copy: { from, to in to[keyPath: path] = from[keyPath: path] }, schema: section.schema, examples: [])
         self.init(
-            key, meaning, reload: .live, requirement: nil, defaultWords: nil,
-            content: .group(section.settings.map { $0.lifted(through: path) }), variants: [variant])
+            key, meaning, page: page, content: .group(section.settings.map { $0.lifted(through: path) }),
+            variants: [variant])
     }
 
     /// A mapping of settings that may be left out; `initial` is what there is of it before its keys are read.
     convenience init<Child>(
         group key: String, _ path: SettingPath<Root, Child?>, _ section: Section<Child>,
-        initial: Child, _ meaning: String
+        initial: Child, page: DocumentationPage? = nil, _ meaning: String
     ) {
         let variant = Variant(
             transport: nil,
@@ -136,20 +141,19 @@ final class Setting<Root: Sendable>: Sendable {
             },
             copy: { from, to in to[keyPath: path] = from[keyPath: path] }, schema: section.schema, examples: [])
         self.init(
-            key, meaning, reload: .live, requirement: nil, defaultWords: nil,
+            key, meaning, page: page,
             content: .group(section.settings.map { $0.lifted(throughOptional: path, initial: initial) }),
             variants: [variant])
     }
 
     /// A key that the reader of the file takes apart itself.
     static func structure(_ key: String, _ meaning: String) -> Setting {
-        Setting(
-            key, meaning, reload: .live, requirement: nil, defaultWords: nil, content: .structure, variants: [])
+        Setting(key, meaning, content: .structure)
     }
 
     /// A key that is refused as long as nothing stands behind it.
     static func later(_ key: String) -> Setting {
-        Setting(key, "", reload: .live, requirement: nil, defaultWords: nil, content: .later, variants: [])
+        Setting(key, "", content: .later)
     }
 
     /// The transports that have it.
@@ -244,8 +248,8 @@ extension Setting {
             case .later: .later
             }
         return Setting<Outer>(
-            key, meaning, reload: reload == .live ? .live : .restart, requirement: requirement,
-            defaultWords: defaultWords, content: content, variants: variants.map(lift), inDefaults: nil)
+            key, meaning, page: page, reload: reload == .live ? .live : .restart, requirement: requirement,
+            defaultWords: defaultWords, content: content, variants: variants.map(lift))
     }
 }
 

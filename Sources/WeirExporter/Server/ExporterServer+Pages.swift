@@ -174,8 +174,8 @@ extension ExporterServer {
         }
     }
 
-    /// Whether two pages are free: a rendering takes two at most, plain and compressed. Where they are not, readers that
-    /// have stopped lose theirs.
+    /// Whether two pages are free: a rendering takes two at most, plain and compressed. Where they are not, readers
+    /// that have stopped lose theirs.
     private func resetStalledReadersIfFull() -> Bool {
         if pagePool.hasRoom(for: 2) { return true }
         for connection in connections where connection.page != nil && connection.isStalled { connection.reset() }

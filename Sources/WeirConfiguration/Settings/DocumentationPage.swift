@@ -1,0 +1,9 @@
+/// The page of `docs` that explains a setting. Its raw value is the name of the file, without `.md`.
+enum DocumentationPage: String, Sendable {
+    case access, exporter, hooks, limits, logs, performance
+    case proxyProtocol = "proxy-protocol"
+    case reload, routes, udp
+
+    /// The link in a page of the same folder, in Markdown.
+    var link: String { "[\(rawValue)](\(rawValue).md)" }
+}
