@@ -1,5 +1,6 @@
 """scripts/package: the weight of the program, the archive, and the life of the Debian package."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import tarfile
 
 import pytest
 
-from support import REPOSITORY, Process, free_port, http, run, wait_until
+from support import REPOSITORY, Process, free_port, http, run, tool, wait_until
 
 # The Debian packages that a program without Foundation needs.
 LIBRARIES = {
@@ -16,6 +17,7 @@ LIBRARIES = {
 BUILD = [
     "swift", "build", "-c", "release", "--product", "weir", "--static-swift-stdlib", "--traits", "GeoIP", "--scratch-path",
     str(REPOSITORY / ".build-static")]
+MIRROR = "http://deb.debian.org/debian"
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,74 @@ def test_it_is_installed_upgraded_removed_and_purged(packages, tmp_path):
     debian.dpkg("-P", "weir")
     assert debian.files() == set()
     assert not (tmp_path / "etc/weir").exists()
+
+
+@pytest.fixture(scope="module")
+def root(packages, tmp_path_factory):
+    """A minimal Debian in which apt installs packages with their dependencies, and starts no service."""
+    assert os.geteuid() == 0, "chroot and debootstrap need root"
+    folder = tmp_path_factory.mktemp("debian") / "root"
+    made = run(tool("debootstrap"), "--variant=minbase", "bookworm", str(folder), MIRROR, timeout=1800)
+    assert made.returncode == 0, made.stdout[-4000:] + made.stderr[-4000:]
+    shutil.copy("/etc/resolv.conf", folder / "etc/resolv.conf")
+    (folder / "etc/hosts").write_text("127.0.0.1 localhost\n")
+    for version in ("0.1.9", "0.2.0"):
+        shutil.copy(deb(packages, version), folder / f"root/{version}.deb")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def chrooted(root, *command: str) -> list[str]:
+    # With /proc, where Swift reads its arguments, in a mount namespace that ends with the command.
+    return ["unshare", "-m", "sh", "-c", 'mount --bind /proc "$0/proc" && exec chroot "$0" "$@"', str(root), *command]
+
+
+@pytest.mark.long
+def test_apt_installs_upgrades_removes_and_purges_it_in_a_minimal_debian(root, tmp_path):
+    def apt(*arguments: str) -> str:
+        done = run(*chrooted(root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-q", *arguments))
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return done.stdout
+
+    def status() -> str:
+        return run(*chrooted(root, "dpkg-query", "-W", "-f", "${Status} ${Version}", "weir")).stdout
+
+    def files() -> set[str]:
+        paths = (str(path.relative_to(root)) for path in root.rglob("*") if not path.is_symlink() and path.is_file())
+        return {path for path in paths if not path.startswith(("var/lib/", "var/cache/", "var/log/apt", "root/"))}
+
+    before = files()
+    apt("install", "--no-install-recommends", "/root/0.1.9.deb")
+    assert status() == "install ok installed 0.1.9"
+    assert "not found" not in run("chroot", str(root), "ldd", "/usr/bin/weir").stdout
+    checked = run(*chrooted(root, "weir", "check"))
+    assert checked.returncode == 0 and "ok" in checked.stdout, checked.stdout + checked.stderr
+
+    port = free_port()
+    edited = (f"exporter: {{ listen: 127.0.0.1:{port} }}\n"
+              f"routes: {{ a: {{ scheme: tcp4, bind: 127.0.0.1, port: {free_port()}:9 }} }}\n")
+    (root / "etc/weir/weir.yml").write_text(edited)
+    with Process(tmp_path, *chrooted(root, "weir", "run")) as running:
+        wait_until("it runs", lambda: running.check() or http(f"http://127.0.0.1:{port}/readyz")[0] == 200)
+        apt("install", "/root/0.2.0.deb")
+        running.check()
+        assert http(f"http://127.0.0.1:{port}/healthz")[0] == 200
+    assert status() == "install ok installed 0.2.0"
+    assert (root / "etc/weir/weir.yml").read_text() == edited
+    assert run(*chrooted(root, "weir", "version")).returncode == 0
+
+    (root / "var/log/weir").mkdir()
+    (root / "var/log/weir/access.log").write_text("a line\n")
+    apt("remove", "weir")
+    assert status() == "deinstall ok config-files 0.2.0"
+    assert (root / "etc/weir/weir.yml").read_text() == edited and not (root / "usr/bin/weir").exists()
+    apt("purge", "weir")
+    assert "installed" not in status()
+    # The dependencies go as what apt installed by itself, and nothing is left of either.
+    apt("autoremove", "--purge")
+    left = {path for path in files() - before if "weir" in path or path.startswith(("usr/lib/", "etc/weir"))}
+    assert {path for path in left if not path.endswith((".cache", ".conf~"))} == set()
+    assert not (root / "etc/weir").exists() and not (root / "var/log/weir").exists()
 
 
 def test_the_package_names_what_it_needs(packages):
