@@ -70,6 +70,20 @@ struct Section<Root: Sendable>: Sendable {
     private var isRoute: Bool { Root.self == RouteConfiguration.self }
 }
 
+/// The entries of one mapping by key, once its keys were checked.
+struct SectionEntries {
+    let entries: [String: ConfigurationNode.Entry]
+
+    subscript(key: String) -> ConfigurationNode? { entries[key]?.value }
+}
+
+/// The keys of a section, in the order of its table.
+struct SectionKeys {
+    let supported: [String]
+    /// Refused by this version.
+    let later: [String]
+}
+
 extension Setting {
     var isLater: Bool { if case .later = content { true } else { false } }
 }
