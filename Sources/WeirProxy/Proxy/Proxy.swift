@@ -30,7 +30,7 @@ public actor Proxy {
     }
 
     /// The phases of the proxy's life.
-    private enum State {
+    enum State {
         case created, starting, running, ended
     }
 
@@ -39,18 +39,18 @@ public actor Proxy {
     var routes: [ListenerKey: RunningRoute] = [:]
     /// The clients that may use the routes.
     var access: AccessState
-    private var listMetrics: AccessListMetrics
+    var listMetrics: AccessListMetrics
     /// The limits of the clients.
     var limits: LimiterCache
     /// The configuration in use.
     public internal(set) var configuration: Configuration
-    private var state = State.created
+    private(set) var state = State.created
     /// Whether a shutdown has begun. What has its turn meanwhile leaves as soon as it can.
-    private var isEnding = false
+    private(set) var isEnding = false
     /// The start, reloads and the end run one after another.
-    private let turns = TurnQueue()
+    let turns = TurnQueue()
     /// Removed routes whose streams still carry something.
-    private var draining: [ObjectIdentifier: RunningRoute] = [:]
+    var draining: [ObjectIdentifier: RunningRoute] = [:]
 
     /// Makes the engine, the registry, the log and the exporter. Nothing listens yet.
     public init(_ configuration: Configuration, options: Options = Options()) throws(ProxyError) {
@@ -144,71 +144,6 @@ public actor Proxy {
         return "\(count) \(count == 1 ? "route" : "routes"), metrics at \(exporterEndpoints.joined(separator: ", "))"
     }
 
-    // MARK: Reload
-
-    /// Goes over to another configuration: binds what is new, re-points what stays, drains what is gone. Connections
-    /// and sessions at listeners that stay are not touched. Called during the start, it waits for the end of that.
-    /// - Returns: what differs and cannot be reloaded.
-    /// - Throws: where a new listener cannot be had; the old configuration goes on. ``ProxyError/notStarted`` before
-    ///   ``start()``, and ``ProxyError/ending`` once ``shutdown()`` was called or the start has failed.
-    @discardableResult
-    public func apply(_ new: Configuration) async throws(ProxyError) -> [String] {
-        // Not after a wait for the turn alone: the drain of a shutdown keeps its turn for long.
-        if isEnding { throw .ending }
-        guard state != .created else { throw .notStarted }
-        await turns.enter()
-        defer { turns.leave() }
-        guard !isEnding, state == .running else { throw .ending }
-        do throws(ProxyError) {
-            try await reload(to: new)
-        } catch {
-            reloadFailed(["\(error)"])
-            throw error
-        }
-        let changes = new.changes(from: configuration)
-        let fixed = changes.filter(\.needsRestart).map(\.path)
-        for name in fixed {
-            logger.warning(
-                "this setting changes only with a restart; the old value stays", metadata: ["setting": "\(name)"])
-        }
-        components.engine.limitSessions(to: new.limits.maxSessions)
-        components.log.level = Logger.Level(new.log.level)
-        components.log.format = new.log.format
-        access.log?.output.format = components.log.format
-        await components.exporter.update(new.exporter.access)
-        // What is fixed keeps the value that is in use, so that the next reload warns again.
-        configuration = new.keepingFixedSettings(of: configuration)
-        listMetrics.show(access.plan.ruleCounts)
-        components.metrics.configurationTaken(isReload: true)
-        log(changes.filter { !$0.needsRestart })
-        logger.info("configuration reloaded", metadata: ["routes": "\(routes.count)", "changes": "\(changes.count)"])
-        return fixed
-    }
-
-    /// Says what has changed, a line for each setting, within a bound.
-    private func log(_ changes: [SettingChange]) {
-        for change in changes.prefix(Self.maxLoggedChanges) {
-            logger.info(
-                "setting changed",
-                metadata: ["setting": "\(change.path)", "from": "\(change.old ?? "")", "to": "\(change.new ?? "")"])
-        }
-    }
-
-    private static let maxLoggedChanges = 50
-
-    /// Tells of a file that could not be used; the old configuration goes on.
-    public func reloadFailed(_ errors: [String]) {
-        components.metrics.reloadFailed()
-        for error in errors {
-            logger.error("reload failed, the old configuration goes on", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// Tells of something odd in a file that was taken.
-    public func warn(_ text: String) {
-        logger.warning("\(text)")
-    }
-
     // MARK: End
 
     /// Ends well: tells `/readyz`, waits for the delay, refuses what is new, and lets old connections finish within the
@@ -281,44 +216,5 @@ public actor Proxy {
         }
         await body()
         late.cancel()
-    }
-
-    // MARK: Removed routes
-
-    /// Keeps a stream that drains until it is empty.
-    func watchDrain(of route: RunningRoute) {
-        let stream = route.stream.stream
-        draining[ObjectIdentifier(stream)] = route
-        Task {
-            await stream.waitUntilClosed()
-            drained(stream)
-        }
-    }
-
-    private func drained(_ stream: any WeirStream.Stream) {
-        // One that was taken up again and removed again is waited for twice.
-        guard let route = draining.removeValue(forKey: ObjectIdentifier(stream)) else { return }
-        logger.debug("drained", metadata: ["route": "\(route.configuration.name)"])
-    }
-
-    /// The removed UDP route that still has the sockets of `key`. TCP has closed its own.
-    func drainingDatagrams(at key: ListenerKey) -> (route: RunningRoute, stream: UDPStream)? {
-        for route in draining.values where route.key == key {
-            if case .udp(let stream) = route.stream { return (route, stream) }
-        }
-        return nil
-    }
-
-    /// Takes up again what drains at the address of `wanted`, if something does.
-    func reopen(
-        _ wanted: ReloadPlan.Entry, hooks: StreamHooks
-    ) async throws(StreamError) -> ServedStream? {
-        guard let (route, stream) = drainingDatagrams(at: wanted.key) else { return nil }
-        if try await route.stream.reopen(wanted.route, hooks: hooks) {
-            draining[ObjectIdentifier(stream)] = nil
-            return route.stream
-        }
-        await stream.waitUntilClosed()
-        return nil
     }
 }
