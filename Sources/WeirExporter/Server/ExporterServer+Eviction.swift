@@ -3,9 +3,9 @@ import LinuxIO
 /// Eviction: slow clients must not starve a scrape.
 ///
 /// A source at its bound replaces one of its own connections that are not being answered, in the order of
-/// ``ScrapeConnection/EvictionPriority``: on loopback, and behind address translation, Prometheus shares its source with
-/// slow clients. For the same reason connections that are being answered may exceed that bound while no other client
-/// needs the room.
+/// ``ScrapeConnection/EvictionPriority``: on loopback, and behind address translation, Prometheus shares its source
+/// with slow clients. For the same reason connections that are being answered may exceed that bound while no other
+/// client needs the room.
 ///
 /// At ``ExporterLimits/connections`` the source that has the most of them loses one: first one that is not being
 /// answered, or pipelines, then also a busy one, that with the most requests first. A few connections are kept for
