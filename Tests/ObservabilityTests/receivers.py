@@ -29,7 +29,7 @@ class WebReceiver:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def alerts(self, path: str) -> list[tuple[str, str]]:
-        """Status and name of each alert that came to a path, in order."""
+        """Status and name of each alert that a path has received, in order."""
         return [(alert["status"], alert["labels"]["alertname"])
                 for at, message in self.received if at == path for alert in message["alerts"]]
 

@@ -441,7 +441,7 @@ def test_an_instance_that_was_killed_is_shown_as_zero_and_nothing_of_it_as_if_it
                    lambda shown: shown == 0)
         steps = numbers[key]["fieldConfig"]["defaults"]["thresholds"]["steps"]
         assert [step["color"] for step in steps if (step.get("value") or 0) <= 0] == ["red"]
-    # These tell of the instance that is gone; all others are about what it does.
+    # These tell of the instance that is gone; all others concern its work.
     expected = {("weir-overview", "Instances down"), ("weir-overview", "Alerts firing")}
     for key, panel in numbers.items():
         if key in up or key in expected:
