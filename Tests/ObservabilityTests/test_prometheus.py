@@ -110,6 +110,11 @@ def test_a_recording_rule_is_named_by_level_metric_and_operation(rule):
     assert re.fullmatch(r"[a-z_]+:weir_[a-z_]+:[a-z0-9_]+", rule["record"])
 
 
+def test_the_readme_counts_the_alerts():
+    text = (PROMETHEUS.parent / "README.md").read_text()
+    assert re.findall(r"(\d+) alerts\b", text) == [str(len(ALERTS))] * 2
+
+
 def test_the_page_lists_every_alert_with_its_severity():
     text = (PROMETHEUS.parent / "docs/dashboards.md").read_text()
     table = text.split("<!-- alerts: checked by Tests/ObservabilityTests -->")[1].split("<!-- /alerts -->")[0]
