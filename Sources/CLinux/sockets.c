@@ -65,6 +65,14 @@ int weir_get_option(int fd, enum weir_option option) {
     return result < 0 ? -errno : value;
 }
 
+int weir_set_fragmentation(int fd, int is_v6, int is_allowed) {
+    // An IPv6 socket has both: what it sends to a mapped address is IPv4.
+    int v4 = is_allowed ? IP_PMTUDISC_OMIT : IP_PMTUDISC_DO;
+    int v6 = is_allowed ? IPV6_PMTUDISC_WANT : IPV6_PMTUDISC_DO;
+    if (is_v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6, sizeof v6) < 0) return -errno;
+    return setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4, sizeof v4) < 0 ? -errno : 0;
+}
+
 int weir_set_reset_on_close(int fd) {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
     return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0 ? -errno : 0;

@@ -104,6 +104,8 @@ int weir_socket_unix(void);
 int weir_socket_unix_datagram(void);
 int weir_set_option(int fd, enum weir_option option, int value);
 int weir_get_option(int fd, enum weir_option option);
+/// Whether datagrams may be cut into fragments (IP_MTU_DISCOVER in ip(7), IPV6_MTU_DISCOVER in ipv6(7)).
+int weir_set_fragmentation(int fd, int is_v6, int is_allowed);
 /// SO_LINGER with a time of zero: close(2) then sends RST (socket(7)).
 int weir_set_reset_on_close(int fd);
 int weir_bind(int fd, int is_v6, const weir_address *address);

@@ -9,6 +9,10 @@ public struct UDPSettings: Hashable, Sendable {
     /// The number of replies to each datagram of a client, at least 1: a session ends when all have come, and drops
     /// what comes beyond them. nil is no bound.
     public var responses: Int?
+    /// Whether datagrams are never cut into IP fragments, neither here nor, over IPv4, by a router (the DF bit). It holds
+    /// for the listeners' sockets, and so for all replies from the change on, and for the upstream sockets of new
+    /// sessions. Where it is false, replies may be cut, and towards the upstream the kernel discovers the path's MTU.
+    public var dontFragment: Bool
     /// How long the pre-dial hook may take.
     public var preDialTimeout: Duration
     /// How long a new session may take to find an upstream: the look-ups of all names together.
@@ -24,7 +28,7 @@ public struct UDPSettings: Hashable, Sendable {
     /// The settings, with the default of each that is left out.
     public init(
         unassuredTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(300), maxSessions: Int = 16_384,
-        responses: Int? = nil, preDialTimeout: Duration = .seconds(5), dialTimeout: Duration = .seconds(5),
+        responses: Int? = nil, dontFragment: Bool = false, preDialTimeout: Duration = .seconds(5), dialTimeout: Duration = .seconds(5),
         attemptTimeout: Duration? = nil,
         proxyProtocol: ProxyProtocolSettings = ProxyProtocolSettings(), relayedHeader: DatagramHeaders? = nil
     ) {
@@ -32,6 +36,7 @@ public struct UDPSettings: Hashable, Sendable {
         self.idleTimeout = idleTimeout
         self.maxSessions = maxSessions
         self.responses = responses
+        self.dontFragment = dontFragment
         self.preDialTimeout = preDialTimeout
         self.dialTimeout = dialTimeout
         self.attemptTimeout = attemptTimeout

@@ -79,6 +79,10 @@ extension RouteConfiguration {
             "Replies to each datagram of a client. A session ends when all have come, and drops what comes beyond "
                 + "them; 1 suits DNS."),
         Setting(
+            "dont_fragment", \.udpSettings.dontFragment, .flag, for: .udp, page: .udp,
+            "Whether datagrams are never cut into IP fragments: `true` suits QUIC, games and VPNs, which measure the "
+                + "path. With `false`, replies are cut where a link takes less, as those of name servers are."),
+        Setting(
             "acl", \.access, .routeAccess, default: "none", page: .access,
             "`default`, `allow` and `deny` of this route."),
         Setting(

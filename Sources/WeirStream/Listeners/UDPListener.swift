@@ -46,6 +46,12 @@ final class UDPListener: EventHandler, WorkerListener {
         guard let token else { return }
         try core.loop.add(new.number, .readable, token: token)
         socket = consume new
+        followPlan()
+    }
+
+    /// Sets the socket's options by the plan of new sessions: all replies leave through it.
+    func followPlan() {
+        _ = socket?.setFragmentation(isAllowed: !route.settings.dontFragment)
     }
 
     /// Ends the sessions that a new plan's hook does not admit.

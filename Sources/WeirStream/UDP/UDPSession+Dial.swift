@@ -48,6 +48,7 @@ extension UDPSession: PreDialing {
     func adopt(_ new: consuming Socket, at address: SocketAddress) {
         closeSocket()
         socket = consume new
+        if route.settings.dontFragment { _ = socket?.setFragmentation(isAllowed: false) }
         lastConnect = core.loop.now
         owedReplies.forget()
         oweHeader()

@@ -136,8 +136,8 @@ import Testing
                     + "`host`, `upstreams`, `balance`, `port`, `dial_timeout`, `attempt_timeout`, `idle_timeout`, "
                     + "`half_close_timeout`, `keepalive`, `tcp_user_timeout`, "
                     + "`pre_dial_timeout`, `max_connections`, `defer_accept`, `fast_open`, `unassured_timeout`, "
-                    + "`max_sessions`, `responses`, `acl`, `proxy_protocol`, `relay_proxy_protocol_header`, "
-                    + "`max_connections_per_ip`, `rate_limit`, `bandwidth`, `pre_dial`",
+                    + "`max_sessions`, `responses`, `dont_fragment`, `amplification`, `acl`, `proxy_protocol`, "
+                    + "`relay_proxy_protocol_header`, `max_connections_per_ip`, `rate_limit`, `bandwidth`, `pre_dial`",
                 "weir.yml:8:18: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, "
                     + "`udp6`, found `http`: Weir forwards streams without looking into them, and `http` runs over "
                     + "TCP; did you mean `tcp`?",
