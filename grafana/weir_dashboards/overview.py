@@ -77,7 +77,7 @@ TOP = Row("Top routes", (
              " or sum by (route) (rate(weir_udp_sessions_rejected_total{#}~))) > 0)", "{{route}}"),),
           "The ten routes that reject most clients.", 6, 8, NONE_IS_GOOD),
     Panel("By lost datagrams", "bars", "pps", ZERO,
-          (q('topk(10, sum by (route) (rate(weir_udp_drops_total{#, reason!~"acl|.+_limit|draining"}~)))',
+          (q('topk(10, sum by (route) (rate(weir_udp_drops_total{#, reason!~"acl|.+_limit|draining|amplification"}~)))',
              "{{route}}"),),
           "The ten UDP routes that lose most datagrams. Those that rules and limits refuse do not count.", 6, 8,
           NONE_IS_GOOD),

@@ -111,8 +111,9 @@ SESSIONS = Row("UDP sessions", (
     Panel("Drops by reason", "stack", "pps", EVENT,
           (q("sum by (route, direction, reason) (rate(weir_udp_drops_total{#}~))",
              "{{route}} {{direction}} {{reason}}"),),
-          "Datagrams not forwarded: lost, or refused by rules and limits. responses: more replies than "
-          "the setting of that name says. stale_session: a PROXY header came once, and its session is over.", thresholds=NONE_IS_GOOD),
+          "Datagrams not forwarded: lost, or refused by rules and limits. responses, amplification: more replies, or "
+          "more bytes, than the settings of these names allow. stale_session: a PROXY header came once, and its session "
+          "is over.", thresholds=NONE_IS_GOOD),
 ))
 
 FLOW = Row("Flow", (

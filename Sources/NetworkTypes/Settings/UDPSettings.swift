@@ -9,10 +9,14 @@ public struct UDPSettings: Hashable, Sendable {
     /// The number of replies to each datagram of a client, at least 1: a session ends when all have come, and drops
     /// what comes beyond them. nil is no bound.
     public var responses: Int?
-    /// Whether datagrams are never cut into IP fragments, neither here nor, over IPv4, by a router (the DF bit). It holds
-    /// for the listeners' sockets, and so for all replies from the change on, and for the upstream sockets of new
-    /// sessions. Where it is false, replies may be cut, and towards the upstream the kernel discovers the path's MTU.
+    /// Whether datagrams are never cut into IP fragments, neither here nor, over IPv4, by a router (the DF bit). It
+    /// holds for the listeners' sockets, and so for all replies from the change on, and for the upstream sockets of
+    /// new sessions. Where it is false, replies may be cut, and towards the upstream the kernel discovers the path's
+    /// MTU.
     public var dontFragment: Bool
+    /// The bytes of replies for each byte of a client, until it has spoken again after a reply (RFC 9000 section 8.1);
+    /// what is over is dropped. nil is no bound.
+    public var amplification: Int?
     /// How long the pre-dial hook may take.
     public var preDialTimeout: Duration
     /// How long a new session may take to find an upstream: the look-ups of all names together.
@@ -28,8 +32,8 @@ public struct UDPSettings: Hashable, Sendable {
     /// The settings, with the default of each that is left out.
     public init(
         unassuredTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(300), maxSessions: Int = 16_384,
-        responses: Int? = nil, dontFragment: Bool = false, preDialTimeout: Duration = .seconds(5), dialTimeout: Duration = .seconds(5),
-        attemptTimeout: Duration? = nil,
+        responses: Int? = nil, dontFragment: Bool = false, amplification: Int? = nil,
+        preDialTimeout: Duration = .seconds(5), dialTimeout: Duration = .seconds(5), attemptTimeout: Duration? = nil,
         proxyProtocol: ProxyProtocolSettings = ProxyProtocolSettings(), relayedHeader: DatagramHeaders? = nil
     ) {
         self.unassuredTimeout = unassuredTimeout
@@ -37,6 +41,7 @@ public struct UDPSettings: Hashable, Sendable {
         self.maxSessions = maxSessions
         self.responses = responses
         self.dontFragment = dontFragment
+        self.amplification = amplification
         self.preDialTimeout = preDialTimeout
         self.dialTimeout = dialTimeout
         self.attemptTimeout = attemptTimeout

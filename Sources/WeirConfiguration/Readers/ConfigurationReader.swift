@@ -36,6 +36,7 @@ struct ConfigurationReader {
             diagnostics: diagnostics)
         checkDatabase(configuration.geoip, at: top["geoip"]?["database"]?.origin)
         checkDatagramHeaders(of: drafts, entrypoint: top["entrypoint"], diagnostics: diagnostics)
+        checkAmplification(of: drafts, diagnostics: diagnostics)
         configuration.routes = drafts.filter(\.isComplete).map(\.route)
         return configuration
     }

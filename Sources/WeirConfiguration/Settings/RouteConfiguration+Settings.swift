@@ -81,7 +81,11 @@ extension RouteConfiguration {
         Setting(
             "dont_fragment", \.udpSettings.dontFragment, .flag, for: .udp, page: .udp,
             "Whether datagrams are never cut into IP fragments: `true` suits QUIC, games and VPNs, which measure the "
-                + "path. With `false`, replies are cut where a link takes less, as those of name servers are."),
+                + "path. With `false`, replies are cut where a link takes less, as name servers' are."),
+        Setting(
+            "amplification", \.udpSettings.amplification, .countOrOff(1...1_000), for: .udp, page: .udp,
+            "The bytes that a client gets for each byte that it sent, until it has spoken again after a reply: 3 "
+                + "suits QUIC and DTLS (RFC 9000 section 8.1). What is over is dropped. Not for DNS."),
         Setting(
             "acl", \.access, .routeAccess, default: "none", page: .access,
             "`default`, `allow` and `deny` of this route."),

@@ -195,6 +195,8 @@ public enum DropReason: String, CaseIterable, Sendable {
     case tooLarge = "too_large"
     /// It is one reply more than the route expects (``UDPSettings/responses``).
     case responses
+    /// Its client has not spoken again, and may not get as much (``UDPSettings/amplification``).
+    case amplification
     /// Its source has no session, and the route drains.
     case draining
     /// It came without a session from a peer whose one PROXY header was read before: its client is not known.
@@ -214,6 +216,7 @@ public enum DropReason: String, CaseIterable, Sendable {
         case .sessionLimit, .queueFull, .noUpstream, .draining: .on([.udp, .ingress])
         case .sendBuffer, .tooLarge, .kernelOverflow, .error: .on(.udp)
         case .responses: .on([.udp, .egress, .countedReplies])
+        case .amplification: .on([.udp, .egress, .amplificationLimit])
         case .staleSession: .on([.udp, .ingress, .proxyHeaders])
         // The buffer holds the longest UDP payload.
         case .truncated: .never

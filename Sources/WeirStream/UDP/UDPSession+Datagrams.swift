@@ -34,6 +34,7 @@ extension UDPSession {
 
     /// Adds a datagram of the client to the worker's outbox and returns true, or queues or drops it.
     private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        noteClientBytes(bytes.count)
         guard phase == .closed || passesPolice(.ingress, bytes.count) else { return false }
         switch phase {
         case .closed:
@@ -78,7 +79,7 @@ extension UDPSession {
         let now = core.loop.now
         lastActivity = now
         if !queue.isEmpty, now - openedAt >= Self.maxRetentionNanoseconds { forgetQueue() }
-        if hasReply, !isAssured {
+        if egressDatagrams > 0, !isAssured {
             isAssured = true
             listener.owner.assure(self)
         }
@@ -241,18 +242,25 @@ extension UDPSession {
         if !hasReply { firstReply() }
         var added = 0
         var byteCount = 0
+        var amplified = 0
         for index in 0..<count {
             let datagram = core.inbox.datagram(at: index)
             if datagram.isTruncated {
                 drop(.egress, .truncated, 1)
                 continue
             }
+            guard allowsReply(unsafe datagram.bytes.count) else {
+                amplified += 1
+                continue
+            }
             guard passesPolice(.egress, unsafe datagram.bytes.count) else { continue }
+            noteReply(unsafe datagram.bytes.count)
             unsafe core.outbox.add(datagram.bytes)
             unsafe byteCount += datagram.bytes.count
             added += 1
         }
         defer { core.outbox.removeAll() }
+        if amplified > 0 { drop(.egress, .amplification, amplified) }
         guard added > 0, askOnRead(.egress, added, byteCount) else { return }
         core.outbox.setDestination(
             key.peer, from: listener.bound.isWildcard ? (key.localIP, key.scope) : nil,

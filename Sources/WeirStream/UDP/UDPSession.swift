@@ -66,6 +66,8 @@ final class UDPSession: EventHandler {
     var isDropCheckArmed = false
     /// The replies that the kernel dropped in ``socket`` and that are counted.
     var kernelDrops = KernelDropCount()
+    /// The bytes that the client may get, on a route that bounds them.
+    var replyAllowance: UInt32 = 0
     var isThrottled: (ingress: Bool, egress: Bool) = (false, false)
     var ingressBytes: UInt64 = 0
     var egressBytes: UInt64 = 0

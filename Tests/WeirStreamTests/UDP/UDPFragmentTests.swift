@@ -12,7 +12,9 @@ import WeirStream
     {
         let path = try NarrowPath()
         let upstream = try path.home.run { try CollectingUpstream() }
-        try await withUDP("\(upstream.server.endpoint)", listen: listen, engine: EngineSetup(network: path.home)) { rig in
+        try await withUDP(
+            "\(upstream.server.endpoint)", listen: listen, engine: EngineSetup(network: path.home)
+        ) { rig in
             let client = try path.far.run { try UDPSocket(bindingTo: Endpoint("10.78.0.2", 0)) }
             try client.send([1], to: Endpoint("10.77.0.1", rig.endpoint.port))
             let session = try upstream.session()
@@ -80,11 +82,10 @@ import WeirStream
             let session = try upstream.session()
             for dontFragment in [false, true, false] {
                 let target = try Upstream("\(upstream.server.endpoint)")
-                let hooks = StreamHooks(observer: rig.recorder)
                 try wait {
                     try await rig.stream.update(
                         name: "test", upstreams: [target], settings: UDPSettings(dontFragment: dontFragment),
-                        hooks: hooks)
+                        hooks: StreamHooks(observer: rig.recorder))
                 }
                 for bytes in [Self.long, [2]] { try upstream.server.send(bytes, to: session) }
                 if !dontFragment { expectSame([try client.receive().bytes], [Self.long]) }

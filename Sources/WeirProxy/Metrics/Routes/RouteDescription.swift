@@ -51,6 +51,7 @@ extension RouteDescription {
             limit = settings.maxSessions
             traits = [.udp, .idleTimeout]
             if settings.responses != nil { traits.insert(.countedReplies) }
+            if settings.amplification != nil { traits.insert(.amplificationLimit) }
         }
         if route.proxyProtocol.mode != .disabled { traits.insert(.proxyHeaders) }
         if route.preDial != nil { traits.insert(.preDial) }
@@ -66,6 +67,6 @@ extension StreamTraits {
     /// Everything that a route of Weir can have, for the reference. No hook of a route closes what it has read.
     static let routes: StreamTraits = [
         .tcp, .udp, .ingress, .egress, .accessRules, .clientLimit, .rateLimit, .bandwidth, .preDial, .proxyHeaders,
-        .idleTimeout, .upstreamName, .countedReplies,
+        .idleTimeout, .upstreamName, .countedReplies, .amplificationLimit,
     ]
 }
