@@ -43,6 +43,21 @@ struct AccessListFileTests {
         #expect(file.entries.count == 1)
     }
 
+    @Test("Of a line that is no rule at most eight bytes are shown: the file may be another than was meant")
+    func foreignLines() {
+        for line in [
+            "hunter2-is-my-password", "cidr:hunter2-is-my-password", "ip:hunter2-is-my-password",
+            "tz:hunter2-is-my-password", "country:hunter2-is-my-password", "cidr:10.0.0.0/hunter2-is-my-password",
+            "\u{1b}]0;hunter2-is-my-password\u{7}", "root:$6$hunter2-is-my-password:19000::::::",
+        ] {
+            let problems = read(line + "\n").problems
+            #expect(problems.count == 1)
+            #expect(!problems.map(\.message).joined().contains("hunter2-i"), "\(problems)")
+            #expect(problems.allSatisfy { $0.message.utf8.allSatisfy { (0x20..<0x7f).contains($0) || $0 >= 0x80 } })
+            #expect(problems.allSatisfy { $0.suggestion == nil })
+        }
+    }
+
     @Test("Of very many wrong lines the first are told, and how many more there are")
     func manyProblems() {
         let file = read(String(repeating: "wrong\n", count: 500))

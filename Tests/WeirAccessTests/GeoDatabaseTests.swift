@@ -73,6 +73,14 @@ struct GeoDatabaseTests {
         #expect(try GeoDatabase(path).missing([.ip]) == [])
     }
 
+    @Test("The type that a file gives itself is escaped in messages")
+    func escapedType() throws {
+        let folder = try TemporaryDirectory("geo")
+        let bytes = try GeoDatabaseFile.bytes([.init("192.0.2.0/24")], type: "\u{1b}[31m`x\n")
+        let database = try GeoDatabase(folder.write("places.mmdb", bytes))
+        #expect(database.shownType == "`\\x1b[31m`x\\x0a`")
+    }
+
     @Test("A pipe, a device or a folder in the place of a database is an error, and is not waited for")
     func special() throws {
         let folder = try TemporaryDirectory("geo")

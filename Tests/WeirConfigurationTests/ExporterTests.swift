@@ -20,15 +20,17 @@ private struct ConfigurationFolder {
         for (name, text) in files { chmod(try folder.write(name, text), mode) }
     }
 
-    func load() throws -> Configuration.Loaded {
-        try Configuration.load(path: folder.file("weir.yml"), environment: [:])
+    func load(environment: [String: String] = [:]) throws -> Configuration.Loaded {
+        try Configuration.load(path: folder.file("weir.yml"), environment: environment)
     }
 
     /// Every finding, without the folder.
-    var findings: [String] {
+    var findings: [String] { findings(environment: [:]) }
+
+    func findings(environment: [String: String]) -> [String] {
         let all: [Diagnostic]
         do {
-            all = try load().warnings
+            all = try load(environment: environment).warnings
         } catch let error as ConfigurationErrors {
             all = error.diagnostics
         } catch {
@@ -202,6 +204,31 @@ private struct ConfigurationFolder {
             folder.findings == [
                 "weir.yml:2:30: error: `bearer_token_file`: `tokens`: cannot read the file: no such file"
             ])
+    }
+
+    @Test("A secret where the path of a file belongs is not printed, from a variable or written")
+    func secretsAsPaths() throws {
+        let secret = "q7w8e9r0t1y2u3i4o5p6"
+        for (value, shown) in [("'${TOKEN}'", "`${TOKEN}`"), (secret, "`q7w8e9r0…`")] {
+            let folder = try ConfigurationFolder(
+                "  auth: { bearer_token_file: \(value), basic: { users_file: \(value) } }\n"
+                    + "geoip: { database: '${TOKEN}' }\n"
+                    + "acl: { deny: ['file:${TOKEN}', { file: '${TOKEN}' }] }\n")
+            let found = folder.findings(environment: ["TOKEN": secret])
+            #expect(found.count == 4)
+            #expect(!found.joined().contains(secret), "\(found)")
+            let told = found.count { $0.contains("_file`: \(shown): cannot read the file: no such file") }
+            #expect(told == 2, "\(found)")
+            #expect(found.contains { $0.contains("`file:${TOKEN}`: cannot read") })
+        }
+    }
+
+    @Test("No part of a hash is printed that is damaged")
+    func unshownHashes() {
+        for hash in ["$6$rounds=hunter2$salt$hash", "$2b$h2$" + String(repeating: "a", count: 53)] {
+            let message = refusal { () throws(ValueError) in try PasswordHashText.check(hash) }
+            #expect(message?.contains("hunter2") == false && message?.contains("h2") == false)
+        }
     }
 
     @Test("Hashes that libcrypt computes in a bounded time are taken", arguments: [yescrypt, bcrypt, sha512])

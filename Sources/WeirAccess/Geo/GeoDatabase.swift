@@ -75,9 +75,11 @@ public enum GeoDatabaseFailure: Error, Hashable, Sendable, CustomStringConvertib
             timezone: timezone.map { String(decoding: $0, as: UTF8.self) })
     }
 
-    /// The type that its metadata name, such as `GeoLite2-Country`.
-    public var type: String {
-        unsafe handle.pointee.metadata.database_type.map { unsafe String(cString: $0) } ?? ""
+    /// The type that its metadata name, such as `GeoLite2-Country`, in backquotes and ready for a message: text of the
+    /// file, of which at most 60 bytes are shown, and what is not printable ASCII escaped.
+    public var shownType: String {
+        let type = unsafe handle.pointee.metadata.database_type.map { unsafe String(cString: $0) } ?? ""
+        return AccessRule.shown(Array(type.utf8)[...], maxByteCount: 60)
     }
 
     /// Which of these kinds of rule no entry says anything for: those would never match.
@@ -171,7 +173,7 @@ public final class GeoDatabase: AddressLocator {
     public func location(of address: IPAddress) -> AddressLocation { AddressLocation() }
 
     /// The type that its metadata name.
-    public var type: String { "" }
+    public var shownType: String { "nothing" }
 
     /// Which of these kinds of rule no entry says anything for.
     public func missing(_ kinds: some Sequence<AccessRuleKind>) -> [AccessRuleKind] { [] }

@@ -19,6 +19,9 @@ public struct AccessListFile: Sendable {
     /// The most problems that are told of one file; the last one says how many lines more are wrong.
     public static let maxProblems = 20
 
+    /// How much of a line that is no rule a problem shows, in bytes: the file may be another than was meant.
+    private static let maxShownByteCount = 8
+
     /// The rules in their order.
     public private(set) var entries: [AccessList.Entry] = []
     /// The errors in the file; a file that has any must not be used.
@@ -52,7 +55,8 @@ public struct AccessListFile: Sendable {
                     AccessList.Entry(rule, text: text, list: name, line: UInt32(truncatingIfNeeded: line)))
             } catch {
                 if problems.count < Self.maxProblems - 1 {
-                    problems.append(Problem(line: line, message: error.message, suggestion: error.suggestion))
+                    let message = error.message(maxFoundByteCount: Self.maxShownByteCount)
+                    problems.append(Problem(line: line, message: message, suggestion: error.suggestion))
                 } else {
                     untold += 1
                 }

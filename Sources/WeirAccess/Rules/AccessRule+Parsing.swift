@@ -3,14 +3,25 @@ import NetworkTypes
 extension AccessRule {
     /// Why a text is no rule.
     public struct ParseError: Error, Hashable, Sendable, CustomStringConvertible {
-        /// The expected and the found text, in one line of printable characters.
-        public let message: String
+        /// The expected and the found text, in one line of printable characters, with at most 60 bytes of the latter.
+        public var message: String { message(maxFoundByteCount: 60) }
         /// The exact text that was probably meant.
         public let suggestion: String?
+        private let before: String
+        private let found: [UInt8]?
+        private let after: String
 
-        init(_ message: String, suggestion: String? = nil) {
-            self.message = message
+        /// Takes the message in its parts: `found` is text from outside.
+        init(_ before: String, found: ArraySlice<UInt8>? = nil, _ after: String = "", suggestion: String? = nil) {
+            self.before = before
+            self.found = found.map { Array($0) }
+            self.after = after
             self.suggestion = suggestion
+        }
+
+        /// The message with fewer bytes of what was found: a file that holds no rules may hold secrets.
+        func message(maxFoundByteCount: Int) -> String {
+            before + (found.map { AccessRule.shown($0[...], maxByteCount: maxFoundByteCount) } ?? "") + after
         }
 
         /// The message with the suggestion.
@@ -64,7 +75,7 @@ extension AccessRule {
         if let address = IPAddress(parsing: bytes) { return address }
         let isBlock = bytes.contains(UInt8(ascii: "/")) && (try? IPPrefix(parsing: bytes)) != nil
         throw ParseError(
-            "expected an IP address behind `ip:`, found \(shown(bytes))",
+            "expected an IP address behind `ip:`, found ", found: bytes,
             suggestion: isBlock ? "cidr:" + String(decoding: bytes, as: UTF8.self) : nil)
     }
 
@@ -75,19 +86,19 @@ extension AccessRule {
         } catch {
             switch error {
             case .malformedAddress:
-                throw ParseError("expected a block such as `10.0.0.0/8` behind `cidr:`, found \(shown(bytes))")
+                throw ParseError("expected a block such as `10.0.0.0/8` behind `cidr:`, found ", found: bytes)
             case .malformedLength(_, let range):
                 throw ParseError(
-                    "expected a length from \(range.lowerBound) to \(range.upperBound) behind the slash, found "
-                        + shown(bytes))
+                    "expected a length from \(range.lowerBound) to \(range.upperBound) behind the slash, found ",
+                    found: bytes)
             case .hostBitsSet(let meant):
                 throw ParseError(
-                    "the address in \(shown(bytes)) has bits behind the length", suggestion: "cidr:\(meant)")
+                    "the address in ", found: bytes, " has bits behind the length", suggestion: "cidr:\(meant)")
             }
         }
         if bytes.contains(UInt8(ascii: "/")) { return prefix }
         throw ParseError(
-            "expected a block such as `10.0.0.0/8` behind `cidr:`, found the single address \(shown(bytes))",
+            "expected a block such as `10.0.0.0/8` behind `cidr:`, found the single address ", found: bytes,
             suggestion: "ip:" + String(decoding: bytes, as: UTF8.self))
     }
 
@@ -96,7 +107,7 @@ extension AccessRule {
 
     private static func country(_ bytes: ArraySlice<UInt8>) throws(ParseError) -> CountryCode {
         guard let code = CountryCode(bytes) else {
-            throw ParseError("expected the two letters of a country such as `country:DE`, found \(shown(bytes))")
+            throw ParseError("expected the two letters of a country such as `country:DE`, found ", found: bytes)
         }
         if let meant = mistaken[code.description] {
             throw ParseError("`\(code)` is no country code of ISO 3166-1", suggestion: "country:\(meant)")
@@ -109,7 +120,7 @@ extension AccessRule {
         let parts = bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         let isGood = (2...3).contains(parts.count) && parts.allSatisfy { !$0.isEmpty && $0.allSatisfy(isZoneByte) }
         guard isGood else {
-            throw ParseError("expected a time zone such as `tz:Europe/Berlin`, found \(shown(bytes))")
+            throw ParseError("expected a time zone such as `tz:Europe/Berlin`, found ", found: bytes)
         }
         return zoneKey(String(decoding: bytes, as: UTF8.self))
     }
@@ -129,24 +140,25 @@ extension AccessRule {
     // MARK: Messages
 
     private static func withoutKind(_ bytes: ArraySlice<UInt8>) -> ParseError {
-        let message = "expected a rule that begins with \(forms), found \(shown(bytes))"
-        guard let prefix = try? IPPrefix(parsing: bytes) else { return ParseError(message) }
+        let prefix = try? IPPrefix(parsing: bytes)
         let isBlock = bytes.contains(UInt8(ascii: "/"))
-        return ParseError(message, suggestion: isBlock ? "cidr:\(prefix)" : "ip:\(prefix.network)")
+        return ParseError(
+            "expected a rule that begins with \(forms), found ", found: bytes,
+            suggestion: prefix.map { isBlock ? "cidr:\($0)" : "ip:\($0.network)" })
     }
 
-    /// Text from outside for a message: in backquotes, at most 60 bytes of it, what is not printable ASCII escaped.
-    static func shown(_ bytes: ArraySlice<UInt8>) -> String {
+    /// Text from outside for a message: in backquotes, so many bytes of it, what is not printable ASCII escaped.
+    static func shown(_ bytes: ArraySlice<UInt8>, maxByteCount: Int) -> String {
         if bytes.isEmpty { return "nothing" }
         var text = ""
-        for byte in bytes.prefix(60) {
+        for byte in bytes.prefix(maxByteCount) {
             if (0x20..<0x7f).contains(byte) {
                 text.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
                 text += "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
             }
         }
-        return "`\(text)\(bytes.count > 60 ? "…" : "")`"
+        return "`\(text)\(bytes.count > maxByteCount ? "…" : "")`"
     }
 }
 

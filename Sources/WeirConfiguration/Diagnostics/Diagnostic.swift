@@ -49,7 +49,8 @@ extension Diagnostic: CustomStringConvertible {
     public var description: String {
         var text = "\(origin): \(severity.rawValue): \(message)"
         if let suggestion { text += "; did you mean `\(suggestion)`?" }
-        return text
+        // One line of printable text, whatever a source of it has left.
+        return escaped(text)
     }
 }
 

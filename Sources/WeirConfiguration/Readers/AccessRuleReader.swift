@@ -15,7 +15,8 @@ struct AccessRuleReader {
         switch item.content {
         case .scalar(let text, let written):
             if text.hasPrefix(Self.filePrefix) {
-                return readList(String(text.dropFirst(Self.filePrefix.count)), item, key, allowsEmpty: nil)
+                let name = String(text.dropFirst(Self.filePrefix.count))
+                return readList(name, item, key, allowsEmpty: nil, shown: item.fileName)
             }
             let verdict = referencedFiles.rules?.check(rule: text) ?? AccessRuleCheckResult()
             for problem in verdict.problems {
@@ -27,7 +28,8 @@ struct AccessRuleReader {
         case .mapping(let entries) where entries.contains { ListReference.section.keys.supported.contains($0.key) }:
             var list = ListReference()
             guard ListReference.section.read(item, named: "`\(key)`", into: &list, context) else { return nil }
-            return readList(list.file, item, key, allowsEmpty: list.allowsEmpty)
+            let name = item["file"]?.fileName ?? "empty text"
+            return readList(list.file, item, key, allowsEmpty: list.allowsEmpty, shown: name)
         case .mapping(let entries) where entries.count == 1:
             // `- ip: 192.0.2.7` without quotes is a mapping to YAML.
             if case .scalar(let text, _) = entries[0].value.content {
@@ -47,19 +49,18 @@ struct AccessRuleReader {
 
     /// `file:blocklist.txt`: what is wrong within it is told with its own name and line.
     private func readList(
-        _ name: String, _ item: ConfigurationNode, _ key: String, allowsEmpty: Bool?
+        _ name: String, _ item: ConfigurationNode, _ key: String, allowsEmpty: Bool?, shown: String
     ) -> AccessEntry? {
         let text = Self.filePrefix + name
         guard !name.isEmpty, referencedFiles.opensFiles else {
-            diagnostics.error(
-                item.origin, "`\(key)`: expected a file such as `file:blocklist.txt`, found \(quoted(text))")
+            diagnostics.error(item.origin, "`\(key)`: expected a file such as `file:blocklist.txt`, found \(shown)")
             return nil
         }
         var file: AccessEntry.File
         do throws(ValueError) {
             file = try referencedFiles.list(referencedFiles.resolve(name, from: item.origin))
         } catch {
-            diagnostics.error(item.origin, "`\(key)`: \(quoted(text)): \(error.message)")
+            diagnostics.error(item.origin, "`\(key)`: \(shown): \(error.message)")
             return nil
         }
         let verdict = referencedFiles.checkResult(of: file)
@@ -68,7 +69,7 @@ struct AccessRuleReader {
                 .file(file.path, problem.line.map { SourceLocation(line: $0, column: 1) }), problem.message,
                 suggestion: problem.suggestion)
         }
-        requireDatabase(verdict, item.origin, key, of: "a rule in \(quoted(text))")
+        requireDatabase(verdict, item.origin, key, of: "a rule in \(shown)")
         file = AccessEntry.File(path: file.path, bytes: file.bytes, ruleCount: verdict.ruleCount)
         if verdict.problems.isEmpty, verdict.ruleCount == 0 {
             checkEmpty(file.path, item.origin, key, allowsEmpty: allowsEmpty)

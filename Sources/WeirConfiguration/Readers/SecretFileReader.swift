@@ -76,33 +76,34 @@ struct SecretFileReader {
     private func read(_ value: ConfigurationNode, _ key: String) -> File? {
         guard let name = diagnostics.text(value, key, expected: "the path of a file") else { return nil }
         guard !name.isEmpty, !name.utf8.contains(0), referencedFiles.opensFiles else {
-            diagnostics.error(value.origin, "`\(key)`: expected the path of a file, found \(value.found)")
+            diagnostics.error(value.origin, "`\(key)`: expected the path of a file, found \(value.secretFileName)")
             return nil
         }
         let path = referencedFiles.resolve(name, from: value.origin)
+        let shown = value.secretFileName
         _ = referencedFiles.depend(on: path)
         let bytes: [UInt8]
         do throws(ValueError) {
             bytes = try readFile(path: path, limit: Self.maxFileByteCount, kind: .regular)
         } catch {
-            diagnostics.error(value.origin, "`\(key)`: \(quoted(path)): \(error.message)")
+            diagnostics.error(value.origin, "`\(key)`: \(shown): \(error.message)")
             return nil
         }
         guard bytes.count <= Self.maxFileByteCount, let text = String(validating: bytes, as: UTF8.self) else {
             diagnostics.error(
-                value.origin, "`\(key)`: expected at most 64 KiB of UTF-8 in \(quoted(path)), found something else")
+                value.origin, "`\(key)`: expected at most 64 KiB of UTF-8 in \(shown), found something else")
             return nil
         }
         if isReadableByEverybody(path: path) {
             diagnostics.warning(
                 value.origin,
-                "`\(key)`: everybody on this machine may read \(quoted(path)): take that away with `chmod o-r`")
+                "`\(key)`: everybody on this machine may read \(shown): take that away with `chmod o-r`")
         }
         let lines = Self.lines(of: text)
         guard (1...Self.maxEntries).contains(lines.count) else {
             diagnostics.error(
                 value.origin,
-                "`\(key)`: expected 1 to \(Self.maxEntries) lines in \(quoted(path)), found \(lines.count)")
+                "`\(key)`: expected 1 to \(Self.maxEntries) lines in \(shown), found \(lines.count)")
             return nil
         }
         return File(path: path, lines: lines)

@@ -54,6 +54,20 @@ public struct ConfigurationNode: Sendable {
         if case .scalar(let text, _) = content { WeirConfiguration.isOff(text) } else { false }
     }
 
+    /// The name of a file, ready for a message: as it is written, never what a variable holds, which may be a secret.
+    var fileName: String {
+        guard case .scalar(_, let written) = content else { return found }
+        return quoted(written)
+    }
+
+    /// The same where the file holds secrets, so that one may stand here in its place: no token has less than 16 bytes.
+    var secretFileName: String {
+        guard case .scalar(let text, let written) = content, text == written, written.utf8.count >= 16,
+            !["/", "./", "../"].contains(where: written.hasPrefix)
+        else { return fileName }
+        return quoted(String(String.UnicodeScalarView(written.unicodeScalars.prefix(8))) + "…")
+    }
+
     /// The value in a few words, for messages about what was found.
     var found: String {
         switch content {

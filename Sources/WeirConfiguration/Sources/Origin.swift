@@ -45,7 +45,7 @@ extension Origin: CustomStringConvertible {
     /// `FILE:LINE:COLUMN`, or the container with its label, with what would disturb a terminal escaped.
     public var description: String {
         switch self {
-        case .file(let path, let location): location.map { "\(path):\($0)" } ?? path
+        case .file(let path, let location): location.map { "\(escaped(path)):\($0)" } ?? escaped(path)
         case .label(_, let name): name.map { "\(source), label \(quoted($0))" } ?? source
         }
     }

@@ -23,9 +23,10 @@ enum PasswordHashText {
         guard parts.count == 4, parts[2].count == 2, parts[3].count == 53, isInAlphabet(parts[3]) else {
             throw damaged("bcrypt")
         }
-        let cost = try parseCount(
-            String(decoding: parts[2], as: UTF8.self), in: costs,
-            expected: "a bcrypt hash with a cost of \(costs.lowerBound) to \(costs.upperBound)")
+        guard let cost = try? parseCount(String(decoding: parts[2], as: UTF8.self), in: costs, expected: "") else {
+            throw ValueError(
+                "expected a bcrypt hash with a cost of \(costs.lowerBound) to \(costs.upperBound), found another")
+        }
         return cost < 10 ? "its bcrypt cost of \(cost) is low: \(advice)" : nil
     }
 
@@ -39,9 +40,11 @@ enum PasswordHashText {
             isInAlphabet(salt), hash.count == 86, isInAlphabet(hash)
         else { throw damaged("SHA-512") }
         guard hasRounds else { return nil }
-        let rounds = try parseCount(
-            String(decoding: parts[2][prefix.count...], as: UTF8.self), in: bounds,
-            expected: "a SHA-512 hash of \(bounds.lowerBound) to \(bounds.upperBound) rounds")
+        let roundsText = String(decoding: parts[2][prefix.count...], as: UTF8.self)
+        guard let rounds = try? parseCount(roundsText, in: bounds, expected: "") else {
+            throw ValueError(
+                "expected a SHA-512 hash of \(bounds.lowerBound) to \(bounds.upperBound) rounds, found another number")
+        }
         return rounds < 5000 ? "its \(rounds) rounds are few: \(advice)" : nil
     }
 

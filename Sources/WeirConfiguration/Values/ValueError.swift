@@ -12,12 +12,14 @@ package struct ValueError: Error, Equatable {
 /// Text from outside, ready for a message: in backquotes, control characters escaped, at most 60 characters.
 func quoted(_ text: String) -> String {
     if text.isEmpty { return "empty text" }
+    let isLong = text.unicodeScalars.count > 60
+    return "`\(escaped(String(String.UnicodeScalarView(text.unicodeScalars.prefix(60)))))\(isLong ? "…" : "")`"
+}
+
+/// The text with what would disturb a terminal or hide a part of a line escaped: control and format characters.
+func escaped(_ text: String) -> String {
     var shown = ""
-    for (count, scalar) in text.unicodeScalars.enumerated() {
-        if count == 60 {
-            shown += "…"
-            break
-        }
+    for scalar in text.unicodeScalars {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
             shown += "\\u{\(String(scalar.value, radix: 16))}"
@@ -25,7 +27,7 @@ func quoted(_ text: String) -> String {
             shown.unicodeScalars.append(scalar)
         }
     }
-    return "`\(shown)`"
+    return shown
 }
 
 /// `0`–`9`.

@@ -27,10 +27,10 @@ struct AccessPlan: Sendable {
             try take(route.access?.deny ?? [], from: previous)
             try take(route.access?.allow ?? [], from: previous)
         }
-        guard let locator, let geoip else { return }
+        guard let locator else { return }
         let kinds = Set(lists.values.flatMap(\.kinds))
         if let lack = AccessRuleValidator.lack(of: locator, for: kinds.filter { $0 == .country || $0 == .timezone }) {
-            throw .access("\(geoip.database): \(lack)")
+            throw .access("the database: \(lack)")
         }
     }
 
@@ -88,7 +88,7 @@ struct AccessPlan: Sendable {
         do throws(GeoDatabaseFailure) {
             return try GeoDatabase(geoip.database)
         } catch {
-            throw .access("\(geoip.database): \(error)")
+            throw .access("the database: \(error)")
         }
     }
 }

@@ -35,7 +35,7 @@ struct AccessRuleValidator: AccessRuleValidation {
         if missing.isEmpty { return nil }
         let needs = missing.map { $0 == .country ? "countries, for `country:` rules" : "time zones, for `tz:` rules" }
         return "expected a database with \(needs.joined(separator: " and ")), found one of the type "
-            + "`\(database.type)` without"
+            + "\(database.shownType) without"
     }
 
     private func verdict(_ rules: some Sequence<AccessRule>) -> AccessRuleCheckResult {

@@ -24,9 +24,12 @@ package struct GeoDatabaseFile {
     private var data: [UInt8] = []
     private var offsets: [Int] = []
 
+    private var type = "Weir-Test"
+
     /// The bytes of a database over these places, the larger blocks first.
-    package static func bytes(_ places: [Place]) throws -> [UInt8] {
+    package static func bytes(_ places: [Place], type: String = "Weir-Test") throws -> [UInt8] {
         var file = GeoDatabaseFile()
+        file.type = type
         for place in places { try file.add(place) }
         return file.bytes
     }
@@ -87,7 +90,7 @@ package struct GeoDatabaseFile {
         let metadata = Self.map([
             ("binary_format_major_version", Self.number(2, type: 5)),
             ("binary_format_minor_version", Self.number(0, type: 5)),
-            ("build_epoch", Self.number(1_700_000_000, type: 9)), ("database_type", Self.text("Weir-Test")),
+            ("build_epoch", Self.number(1_700_000_000, type: 9)), ("database_type", Self.text(type)),
             ("description", Self.map([("en", Self.text("a test"))])), ("ip_version", Self.number(6, type: 5)),
             ("languages", Self.control(11, 1) + Self.text("en")), ("node_count", Self.number(nodes.count, type: 6)),
             ("record_size", Self.number(24, type: 5)),

@@ -63,7 +63,7 @@ extension ReadingContext {
     fileprivate func path(_ node: ConfigurationNode, _ key: String, expected: String) -> String? {
         diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
             guard !text.isEmpty, !text.utf8.contains(0) else {
-                throw ValueError("expected \(expected), found \(quoted(text))")
+                throw ValueError("expected \(expected), found \(text.isEmpty ? "empty text" : "text with a NUL in it")")
             }
             return text
         }
