@@ -131,8 +131,8 @@ import Testing
             ),
             (
                 "proxy_protocol: { mode: mixed, trusted: [10.0.0.0/8] }",
-                "5:36: error: `proxy_protocol`: unknown key `trusted`, expected one of `mode`, `trusted_proxies`, "
-                    + "`datagrams`"
+                "5:36: error: `proxy_protocol`: unknown key `trusted`: it has the proxies whose headers count; did you "
+                    + "mean `trusted_proxies`?"
             ),
             (
                 "relay_proxy_protocol_header: v3",

@@ -28,14 +28,27 @@ extension Diagnostics {
             } else if keys.later.contains(entry.key) {
                 error(entry.keyOrigin, "\(name): this version of Weir does not support `\(entry.key)` yet")
             } else {
-                let suggestion = nearMiss(of: entry.key, among: keys.supported + keys.later)
-                let expected = keys.supported.map { "`\($0)`" }.joined(separator: ", ")
-                // The list is long; with a suggestion it would only hide it.
-                let hint = suggestion == nil ? ", expected one of \(expected)" : ""
-                error(entry.keyOrigin, "\(name): unknown key \(quoted(entry.key))\(hint)", suggestion: suggestion)
+                refuse(entry, of: keys, named: name)
             }
         }
         return known
+    }
+
+    /// Names the key that was meant: the setting that a word of another proxy stands for, or the nearest; else a few
+    /// guesses, because a list of all keys tells nothing.
+    private func refuse(_ entry: ConfigurationNode.Entry, of keys: SectionKeys, named name: String) {
+        let message = "\(name): unknown key \(quoted(entry.key))"
+        if let (key, remark) = ForeignWords.meaning(of: entry.key, among: keys.supported) {
+            error(entry.keyOrigin, "\(message): \(remark)", suggestion: key)
+        } else if let suggestion = nearMiss(of: entry.key, among: keys.supported + keys.later) {
+            error(entry.keyOrigin, message, suggestion: suggestion)
+        } else {
+            let guesses = keys.supported.count <= 3 ? keys.supported : related(to: entry.key, among: keys.supported)
+            let names = guesses.map { "`\($0)`" }.joined(separator: ", ")
+            let expected = guesses.isEmpty ? "" : ", expected one of \(names)"
+            let rest = guesses.count == keys.supported.count ? "" : "; `weir schema` lists all keys"
+            error(entry.keyOrigin, message + expected + rest)
+        }
     }
 }
 

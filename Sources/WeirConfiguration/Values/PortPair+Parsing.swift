@@ -8,6 +8,7 @@ extension PortPair {
         do throws(ParseError) {
             try self.init(parsing: text)
         } catch {
+            if let explained = Self.explained(text) { throw explained }
             switch error {
             case .malformed:
                 throw ValueError(
@@ -17,6 +18,28 @@ extension PortPair {
             case .malformedPort(let digits, let fault): throw ValueError(port: digits, fault)
             }
         }
+    }
+}
+
+extension PortPair {
+    /// An address before the ports, as Docker's `127.0.0.1:8080:80` has it, or a transport behind them.
+    private static func explained(_ text: String) -> ValueError? {
+        let ports = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        if ports.count == 2, (try? PortPair(parsing: String(ports[0]))) != nil {
+            return ValueError(
+                "found `/` in \(quoted(text)): the transport is the route's `scheme`", suggestion: String(ports[0]))
+        }
+        // Behind the address stand one or two ports: the shorter rest is tried last.
+        let colons = text.indices.filter { text[$0] == ":" }
+        for colon in colons.suffix(2) {
+            let (address, rest) = (String(text[..<colon]), String(text[text.index(after: colon)...]))
+            if (try? parseBindAddress(address)) != nil, (try? PortPair(parsing: rest)) != nil {
+                return ValueError(
+                    "found an address in \(quoted(text)): the one to listen on is `bind`, the one to dial `host`",
+                    suggestion: rest)
+            }
+        }
+        return nil
     }
 }
 

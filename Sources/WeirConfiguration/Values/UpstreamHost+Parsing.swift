@@ -7,6 +7,11 @@ extension UpstreamHost {
         guard !bytes.isEmpty else { throw ValueError("expected a host name or an IP address, found nothing") }
         if bytes[0] == UInt8(ascii: "[") {
             guard bytes[bytes.count - 1] == UInt8(ascii: "]") else {
+                if let host = addressBeforePort(text) {
+                    throw ValueError(
+                        "found a port in \(quoted(text)): the target port is the second half of `port`",
+                        suggestion: host)
+                }
                 throw ValueError("found \(quoted(text)), where the closing `]` of an IPv6 address is missing")
             }
             let written = try WrittenAddress(parsing: bytes[1..<(bytes.count - 1)])

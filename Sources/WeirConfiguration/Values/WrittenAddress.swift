@@ -42,6 +42,15 @@ struct WrittenAddress {
     }
 }
 
+/// The address of a text such as `127.0.0.1:22` or `[::1]:22`, where no port belongs; nil for any other text.
+func addressBeforePort(_ text: String) -> String? {
+    guard let parts = try? HostAndPort(parsing: Array(text.utf8)[...]), !parts.port.isEmpty,
+        parts.port.allSatisfy(isDigit), let written = try? WrittenAddress(parsing: parts.host),
+        written.isIPv6 == parts.isBracketed
+    else { return nil }
+    return written.description
+}
+
 extension WrittenAddress: CustomStringConvertible {
     /// Canonical text in the family that was written: RFC 5952, with `::ffff:` before a mapped address.
     var description: String { isMapped ? "::ffff:\(address)" : address.description }

@@ -22,7 +22,11 @@ struct YAMLReader {
             let root = converter.convertRoot(node)
             return converter.isExhausted ? nil : root
         } catch {
-            diagnostics.error(error.location, error.message)
+            if let advice = YAMLAdvice(on: error, in: text) {
+                diagnostics.error(advice.location, advice.message, suggestion: advice.suggestion)
+            } else {
+                diagnostics.error(error.location, error.message)
+            }
             return nil
         }
     }

@@ -56,6 +56,10 @@ func parseBindAddress(_ text: String) throws(ValueError) -> WrittenAddress {
     if text == "localhost" {
         throw ValueError("expected \(expected), found \(quoted(text))", suggestion: "127.0.0.1")
     }
+    if let address = addressBeforePort(text) {
+        throw ValueError(
+            "found a port in \(quoted(text)): the port to listen on is the first half of `port`", suggestion: address)
+    }
     let written = try WrittenAddress(parsing: bytes)
     _ = try written.checked()
     return written
