@@ -10,4 +10,12 @@ public protocol ExporterObserver: Sendable {
     func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series: Int?)
     /// The kernel took this many bytes of an answer, its head included.
     func bytesSent(_ count: Int, _ encoding: ContentEncoding)
+    /// A client closed its connection while its password was being checked, so that its request has no answer. The
+    /// attempt was charged.
+    func passwordAbandoned()
+}
+
+extension ExporterObserver {
+    /// Does nothing.
+    public func passwordAbandoned() {}
 }

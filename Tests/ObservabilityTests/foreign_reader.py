@@ -18,13 +18,14 @@ PACKAGE = "io.prometheus.client"
 MESSAGES = {
     "LabelPair": {"name": (1, "string"), "value": (2, "string")},
     "Gauge": {"value": (1, "double")},
-    "Counter": {"value": (1, "double")},
+    "Timestamp": {"seconds": (1, "int64"), "nanos": (2, "int32")},
+    "Counter": {"value": (1, "double"), "created_timestamp": (3, "Timestamp")},
     "Bucket": {"cumulative_count": (1, "uint64"), "upper_bound": (2, "double")},
     "BucketSpan": {"offset": (1, "sint32"), "length": (2, "uint32")},
     "Histogram": {
         "sample_count": (1, "uint64"), "sample_sum": (2, "double"), "bucket": (3, "+Bucket"), "schema": (5, "sint32"),
         "zero_threshold": (6, "double"), "zero_count": (7, "uint64"), "positive_span": (12, "+BucketSpan"),
-        "positive_delta": (13, "+sint64"),
+        "positive_delta": (13, "+sint64"), "created_timestamp": (15, "Timestamp"),
     },
     "Metric": {
         "label": (1, "+LabelPair"), "gauge": (2, "Gauge"), "counter": (3, "Counter"), "histogram": (7, "Histogram"),

@@ -5,6 +5,7 @@ import json
 import math
 import socket
 import threading
+import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -188,6 +189,22 @@ def test_metadata_agree(subject):
         from_protobuf[name] = (kind, family.help)
         assert family.unit == units[name]
     assert announced == from_openmetrics == from_protobuf
+
+
+def test_counters_and_histograms_tell_when_they_began_and_only_in_protobuf(subject):
+    start = READERS["text"](subject.page("text"))[key("process_start_time_seconds", {})]
+    told = 0
+    for family in families(subject.page("protobuf")):
+        kind = foreign_reader.TYPES[family.type]
+        for metric in family.metric if kind != "gauge" else ():
+            began = getattr(metric, kind).created_timestamp
+            # The start of the process is counted in ticks since the boot.
+            assert start - 2 <= began.seconds + began.nanos / 1e9 <= time.time() + 1, family.name
+            told += 1
+    assert told > 50
+    # Prometheus stores these as series of their own unless a feature flag is set.
+    for name in ("text", "openmetrics"):
+        assert "_created" not in subject.page(name).decode()
 
 
 def test_native_buckets_hold_what_the_classic_ones_hold(subject):

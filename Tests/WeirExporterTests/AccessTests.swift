@@ -253,6 +253,7 @@ private func base64(_ bytes: [UInt8]) -> String {
         #expect(try first.answer()?.status == 401)
         #expect(try second.answer()?.status == 401)
         #expect(looked.withLock { $0 } == ["first", "shared"])
+        #expect(stepped.observer.seen.abandonedPasswords == 7)
     }
 
     @Test("Only so many passwords wait, four of one source: the others get 429, and their slots come back")

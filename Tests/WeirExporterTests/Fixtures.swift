@@ -76,6 +76,7 @@ final class TestObserver: ExporterObserver {
         var pages = 0
         var series = 0
         var bytes: [ContentEncoding: Int] = [:]
+        var abandonedPasswords = 0
     }
 
     private let state = Lock(Seen())
@@ -94,6 +95,8 @@ final class TestObserver: ExporterObserver {
     func bytesSent(_ count: Int, _ encoding: ContentEncoding) {
         state.withLock { $0.bytes[encoding, default: 0] += count }
     }
+
+    func passwordAbandoned() { state.withLock { $0.abandonedPasswords += 1 } }
 }
 
 /// Sockets of this machine with the local port that a process still holds, TIME_WAIT excluded (proc_pid_net(5)).

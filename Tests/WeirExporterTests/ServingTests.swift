@@ -42,6 +42,23 @@ import WeirMetrics
         await exporter.stop()
     }
 
+    @Test("Prometheus' names for health and readiness are answered, too")
+    func otherNames() async throws {
+        let health = HealthChecks(health: { .ok("alive") }, readiness: { .unavailable("not yet") })
+        let configuration = try ExporterConfiguration(listeningAt: ["127.0.0.1:0"])
+        let exporter = try await Exporter.serve(MetricsRegistry(shardCount: 0), configuration, health: health)
+        let client = try TestClient(port: try #require(exporter.localAddresses.first).port)
+        for (path, status, text) in [
+            ("/healthz", 200, "alive"), ("/-/healthy", 200, "alive"), ("/readyz", 503, "not yet"),
+            ("/-/ready", 503, "not yet"), ("/-/", 404, "404"),
+        ] {
+            client.send(request("GET", path))
+            let answer = try #require(try client.answer())
+            #expect(answer.status == status && answer.text.contains(text), "\(path)")
+        }
+        await exporter.stop()
+    }
+
     @Test(
         "What is no address is refused by name",
         arguments: ["", "9847", "localhost:9847", "127.0.0.1", "::1:9847", "127.0.0.1:99999", "127.0.0.1:+1"])

@@ -65,8 +65,9 @@ EXPORTER = Row("Exporter", (
           "Requests that the exporter answered."),
     Panel("Refused requests", "lines", "reqps", EVENT,
           (q('rate(weir_exporter_requests_total{@, code=~"4..|5.."}~)',
-             "{{instance}} {{code}} {{cluster}}"),),
-          "Requests with an error as their answer.", thresholds=NONE_IS_GOOD),
+             "{{instance}} {{code}} {{cluster}}"),
+           q("rate(weir_exporter_passwords_abandoned_total{@}~)", "{{instance}} left {{cluster}}")),
+          "Requests with an error as their answer, and clients that left while their password was checked.", thresholds=NONE_IS_GOOD),
     Panel("Time to make a page, 99th percentile", "lines", "s", NONZERO,
           (q("histogram_quantile(0.99, sum without (format)"
              " (rate(weir_exporter_scrape_duration_seconds_bucket{@}~)))",

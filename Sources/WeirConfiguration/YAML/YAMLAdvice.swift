@@ -77,7 +77,7 @@ struct YAMLAdvice {
         return Finding(column: start, message: message, value: shown(value))
     }
 
-    /// What a sign begins, where a value begins with it.
+    /// The constructs that signs begin where a value begins with one.
     private static let meanings: [Unicode.Scalar: String] = [
         "*": "an alias", "&": "an anchor", "!": "a tag", "[": "a list", "{": "a mapping", "%": "a directive",
         "@": "nothing that is allowed", "`": "nothing that is allowed", "|": "a block of text", ">": "a block of text",
@@ -107,7 +107,7 @@ struct YAMLAdvice {
         (scalar.properties.isASCIIHexDigit || ":.%".unicodeScalars.contains(scalar)) && scalar.isASCII
     }
 
-    /// Where values begin: behind `key: ` and `- `.
+    /// The indices at which values begin: behind `key: ` and `- `.
     private static func valueStarts(of line: [Unicode.Scalar]) -> [Int] {
         line.indices.filter { index in
             guard index > 0, line[index] != " ", line[index - 1] == " " else { return false }

@@ -12,6 +12,9 @@ struct RequestPlan: Equatable {
     private static let metricsPath = Array("/metrics".utf8)
     private static let healthPath = Array("/healthz".utf8)
     private static let readinessPath = Array("/readyz".utf8)
+    /// The names that Prometheus and Alertmanager give the two.
+    private static let otherHealthPath = Array("/-/healthy".utf8)
+    private static let otherReadinessPath = Array("/-/ready".utf8)
     private static let indexPath = Array("/".utf8)
 
     var action: Action
@@ -80,8 +83,8 @@ struct RequestPlan: Equatable {
         if bytes.equals(head.path, metricsPath) {
             return .page(try PageRequest(head, of: bytes), head.encodings.preferred)
         }
-        if bytes.equals(head.path, healthPath) { return .health }
-        if bytes.equals(head.path, readinessPath) { return .readiness }
+        if bytes.equals(head.path, healthPath) || bytes.equals(head.path, otherHealthPath) { return .health }
+        if bytes.equals(head.path, readinessPath) || bytes.equals(head.path, otherReadinessPath) { return .readiness }
         if head.path.isEmpty || bytes.equals(head.path, indexPath) { return .index }
         return .refuse(.notFound)
     }

@@ -18,6 +18,8 @@ struct ResponseHead {
     /// Whether another `Accept` or `Accept-Encoding` could have got another answer.
     var isNegotiated = false
     var persistence = Persistence.close
+    /// When it was made (RFC 9110 section 6.6.1).
+    var date = HTTPDate.now
     /// With 401: how one may be let in (RFC 9110 section 11.6.1).
     var challenges: [String] = []
 
@@ -27,6 +29,8 @@ struct ResponseHead {
         output.append(decimal: status.rawValue)
         output.append(ascii: " ")
         output.append(ascii: status.reason)
+        output.append(ascii: "\r\nDate: ")
+        date.append(to: &output)
         output.append(ascii: "\r\nContent-Type: ")
         output.append(ascii: contentType)
         output.append(ascii: "\r\nContent-Length: ")

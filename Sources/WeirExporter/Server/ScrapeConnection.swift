@@ -162,6 +162,7 @@ final class ScrapeConnection: EventHandler {
 
     private func forget() {
         guard phase != .closed else { return }
+        if phase == .awaitingVerdict { server.observer?.passwordAbandoned() }
         phase = .closed
         stopAwaitingVerdict()
         server.loop.cancel(&timer)

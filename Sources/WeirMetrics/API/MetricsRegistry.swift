@@ -21,7 +21,7 @@ public final class MetricsRegistry: Sendable {
     private let dropped = Atomic<UInt64>(0)
     let callbacks = CollectCallbacks()
 
-    /// The schemas that ``init(shardCount:maxSeries:retiredSeriesTTL:nativeHistogramSchema:clock:)`` takes.
+    /// The schemas that ``init(shardCount:maxSeries:retiredSeriesTTL:nativeHistogramSchema:clock:wallClock:)`` takes.
     public static let nativeHistogramSchemas = NativeLayout.schemas
 
     /// Appears on no page: for callers whose registration was refused and that go on without it.
@@ -40,10 +40,13 @@ public final class MetricsRegistry: Sendable {
     ///     cells of eight bytes in each shard, the shared one included. Only ``ExpositionFormat/delimitedProtobuf``
     ///     shows native histograms.
     ///   - clock: monotonic nanoseconds, from any start; called on any thread.
+    ///   - wallClock: nanoseconds since 1970, for the times at which counters and histograms began, which
+    ///     ``ExpositionFormat/delimitedProtobuf`` tells; called on any thread. By default these times are not told.
     public init(
         shardCount: Int, maxSeries: Int = 1_000_000, retiredSeriesTTL: Duration = .seconds(300),
         nativeHistogramSchema: Int? = nil,
-        clock: @escaping @Sendable () -> UInt64 = MetricsRegistry.monotonicClock()
+        clock: @escaping @Sendable () -> UInt64 = MetricsRegistry.monotonicClock(),
+        wallClock: (@Sendable () -> Int64)? = nil
     ) {
         precondition(shardCount >= 0 && maxSeries >= 0)
         precondition(nativeHistogramSchema.map(NativeLayout.schemas.contains) ?? true, "no such schema")
@@ -54,7 +57,7 @@ public final class MetricsRegistry: Sendable {
         var state = RegistryState(
             readers: readers, acknowledgements: acknowledgements, families: families, plan: plan,
             maxSeries: maxSeries, retiredSeriesTTL: retiredSeriesTTL.clampedNanoseconds,
-            nativeSchema: nativeHistogramSchema)
+            nativeSchema: nativeHistogramSchema, wallClock: wallClock)
         discardingCounter = Counter(cells: state.cells.allocate(width: 1), serial: 0)
         discardingGauge = Gauge(cells: state.cells.allocate(width: 1), serial: 0)
         discardingHistogram = Histogram(

@@ -19,6 +19,12 @@ enum ProtobufFormat {
         static let metricHistogram: UInt8 = 0x3a
         static let labelName: UInt8 = 0x0a
         static let labelValue: UInt8 = 0x12
+        /// When a counter began.
+        static let counterStart: UInt8 = 0x1a
+        /// When a histogram began.
+        static let histogramStart: UInt8 = 0x7a
+        static let timestampSeconds: UInt8 = 0x08
+        static let timestampNanoseconds: UInt8 = 0x10
         /// The value of a counter or a gauge.
         static let value: UInt8 = 0x09
         static let sampleCount: UInt8 = 0x08
@@ -35,8 +41,8 @@ enum ProtobufFormat {
         static let spanLength: UInt8 = 0x10
     }
 
-    /// Bytes of a `Counter` or `Gauge` message: a tag and a double.
-    static let valueMessageBytes = 9
+    /// Bytes of the value in a `Counter` or `Gauge` message: a tag and a double.
+    private static let valueByteCount = 9
 
     /// All fields of a family but its metrics.
     static func header(of descriptor: MetricDescriptor) -> [UInt8] {
@@ -56,7 +62,10 @@ enum ProtobufFormat {
 
     /// The bytes that precede the values of a series: for a counter or gauge everything but the eight bytes of its
     /// value, for a histogram the labels only, because its length is not known yet.
-    static func prefix(of descriptor: MetricDescriptor, labels: [String]) -> [UInt8] {
+    ///
+    /// A counter tells when it began (`created_timestamp`), in nanoseconds since 1970. No text format does: Prometheus
+    /// stores the `_created` samples of OpenMetrics 1.0 as series of their own, unless a feature flag is set.
+    static func prefix(of descriptor: MetricDescriptor, labels: [String], began: Int64?) -> [UInt8] {
         var pairs: [UInt8] = []
         for (name, value) in zip(descriptor.labelNames, labels) {
             var pair: [UInt8] = []
@@ -70,10 +79,32 @@ enum ProtobufFormat {
         case .gauge: kind = Tag.metricGauge
         case .histogram: return pairs
         }
+        let start = kind == Tag.metricCounter ? timestamp(began, tag: Tag.counterStart) : []
+        let messageByteCount = start.count + valueByteCount
         var bytes = [Tag.familyMetric]
-        bytes.append(varint: pairs.count + 2 + valueMessageBytes)
+        bytes.append(varint: pairs.count + 2 + messageByteCount)
         bytes += pairs
-        bytes += [kind, UInt8(valueMessageBytes), Tag.value]
+        bytes += [kind, UInt8(messageByteCount)]
+        bytes += start
+        bytes.append(Tag.value)
         return bytes
+    }
+
+    /// When a histogram began, as a field of its message; nothing for other kinds.
+    static func histogramStart(of descriptor: MetricDescriptor, began: Int64?) -> [UInt8] {
+        if case .histogram = descriptor.kind { timestamp(began, tag: Tag.histogramStart) } else { [] }
+    }
+
+    /// A `google.protobuf.Timestamp`, of 14 bytes at most; nothing where there is no time.
+    private static func timestamp(_ nanoseconds: Int64?, tag: UInt8) -> [UInt8] {
+        guard let nanoseconds else { return [] }
+        let (seconds, rest) = max(0, nanoseconds).quotientAndRemainder(dividingBy: 1_000_000_000)
+        var message = [Tag.timestampSeconds]
+        message.append(varint: Int(seconds))
+        message.append(Tag.timestampNanoseconds)
+        message.append(varint: Int(rest))
+        var field: [UInt8] = []
+        field.append(field: tag, message)
+        return field
     }
 }

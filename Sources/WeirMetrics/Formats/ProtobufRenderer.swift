@@ -98,6 +98,9 @@ enum ProtobufRenderer {
         writeTotals(sum: scale.double(cells.sum()), scratch: &scratch)
         writeClassic(bounds, native, scale: scale, scratch: &scratch)
         if let native { writeNative(native.layout, scratch: &scratch) }
+        let start = unsafe series.record.pointee.protobufData.histogramStart
+        scratch.histogram.reserve(start.count)
+        if let bytes = start.baseAddress { unsafe scratch.histogram.write(bytes, count: start.count) }
 
         let length = UInt64(scratch.histogram.count)
         let prefix = unsafe series.protobufPrefix.count

@@ -40,9 +40,11 @@ extension RegistryState {
         let taken = cells.allocate(width: entry.family.cellCount)
         var native: NativeCells?
         if let layout = unsafe entry.family.nativeLayout { native = unsafe nativeCells.allocate(layout) }
+        let began = wallClock?()
         let protobufData = SeriesProtobufData(
             in: entry.protobufArena, native: native,
-            protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
+            protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels, began: began),
+            histogramStart: ProtobufFormat.histogramStart(of: descriptor, began: began))
         let record = SeriesRecordPointer(
             in: entry.records, cells: taken, protobufData: protobufData, visibleFrom: now,
             pairs: TextFormat.pairs(of: descriptor, labels: labels), beginnings: [], endings: [])
@@ -72,7 +74,8 @@ extension RegistryState {
         for component in begun + ended { retain(component) }
         let unused = begun.first?.cells ?? ended.first?.cells ?? cells.allocate(width: 1)
         let protobufData = SeriesProtobufData(
-            in: entry.protobufArena, native: nil, protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels))
+            in: entry.protobufArena, native: nil,
+            protobuf: ProtobufFormat.prefix(of: descriptor, labels: labels, began: nil))
         let record = SeriesRecordPointer(
             in: entry.records, cells: unused, protobufData: protobufData, visibleFrom: now,
             pairs: TextFormat.pairs(of: descriptor, labels: labels), beginnings: begun.compactMap(\.slot),

@@ -27,6 +27,8 @@ struct RegistryState {
 
     /// The schema of native histograms, where the registry keeps them.
     let nativeSchema: Int?
+    /// Nanoseconds since 1970, where the times at which series began are told.
+    let wallClock: (@Sendable () -> Int64)?
 
     var cells: CellStorage
     var nativeCells = NativeCellStorage()
@@ -51,7 +53,8 @@ struct RegistryState {
 
     init(
         readers: ScrapeReaders, acknowledgements: ShardAcknowledgements, families: PublishedList<FamilyReference>,
-        plan: PublishedList<PlanEntry>, maxSeries: Int, retiredSeriesTTL: UInt64, nativeSchema: Int?
+        plan: PublishedList<PlanEntry>, maxSeries: Int, retiredSeriesTTL: UInt64, nativeSchema: Int?,
+        wallClock: (@Sendable () -> Int64)?
     ) {
         self.readers = readers
         self.acknowledgements = acknowledgements
@@ -60,6 +63,7 @@ struct RegistryState {
         self.maxSeries = maxSeries
         self.retiredSeriesTTL = retiredSeriesTTL
         self.nativeSchema = nativeSchema
+        self.wallClock = wallClock
         cells = CellStorage(shardCount: acknowledgements.shardCount)
     }
 

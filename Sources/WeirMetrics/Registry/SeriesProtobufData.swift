@@ -6,15 +6,19 @@
 struct SeriesProtobufData: @unchecked Sendable, BitwiseCopyable {
     private struct Head {
         let native: NativeCells?
-        let protobufCount: Int
+        let protobufCount: UInt32
+        let histogramStartCount: UInt32
     }
 
     private let raw: UnsafeMutableRawPointer
 
-    init(in arena: SeriesRecordArena, native: NativeCells?, protobuf: [UInt8]) {
-        unsafe raw = arena.allocate(bytes: MemoryLayout<Head>.size + protobuf.count)
-        unsafe raw.initializeMemory(as: Head.self, to: Head(native: native, protobufCount: protobuf.count))
-        unsafe protobuf.withUnsafeBytes { bytes in
+    init(in arena: SeriesRecordArena, native: NativeCells?, protobuf: [UInt8], histogramStart: [UInt8] = []) {
+        let text = protobuf + histogramStart
+        unsafe raw = arena.allocate(bytes: MemoryLayout<Head>.size + text.count)
+        let head = Head(
+            native: native, protobufCount: UInt32(protobuf.count), histogramStartCount: UInt32(histogramStart.count))
+        unsafe raw.initializeMemory(as: Head.self, to: head)
+        unsafe text.withUnsafeBytes { bytes in
             unsafe UnsafeMutableRawBufferPointer(start: raw + MemoryLayout<Head>.size, count: bytes.count)
                 .copyMemory(from: bytes)
         }
@@ -29,15 +33,24 @@ struct SeriesProtobufData: @unchecked Sendable, BitwiseCopyable {
         @inline(__always) get { head.native }
     }
 
-    /// The bytes that precede its values in a protobuf message; see ``ProtobufFormat/prefix(of:labels:)``.
+    /// The bytes that precede its values in a protobuf message; see ``ProtobufFormat/prefix(of:labels:began:)``.
     var protobuf: UnsafeRawBufferPointer {
         @inline(__always) get {
-            unsafe UnsafeRawBufferPointer(start: raw + MemoryLayout<Head>.size, count: head.protobufCount)
+            unsafe UnsafeRawBufferPointer(start: raw + MemoryLayout<Head>.size, count: Int(head.protobufCount))
         }
+    }
+
+    /// See ``ProtobufFormat/histogramStart(of:began:)``.
+    var histogramStart: UnsafeRawBufferPointer {
+        let head = head
+        return unsafe UnsafeRawBufferPointer(
+            start: raw + MemoryLayout<Head>.size + Int(head.protobufCount), count: Int(head.histogramStartCount))
     }
 
     /// Gives the memory back to the arena that it came from; no scrape may hold the record.
     func free(in arena: SeriesRecordArena) {
-        unsafe arena.free(raw, bytes: MemoryLayout<Head>.size + head.protobufCount)
+        let head = head
+        let textCount = Int(head.protobufCount) + Int(head.histogramStartCount)
+        unsafe arena.free(raw, bytes: MemoryLayout<Head>.size + textCount)
     }
 }

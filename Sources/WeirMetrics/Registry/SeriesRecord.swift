@@ -93,7 +93,7 @@ struct SeriesRecordPointer: @unchecked Sendable, BitwiseCopyable {
         @inline(__always) get { unsafe Int(record.pointee.beginnings &+ record.pointee.endings) }
     }
 
-    /// The bytes that precede its values in a protobuf message; see ``ProtobufFormat/prefix(of:labels:)``.
+    /// The bytes that precede its values in a protobuf message; see ``ProtobufFormat/prefix(of:labels:began:)``.
     var protobufPrefix: UnsafeRawBufferPointer {
         @inline(__always) get { unsafe record.pointee.protobufData.protobuf }
     }

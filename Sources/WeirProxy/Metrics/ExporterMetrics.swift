@@ -7,6 +7,7 @@ struct ExporterMetrics: ExporterObserver {
     private let durations: [Histogram]
     private let responseBytes: [Counter]
     private let series: Gauge
+    private let abandonedPasswords: Counter
 
     init(_ registry: MetricsRegistry) throws(RegistrationError) {
         requests = try Self.register(HTTPStatus.self) { label throws(RegistrationError) in
@@ -19,6 +20,7 @@ struct ExporterMetrics: ExporterObserver {
             try registry.counter(MetricCatalogue.exporterResponseBytes.descriptor, labels: [label])
         }
         series = try registry.gauge(MetricCatalogue.exporterSeries.descriptor)
+        abandonedPasswords = try registry.counter(MetricCatalogue.exporterAbandonedPasswords.descriptor)
     }
 
     private static func register<Value: LabelValue, Handle>(
@@ -40,5 +42,9 @@ struct ExporterMetrics: ExporterObserver {
 
     func bytesSent(_ count: Int, _ encoding: ContentEncoding) {
         responseBytes[encoding.ordinal].add(UInt64(count))
+    }
+
+    func passwordAbandoned() {
+        abandonedPasswords.add()
     }
 }

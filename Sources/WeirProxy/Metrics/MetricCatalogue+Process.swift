@@ -4,6 +4,8 @@ import WeirMetrics
 // MARK: The process
 
 extension MetricCatalogue {
+    static let ready = MetricDeclaration.gauge(
+        "ready", "1 while every route is bound and serves, as /readyz says; 0 before that and while it drains.")
     static let connectionsActive = MetricDeclaration.gauge(
         "connections_active", "TCP connections of the whole process.")
     static let connectionsLimit = MetricDeclaration.gauge(
@@ -25,7 +27,7 @@ extension MetricCatalogue {
         "metrics_series_dropped_total", "Lines of this page that exporter.max_series left no room for.")
 
     static let wholeProcess = [
-        connectionsActive, connectionsLimit, buildInfo, reloads, lastReloadSuccessful, lastReloadTime,
+        ready, connectionsActive, connectionsLimit, buildInfo, reloads, lastReloadSuccessful, lastReloadTime,
         listRules, logLinesDropped, seriesDropped,
     ]
 }
@@ -57,7 +59,13 @@ extension MetricCatalogue {
         [.of("encoding", ContentEncoding.self)], unit: "bytes")
     static let exporterSeries = MetricDeclaration.gauge("exporter_series", "Series lines of the last page.")
 
-    static let exporter = [exporterRequests, exporterScrapeDuration, exporterResponseBytes, exporterSeries]
+    static let exporterAbandonedPasswords = MetricDeclaration.counter(
+        "exporter_passwords_abandoned_total",
+        "Clients that closed their connection while their password was checked; each attempt is charged.")
+
+    static let exporter = [
+        exporterRequests, exporterScrapeDuration, exporterResponseBytes, exporterSeries, exporterAbandonedPasswords,
+    ]
 }
 
 // MARK: What Prometheus client libraries call the process

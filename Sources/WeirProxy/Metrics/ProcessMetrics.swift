@@ -5,6 +5,7 @@ import WeirStream
 /// The families of the whole process: connections, reloads, build, and what the system says of it. Most are set when a
 /// page is made.
 final class ProcessMetrics: Sendable {
+    private let ready: Gauge
     private let connectionsActive: Gauge
     private let connectionsLimit: Gauge
     private let reloadSuccesses: Counter
@@ -22,6 +23,7 @@ final class ProcessMetrics: Sendable {
 
     init(_ registry: MetricsRegistry) throws(RegistrationError) {
         typealias Catalogue = MetricCatalogue
+        ready = try registry.gauge(Catalogue.ready.descriptor)
         connectionsActive = try registry.gauge(Catalogue.connectionsActive.descriptor)
         connectionsLimit = try registry.gauge(Catalogue.connectionsLimit.descriptor)
         let build = BuildInformation.current
@@ -58,7 +60,8 @@ final class ProcessMetrics: Sendable {
     }
 
     /// Sets what is only looked up; on the scraping thread, before each page.
-    func refresh(engine: StreamEngine, log: LogOutput, registry: MetricsRegistry) {
+    func refresh(engine: StreamEngine, log: LogOutput, registry: MetricsRegistry, health: Health) {
+        ready.set(health.phase == .ready ? 1 : 0)
         connectionsActive.set(Int64(engine.openConnections))
         connectionsLimit.set(Int64(engine.connectionLimit))
         logLinesDropped.raise(to: log.droppedLines)

@@ -24,7 +24,8 @@ struct ProxyComponents: Sendable {
             shardCount: workers, maxSeries: configuration.exporter.maxSeries,
             retiredSeriesTTL: configuration.exporter.retiredSeriesTTL,
             nativeHistogramSchema: configuration.exporter.hasNativeHistograms
-                ? configuration.exporter.nativeHistogramSchema : nil)
+                ? configuration.exporter.nativeHistogramSchema : nil,
+            wallClock: { WallClock.nanoseconds })
         let observers: (engine: EngineMetrics, exporter: ExporterMetrics)
         do throws(RegistrationError) {
             for family in MetricCatalogue.all { try registry.declare(family.descriptor) }
@@ -47,9 +48,9 @@ struct ProxyComponents: Sendable {
             configuration, registry: registry, engine: engine, health: health, observer: observers.exporter)
         self.registry = registry
         // Weak: the registry keeps the callback as long as it lives, and must not keep its users alive.
-        registry.onCollect { [weak registry, weak engine, weak log, metrics] in
+        registry.onCollect { [weak registry, weak engine, weak log, metrics, health] in
             guard let registry, let engine, let log else { return }
-            metrics.refresh(engine: engine, log: log, registry: registry)
+            metrics.refresh(engine: engine, log: log, registry: registry, health: health)
         }
     }
 

@@ -32,6 +32,38 @@ extension MetricsRegistry {
                 == [UInt8(counter.count)] + counter + [UInt8(gauge.count)] + gauge)
     }
 
+    @Test func `a counter with its start is the golden bytes`() throws {
+        let registry = MetricsRegistry(shardCount: 1, wallClock: { 300_000_000_005 })
+        try registry.counter(.counter("a_total", labels: ["l"]), labels: ["v"]).add(3, shard: 0)
+        let counter: [UInt8] =
+            [0x0a, 7] + Array("a_total".utf8) + [0x12, 5] + Array("Help.".utf8) + [0x18, 0]
+            + [0x22, 26, 0x0a, 6, 0x0a, 1, 0x6c, 0x12, 1, 0x76, 0x1a, 16]
+            + [0x1a, 5, 0x08, 0xac, 0x02, 0x10, 5, 0x09, 0, 0, 0, 0, 0, 0, 0x08, 0x40]
+        #expect(registry.bytes(.delimitedProtobuf) == [UInt8(counter.count)] + counter)
+    }
+
+    @Test func `counters and histograms tell when they began, and no text page does`() throws {
+        let time = Shared<Int64>(1_000_000_000_000_000_001)
+        let registry = MetricsRegistry(
+            shardCount: 0, nativeHistogramSchema: 3, wallClock: { time.withLock { $0 } })
+        let first = try registry.counter(.counter("a_total", labels: ["l"]), labels: ["first"])
+        _ = try registry.histogram(.seconds("h_seconds", buckets: [500_000]))
+        _ = try registry.gauge(.gauge("g"))
+        time.withLock { $0 = 2_000_000_000_000_000_000 }
+        _ = try registry.counter(.counter("a_total", labels: ["l"]), labels: ["second"])
+        // The same series once more: it goes on, and so began when it did.
+        registry.retire(first)
+        _ = try registry.counter(.counter("a_total", labels: ["l"]), labels: ["first"])
+        let families = try registry.protobufPage().families
+        #expect(
+            families.map { $0.metrics.map(\.began) } == [
+                [1_000_000_000_000_000_001, 2_000_000_000_000_000_000], [1_000_000_000_000_000_001], [nil],
+            ])
+        for format in [ExpositionFormat.text004, .openMetrics100] {
+            #expect(!String(decoding: registry.bytes(format), as: UTF8.self).contains("_created"))
+        }
+    }
+
     @Test func `a classic histogram has cumulative buckets and no field of a native one`() throws {
         let registry = MetricsRegistry(shardCount: 1)
         let series = try registry.histogram(

@@ -3,6 +3,7 @@ import NetworkTypes
 import TestSupport
 import Testing
 import WeirConfiguration
+import WeirMetrics
 import WeirStream
 
 @testable import WeirProxy
@@ -55,6 +56,7 @@ struct ProxyTests {
             #expect(page.bytes("a", "ingress") == 5 && page.bytes("a", "egress") == 5)
             #expect(page.total("weir_route_info", ["route": "a"]) == 1)
             #expect(page.total("weir_build_info") == 1)
+            #expect(page["weir_ready"] == 1)
             #expect(page["weir_config_last_reload_successful"] == 1)
             #expect(try #require(page["process_open_fds"]) > 5)
             #expect(page.total("weir_event_loop_turns_total", ["worker": "1"]) > 0)
@@ -204,6 +206,16 @@ struct ProxyTests {
         }
     }
 
+    @Test("A page that is made before all routes are bound says so")
+    func notReady() throws {
+        let routes = [makeRoute("a", listen: try Ports.free(), upstream: 9)]
+        let proxy = try Proxy(configuration(routes, exporter: try Ports.free()))
+        var buffer = ScrapeBuffer()
+        proxy.components.registry.render(into: &buffer, format: .text004, filter: nil)
+        let page = buffer.withBytes { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+        #expect(page.contains("\nweir_ready 0\n"))
+    }
+
     @Test("Shutting down lets a transfer finish, refuses new clients, and reports so on the health pages")
     func drain() async throws {
         let (server, port) = (try TCPServer.echo(), try Ports.free())
@@ -217,6 +229,7 @@ struct ProxyTests {
         #expect(client.receive(1).text == "x")
         let ending = Task { await proxy.shutdown() }
         try waitUntil("it says that it drains") { try HTTP.get("/readyz", port: exporter).status == 503 }
+        #expect(try samples(exporter)["weir_ready"] == 0)
         try waitUntil("new clients are refused") { (try? TestConnection(to: Endpoint(port))) == nil }
         try client.send("y")
         #expect(client.receive(1).text == "y")

@@ -17,6 +17,8 @@ package struct ProtobufPage: Sendable {
         package var labels: [(name: String, value: String)] = []
         package var gauge: Double?
         package var counter: Double?
+        /// When a counter or a histogram began, in nanoseconds since 1970.
+        package var began: Int64?
         package var histogram: Histogram?
     }
 
@@ -29,6 +31,7 @@ package struct ProtobufPage: Sendable {
         package var zeroCount: UInt64?
         package var spans: [(offset: Int64, length: UInt64)] = []
         package var deltas: [Int64] = []
+        package var began: Int64?
 
         /// Counts by Prometheus' bucket numbers, spans and deltas undone.
         package func positiveBuckets() throws -> [Int: UInt64] {
@@ -83,19 +86,34 @@ package struct ProtobufPage: Sendable {
                 else { throw Malformed(description: "label") }
                 metric.labels.append((try text(name), try text(value)))
             case (2, .bytes(let bytes)): metric.gauge = try value(bytes)
-            case (3, .bytes(let bytes)): metric.counter = try value(bytes)
-            case (7, .bytes(let bytes)): metric.histogram = try histogram(bytes)
+            case (3, .bytes(let bytes)):
+                if case (3, .bytes(let start))? = try WireReader.fields(bytes).first {
+                    metric.began = try timestamp(start)
+                }
+                metric.counter = try value(bytes, behind: metric.began == nil ? 0 : 1)
+            case (7, .bytes(let bytes)):
+                metric.histogram = try histogram(bytes)
+                metric.began = metric.histogram?.began
             default: throw Malformed(description: "metric: \(field)")
             }
         }
         return metric
     }
 
-    private static func value(_ bytes: ArraySlice<UInt8>) throws -> Double {
-        guard case let fields = try WireReader.fields(bytes), fields.count == 1,
-            case (1, .double(let value)) = fields[0]
+    /// The last field, behind so many others.
+    private static func value(_ bytes: ArraySlice<UInt8>, behind count: Int = 0) throws -> Double {
+        guard case let fields = try WireReader.fields(bytes), fields.count == count + 1,
+            case (1, .double(let value)) = fields[count]
         else { throw Malformed(description: "value") }
         return value
+    }
+
+    private static func timestamp(_ bytes: ArraySlice<UInt8>) throws -> Int64 {
+        guard case let fields = try WireReader.fields(bytes), fields.count == 2,
+            case (1, .varint(let seconds)) = fields[0], case (2, .varint(let nanoseconds)) = fields[1],
+            nanoseconds < 1_000_000_000
+        else { throw Malformed(description: "timestamp") }
+        return Int64(seconds) * 1_000_000_000 + Int64(nanoseconds)
     }
 
     private static func histogram(_ bytes: ArraySlice<UInt8>) throws -> Histogram {
@@ -117,6 +135,7 @@ package struct ProtobufPage: Sendable {
                     case (1, .varint(let offset)) = fields[0], case (2, .varint(let length)) = fields[1]
                 else { throw Malformed(description: "span") }
                 histogram.spans.append((WireReader.signed(offset), length))
+            case (15, .bytes(let bytes)): histogram.began = try timestamp(bytes)
             case (13, .varint(let delta)): histogram.deltas.append(WireReader.signed(delta))
             default: throw Malformed(description: "histogram: \(field)")
             }
