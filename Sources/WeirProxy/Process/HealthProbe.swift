@@ -54,27 +54,33 @@ public struct HealthProbe: Sendable {
 
     private static let unixPrefix = "unix:"
 
-    private let endpoint: Endpoint
+    /// Never empty.
+    private let endpoints: [Endpoint]
     private let path: String
     private let timeout: Duration
     private static let maxBytes = 16_384
 
-    /// A probe of the exporter of a configuration, at the first endpoint where it listens. A wildcard address is asked
-    /// on the loopback of its family.
+    /// A probe of the exporter of a configuration, at the endpoints where it listens, the first that answers. A wildcard
+    /// address is asked on the loopback of its family, and that of IPv6 then on IPv4's, which it serves, too.
     public init(
         _ configuration: Configuration, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {
-        guard let listener = configuration.exporter.listen.first else { throw .noAddress("") }
-        let endpoint: Endpoint
-        switch listener {
-        case .unix(let path): endpoint = .unix(path)
-        case .address(let listen):
-            guard let address = SocketAddress(resolving: listen.address, port: listen.port) else {
-                throw .noAddress(listen.addressText)
+        var endpoints: [Endpoint] = []
+        var unusable = ""
+        for listener in configuration.exporter.listen {
+            switch listener {
+            case .unix(let path): endpoints.append(.unix(path))
+            case .address(let listen):
+                // Its interface may be gone; another listener still answers.
+                if let address = SocketAddress(resolving: listen.address, port: listen.port) {
+                    endpoints.append(.address(address))
+                } else {
+                    unusable = listen.addressText
+                }
             }
-            endpoint = .address(address)
         }
-        self.init(endpoint, asksReadiness: asksReadiness, timeout: timeout)
+        guard !endpoints.isEmpty else { throw .noAddress(unusable) }
+        self.init(endpoints, asksReadiness: asksReadiness, timeout: timeout)
     }
 
     /// A probe of an exporter at `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`, whatever a configuration file says
@@ -86,28 +92,48 @@ public struct HealthProbe: Sendable {
             guard let path = UnixSocketPath(String(exporter.dropFirst(Self.unixPrefix.count))) else {
                 throw .noAddress(exporter)
             }
-            self.init(.unix(path), asksReadiness: asksReadiness, timeout: timeout)
+            self.init([.unix(path)], asksReadiness: asksReadiness, timeout: timeout)
         } else {
             guard let address = SocketAddress(exporter) else { throw .noAddress(exporter) }
-            self.init(.address(address), asksReadiness: asksReadiness, timeout: timeout)
+            self.init([.address(address)], asksReadiness: asksReadiness, timeout: timeout)
         }
     }
 
-    private init(_ endpoint: Endpoint, asksReadiness: Bool, timeout: Duration) {
-        if case .address(let address) = endpoint {
-            self.endpoint = .address(SocketAddress(address.ip.dialed, port: address.port, scope: address.scope))
-        } else {
-            self.endpoint = endpoint
+    private init(_ endpoints: [Endpoint], asksReadiness: Bool, timeout: Duration) {
+        self.endpoints = endpoints.flatMap { endpoint -> [Endpoint] in
+            guard case .address(let address) = endpoint else { return [endpoint] }
+            let dialed = Endpoint.address(SocketAddress(address.ip.dialed, port: address.port, scope: address.scope))
+            // Where the host has no IPv6, the listener of `::` is one of IPv4.
+            if address.ip != .anyIPv6 { return [dialed] }
+            return [dialed, .address(SocketAddress(.loopbackIPv4, port: address.port))]
         }
         path = asksReadiness ? "/readyz" : "/healthz"
         self.timeout = timeout
     }
 
-    /// Asks; blocks for at most the timeout.
+    /// Asks; blocks for at most the timeout. An endpoint where nothing can be reached gives way to the next; one that
+    /// is silent does not.
     public func ask() throws(Failure) -> Answer {
+        var failure: SystemError?
+        for endpoint in endpoints {
+            let connection: BlockingSocket
+            do throws(SystemError) {
+                connection = try connect(to: endpoint)
+            } catch  where error.code != ETIMEDOUT {
+                failure = failure ?? error
+                continue
+            } catch {
+                throw .connection("\(endpoint)", error)
+            }
+            return try ask(connection, at: endpoint)
+        }
+        let tried = endpoints.map(\.description).joined(separator: " or ")
+        throw .connection(tried, failure ?? SystemError(.connect, ENOTCONN))
+    }
+
+    private func ask(_ connection: consuming BlockingSocket, at endpoint: Endpoint) throws(Failure) -> Answer {
         let bytes: [UInt8]
         do throws(SystemError) {
-            let connection = try connect()
             try connection.send(Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8))
             bytes = try connection.receiveToEnd(limit: Self.maxBytes)
         } catch {
@@ -117,7 +143,7 @@ public struct HealthProbe: Sendable {
         return answer
     }
 
-    private func connect() throws(SystemError) -> BlockingSocket {
+    private func connect(to endpoint: Endpoint) throws(SystemError) -> BlockingSocket {
         switch endpoint {
         case .address(let address): try BlockingSocket.connect(to: address, timeout: timeout)
         case .unix(let path): try BlockingSocket.connect(to: path, timeout: timeout)

@@ -1,6 +1,9 @@
+import LinuxIO
+import NetworkTypes
 import Testing
 import WeirConfiguration
 import WeirExporter
+import WeirMetrics
 
 @testable import WeirProxy
 
@@ -35,6 +38,35 @@ struct HealthTests {
         let answer = try #require(HealthProbe.parse(Array(bytes.utf8)))
         #expect(answer.status == status && answer.text == text)
         #expect(answer.isHealthy == (status == 200))
+    }
+
+    @Test("A wildcard of IPv6 is asked over IPv4, too: where the host has no IPv6 the exporter serves that")
+    func withoutIPv6() async throws {
+        let exporter = try await Exporter.serve(MetricsRegistry(shardCount: 0), at: "127.0.0.1:0")
+        let port = try #require(exporter.localAddresses.first).port
+        // The file says `[::]`, and what listens is IPv4.
+        let text = "exporter: { listen: \"[::]:\(port)\" }\nroutes: { a: { scheme: tcp, port: 1:2, host: b } }\n"
+        let loaded = try Configuration.parse(bytes: Array(text.utf8), file: "weir.yml", environment: [:])
+        #expect(try HealthProbe(loaded.configuration).ask().isHealthy)
+        #expect(try HealthProbe(exporter: "[::]:\(port)", asksReadiness: true).ask().isHealthy)
+        await exporter.stop()
+        let failure = #expect(throws: HealthProbe.Failure.self) {
+            try HealthProbe(exporter: "[::]:\(port)").ask()
+        }
+        #expect(failure?.description.hasPrefix("no answer from [::1]:\(port) or 127.0.0.1:\(port): ") == true)
+    }
+
+    @Test("Of several listeners the first that answers is enough")
+    func severalListeners() async throws {
+        let exporter = try await Exporter.serve(MetricsRegistry(shardCount: 0), at: "127.0.0.3:0")
+        let port = try #require(exporter.localAddresses.first).port
+        let places = "\"unix:/nonexistent/weir.sock\", 127.0.0.2:\(port), 127.0.0.3:\(port)"
+        let text =
+            "exporter: { listen: [\(places)] }\n"
+            + "routes: { a: { scheme: tcp, port: 1:2, host: b } }\n"
+        let loaded = try Configuration.parse(bytes: Array(text.utf8), file: "weir.yml", environment: [:])
+        #expect(try HealthProbe(loaded.configuration).ask().isHealthy)
+        await exporter.stop()
     }
 
     @Test(
