@@ -47,11 +47,21 @@ int weir_set_file_mode(const char *path, const weir_file *expected, uint32_t mod
     return result;
 }
 
-int weir_lock_folder(const char *path) {
+int weir_lock_file(const char *path) {
     int fd, result;
-    RETRY(fd, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct stat opened, named;
+    RETRY(fd, open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600));
     if (fd < 0) return fd;
-    RETRY(result, flock(fd, LOCK_EX | LOCK_NB));
+    if (fstat(fd, &opened) < 0) {
+        result = -errno;
+    } else if (!S_ISREG(opened.st_mode) || opened.st_uid != geteuid()) {
+        result = -EACCES;
+    } else {
+        RETRY(result, flock(fd, LOCK_EX | LOCK_NB));
+        // The holder before removes the file: then this is the lock of a file that has no name.
+        if (result == 0 && (lstat(path, &named) < 0 || named.st_ino != opened.st_ino || named.st_dev != opened.st_dev))
+            result = -EWOULDBLOCK;
+    }
     if (result == 0) return fd;
     close(fd);
     return result;

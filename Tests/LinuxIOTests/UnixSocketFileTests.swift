@@ -100,15 +100,61 @@ import func TestSupport.contents
         }
     }
 
-    @Test("A process that holds the folder's lock for ever keeps no other from listening")
-    func heldLock() throws {
+    @Test("A process that holds the folder's lock for ever does not even hold up another that listens")
+    func heldFolder() throws {
         let stranger = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(stranger) }
+        #expect(flock(stranger, LOCK_EX | LOCK_NB) == 0)
+        // To wait for the lock takes a second every time; a busy machine is not that slow ten times.
+        let isPrompt = try (0..<10).contains { _ in
+            let start = ContinuousClock.now
+            let socket = try Socket(.stream, family: .unix)
+            let file = try listen(socket)
+            #expect(try canConnect())
+            file.remove()
+            return ContinuousClock.now - start < .seconds(1)
+        }
+        #expect(isPrompt)
+    }
+
+    private var lockName: String { path.path + ".lock" }
+
+    @Test("The lock is a file of its own, which is gone once it listens, and which a process that died may have left")
+    func lockFile() throws {
+        try folder.write("s.lock", "left behind")
+        let socket = try Socket(.stream, family: .unix)
+        let file = try listen(socket)
+        #expect(access(lockName, F_OK) != 0 && errno == ENOENT)
+        #expect(try canConnect())
+        file.remove()
+    }
+
+    @Test("A lock that is held for ever keeps no other from listening")
+    func heldLock() throws {
+        let stranger = open(lockName, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         defer { close(stranger) }
         #expect(flock(stranger, LOCK_EX | LOCK_NB) == 0)
         let socket = try Socket(.stream, family: .unix)
         let file = try listen(socket)
         #expect(try canConnect())
         file.remove()
+    }
+
+    @Test("A link, a pipe or a folder in the place of the lock is neither followed nor touched")
+    func foreignLock() throws {
+        for make in [
+            { symlink(folder.file("target"), lockName) }, { mkfifo(lockName, 0o600) }, { mkdir(lockName, 0o700) },
+        ] {
+            #expect(make() == 0)
+            let socket = try Socket(.stream, family: .unix)
+            let file = try listen(socket)
+            #expect(try canConnect())
+            file.remove()
+            var status = stat()
+            #expect(lstat(lockName, &status) == 0)
+            #expect(access(folder.file("target"), F_OK) != 0)
+            if status.st_mode & S_IFMT == S_IFDIR { rmdir(lockName) } else { unlink(lockName) }
+        }
     }
 
     @Test("Only our own file is removed")

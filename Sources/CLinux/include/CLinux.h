@@ -59,9 +59,10 @@ int weir_unlink(const char *path);
 int weir_set_socket_mode(int fd, uint32_t mode);
 /// chmod(2) of the file that was seen before; -ESTALE if the path names another file by now.
 int weir_set_file_mode(const char *path, const weir_file *expected, uint32_t mode);
-/// A descriptor that holds the lock of a folder (flock(2)) until it is closed; -EWOULDBLOCK if another process holds
-/// it.
-int weir_lock_folder(const char *path);
+/// A descriptor that holds the lock (flock(2)) of a file, which is made with mode 0600 where there is none, until it is
+/// closed; -EWOULDBLOCK if another holds it or has just removed the file, -EACCES if the file is another user's or is
+/// no regular one.
+int weir_lock_file(const char *path);
 
 // epoll ---------------------------------------------------------------------------------------------------------------
 

@@ -27,18 +27,18 @@ public struct UnixSocketFile: Sendable {
     public let path: UnixSocketPath
     private let identity: weir_file
 
-    /// The attempts to lock a folder, and the pause between two. The holder inspects a single path, so it is brief.
+    /// The attempts to take the lock, and the pause between two. The holder inspects a single path, so it is brief.
     private static let lockAttempts = 100
     private static let lockPause = Duration.milliseconds(10)
 
     /// Binds `socket` to `path` with these permission bits, and listens. Replaces a stale socket file, and no other
-    /// file. Blocks for a second at most, while another process does the same in this folder.
+    /// file. Blocks for a second at most, while another process does the same at this path.
     public static func listen(
         _ socket: borrowing Socket, at path: UnixSocketPath, mode: UInt32, backlog: Int
     ) throws(Failure) -> UnixSocketFile {
         // Between the look and the listen, no other Weir may find the same stale file, or ours, and take it for
         // abandoned.
-        let lock = try lockFolder(of: path)
+        let lock = try lock(path)
         defer { withExtendedLifetime(lock) {} }
         try clear(path)
         // The file has these bits from the start: it is never more open, not even for a moment.
@@ -94,20 +94,19 @@ public struct UnixSocketFile: Sendable {
         return found
     }
 
-    /// Locks the folder of a path. Returns nil if the lock stays taken: any user who can read the folder may hold it
-    /// for ever, and must not keep Weir from starting.
-    private static func lockFolder(of path: UnixSocketPath) throws(Failure) -> FolderLock? {
-        var folder = String(path.path.reversed().drop { $0 != "/" }.reversed())
-        if folder.isEmpty { folder = "." }
-        var attempt = 1
-        while true {
-            let result = unsafe weir_lock_folder(folder)
-            if result >= 0 { return FolderLock(FileDescriptor(adopting: result)) }
-            if result == -EACCES || (result == -EWOULDBLOCK && attempt == lockAttempts) { return nil }
-            guard result == -EWOULDBLOCK else { throw .system(SystemError(.lock, -result)) }
-            attempt += 1
+    /// Takes the lock of a path: a file of its own beside it, which only this user can open. The folder itself can be
+    /// locked by any user who can read it. Returns nil where another file is in its place or the lock stays taken: then
+    /// only two that start at the same instant are not kept apart.
+    private static func lock(_ path: UnixSocketPath) throws(Failure) -> SocketLock? {
+        let name = path.path + ".lock"
+        for _ in 0..<lockAttempts {
+            let result = unsafe weir_lock_file(name)
+            if result >= 0 { return SocketLock(name, FileDescriptor(adopting: result)) }
+            if result == -ENOENT || result == -ENOTDIR { throw .system(SystemError(.lock, -result)) }
+            guard result == -EWOULDBLOCK else { return nil }
             Poll.pause(lockPause)
         }
+        return nil
     }
 
     private static func call(_ operation: SystemError.Operation, _ result: CInt) throws(Failure) {
@@ -115,9 +114,16 @@ public struct UnixSocketFile: Sendable {
     }
 }
 
-/// The lock of a folder; released when the object ends.
-private final class FolderLock {
+/// The lock of a path; released, and its file removed, when the object ends.
+private final class SocketLock {
+    private let name: String
     private let descriptor: FileDescriptor
 
-    init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+    init(_ name: String, _ descriptor: consuming FileDescriptor) {
+        self.name = name
+        self.descriptor = descriptor
+    }
+
+    // The file goes while the lock is held: a process that waits for it sees that its name is gone, and opens another.
+    deinit { _ = unsafe weir_unlink(name) }
 }
