@@ -27,7 +27,7 @@ struct DemoCommand {
     private init(_ arguments: Arguments) throws(UsageError) {
         func value(of option: CommandOption) -> String? { arguments[option.name] ?? option.defaultValue }
         exporter = value(of: Self.exporter) ?? ""
-        let highest = Demo.Options.highestBasePort
+        let highest = Demo.Options.maxBasePort
         guard let port = UInt16(value(of: Self.basePort) ?? ""), port > 0, port <= highest else {
             throw UsageError("--base-port: expected 1 to \(highest)", command: "demo")
         }

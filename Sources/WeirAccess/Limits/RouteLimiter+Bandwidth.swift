@@ -30,7 +30,7 @@ extension RouteLimiter {
     /// Asks all that limits a connection for the bytes of its next read.
     func grant(_ context: StreamContext, _ direction: Direction) -> ReadGrant {
         let now = tables.clock.nanoseconds
-        guard let client = context.clientReservation else { return .bytes(ByteBucket.smallestBurst) }
+        guard let client = context.clientReservation else { return .bytes(ByteBucket.minBurst) }
         if let held = client.reservation(direction, at: now) {
             return held.due <= now ? .bytes(held.byteCount) : .wait(.nanoseconds(held.due - now))
         }

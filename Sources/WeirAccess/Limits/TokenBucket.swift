@@ -37,7 +37,7 @@ public struct ByteBucket: Hashable, Sendable {
     /// The bytes that one of several that wait gets in its turn: those of a millisecond, so that a turn of all is
     /// short.
     public var sharedPiece: Int {
-        min(Self.maxShare, max(Self.smallestShare, Int(bytesPerSecond / Self.sharesPerSecond)))
+        min(Self.maxShare, max(Self.minShare, Int(bytesPerSecond / Self.sharesPerSecond)))
     }
     /// Nanoseconds in which `burst` bytes come.
     public let fillTimeNanoseconds: UInt64
@@ -46,11 +46,11 @@ public struct ByteBucket: Hashable, Sendable {
     /// The bytes of 50 ms may pass at once: long beside the millisecond of a timer, short beside what people notice.
     private static let burstsPerSecond: UInt64 = 20
     /// A piece that is worth a system call.
-    static let smallestBurst = 4096
+    static let minBurst = 4096
     private static let maxSplice = 1 << 20
     /// The tick of a timer is a millisecond, too.
     private static let sharesPerSecond: UInt64 = 1000
-    private static let smallestShare = 512
+    private static let minShare = 512
     private static let maxShare = 64 << 10
     private static let maxRate = UInt64(Int.max)
 
@@ -58,7 +58,7 @@ public struct ByteBucket: Hashable, Sendable {
     public init(bytesPerSecond: UInt64) {
         let rate = min(max(1, bytesPerSecond), Self.maxRate)
         self.bytesPerSecond = rate
-        let size = max(rate / Self.burstsPerSecond, UInt64(Self.smallestBurst))
+        let size = max(rate / Self.burstsPerSecond, UInt64(Self.minBurst))
         burst = Int(size)
         fillTimeNanoseconds = Self.time(for: size, at: rate)
     }

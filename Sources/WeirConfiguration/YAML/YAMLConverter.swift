@@ -47,7 +47,7 @@ struct YAMLConverter {
 
     private mutating func isWithinBounds(_ location: SourceLocation, depth: Int) -> Bool {
         if isExhausted { return false }
-        if depth > YAMLReader.deepestNesting {
+        if depth > YAMLReader.maxNesting {
             let error = YAMLError.tooDeep(at: location)
             diagnostics.error(error.location, error.message)
             isExhausted = true

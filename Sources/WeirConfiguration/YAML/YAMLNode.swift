@@ -70,7 +70,7 @@ struct YAMLComposer: ~Copyable {
     private mutating func node(
         _ event: YAMLEventReader.Event, at location: SourceLocation, depth: Int
     ) throws(YAMLError) -> YAMLNode {
-        guard depth <= YAMLReader.deepestNesting else { throw YAMLError.tooDeep(at: location) }
+        guard depth <= YAMLReader.maxNesting else { throw YAMLError.tooDeep(at: location) }
         let content: YAMLNode.Content
         let name: String?
         switch event {
@@ -129,7 +129,7 @@ extension YAMLError {
     /// More levels than a configuration may have.
     static func tooDeep(at location: SourceLocation) -> YAMLError {
         YAMLError(
-            location: location, message: "found more than \(YAMLReader.deepestNesting) levels of nesting")
+            location: location, message: "found more than \(YAMLReader.maxNesting) levels of nesting")
     }
 }
 

@@ -5,7 +5,7 @@ struct YAMLReader {
     /// The most values that aliases may add; written ones are bounded by the size of the file.
     static let maxExpansion = 100_000
     /// The deepest nesting; a configuration needs four levels.
-    static let deepestNesting = 32
+    static let maxNesting = 32
 
     let environment: [String: String]
     let diagnostics: FileDiagnostics

@@ -6,7 +6,7 @@ import CZlib
     private static let gzipWindowBits: CInt = 15 + 16
     /// zlib's default.
     private static let memoryLevel: CInt = 8
-    private static let smallestOutput = 4096
+    private static let minOutputBytes = 4096
 
     // zlib keeps a pointer back to this, so it must not move.
     private let stream: UnsafeMutablePointer<z_stream>
@@ -52,8 +52,8 @@ import CZlib
         let isLast = end == input.count
         while isLast || progress.consumed < end {
             let (consumed, produced) = (progress.consumed, progress.produced)
-            if output.count - produced < Self.smallestOutput {
-                output += repeatElement(0, count: max(Self.smallestOutput, output.count))
+            if output.count - produced < Self.minOutputBytes {
+                output += repeatElement(0, count: max(Self.minOutputBytes, output.count))
             }
             let room = min(output.count - produced, Int(CUnsignedInt.max))
             let chunk = min(end - consumed, Int(CUnsignedInt.max))

@@ -17,7 +17,7 @@ public final class Demo: Sendable {
         /// The descriptor that the table is written to.
         public var descriptor: CInt = 1
         /// Beyond it the hundred ports would not fit.
-        public static let highestBasePort: UInt16 = 65_435
+        public static let maxBasePort: UInt16 = 65_435
 
         /// Reads the exporter's address, `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`.
         public init(exporter: String, basePort: UInt16) throws(DemoError) {
