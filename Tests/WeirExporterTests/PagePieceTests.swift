@@ -111,15 +111,15 @@ import WeirMetrics
         var total = 0
         for number in 0..<64 {
             let isScrape = number % 3 == 0
-            let budget = stepped.server.writeBudget(isScrape: isScrape)
+            let budget = stepped.server.writeBudget.limit(isScrape: isScrape)
             #expect(budget >= 65_536)
             stepped.server.noteWritten(budget, isScrape: isScrape, isMore: false)
             total += budget
         }
         #expect(total <= 12 << 20 + 64 * 65_536)
         stepped.loop.turn(mayWait: false)
-        #expect(stepped.server.writeBudget(isScrape: true) == 4 << 20)
-        #expect(stepped.server.writeBudget(isScrape: false) == 512 << 10)
+        #expect(stepped.server.writeBudget.limit(isScrape: true) == 4 << 20)
+        #expect(stepped.server.writeBudget.limit(isScrape: false) == 512 << 10)
     }
 
     @Test("A registry's page is the same in pieces, plain and compressed, in every format")

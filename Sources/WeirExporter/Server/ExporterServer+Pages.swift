@@ -8,8 +8,8 @@ extension ExporterServer {
     private static let wholePagesInARow = 3
     /// Plain bytes that are compressed in one turn: about 2 ms.
     private static let bytesPerCompression = 256 * 1024
-    /// How many turns in a row a part gives way to a whole page that is being written.
-    private static let turnsOfWay = 16
+    /// How many turns in a row a part waits for a whole page that is being written.
+    private static let maxPostponedTurns = 16
 
     /// Has a page made for a connection, at the end of this turn or later where others are first. Then every request of
     /// the turn has been read, so that one rendering serves all who want the same, and none gets a page that is older
@@ -29,6 +29,12 @@ extension ExporterServer {
         pagePool.addReader(page)
     }
 
+    /// Counts bytes of a page that a connection wrote. `isMore` says that its client would have taken more.
+    func noteWritten(_ count: Int, isScrape: Bool, isMore: Bool) {
+        writeBudget.note(count, isScrape: isScrape, isMore: isMore)
+        deferTurnEnd()
+    }
+
     func release(_ page: PageBody) {
         pagePool.removeReader(page)
         if !awaitingPage.isEmpty { deferTurnEnd() }
@@ -37,10 +43,10 @@ extension ExporterServer {
     /// The end of the turn: a new budget for writing, and one step of a page where none was made before.
     func endTurn() {
         isTurnEndDeferred = false
-        pageBytesWritten = 0
+        writeBudget.renew()
         if !hasSteppedEarly { stepRendering() }
         hasSteppedEarly = false
-        isScrapeUnderway = false
+        writeBudget.endTurn()
         if rendering != nil || !awaitingPage.isEmpty && renderRetry.isNone { deferTurnEnd() }
     }
 
@@ -126,15 +132,15 @@ extension ExporterServer {
         loop.cancel(&renderRetry)
         awaitingPage.removeAll { $0.phase != .awaitingPage }
         guard let next = nextClient(), let wanted = next.wantedPage else { return nil }
-        if wanted.filter != nil, isScrapeUnderway, turnsGivenWay < Self.turnsOfWay {
-            turnsGivenWay += 1
+        if wanted.filter != nil, writeBudget.isScrapeUnderway, postponedTurns < Self.maxPostponedTurns {
+            postponedTurns += 1
             return nil
         }
         guard resetStalledReadersIfFull() else {
             if let token { renderRetry = loop.schedule(afterNanoseconds: Self.retryNanoseconds, token: token) }
             return nil
         }
-        turnsGivenWay = 0
+        postponedTurns = 0
         noteTurn(of: next.source, isPart: wanted.filter != nil)
         let clients = awaitingPage.filter { $0.wantedPage == wanted }
         awaitingPage.removeAll { $0.wantedPage == wanted }

@@ -39,12 +39,9 @@ final class ExporterServer: EventHandler {
     var isTurnEndDeferred = false
     /// Whether the step of this turn was made before its end.
     var hasSteppedEarly = false
-    /// Bytes of pages that were written in this turn.
-    var pageBytesWritten = 0
-    /// Whether a whole page was written in this turn, and its client would have taken more.
-    var isScrapeUnderway = false
-    /// For how many turns parts have given way to such pages.
-    var turnsGivenWay = 0
+    var writeBudget = WriteBudget()
+    /// For how many turns parts have waited for whole pages that are being written.
+    var postponedTurns = 0
     /// Renderings so far, and which of them was the last of each source.
     var renderings: UInt64 = 0
     var lastRendering: [ClientSource: UInt64] = [:]

@@ -69,7 +69,7 @@ extension ScrapeConnection {
     /// Writes what the client takes, so much that a fast reader of a large page does not keep the others waiting.
     func flush() {
         let isScrape = isScrape
-        var budget = server.writeBudget(isScrape: isScrape)
+        var budget = server.writeBudget.limit(isScrape: isScrape)
         while outputOffset < output.count || pageOffset < page?.count ?? 0 {
             switch sendSome(atMost: budget) {
             case .bytes(let count):
