@@ -94,7 +94,8 @@ SESSIONS = Row("UDP sessions", (
           "Sessions in the table."),
     Panel("Ended by reason", "stack", "cps", NONZERO,
           (q("sum by (route, reason) (rate(weir_udp_sessions_closed_total{#}~)) > 0", "{{route}} {{reason}}"),),
-          "idle: silence in either tier; responses: answered in full; evicted: made room for a newer one."),
+          "idle: silence in either tier; responses: answered in full; evicted: made room for a newer one; network_evicted: "
+          "so did assured ones, because their client's network held most of a full table."),
     Panel("Session duration", "heatmap", "s", NONZERO,
           (q("sum by (le) (increase(weir_udp_session_duration_seconds_bucket{#}~))", "{{le}}"),),
           "From the first datagram to the end. Peaks at unassured_timeout and idle_timeout are the two tiers.", 12, 8),
@@ -111,9 +112,9 @@ SESSIONS = Row("UDP sessions", (
     Panel("Drops by reason", "stack", "pps", EVENT,
           (q("sum by (route, direction, reason) (rate(weir_udp_drops_total{#}~))",
              "{{route}} {{direction}} {{reason}}"),),
-          "Datagrams not forwarded: lost, or refused by rules and limits. responses, amplification: more replies, or "
-          "more bytes, than the settings of these names allow. stale_session: a PROXY header came once, and its session "
-          "is over.", thresholds=NONE_IS_GOOD),
+          "Datagrams not forwarded: lost, or refused by rules and limits. responses, amplification: more replies, or more "
+          "bytes, than these settings allow. stale_session: a PROXY header came once, and its session is over. loop: the "
+          "source is a listener of this process.", thresholds=NONE_IS_GOOD),
 ))
 
 FLOW = Row("Flow", (

@@ -130,7 +130,7 @@ extension Configuration.Limits {
             "TCP connections at once in the whole process; `auto` comes from the descriptor limit."),
         Setting(
             "max_sessions", \.maxSessions, .optional(.count(RouteConfiguration.counts)),
-            "UDP sessions at once over all routes; beyond it a route's oldest unassured one makes room for its next."),
+            "UDP sessions at once over all routes; beyond it one of any route makes room, as in a full table."),
         Setting(
             "max_connections_per_ip", \.traffic.maxConnectionsPerIP, .countOrOff(1...65_535),
             "TCP connections and UDP sessions of one client at once over all routes."),

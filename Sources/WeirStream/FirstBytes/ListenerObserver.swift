@@ -35,7 +35,7 @@ public enum ListenerFailure: String, CaseIterable, Sendable {
         case .rateLimit: self = .rateLimit
         case .proxyProtocol: self = .proxyProtocol
         case .draining: self = .drained
-        case .routeLimit, .sessionLimit, .hook, .noUpstream, .tls: self = .error
+        case .routeLimit, .sessionLimit, .hook, .noUpstream, .loop, .tls: self = .error
         }
     }
 

@@ -6,7 +6,7 @@ public enum RejectReason: String, CaseIterable, Sendable {
     case acl
     /// The route has reached its limit of connections.
     case routeLimit = "route_limit"
-    /// The session table is full, and no unassured session could be evicted.
+    /// The session table is full, and no session makes room for this client.
     case sessionLimit = "session_limit"
     /// The client's address has reached its limit of connections or sessions.
     case perIPLimit = "per_ip_limit"
@@ -20,6 +20,8 @@ public enum RejectReason: String, CaseIterable, Sendable {
     case proxyProtocol = "proxy_protocol"
     /// The route no longer takes new sessions.
     case draining
+    /// The peer is a listening address of this process: its answers would come back as questions.
+    case loop
     /// The handshake with the client failed, or took too long.
     case tls
 
@@ -28,7 +30,7 @@ public enum RejectReason: String, CaseIterable, Sendable {
         switch self {
         case .acl: .on(.accessRules)
         case .routeLimit: .on(.tcp)
-        case .sessionLimit, .draining: .on(.udp)
+        case .sessionLimit, .draining, .loop: .on(.udp)
         case .perIPLimit: .on(.clientLimit)
         case .rateLimit: .on(.rateLimit)
         case .hook: .on(.preDial)
@@ -80,8 +82,10 @@ public enum SessionCloseReason: String, CaseIterable, Sendable {
     case idle
     /// Each of its datagrams has had the number of replies that the route expects.
     case responses
-    /// It made room for a newer one.
+    /// It made room for a newer one, and its client had not spoken again after a reply.
     case evicted
+    /// It made room for a newer one although it was assured: its client's network held most of a full table.
+    case networkEvicted = "network_evicted"
     /// A local, hard error of its upstream socket.
     case upstreamError = "upstream_error"
     /// It was silent, or had its answer, while its route or the process drained, or it outlived the drain time.
@@ -94,7 +98,7 @@ public enum SessionCloseReason: String, CaseIterable, Sendable {
     /// The streams on which it can occur.
     public var occurrence: Occurrence {
         switch self {
-        case .idle, .responses, .evicted, .upstreamError, .drained, .routeRemoved: .on(.udp)
+        case .idle, .responses, .evicted, .networkEvicted, .upstreamError, .drained, .routeRemoved: .on(.udp)
         case .hook: .on([.udp, .closingHook])
         }
     }
@@ -199,6 +203,8 @@ public enum DropReason: String, CaseIterable, Sendable {
     case amplification
     /// Its source has no session, and the route drains.
     case draining
+    /// Its source is a listening address of this process.
+    case loop
     /// It came without a session from a peer whose one PROXY header was read before: its client is not known.
     case staleSession = "stale_session"
     /// The kernel dropped it because the receive buffer was full (socket(7)): that of the listener, or, in egress, that
@@ -213,7 +219,7 @@ public enum DropReason: String, CaseIterable, Sendable {
         case .acl: .on([.udp, .ingress, .accessRules])
         case .rateLimit: .on([.udp, .ingress, .rateLimit])
         case .bandwidth: .on([.udp, .bandwidth])
-        case .sessionLimit, .queueFull, .noUpstream, .draining: .on([.udp, .ingress])
+        case .sessionLimit, .queueFull, .noUpstream, .draining, .loop: .on([.udp, .ingress])
         case .sendBuffer, .tooLarge, .kernelOverflow, .error: .on(.udp)
         case .responses: .on([.udp, .egress, .countedReplies])
         case .amplification: .on([.udp, .egress, .amplificationLimit])

@@ -30,12 +30,13 @@ struct OwnListeners: Sendable {
         counts[group] = keys.isEmpty ? nil : keys
     }
 
-    /// Whether a dial to `address` would reach a listener of the engine.
-    func wouldLoop(_ transport: Transport, _ address: SocketAddress) -> Bool {
+    /// Whether a dial to `address` would reach a listener of the engine. `isLocal`: the address is known to be one of
+    /// this machine.
+    func wouldLoop(_ transport: Transport, _ address: SocketAddress, isLocal: Bool = false) -> Bool {
         guard let keys = counts[Group(transport: transport, port: address.port)] else { return false }
         let ip = address.ip.dialed
         let dialed = Self.scoped(SocketAddress(ip, port: address.port, scope: address.scope))
-        let isLocal = ip.isLoopback || interfaceAddresses.contains(ip)
+        let isLocal = isLocal || ip.isLoopback || interfaceAddresses.contains(ip)
         return keys.keys.contains { $0.takes(dialed, isLocal: isLocal) }
     }
 

@@ -164,7 +164,10 @@ final class UDPListener: EventHandler, WorkerListener {
             localAddress: SocketAddress(key.localIP, port: bound.address.port, scope: key.scope), worker: core.index)
         if let header { context.adopt(header) }
         route.observer?.opened(context)
-        if let (reason, lost) = refusal(context, route) {
+        // A trusted proxy that names no client stands for many: it is no network of its own.
+        let hasNetwork = header == nil || context.isNamedByHeader
+        let network = hasNetwork ? ClientNetwork(context.clientAddress.ip) : nil
+        if let (reason, lost) = refusal(context, at: key.localIP, of: network, route) {
             route.observer?.rejected(context, reason: reason)
             drop(lost)
             // An access rule denies the next datagram, too; a limit may not.
@@ -173,7 +176,8 @@ final class UDPListener: EventHandler, WorkerListener {
         }
         let isKeyedByClient = header != nil && route.settings.proxyProtocol.datagrams == .each
         let session = UDPSession(
-            key: key, isKeyedByClient: isKeyedByClient, context: context, route: route, listener: self)
+            key: key, isKeyedByClient: isKeyedByClient, context: context, route: route, listener: self,
+            network: network)
         if isKeyedByClient { proxiedSessions[session.proxiedKey] = session } else { sessions[key] = session }
         owner.opened(session)
         session.start()
@@ -197,14 +201,22 @@ final class UDPListener: EventHandler, WorkerListener {
     /// The silence after which a denied source is forgotten.
     private var deniedSilenceNanoseconds: UInt64 { route.settings.unassuredTimeout.clampedNanoseconds }
 
+    /// Whether an answer to the peer would reach a listener of this process, and so go round for ever.
+    private func isOwnListener(_ peer: SocketAddress, at localIP: IPAddress) -> Bool {
+        // The address that the datagram was sent to is one of this machine, known or new.
+        core.ownListeners.wouldLoop(.udp, peer, isLocal: peer.ip == localIP)
+    }
+
     private func refusal(
-        _ context: StreamContext, _ route: RouteSnapshot<UDPSettings>
+        _ context: StreamContext, at localIP: IPAddress, of network: ClientNetwork?,
+        _ route: RouteSnapshot<UDPSettings>
     ) -> (RejectReason, DropReason)? {
+        if isOwnListener(context.peerAddress, at: localIP) { return (.loop, .loop) }
         if isDraining { return (.draining, .draining) }
         if let admit = route.hooks.admit, case .reject(let reason) = admit(context) {
             return (reason, DropReason(reason))
         }
-        return owner.makeRoom() ? nil : (.sessionLimit, .sessionLimit)
+        return owner.makeRoom(for: network) ? nil : (.sessionLimit, .sessionLimit)
     }
 
     /// Removes a session that has ended and released its resources.
@@ -304,6 +316,7 @@ extension DropReason {
         case .rateLimit: self = .rateLimit
         case .noUpstream: self = .noUpstream
         case .draining: self = .draining
+        case .loop: self = .loop
         case .hook, .proxyProtocol, .tls: self = .error
         }
     }

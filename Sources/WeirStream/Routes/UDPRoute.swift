@@ -9,8 +9,8 @@ final class UDPRoute: WorkerRoute, EventHandler {
     private(set) var plan: RouteSnapshot<UDPSettings>
     private var listeners: [UDPListener] = []
     private var sessionCount = 0
-    /// Sessions that may be evicted, oldest first.
-    private var unassured = SessionList()
+    /// The sessions in the order in which they make room.
+    private var evictionOrder = EvictionOrder<UDPSession>()
     private var isDraining = false
     private var isDone = false
     private var drainTimer = DrainTimer()
@@ -55,12 +55,14 @@ final class UDPRoute: WorkerRoute, EventHandler {
 
     // MARK: Sessions
 
-    /// Counts a session and takes its descriptor from the budget. At a limit it evicts the oldest unassured sessions.
-    /// Returns false where that does not help.
-    func makeRoom() -> Bool {
+    /// Counts a session of a client network and takes its descriptor from the budget. In a full table it evicts
+    /// sessions of the route, at a limit of the process those of any route. Returns false where that does not help.
+    func makeRoom(for network: ClientNetwork?) -> Bool {
         let limit = plan.settings.maxSessions
-        guard makeRoom({ shared.count.enter(limit: limit) }) else { return false }
-        if makeRoom({ core.budget.acquireSession() }) {
+        guard makeRoom({ evictionOrder.victim(for: network) }, until: { shared.count.enter(limit: limit) }) else {
+            return false
+        }
+        if makeRoom({ core.evictionOrder.victim(for: network) }, until: { core.budget.acquireSession() }) {
             sessionCount += 1
             return true
         }
@@ -70,31 +72,31 @@ final class UDPRoute: WorkerRoute, EventHandler {
 
     /// Evicts sessions until `take` succeeds. Another worker may take what an eviction frees: try again, a bounded
     /// number of times.
-    private func makeRoom(_ take: () -> Bool) -> Bool {
+    private func makeRoom(_ victim: () -> UDPSession?, until take: () -> Bool) -> Bool {
         for _ in 0..<Self.maxEvictions {
             if take() { return true }
-            guard let oldest = unassured.first else { return false }
-            // Its datagrams in this batch came before that of the new session: send them first.
-            oldest.sendBatch()
-            // The send may have assured the session.
-            if oldest.isListed { oldest.end(.evicted) }
+            guard let session = victim() else { return false }
+            session.makeRoom()
         }
         return take()
     }
 
-    /// Adds a session that was counted by ``makeRoom()``.
+    /// Adds a session that was counted by ``makeRoom(for:)``.
     func opened(_ session: UDPSession) {
-        unassured.append(session)
+        session.slots.inRoute = evictionOrder.insert(session, of: session.network)
+        session.slots.inWorker = core.evictionOrder.insert(session, of: session.network)
     }
 
-    /// Removes a session from the list of those that may be evicted: its client has answered a reply.
+    /// Marks a session whose client has answered a reply.
     func assure(_ session: UDPSession) {
-        unassured.remove(session)
+        evictionOrder.assure(session.slots.inRoute)
+        core.evictionOrder.assure(session.slots.inWorker)
     }
 
     /// Removes a session that has ended and released its resources.
     func forget(_ session: UDPSession) {
-        unassured.remove(session)
+        evictionOrder.remove(&session.slots.inRoute)
+        core.evictionOrder.remove(&session.slots.inWorker)
         sessionCount -= 1
         shared.count.leave()
         core.budget.releaseSession()

@@ -4,7 +4,7 @@ import NetworkTypes
 // The session owns its connector: it passes events to the connector, and performs the outcomes.
 extension UDPSession: PreDialing {
     func makeConnector() -> UpstreamConnector<UDPDialer> {
-        UpstreamConnector(route: route, context: context, core: core, token: token, dialer: UDPDialer())
+        UpstreamConnector(route: route, context: context, core: core, token: token, dialer: UDPDialer(core: core))
     }
 
     func preDialEnded(_ decision: DialDecision) {

@@ -4,7 +4,7 @@ import NetworkTypes
 /// A session: the datagrams of one client to one local address, and the socket that is connected to the upstream.
 ///
 /// This file has the state, the timers and the end; extensions dial, and forward datagrams. Confined to its worker.
-final class UDPSession: EventHandler {
+final class UDPSession: EventHandler, Evictable {
     enum Phase {
         /// ``UpstreamConnector`` chooses an upstream, and datagrams wait.
         case preparing
@@ -76,19 +76,19 @@ final class UDPSession: EventHandler {
 
     private var silenceTimer = TimerWheel.Identifier.none
 
-    /// The adjacent sessions in the list of those that may be evicted.
-    var newer: UDPSession?
-    // Proof: the list removes a session before the table releases it; a stale reference traps.
-    unowned(safe) var older: UDPSession?
-    var isListed = false
+    /// The network of the client; nil for a trusted proxy that names none.
+    let network: ClientNetwork?
+    /// The session in the order of its route's table, and in that of the worker's sessions of all routes.
+    var slots = (inRoute: EvictionOrder<UDPSession>.Slot(-1), inWorker: EvictionOrder<UDPSession>.Slot(-1))
 
     var core: WorkerCore { listener.core }
 
     init(
         key: SessionKey, isKeyedByClient: Bool, context: StreamContext, route: RouteSnapshot<UDPSettings>,
-        listener: UDPListener
+        listener: UDPListener, network: ClientNetwork?
     ) {
         self.key = key
+        self.network = network
         self.isKeyedByClient = isKeyedByClient
         self.context = context
         self.route = route
@@ -139,6 +139,15 @@ final class UDPSession: EventHandler {
     }
 
     // MARK: Ending
+
+    /// Ends the session to make room for another one. The worker's outbox must be empty.
+    func makeRoom() {
+        let wasAssured = isAssured
+        // Its datagrams in this batch came before that of the new session: send them first.
+        sendBatch()
+        // The send may have assured the session.
+        if isAssured == wasAssured { end(wasAssured ? .networkEvicted : .evicted) }
+    }
 
     /// Ends the session before it has an upstream, and drops its queue.
     func reject(_ reason: RejectReason) {

@@ -75,13 +75,26 @@ struct TCPDialer: UpstreamDialer {
 /// Dials UDP upstreams: connect(2) only sets the peer's address. A closed port is reported by ICMP, after a datagram
 /// was sent.
 struct UDPDialer: UpstreamDialer {
+    /// The worker, which makes room where the kernel has no local port left.
+    let core: WorkerCore
+
+    /// The most sessions that are ended for one dial.
+    private static let maxEvictions = 8
+
     mutating func start(
         _ address: SocketAddress, of upstream: UpstreamState, settings: UDPSettings, loop: EventLoop, token: EventToken
     ) -> AttemptStart {
-        do throws(SystemError) {
-            return .connected(try Self.connect(to: address, loop: loop, token: token))
-        } catch {
-            return .failed(error)
+        var evictions = 0
+        while true {
+            do throws(SystemError) {
+                return .connected(try Self.connect(to: address, loop: loop, token: token))
+            } catch {
+                // EAGAIN: no local port is left. Another worker may take the one that an eviction frees.
+                guard error.code == EAGAIN, evictions < Self.maxEvictions, core.freeLocalPort(for: token) else {
+                    return .failed(error)
+                }
+                evictions += 1
+            }
         }
     }
 

@@ -10,6 +10,8 @@ import Synchronization
 /// - *listeners* take up to a quarter, at start and at a reload;
 /// - the rest is for *traffic*: a TCP connection takes 2, a UDP session 1. UDP may use at most nine tenths of it, so
 ///   that a flood of sources cannot block TCP;
+/// - UDP may use no more than the local ports of the system (``LocalPorts``), because each session has one; a sixteenth
+///   of these, 512 at most, is left to others, such as look-ups of names;
 /// - *pipes* for bulk transfers take 2 each from the traffic's part, while an eighth of that is free.
 final class DescriptorBudget: Sendable {
     private let traffic: Int
@@ -22,12 +24,13 @@ final class DescriptorBudget: Sendable {
     private let maxSessions = Atomic<Int>(.max)
     private let usedByListeners = Atomic<Int>(0)
 
-    /// Divides `limit` descriptors; `maxConnections` is a further bound on TCP.
-    init(limit: Int, maxConnections: Int?) {
+    /// Divides `limit` descriptors; `maxConnections` is a further bound on TCP, and `localPorts` on UDP.
+    init(limit: Int, maxConnections: Int?, localPorts: Int? = nil) {
         self.maxConnections = maxConnections
         let reserve = min(max(limit / 16, 64), 512)
         traffic = max(limit - reserve, 4)
-        datagrams = traffic / 10 * 9
+        let ports = localPorts.map { max($0 - min(max($0 / 16, 1), 512), 1) }
+        datagrams = min(traffic / 10 * 9, ports ?? .max)
         listeners = limit / 4
     }
 

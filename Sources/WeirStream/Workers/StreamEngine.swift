@@ -56,7 +56,8 @@ public final class StreamEngine: Sendable {
         ProcessLimits.ignoreBrokenPipeSignal()
         do throws(SystemError) {
             budget = DescriptorBudget(
-                limit: try ProcessLimits.raiseDescriptorLimit(), maxConnections: options.maxConnections)
+                limit: try ProcessLimits.raiseDescriptorLimit(), maxConnections: options.maxConnections,
+                localPorts: LocalPorts.count())
             let count = max(1, options.workers)
             var threads: [EventLoopThread] = []
             var loads: [WorkerLoad] = []
@@ -112,8 +113,9 @@ public final class StreamEngine: Sendable {
     /// The limit of open TCP connections of the process.
     public var connectionLimit: Int { budget.connectionLimit }
 
-    /// Sets the limit of open UDP sessions of the process; nil is what the descriptors allow. Open sessions above the
-    /// limit continue. A new session then replaces an unassured one, as on a full stream, or is rejected.
+    /// Sets the limit of open UDP sessions of the process; nil is what the descriptors and the local ports allow.
+    /// Open sessions above the limit continue. A new session then replaces one of any stream, as on a full stream, or
+    /// is rejected.
     public func limitSessions(to limit: Int?) { budget.limitSessions(to: limit) }
 
     /// The number of open TCP connections.

@@ -14,6 +14,9 @@ final class WorkerCore {
     /// The session of each datagram in the inbox, and the sessions that have datagrams there. Empty between batches.
     let inboxOrder = InboxOrder(capacity: WorkerCore.datagramsPerBatch)
     var sessionsInBatch: ContiguousArray<UDPSession> = []
+    /// The UDP sessions of all routes in the order in which they make room at a limit of the process.
+    var evictionOrder = EvictionOrder<UDPSession>()
+    private var isFreeingPort = false
     /// The sources that the worker's UDP streams have denied.
     var denied = DeniedSources()
     /// The peers of the worker's UDP streams that have sent their one PROXY header.
@@ -152,6 +155,20 @@ final class WorkerCore {
                 budget.releaseConnection()
             }
         }
+    }
+
+    // MARK: Local ports
+
+    /// Ends a session of any route to free its local port, because the kernel has none left for the session of `token`.
+    /// The outbox must be empty. Returns false where no session makes room.
+    func freeLocalPort(for token: EventToken) -> Bool {
+        // The end of a session sends its datagrams, which may lead to a dial of its own: that one frees no port.
+        guard !isFreeingPort, let needy = loop.handler(of: token) as? UDPSession else { return false }
+        guard let victim = evictionOrder.victim(for: needy.network), victim !== needy else { return false }
+        isFreeingPort = true
+        victim.makeRoom()
+        isFreeingPort = false
+        return true
     }
 
     // MARK: Ended connections

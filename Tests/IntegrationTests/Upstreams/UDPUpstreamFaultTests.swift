@@ -209,31 +209,50 @@ extension Integration {
             #expect(later.total("weir_dial_failures_total") == 5)
         }
 
-        @Test("no local port left for a session: it fails as address_unavailable, and the next one works again")
-        func portsUsedUp() throws {
+        /// The ways in which local ports run out.
+        enum Shortage: CaseIterable {
+            /// The sessions alone would use the whole range: the bound of sessions knows it.
+            case range
+            /// Other programs have most of the range.
+            case otherPrograms
+        }
+
+        @Test(
+            "no local port left: one route's flood makes room for the next client of any route",
+            arguments: Shortage.allCases)
+        func portsUsedUp(shortage: Shortage) throws {
             let network = try NetworkNamespace()
-            try network.set("ipv4/ip_local_port_range", "40000 40007")
+            try network.set("ipv4/ip_local_port_range", shortage == .range ? "40000 40007" : "40000 40015")
             try network.run {
+                // The bound leaves one port to others; with those of other programs, seven are left in either case.
+                let others = shortage == .range ? 0 : 9
+                let taken = try (0..<others).map { try UDPSocket(bindingTo: Endpoint(40_000 + UInt16($0))) }
+                let silent = try UDPServer { _ in [] }
                 let server = try UDPServer.echo()
-                let port = try Ports.free()
+                let (flooded, port) = (try Ports.free(), try Ports.free())
                 let weir = try WeirProcess(
-                    routes: .route("udp", port, to: server.port, scheme: "udp4", "unassured_timeout: 1s"),
-                    launcher: network.launcher)
+                    routes: [
+                        .route("flooded", flooded, to: silent.port, scheme: "udp4"),
+                        .route("dns", port, to: server.port, scheme: "udp4"),
+                    ].joined(separator: "\n"), rest: "workers: 1", launcher: network.launcher)
                 // Theirs are chosen here: the kernel's belong to the sessions.
-                let clients = try (0..<11).map { try UDPSocket(bindingTo: Endpoint("127.0.0.1", 50_000 + UInt16($0))) }
-                for client in clients { try client.send([1], to: Endpoint(port)) }
-                let samples = try weir.scrape(until: "eleven sessions were dialed") {
-                    $0.total("weir_dials_total") == 11
+                for number in 0..<30 {
+                    let client = try UDPSocket(bindingTo: Endpoint("127.66.1.\(1 + number)", 50_000))
+                    try client.send([1], to: Endpoint(flooded))
                 }
-                #expect(samples.total("weir_dial_failures_total", ["reason": "address_unavailable"]) == 3)
-                #expect(samples.total("weir_dial_failures_total") == 3)
-                #expect(Self.count(samples, "sessions_closed_total", "udp", ["reason": "upstream_error"]) == 3)
-                #expect(Self.count(samples, "drops_total", "udp", ["reason": "error"]) == 3)
-                // The others end by their time, and their ports are free again.
-                try weir.scrape(until: "the sessions have ended") { Self.count($0, "sessions_active", "udp") == 0 }
-                let last = try UDPSocket(bindingTo: Endpoint("127.0.0.1", 50_020))
-                try last.send([2], to: Endpoint(port))
-                #expect(try last.receive().bytes == [2])
+                try weir.scrape(until: "the flood is over") { Self.count($0, "sessions_opened_total", "flooded") == 30 }
+                for number in 0..<10 {
+                    let client = try UDPSocket(bindingTo: Endpoint("127.67.1.\(1 + number)", 50_000))
+                    try client.send([UInt8(number)], to: Endpoint(port))
+                    #expect(try client.receive().bytes == [UInt8(number)])
+                }
+                let samples = try weir.scrape()
+                #expect(samples.total("weir_dial_failures_total") == 0)
+                #expect(samples.total("weir_udp_drops_total") == 0)
+                #expect(samples.total("weir_udp_sessions_active") == 7)
+                #expect(samples.total("weir_udp_sessions_closed_total", ["reason": "evicted"]) == 33)
+                #expect(samples.total("weir_udp_sessions_closed_total") == 33)
+                taken.forEach { $0.close() }
             }
         }
     }

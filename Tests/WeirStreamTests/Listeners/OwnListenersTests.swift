@@ -29,6 +29,16 @@ import Testing
         }
     }
 
+    @Test func `an address that is known to be local reaches a wildcard although no interface is known to have it`()
+        throws
+    {
+        var own = OwnListeners()
+        own.insert(.udp, try Self.address("0.0.0.0:53"))
+        let address = try Self.address("198.51.100.5:53")
+        #expect(!own.wouldLoop(.udp, address))
+        #expect(own.wouldLoop(.udp, address, isLocal: true))
+    }
+
     @Test func `a dual-stack wildcard is reached over both families`() throws {
         var own = OwnListeners()
         own.insert(.tcp, try Self.address("[::]:22"))

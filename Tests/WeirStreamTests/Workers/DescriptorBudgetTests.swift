@@ -55,6 +55,15 @@ import Testing
         #expect(connections == (998 - 891) / 2)
     }
 
+    @Test func `sessions leave a sixteenth of the local ports to others`() {
+        for (ports, expected) in [(8, 7), (1, 1), (160, 150), (28_232, 27_720)] {
+            let budget = DescriptorBudget(limit: 100_000, maxConnections: nil, localPorts: ports)
+            var sessions = 0
+            while budget.acquireSession() { sessions += 1 }
+            #expect(sessions == expected)
+        }
+    }
+
     @Test func `listeners get one socket a worker while a quarter is not used up, then one`() {
         let budget = DescriptorBudget(limit: 1024, maxConnections: nil)
         for _ in 0..<32 { #expect(budget.acquireListeners(wanted: 8) == 8) }
