@@ -5,7 +5,7 @@
 
 #include "retry.h"
 
-// Room for one packet-info and one overflow counter.
+// Room for the packet-info of both families and one overflow counter.
 enum { CONTROL_BYTES = 128 };
 
 // Room in front of each datagram, and a page that keeps the next one's pages its own.
@@ -77,12 +77,16 @@ void weir_inbox_destroy(weir_inbox *inbox) {
 
 // Reads the control messages of ip(7), ipv6(7) and socket(7) that the listener asked for.
 static void read_control(struct msghdr *header, weir_datagram *datagram) {
+    int has_v4 = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof info);
             weir_address_from_v4(info.ipi_spec_dst, &datagram->local);
-        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            datagram->is_broadcast = info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
+            has_v4 = 1;
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO && !has_v4) {
+            // Of an IPv4 datagram it says only where it was sent to, perhaps a broadcast address.
             struct in6_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof info);
             weir_address_from_v6(&info.ipi6_addr, &datagram->local);

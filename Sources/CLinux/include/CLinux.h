@@ -95,6 +95,8 @@ enum weir_option {
     WEIR_OPTION_RECEIVE_OVERFLOW,
     WEIR_OPTION_PACKET_INFO_V4,
     WEIR_OPTION_PACKET_INFO_V6,
+    WEIR_OPTION_MULTICAST_ALL_V4,
+    WEIR_OPTION_MULTICAST_ALL_V6,
     WEIR_OPTION_RECEIVE_ERRORS_V4,
     WEIR_OPTION_RECEIVE_ERRORS_V6,
     WEIR_OPTION_ERROR,
@@ -147,6 +149,8 @@ typedef struct weir_datagram {
     /// SO_RXQ_OVFL: datagrams that this socket has dropped since it was opened; valid where has_overflow is set.
     uint32_t overflow;
     uint32_t has_overflow;
+    /// Whether it was sent to a broadcast or multicast address of IPv4; `local` is then that of the interface.
+    uint32_t is_broadcast;
     weir_address peer;
     weir_address local;
 } weir_datagram;

@@ -13,6 +13,9 @@ import NetworkTypes
     public let localIP: IPAddress?
     /// The interface of a link-local `localIP`, else 0.
     public let localScope: UInt32
+    /// Whether it was sent to an IPv4 broadcast or multicast address; `localIP` is then that of the interface. Known
+    /// where packet info of IPv4 is on.
+    public let isBroadcast: Bool
     /// Whether it was longer than the buffer.
     public let isTruncated: Bool
     /// `SO_RXQ_OVFL`: datagrams that the socket has dropped since it was opened, modulo 2^32.
@@ -72,6 +75,7 @@ import NetworkTypes
             peer: raw.peer.present == 0 ? nil : SocketAddress(raw.peer),
             localIP: raw.local.present == 0 ? nil : IPAddress(high: raw.local.high, low: raw.local.low),
             localScope: raw.local.scope,
+            isBroadcast: raw.is_broadcast != 0,
             isTruncated: raw.truncated != 0,
             droppedByKernel: raw.has_overflow == 0 ? nil : raw.overflow)
     }

@@ -42,6 +42,10 @@ extension Socket {
         case packetInfoIPv4
         /// `IPV6_RECVPKTINFO`, the same for IPv6.
         case packetInfoIPv6
+        /// `IP_MULTICAST_ALL`: receive datagrams of multicast groups that other sockets have joined.
+        case multicastAllIPv4
+        /// `IPV6_MULTICAST_ALL`, the same for IPv6.
+        case multicastAllIPv6
         /// `IP_RECVERR`: report every ICMP error to a datagram socket, soft ones included (ip(7)). Errors also queue
         /// up: see ``Socket/takeQueuedError()``.
         case receiveErrorsIPv4
@@ -68,6 +72,8 @@ extension Socket {
             case .receiveOverflow: WEIR_OPTION_RECEIVE_OVERFLOW
             case .packetInfoIPv4: WEIR_OPTION_PACKET_INFO_V4
             case .packetInfoIPv6: WEIR_OPTION_PACKET_INFO_V6
+            case .multicastAllIPv4: WEIR_OPTION_MULTICAST_ALL_V4
+            case .multicastAllIPv6: WEIR_OPTION_MULTICAST_ALL_V6
             case .receiveErrorsIPv4: WEIR_OPTION_RECEIVE_ERRORS_V4
             case .receiveErrorsIPv6: WEIR_OPTION_RECEIVE_ERRORS_V6
             }

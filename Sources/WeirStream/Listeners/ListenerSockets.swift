@@ -77,7 +77,12 @@ final class ListenerSockets: Sendable {
         } else {
             if listen.address.ip.isWildcard {
                 if isIPv6 { try socket.set(.packetInfoIPv6, true) } else { try socket.set(.packetInfoIPv4, true) }
+                // Of a broadcast datagram only this one says which of our addresses can answer it.
+                if listen.isDualStack { socket.setIfPossible(.packetInfoIPv4, 1) }
             }
+            // Groups that other programs have joined are not ours; the kernel would give each datagram to all sockets.
+            socket.setIfPossible(.multicastAllIPv4, 0)
+            if isIPv6 { socket.setIfPossible(.multicastAllIPv6, 0) }
             socket.setIfPossible(.receiveOverflow, 1)
             // The default of 208 KiB holds three datagrams of the maximum length; the kernel clamps to rmem_max.
             socket.setIfPossible(.receiveBuffer, 4 << 20)

@@ -125,11 +125,18 @@ final class UDPListener: EventHandler, WorkerListener {
     func sessionKey(of datagram: ReceivedDatagram) -> SessionKey? {
         countKernelDrops(datagram.droppedByKernel)
         guard let peer = datagram.peer else { return nil }
+        if datagram.isBroadcast, !takesBroadcasts(of: peer) { return nil }
         if datagram.isTruncated {
             drop(.truncated)
             return nil
         }
         return SessionKey(peer: peer, localIP: datagram.localIP ?? bound.address.ip, scope: datagram.localScope)
+    }
+
+    /// Whether this worker forwards the broadcast datagrams of a peer. The kernel gives each to every socket of the
+    /// listener.
+    private func takesBroadcasts(of peer: SocketAddress) -> Bool {
+        bound.socketCount == 1 || Int(peer.port) % bound.socketCount == core.index
     }
 
     /// Reports dropped datagrams from a client that belong to no session.

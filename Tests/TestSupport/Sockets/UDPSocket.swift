@@ -29,6 +29,9 @@ package final class UDPSocket: Sendable {
         try socket.set(103, level: Int32(IPPROTO_UDP), to: Int32(size))
     }
 
+    /// Allows sends to broadcast addresses.
+    package func allowBroadcast() throws { try socket.set(SO_BROADCAST, to: 1) }
+
     package func setTimeouts(seconds: Int) throws { try socket.setTimeouts(seconds: seconds) }
     package func isReadable(within milliseconds: Int32 = 0) -> Bool { socket.isReadable(within: milliseconds) }
     package func close() { socket.close() }
