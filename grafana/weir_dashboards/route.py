@@ -105,6 +105,10 @@ SESSIONS = Row("UDP sessions", (
     Panel("Unanswered", "lines", "cps", NONZERO,
           (q("sum by (route) (rate(weir_udp_sessions_unanswered_total{#}~))", "{{route}}"),),
           "Sessions that ended with datagrams to the upstream and none back."),
+    Panel("Sessions moved", "stack", "cps", ZERO,
+          (q("sum by (route, reason) (rate(weir_udp_sessions_moved_total{#}~))", "{{route}} {{reason}}"),),
+          "Sessions connected anew in place. unanswered: the first address of the upstream's name swallows datagrams; "
+          "own_address_changed: an address of this machine went away."),
     Panel("Upstream errors", "stack", "cps", NONZERO,
           (q("sum by (route, upstream, reason) (rate(weir_udp_upstream_errors_total{#}~)) > 0",
              "{{route}} → {{upstream}} {{reason}}"),),
@@ -114,7 +118,8 @@ SESSIONS = Row("UDP sessions", (
              "{{route}} {{direction}} {{reason}}"),),
           "Datagrams not forwarded: lost, or refused by rules and limits. responses, amplification: more replies, or more "
           "bytes, than these settings allow. stale_session: a PROXY header came once, and its session is over. loop: the "
-          "source is a listener of this process.", thresholds=NONE_IS_GOOD),
+          "source is a listener of this process. address_unavailable: our address towards the upstream is gone.",
+          thresholds=NONE_IS_GOOD),
 ))
 
 FLOW = Row("Flow", (

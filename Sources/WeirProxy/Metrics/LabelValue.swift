@@ -47,6 +47,7 @@ extension Direction: LabelValue {}
 extension RejectReason: LabelValue {}
 extension ConnectionCloseReason: LabelValue {}
 extension SessionCloseReason: LabelValue {}
+extension SessionMoveReason: LabelValue {}
 extension DialFailure: LabelValue {}
 extension TimeoutKind: LabelValue {}
 extension DropReason: LabelValue {}

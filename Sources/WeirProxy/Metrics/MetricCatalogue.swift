@@ -88,6 +88,9 @@ extension MetricCatalogue {
         microseconds: Buckets.session)
     static let udpUnanswered = MetricDeclaration.counter(
         "udp_sessions_unanswered_total", "Sessions that ended with datagrams to the upstream and none back.", [.route])
+    static let udpMoved = MetricDeclaration.counter(
+        "udp_sessions_moved_total", "Sessions that were connected anew in place, to or from another address.",
+        [.route, .of("reason", SessionMoveReason.self)])
     static let udpDatagrams = MetricDeclaration.counter(
         "udp_datagrams_total", "Datagrams forwarded.", [.route, .direction])
     static let udpDrops = MetricDeclaration.counter(
@@ -99,8 +102,8 @@ extension MetricCatalogue {
         [.route, .transport, .upstream, .of("reason", UpstreamErrorReason.self)])
 
     private static let udp = [
-        udpOpened, udpRejected, udpClosed, udpActive, udpLimit, udpDuration, udpUnanswered, udpDatagrams, udpDrops,
-        udpUpstreamErrors,
+        udpOpened, udpRejected, udpClosed, udpActive, udpLimit, udpDuration, udpUnanswered, udpMoved, udpDatagrams,
+        udpDrops, udpUpstreamErrors,
     ]
 }
 

@@ -191,6 +191,8 @@ public enum DropReason: String, CaseIterable, Sendable {
     case queueFull = "queue_full"
     /// Its session had no upstream.
     case noUpstream = "no_upstream"
+    /// The address of this machine that led to the upstream is gone, and no other one leads there.
+    case addressUnavailable = "address_unavailable"
     /// The kernel's send buffer was full.
     case sendBuffer = "send_buffer"
     /// It was longer than the receive buffer.
@@ -219,13 +221,34 @@ public enum DropReason: String, CaseIterable, Sendable {
         case .acl: .on([.udp, .ingress, .accessRules])
         case .rateLimit: .on([.udp, .ingress, .rateLimit])
         case .bandwidth: .on([.udp, .bandwidth])
-        case .sessionLimit, .queueFull, .noUpstream, .draining, .loop: .on([.udp, .ingress])
+        case .sessionLimit, .queueFull, .noUpstream, .addressUnavailable, .draining, .loop: .on([.udp, .ingress])
         case .sendBuffer, .tooLarge, .kernelOverflow, .error: .on(.udp)
         case .responses: .on([.udp, .egress, .countedReplies])
         case .amplification: .on([.udp, .egress, .amplificationLimit])
         case .staleSession: .on([.udp, .ingress, .proxyHeaders])
         // The buffer holds the longest UDP payload.
         case .truncated: .never
+        }
+    }
+}
+
+/// The reason why a UDP session was connected anew, in place: to another address or upstream, or from another address
+/// of this machine.
+public enum SessionMoveReason: String, CaseIterable, Sendable {
+    /// The network reported errors, and the upstream had not answered.
+    case upstreamError = "upstream_error"
+    /// The upstream's name no longer has the address.
+    case addressChanged = "address_changed"
+    /// The address of this machine with which the session was connected is gone, or no longer reaches the upstream.
+    case ownAddressChanged = "own_address_changed"
+    /// The first address of the upstream's name left questions unanswered, and another one answered.
+    case unanswered
+
+    /// The streams on which it can occur.
+    public var occurrence: Occurrence {
+        switch self {
+        case .upstreamError, .ownAddressChanged: .on(.udp)
+        case .addressChanged, .unanswered: .on([.udp, .upstreamName])
         }
     }
 }

@@ -57,6 +57,8 @@ public protocol StreamObserver: Sendable {
     /// A session leaves an upstream that refused its datagrams and never answered, for another one:
     /// ``dialed(_:upstream:duration:)`` follows.
     func upstreamLeft(_ context: StreamContext, upstream: Int)
+    /// A session was connected anew, in place. ``StreamContext/upstreamAddress`` is the present address.
+    func moved(_ context: StreamContext, reason: SessionMoveReason)
     /// An accepted UDP session ended. Nothing else follows for this context.
     func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals)
 
@@ -101,6 +103,8 @@ extension StreamObserver {
     public func upstreamFailed(_ context: StreamContext, upstream: Int, reason: UpstreamErrorReason) {}
     /// Does nothing.
     public func upstreamLeft(_ context: StreamContext, upstream: Int) {}
+    /// Does nothing.
+    public func moved(_ context: StreamContext, reason: SessionMoveReason) {}
     /// Does nothing.
     public func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {}
     /// Does nothing.

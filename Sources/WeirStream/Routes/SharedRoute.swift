@@ -23,6 +23,15 @@ final class SharedRoute: Sendable {
         self.onListenerFinished = onListenerFinished
     }
 
+    /// Tells the other workers which address of an upstream's name answers. Called when that changes, not for each
+    /// answer.
+    func share(answering address: SocketAddress, of upstream: Int, generation: Int, from worker: Int) {
+        let number = number
+        for other in workers where other.index != worker {
+            Task { await other.noteAnswer(of: address, route: number, generation: generation, upstream: upstream) }
+        }
+    }
+
     /// A worker has ended its part of the route.
     func workerFinished() { onWorkerFinished() }
 

@@ -3,7 +3,7 @@ import LinuxIO
 
 extension UDPSession {
     /// How long a datagram is kept for a retry at another address, from the start of the session.
-    private static let maxRetentionNanoseconds: UInt64 = 5_000_000_000
+    static let maxRetentionNanoseconds: UInt64 = 5_000_000_000
 
     // MARK: Ingress
 
@@ -86,6 +86,7 @@ extension UDPSession {
         let waitingSince = unansweredSince ?? now
         unansweredSince = waitingSince
         leaveStaleAddress(waitingSince: waitingSince)
+        leaveOwnAddress(waitingSince: waitingSince)
     }
 
     /// Calls the `onRead` hook, if any, and counts datagrams that it does not forward. Returns whether to forward them.
@@ -116,6 +117,7 @@ extension UDPSession {
     private func flush(_ count: Int) {
         var first = 0
         var retried = -1
+        var isConnectedAnew = false
         var headed = route.settings.relayedHeader == .each ? prependHeaders(count) : 0..<0
         while first < count {
             guard socket != nil else { return }
@@ -142,6 +144,12 @@ extension UDPSession {
                 coalescesIngress = false
             case .failed(let error):
                 let isReported = noteErrors() > 0
+                if !isReported, !isConnectedAnew, error.code != EMSGSIZE, isOwnAddressGone {
+                    isConnectedAnew = true
+                    if connectAnew() { continue }
+                    drop(.ingress, .addressUnavailable, count - first)
+                    return
+                }
                 if retried == first {
                     if error.code == EMSGSIZE { upstreamFailed(.tooBig) }
                     drop(.ingress, error.code == EMSGSIZE ? .tooLarge : .error, 1)
@@ -203,6 +211,7 @@ extension UDPSession {
         core.moderation.datagramsArrived()
         if events.contains(.error) { takeErrors() }
         receiveReplies()
+        receiveFromTrial()
     }
 
     /// Continues after a lookup has ended, or after the limits of a turn were reached.
@@ -211,6 +220,7 @@ extension UDPSession {
         guard phase == .open else { return }
         takeErrors()
         receiveReplies()
+        receiveFromTrial()
     }
 
     /// Forwards the replies that wait in the socket. The worker's inbox must be empty.
@@ -232,12 +242,17 @@ extension UDPSession {
         core.loop.defer(token)
     }
 
-    private func reply(_ received: Int) {
+    /// Forwards a batch of the upstream's datagrams.
+    func reply(_ received: Int) {
         let owed = owedReplies.pay(received)
         let count = route.settings.responses == nil ? received : owed
         if count < received { drop(.egress, .responses, received - count) }
         if count == 0 { return }
         lastActivity = core.loop.now
+        // Of a name with several addresses: others need not leave this one.
+        if unansweredSince != nil, let name = trial.name, let upstreamAddress {
+            name.answers.answered(upstreamAddress, now: lastActivity)
+        }
         unansweredSince = nil
         if !hasReply { firstReply() }
         var added = 0
@@ -273,6 +288,7 @@ extension UDPSession {
         listener.owner.shared.answers.noteAnswer()
         forgetQueue()
         cancelDial()
+        endTrial()
         guard let member, let upstreamAddress else { return }
         route.state(of: member)?.prefer(upstreamAddress)
         route.selector.answered(member)

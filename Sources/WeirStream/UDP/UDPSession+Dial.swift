@@ -32,6 +32,7 @@ extension UDPSession: PreDialing {
     private func connected(_ found: consuming ConnectedUpstream) {
         guard let connector else { return }
         let address = found.attempt.address
+        let isMove = socket != nil
         if member != found.member {
             moveAway()
             member = found.member
@@ -40,6 +41,8 @@ extension UDPSession: PreDialing {
         adopt(found.takeSocket(), at: address)
         phase = .open
         connector.settle(at: address)
+        if isMove { route.observer?.moved(context, reason: .upstreamError) }
+        watchForSilence()
         if !connector.hasOthers { cancelDial() }
         sendQueue()
     }

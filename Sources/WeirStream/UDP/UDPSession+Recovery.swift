@@ -82,6 +82,7 @@ extension UDPSession {
         // Where the connect fails, the session keeps its address.
         guard let new = try? UDPDialer.connect(to: next, loop: core.loop, token: token) else { return }
         adopt(new, at: next)
+        route.observer?.moved(context, reason: .addressChanged)
     }
 }
 

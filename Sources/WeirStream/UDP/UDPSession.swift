@@ -17,6 +17,7 @@ final class UDPSession: EventHandler, Evictable {
         static let ingressPause = 1
         static let egressPause = 2
         static let kernelDrops = 3
+        static let trial = 5
     }
 
     let key: SessionKey
@@ -37,6 +38,9 @@ final class UDPSession: EventHandler, Evictable {
     /// The connector while the session prepares, and afterwards while no upstream has answered and others may be tried.
     var connector: UpstreamConnector<UDPDialer>?
 
+    /// The trial of another address of the upstream's name, until there is an answer.
+    var trial = AddressTrial()
+
     /// Datagrams that wait for the session to be ready, or that are sent again where the first address does not answer.
     var queue = DatagramQueue()
     /// The session's datagrams of the batch that the listener has just received.
@@ -53,6 +57,8 @@ final class UDPSession: EventHandler, Evictable {
     /// The time of the last connect(2).
     var lastConnect: UInt64 = 0
     var lastActivity: UInt64
+    /// The time of the next look at our own address, while there is no reply.
+    var nextOwnAddressLook: UInt64 = 0
     /// The time of the first datagram of the client after the last reply; nil where none is unanswered.
     var unansweredSince: UInt64?
     var owedReplies = OwedReplies()
@@ -120,6 +126,7 @@ final class UDPSession: EventHandler, Evictable {
         case TimerTag.ingressPause: isThrottled.ingress = false
         case TimerTag.egressPause: isThrottled.egress = false
         case TimerTag.kernelDrops: kernelDropTimerFired()
+        case TimerTag.trial: tryNextAddress()
         default: dialTimerFired(tag)
         }
     }
@@ -181,6 +188,7 @@ final class UDPSession: EventHandler, Evictable {
         forgetQueue()
         phase = .closed
         cancelDial()
+        endTrial()
         leaveUpstream()
         core.loop.cancel(&silenceTimer)
         closeSocket()

@@ -10,6 +10,10 @@ final class UpstreamState {
     private(set) var epoch = 0
     /// The history of its connections, for ``AckHeuristic``.
     var ackHeuristic = AckHeuristic()
+    /// The address of the name that answers datagrams.
+    var answers = AnswerMemory()
+    /// Our own address towards the upstream, for sessions that get no answers.
+    var ownAddress = OwnAddressProbe()
     private var waiting: [EventToken] = []
     /// The length of ``waiting`` at which ended owners are removed from it.
     private var waitingBound = 64
@@ -26,7 +30,9 @@ final class UpstreamState {
         let port = upstream.port
         var withPort = new
         if case .addresses(let list) = new {
-            withPort = .addresses(list.map { SocketAddress($0.ip, port: port, scope: $0.scope) })
+            var list = list.map { SocketAddress($0.ip, port: port, scope: $0.scope) }
+            if let known = answers.address, let index = list.firstIndex(of: known) { list.swapAt(0, index) }
+            withPort = .addresses(list)
         }
         if withPort != answer { epoch += 1 }
         answer = withPort
@@ -52,6 +58,10 @@ final class UpstreamState {
         else { return }
         list.swapAt(0, index)
         answer = .addresses(list)
+    }
+
+    var hasSeveralAddresses: Bool {
+        if case .addresses(let list) = answer { list.count > 1 } else { false }
     }
 
     func contains(_ address: SocketAddress) -> Bool {

@@ -56,6 +56,13 @@ actor Worker: EventLoopDriver {
         core.routes[route]?.upstreams(generation: generation)?[upstream].publish(answer, on: core.loop)
     }
 
+    /// Notes which address of an upstream's name answers, as another worker has seen.
+    func noteAnswer(of address: SocketAddress, route: UInt32, generation: Int, upstream: Int) {
+        guard let state = core.routes[route]?.upstreams(generation: generation)?[upstream] else { return }
+        state.answers.answered(address, now: core.loop.now)
+        state.prefer(address)
+    }
+
     /// Replaces the list of listening addresses, unless a newer one has arrived before.
     func setOwnListeners(_ listeners: OwnListeners) {
         if listeners.version > core.ownListeners.version { core.ownListeners = listeners }

@@ -162,7 +162,7 @@ final class WorkerCore {
     /// Ends a session of any route to free its local port, because the kernel has none left for the session of `token`.
     /// The outbox must be empty. Returns false where no session makes room.
     func freeLocalPort(for token: EventToken) -> Bool {
-        // The end of a session sends its datagrams, which may lead to a dial of its own: that one frees no port.
+        // The end of a session sends its datagrams, which may begin a dial of its own: that one frees no port.
         guard !isFreeingPort, let needy = loop.handler(of: token) as? UDPSession else { return false }
         guard let victim = evictionOrder.victim(for: needy.network), victim !== needy else { return false }
         isFreeingPort = true

@@ -32,7 +32,8 @@ extension Integration {
             let limit = 16_384
             let weir = try WeirProcess(routes: .route("dns", port, to: server.port, scheme: "udp4"))
             let raw = try RawSocket()
-            let ports = UInt16(2_000)..<UInt16(2_000 + limit)
+            // Above the ports of listeners: a peer with the address of one would be refused as a loop.
+            let ports = UInt16(24_000)..<UInt16(24_000 + limit)
             for _ in 0..<2 { try Self.ask(from: "127.66.1.1", ports, through: raw, to: port, of: weir) }
             #expect(try weir.scrape().total("weir_udp_sessions_active", ["route": "dns"]) == limit)
             var answered = 0
@@ -43,7 +44,7 @@ extension Integration {
                 for number in first..<first + 10 {
                     // The flood goes on beside them, from other ports.
                     for source in UInt16(0)..<20 {
-                        let source = 20_000 + UInt16(number) * 20 + source
+                        let source = 42_000 + UInt16(number) * 20 + source
                         try raw.send(UDPPacket(from: Endpoint("127.66.1.1", source), to: Endpoint(port), [2]))
                     }
                     try clients[number].send([3], to: Endpoint(port))

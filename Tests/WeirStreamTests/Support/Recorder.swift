@@ -22,6 +22,7 @@ final class Recorder: StreamObserver {
         case dropped(Direction, DropReason, Int)
         case upstreamFailed(UpstreamErrorReason)
         case upstreamLeft(upstream: Int)
+        case moved(SessionMoveReason)
         case sessionClosed(SessionCloseReason)
         case acceptFailed(AcceptErrorReason)
         case acceptPaused
@@ -129,6 +130,8 @@ final class Recorder: StreamObserver {
     }
 
     func upstreamLeft(_ context: StreamContext, upstream: Int) { note(.upstreamLeft(upstream: upstream)) }
+
+    func moved(_ context: StreamContext, reason: SessionMoveReason) { note(.moved(reason)) }
 
     func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {
         state.withLock {

@@ -12,6 +12,7 @@ final class UDPRouteMetrics: RouteObserver {
     private let active: DerivedGauge?
     private let duration: Histogram
     private let unanswered: Counter
+    private let moves: LabelCounters<SessionMoveReason>
     private let datagrams: DirectionCounters
     private let ingressDrops: LabelCounters<DropReason>
     private let egressDrops: LabelCounters<DropReason>
@@ -27,6 +28,7 @@ final class UDPRouteMetrics: RouteObserver {
         if let limit = route.limit { registration.gauge(MetricCatalogue.udpLimit, name).set(Int64(limit)) }
         duration = registration.histogram(MetricCatalogue.udpDuration, name)
         unanswered = registration.counter(MetricCatalogue.udpUnanswered, name)
+        moves = LabelCounters(registration, MetricCatalogue.udpMoved, labels: name, on: route.traits)
         datagrams = DirectionCounters(registration, MetricCatalogue.udpDatagrams, labels: name)
         ingressDrops = LabelCounters(
             registration, MetricCatalogue.udpDrops, labels: name + [Direction.ingress.label],
@@ -82,6 +84,10 @@ final class UDPRouteMetrics: RouteObserver {
 
     func upstreamLeft(_ context: StreamContext, upstream: Int) {
         common.upstreams[upstream].active.add(-1, shard: context.worker)
+    }
+
+    func moved(_ context: StreamContext, reason: SessionMoveReason) {
+        moves[reason].add(shard: context.worker)
     }
 
     func sessionClosed(_ context: StreamContext, reason: SessionCloseReason, totals: FlowTotals) {
