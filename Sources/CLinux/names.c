@@ -1,5 +1,6 @@
 #include "address.h"
 
+#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
@@ -23,8 +24,12 @@ static int append(weir_address *addresses, int count, int capacity, const struct
 int weir_resolve(const char *name, weir_address *addresses, int capacity) {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
+    errno = 0;
     int error = getaddrinfo(name, NULL, &hints, &list);
     if (error == EAI_NONAME || error == EAI_NODATA || error == EAI_ADDRFAMILY) return WEIR_RESOLVE_NOT_FOUND;
+    // EAI_AGAIN covers silence and failures alike. The stub resolver of glibc leaves ETIMEDOUT where a server was silent,
+    // and ECONNREFUSED where servers refused, failed (SERVFAIL) or could not be reached.
+    if (error == EAI_AGAIN && errno == ETIMEDOUT) return WEIR_RESOLVE_TIMED_OUT;
     if (error != 0) return WEIR_RESOLVE_FAILED;
     int count = 0;
     for (struct addrinfo *i = list; i; i = i->ai_next) count = append(addresses, count, capacity, i->ai_addr);

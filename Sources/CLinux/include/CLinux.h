@@ -188,7 +188,11 @@ uint32_t weir_outbox_length(const weir_outbox *outbox, uint32_t index);
 
 // Names and interfaces ------------------------------------------------------------------------------------------------
 
-enum weir_resolve_error { WEIR_RESOLVE_NOT_FOUND = -10001, WEIR_RESOLVE_FAILED = -10002 };
+enum weir_resolve_error {
+    WEIR_RESOLVE_NOT_FOUND = -10001,
+    WEIR_RESOLVE_FAILED = -10002,
+    WEIR_RESOLVE_TIMED_OUT = -10003
+};
 /// getaddrinfo(3) for both families, without ports, in its order (RFC 6724); blocks.
 int weir_resolve(const char *name, weir_address *addresses, int capacity);
 /// Every address of every local interface (getifaddrs(3)); blocks for a moment.

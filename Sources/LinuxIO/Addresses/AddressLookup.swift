@@ -7,7 +7,9 @@ public enum AddressLookup {
     public enum Failure: Error, Equatable, Sendable {
         /// The name does not exist, or has no address (`EAI_NONAME`, `EAI_NODATA`).
         case notFound
-        /// The resolver gave no answer (`EAI_AGAIN`, `EAI_FAIL`, `EAI_SYSTEM`).
+        /// The name servers were silent (`EAI_AGAIN` with `ETIMEDOUT`).
+        case timedOut
+        /// The name servers failed or refused, or there is none (`EAI_AGAIN`, `EAI_FAIL`, `EAI_SYSTEM`).
         case unavailable
     }
 
@@ -20,6 +22,7 @@ public enum AddressLookup {
         var raw = [weir_address](repeating: weir_address(), count: maxAddresses)
         let count = unsafe weir_resolve(name, &raw, CInt(raw.count))
         if count == WEIR_RESOLVE_NOT_FOUND.rawValue { throw .notFound }
+        if count == WEIR_RESOLVE_TIMED_OUT.rawValue { throw .timedOut }
         if count < 0 { throw .unavailable }
         return raw.prefix(Int(count)).map { SocketAddress($0) }
     }

@@ -76,7 +76,9 @@ extension LogLine {
             add("error", error.description)
         case .acceptPaused, .behindGateway: break
         case .decided(let decision): add(decision, of: route)
-        case .resolveFailed(let upstream): addUpstream(nil, index: upstream, route: route)
+        case .resolveFailed(let upstream, let reason):
+            addUpstream(nil, index: upstream, route: route)
+            add("reason", reason.rawValue)
         }
     }
 

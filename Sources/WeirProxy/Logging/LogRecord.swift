@@ -31,7 +31,7 @@ struct LogRecord: Sendable {
         case timedOut(TimeoutKind)
         case acceptFailed(AcceptErrorReason, SystemError)
         case acceptPaused
-        case resolveFailed(upstream: Int32)
+        case resolveFailed(upstream: Int32, DialFailure)
         case decided(AccessDecision)
         case behindGateway
     }
@@ -74,8 +74,8 @@ extension LogRecord.Fact {
             .init(fact: 3, reason: UInt8(reason.ordinal), upstream: UInt16(truncatingIfNeeded: upstream))
         case .acceptFailed(let reason, _): .init(fact: 4, reason: UInt8(reason.ordinal))
         case .acceptPaused: .init(fact: 5, reason: 0)
-        case .resolveFailed(let upstream):
-            .init(fact: 6, reason: 0, upstream: UInt16(truncatingIfNeeded: upstream))
+        case .resolveFailed(let upstream, let reason):
+            .init(fact: 6, reason: UInt8(reason.ordinal), upstream: UInt16(truncatingIfNeeded: upstream))
         case .headerFailed(let reason): .init(fact: 7, reason: UInt8(reason.ordinal))
         }
     }

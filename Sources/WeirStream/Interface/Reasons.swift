@@ -114,8 +114,12 @@ public enum DialFailure: String, CaseIterable, Sendable {
     case unreachable
     /// The upstream reset the connection during the handshake (ECONNRESET).
     case reset
-    /// The name has no address, or the resolver did not answer in time.
-    case dns
+    /// The upstream's name does not exist, or has no address (NXDOMAIN, or an answer without addresses).
+    case dnsNotFound = "dns_not_found"
+    /// The name servers did not answer in time.
+    case dnsTimeout = "dns_timeout"
+    /// The name servers failed or refused (SERVFAIL, REFUSED), or there is none.
+    case dnsFailure = "dns_failure"
     /// No descriptor is left (EMFILE, ENFILE).
     case descriptorLimit = "fd_limit"
     /// No local port or address is left (EADDRNOTAVAIL).
@@ -140,8 +144,18 @@ public enum DialFailure: String, CaseIterable, Sendable {
         case .canceled: .on(.tcp, or: [.udp, .upstreamName, .rare])
         case .unreachable, .descriptorLimit, .addressUnavailable, .permission, .other: .always
         // Only a name can fail to resolve, or resolve to a listener of this process.
-        case .dns, .loop: .on(.upstreamName)
+        case .dnsNotFound, .dnsTimeout, .dnsFailure, .loop: .on(.upstreamName)
         case .tls: .on([.tcp, .encryptedUpstream])
+        }
+    }
+
+    /// Whether the upstream's name has no address that may be dialed: no upstream was reached for.
+    var isAboutName: Bool {
+        switch self {
+        case .dnsNotFound, .dnsTimeout, .dnsFailure, .loop: true
+        case .refused, .timeout, .unreachable, .reset, .descriptorLimit, .addressUnavailable, .permission, .tls,
+            .canceled, .other:
+            false
         }
     }
 }

@@ -66,8 +66,9 @@ public protocol StreamObserver: Sendable {
     func acceptFailed(reason: AcceptErrorReason, error: SystemError, worker: Int)
     /// The listener stopped accepting until descriptors or connections are free.
     func acceptPaused(worker: Int)
-    /// The lookup of an upstream's name ended. Called on any thread, not on a worker.
-    func resolved(upstream: Int, succeeded: Bool)
+    /// The lookup of an upstream's name ended, with its failure where it has one: ``DialFailure/dnsNotFound``,
+    /// ``DialFailure/dnsTimeout`` or ``DialFailure/dnsFailure``. Called on any thread, not on a worker.
+    func resolved(upstream: Int, failure: DialFailure?)
 }
 
 extension StreamObserver {
@@ -112,5 +113,5 @@ extension StreamObserver {
     /// Does nothing.
     public func acceptPaused(worker: Int) {}
     /// Does nothing.
-    public func resolved(upstream: Int, succeeded: Bool) {}
+    public func resolved(upstream: Int, failure: DialFailure?) {}
 }

@@ -239,8 +239,8 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         let number = number
         for (index, upstream) in plan.upstreams.enumerated() where upstream.literal == nil {
             let host = upstream.host.description
-            let watch = await engine.resolver.watch(host) { answer, succeeded in
-                observer?.resolved(upstream: index, succeeded: succeeded)
+            let watch = await engine.resolver.watch(host) { answer, failure in
+                observer?.resolved(upstream: index, failure: failure.map { DialFailure($0) })
                 for worker in workers {
                     await worker.publish(answer, route: number, generation: plan.generation, upstream: index)
                 }

@@ -67,10 +67,7 @@ extension UDPSession: PreDialing {
             forgetQueue()
             return
         }
-        switch reason {
-        case .dns, .loop: reject(.noUpstream)
-        default: end(.upstreamError)
-        }
+        if reason.isAboutName { reject(.noUpstream) } else { end(.upstreamError) }
     }
 
     /// Cancels a dial in progress. No other upstream is tried.

@@ -205,7 +205,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         self.member = nil
         tried.insert(member)
         if isReached { return }
-        if failure == nil || (reason != .dns && reason != .loop) { failure = reason }
+        if failure == nil || !reason.isAboutName { failure = reason }
         let index = route.index(of: member)
         route.observer?.dialFailed(context, upstream: index, reason: reason, detail: lastError)
         route.selector.dialEnded(member, failure: reason)
@@ -227,7 +227,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             phase = .resolving
             state.wait(token, on: core.loop)
             return .pending
-        case .unresolvable: return .failed(.dns)
+        case .unresolvable(let failure): return .failed(DialFailure(failure))
         case .addresses(let all):
             addresses = core.ownListeners.withoutLoops(context.transport, all)
             return addresses.isEmpty ? .failed(.loop) : startAttempts(member, state)
@@ -356,7 +356,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     }
 
     private func dialTimedOut() -> DialOutcome {
-        let reason: DialFailure = phase == .resolving ? .dns : .timeout
+        let reason: DialFailure = phase == .resolving ? .dnsTimeout : .timeout
         if core.loop.now >= deadline {
             route.observer?.timedOut(context, kind: .dial)
             dialFailed(reason)

@@ -116,6 +116,15 @@ struct UDPDialer: UpstreamDialer {
 }
 
 extension DialFailure {
+    /// The reason for a name without addresses.
+    init(_ failure: AddressLookup.Failure) {
+        switch failure {
+        case .notFound: self = .dnsNotFound
+        case .timedOut: self = .dnsTimeout
+        case .unavailable: self = .dnsFailure
+        }
+    }
+
     /// The reason for the errno of a failed socket(2) or connect(2).
     init(_ error: SystemError?) {
         switch error?.code {

@@ -8,15 +8,23 @@ enum NameAnswer: Sendable, Equatable {
     case pending
     /// The addresses of the last successful lookup, ordered for dialing; never empty.
     case addresses([SocketAddress])
-    /// No lookup has succeeded yet, and at least one has failed.
-    case unresolvable
+    /// No lookup has succeeded yet; the failure is that of the last one.
+    case unresolvable(AddressLookup.Failure)
+}
+
+extension NameAnswer {
+    fileprivate var hasAddresses: Bool { if case .addresses = self { true } else { false } }
+
+    /// The failure of a name without addresses.
+    fileprivate var failure: AddressLookup.Failure? { if case .unresolvable(let failure) = self { failure } else { nil } }
 }
 
 /// Looks up names on threads of its own. It has one cache entry and at most one lookup per name, and a bounded number
 /// of lookups at once. It repeats a lookup after an interval and on request, and keeps the addresses of the last
 /// success.
 actor UpstreamResolver {
-    typealias Sink = @Sendable (_ answer: NameAnswer, _ succeeded: Bool) async -> Void
+    /// Receives a result: the addresses that are known now, and the failure of the lookup, nil where it succeeded.
+    typealias Sink = @Sendable (_ answer: NameAnswer, _ failure: AddressLookup.Failure?) async -> Void
 
     private struct Entry {
         var answer = NameAnswer.pending
@@ -52,7 +60,7 @@ actor UpstreamResolver {
         if isNew {
             Task { await self.keepFresh(host) }
         } else if let answer = entries[host]?.answer, answer != .pending {
-            await sink(answer, answer != .unresolvable)
+            await sink(answer, answer.failure)
         }
         return watch
     }
@@ -89,15 +97,15 @@ actor UpstreamResolver {
 
     private func publish(_ result: Result<[SocketAddress], AddressLookup.Failure>, for host: String) async {
         guard var entry = entries[host] else { return }
-        var succeeded = false
-        if case .success(let addresses) = result, !addresses.isEmpty {
-            entry.answer = .addresses(Self.interleave(addresses))
-            succeeded = true
-        } else if entry.answer == .pending {
-            entry.answer = .unresolvable
+        var failure: AddressLookup.Failure?
+        switch result {
+        case .success(let addresses) where !addresses.isEmpty: entry.answer = .addresses(Self.interleave(addresses))
+        case .success: failure = .notFound
+        case .failure(let reason): failure = reason
         }
+        if let failure, !entry.answer.hasAddresses { entry.answer = .unresolvable(failure) }
         entries[host] = entry
-        for sink in entry.sinks.values { await sink(entry.answer, succeeded) }
+        for sink in entry.sinks.values { await sink(entry.answer, failure) }
     }
 
     /// Waits until the interval has passed, a lookup is requested, or the last watch has ended.

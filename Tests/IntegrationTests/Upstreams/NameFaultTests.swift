@@ -97,14 +97,46 @@ extension Integration {
                     #expect(Self.resolves(after, route, "failure") == 1)
                     #expect(Self.lastSuccess(after, route) ?? 0 > Self.lastSuccess(before, route) ?? 0)
                     #expect(after.total("weir_dials_total", ["route": route]) == 2)
-                    #expect(Self.dialFailures(after, route, "dns") == 0)
+                    for reason in ["dns_not_found", "dns_timeout", "dns_failure"] {
+                        #expect(Self.dialFailures(after, route, reason) == 0)
+                    }
                 }
                 #expect(after.total("weir_dial_failures_total", ["route": entry.name]) == 0)
                 #expect(Self.dialFailures(after, "kick-\(entry.name)", "refused") == 2)
             }
         }
 
-        @Test("a name that never had an answer fails as dns, over TCP and UDP; the first answer serves the next client")
+        @Test("why a name has no address is the reason of the dial, and is in the log")
+        func reasons() throws {
+            let names = try NameServer()
+            let cases: [(name: String, answer: NameServer.Answer, reason: String)] = [
+                ("missing", .noSuchName, "dns_not_found"), ("empty", .addresses([]), "dns_not_found"),
+                ("broken", .failure, "dns_failure"), ("refused", .refusal, "dns_failure"),
+                ("silent", .silence, "dns_timeout"),
+            ]
+            for entry in cases { names["\(entry.name).weir.test"] = entry.answer }
+            let ports = try cases.map { _ in try Ports.free() }
+            let routes = zip(cases, ports).map { entry, port in
+                String.route(entry.name, port, to: 9, host: "\(entry.name).weir.test")
+            }
+            let weir = try WeirProcess(
+                routes: routes.joined(separator: "\n"), rest: Self.oneWorker, launcher: names.launcher)
+            try weir.scrape(until: "every look-up has failed") { samples in
+                cases.allSatisfy { Self.resolves(samples, $0.name, "failure") == 1 }
+            }
+            for port in ports { try Self.kick(port) }
+            let samples = try weir.scrape(until: "every dial has failed") {
+                $0.total("weir_dial_failures_total") == cases.count
+            }
+            for entry in cases {
+                #expect(Self.dialFailures(samples, entry.name, entry.reason) == 1)
+                try weir.waitForLog(
+                    "upstream name not resolved", "route=\(entry.name) ", "reason=\(entry.reason)")
+                try weir.waitForLog("dial failed", "route=\(entry.name) ", "reason=\(entry.reason)")
+            }
+        }
+
+        @Test("a name that never had an answer fails as dns_not_found, over TCP and UDP; the first answer serves the next client")
         func neverAnswered() throws {
             let names = try NameServer()
             let (server, datagrams) = (try TCPServer.echo(), try UDPServer.echo())
@@ -127,7 +159,7 @@ extension Integration {
             #expect(failed.total("weir_udp_drops_total") == 1)
             #expect(failed.closed("tcp", "dial_failed") == 1)
             for route in ["tcp", "udp"] {
-                #expect(Self.dialFailures(failed, route, "dns") == 1)
+                #expect(Self.dialFailures(failed, route, "dns_not_found") == 1)
                 #expect(failed.total("weir_dials_total", ["route": route]) == 1)
                 #expect(Self.resolves(failed, route, "success") == 0)
                 #expect(Self.lastSuccess(failed, route) == 0)
@@ -140,8 +172,8 @@ extension Integration {
             try client.send([2], to: Endpoint(udp))
             #expect(try client.receive().bytes == [2])
             let after = try weir.scrape()
-            #expect(Self.dialFailures(after, "tcp", "dns") == 2)
-            #expect(Self.dialFailures(after, "udp", "dns") == 1)
+            #expect(Self.dialFailures(after, "tcp", "dns_not_found") == 2)
+            #expect(Self.dialFailures(after, "udp", "dns_not_found") == 1)
             for route in ["tcp", "udp"] {
                 #expect(Self.resolves(after, route, "success") == 1)
                 #expect(Self.resolves(after, route, "failure") == 2)

@@ -10,6 +10,8 @@ package final class NameServer: Sendable {
         case noSuchName
         /// SERVFAIL.
         case failure
+        /// REFUSED.
+        case refusal
         /// No answer, and none later.
         case silence
         /// No answer until the test gives another one.
@@ -134,6 +136,7 @@ private struct Question: Sendable {
         case .addresses(let texts, let ttl): return message(records: records(texts, ttl))
         case .noSuchName: return message(code: 3)
         case .failure: return message(code: 2)
+        case .refusal: return message(code: 5)
         case .truncated: return message(isTruncated: true)
         case .cutShort: return message(records: records(["127.0.0.1", "::1"], 60)).dropLast(3)
         case .wrongIdentifier:

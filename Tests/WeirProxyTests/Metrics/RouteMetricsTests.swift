@@ -136,7 +136,7 @@ struct RouteMetricsTests {
         let metrics = try tcp(.address(ScopedAddress(try #require(IPAddress("192.0.2.1")))))
         let samples = try scrape(registry)
         #expect(samples.matching("weir_upstream_resolves_total").isEmpty)
-        #expect(samples.matching("weir_dial_failures_total", ["reason": "dns"]).isEmpty)
+        #expect(samples.matching("weir_dial_failures_total", ["reason": "dns_not_found"]).isEmpty)
         #expect(samples.matching("weir_dial_failures_total", ["reason": "refused"]).count == 1)
         withExtendedLifetime(metrics) {}
     }

@@ -87,7 +87,7 @@ final class ConnectorRig: EventHandler {
 
     /// The name of an upstream is answered.
     func answer(_ index: Int, _ addresses: [SocketAddress]) {
-        let answer: NameAnswer = addresses.isEmpty ? .unresolvable : .addresses(addresses)
+        let answer: NameAnswer = addresses.isEmpty ? .unresolvable(.notFound) : .addresses(addresses)
         route.upstreams[index].publish(answer, on: core.loop)
         turn()
     }

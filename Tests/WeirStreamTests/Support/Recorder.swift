@@ -26,7 +26,7 @@ final class Recorder: StreamObserver {
         case sessionClosed(SessionCloseReason)
         case acceptFailed(AcceptErrorReason)
         case acceptPaused
-        case resolved(upstream: Int, Bool)
+        case resolved(upstream: Int, DialFailure?)
     }
 
     struct Seen: Sendable {
@@ -142,5 +142,5 @@ final class Recorder: StreamObserver {
 
     func acceptFailed(reason: AcceptErrorReason, error: SystemError, worker: Int) { note(.acceptFailed(reason)) }
     func acceptPaused(worker: Int) { note(.acceptPaused) }
-    func resolved(upstream: Int, succeeded: Bool) { note(.resolved(upstream: upstream, succeeded)) }
+    func resolved(upstream: Int, failure: DialFailure?) { note(.resolved(upstream: upstream, failure)) }
 }

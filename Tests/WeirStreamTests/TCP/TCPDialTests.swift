@@ -36,14 +36,14 @@ import WeirStream
         }
     }
 
-    @Test func `a name without an address fails as dns, and works once it has one`() async throws {
+    @Test func `a name without an address fails as dns_not_found, and works once it has one`() async throws {
         let server = try TCPServer.echo()
         let resolver = TableResolver([:])
         let setup = EngineSetup(resolver: resolver, minResolveInterval: .milliseconds(1))
         try await withTCP("nowhere.example:\(server.port)", engine: setup) { rig in
-            try rig.recorder.expect(.resolved(upstream: 0, false))
+            try rig.recorder.expect(.resolved(upstream: 0, .dnsNotFound))
             #expect(try rig.connect().receive().ending == .reset)
-            try rig.recorder.expect(.dialFailed(upstream: 0, .dns))
+            try rig.recorder.expect(.dialFailed(upstream: 0, .dnsNotFound))
             try rig.recorder.expect(.closed(.dialFailed))
             resolver.set("nowhere.example", ["127.0.0.1"])
             // A failed dial asks again, at most once a second on the clock of the loop.
@@ -53,11 +53,11 @@ import WeirStream
                 try? client.send("?")
                 return client.receive(1).text == "?"
             }
-            try rig.recorder.expect(.resolved(upstream: 0, true))
+            try rig.recorder.expect(.resolved(upstream: 0, nil))
         }
     }
 
-    @Test func `a name whose lookup hangs fails as dns when the dial time is over`() async throws {
+    @Test func `a name whose lookup hangs fails as dns_timeout when the dial time is over`() async throws {
         let resolver = HangingResolver()
         defer { resolver.letGo() }
         try await withTCP("slow.example:80", engine: EngineSetup(clock: TestClock(), resolver: resolver)) { rig in
@@ -67,7 +67,7 @@ import WeirStream
             try rig.recorder.expect(.closed(.dialFailed))
             #expect(
                 rig.recorder.events == [
-                    .opened, .timedOut(.dial), .dialFailed(upstream: 0, .dns), .closed(.dialFailed),
+                    .opened, .timedOut(.dial), .dialFailed(upstream: 0, .dnsTimeout), .closed(.dialFailed),
                 ])
             #expect(client.receive().ending == .reset)
             resolver.letGo()
@@ -149,7 +149,7 @@ import WeirStream
         try await withTCP("two.example:\(server.port)", engine: setup) { rig in
             let client = try rig.connect()
             try rig.recorder.expect(.opened)
-            try rig.recorder.expect(.resolved(upstream: 0, true))
+            try rig.recorder.expect(.resolved(upstream: 0, nil))
             rig.turn()
             rig.advance(by: .milliseconds(200))
             rig.turn()

@@ -79,13 +79,13 @@ import WeirStream
     @Test func `a name without an address rejects the session, and datagrams are counted`() async throws {
         let resolver = TableResolver([:])
         try await withUDP("nowhere.example:53", engine: EngineSetup(resolver: resolver)) { rig in
-            try rig.recorder.expect(.resolved(upstream: 0, false))
+            try rig.recorder.expect(.resolved(upstream: 0, .dnsNotFound))
             // The first may still wait for the answer; the others are rejected as they come. Each is counted.
             let clients = try (0..<3).map { _ in try UDPSocket() }
             for client in clients { try client.send([1], to: rig.endpoint) }
             try rig.recorder.expect(.rejected(.noUpstream), times: 3)
             try rig.whileHeld {}
-            #expect(rig.recorder.count(.dialFailed(upstream: 0, .dns)) == 3)
+            #expect(rig.recorder.count(.dialFailed(upstream: 0, .dnsNotFound)) == 3)
             #expect(rig.recorder.dropped(.ingress, .noUpstream) == 3)
             #expect(rig.stream.openCount == 0)
         }

@@ -69,10 +69,10 @@ import WeirStream
     @Test func `behind an upstream that refuses, or that has no address, the next one is dialed at once`() async throws
     {
         let server = try TCPServer.echo()
-        for (first, reason) in [("127.0.0.1:\(try Ports.free())", DialFailure.refused), ("nowhere.example:80", .dns)] {
+        for (first, reason) in [("127.0.0.1:\(try Ports.free())", DialFailure.refused), ("nowhere.example:80", .dnsNotFound)] {
             let setup = EngineSetup(clock: TestClock(), resolver: TableResolver([:]))
             try await withTCP(first, "\(server.endpoint)", "127.0.0.1:1", engine: setup) { rig in
-                if reason == .dns { try rig.recorder.expect(.resolved(upstream: 0, false)) }
+                if reason == .dnsNotFound { try rig.recorder.expect(.resolved(upstream: 0, .dnsNotFound)) }
                 // No time passes on the engine's clock.
                 try rig.connectThrough().close()
                 #expect(Self.dials(rig) == [.dialFailed(upstream: 0, reason), .dialed(upstream: 1)])
@@ -82,7 +82,7 @@ import WeirStream
         }
     }
 
-    @Test func `a name that is not answered in its time counts as dns, and the next upstream is dialed`() async throws {
+    @Test func `a name that is not answered in its time counts as dns_timeout, and the next upstream is dialed`() async throws {
         let server = try TCPServer.echo()
         let resolver = HangingResolver()
         defer { resolver.letGo() }
@@ -94,7 +94,7 @@ import WeirStream
             rig.advance(by: .milliseconds(1_667))
             try client.send("?")
             #expect(client.receive(1).text == "?")
-            #expect(Self.dials(rig) == [.timedOut(.dial), .dialFailed(upstream: 0, .dns), .dialed(upstream: 1)])
+            #expect(Self.dials(rig) == [.timedOut(.dial), .dialFailed(upstream: 0, .dnsTimeout), .dialed(upstream: 1)])
         }
     }
 
@@ -258,10 +258,10 @@ import WeirStream
     @Test func `a session's upstream without an address, or without a way, gives way to the next one`() async throws {
         let server = try UDPServer.echo()
         // connect(2) refuses a broadcast address (EACCES).
-        for (first, reason) in [("nowhere.example:53", DialFailure.dns), ("255.255.255.255:53", .permission)] {
+        for (first, reason) in [("nowhere.example:53", DialFailure.dnsNotFound), ("255.255.255.255:53", .permission)] {
             let setup = EngineSetup(clock: TestClock(), resolver: TableResolver([:]))
             try await withUDP(first, "127.0.0.1:\(server.port)", "127.0.0.1:1", engine: setup) { rig in
-                if reason == .dns { try rig.recorder.expect(.resolved(upstream: 0, false)) }
+                if reason == .dnsNotFound { try rig.recorder.expect(.resolved(upstream: 0, .dnsNotFound)) }
                 let client = try UDPSocket()
                 try client.send([1], to: rig.endpoint)
                 #expect(try client.receive().bytes == [1])
@@ -282,7 +282,7 @@ import WeirStream
             try rig.whileHeld {}
             rig.advance(by: .milliseconds(1_667))
             #expect(try client.receive().bytes == [1])
-            #expect(Self.dials(rig) == [.timedOut(.dial), .dialFailed(upstream: 0, .dns), .dialed(upstream: 1)])
+            #expect(Self.dials(rig) == [.timedOut(.dial), .dialFailed(upstream: 0, .dnsTimeout), .dialed(upstream: 1)])
         }
     }
 
@@ -306,7 +306,7 @@ import WeirStream
             let dials = Self.dials(rig).filter { $0 != .upstreamFailed(.refused) }
             #expect(
                 dials == [
-                    .dialed(upstream: 0), .timedOut(.dial), .dialFailed(upstream: 1, .dns),
+                    .dialed(upstream: 0), .timedOut(.dial), .dialFailed(upstream: 1, .dnsTimeout),
                     .upstreamLeft(upstream: 0), .dialed(upstream: 2),
                 ])
             #expect(rig.recorder.count(.opened) == 1)

@@ -163,7 +163,7 @@ import Testing
         rig.answer(1, [])
         rig.begin()
         #expect(rig.end == .failed(.refused))
-        #expect(rig.recorder.events == [.dialFailed(upstream: 0, .refused), .dialFailed(upstream: 1, .dns)])
+        #expect(rig.recorder.events == [.dialFailed(upstream: 0, .refused), .dialFailed(upstream: 1, .dnsNotFound)])
     }
 
     // MARK: A connection that fails after all

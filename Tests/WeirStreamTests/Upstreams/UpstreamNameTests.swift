@@ -25,14 +25,14 @@ import WeirStream
         try await withTCP("fading.example:\(server.port)", engine: Self.setup(resolver)) { rig in
             let old = try rig.connectThrough()
             resolver.set("fading.example", [])
-            try rig.recorder.expect(.resolved(upstream: 0, false), times: 3)
+            try rig.recorder.expect(.resolved(upstream: 0, .dnsNotFound), times: 3)
             let new = try rig.connectThrough()
             for client in [old, new] {
                 try client.send("ok")
                 #expect(client.receive(2).text == "ok")
             }
             #expect(rig.recorder.count(.dialed(upstream: 0)) == 2)
-            #expect(!rig.recorder.events.contains(.dialFailed(upstream: 0, .dns)))
+            #expect(!rig.recorder.events.contains(.dialFailed(upstream: 0, .dnsNotFound)))
             #expect(rig.stream.openCount == 2)
         }
     }
@@ -106,7 +106,7 @@ import WeirStream
             try old.send([1], to: rig.endpoint)
             #expect(try old.receive().bytes == [1])
             resolver.set("fading.example", [])
-            try rig.recorder.expect(.resolved(upstream: 0, false), times: 3)
+            try rig.recorder.expect(.resolved(upstream: 0, .dnsNotFound), times: 3)
             for client in [old, new] {
                 try client.send([2], to: rig.endpoint)
                 #expect(try client.receive().bytes == [2])

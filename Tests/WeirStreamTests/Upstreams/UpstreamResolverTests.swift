@@ -9,7 +9,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct UpstreamResolverTests {
     private struct Told: Equatable, Sendable {
         let answer: NameAnswer
-        let succeeded: Bool
+        let failure: AddressLookup.Failure?
     }
 
     private static func resolver(_ names: any NameResolver, every: Duration = .seconds(3600)) -> UpstreamResolver {
@@ -35,18 +35,18 @@ import Testing
         let names = TableResolver(["a.example": ["192.0.2.1"]])
         let resolver = Self.resolver(names, every: .milliseconds(1))
         let told = Box<[Told]>([])
-        let watch = await resolver.watch("a.example") { answer, succeeded in
-            told.update { $0.append(Told(answer: answer, succeeded: succeeded)) }
+        let watch = await resolver.watch("a.example") { answer, failure in
+            told.update { $0.append(Told(answer: answer, failure: failure)) }
         }
         try await offPool { try waitUntil("the first answer") { !told.value.isEmpty } }
         names.set("a.example", [])
-        let kept = Told(answer: Self.answer("192.0.2.1"), succeeded: false)
+        let kept = Told(answer: Self.answer("192.0.2.1"), failure: .notFound)
         try await offPool { try waitUntil("a failed lookup is told") { told.value.contains(kept) } }
         names.set("a.example", ["192.0.2.2"])
-        let new = Told(answer: Self.answer("192.0.2.2"), succeeded: true)
+        let new = Told(answer: Self.answer("192.0.2.2"), failure: nil)
         try await offPool { try waitUntil("the next good answer is told") { told.value.contains(new) } }
-        #expect(told.value.first == Told(answer: Self.answer("192.0.2.1"), succeeded: true))
-        #expect(!told.value.contains { $0.answer == .unresolvable || $0.answer == .pending })
+        #expect(told.value.first == Told(answer: Self.answer("192.0.2.1"), failure: nil))
+        #expect(!told.value.contains { $0.answer == .unresolvable(.notFound) || $0.answer == .pending })
         await resolver.unwatch(watch, of: "a.example")
     }
 
@@ -54,16 +54,35 @@ import Testing
         let names = TableResolver([:])
         let resolver = Self.resolver(names)
         let told = Box<[Told]>([])
-        let watch = await resolver.watch("a.example") { answer, succeeded in
-            told.update { $0.append(Told(answer: answer, succeeded: succeeded)) }
+        let watch = await resolver.watch("a.example") { answer, failure in
+            told.update { $0.append(Told(answer: answer, failure: failure)) }
         }
         try await offPool { try waitUntil("the failure is told") { !told.value.isEmpty } }
-        #expect(told.value == [Told(answer: .unresolvable, succeeded: false)])
+        #expect(told.value == [Told(answer: .unresolvable(.notFound), failure: .notFound)])
         names.set("a.example", ["192.0.2.1"])
         await resolver.refresh("a.example")
         try await offPool { try waitUntil("the new answer is told") { told.value.count == 2 } }
-        #expect(told.value.last == Told(answer: Self.answer("192.0.2.1"), succeeded: true))
+        #expect(told.value.last == Told(answer: Self.answer("192.0.2.1"), failure: nil))
         #expect(names.lookUps(of: "a.example") == 2)
+        await resolver.unwatch(watch, of: "a.example")
+    }
+
+    @Test func `a name without an answer keeps the reason of its last lookup`() async throws {
+        let names = FailingResolver([.timedOut, .unavailable, .notFound])
+        let resolver = Self.resolver(names)
+        let told = Box<[Told]>([])
+        let watch = await resolver.watch("a.example") { answer, failure in
+            told.update { $0.append(Told(answer: answer, failure: failure)) }
+        }
+        for count in 1...3 {
+            try await offPool { try waitUntil("the failure is told") { told.value.count == count } }
+            if count < 3 { await resolver.refresh("a.example") }
+        }
+        #expect(
+            told.value
+                == ([.timedOut, .unavailable, .notFound] as [AddressLookup.Failure]).map {
+                    Told(answer: .unresolvable($0), failure: $0)
+                })
         await resolver.unwatch(watch, of: "a.example")
     }
 
@@ -71,12 +90,12 @@ import Testing
         let names = TableResolver(["good.example": ["192.0.2.1"]])
         let resolver = Self.resolver(names)
         for (name, wanted) in [
-            ("good.example", Told(answer: Self.answer("192.0.2.1"), succeeded: true)),
-            ("bad.example", Told(answer: .unresolvable, succeeded: false)),
+            ("good.example", Told(answer: Self.answer("192.0.2.1"), failure: nil)),
+            ("bad.example", Told(answer: .unresolvable(.notFound), failure: .notFound)),
         ] {
             let told = Box<[Told]>([])
-            let sink: UpstreamResolver.Sink = { answer, succeeded in
-                told.update { $0.append(Told(answer: answer, succeeded: succeeded)) }
+            let sink: UpstreamResolver.Sink = { answer, failure in
+                told.update { $0.append(Told(answer: answer, failure: failure)) }
             }
             _ = await resolver.watch(name, sink: sink)
             try await offPool { try waitUntil("the first watch is told") { told.value.count == 1 } }
@@ -150,6 +169,21 @@ private final class CountingResolver: NameResolver {
             state.ended += 1
         }
         return [SocketAddress(.loopbackIPv4, port: 0)]
+    }
+}
+
+/// Fails in the given ways, one after the other; the last one stays.
+private final class FailingResolver: NameResolver {
+    private let failures: Box<[AddressLookup.Failure]>
+
+    init(_ failures: [AddressLookup.Failure]) {
+        self.failures = Box(failures)
+    }
+
+    func resolve(_ host: String) throws(AddressLookup.Failure) -> [SocketAddress] {
+        let all = failures.value
+        if all.count > 1 { failures.set(Array(all.dropFirst())) }
+        throw all.first ?? .notFound
     }
 }
 

@@ -64,9 +64,10 @@ extension RouteObserver {
         common.log.record(.timedOut(kind), context)
     }
 
-    func resolved(upstream: Int, succeeded: Bool) {
-        common.upstreams[upstream].resolved(succeeded: succeeded)
-        if !succeeded { common.log.record(.resolveFailed(upstream: Int32(truncatingIfNeeded: upstream))) }
+    func resolved(upstream: Int, failure: DialFailure?) {
+        common.upstreams[upstream].resolved(succeeded: failure == nil)
+        guard let failure else { return }
+        common.log.record(.resolveFailed(upstream: Int32(truncatingIfNeeded: upstream), failure))
     }
 }
 
