@@ -61,6 +61,27 @@ int weir_open_append(const char *path) {
     return fd;
 }
 
+int weir_ends_amid_line(const char *path) {
+    int fd;
+    RETRY(fd, open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (fd < 0) return 0;
+    struct stat status;
+    char last = '\n';
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+        ssize_t n;
+        RETRY(n, pread(fd, &last, 1, status.st_size - 1));
+        if (n != 1) last = '\n';
+    }
+    close(fd);
+    return last != '\n';
+}
+
+int weir_is_same_file(int a, int b) {
+    struct stat first, second;
+    if (fstat(a, &first) < 0 || fstat(b, &second) < 0) return 0;
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
 int weir_copy_to_memory(const char *path, int64_t limit) {
     int from, to;
     // Without O_NONBLOCK the open of a FIFO would block until another process opens it for writing.

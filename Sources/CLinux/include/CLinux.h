@@ -36,6 +36,10 @@ int64_t weir_splice(int from, int to, size_t length);
 /// Opens a file to append to, and creates it with mode 0640 if it is missing. A FIFO without a reader is an error
 /// (-ENXIO).
 int weir_open_append(const char *path);
+/// 1 where the regular file at `path` has a last line without an end, else 0.
+int weir_ends_amid_line(const char *path);
+/// 1 where both descriptors lead to the same file, else 0.
+int weir_is_same_file(int a, int b);
 /// Copies the file at `path` to memory (memfd_create(2)) and returns the copy's descriptor; -EFBIG if the file has more
 /// than `limit` bytes.
 int weir_copy_to_memory(const char *path, int64_t limit);

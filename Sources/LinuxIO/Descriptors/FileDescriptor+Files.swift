@@ -6,6 +6,16 @@ extension FileDescriptor {
         self.init(adopting: try check(unsafe weir_open_append(path), .open))
     }
 
+    /// Whether a regular file has a last line without an end (`\n`). False where it cannot be read.
+    public static func endsAmidLine(path: String) -> Bool {
+        unsafe weir_ends_amid_line(path) == 1
+    }
+
+    /// Whether both lead to the same file: device and inode are equal (fstat(2)).
+    public borrowing func isSameFile(as other: borrowing FileDescriptor) -> Bool {
+        weir_is_same_file(rawValue, other.rawValue) == 1
+    }
+
     /// Copies a file into memory of this process, so that later writes to the file do not change it. Throws EFBIG if
     /// the file has more than `limit` bytes.
     public init(copyingToMemory path: String, limit: Int) throws(SystemError) {

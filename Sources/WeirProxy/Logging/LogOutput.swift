@@ -158,9 +158,10 @@ public final class LogOutput: Sendable {
 
     private func run() {
         var drain = LogDrain()
+        var writer = LineWriter()
         while true {
             let isLast = isClosing.load(ordering: .sequentiallyConsistent)
-            if drainOnce(into: &drain, isLast: isLast) {
+            if drainOnce(into: &drain, writer: &writer, isLast: isLast) {
                 // Rests with `isAwake` still set: records queue up meanwhile without a system call each.
                 if !isLast { wakeup.wait(within: Self.rest) }
                 continue
@@ -174,10 +175,16 @@ public final class LogOutput: Sendable {
     }
 
     /// Takes what is queued and writes it. Returns whether there was anything.
-    private func drainOnce(into drain: inout LogDrain, isLast: Bool) -> Bool {
+    private func drainOnce(into drain: inout LogDrain, writer: inout LineWriter, isLast: Bool) -> Bool {
         collect(into: &drain, isLast: isLast)
         if drain.bytes.isEmpty { return false }
-        if !Self.writeAll(drain.bytes, to: descriptor) { dropped.add(drain.lines) }
+        var lost: UInt64 = 0
+        if let file, let start = file.takeReplacement() {
+            lost += writer.forgetRest()
+            if start == .amidLine { _ = LineWriter.writeAll([UInt8(ascii: "\n")], to: descriptor) }
+        }
+        lost += writer.write(drain.bytes) { LineWriter.writeAll($0, to: descriptor) }
+        if lost > 0 { dropped.add(lost) }
         drain.removeWritten()
         return true
     }
@@ -207,8 +214,10 @@ public final class LogOutput: Sendable {
             if left == 0 || drain.isFull { isEmptied = false }
         }
         drain.expire(format: format, now: now)
+        dropped.add(drain.takeDropped())
         // Whatever was queued before the snapshot is through now, or else the numbers leave in a later round.
         if isEmptied {
+            drain.forget(leaving, format: format)
             routes.forget(leaving)
         } else {
             for number in leaving { routes.retire(number) }
@@ -224,25 +233,5 @@ public final class LogOutput: Sendable {
         guard let deadline = drain.nextDeadline else { return Self.maxSleep }
         let now = clock.nanoseconds
         return deadline > now ? min(.nanoseconds(deadline - now), Self.maxSleep) : .zero
-    }
-
-    /// write(2) until everything is out; false where the descriptor is broken.
-    private static func writeAll(_ bytes: [UInt8], to descriptor: CInt) -> Bool {
-        unsafe bytes.withUnsafeBytes { buffer in
-            var offset = 0
-            while offset < buffer.count {
-                let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[offset...])
-                let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
-                if count > 0 {
-                    offset += count
-                } else if errno == EAGAIN {
-                    // A nonblocking pipe that another process opened: wait until it takes more.
-                    _ = Poll.wait(for: .writable, on: descriptor, within: .seconds(1))
-                } else if errno != EINTR {
-                    return false
-                }
-            }
-            return true
-        }
     }
 }

@@ -70,6 +70,15 @@ struct LogRateLimiter {
         nextDeadline = entries.values.map(\.windowEnd).min()
     }
 
+    /// Ends the windows of routes that are gone; hands out what was held back, as ``expire(now:write:)`` does.
+    mutating func forget(_ routes: Set<UInt32>, write: (LogRecord, UInt64) -> Void) {
+        for (key, entry) in entries where routes.contains(key.route) {
+            entries[key] = nil
+            if let latest = entry.latest { write(latest, entry.suppressed - 1) }
+        }
+        nextDeadline = entries.values.map(\.windowEnd).min()
+    }
+
     private mutating func open(_ key: Key, now: UInt64) {
         let end = now + Self.windowNanoseconds
         entries[key] = Entry(windowEnd: end, written: 1, suppressed: 0, latest: nil)

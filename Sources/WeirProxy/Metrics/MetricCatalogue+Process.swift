@@ -22,7 +22,7 @@ extension MetricCatalogue {
     static let listRules = MetricDeclaration.gauge(
         "acl_list_rules", "Rules of each list file that access rules name, as it is in force.", [.list])
     static let logLinesDropped = MetricDeclaration.counter(
-        "log_lines_dropped_total", "Log lines dropped because their reader was too slow.")
+        "log_lines_dropped_total", "Log lines dropped: a reader too slow, a full disk, or too many clients for the access log.")
     static let seriesDropped = MetricDeclaration.counter(
         "metrics_series_dropped_total", "Lines of this page that exporter.max_series left no room for.")
 

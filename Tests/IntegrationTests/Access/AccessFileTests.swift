@@ -76,6 +76,32 @@ extension Integration {
             #expect(try weir.scrape().total("weir_log_lines_dropped_total") == 0)
         }
 
+        @Test("what a client repeats is one line, which counts it, and the end of the process tells of it")
+        func repetitions() throws {
+            let folder = try TemporaryDirectory("acl-log")
+            let path = folder.file("acl.log")
+            let server = try TCPServer.echo()
+            let port = try Ports.free()
+            let weir = try WeirProcess(
+                routes: .route("web", port, to: server.port),
+                rest: "acl: { deny: [\"ip:127.66.0.1\", \"ip:127.66.0.2\"], log: { path: \(path) } }")
+            for _ in 0..<30 { #expect(try Self.isDenied("127.66.0.1", port)) }
+            #expect(try Self.isDenied("127.66.0.2", port))
+            try weir.scrape(until: "all are denied") {
+                $0.total("weir_tcp_connections_rejected_total", ["route": "web", "reason": "acl"]) == 31
+            }
+            #expect(try weir.stop() == .code(0))
+            let lines = Self.lines(path)
+            let told = lines.filter { $0.contains(" client=127.66.0.1:") }
+            // On a slow machine the denials may take longer than one window.
+            #expect(told.count < 10)
+            let counts = told.map { line in
+                line.components(separatedBy: " suppressed=").dropFirst().first.flatMap { Int($0) } ?? 0
+            }
+            #expect(counts.reduce(0, +) + told.count == 30)
+            #expect(lines.filter { $0.contains(" client=127.66.0.2:") }.count == 1)
+        }
+
         @Test("decisions can go to standard output, whatever the level of the log")
         func standardOutput() throws {
             let server = try TCPServer.echo()
