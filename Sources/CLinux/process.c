@@ -7,9 +7,15 @@
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 const char *weir_revision(void) { return WEIR_REVISION; }
+
+uint64_t weir_pid_namespace(void) {
+    struct stat status;
+    return stat("/proc/self/ns/pid", &status) < 0 ? 0 : status.st_ino;
+}
 
 uint64_t weir_monotonic_nanoseconds(void) {
     struct timespec now;

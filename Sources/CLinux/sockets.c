@@ -108,6 +108,41 @@ int weir_bind_unix(int fd, const char *path, size_t length) {
     return bind(fd, (struct sockaddr *)&raw, sizeof raw) < 0 ? -errno : 0;
 }
 
+// The name begins behind a zero byte and is as long as the address says.
+static int abstract_address(const char *name, size_t length, struct sockaddr_un *out, socklen_t *size) {
+    if (length + 1 > sizeof out->sun_path) return -ENAMETOOLONG;
+    memset(out, 0, sizeof *out);
+    out->sun_family = AF_UNIX;
+    memcpy(out->sun_path + 1, name, length);
+    *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
+    return 0;
+}
+
+int weir_bind_abstract(int fd, const char *name, size_t length) {
+    struct sockaddr_un raw;
+    socklen_t size;
+    int result = abstract_address(name, length, &raw, &size);
+    if (result < 0) return result;
+    return bind(fd, (struct sockaddr *)&raw, size) < 0 ? -errno : 0;
+}
+
+int weir_connect_abstract(int fd, const char *name, size_t length) {
+    struct sockaddr_un raw;
+    socklen_t size;
+    int result = abstract_address(name, length, &raw, &size);
+    if (result < 0) return result;
+    RETRY(result, connect(fd, (struct sockaddr *)&raw, size));
+    return result;
+}
+
+int weir_peer_user(int fd, uint32_t *user) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return -errno;
+    *user = peer.uid;
+    return 0;
+}
+
 int weir_listen(int fd, int backlog) { return listen(fd, backlog) < 0 ? -errno : 0; }
 
 int weir_accept(int fd, weir_address *peer) {

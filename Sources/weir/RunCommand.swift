@@ -7,7 +7,7 @@ struct RunCommand {
     static let command = Command(
         "run", "Run the routes of a configuration file.",
         discussion: """
-            SIGHUP, or a change of the file, reloads it. SIGTERM and SIGINT drain and end with 0; a second one ends at \
+            `weir reload`, SIGHUP, or a change of the file, reloads it. SIGTERM and SIGINT drain and end with 0; a second one ends at \
             once.
             """,
         options: [ConfigurationOption.option]
@@ -29,13 +29,26 @@ struct RunCommand {
             Console.failure("\(error)")
             throw Failure()
         }
+        // Clients wait until all is served; a service manager may ask for a reload right after it was told so.
+        let control = listen(for: runner)
         do {
             try waitFor { try await runner.start() }
+            try control?.start()
         } catch {
             Console.failure("\(error)")
             throw Failure()
         }
         steer(runner)
+    }
+
+    /// The socket for `weir reload`. Without one Weir runs all the same.
+    private func listen(for runner: ProxyRunner) -> ControlServer? {
+        do {
+            return try ControlServer(configuration: options.path) { await runner.reload() }
+        } catch {
+            Console.error("weir: warning: `weir reload` cannot reach this process, SIGHUP can: \(error)")
+            return nil
+        }
     }
 
     /// The service manager that started this process, if it asked to be notified. Without one, or if notifications

@@ -94,6 +94,7 @@ def test_wrong_arguments_are_refused_before_anything_is_written(tmp_path, argume
 def test_systemd_finds_nothing_wrong_with_the_unit(root, tmp_path):
     unit = root / "etc/systemd/system/weir.service"
     assert f"ExecStart=/{PREFIX}/bin/weir run --config /etc/weir/weir.yml" in unit.read_text()
+    assert f"ExecReload=/{PREFIX}/bin/weir reload --config /etc/weir/weir.yml" in unit.read_text()
     # As it would be on a machine where the program is at this path.
     here = tmp_path / "weir.service"
     here.write_text(unit.read_text().replace(f"/{PREFIX}/bin/weir", str(root / PREFIX / "bin" / "weir")))

@@ -117,6 +117,11 @@ int weir_set_fragmentation(int fd, int is_v6, int is_allowed);
 int weir_set_reset_on_close(int fd);
 int weir_bind(int fd, int is_v6, const weir_address *address);
 int weir_bind_unix(int fd, const char *path, size_t length);
+/// bind(2) to, and connect(2) to, the abstract name of these bytes (unix(7)).
+int weir_bind_abstract(int fd, const char *name, size_t length);
+int weir_connect_abstract(int fd, const char *name, size_t length);
+/// The effective user of the peer of a Unix socket (SO_PEERCRED).
+int weir_peer_user(int fd, uint32_t *user);
 int weir_listen(int fd, int backlog);
 int weir_accept(int fd, weir_address *peer);
 int weir_connect(int fd, int is_v6, const weir_address *address);
@@ -221,6 +226,8 @@ int weir_reap(int process, int *status);
 uint64_t weir_monotonic_nanoseconds(void);
 /// The commit that was built, as Package.swift found it.
 const char *weir_revision(void);
+/// The inode of this process's PID namespace (namespaces(7)); 0 where /proc does not say.
+uint64_t weir_pid_namespace(void);
 /// Raises the soft RLIMIT_NOFILE to the hard one and returns it.
 int64_t weir_raise_descriptor_limit(void);
 void weir_name_thread(const char *name);

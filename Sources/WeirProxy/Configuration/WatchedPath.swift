@@ -43,7 +43,8 @@ enum WatchedPath {
         path.split(separator: "/").map(String.init).filter { $0 != "." }
     }
 
-    private static var currentFolder: String {
+    /// The working folder (getcwd(3)).
+    static var currentFolder: String {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         return unsafe buffer.withUnsafeMutableBufferPointer { bytes in
             guard let name = unsafe getcwd(bytes.baseAddress, bytes.count) else { return "/" }

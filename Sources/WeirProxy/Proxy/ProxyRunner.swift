@@ -22,10 +22,10 @@ public final class ProxyRunner: Sendable {
     /// Reloads run one at a time, in the order in which they read: otherwise one that read earlier could be applied
     /// later, and the proxy would run what the file no longer says.
     private struct Turns {
-        /// The reload that runs, or ran last. Its value is the error that refused it.
-        var current: Task<String?, Never>?
+        /// The reload that runs, or ran last. Its value is the outcome.
+        var current: Task<ReloadOutcome, Never>?
         /// The reload that waits for it, and has not read yet.
-        var next: Task<String?, Never>?
+        var next: Task<ReloadOutcome, Never>?
     }
 
     /// A runner for a file that was read already. `manager` is who started the process, if it wants to know.
@@ -70,26 +70,29 @@ public final class ProxyRunner: Sendable {
     /// on.
     ///
     /// Returns when a reload has ended that began to read after this call. Calls that come while one waits share it.
-    public func reload() async {
+    @discardableResult
+    public func reload() async -> ReloadOutcome {
         let begins = told.withLock { told in
             if told.isEnding { return false }
             told.reloads += 1
             if told.reloads == 1 { send(.reloading) }
             return true
         }
-        guard begins else { return }
-        let problem = await nextReload().value
+        guard begins else { return ReloadOutcome(problems: ["\(ProxyError.ending)"]) }
+        let outcome = await nextReload().value
         let summary = await proxy.summary
         told.withLock { told in
             told.reloads -= 1
             // Who was told of the end must not hear that all is ready behind it, nor while another reload is under way.
             if told.isEnding || told.reloads > 0 { return }
+            let problem = outcome.problems.first
             send(.ready(problem.map { "\(summary); the last reload was refused: \($0)" } ?? summary))
         }
+        return outcome
     }
 
     /// The reload that begins to read after now: one that waits already, or a new one behind the one that runs.
-    private func nextReload() -> Task<String?, Never> {
+    private func nextReload() -> Task<ReloadOutcome, Never> {
         turns.withLock { turns in
             if let next = turns.next { return next }
             let current = turns.current
@@ -106,8 +109,8 @@ public final class ProxyRunner: Sendable {
         }
     }
 
-    /// Applies the configuration as it is now. Returns its mistakes, or nil where it was applied.
-    private func readAgain() async -> String? {
+    /// Applies the configuration as it is now.
+    private func readAgain() async -> ReloadOutcome {
         await proxy.reopenLogs()
         var fragments: [ConfigurationFragment] = []
         for source in sources { fragments.append(await source.load()) }
@@ -120,15 +123,17 @@ public final class ProxyRunner: Sendable {
             for source in sources { source.follow(error.dependencies) }
             let lines = error.diagnostics.map(\.description)
             await proxy.reloadFailed(lines)
-            return lines.first ?? "the configuration cannot be read"
+            return ReloadOutcome(problems: lines.isEmpty ? ["the configuration cannot be read"] : lines)
         }
         for warning in loaded.warnings { await proxy.warn("\(warning)") }
         do throws(ProxyError) {
             // Logged and counted there, also where it is refused.
-            _ = try await proxy.apply(loaded.configuration)
-            return nil
+            let fixed = try await proxy.apply(loaded.configuration)
+            return ReloadOutcome(
+                warnings: loaded.warnings.map(\.description)
+                    + fixed.map { "\($0) changes only with a restart; the old value stays" })
         } catch {
-            return "\(error)"
+            return ReloadOutcome(problems: ["\(error)"])
         }
     }
 
