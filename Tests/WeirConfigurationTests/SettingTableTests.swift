@@ -28,6 +28,53 @@ import Testing
         }
     }
 
+    /// Settings of a route that may not be left out, or where another one stands in their place.
+    private static let without = ["scheme", "port", "host", "upstreams", "bind", "balance"]
+    /// Times that every connection or session has.
+    private static let always = [
+        "dial_timeout", "half_close_timeout", "pre_dial_timeout", "unassured_timeout", "idle_timeout",
+    ]
+
+    @Test("Every optional setting of a route takes `off`, which takes back the value of `defaults`")
+    func off() throws {
+        for setting in RouteConfiguration.settings where !Self.without.contains(setting.key) {
+            for variant in setting.variants {
+                if Self.always.contains(setting.key), variant.transport == .udp || setting.key != "idle_timeout" {
+                    continue
+                }
+                let scheme = variant.transport == .udp ? "udp" : "tcp"
+                let plain = try #require(try load(route("", scheme: scheme)).routes.first)
+                let example = try #require(variant.examples.first)
+                let text = """
+                    defaults: { \(setting.key): \(example) }
+                    \(route("\(setting.key): off", scheme: scheme))
+                    """
+                let read = try #require(try load(text).routes.first, "\(setting.key)")
+                // Keepalive and the like are on by default: there `off` is not the default, and not the value before.
+                if setting.key == "keepalive" {
+                    #expect(variant.text(read) == "off")
+                } else {
+                    #expect(variant.isEqual(read, plain), "\(setting.key): \(variant.text(read) ?? "none")")
+                }
+            }
+        }
+    }
+
+    @Test("Settings and sections outside of routes that may be left out take `off`, too")
+    func offElsewhere() throws {
+        let rest = """
+            exporter: { auth: off }
+            geoip: off
+            acl: { log: off }
+            limits: { max_sessions: off, max_connections_per_ip: off, rate_limit: off, bandwidth: off }
+
+            """
+        let read = try load(rest + route("bandwidth: { ingress: off, per_connection: off }"))
+        let plain = try load(route(""))
+        #expect(read.exporter == plain.exporter && read.access == plain.access && read.limits == plain.limits)
+        #expect(read.geoip == nil && read.routes == plain.routes)
+    }
+
     @Test("Defaults in words are no values that a setting could have")
     func defaultWords() {
         let route = RouteConfiguration(name: "", scheme: .tcp, listenPort: 0, upstreamPort: 0)

@@ -14,10 +14,10 @@ extension RouteConfiguration {
             "bind", \.bind, .bindAddress, default: "every address", page: .routes,
             "The IP address to listen on; `::` with `tcp` or `udp` takes both families."),
         Setting(
-            "host", \.host, .optional(.host), page: .routes,
+            "host", \.host, .withAlternative(.host), page: .routes,
             "The upstream: a name or an IP address. The short form of one upstream."),
         Setting(
-            "upstreams", \.upstreamList, .optional(.upstreams), default: "`host`", page: .routes,
+            "upstreams", \.upstreamList, .withAlternative(.upstreams), default: "`host`", page: .routes,
             "Where to dial, in place of `host`: `[db-1, \"db-2:6432\", {host: db-3, port: 6432}]`, each a name or "
                 + "an IP address, with a port of its own or that of `port`."),
         Setting(
@@ -72,8 +72,9 @@ extension RouteConfiguration {
             "unassured_timeout", \.udpSettings.unassuredTimeout, .duration(), for: .udp, page: .udp,
             "Silence that ends a session whose client has not spoken again after a reply."),
         Setting(
-            "max_sessions", \.udpSettings.maxSessions, .count(counts), for: .udp, page: .udp,
-            "The size of the session table."),
+            "max_sessions", \.udpSettings.maxSessions,
+            .count(counts).takingOff(as: UDPSettings().maxSessions), for: .udp, page: .udp,
+            "The size of the session table; `off` is the default."),
         Setting(
             "responses", \.udpSettings.responses, .optional(.count(counts)), for: .udp, page: .udp,
             "Replies to each datagram of a client. A session ends when all have come, and drops what comes beyond "
@@ -173,7 +174,7 @@ extension Keepalive {
 extension RouteAccessConfiguration {
     static let section = Section<Self>([
         Setting(
-            "default", \.defaultAction, .optional(.choice),
+            "default", \.defaultAction, .withAlternative(.choice),
             "The decision, on this route, over clients that none of its rules matches: `allow` or `deny`."),
         Setting("allow", \.allow, .rules, default: "none", "Rules for who may pass."),
         Setting("deny", \.deny, .rules, default: "none", "Rules for who is turned away."),
@@ -227,19 +228,20 @@ extension RateLimit {
 
 extension Bandwidth {
     static let section = Section<Self>([
-        Setting("ingress", \.total.ingress, .byteRate, "From clients to the upstream."),
-        Setting("egress", \.total.egress, .byteRate, "From the upstream to clients."),
+        Setting("ingress", \.total.ingress, .byteRate.takingOff(as: nil), "From clients to the upstream."),
+        Setting("egress", \.total.egress, .byteRate.takingOff(as: nil), "From the upstream to clients."),
         Setting(
             "per_connection", \.perConnection,
-            .section(ByteRates.section, initial: ByteRates(), examples: ["{egress: 1MB/s}", "{egress: 2MB/s}"]),
+            .section(ByteRates.section, initial: ByteRates(), examples: ["{egress: 1MB/s}", "{egress: 2MB/s}"])
+                .takingOff(as: ByteRates()),
             default: "none", "The same for each connection or session."),
     ])
 }
 
 extension ByteRates {
     static let section = Section<Self>([
-        Setting("ingress", \.ingress, .byteRate, "From the client to the upstream."),
-        Setting("egress", \.egress, .byteRate, "From the upstream to the client."),
+        Setting("ingress", \.ingress, .byteRate.takingOff(as: nil), "From the client to the upstream."),
+        Setting("egress", \.egress, .byteRate.takingOff(as: nil), "From the upstream to the client."),
     ])
 }
 

@@ -126,6 +126,10 @@ final class Setting<Root: Sendable>: Sendable {
         let variant = Variant(
             transport: nil,
             read: { node, root, context in
+                if node.isOff {
+                    root[keyPath: path] = nil
+                    return true
+                }
                 var child = initial
                 let isGood = section.read(node, named: "`\(key)`", into: &child, context)
                 root[keyPath: path] = child
@@ -139,7 +143,8 @@ final class Setting<Root: Sendable>: Sendable {
                 default: false
                 }
             },
-            copy: { from, to in to[keyPath: path] = from[keyPath: path] }, schema: section.schema, examples: [])
+            copy: { from, to in to[keyPath: path] = from[keyPath: path] },
+            schema: .anyOf([.off, section.schema]), examples: [])
         self.init(
             key, meaning, page: page,
             content: .group(section.settings.map { $0.lifted(throughOptional: path, initial: initial) }),

@@ -169,7 +169,8 @@ extension Notation where Value == ProxyProtocolSettings {
             ProxyProtocolSettings.section, initial: ProxyProtocolSettings(),
             examples: [
                 "{mode: mixed, trusted_proxies: [10.0.0.0/8]}", "{mode: required, trusted_proxies: [10.0.0.0/8]}",
-            ])
+            ]
+        ).takingOff(as: ProxyProtocolSettings())
     }
 }
 

@@ -108,7 +108,7 @@ extension Notation where Value: RawRepresentable & CaseIterable, Value.RawValue 
 }
 
 extension Notation {
-    /// Words for values; `false` is the word of nil.
+    /// Words for values; `false` and `off` are the words of nil.
     static func words<Wrapped>(
         _ words: KeyValuePairs<String, Wrapped>, texts: @escaping @Sendable (Wrapped) -> String
     ) -> Notation where Value == Wrapped? {
@@ -117,12 +117,13 @@ extension Notation {
         all.insert("false", at: all.first == "true" ? 1 : 0)
         let spelled = all
         let expected = "one of " + spelled.map { "`\($0)`" }.joined(separator: ", ")
-        let schema = JSONValue.anyOf([.flag, .words(spelled.filter { $0 != "true" && $0 != "false" })])
+        let schema = JSONValue.anyOf([.flag, .off, .words(spelled.filter { $0 != "true" && $0 != "false" })])
         return Notation(
             schema, examples: spelled.filter { $0 != "true" && $0 != "false" } + ["false"],
             text: { $0.map(texts) ?? "false" }
         ) { node, key, context in
-            context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
+            if node.isOff { return .some(nil) }
+            return context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
                 if text == "false" { return nil }
                 if let choice = meanings[text] { return choice }
                 throw ValueError(

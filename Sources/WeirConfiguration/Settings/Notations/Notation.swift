@@ -21,10 +21,22 @@ struct Notation<Value: Equatable & Sendable>: Sendable {
 }
 
 extension Notation {
-    /// A value that may be left out, and that no word takes back.
-    static func optional<Wrapped>(_ notation: Notation<Wrapped>) -> Notation where Value == Wrapped? {
+    /// A value that may be left out, and that no word takes back: another setting stands in its place.
+    static func withAlternative<Wrapped>(_ notation: Notation<Wrapped>) -> Notation where Value == Wrapped? {
         Notation(notation.schema, examples: notation.examples, text: { $0.flatMap(notation.text) }) {
             notation.read($0, $1, $2).map { .some($0) }
+        }
+    }
+
+    /// A value that may be left out; `off` takes it back. Its default is told in words.
+    static func optional<Wrapped>(_ notation: Notation<Wrapped>) -> Notation where Value == Wrapped? {
+        withAlternative(notation).takingOff(as: nil)
+    }
+
+    /// The same, where `off` stands for `value`.
+    func takingOff(as value: Value) -> Notation {
+        Notation(.anyOf([.off, schema]), examples: examples, text: text) { node, key, context in
+            node.isOff ? value : read(node, key, context)
         }
     }
 
