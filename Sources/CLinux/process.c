@@ -1,6 +1,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -9,8 +10,44 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "retry.h"
 
 const char *weir_revision(void) { return WEIR_REVISION; }
+
+// The kernel refuses a set that is smaller than its own.
+int weir_affinity_count(void) {
+    for (int count = 1024; count <= 1 << 18; count *= 4) {
+        cpu_set_t *set = CPU_ALLOC(count);
+        if (!set) return -ENOMEM;
+        size_t size = CPU_ALLOC_SIZE(count);
+        int result = sched_getaffinity(0, size, set) < 0 ? -errno : CPU_COUNT_S(size, set);
+        CPU_FREE(set);
+        if (result != -EINVAL) return result;
+    }
+    return -EINVAL;
+}
+
+int weir_online_count(void) {
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : (int)count;
+}
+
+int64_t weir_read_file(const char *path, void *buffer, size_t capacity) {
+    int fd;
+    RETRY(fd, open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (fd < 0) return fd;
+    size_t length = 0;
+    int64_t n = 1;
+    // The kernel hands files of /proc out in pieces.
+    while (length < capacity && n > 0) {
+        RETRY(n, read(fd, (char *)buffer + length, capacity - length));
+        if (n > 0) length += (size_t)n;
+    }
+    close(fd);
+    return n < 0 ? n : (int64_t)length;
+}
 
 uint64_t weir_pid_namespace(void) {
     struct stat status;

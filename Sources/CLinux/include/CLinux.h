@@ -226,6 +226,12 @@ int weir_reap(int process, int *status);
 uint64_t weir_monotonic_nanoseconds(void);
 /// The commit that was built, as Package.swift found it.
 const char *weir_revision(void);
+/// The processors that this thread may run on (sched_getaffinity(2)).
+int weir_affinity_count(void);
+/// The processors that are online (sysconf(3)).
+int weir_online_count(void);
+/// Reads at most `capacity` bytes of a file, such as one of /proc; returns their number.
+int64_t weir_read_file(const char *path, void *buffer, size_t capacity);
 /// The inode of this process's PID namespace (namespaces(7)); 0 where /proc does not say.
 uint64_t weir_pid_namespace(void);
 /// Raises the soft RLIMIT_NOFILE to the hard one and returns it.

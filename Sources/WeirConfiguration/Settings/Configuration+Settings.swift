@@ -8,7 +8,9 @@ extension Configuration {
         Setting(group: "log", \.log, Log.section, page: .logs, "What goes to standard output."),
         Setting(
             "workers", \.workers, .automaticCount(1...64, examples: ["2", "3"]), reload: .restart,
-            page: .performance, "Event-loop threads, 1 to 64; `auto` is one for each core."),
+            page: .performance,
+            "Event-loop threads, 1 to 64; `auto` is one for each processor that the process may use: its affinity and the "
+                + "quota of its cgroup, rounded up."),
         Setting(group: "shutdown", \.shutdown, Shutdown.section, page: .reload, "How the process ends."),
         Setting(group: "limits", \.limits, Limits.section, page: .limits, "Limits of the whole process."),
         .structure("defaults", "Any route field; each route takes what it does not set itself."),

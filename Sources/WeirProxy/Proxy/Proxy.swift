@@ -127,7 +127,11 @@ public actor Proxy {
         components.metrics.configurationTaken(isReload: false)
         components.health.phase = .ready
         logger.info(
-            "ready", metadata: ["routes": "\(routes.count)", "workers": "\(workerCount)", "exporter": exporterText])
+            "ready",
+            metadata: [
+                "routes": "\(routes.count)", "workers": "\(workerCount)",
+                "workers_from": "\(components.workersSource)", "exporter": exporterText,
+            ])
     }
 
     private var exporterText: Logger.MetadataValue { .string(exporterEndpoints.joined(separator: ",")) }

@@ -17,9 +17,13 @@ struct ProxyComponents: Sendable {
     let exporter: Exporter
     let clients = ClientTables()
     let programs: PreDialPrograms
+    /// The reason for the number of workers, in words.
+    let workersSource: String
 
     init(_ configuration: Configuration, options: Proxy.Options) throws(ProxyError) {
-        let workers = max(1, configuration.workers.value ?? sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+        let processors = configuration.workers.value == nil ? ProcessorCount.current : nil
+        let workers = max(1, configuration.workers.value ?? processors?.count ?? 1)
+        workersSource = processors?.description ?? "the setting"
         let registry = MetricsRegistry(
             shardCount: workers, maxSeries: configuration.exporter.maxSeries,
             retiredSeriesTTL: configuration.exporter.retiredSeriesTTL,

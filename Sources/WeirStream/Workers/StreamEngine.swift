@@ -33,9 +33,9 @@ public final class StreamEngine: Sendable {
         /// Receives the events of the event loops.
         public var observer: (any EngineObserver)?
 
-        /// Creates the default options, with one worker per online processor.
+        /// Creates the default options, with one worker per processor that this process may use.
         public init(workers: Int? = nil) {
-            self.workers = workers ?? max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+            self.workers = workers ?? ProcessorCount.current.count
         }
     }
 
