@@ -24,6 +24,7 @@ struct ProxyComponents: Sendable {
         let processors = configuration.workers.value == nil ? ProcessorCount.current : nil
         let workers = max(1, configuration.workers.value ?? processors?.count ?? 1)
         workersSource = processors?.description ?? "the setting"
+        try Self.checkDescriptors(for: configuration, workers: workers)
         let registry = MetricsRegistry(
             shardCount: workers, maxSeries: configuration.exporter.maxSeries,
             retiredSeriesTTL: configuration.exporter.retiredSeriesTTL,
@@ -56,6 +57,14 @@ struct ProxyComponents: Sendable {
             guard let registry, let engine, let log else { return }
             metrics.refresh(engine: engine, log: log, registry: registry, health: health)
         }
+    }
+
+    /// Throws where the process may have too few descriptors for the routes of a configuration.
+    static func checkDescriptors(for configuration: Configuration, workers: Int) throws(ProxyError) {
+        let need = DescriptorNeed(listeners: configuration.routes.count, workers: workers)
+        let limit: Int
+        do throws(StreamError) { limit = try DescriptorNeed.limit() } catch { throw .engine(error) }
+        if !need.isMet(by: limit) { throw .tooFewDescriptors(limit: limit, need) }
     }
 
     private static func makeEngine(

@@ -13,6 +13,8 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
     case engine(StreamError)
     /// The log's thread does not start.
     case log(SystemError)
+    /// The process may have too few open descriptors to serve a client.
+    case tooFewDescriptors(limit: Int, DescriptorNeed)
     /// The metrics of the process cannot be registered.
     case metrics(RegistrationError)
     /// An access rule, a list of them or the database that they need cannot be used.
@@ -37,6 +39,11 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
         case .exporter(let error): "\(error)"
         case .engine(let error): "cannot start: \(error)"
         case .log(let error): "cannot start the log: \(error)"
+        case .tooFewDescriptors(let limit, let need):
+            "the limit of open descriptors is \(limit), and \(need.total) are needed at least: \(need.listeners) for "
+                + "listeners, \(need.clients) for clients (two for each TCP connection), \(need.process) for the process "
+                + "itself. Raise it, for example with `ulimit -n` or `LimitNOFILE=`; \(need.total + 10_000) serve 5,000 "
+                + "connections"
         case .metrics(let error): "cannot register metrics: \(error)"
         case .access(let problem): "access rules: \(problem)"
         case .accessLog(let path, let error): "acl.log: \(path): \(error)"

@@ -24,11 +24,18 @@ final class DescriptorBudget: Sendable {
     private let maxSessions = Atomic<Int>(.max)
     private let usedByListeners = Atomic<Int>(0)
 
+    /// The smallest reserve.
+    static let minReserve = 64
+
+    /// The reserve of a limit. An event loop has an epoll(7) and an eventfd(2), and a worker may hold a file besides.
+    static func reserve(of limit: Int, workers: Int) -> Int {
+        max(min(max(limit / 16, minReserve), 512), 32 + 3 * workers)
+    }
+
     /// Divides `limit` descriptors; `maxConnections` is a further bound on TCP, and `localPorts` on UDP.
-    init(limit: Int, maxConnections: Int?, localPorts: Int? = nil) {
+    init(limit: Int, workers: Int = 1, maxConnections: Int?, localPorts: Int? = nil) {
         self.maxConnections = maxConnections
-        let reserve = min(max(limit / 16, 64), 512)
-        traffic = max(limit - reserve, 4)
+        traffic = max(limit - Self.reserve(of: limit, workers: workers), 4)
         let ports = localPorts.map { max($0 - min(max($0 / 16, 1), 512), 1) }
         datagrams = min(traffic / 10 * 9, ports ?? .max)
         listeners = limit / 4

@@ -55,10 +55,10 @@ public final class StreamEngine: Sendable {
     public init(_ options: Options = Options()) throws(StreamError) {
         ProcessLimits.ignoreBrokenPipeSignal()
         do throws(SystemError) {
-            budget = DescriptorBudget(
-                limit: try ProcessLimits.raiseDescriptorLimit(), maxConnections: options.maxConnections,
-                localPorts: LocalPorts.count())
             let count = max(1, options.workers)
+            budget = DescriptorBudget(
+                limit: try ProcessLimits.raiseDescriptorLimit(), workers: count,
+                maxConnections: options.maxConnections, localPorts: LocalPorts.count())
             var threads: [EventLoopThread] = []
             var loads: [WorkerLoad] = []
             for index in 0..<count {

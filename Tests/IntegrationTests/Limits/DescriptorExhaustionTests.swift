@@ -52,6 +52,36 @@ extension Integration {
             #expect(samples.total("weir_dial_failures_total") == 0)
         }
 
+        @Test("with too few descriptors the start says how many are needed and for what, and the least serves a client")
+        func tooFew() throws {
+            let server = try TCPServer.echo()
+            let folder = try TemporaryDirectory("few")
+            let ports = [try Ports.free(), try Ports.free()]
+            let routes = ports.map { port in String.route("r\(port)", port, to: server.port) }
+            let text = "workers: 2\nexporter: { listen: 127.0.0.1:\(try Ports.free()) }\nroutes:\n"
+                + routes.map { "  \($0)\n" }.joined()
+            let path = try folder.write("weir.yml", text)
+            for limit in [32, 64, 75] {
+                let run = try ChildProcess.run(
+                    "prlimit", ["--nofile=\(limit):\(limit)", "--", try Tool.weir(), "run", "--config", path])
+                #expect(run.exit == .code(1))
+                #expect(run.errorOutput.contains("the limit of open descriptors is \(limit), and 76 are needed"), "\(run)")
+                #expect(run.errorOutput.contains("4 for listeners"))
+            }
+            let weir = try WeirProcess(
+                routes: routes.joined(separator: "\n"), rest: "workers: 2",
+                launcher: ["prlimit", "--nofile=76:76", "--"])
+            #expect(try weir.scrape().total("weir_connections_limit") == 4)
+            let client = try TestConnection(to: Endpoint(ports[1]))
+            try client.send("?")
+            #expect(client.receive(1).text == "?")
+            // A reload that would leave nothing for clients is refused.
+            let more = try (0..<20).map { String.route("more\($0)", try Ports.free(), to: server.port) }
+            try weir.replaceConfiguration(routes: (routes + more).joined(separator: "\n"), rest: "workers: 2")
+            weir.process.send(signal: SIGHUP)
+            try weir.waitForLog("reload failed", "107 are needed")
+        }
+
         @Test("an accept without a descriptor is counted, is no spin, and goes on once there are some")
         func accept() throws {
             let server = try TCPServer.echo()
