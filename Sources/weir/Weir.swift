@@ -18,6 +18,7 @@ enum Weir {
         suggestion: { nearMiss(of: $0, among: $1) })
 
     static func main() {
+        ProcessPrivileges.holdStandardStreams()
         do {
             switch try program.parse(Array(CommandLine.arguments.dropFirst())) {
             case .run(let command, let arguments): try command.run(arguments)

@@ -226,6 +226,8 @@ int weir_reap(int process, int *status);
 uint64_t weir_monotonic_nanoseconds(void);
 /// The commit that was built, as Package.swift found it.
 const char *weir_revision(void);
+/// Opens /dev/null in place of each of the descriptors 0 to 2 that is closed, so that no other file gets its number.
+void weir_hold_standard_descriptors(void);
 /// The processors that this thread may run on (sched_getaffinity(2)).
 int weir_affinity_count(void);
 /// The processors that are online (sysconf(3)).

@@ -16,6 +16,12 @@ public enum ProcessLimits {
         _ = weir_clear_ambient_capabilities()
     }
 
+    /// Opens /dev/null in place of each standard stream that is closed: another file would get its number, and what is
+    /// written to the stream. Call it before anything is opened.
+    public static func holdStandardStreams() {
+        weir_hold_standard_descriptors()
+    }
+
     /// Makes a write to a broken connection fail with EPIPE instead of ending the process (signal(7)).
     public static func ignoreBrokenPipeSignal() {
         weir_ignore_sigpipe()

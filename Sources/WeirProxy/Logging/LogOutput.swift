@@ -10,9 +10,20 @@ public import WeirConfiguration
 public final class LogOutput: Sendable {
     /// A line that is not a worker's record: of the control plane and of other threads.
     private enum Item {
-        case line([UInt8])
+        /// A line with its time, in nanoseconds since 1970.
+        case line([UInt8], Int64)
         case record(LogRecord)
+
+        var time: Int64 {
+            switch self {
+            case .line(_, let time): time
+            case .record(let record): record.time
+            }
+        }
     }
+
+    /// The line that is written after all others.
+    private let lastLine = Lock<[UInt8]?>(nil)
 
     private let descriptor: CInt
     /// Owns the descriptor, where it is not the process's own.
@@ -31,6 +42,8 @@ public final class LogOutput: Sendable {
 
     /// Records of one worker that may wait.
     static let ringCapacity = 4096
+    /// Records of one worker that one round takes.
+    private static let maxBatch = 1024
     /// Lines of all other threads together that may wait.
     static let maxOthers = 4096
     /// After writing, the thread rests this long, so that busy workers do not wake it for each record.
@@ -124,7 +137,14 @@ public final class LogOutput: Sendable {
 
     /// Queues a finished line from any thread but a worker's.
     func write(line: [UInt8]) {
-        append(.line(line))
+        append(.line(line, WallClock.nanoseconds))
+    }
+
+    /// A line of this text at the level `info`, as it would be written now; nil where that is not logged.
+    func line(_ text: String) -> [UInt8]? {
+        guard isEnabled(.info) else { return nil }
+        var line = LogLine(format, time: WallClock.nanoseconds, level: .info, message: text)
+        return line.finish()
     }
 
     private func append(_ item: Item) {
@@ -150,7 +170,11 @@ public final class LogOutput: Sendable {
 
     /// Writes out the queued lines and ends the thread. Waits for that at most `limit`, because standard output may be
     /// a pipe without a reader.
-    public func close(within limit: Duration) {
+    public func close(within limit: Duration) { close(within: limit, lastLine: nil) }
+
+    /// The same; `lastLine` follows all that is queued.
+    func close(within limit: Duration, lastLine line: [UInt8]?) {
+        if let line { lastLine.withLock { $0 = line } }
         isClosing.store(true, ordering: .sequentiallyConsistent)
         wakeup.signal()
         finished.wait(within: limit)
@@ -166,12 +190,20 @@ public final class LogOutput: Sendable {
                 if !isLast { wakeup.wait(within: Self.rest) }
                 continue
             }
-            if isLast { break }
+            if isLast {
+                writeLastLine(&writer)
+                break
+            }
             isAwake.store(false, ordering: .sequentiallyConsistent)
             if isQueueEmpty { wakeup.wait(within: sleepTime(drain)) }
             isAwake.store(true, ordering: .sequentiallyConsistent)
         }
         finished.signal()
+    }
+
+    private func writeLastLine(_ writer: inout LineWriter) {
+        guard let line = lastLine.withLock({ $0 }) else { return }
+        dropped.add(writer.write(line) { LineWriter.writeAll($0, to: descriptor) })
     }
 
     /// Takes what is queued and writes it. Returns whether there was anything.
@@ -195,23 +227,30 @@ public final class LogOutput: Sendable {
         drain.setRoutes(known)
         let format = format
         let now = isLast ? UInt64.max : clock.nanoseconds
-        for item in others.withLock({ items in
-            defer { items = [] }
-            return items
-        }) {
-            switch item {
-            case .line(let bytes): drain.add(line: bytes)
-            case .record(let record): drain.add(record, format: format, now: min(now, clock.nanoseconds))
-            }
-        }
+        // Lines of all queues in the order of their times, so that none is written before an earlier one.
+        var batch: [Item] = []
+        var horizon = Int64.max
         var isEmptied = true
         for ring in rings {
-            var left = Self.ringCapacity
-            while left > 0, !drain.isFull, let record = ring.pop() {
-                drain.add(record, format: format, now: min(now, clock.nanoseconds))
+            var left = Self.maxBatch
+            while left > 0, let record = ring.pop() {
+                batch.append(.record(record))
                 left -= 1
+                // A later record may still be in this queue: lines behind the last one taken wait for it.
+                if left == 0 { horizon = min(horizon, record.time) }
             }
-            if left == 0 || drain.isFull { isEmptied = false }
+            if left == 0 { isEmptied = false }
+        }
+        batch += others.withLock { items in
+            let taken = items.filter { $0.time <= horizon }
+            items.removeAll { $0.time <= horizon }
+            return taken
+        }
+        for item in Self.ordered(batch) {
+            switch item {
+            case .line(let bytes, _): drain.add(line: bytes)
+            case .record(let record): drain.add(record, format: format, now: min(now, clock.nanoseconds))
+            }
         }
         drain.expire(format: format, now: now)
         dropped.add(drain.takeDropped())
@@ -222,6 +261,11 @@ public final class LogOutput: Sendable {
         } else {
             for number in leaving { routes.retire(number) }
         }
+    }
+
+    /// The items by time; equal times keep their order.
+    private static func ordered(_ items: [Item]) -> [Item] {
+        items.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(\.element)
     }
 
     private var isQueueEmpty: Bool {

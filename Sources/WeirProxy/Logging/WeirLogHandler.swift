@@ -31,7 +31,12 @@ public struct WeirLogHandler: LogHandler {
 
     /// Queues the line.
     public func log(event: LogEvent) {
-        guard output.isEnabled(event.level) else { return }
+        if let line = line(event) { output.write(line: line) }
+    }
+
+    /// Makes the line; nil where its level is not logged.
+    private func line(_ event: LogEvent) -> [UInt8]? {
+        guard output.isEnabled(event.level) else { return nil }
         var fields = metadata
         if let provided = metadataProvider?.get() { fields.merge(provided) { _, new in new } }
         if let own = event.metadata { fields.merge(own) { _, new in new } }
@@ -42,6 +47,6 @@ public struct WeirLogHandler: LogHandler {
         }
         for (key, value) in fields.sorted(by: { $0.key < $1.key }) { line.add(key, "\(value)") }
         if let error = event.error { line.add("error", "\(error)") }
-        output.write(line: line.finish())
+        return line.finish()
     }
 }

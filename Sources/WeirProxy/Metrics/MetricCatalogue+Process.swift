@@ -9,7 +9,8 @@ extension MetricCatalogue {
     static let connectionsActive = MetricDeclaration.gauge(
         "connections_active", "TCP connections of the whole process.")
     static let connectionsLimit = MetricDeclaration.gauge(
-        "connections_limit", "TCP connections that the process may have; at the limit listeners pause.")
+        "connections_limit", "TCP connections that the process may have; at the limit listeners pause. `limits.max_connections` is read at the "
+            + "start only.")
     static let buildInfo = MetricDeclaration.gauge(
         "build_info", "1, with what this program was built from.", [.version, .revision, .swift])
     static let reloads = MetricDeclaration.counter(
@@ -22,7 +23,8 @@ extension MetricCatalogue {
     static let listRules = MetricDeclaration.gauge(
         "acl_list_rules", "Rules of each list file that access rules name, as it is in force.", [.list])
     static let logLinesDropped = MetricDeclaration.counter(
-        "log_lines_dropped_total", "Log lines dropped: a reader too slow, a full disk, or too many clients for the access log.")
+        "log_lines_dropped_total",
+        "Log lines dropped: a reader too slow, a full disk, or too many clients for the access log.")
     static let seriesDropped = MetricDeclaration.counter(
         "metrics_series_dropped_total", "Lines of this page that exporter.max_series left no room for.")
 

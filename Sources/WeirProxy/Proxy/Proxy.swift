@@ -171,8 +171,7 @@ public actor Proxy {
         guard state != .ended else { return }
         await closeEverything(drainTimeout: times.drainTimeout)
         state = .ended
-        logger.info("stopped")
-        await stopComponents()
+        await stopComponents(lastWords: "stopped")
     }
 
     /// Writes out what the log still holds, for at most this long: for a process that ends at once.
@@ -201,12 +200,14 @@ public actor Proxy {
         }
     }
 
-    private func stopComponents() async {
+    /// Ends what there is besides routes. `lastWords` is the last line of the log.
+    private func stopComponents(lastWords: String? = nil) async {
         await components.exporter.stop()
         await components.programs.stop()
         await components.engine.shutdown()
         if let log = access.log, log.file != nil { log.output.close(within: .seconds(2)) }
-        components.log.close(within: .seconds(2))
+        let line = lastWords.flatMap { components.log.line($0) }
+        components.log.close(within: .seconds(2), lastLine: line)
     }
 
     /// Runs `body`, and `onDeadline` beside it where that takes too long.

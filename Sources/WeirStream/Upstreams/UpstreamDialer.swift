@@ -67,7 +67,8 @@ struct TCPDialer: UpstreamDialer {
         let hasFailed = events.contains(.error) || events.contains(.hangup)
         guard hasFailed || events.contains(.writable) else { return .inProgress }
         // Data may precede an error: report success then, and let the reads find the error.
-        if hasFailed, case .failed(let error) = socket.peek() { return .failed(error) }
+        // The error is that of connect(2), though another call reports it.
+        if hasFailed, case .failed(let error) = socket.peek() { return .failed(SystemError(.connect, error.code)) }
         return .connected
     }
 }

@@ -52,6 +52,38 @@ struct LogOutputTests {
         #expect(log.droppedLines == 0)
     }
 
+    @Test("Lines of all queues are in the order of their times")
+    func order() throws {
+        let log = try LogOutput(descriptor: 2, shardCount: 2, startsThread: false)
+        let number = log.routes.insert(route)
+        log.write(line: Array("between
+".utf8))
+        let late: Int64 = 4_000_000_000_000_000_000
+        for (shard, id, time) in [(0, 3, late), (1, 1, 1), (0, 4, late), (1, 2, 2)] as [(Int, UInt64, Int64)] {
+            var record = opened(number, id: id)
+            record.time = time
+            log.record(record, shard: shard)
+        }
+        var drain = LogDrain()
+        log.collect(into: &drain)
+        let lines = String(decoding: drain.bytes, as: UTF8.self).split(separator: "
+").map { $0.suffix(7) }
+        #expect(lines == ["pt id=1", "pt id=2", "between", "pt id=3", "pt id=4"])
+    }
+
+    @Test("The last line is behind all others")
+    func lastLine() throws {
+        let pipe = try Pipe()
+        let log = try LogOutput(descriptor: pipe.writeEnd, shardCount: 1)
+        let number = log.routes.insert(route)
+        for id in 1...20 { log.record(opened(number, id: UInt64(id)), shard: 0) }
+        log.close(within: .seconds(10), lastLine: Array("last
+".utf8))
+        let lines = pipe.take().split(separator: "
+")
+        #expect(lines.count == 21 && lines.last == "last")
+    }
+
     @Test("A line is written soon, without anything that follows it")
     func promptness() throws {
         let pipe = try Pipe()
