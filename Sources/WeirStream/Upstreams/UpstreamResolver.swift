@@ -20,7 +20,7 @@ extension NameAnswer {
 }
 
 /// Looks up names on threads of its own. It has one cache entry and at most one lookup per name, and a bounded number
-/// of lookups at once. It repeats a lookup after an interval and on request, and keeps the addresses of the last
+/// of lookups at once (``LookupSlots``). Names of the hosts file do not wait for the others. It repeats a lookup after an interval and on request, and keeps the addresses of the last
 /// success.
 actor UpstreamResolver {
     /// Receives a result: the addresses that are known now, and the failure of the lookup, nil where it succeeded.
@@ -31,6 +31,7 @@ actor UpstreamResolver {
         var sinks: [Int: Sink] = [:]
         var wake: CheckedContinuation<Void, Never>?
         var refreshRequested = false
+        var standing = LookupSlots.Standing.unknown
     }
 
     private let resolver: any NameResolver
@@ -38,13 +39,24 @@ actor UpstreamResolver {
     private let minInterval: Duration
     private var entries: [String: Entry] = [:]
     private var nextWatch = 0
-    private var running = 0
-    private var queue: [CheckedContinuation<Void, Never>] = []
-    static let maxLookups = 32
+    private let isLocal: @Sendable (String) -> Bool
+    private let slowAfter: Duration
+    private var slots = LookupSlots()
+    private var nextLookup = 0
+    private var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
+    /// Lookups of local names that run beside the full slots.
+    private var localLookups = 0
+    private static let maxLocalLookups = 4
 
     /// Creates a resolver that repeats a lookup after `refreshInterval`; on request earlier, but not before
-    /// `minInterval`.
-    init(resolver: any NameResolver, refreshInterval: Duration, minInterval: Duration) {
+    /// `minInterval`. `isLocal` says which names need no name server; a lookup that takes longer than `slowAfter` makes
+    /// room for another one.
+    init(
+        resolver: any NameResolver, refreshInterval: Duration, minInterval: Duration,
+        isLocal: @escaping @Sendable (String) -> Bool = { HostsFile.contains($0) }, slowAfter: Duration = .seconds(1)
+    ) {
+        self.isLocal = isLocal
+        self.slowAfter = slowAfter
         self.resolver = resolver
         self.refreshInterval = refreshInterval
         self.minInterval = minInterval
@@ -103,6 +115,7 @@ actor UpstreamResolver {
         case .success: failure = .notFound
         case .failure(let reason): failure = reason
         }
+        entry.standing = failure == nil ? .answered : failure == .timedOut ? .silent : .unknown
         if let failure, !entry.answer.hasAddresses { entry.answer = .unresolvable(failure) }
         entries[host] = entry
         for sink in entry.sinks.values { await sink(entry.answer, failure) }
@@ -122,14 +135,32 @@ actor UpstreamResolver {
     // MARK: Lookups
 
     private func lookUp(_ host: String) async -> Result<[SocketAddress], AddressLookup.Failure> {
-        // A lookup that ends passes its slot to the first that waits. If it released the slot, a new lookup could take
-        // it before the waiting one runs, and the limit would be exceeded.
-        if running < Self.maxLookups {
-            running += 1
-        } else {
-            await withCheckedContinuation { queue.append($0) }
+        let standing = entries[host]?.standing ?? .unknown
+        if slots.isFull(for: standing), localLookups < Self.maxLocalLookups, isLocal(host) {
+            localLookups += 1
+            defer { localLookups -= 1 }
+            return await ask(host)
         }
-        defer { if queue.isEmpty { running -= 1 } else { queue.removeFirst().resume() } }
+        nextLookup += 1
+        let lookup = nextLookup
+        if !slots.begin(lookup, standing) { await withCheckedContinuation { waiting[lookup] = $0 } }
+        let alarm = Task {
+            try await Task.sleep(for: slowAfter)
+            self.resume(self.slots.becameSlow(lookup))
+        }
+        defer {
+            alarm.cancel()
+            resume(slots.end(lookup))
+        }
+        return await ask(host)
+    }
+
+    /// Lets lookups go on that have a slot now.
+    private func resume(_ lookups: [Int]) {
+        for lookup in lookups { waiting.removeValue(forKey: lookup)?.resume() }
+    }
+
+    private func ask(_ host: String) async -> Result<[SocketAddress], AddressLookup.Failure> {
         let resolver = resolver
         return await withCheckedContinuation { continuation in
             do {
