@@ -27,8 +27,8 @@ int weir_resolve(const char *name, weir_address *addresses, int capacity) {
     errno = 0;
     int error = getaddrinfo(name, NULL, &hints, &list);
     if (error == EAI_NONAME || error == EAI_NODATA || error == EAI_ADDRFAMILY) return WEIR_RESOLVE_NOT_FOUND;
-    // EAI_AGAIN covers silence and failures alike. The stub resolver of glibc leaves ETIMEDOUT where a server was silent,
-    // and ECONNREFUSED where servers refused, failed (SERVFAIL) or could not be reached.
+    // EAI_AGAIN covers silence and failures alike. The stub resolver of glibc leaves ETIMEDOUT where a server was
+    // silent, and ECONNREFUSED where servers refused, failed (SERVFAIL) or could not be reached.
     if (error == EAI_AGAIN && errno == ETIMEDOUT) return WEIR_RESOLVE_TIMED_OUT;
     if (error != 0) return WEIR_RESOLVE_FAILED;
     int count = 0;

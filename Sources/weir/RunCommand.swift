@@ -7,8 +7,8 @@ struct RunCommand {
     static let command = Command(
         "run", "Run the routes of a configuration file.",
         discussion: """
-            `weir reload`, SIGHUP, or a change of the file, reloads it. SIGTERM and SIGINT drain and end with 0; a second one ends at \
-            once.
+            SIGHUP, a change of the file, or the command reload makes it read the file again. SIGTERM and SIGINT drain \
+            and end with 0; a second one ends at once.
             """,
         options: [ConfigurationOption.option]
     ) { arguments in
@@ -62,18 +62,26 @@ struct RunCommand {
         }
     }
 
+    /// A hook's program that has ended is reaped by its owner in this time; others are seen behind it.
+    private static let orphanPause = Duration.milliseconds(100)
+
     /// Serves signals until the process ends, and keeps the watchdog quiet.
     private func steer(_ runner: ProxyRunner) -> Never {
         let clock = ContinuousClock()
         var nextPing = runner.watchdogInterval.map { clock.now + $0 }
         var isEnding = false
+        // Processes that a hook's program leaves behind come to process 1 of a container.
+        var hasOrphans = ProcessSignals.reapOrphans()
         while true {
             if let interval = runner.watchdogInterval, let due = nextPing, due <= clock.now {
                 runner.pingWatchdog()
                 nextPing = clock.now + interval
             }
-            switch ProcessSignals.next(within: nextPing.map { max($0 - clock.now, .zero) }) {
-            case nil: break
+            let untilPing = nextPing.map { max($0 - clock.now, .zero) }
+            let wait = hasOrphans ? min(untilPing ?? Self.orphanPause, Self.orphanPause) : untilPing
+            switch ProcessSignals.next(within: wait) {
+            case nil: if hasOrphans { hasOrphans = ProcessSignals.reapOrphans() }
+            case .childEnded: hasOrphans = ProcessSignals.reapOrphans()
             case .reload where !isEnding: Task { await runner.reload() }
             case .reload: break
             case .end where !isEnding:

@@ -11,16 +11,17 @@ enum Weir {
         abstract: "A TCP and UDP stream proxy that measures everything it carries.",
         version: Version.text,
         commands: [
-            RunCommand.command, ReloadCommand.command, CheckCommand.command, DemoCommand.command, MetricsCommand.command,
-            SchemaCommand.command, HealthCommand.command, VersionCommand.command, ManualCommand.command,
+            RunCommand.command, ReloadCommand.command, CheckCommand.command, DemoCommand.command,
+            MetricsCommand.command, SchemaCommand.command, HealthCommand.command, VersionCommand.command,
+            ManualCommand.command,
         ],
         defaultCommand: "run",
         suggestion: { nearMiss(of: $0, among: $1) })
 
     static func main() {
-        ProcessPrivileges.holdStandardStreams()
+        ProcessPrivileges.begin()
         do {
-            switch try program.parse(Array(CommandLine.arguments.dropFirst())) {
+            switch try program.parse(ProcessPrivileges.arguments) {
             case .run(let command, let arguments): try command.run(arguments)
             case .help(let command): Console.out(program.help(command))
             case .version: Console.out(Version.text)

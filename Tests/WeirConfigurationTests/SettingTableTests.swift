@@ -29,7 +29,7 @@ import Testing
     }
 
     /// Settings of a route that may not be left out, or where another one stands in their place.
-    private static let without = ["scheme", "port", "host", "upstreams", "bind", "balance"]
+    private static let without = ["scheme", "port", "host", "upstreams", "bind", "balance", "freebind"]
     /// Times that every connection or session has.
     private static let always = [
         "dial_timeout", "half_close_timeout", "pre_dial_timeout", "unassured_timeout", "idle_timeout",
@@ -42,6 +42,8 @@ import Testing
                 if Self.always.contains(setting.key), variant.transport == .udp || setting.key != "idle_timeout" {
                     continue
                 }
+                // A switch is off by `false`.
+                if variant.examples.contains("true") { continue }
                 let scheme = variant.transport == .udp ? "udp" : "tcp"
                 let plain = try #require(try load(route("", scheme: scheme)).routes.first)
                 let example = try #require(variant.examples.first)

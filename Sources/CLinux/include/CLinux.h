@@ -97,6 +97,8 @@ enum weir_option {
     WEIR_OPTION_RECEIVE_BUFFER,
     WEIR_OPTION_RECEIVE_LOW_WATER,
     WEIR_OPTION_RECEIVE_OVERFLOW,
+    WEIR_OPTION_FREEBIND_V4,
+    WEIR_OPTION_FREEBIND_V6,
     WEIR_OPTION_PACKET_INFO_V4,
     WEIR_OPTION_PACKET_INFO_V6,
     WEIR_OPTION_MULTICAST_ALL_V4,
@@ -220,12 +222,21 @@ int weir_kill_group(int process);
 /// Reaps a process that has ended (waitpid(2)): returns 1 and stores its exit code, or the negated number of the signal
 /// that ended it; 0 while it runs.
 int weir_reap(int process, int *status);
+/// Reaps the children that weir_spawn did not start: as process 1, those that other processes have left behind. Returns
+/// their number; -EAGAIN where a started program has to be reaped before others can be seen.
+int weir_reap_orphans(void);
 
 // Process -------------------------------------------------------------------------------------------------------------
 
 uint64_t weir_monotonic_nanoseconds(void);
 /// The commit that was built, as Package.swift found it.
 const char *weir_revision(void);
+/// The arguments of main, the program's name included; no /proc is needed. NULL for an index that is none.
+int weir_argument_count(void);
+const char *weir_argument(int index);
+/// Keeps libdispatch from writing to syslog(3), for example that it may not raise the priority of a thread. Call it
+/// before there is another thread.
+void weir_silence_runtime(void);
 /// Opens /dev/null in place of each of the descriptors 0 to 2 that is closed, so that no other file gets its number.
 void weir_hold_standard_descriptors(void);
 /// The processors that this thread may run on (sched_getaffinity(2)).

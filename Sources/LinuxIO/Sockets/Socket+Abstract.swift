@@ -1,7 +1,7 @@
 import CLinux
 
-/// Unix sockets with an abstract name (unix(7)): no file, so that they need no writable folder and leave nothing behind.
-/// They belong to the network namespace, and have no permissions: ask for ``peerUser()``.
+/// Unix sockets with an abstract name (unix(7)): no file, so that they need no writable folder and leave nothing
+/// behind. They belong to the network namespace, and have no permissions: ask for ``peerUser()``.
 extension Socket {
     /// bind(2) to an abstract name, without the zero byte in front.
     public borrowing func bind(abstractName name: String) throws(SystemError) {

@@ -5,6 +5,10 @@ extension Socket {
     public enum Option: Sendable {
         /// `SO_REUSEADDR`: bind beside connections in TIME_WAIT.
         case reuseAddress
+        /// `IP_FREEBIND`: bind to an address that this machine does not have yet (ip(7)).
+        case freeBindIPv4
+        /// `IPV6_FREEBIND`: the same for IPv6.
+        case freeBindIPv6
         /// `SO_REUSEPORT`: several sockets on one port, among which the kernel spreads clients.
         case reusePort
         /// `IPV6_V6ONLY`: off makes an IPv6 wildcard take IPv4 clients too.
@@ -70,6 +74,8 @@ extension Socket {
             case .receiveBuffer: WEIR_OPTION_RECEIVE_BUFFER
             case .receiveLowWater: WEIR_OPTION_RECEIVE_LOW_WATER
             case .receiveOverflow: WEIR_OPTION_RECEIVE_OVERFLOW
+            case .freeBindIPv4: WEIR_OPTION_FREEBIND_V4
+            case .freeBindIPv6: WEIR_OPTION_FREEBIND_V6
             case .packetInfoIPv4: WEIR_OPTION_PACKET_INFO_V4
             case .packetInfoIPv6: WEIR_OPTION_PACKET_INFO_V6
             case .multicastAllIPv4: WEIR_OPTION_MULTICAST_ALL_V4

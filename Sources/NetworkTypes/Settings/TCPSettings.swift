@@ -33,6 +33,9 @@ public struct TCPSettings: Hashable, Sendable {
     /// The PROXY header that upstreams get before the first byte; nil is none.
     public var relayedHeader: ProxyHeaderVersion?
 
+    /// Whether listeners may be bound to an address that this machine does not have yet (`IP_FREEBIND`, ip(7)).
+    public var isFreeBind = false
+
     /// The settings, with the default of each that is left out.
     public init(
         dialTimeout: Duration = .seconds(5), attemptTimeout: Duration? = nil, idleTimeout: Duration? = nil,

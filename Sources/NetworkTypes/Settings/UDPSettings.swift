@@ -29,6 +29,9 @@ public struct UDPSettings: Hashable, Sendable {
     /// The datagrams to the upstream that get a PROXY header (version 2); nil is none.
     public var relayedHeader: DatagramHeaders?
 
+    /// Whether listeners may be bound to an address that this machine does not have yet (`IP_FREEBIND`, ip(7)).
+    public var isFreeBind = false
+
     /// The settings, with the default of each that is left out.
     public init(
         unassuredTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(300), maxSessions: Int = 16_384,

@@ -115,7 +115,7 @@ struct ListReference {
             "file", \.file, .listFile, default: "required", required: "a `file`",
             "The path of a list file, relative to the file that names it."),
         Setting(
-            "allow_empty", \.allowsEmpty, .optional(.flag),
+            "allow_empty", \.allowsEmpty, .withAlternative(.flag),
             "Whether the file may be without a rule: `true` always, `false` never."),
     ])
 }

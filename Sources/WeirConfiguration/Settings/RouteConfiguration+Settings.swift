@@ -14,6 +14,10 @@ extension RouteConfiguration {
             "bind", \.bind, .bindAddress, default: "every address", page: .routes,
             "The IP address to listen on; `::` with `tcp` or `udp` takes both families."),
         Setting(
+            "freebind", tcp: (\.tcpSettings.isFreeBind, .flag), udp: (\.udpSettings.isFreeBind, .flag), page: .routes,
+            "Whether `bind` may be an address that this machine does not have yet, such as one of VRRP "
+                + "(`IP_FREEBIND`)."),
+        Setting(
             "host", \.host, .withAlternative(.host), page: .routes,
             "The upstream: a name or an IP address. The short form of one upstream."),
         Setting(

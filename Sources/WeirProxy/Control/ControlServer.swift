@@ -12,8 +12,8 @@ public final class ControlServer: Sendable {
     private static let requestTime = Duration.seconds(5)
     private static let turn = Duration.seconds(1)
 
-    /// Listens for the configuration at `path`; clients wait until ``start()``. Nil for a path that no other process can
-    /// name, such as `/dev/stdin`.
+    /// Listens for the configuration at `path`; clients wait until ``start()``. Nil for a path that no other process
+    /// can name, such as `/dev/stdin`.
     /// - Throws: EADDRINUSE where another process runs with the same configuration.
     public init?(
         configuration path: String, reload: @escaping @Sendable () async -> ReloadOutcome
@@ -69,7 +69,9 @@ public final class ControlServer: Sendable {
             let more = try connection.receive(atMost: ControlSocket.maxRequestBytes)
             if more.isEmpty { return nil }
             bytes += more
-            if let end = bytes.firstIndex(of: UInt8(ascii: "\n")) { return String(decoding: bytes[..<end], as: UTF8.self) }
+            if let end = bytes.firstIndex(of: UInt8(ascii: "\n")) {
+                return String(decoding: bytes[..<end], as: UTF8.self)
+            }
         }
         return nil
     }

@@ -9,8 +9,8 @@ struct LineWriter {
     /// What is missing of the last line that was begun.
     private(set) var rest: [UInt8] = []
 
-    /// Writes lines, each with its end. `write` is given a part and returns how much of it was taken; less than all means
-    /// that the descriptor takes no more now.
+    /// Writes lines, each with its end. `write` is given a part and returns how much of it was taken; less than all
+    /// means that the descriptor takes no more now.
     /// - Returns: the number of lines that are lost.
     mutating func write(_ lines: [UInt8], using write: (ArraySlice<UInt8>) -> Int) -> UInt64 {
         if !rest.isEmpty {

@@ -11,16 +11,10 @@ struct LogDrain {
     /// How many lines those are.
     private(set) var lines: UInt64 = 0
 
-    /// Lines that one round collects before it writes them.
-    private static let maxBytes = 256 * 1024
-
     /// Takes over the current routes.
     mutating func setRoutes(_ routes: [UInt32: LogRoute]) {
         self.routes = routes
     }
-
-    /// Whether enough was collected to write it first.
-    var isFull: Bool { bytes.count >= Self.maxBytes }
 
     /// Makes a line of a record, unless its kind repeats too often.
     mutating func add(_ record: LogRecord, format: LogFormat, now: UInt64) {
@@ -49,7 +43,8 @@ struct LogDrain {
         lines += 1
     }
 
-    /// Tells of what was held back in windows that are over; at the end of the log (`now` is the greatest number) in all.
+    /// Tells of what was held back in windows that are over; at the end of the log (`now` is the greatest number) in
+    /// all.
     mutating func expire(format: LogFormat, now: UInt64) {
         var ended: [(record: LogRecord, suppressed: UInt64)] = []
         limiter.expire(now: now) { ended.append(($0, $1)) }

@@ -42,8 +42,8 @@ public final class LogOutput: Sendable {
 
     /// Records of one worker that may wait.
     static let ringCapacity = 4096
-    /// Records of one worker that one round takes.
-    private static let maxBatch = 1024
+    /// Records of all workers that one round takes.
+    private static let maxBatch = 8192
     /// Lines of all other threads together that may wait.
     static let maxOthers = 4096
     /// After writing, the thread rests this long, so that busy workers do not wake it for each record.
@@ -185,10 +185,13 @@ public final class LogOutput: Sendable {
         var writer = LineWriter()
         while true {
             let isLast = isClosing.load(ordering: .sequentiallyConsistent)
-            if drainOnce(into: &drain, writer: &writer, isLast: isLast) {
+            switch drainOnce(into: &drain, writer: &writer, isLast: isLast) {
+            case .more: continue
+            case .all:
                 // Rests with `isAwake` still set: records queue up meanwhile without a system call each.
                 if !isLast { wakeup.wait(within: Self.rest) }
                 continue
+            case .nothing: break
             }
             if isLast {
                 writeLastLine(&writer)
@@ -206,10 +209,20 @@ public final class LogOutput: Sendable {
         dropped.add(writer.write(line) { LineWriter.writeAll($0, to: descriptor) })
     }
 
-    /// Takes what is queued and writes it. Returns whether there was anything.
-    private func drainOnce(into drain: inout LogDrain, writer: inout LineWriter, isLast: Bool) -> Bool {
-        collect(into: &drain, isLast: isLast)
-        if drain.bytes.isEmpty { return false }
+    /// The outcome of a round.
+    private enum Round {
+        /// All that was queued is written.
+        case all
+        /// There was more than one round takes.
+        case more
+        /// There was nothing to write.
+        case nothing
+    }
+
+    /// Takes what is queued and writes it.
+    private func drainOnce(into drain: inout LogDrain, writer: inout LineWriter, isLast: Bool) -> Round {
+        let isEmptied = collect(into: &drain, isLast: isLast)
+        if drain.bytes.isEmpty { return isEmptied ? .nothing : .more }
         var lost: UInt64 = 0
         if let file, let start = file.takeReplacement() {
             lost += writer.forgetRest()
@@ -218,11 +231,12 @@ public final class LogOutput: Sendable {
         lost += writer.write(drain.bytes) { LineWriter.writeAll($0, to: descriptor) }
         if lost > 0 { dropped.add(lost) }
         drain.removeWritten()
-        return true
+        return isEmptied ? .all : .more
     }
 
-    /// Makes lines of what is queued; for tests without the thread.
-    func collect(into drain: inout LogDrain, isLast: Bool = false) {
+    /// Makes lines of what is queued. Returns whether that was all.
+    @discardableResult
+    func collect(into drain: inout LogDrain, isLast: Bool = false) -> Bool {
         let (known, leaving) = routes.snapshot()
         drain.setRoutes(known)
         let format = format
@@ -232,7 +246,7 @@ public final class LogOutput: Sendable {
         var horizon = Int64.max
         var isEmptied = true
         for ring in rings {
-            var left = Self.maxBatch
+            var left = max(Self.maxBatch / rings.count, 64)
             while left > 0, let record = ring.pop() {
                 batch.append(.record(record))
                 left -= 1
@@ -261,6 +275,7 @@ public final class LogOutput: Sendable {
         } else {
             for number in leaving { routes.retire(number) }
         }
+        return isEmptied
     }
 
     /// The items by time; equal times keep their order.

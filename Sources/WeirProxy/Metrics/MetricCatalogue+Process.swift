@@ -9,8 +9,9 @@ extension MetricCatalogue {
     static let connectionsActive = MetricDeclaration.gauge(
         "connections_active", "TCP connections of the whole process.")
     static let connectionsLimit = MetricDeclaration.gauge(
-        "connections_limit", "TCP connections that the process may have; at the limit listeners pause. `limits.max_connections` is read at the "
-            + "start only.")
+        "connections_limit",
+        "TCP connections that the process may have; at the limit listeners pause. `limits.max_connections` changes it at "
+            + "a restart only.")
     static let buildInfo = MetricDeclaration.gauge(
         "build_info", "1, with what this program was built from.", [.version, .revision, .swift])
     static let reloads = MetricDeclaration.counter(

@@ -10,12 +10,15 @@ public enum ProcessSignals {
         case end
         /// SIGHUP: read the configuration again.
         case reload
+        /// SIGCHLD, for process 1 only: a child has ended.
+        case childEnded
     }
 
     private static func set() -> sigset_t {
         var signals = sigset_t()
         unsafe sigemptyset(&signals)
-        for signal in [SIGTERM, SIGINT, SIGHUP] { unsafe sigaddset(&signals, signal) }
+        let children = OrphanedProcesses.areOurs ? [SIGCHLD] : []
+        for signal in [SIGTERM, SIGINT, SIGHUP] + children { unsafe sigaddset(&signals, signal) }
         return signals
     }
 
@@ -42,5 +45,14 @@ public enum ProcessSignals {
         return signal > 0 ? request(signal) : nil
     }
 
-    private static func request(_ signal: CInt) -> Request { signal == SIGHUP ? .reload : .end }
+    private static func request(_ signal: CInt) -> Request {
+        switch signal {
+        case SIGHUP: .reload
+        case SIGCHLD: .childEnded
+        default: .end
+        }
+    }
+
+    /// Reaps processes that others have left to process 1. Returns whether some may be left.
+    public static func reapOrphans() -> Bool { OrphanedProcesses.areOurs && OrphanedProcesses.reap() }
 }

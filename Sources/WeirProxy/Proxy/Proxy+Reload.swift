@@ -73,6 +73,7 @@ extension Proxy {
 
     /// Goes over to other routes and rules, or throws and leaves everything as it was.
     private func reload(to new: Configuration) async throws(ProxyError) {
+        try ProxyComponents.checkDescriptors(for: new, workers: workerCount)
         let before = access
         access = try AccessState(new, components: components, previous: before)
         do throws(ProxyError) {

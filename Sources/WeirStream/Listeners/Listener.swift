@@ -31,11 +31,13 @@ final class Listener: Sendable {
     private let state: Lock<State>
 
     /// Binds an address. From then on, TCP clients wait in the kernel.
-    init(_ listen: ListenAddress, settings: ListenerSettings?, engine: StreamEngine) throws(StreamError) {
+    init(
+        _ listen: ListenAddress, settings: ListenerSettings?, isFreeBind: Bool = false, engine: StreamEngine
+    ) throws(StreamError) {
         let granted = engine.budget.acquireListeners(wanted: engine.workerCount)
         let sockets: ListenerSockets
         do throws(StreamError) {
-            sockets = try ListenerSockets(listen, count: granted, options: settings)
+            sockets = try ListenerSockets(listen, count: granted, options: settings, isFreeBind: isFreeBind)
         } catch {
             engine.budget.releaseListeners(granted)
             throw error

@@ -24,17 +24,19 @@ final class ListenerSockets: Sendable {
 
     /// Binds `count` sockets.
     /// - Throws: ``StreamError/bindFailed(_:_:)``. After an error no socket is open.
-    init(_ listen: ListenAddress, count: Int, options: ListenerSettings?) throws(StreamError) {
+    init(
+        _ listen: ListenAddress, count: Int, options: ListenerSettings?, isFreeBind: Bool = false
+    ) throws(StreamError) {
         var numbers: [CInt] = []
         var listen = listen
         do throws(SystemError) {
             let first: Socket
             do throws(SystemError) {
-                first = try Self.open(listen, options)
+                first = try Self.open(listen, options, isFreeBind)
             } catch  where error.code == EAFNOSUPPORT && listen.isDualStack {
                 // The kernel has no IPv6: a dual-stack wildcard becomes the IPv4 wildcard.
                 listen = listen.withoutIPv6
-                first = try Self.open(listen, options)
+                first = try Self.open(listen, options, isFreeBind)
             }
             try first.bind(try listen.socketAddress())
             let bound = try first.localAddress()
@@ -44,7 +46,7 @@ final class ListenerSockets: Sendable {
             family = first.family
             numbers.append(first.release())
             while numbers.count < count {
-                let next = try Self.open(listen, options)
+                let next = try Self.open(listen, options, isFreeBind)
                 try next.set(.reusePort, true)
                 try next.bind(bound)
                 if listen.network.transport == .tcp { try next.listen(backlog: Self.backlog) }
@@ -66,11 +68,14 @@ final class ListenerSockets: Sendable {
         for number in numbers { FileDescriptor(adopting: number).close() }
     }
 
-    private static func open(_ listen: ListenAddress, _ options: ListenerSettings?) throws(SystemError) -> Socket {
+    private static func open(
+        _ listen: ListenAddress, _ options: ListenerSettings?, _ isFreeBind: Bool
+    ) throws(SystemError) -> Socket {
         let isIPv6 = !listen.address.ip.isIPv4
         let isTCP = listen.network.transport == .tcp
         let socket = try Socket(isTCP ? .stream : .datagram, family: isIPv6 ? .ipv6 : .ipv4)
         if isIPv6 { try socket.set(.ipv6Only, !listen.isDualStack) }
+        if isFreeBind { try socket.set(isIPv6 ? .freeBindIPv6 : .freeBindIPv4, true) }
         if isTCP {
             try socket.set(.reuseAddress, true)
             if let options { socket.setListenerOptions(options) }

@@ -37,7 +37,7 @@ extension Route where Settings == UDPSettings {
             operations: WorkerOperations(
                 prepare: { await $0.prepare($1, route: $2, listeners: $3) },
                 replace: { await $0.replace($1, route: $2) },
-                listenerSettings: { _ in nil }))
+                listenerSettings: { _ in nil }, isFreeBind: { $0.isFreeBind }))
     }
 
     /// Serves again while a ``close(drainTimeout:)`` drains, on the same sockets. Open sessions keep the plan under

@@ -128,7 +128,9 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
                 listeners.append(present.remove(at: index))
             } else {
                 // A listener that is not returned closes its sockets in its deinitializer.
-                listeners.append(try Listener(address, settings: options, engine: engine))
+                listeners.append(
+                    try Listener(
+                        address, settings: options, isFreeBind: operations.isFreeBind(settings), engine: engine))
             }
         }
         return listeners

@@ -5,4 +5,6 @@ struct WorkerOperations<Settings: Sendable>: Sendable {
     let replace: @Sendable (Worker, RoutePlan<Settings>, _ route: UInt32) async -> Void
     /// Returns the settings of the route's own listeners; nil for UDP.
     let listenerSettings: @Sendable (Settings) -> ListenerSettings?
+    /// Returns whether the route's own listeners may have an address that this machine does not have yet.
+    let isFreeBind: @Sendable (Settings) -> Bool
 }

@@ -16,12 +16,14 @@ extension NameAnswer {
     fileprivate var hasAddresses: Bool { if case .addresses = self { true } else { false } }
 
     /// The failure of a name without addresses.
-    fileprivate var failure: AddressLookup.Failure? { if case .unresolvable(let failure) = self { failure } else { nil } }
+    fileprivate var failure: AddressLookup.Failure? {
+        if case .unresolvable(let failure) = self { failure } else { nil }
+    }
 }
 
 /// Looks up names on threads of its own. It has one cache entry and at most one lookup per name, and a bounded number
-/// of lookups at once (``LookupSlots``). Names of the hosts file do not wait for the others. It repeats a lookup after an interval and on request, and keeps the addresses of the last
-/// success.
+/// of lookups at once (``LookupSlots``). Names of the hosts file do not wait for the others. It repeats a lookup after
+/// an interval and on request, and keeps the addresses of the last success.
 actor UpstreamResolver {
     /// Receives a result: the addresses that are known now, and the failure of the lookup, nil where it succeeded.
     typealias Sink = @Sendable (_ answer: NameAnswer, _ failure: AddressLookup.Failure?) async -> Void

@@ -136,7 +136,7 @@ extension Integration {
             }
         }
 
-        @Test("a name that never had an answer fails as dns_not_found, over TCP and UDP; the first answer serves the next client")
+        @Test("a name that never had an answer fails as dns_not_found, and the first answer serves the next client")
         func neverAnswered() throws {
             let names = try NameServer()
             let (server, datagrams) = (try TCPServer.echo(), try UDPServer.echo())

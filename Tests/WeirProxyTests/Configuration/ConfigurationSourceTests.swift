@@ -174,8 +174,8 @@ struct ConfigurationSourceTests {
         // Long enough for the others to read beside it, if they could.
         for _ in 0..<1_000 { await Task.yield() }
         source.release()
-        await slow.value
-        for task in joined { await task.value }
+        _ = await slow.value
+        for task in joined { _ = await task.value }
         let served = (try? TestConnection(to: Endpoint(last))) != nil
         await runner.shutdown()
         #expect(served)

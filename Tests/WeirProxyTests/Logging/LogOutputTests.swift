@@ -56,8 +56,7 @@ struct LogOutputTests {
     func order() throws {
         let log = try LogOutput(descriptor: 2, shardCount: 2, startsThread: false)
         let number = log.routes.insert(route)
-        log.write(line: Array("between
-".utf8))
+        log.write(line: Array("between\n".utf8))
         let late: Int64 = 4_000_000_000_000_000_000
         for (shard, id, time) in [(0, 3, late), (1, 1, 1), (0, 4, late), (1, 2, 2)] as [(Int, UInt64, Int64)] {
             var record = opened(number, id: id)
@@ -66,8 +65,7 @@ struct LogOutputTests {
         }
         var drain = LogDrain()
         log.collect(into: &drain)
-        let lines = String(decoding: drain.bytes, as: UTF8.self).split(separator: "
-").map { $0.suffix(7) }
+        let lines = String(decoding: drain.bytes, as: UTF8.self).split(separator: "\n").map { $0.suffix(7) }
         #expect(lines == ["pt id=1", "pt id=2", "between", "pt id=3", "pt id=4"])
     }
 
@@ -77,10 +75,8 @@ struct LogOutputTests {
         let log = try LogOutput(descriptor: pipe.writeEnd, shardCount: 1)
         let number = log.routes.insert(route)
         for id in 1...20 { log.record(opened(number, id: UInt64(id)), shard: 0) }
-        log.close(within: .seconds(10), lastLine: Array("last
-".utf8))
-        let lines = pipe.take().split(separator: "
-")
+        log.close(within: .seconds(10), lastLine: Array("last\n".utf8))
+        let lines = pipe.take().split(separator: "\n")
         #expect(lines.count == 21 && lines.last == "last")
     }
 

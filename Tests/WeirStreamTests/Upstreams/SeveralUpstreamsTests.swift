@@ -69,7 +69,9 @@ import WeirStream
     @Test func `behind an upstream that refuses, or that has no address, the next one is dialed at once`() async throws
     {
         let server = try TCPServer.echo()
-        for (first, reason) in [("127.0.0.1:\(try Ports.free())", DialFailure.refused), ("nowhere.example:80", .dnsNotFound)] {
+        for (first, reason) in [
+            ("127.0.0.1:\(try Ports.free())", DialFailure.refused), ("nowhere.example:80", .dnsNotFound),
+        ] {
             let setup = EngineSetup(clock: TestClock(), resolver: TableResolver([:]))
             try await withTCP(first, "\(server.endpoint)", "127.0.0.1:1", engine: setup) { rig in
                 if reason == .dnsNotFound { try rig.recorder.expect(.resolved(upstream: 0, .dnsNotFound)) }
@@ -82,7 +84,8 @@ import WeirStream
         }
     }
 
-    @Test func `a name that is not answered in its time counts as dns_timeout, and the next upstream is dialed`() async throws {
+    @Test func `a name that is not answered in its time is dns_timeout, and the next upstream is dialed`() async throws
+    {
         let server = try TCPServer.echo()
         let resolver = HangingResolver()
         defer { resolver.letGo() }

@@ -141,10 +141,10 @@ import Testing
             isLocal: { $0 == "here.example" }, slowAfter: .milliseconds(50))
         let told = Box<Set<String>>([])
         for number in 0..<80 {
-            _ = await resolver.watch("\(number).silent.example") { _, _ in told.update { $0.insert("silent") } }
+            _ = await resolver.watch("\(number).silent.example") { _, _ in told.update { _ = $0.insert("silent") } }
         }
         for host in ["good.example", "here.example"] {
-            _ = await resolver.watch(host) { _, _ in told.update { $0.insert(host) } }
+            _ = await resolver.watch(host) { _, _ in told.update { _ = $0.insert(host) } }
         }
         try await offPool {
             try waitUntil("both are told") { told.value.isSuperset(of: ["good.example", "here.example"]) }
