@@ -155,6 +155,65 @@ import Testing
         loop.turn(mayWait: false)
         #expect(owner.timers == [1])
     }
+
+    @Test func `time in which the process stood still counts for no timer, and what came meanwhile is first`() throws {
+        let clock = TestTime()
+        let (loop, _) = try Self.makeLoop(clock.ofProcess)
+        let owner = Recorder()
+        let token = loop.insert(owner)
+        let start = loop.now
+        _ = loop.schedule(afterNanoseconds: 50_000_000, token: token.with(tag: 1))
+        _ = loop.schedule(afterNanoseconds: 3_000_000_000, token: token.with(tag: 2))
+        let socket = try Self.readable()
+        try loop.add(socket.number, .readable, token: token.with(tag: 5))
+        clock.advance(60_000_000_000)
+        // As long as there is something to read, no timer fires; an hour may pass in such a turn as well.
+        for count in 1...3 {
+            loop.turn(mayWait: true)
+            #expect(owner.events.count == count && owner.timers.isEmpty)
+            if count == 2 { clock.advance(3_600_000_000_000) }
+        }
+        #expect(loop.clockTime - start == 3_660_000_000_000)
+        #expect(loop.now - start < 1_000_000_000)
+        try loop.withdraw(socket.number)
+        loop.turn(mayWait: true)
+        #expect(owner.timers == [1])
+        for _ in 0..<60 where owner.timers.count < 2 {
+            clock.advance(50_000_000)
+            loop.turn(mayWait: false)
+        }
+        #expect(owner.timers == [1, 2])
+        #expect((2_900_000_000...3_100_000_000).contains(loop.now - start))
+    }
+
+    @Test func `events without an end hold up no timer for more than half a second, nor do slow turns stop the time`()
+        throws
+    {
+        let clock = TestTime()
+        let (loop, _) = try Self.makeLoop(clock.ofProcess)
+        let owner = Recorder()
+        let token = loop.insert(owner)
+        let socket = try Self.readable()
+        try loop.add(socket.number, .readable, token: token.with(tag: 5))
+        _ = loop.schedule(afterNanoseconds: 50_000_000, token: token.with(tag: 1))
+        clock.advance(10_000_000_000)
+        for _ in 0..<60 where owner.timers.isEmpty {
+            loop.turn(mayWait: false)
+            clock.advance(10_000_000)
+        }
+        #expect(owner.timers == [1])
+        // A hook that blocks for ten seconds in every turn.
+        let before = loop.now
+        _ = loop.schedule(afterNanoseconds: 900_000_000, token: token.with(tag: 2))
+        try loop.withdraw(socket.number)
+        for _ in 0..<40 where owner.timers.count < 2 {
+            clock.advance(10_000_000_000)
+            loop.turn(mayWait: false)
+            loop.turn(mayWait: false)
+        }
+        #expect(owner.timers == [1, 2])
+        #expect(loop.now - before < 1_500_000_000)
+    }
 }
 
 /// A clock that stands until it is turned.
@@ -162,6 +221,9 @@ final class TestTime: Sendable {
     private let time = Atomic<UInt64>(1_000_000_000)
 
     var clock: MonotonicClock { MonotonicClock { self.time.load(ordering: .relaxed) } }
+
+    /// The same clock, whose jumps are those of a process that stood still.
+    var ofProcess: MonotonicClock { MonotonicClock(showsStandstill: true) { self.time.load(ordering: .relaxed) } }
 
     func advance(_ nanoseconds: UInt64) { time.wrappingAdd(nanoseconds, ordering: .relaxed) }
 }

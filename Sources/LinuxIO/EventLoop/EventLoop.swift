@@ -37,14 +37,24 @@ public final class EventLoop {
     @safe @exclusivity(unchecked) private var deferred: ContiguousArray<UInt64> = []
     @safe @exclusivity(unchecked) private var running: ContiguousArray<UInt64> = []
 
+    /// The clock at the end of the last wait.
+    @safe @exclusivity(unchecked) private var lastLook: UInt64
+    /// The time in which the process stood still, in nanoseconds: the loop's time does not count it.
+    @safe @exclusivity(unchecked) private var standstill: UInt64 = 0
+    /// The clock until which timers wait for the events of a standstill, at the longest; 0 where they do not.
+    @safe @exclusivity(unchecked) private var catchUpEnd: UInt64 = 0
     @safe @exclusivity(unchecked) private var turnTime: UInt64
     @safe @exclusivity(unchecked) private var latestLagNanoseconds: UInt64?
 
     // Not inlined: a module that inlines the getter checks the access in spite of the attribute, at ten times the cost
     // of a call.
 
-    /// The time at the start of this turn's work, in nanoseconds: coarse, and nearly free to read.
+    /// The time at the start of this turn's work, in nanoseconds: coarse, and nearly free to read. It is the clock's
+    /// without the time in which the process was stopped or frozen: that is not the silence of a peer. Each loop has
+    /// its own: do not compare it with another's.
     public var now: UInt64 { @inline(never) get { turnTime } }
+    /// The clock at the start of this turn's work, in nanoseconds.
+    public var clockTime: UInt64 { @inline(never) get { lastLook } }
     /// How late the latest timer of the last turn ran, in nanoseconds; nil where none was due.
     public var timerLagNanoseconds: UInt64? { @inline(never) get { latestLagNanoseconds } }
 
@@ -52,6 +62,11 @@ public final class EventLoop {
     /// An idle loop still turns this often, so that its health can be seen from outside.
     private static let maxWaitNanoseconds: UInt64 = 1_000_000_000
     private static let wakeupToken = UInt64.max
+    /// The longest time that a turn counts for, besides its wait. What is more was a standstill: of the process, or of
+    /// this thread in a call that blocked. Loops under any load take less, and a slower one still advances.
+    private static let maxTurnNanoseconds: UInt64 = 100_000_000
+    /// The bound of the time in which timers wait for events after a standstill.
+    private static let maxCatchUpNanoseconds: UInt64 = 500_000_000
 
     /// The number of descriptors that had events in the last turn.
     public private(set) var eventCount = 0
@@ -60,7 +75,8 @@ public final class EventLoop {
     public init(wokenBy thread: EventLoopThread, clock: MonotonicClock = .system) throws(SystemError) {
         epoll = try Epoll(eventsPerTurn: Self.eventsPerTurn)
         self.clock = clock
-        turnTime = clock.nanoseconds
+        lastLook = clock.nanoseconds
+        turnTime = lastLook
         timers = TimerWheel(nanoseconds: turnTime)
         wakeup = thread.wakeupNumber
         try epoll.add(wakeup, .readable, token: Self.wakeupToken)
@@ -146,14 +162,16 @@ public final class EventLoop {
 
     // MARK: Turning
 
-    /// One turn. Waits only when nothing is deferred and `mayWait` allows it.
+    /// One turn. Waits only when nothing is deferred and `mayWait` allows it. After a standstill it waits for nothing,
+    /// and timers do not fire, until all events have been handled that came meanwhile.
     /// - Returns: nanoseconds of work, waiting excluded.
     @discardableResult
     public func turn(mayWait: Bool) -> UInt64 {
-        let count = epoll.wait(milliseconds: mayWait && deferred.isEmpty ? waitMilliseconds() : 0)
-        turnTime = clock.nanoseconds
+        let wait = mayWait && deferred.isEmpty && catchUpEnd == 0 ? waitMilliseconds() : 0
+        let count = epoll.wait(milliseconds: wait)
+        let mayFire = look(after: wait, events: count)
         eventCount = count
-        let start = turnTime
+        let start = lastLook
         for index in 0..<count {
             let (raw, events) = epoll.event(at: index)
             if raw == Self.wakeupToken {
@@ -163,24 +181,42 @@ public final class EventLoop {
                 handler(of: token)?.descriptorReady(events, tag: token.tag)
             }
         }
-        fireTimers()
+        latestLagNanoseconds = nil
+        if mayFire { fireTimers() }
         runDeferred()
         let end = clock.nanoseconds
         return end - min(start, end)
+    }
+
+    /// Reads the clock after a wait, and takes a standstill out of the loop's time. A stopped process continues with an
+    /// interrupted wait, which returns no events (signal(7)).
+    /// - Returns: whether timers may fire.
+    private func look(after wait: CInt, events count: Int) -> Bool {
+        let current = clock.nanoseconds
+        let elapsed = current - min(current, lastLook)
+        lastLook = current
+        let expected = UInt64(wait) * TimerWheel.tickNanoseconds + Self.maxTurnNanoseconds
+        if elapsed > expected, clock.showsStandstill {
+            standstill += elapsed - expected
+            catchUpEnd = current + Self.maxCatchUpNanoseconds
+        } else if catchUpEnd > 0, count == 0 || current >= catchUpEnd {
+            catchUpEnd = 0
+        }
+        turnTime = max(turnTime, current - min(current, standstill))
+        return catchUpEnd == 0
     }
 
     private func waitMilliseconds() -> CInt {
         guard let deadline = timers.nextDeadline else {
             return CInt(Self.maxWaitNanoseconds / TimerWheel.tickNanoseconds)
         }
-        let current = clock.nanoseconds
+        let current = clock.nanoseconds - standstill
         if deadline <= current { return 0 }
         let wait = min(deadline - current, Self.maxWaitNanoseconds)
         return CInt((wait + TimerWheel.tickNanoseconds - 1) / TimerWheel.tickNanoseconds)
     }
 
     private func fireTimers() {
-        latestLagNanoseconds = nil
         timers.advance(to: turnTime) { payload, deadline in due.append((payload, deadline)) }
         if due.isEmpty { return }
         for (payload, deadline) in due {

@@ -68,7 +68,7 @@ final class WorkerCore {
         moderation = DatagramModeration(now: loop.now)
         relayResources = RelayResources(bufferMemory: bufferMemory, budget: budget)
         pipes = relayResources.pipes
-        load.lastTurn.store(loop.now, ordering: .relaxed)
+        load.lastTurn.store(loop.clockTime, ordering: .relaxed)
         sessionsInBatch.reserveCapacity(Self.datagramsPerBatch)
     }
 
@@ -81,7 +81,7 @@ final class WorkerCore {
         if mayWait, delay > 0 { Thread.sleepBriefly(nanoseconds: delay) }
         let busy = loop.turn(mayWait: mayWait)
         moderation.turned(events: loop.eventCount, now: loop.now)
-        load.lastTurn.store(loop.now, ordering: .relaxed)
+        load.lastTurn.store(loop.clockTime, ordering: .relaxed)
         pipes.trim(now: loop.now)
         if let isBatch = policy.note(busy: busy, now: loop.now) { schedule(asBatch: isBatch) }
         return busy
@@ -127,7 +127,7 @@ final class WorkerCore {
     /// Whether a worker has not turned for longer than an idle worker sleeps, because a hook blocks it.
     private func isStalled(_ load: WorkerLoad) -> Bool {
         let lastTurn = load.lastTurn.load(ordering: .relaxed)
-        return loop.now > lastTurn && loop.now - lastTurn > Self.maxTurnNanoseconds
+        return loop.clockTime > lastTurn && loop.clockTime - lastTurn > Self.maxTurnNanoseconds
     }
 
     /// Gives an accepted connection to another worker. Returns false where the worker's queue is full.
