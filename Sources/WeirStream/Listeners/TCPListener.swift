@@ -126,21 +126,12 @@ final class TCPListener: EventHandler, WorkerListener {
             return
         }
         let number = client.release()
-        let handoff = Handoff(descriptor: number, listener: bound.number)
+        let handoff = Handoff(descriptor: number, listener: bound.number, peer: address)
         if !core.handOver(handoff, to: worker) { open(Socket(adopting: number, family: bound.family), address) }
     }
 
     func take(_ handoff: Handoff) {
-        let client = Socket(adopting: handoff.descriptor, family: bound.family)
-        do {
-            let address = try client.peerAddress()
-            open(client, address)
-        } catch {
-            // The client has already ended the connection, as in an accept that fails with ECONNABORTED.
-            client.close()
-            core.budget.releaseConnection()
-            acceptFailed(.aborted, error)
-        }
+        open(Socket(adopting: handoff.descriptor, family: bound.family), handoff.peer)
     }
 
     private func open(_ client: consuming Socket, _ address: SocketAddress) {

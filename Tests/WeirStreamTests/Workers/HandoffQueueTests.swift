@@ -1,21 +1,26 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 import TestSupport
 import Testing
 
 @testable import WeirStream
 
 @Suite(.timeLimit(.minutes(1))) struct HandoffQueueTests {
+    private func handoff(_ descriptor: CInt, _ listener: UInt32) -> Handoff {
+        Handoff(descriptor: descriptor, listener: listener, peer: SocketAddress(.loopbackIPv4, port: 1))
+    }
+
     @Test func `what was pushed comes out in order, until the queue is empty`() {
         let queue = HandoffQueue(capacity: 4)
         #expect(isEmpty(queue))
         for round in 0..<10 {
             for number in 0..<4 {
-                let isTaken = queue.push(Handoff(descriptor: CInt(number), listener: UInt32(round)))
+                let isTaken = queue.push(handoff(CInt(number), UInt32(round)))
                 #expect(isTaken)
             }
             // Full: the sender keeps it.
-            #expect(!queue.push(Handoff(descriptor: 99, listener: 99)))
+            #expect(!queue.push(handoff(99, 99)))
             for number in 0..<4 {
                 let handoff = queue.pop()
                 #expect(handoff?.descriptor == CInt(number))
@@ -27,10 +32,20 @@ import Testing
 
     @Test func `the largest numbers survive being packed`() {
         let queue = HandoffQueue(capacity: 1)
-        #expect(queue.push(Handoff(descriptor: .max, listener: .max)))
-        let handoff = queue.pop()
-        #expect(handoff?.descriptor == .max)
-        #expect(handoff?.listener == .max)
+        #expect(queue.push(handoff(.max, .max)))
+        let taken = queue.pop()
+        #expect(taken?.descriptor == .max)
+        #expect(taken?.listener == .max)
+    }
+
+    @Test func `the address of the peer comes out as it went in`() throws {
+        let queue = HandoffQueue(capacity: 2)
+        let peers = [
+            SocketAddress(try #require(IPAddress("203.0.113.9")), port: .max),
+            SocketAddress(try #require(IPAddress("fe80::1:2:3:4")), port: 1, scope: .max),
+        ]
+        for peer in peers { #expect(queue.push(Handoff(descriptor: 1, listener: 2, peer: peer))) }
+        for peer in peers { #expect(queue.pop()?.peer == peer) }
     }
 
     @Test func `a queue takes memory only where it was used`() throws {
@@ -38,9 +53,9 @@ import Testing
             try #require(contents(of: "/proc/self/statm").split(separator: " ").dropFirst().first.flatMap { Int($0) })
         }
         let before = try residentPages()
-        // 64 MiB of cells.
+        // 160 MiB of cells.
         let queue = HandoffQueue(capacity: 4 << 20)
-        #expect(queue.push(Handoff(descriptor: 1, listener: 1)))
+        #expect(queue.push(handoff(1, 1)))
         #expect(queue.pop()?.descriptor == 1)
         let touched = try residentPages() - before
         #expect(touched < 8_192 || Sanitizer.isPresent)
@@ -53,8 +68,8 @@ import Testing
         for sender in 0..<senders {
             try inBackground {
                 for number in 0..<each {
-                    let handoff = Handoff(descriptor: CInt(number), listener: UInt32(sender))
-                    while !queue.push(handoff) { sched_yield() }
+                    let next = handoff(CInt(number), UInt32(sender))
+                    while !queue.push(next) { sched_yield() }
                 }
             }
         }
