@@ -9,7 +9,7 @@ enum CheckCommand {
         operand: Operand("file", "The configuration file, instead of --config.")
     ) { arguments in
         let options = ConfigurationOption(path: arguments.operand ?? arguments[ConfigurationOption.option.name])
-        let count = try options.load().routeCount
+        let count = try options.load(tellsAdvice: true).routeCount
         Console.out("\(options.path): ok (\(count) \(count == 1 ? "route" : "routes"))")
     }
 }

@@ -27,10 +27,11 @@ struct ConfigurationOption {
     var file: ConfigurationFile { ConfigurationFile(path: path, environment: Environment.all) }
 
     /// Reads the file. Prints every finding to standard error; ends with 1 where there is an error.
-    func load(tellsWarnings: Bool = true) throws(Failure) -> ConfigurationFile.Loaded {
+    func load(tellsWarnings: Bool = true, tellsAdvice: Bool = false) throws(Failure) -> ConfigurationFile.Loaded {
         do throws(ConfigurationFile.Refusal) {
             let loaded = try file.load()
             if tellsWarnings { for warning in loaded.warnings { Console.error(warning) } }
+            if tellsAdvice { for line in loaded.advice { Console.error(line) } }
             return loaded
         } catch {
             for line in error.lines { Console.error(line) }

@@ -18,6 +18,8 @@ public struct ConfigurationFile: Sendable {
         public let configuration: Configuration
         /// The oddities of the file, one line each, in the format of compilers.
         public let warnings: [String]
+        /// Advice for `weir check`, in the same form (``Configuration/Loaded/advice``).
+        public let advice: [String]
         /// The bytes that it was read from: what has changed since differs from them.
         let content: [UInt8]?
         /// Files beside it that it depends on.
@@ -46,8 +48,8 @@ public struct ConfigurationFile: Sendable {
         do throws(ConfigurationErrors) {
             let loaded = try Configuration.load([fragment], rules: AccessRuleValidator())
             return Loaded(
-                configuration: loaded.configuration, warnings: loaded.warnings.map(\.description), content: content,
-                dependencies: loaded.dependencies)
+                configuration: loaded.configuration, warnings: loaded.warnings.map(\.description),
+                advice: loaded.advice.map(\.description), content: content, dependencies: loaded.dependencies)
         } catch {
             throw Refusal(
                 lines: error.diagnostics.map(\.description), content: content, dependencies: error.dependencies)

@@ -120,6 +120,20 @@ extension Integration {
             }
         }
 
+        @Test("routes that silent clients of one address can fill are one line of the check, which ends with 0")
+        func silentClients() throws {
+            let folder = try TemporaryDirectory("configuration")
+            let routes = "routes:\n  a: { scheme: tcp, port: 1:22 }\n  b: { scheme: tcp6, port: 2:22 }\n"
+            let file = try folder.write("weir.yml", routes)
+            let run = try Self.run("check", file)
+            #expect(run.exit == .code(0) && run.output == "\(file): ok (2 routes)\n", "\(run)")
+            let lines = run.errorOutput.split(separator: "\n")
+            #expect(lines.count == 1)
+            #expect(lines.first?.hasPrefix("\(file):2:3: warning: the routes `a`, `b` listen") == true)
+            let limited = try folder.write("limited.yml", "limits: { max_connections_per_ip: 99 }\n" + routes)
+            #expect(try Self.run("check", limited).errorOutput.isEmpty)
+        }
+
         @Test("a missing file is an error that names it", arguments: ["check", "run"])
         func missingFile(command: String) throws {
             let folder = try TemporaryDirectory("configuration")
