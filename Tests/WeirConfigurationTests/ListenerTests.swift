@@ -110,6 +110,25 @@ import Testing
     }
 
     @Test(
+        "A route to the exporter goes around `exporter.allow`",
+        arguments: [
+            ("exporter: { listen: 127.0.0.1:9000 }", "localhost", 9000, " (line 1), 127.0.0.1:9000"),
+            ("exporter: { listen: ['[::1]:1', 0.0.0.0:9000] }", "127.0.0.1", 9000, " (line 1), 0.0.0.0:9000"),
+            ("exporter: { listen: 192.0.2.9:9000 }", "192.0.2.9", 9000, " (line 1), 192.0.2.9:9000"),
+            ("x-none: 1", "localhost", 9847, ", 127.0.0.1:9847"),
+        ])
+    func exporter(section: String, host: String, port: Int, place: String) {
+        let text = "\(section)\nroutes:\n  a: { scheme: tcp, host: \(host), port: 80:\(port) }\n"
+        #expect(
+            errors(text) == [
+                "weir.yml:3:27: error: route `a`: a way around `exporter.allow`: the target \(host):\(port) is the "
+                    + "listener of the exporter\(place); set `host` or `port` to another server"
+            ])
+        // UDP is another port.
+        #expect(errors(text.replacing("scheme: tcp", with: "scheme: udp")).isEmpty)
+    }
+
+    @Test(
         "The same port elsewhere, or with the other transport, is no loop",
         arguments: [
             "a: { scheme: tcp, host: 192.0.2.9, port: 53 }",

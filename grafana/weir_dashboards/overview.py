@@ -25,7 +25,7 @@ ANSWERS = Row("", (
           "Share of the dials that ended without success. Clients that left before do not count.", 3, 4,
           SHARE_OF_FAILURES),
     Panel("Clients refused", "stat", "cps", NONZERO,
-          (q("(sum(rate(weir_tcp_connections_rejected_total{#}~)) or vector(0))"
+          (q("(sum(rate(weir_tcp_connections_rejected_total{#, reason!=\"probe\"}~)) or vector(0))"
              " + (sum(rate(weir_udp_sessions_rejected_total{#}~)) or vector(0))"),),
           "Connections and sessions that rules and limits rejected, a second.", 3, 4, NONE_IS_GOOD),
     Panel("Throughput by direction", "lines", "Bps", NONZERO,
@@ -35,7 +35,8 @@ ANSWERS = Row("", (
           (q("sum by (reason) (rate(weir_dial_failures_total{#}~)) > 0", "{{reason}}"),),
           "Why dials to upstreams failed. Empty is good."),
     Panel("Clients refused by reason", "stack", "cps", NONZERO,
-          (q("sum by (reason) (rate(weir_tcp_connections_rejected_total{#}~)) > 0", "tcp {{reason}}"),
+          (q("sum by (reason) (rate(weir_tcp_connections_rejected_total{#, reason!=\"probe\"}~)) > 0",
+             "tcp {{reason}}"),
            q("sum by (reason) (rate(weir_udp_sessions_rejected_total{#}~)) > 0", "udp {{reason}}")),
           "Which rule or limit rejected them. Empty is good."),
     Panel("Connections and sessions by route", "stack", "short", NONZERO,
@@ -73,7 +74,7 @@ TOP = Row("Top routes", (
           (q("topk(10, sum by (route) (rate(weir_timeouts_total{#}~)) > 0)", "{{route}}"),),
           "The ten routes whose timers fire most often.", 6, 8, NONE_IS_GOOD),
     Panel("By refused clients", "bars", "cps", NONZERO,
-          (q("topk(10, (sum by (route) (rate(weir_tcp_connections_rejected_total{#}~))"
+          (q("topk(10, (sum by (route) (rate(weir_tcp_connections_rejected_total{#, reason!=\"probe\"}~))"
              " or sum by (route) (rate(weir_udp_sessions_rejected_total{#}~))) > 0)", "{{route}}"),),
           "The ten routes that reject most clients.", 6, 8, NONE_IS_GOOD),
     Panel("By lost datagrams", "bars", "pps", ZERO,

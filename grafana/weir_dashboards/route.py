@@ -17,7 +17,7 @@ ANSWERS = Row("", (
              " / (sum(rate(weir_udp_sessions_closed_total{#}~)) > 0)"),),
           "Share of the UDP sessions that ended without an answer. Normal for one-way traffic such as syslog.", 4, 4),
     Panel("Clients refused", "stat", "cps", NONZERO,
-          (q("(sum(rate(weir_tcp_connections_rejected_total{#}~)) or vector(0))"
+          (q("(sum(rate(weir_tcp_connections_rejected_total{#, reason!=\"probe\"}~)) or vector(0))"
              " + (sum(rate(weir_udp_sessions_rejected_total{#}~)) or vector(0))"),),
           "Connections and sessions that rules and limits rejected, a second.", 4, 4, NONE_IS_GOOD),
     Panel("Bytes by direction", "lines", "Bps", NONZERO,
@@ -28,7 +28,8 @@ ANSWERS = Row("", (
              "{{route}} → {{upstream}} {{reason}}"),),
           "Why dials failed. Empty is good.", 12),
     Panel("Clients refused by reason", "stack", "cps", NONZERO,
-          (q("sum by (route, reason) (rate(weir_tcp_connections_rejected_total{#}~)) > 0", "{{route}} {{reason}}"),
+          (q("sum by (route, reason) (rate(weir_tcp_connections_rejected_total{#, reason!=\"probe\"}~)) > 0",
+             "{{route}} {{reason}}"),
            q("sum by (route, reason) (rate(weir_udp_sessions_rejected_total{#}~)) > 0", "{{route}} {{reason}}")),
           "Which rule or limit rejected them. Empty is good.", 12),
     Panel("ACL decisions by kind of rule", "stack", "cps", NONZERO,
@@ -53,7 +54,7 @@ CONNECTIONS = Row("TCP connections", (
           "Which side or timer ended them.", 12),
     Panel("Rejected by reason", "stack", "cps", NONZERO,
           (q("sum by (route, reason) (rate(weir_tcp_connections_rejected_total{#}~)) > 0", "{{route}} {{reason}}"),),
-          "Ended before a dial. Empty is good.", 12),
+          "Ended before a dial. Empty is good, but for probe: health checks that only connect.", 12),
     Panel("Duration", "heatmap", "s", NONZERO,
           (q("sum by (le) (increase(weir_tcp_connection_duration_seconds_bucket{#}~))", "{{le}}"),),
           "Time from accept to close of closed connections.", 12, 8),

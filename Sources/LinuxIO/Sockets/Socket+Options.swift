@@ -20,6 +20,9 @@ extension Socket {
         /// `TCP_DEFER_ACCEPT`: on a listener, seconds to wait for data before a connection can be accepted; on a
         /// connecting socket, the ACK that ends the handshake waits for data to carry it, for at most 200 ms.
         case deferAccept
+        /// `SO_OOBINLINE`: an urgent byte stays in its place among the others (RFC 6093 section 3.4); inherited from a
+        /// listener. Without it, reads leave the byte out.
+        case urgentInline
         /// `TCP_FASTOPEN`: on a listener, the bound on connections with data before the end of their handshake (RFC
         /// 7413).
         case fastOpen
@@ -64,6 +67,7 @@ extension Socket {
             case .noDelay: WEIR_OPTION_NO_DELAY
             case .quickAcknowledge: WEIR_OPTION_QUICK_ACK
             case .deferAccept: WEIR_OPTION_DEFER_ACCEPT
+            case .urgentInline: WEIR_OPTION_URGENT_INLINE
             case .fastOpen: WEIR_OPTION_FAST_OPEN
             case .keepalive: WEIR_OPTION_KEEPALIVE
             case .keepaliveIdle: WEIR_OPTION_KEEPALIVE_IDLE

@@ -1,15 +1,17 @@
 import NetworkTypes
 
 /// Checks that listeners do not clash with each other or with the exporter, and that no route leads into a listener of
-/// ours, as far as the text of the file tells. (Names are checked again when they are resolved.)
+/// ours, the exporter's included, as far as the text of the file tells. (Names are checked again when they are
+/// resolved.)
 ///
 /// Listeners are grouped by port first: a file with thousands of routes must not be compared pair by pair.
 func checkListeners(
     of drafts: [RouteDraft], exporter: Configuration.Exporter, at exporterOrigins: [Origin], diagnostics: Diagnostics
 ) {
     let claims = drafts.map { ListenerClaim($0) }
-    checkClashes(claimsOfExporter(exporter, at: exporterOrigins) + claims.compactMap { $0 }, diagnostics: diagnostics)
-    checkLoops(drafts, claims, diagnostics: diagnostics)
+    let exporterClaims = claimsOfExporter(exporter, at: exporterOrigins)
+    checkClashes(exporterClaims + claims.compactMap { $0 }, diagnostics: diagnostics)
+    checkLoops(drafts, claims, exporter: exporterClaims, diagnostics: diagnostics)
 }
 
 private func claimsOfExporter(_ exporter: Configuration.Exporter, at origins: [Origin]) -> [ListenerClaim] {
@@ -22,7 +24,7 @@ private func claimsOfExporter(_ exporter: Configuration.Exporter, at origins: [O
         let isShared = addresses.contains { $0.0.address == .anyIPv4 && $0.0.port == listen.port }
         let key = ListenerKey(
             .tcp, address: listen.address, port: listen.port, isDualStack: listen.isDualStack && !isShared)
-        return ListenerClaim(owner: "the exporter", key: key, origin: origin)
+        return ListenerClaim(exporterAt: key, origin: origin)
     }
 }
 
@@ -50,11 +52,12 @@ private func checkClashes(_ claims: [ListenerClaim], diagnostics: Diagnostics) {
     }
 }
 
-private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], diagnostics: Diagnostics) {
+private func checkLoops(
+    _ drafts: [RouteDraft], _ claims: [ListenerClaim?], exporter: [ListenerClaim], diagnostics: Diagnostics
+) {
     var groups: [Listening: [ListenerClaim]] = [:]
     var ownAddresses: Set<ScopedAddress> = []
-    for claim in claims {
-        guard let claim else { continue }
+    for claim in claims.compactMap({ $0 }) + exporter {
         groups[Listening(transport: claim.key.transport, port: claim.key.port), default: []].append(claim)
         if !claim.key.address.ip.isWildcard { ownAddresses.insert(claim.key.address) }
     }
@@ -73,9 +76,11 @@ private func checkLoops(_ drafts: [RouteDraft], _ claims: [ListenerClaim?], diag
             let whose = isOwn ? "its own listener" : "the listener of \(hit.owner)"
             let line = isOwn ? "" : hit.origin?.remark(in: origin) ?? ""
             let key = draft.fields["upstreams"] == nil ? "`host`" : "the upstream"
+            // Clients of the route would have this machine's address, which `exporter.allow` always lets in.
+            let kind = hit.isExporter ? "a way around `exporter.allow`" : "a loop"
             diagnostics.error(
                 origin,
-                "\(claim.owner): a loop: the target \(target) is \(whose)\(line), \(hit.text); set \(key) or "
+                "\(claim.owner): \(kind): the target \(target) is \(whose)\(line), \(hit.text); set \(key) or "
                     + "`port` to another server")
         }
     }

@@ -7,17 +7,24 @@ struct ListenerClaim {
     let key: ListenerKey
     /// The origin of the listener; nil for a default.
     let origin: Origin?
+    /// Whether it is the exporter's, and not a route's.
+    let isExporter: Bool
 
-    init(owner: String, key: ListenerKey, origin: Origin?) {
-        self.owner = owner
+    /// A listener of the exporter.
+    init(exporterAt key: ListenerKey, origin: Origin?) {
+        owner = "the exporter"
         self.key = key
         self.origin = origin
+        isExporter = true
     }
 
     /// A route's listener, when enough of the route is right to tell.
     init?(_ draft: RouteDraft) {
         guard draft.has("scheme", "bind", "port"), let listen = try? draft.route.listenAddress else { return nil }
-        self.init(owner: "route \(quoted(draft.name))", key: ListenerKey(listen), origin: draft.portOrigin)
+        owner = "route \(quoted(draft.name))"
+        key = ListenerKey(listen)
+        origin = draft.portOrigin
+        isExporter = false
     }
 
     /// `127.0.0.1:80`, or `*:80` for both families.

@@ -50,7 +50,9 @@ extension LogLine {
         switch record.fact {
         case .opened: break
         case .proxied(let peer): add("peer", peer.description)
-        case .headerFailed(let reason): add("reason", reason.rawValue)
+        case .headerFailed(let reason, let excerpt):
+            add("reason", reason.rawValue)
+            if excerpt.count > 0 { add("header", excerpt.description) }
         case .dialed(let upstream, let nanoseconds):
             addUpstream(record.upstreamAddress, index: upstream, route: route)
             add("duration", nanoseconds: nanoseconds)

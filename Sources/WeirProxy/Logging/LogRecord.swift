@@ -21,7 +21,7 @@ struct LogRecord: Sendable {
         case opened
         /// The client stands behind a trusted proxy.
         case proxied(by: SocketAddress)
-        case headerFailed(ProxyHeaderError)
+        case headerFailed(ProxyHeaderError, ProxyHeaderExcerpt)
         case dialed(upstream: Int32, nanoseconds: UInt64)
         case rejected(RejectReason)
         case connectionClosed(ConnectionCloseReason, Flow)
@@ -53,11 +53,13 @@ extension LogRecord.Fact {
     /// How serious it is.
     var level: Logger.Level {
         switch self {
+        // A health check, and not a client.
+        case .rejected(.probe): .debug
         case .opened, .decided, .rejected, .connectionClosed, .sessionClosed: .info
         case .dialed, .timedOut, .proxied: .debug
         case .acceptPaused, .resolveFailed, .behindGateway, .headerFailed: .warning
-        // The client went away: nothing is wrong with the upstream.
-        case .dialFailed(_, .canceled, _): .debug
+        // The client went away: nothing is wrong with the upstream, or with us.
+        case .dialFailed(_, .canceled, _), .acceptFailed(.aborted, _): .debug
         case .dialFailed, .upstreamFailed, .acceptFailed: .error
         }
     }
@@ -76,7 +78,7 @@ extension LogRecord.Fact {
         case .acceptPaused: .init(fact: 5, reason: 0)
         case .resolveFailed(let upstream, let reason):
             .init(fact: 6, reason: UInt8(reason.ordinal), upstream: UInt16(truncatingIfNeeded: upstream))
-        case .headerFailed(let reason): .init(fact: 7, reason: UInt8(reason.ordinal))
+        case .headerFailed(let reason, _): .init(fact: 7, reason: UInt8(reason.ordinal))
         }
     }
 }

@@ -101,52 +101,63 @@ extension Proxy {
         limits.forget(except: Set(routes.values.map(\.configuration.name)))
     }
 
-    /// Does what a plan says. Nothing is changed before every new address that can be had now is bound. What is undone
-    /// follows the rules of `before` again.
+    /// Carries out a plan. All that can fail comes first: every new address is bound, beside a removed one where they
+    /// overlap, and no target leads back to us. Only then do new routes serve and old ones change, and those that are
+    /// removed go last. After an error the routes follow the rules of `before` again.
     private func carryOut(
         _ plan: ReloadPlan, drainTimeout: Duration, before rules: (access: AccessState, limits: TrafficLimits)
     ) async throws(ProxyError) {
         let accessNow = access
         let returning = plan.added.filter { drainingDatagrams(at: $0.key) != nil }
-        let bound = try await bind(plan.added.filter { !plan.mustWait($0) && !returning.contains($0) })
+        let bound = try await bind(plan.added.filter { !returning.contains($0) }, plan: plan)
+        do throws(ProxyError) {
+            try checkForLoops(plan, bound)
+        } catch {
+            await release(bound)
+            throw error
+        }
         let before = routes
         var done: [ReloadPlan.Entry] = []
         do throws(ProxyError) {
+            try await serve(bound)
+            for entry in returning { try await serveAgain(entry, plan: plan) }
             for entry in plan.updated {
                 try await update(entry)
                 done.append(entry)
             }
         } catch {
-            (access, limits.process) = rules
-            await revert(done, to: before)
-            access = accessNow
-            await release(bound)
-            throw error
-        }
-        let late = plan.added.filter { plan.mustWait($0) && !returning.contains($0) }
-        do throws(ProxyError) {
-            try await serve(bound)
-            for entry in returning { try await serveAgain(entry) }
-            // An address that overlaps one which goes (`0.0.0.0:80` for `[::]:80`) is free only when that is closed.
-            for key in plan.removed { await remove(key, drainTimeout: drainTimeout) }
-            try await serve(try await bind(late))
-        } catch {
             for entry in plan.added {
-                // What had been draining before goes on doing that.
+                // A route that was draining before drains again.
                 await remove(entry.key, drainTimeout: returning.contains(entry) ? drainTimeout : .zero)
             }
             (access, limits.process) = rules
             await revert(done, to: before)
-            await restore(plan.removed, from: before)
             access = accessNow
             throw error
+        }
+        for key in plan.removed { await remove(key, drainTimeout: drainTimeout) }
+    }
+
+    /// Checks that no target of a new or changed route is a listener of ours, the new ones included.
+    private func checkForLoops(_ plan: ReloadPlan, _ bound: [BoundRoute]) throws(ProxyError) {
+        let addresses = bound.map { ($0.entry.route.transport, $0.stream.stream.localAddress) }
+        var checked = bound.map { ($0.entry.route, $0.stream) }
+        for entry in plan.updated {
+            if let running = routes[entry.key] { checked.append((entry.route, running.stream)) }
+        }
+        for (route, stream) in checked {
+            do throws(StreamError) {
+                try stream.checkForLoops(of: route, besides: addresses)
+            } catch {
+                throw .route(route.name, error)
+            }
         }
     }
 
     // MARK: Single routes
 
     /// A UDP address that comes back while its old sessions drain: the same sockets, and the sessions live on.
-    private func serveAgain(_ entry: ReloadPlan.Entry) async throws(ProxyError) {
+    private func serveAgain(_ entry: ReloadPlan.Entry, plan: ReloadPlan) async throws(ProxyError) {
         let observer = makeObserver(entry.route)
         let stream: ServedStream?
         do throws(StreamError) {
@@ -155,7 +166,7 @@ extension Proxy {
             throw .route(entry.route.name, error)
         }
         guard let stream else {
-            try await serve(try await bind([entry]))
+            try await serve(try await bind([entry], plan: plan))
             return
         }
         add(entry, stream: stream, observer: observer)
@@ -170,7 +181,7 @@ extension Proxy {
         } catch {
             throw .route(entry.route.name, error)
         }
-        running.info.retire()
+        running.retire()
         add(entry, stream: running.stream, observer: observer)
         logger.info("stream updated", metadata: Self.fields(entry.route, action: "update"))
     }
@@ -180,19 +191,6 @@ extension Proxy {
         for entry in entries {
             guard let old = before[entry.key] else { continue }
             try? await update(ReloadPlan.Entry(key: entry.key, route: old.configuration))
-        }
-    }
-
-    /// Serves again what was removed in a reload that failed afterwards.
-    private func restore(_ keys: [ListenerKey], from before: [ListenerKey: RunningRoute]) async {
-        for key in keys where routes[key] == nil {
-            guard let old = before[key] else { continue }
-            let entry = ReloadPlan.Entry(key: key, route: old.configuration)
-            do throws(ProxyError) {
-                try await serve(try await bind([entry]))
-            } catch {
-                logger.error("a removed route could not be restored", metadata: ["error": "\(error)"])
-            }
         }
     }
 

@@ -16,13 +16,14 @@ extension Proxy {
         try ReloadPlan(running: routes.mapValues(\.configuration), wanted: wanted, affectsAll: affectsAll)
     }
 
-    /// Takes the addresses of new routes: of all of them, or of none.
-    func bind(_ entries: [ReloadPlan.Entry]) async throws(ProxyError) -> [BoundRoute] {
+    /// Takes the addresses of new routes: of all of them, or of none. Those that overlap a listener which `plan`
+    /// removes join it.
+    func bind(_ entries: [ReloadPlan.Entry], plan: ReloadPlan) async throws(ProxyError) -> [BoundRoute] {
         var bound: [BoundRoute] = []
         for entry in entries {
             do throws(StreamError) {
                 let stream = try ServedStream(entry.route, engine: components.engine)
-                try stream.bind()
+                try stream.bind(joins: plan.mustJoin(entry))
                 bound.append(BoundRoute(entry: entry, stream: stream))
             } catch {
                 await release(bound)
@@ -57,7 +58,7 @@ extension Proxy {
     func remove(_ key: ListenerKey, drainTimeout: Duration) async {
         guard let route = routes.removeValue(forKey: key) else { return }
         await route.stream.stream.close(drainTimeout: drainTimeout)
-        route.info.retire()
+        route.retire()
         logStop(route)
         watchDrain(of: route)
     }

@@ -106,13 +106,15 @@ public actor Proxy {
         if isEnding { throw .ending }
         do throws(ProxyError) {
             let plan = try makePlan(configuration.routes)
-            let bound = try await bind(plan.added)
+            let bound = try await bind(plan.added, plan: plan)
             do throws(ExporterError) {
                 try await components.exporter.start()
             } catch {
                 await release(bound)
                 throw .exporter(error)
             }
+            // A client that comes through a route has this machine's address, which `exporter.allow` lets in.
+            await components.engine.refuseDials(.tcp, to: components.exporter.localAddresses)
             try await serve(bound)
             // Called while this ran, a shutdown waits for its turn: nothing may be left for it to overlook.
             if isEnding { throw .ending }

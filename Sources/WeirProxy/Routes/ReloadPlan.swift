@@ -46,8 +46,8 @@ struct ReloadPlan: Equatable {
     /// Whether there is nothing to do.
     var isEmpty: Bool { updated.isEmpty && added.isEmpty && removed.isEmpty }
 
-    /// Whether a new listener can only be bound when a removed one is gone.
-    func mustWait(_ entry: Entry) -> Bool {
+    /// Whether a new listener overlaps a removed one, and so can only be bound by joining it (`SO_REUSEPORT`).
+    func mustJoin(_ entry: Entry) -> Bool {
         removed.contains { $0.overlaps(entry.key) }
     }
 }

@@ -10,6 +10,12 @@ struct RunningRoute: Sendable {
     let stream: ServedStream
     let observer: any RouteObserver
     let info: RouteInfo
+
+    /// Retires the gauges of the configuration: the route is configured otherwise, or no more.
+    func retire() {
+        info.retire()
+        observer.retireSettings()
+    }
 }
 
 /// The `weir_route_info` series of a configured route. When the route goes it turns to 0, so that it is told apart

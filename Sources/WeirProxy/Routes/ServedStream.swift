@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 import WeirConfiguration
 import WeirStream
 
@@ -37,11 +38,22 @@ enum ServedStream: Sendable {
         }
     }
 
-    /// Takes the address without serving it yet.
-    func bind() throws(StreamError) {
+    /// Takes the address without serving it yet; beside a listener of ours that a reload removes where `joins` is true.
+    func bind(joins: Bool = false) throws(StreamError) {
         switch self {
-        case .tcp(let stream): try stream.bind()
-        case .udp(let stream): try stream.bind()
+        case .tcp(let stream): try joins ? stream.bindBesideRemoved() : stream.bind()
+        case .udp(let stream): try joins ? stream.bindBesideRemoved() : stream.bind()
+        }
+    }
+
+    /// Checks that the targets of a route, which the stream has or is to get, are no listeners of ours.
+    func checkForLoops(
+        of route: RouteConfiguration, besides others: [(Transport, SocketAddress)]
+    ) throws(StreamError) {
+        let upstreams = try Self.upstreams(of: route)
+        switch self {
+        case .tcp(let stream): try stream.checkForLoops(upstreams, besides: others)
+        case .udp(let stream): try stream.checkForLoops(upstreams, besides: others)
         }
     }
 

@@ -28,7 +28,8 @@ final class ListenerGate {
         plan.hooks.observer?.accepted(worker: core.index)
         let requirement = plan.headerRequirement(of: address.ip)
         if requirement == .refused {
-            plan.hooks.observer?.proxyHeaderFailed(reason: .untrusted, worker: core.index)
+            plan.hooks.observer?.proxyHeaderFailed(
+                reason: .untrusted, excerpt: ProxyHeaderExcerpt(), worker: core.index)
             refuse(socket, address, .proxyProtocol, plan)
             return
         }

@@ -34,6 +34,7 @@ public enum ListenerFailure: String, CaseIterable, Sendable {
         case .perIPLimit: self = .perIPLimit
         case .rateLimit: self = .rateLimit
         case .proxyProtocol: self = .proxyProtocol
+        case .probe: self = .closed
         case .draining: self = .drained
         case .routeLimit, .sessionLimit, .hook, .noUpstream, .loop, .tls: self = .error
         }
@@ -57,7 +58,7 @@ public protocol ListenerObserver: Sendable {
     /// A PROXY header was read.
     func proxyHeaderRead(version: ProxyHeader.Version, worker: Int)
     /// A required PROXY header was missing, or a header was refused. ``failed(_:client:worker:)`` follows.
-    func proxyHeaderFailed(reason: ProxyHeaderError, worker: Int)
+    func proxyHeaderFailed(reason: ProxyHeaderError, excerpt: ProxyHeaderExcerpt, worker: Int)
     /// The client goes to the target's route at this index. The route's observer sees it next.
     func decided(route: Int, worker: Int)
     /// The client was reset. `client` is the address that a trusted PROXY header named, where one was read.
@@ -74,7 +75,7 @@ extension ListenerObserver {
     /// Does nothing.
     public func proxyHeaderRead(version: ProxyHeader.Version, worker: Int) {}
     /// Does nothing.
-    public func proxyHeaderFailed(reason: ProxyHeaderError, worker: Int) {}
+    public func proxyHeaderFailed(reason: ProxyHeaderError, excerpt: ProxyHeaderExcerpt, worker: Int) {}
     /// Does nothing.
     public func decided(route: Int, worker: Int) {}
     /// Does nothing.

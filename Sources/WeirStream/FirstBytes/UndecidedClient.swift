@@ -76,7 +76,12 @@ final class UndecidedClient: EventHandler, UndecidedMember {
 
     func timerFired(tag: Int, deadline: UInt64) {
         timer = .none
-        if phase == .awaitingHeader { refuseHeader(.timeout) } else { fail(.timeout) }
+        guard phase == .awaitingHeader else {
+            fail(.timeout)
+            return
+        }
+        let excerpt = unsafe client.headerExcerpt(buffer: core.relayResources.buffer)
+        refuseHeader(.timeout, excerpt)
     }
 
     func deferred(tag: Int) {}
@@ -93,8 +98,8 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         switch unsafe client.receiveProxyHeader(buffer: core.relayResources.buffer) {
         case .waiting: break
         case .complete(let header): adopt(header)
-        case .refused(let reason): refuseHeader(reason)
-        case .broken: fail(.closed)
+        case .refused(let reason, let excerpt): refuseHeader(reason, excerpt)
+        case .unused, .broken: fail(.closed)
         }
     }
 
@@ -109,8 +114,8 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         if plan.matcher == nil { decide(0) } else { armTimer() }
     }
 
-    private func refuseHeader(_ reason: ProxyHeaderError) {
-        plan.hooks.observer?.proxyHeaderFailed(reason: reason, worker: core.index)
+    private func refuseHeader(_ reason: ProxyHeaderError, _ excerpt: ProxyHeaderExcerpt) {
+        plan.hooks.observer?.proxyHeaderFailed(reason: reason, excerpt: excerpt, worker: core.index)
         fail(.proxyProtocol)
     }
 

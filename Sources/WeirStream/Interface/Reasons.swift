@@ -18,6 +18,9 @@ public enum RejectReason: String, CaseIterable, Sendable {
     case noUpstream = "no_upstream"
     /// The PROXY header was missing or wrong.
     case proxyProtocol = "proxy_protocol"
+    /// The peer ended the connection, with FIN or RST, before the first byte of the PROXY header that was due: as
+    /// health checks do that only connect. No error.
+    case probe
     /// The route no longer takes new sessions.
     case draining
     /// The peer is a listening address of this process: its answers would come back as questions.
@@ -37,7 +40,7 @@ public enum RejectReason: String, CaseIterable, Sendable {
         // UDP: the upstream's name has no address. Both: a hook chose an index that does not exist.
         case .noUpstream: .on(.udp, or: [.tcp, .preDial])
         // A datagram with a wrong header opens no session.
-        case .proxyProtocol: .on([.tcp, .proxyHeaders])
+        case .proxyProtocol, .probe: .on([.tcp, .proxyHeaders])
         case .tls: .on([.tcp, .encryptedClient])
         }
     }
@@ -53,8 +56,14 @@ public enum ConnectionCloseReason: String, CaseIterable, Sendable {
     case clientReset = "client_reset"
     /// The upstream reset the connection, or its socket failed.
     case upstreamReset = "upstream_reset"
-    /// A timeout of the route ended it, or a peer stopped answering the kernel's probes.
-    case timeout
+    /// No byte moved in either direction for the idle timeout of the route.
+    case idleTimeout = "idle_timeout"
+    /// One side had ended, and no byte came from the other for the half-close timeout of the route.
+    case halfCloseTimeout = "half_close_timeout"
+    /// The client stopped answering the kernel: its keepalive probes, or sent data (ETIMEDOUT).
+    case clientTimeout = "client_timeout"
+    /// The upstream stopped answering the kernel, as in ``clientTimeout``.
+    case upstreamTimeout = "upstream_timeout"
     /// No upstream could be reached.
     case dialFailed = "dial_failed"
     /// A hook closed it.
@@ -69,8 +78,10 @@ public enum ConnectionCloseReason: String, CaseIterable, Sendable {
     /// The streams on which it can occur.
     public var occurrence: Occurrence {
         switch self {
-        case .clientEOF, .upstreamEOF, .clientReset, .upstreamReset, .timeout, .dialFailed, .drained, .killed, .error:
+        case .clientEOF, .upstreamEOF, .clientReset, .upstreamReset, .halfCloseTimeout, .clientTimeout,
+            .upstreamTimeout, .dialFailed, .drained, .killed, .error:
             .on(.tcp)
+        case .idleTimeout: .on([.tcp, .idleTimeout])
         case .hook: .on([.tcp, .closingHook])
         }
     }
@@ -126,7 +137,8 @@ public enum DialFailure: String, CaseIterable, Sendable {
     case addressUnavailable = "address_unavailable"
     /// The system forbids the connection (EACCES, EPERM).
     case permission
-    /// The upstream is a listening address of this process.
+    /// The upstream is a listening address of this process, be it a stream's or another one's; or another proxy dials
+    /// back: ten thousand dials in a row went to where their clients came from, and nothing answered.
     case loop
     /// The handshake with the upstream failed.
     case tls
@@ -142,9 +154,9 @@ public enum DialFailure: String, CaseIterable, Sendable {
         case .refused, .timeout, .reset: .on(.tcp)
         // A datagram socket connects at once: only a lookup can be canceled.
         case .canceled: .on(.tcp, or: [.udp, .upstreamName, .rare])
-        case .unreachable, .descriptorLimit, .addressUnavailable, .permission, .other: .always
-        // Only a name can fail to resolve, or resolve to a listener of this process.
-        case .dnsNotFound, .dnsTimeout, .dnsFailure, .loop: .on(.upstreamName)
+        case .unreachable, .descriptorLimit, .addressUnavailable, .permission, .loop, .other: .always
+        // Only a name can fail to resolve.
+        case .dnsNotFound, .dnsTimeout, .dnsFailure: .on(.upstreamName)
         case .tls: .on([.tcp, .encryptedUpstream])
         }
     }

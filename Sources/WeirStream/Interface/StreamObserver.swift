@@ -28,9 +28,10 @@ public protocol StreamObserver: Sendable {
     /// A PROXY header was read; a connection's context names its client from now on. `context` is nil for a datagram
     /// that belongs to no session, or opens one.
     func proxyHeaderRead(_ context: StreamContext?, version: ProxyHeader.Version, worker: Int)
-    /// A required header was missing, or a header was refused. The connection is rejected next; a datagram, which has
-    /// no `context`, is dropped.
-    func proxyHeaderFailed(_ context: StreamContext?, reason: ProxyHeaderError, worker: Int)
+    /// A required header was missing, or a header was refused; `excerpt` has its first bytes, as far as they came. The
+    /// connection is rejected next; a datagram, which has no `context`, is dropped.
+    func proxyHeaderFailed(
+        _ context: StreamContext?, reason: ProxyHeaderError, excerpt: ProxyHeaderExcerpt, worker: Int)
     /// The connection or session ended before its dial. Nothing else follows for this context.
     func rejected(_ context: StreamContext, reason: RejectReason)
     /// The pre-dial hook ended, with any decision.
@@ -77,7 +78,9 @@ extension StreamObserver {
     /// Does nothing.
     public func proxyHeaderRead(_ context: StreamContext?, version: ProxyHeader.Version, worker: Int) {}
     /// Does nothing.
-    public func proxyHeaderFailed(_ context: StreamContext?, reason: ProxyHeaderError, worker: Int) {}
+    public func proxyHeaderFailed(
+        _ context: StreamContext?, reason: ProxyHeaderError, excerpt: ProxyHeaderExcerpt, worker: Int
+    ) {}
     /// Does nothing.
     public func rejected(_ context: StreamContext, reason: RejectReason) {}
     /// Does nothing.

@@ -30,14 +30,16 @@ final class Listener: Sendable {
     private let engine: StreamEngine
     private let state: Lock<State>
 
-    /// Binds an address. From then on, TCP clients wait in the kernel.
+    /// Binds an address. From then on, TCP clients wait in the kernel, unless the sockets join (``ListenerSockets``).
     init(
-        _ listen: ListenAddress, settings: ListenerSettings?, isFreeBind: Bool = false, engine: StreamEngine
+        _ listen: ListenAddress, settings: ListenerSettings?, isFreeBind: Bool = false, engine: StreamEngine,
+        joins: Bool = false
     ) throws(StreamError) {
         let granted = engine.budget.acquireListeners(wanted: engine.workerCount)
         let sockets: ListenerSockets
         do throws(StreamError) {
-            sockets = try ListenerSockets(listen, count: granted, options: settings, isFreeBind: isFreeBind)
+            sockets = try ListenerSockets(
+                listen, count: granted, options: settings, isFreeBind: isFreeBind, joins: joins)
         } catch {
             engine.budget.releaseListeners(granted)
             throw error
@@ -60,6 +62,12 @@ final class Listener: Sendable {
     /// register its socket.
     func serve() async -> SystemError? {
         let taken = state.withLock { $0.sockets.take() }
+        do throws(SystemError) {
+            try taken?.listenIfDue()
+        } catch {
+            taken?.close()
+            return error
+        }
         guard let numbers = taken?.take() else { return nil }
         // With fewer sockets than workers, the offset spreads listeners over the workers.
         let offset = numbers.count == engine.workerCount ? 0 : Int(number) % engine.workerCount

@@ -9,6 +9,10 @@ import NetworkTypes
 ///
 /// The first socket binds without `SO_REUSEPORT`, so that another program on the port is an error. It then sets the
 /// option, and the other sockets join it (socket(7)).
+///
+/// Sockets that *join* bind with the option at once, beside a listener of ours that a change removes and whose
+/// address overlaps theirs. Over TCP they listen only when they are served, so that the other listener keeps every
+/// client until then.
 final class ListenerSockets: Sendable {
     /// The bound address, with the real port.
     let address: SocketAddress
@@ -16,16 +20,18 @@ final class ListenerSockets: Sendable {
     /// Whether the bind is to every address, so that replies must choose their source address.
     let isWildcard: Bool
     private let numbers: [CInt]
+    /// Whether the sockets do not listen yet.
+    private let isListenDue: Bool
     /// The clients that may wait to be accepted, per socket; the kernel clamps the number to `somaxconn` (listen(2)).
     private static let backlog = 4096
 
     /// The number of sockets.
     var count: Int { numbers.count }
 
-    /// Binds `count` sockets.
+    /// Binds `count` sockets, which join those of an overlapping listener where `joins` is true.
     /// - Throws: ``StreamError/bindFailed(_:_:)``. After an error no socket is open.
     init(
-        _ listen: ListenAddress, count: Int, options: ListenerSettings?, isFreeBind: Bool = false
+        _ listen: ListenAddress, count: Int, options: ListenerSettings?, isFreeBind: Bool = false, joins: Bool = false
     ) throws(StreamError) {
         var numbers: [CInt] = []
         var listen = listen
@@ -38,10 +44,12 @@ final class ListenerSockets: Sendable {
                 listen = listen.withoutIPv6
                 first = try Self.open(listen, options, isFreeBind)
             }
+            if joins { try first.set(.reusePort, true) }
             try first.bind(try listen.socketAddress())
             let bound = try first.localAddress()
-            try first.set(.reusePort, true)
-            if listen.network.transport == .tcp { try first.listen(backlog: Self.backlog) }
+            if !joins { try first.set(.reusePort, true) }
+            let listensNow = listen.network.transport == .tcp && !joins
+            if listensNow { try first.listen(backlog: Self.backlog) }
             address = bound
             family = first.family
             numbers.append(first.release())
@@ -49,7 +57,7 @@ final class ListenerSockets: Sendable {
                 let next = try Self.open(listen, options, isFreeBind)
                 try next.set(.reusePort, true)
                 try next.bind(bound)
-                if listen.network.transport == .tcp { try next.listen(backlog: Self.backlog) }
+                if listensNow { try next.listen(backlog: Self.backlog) }
                 numbers.append(next.release())
             }
         } catch {
@@ -57,7 +65,20 @@ final class ListenerSockets: Sendable {
             throw .bindFailed(listen, error)
         }
         isWildcard = listen.address.ip.isWildcard
+        isListenDue = joins && listen.network.transport == .tcp
         self.numbers = numbers
+    }
+
+    /// Lets joined TCP sockets listen, before they are served.
+    func listenIfDue() throws(SystemError) {
+        guard isListenDue else { return }
+        for number in numbers {
+            var failure: SystemError?
+            let socket = Socket(adopting: number, family: family)
+            do throws(SystemError) { try socket.listen(backlog: Self.backlog) } catch { failure = error }
+            _ = socket.release()
+            if let failure { throw failure }
+        }
     }
 
     /// Returns the sockets, in order. The caller owns them; an owner that does not call this must call ``close()``.
@@ -118,15 +139,18 @@ extension Socket {
     /// Sets the options that sockets inherit from their listener at the accept (tcp(7)).
     borrowing func setListenerOptions(_ settings: ListenerSettings) {
         setIfPossible(.noDelay, 1)
+        setIfPossible(.urgentInline, 1)
         setIfPossible(.userTimeout, settings.userTimeout.userTimeoutMilliseconds)
         setIfPossible(.deferAccept, Int(clamping: settings.deferAccept?.components.seconds ?? 0))
         setIfPossible(.fastOpen, settings.fastOpen ?? 0)
         if let keepalive = settings.keepalive { startKeepalive(keepalive) } else { setIfPossible(.keepalive, 0) }
     }
 
-    /// Sets the one option that a socket needs before it connects to an upstream. ``RelayEndpoint`` sets the others
-    /// when a connection needs them: most connections end before that.
-    borrowing func setUserTimeout(_ settings: TCPSettings) {
+    /// Sets the options that a socket needs before it connects to an upstream. ``RelayEndpoint`` sets the others when a
+    /// connection needs them: most connections end before that.
+    borrowing func setDialOptions(_ settings: TCPSettings) {
+        // An urgent byte that came before the option was set would be left out.
+        setIfPossible(.urgentInline, 1)
         if settings.userTimeout != nil { setIfPossible(.userTimeout, settings.userTimeout.userTimeoutMilliseconds) }
     }
 

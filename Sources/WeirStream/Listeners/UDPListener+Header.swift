@@ -20,7 +20,7 @@ extension UDPListener {
         switch route.hooks.headerRequirement(of: key.peer.ip, route.settings.proxyProtocol) {
         case .none: return sessions[key] ?? open(key, unlessDenied: nil)
         case .refused:
-            refuse(.untrusted)
+            refuse(.untrusted, datagram)
             return nil
         case .header: break
         }
@@ -44,10 +44,10 @@ extension UDPListener {
             let proxied = ProxiedSessionKey(session: key, client: header.addresses?.source)
             return proxiedSessions[proxied] ?? open(key, unlessDenied: header)
         case .invalid(let reason):
-            refuse(reason)
+            refuse(reason, datagram)
         case .incomplete:
             // A datagram is complete: no more bytes follow.
-            refuse(.truncated)
+            refuse(.truncated, datagram)
         }
         return nil
     }
@@ -76,8 +76,9 @@ extension UDPListener {
         return open(key, header: header)
     }
 
-    private func refuse(_ reason: ProxyHeaderError) {
-        route.observer?.proxyHeaderFailed(nil, reason: reason, worker: core.index)
+    private func refuse(_ reason: ProxyHeaderError, _ datagram: ReceivedDatagram) {
+        let excerpt = unsafe ProxyHeaderExcerpt(datagram.bytes.bindMemory(to: UInt8.self).span)
+        route.observer?.proxyHeaderFailed(nil, reason: reason, excerpt: excerpt, worker: core.index)
         drop(.error)
     }
 }

@@ -324,7 +324,7 @@ extension DropReason {
         case .noUpstream: self = .noUpstream
         case .draining: self = .draining
         case .loop: self = .loop
-        case .hook, .proxyProtocol, .tls: self = .error
+        case .hook, .proxyProtocol, .probe, .tls: self = .error
         }
     }
 }

@@ -100,13 +100,20 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
     /// Binds all addresses, or none of them, without serving them yet: TCP clients wait in the kernel until
     /// ``listenAndServe(hooks:)``. A second call has no effect.
     /// - Throws: ``StreamError/bindFailed(_:_:)``, ``StreamError/closed``.
-    public func bind() throws(StreamError) {
+    public func bind() throws(StreamError) { try bind(joining: false) }
+
+    /// Binds beside listeners of this engine that a change removes and that overlap the addresses. Over TCP the
+    /// old listener keeps every client until this route serves.
+    /// - Throws: ``StreamError/bindFailed(_:_:)``, ``StreamError/closed``.
+    package func bindBesideRemoved() throws(StreamError) { try bind(joining: true) }
+
+    private func bind(joining: Bool) throws(StreamError) {
         let result = state.withLock { state -> Result<Void, StreamError> in
             if state.shared != nil { return .success(()) }
             // Under the lock: an end that is requested later finds the listeners.
             if lifecycle.isEndRequested { return .failure(.closed) }
             do throws(StreamError) {
-                state.listeners = try bound(state.addresses, state.settings, having: state.listeners)
+                state.listeners = try bound(state.addresses, state.settings, having: state.listeners, joining: joining)
                 return .success(())
             } catch {
                 return .failure(error)
@@ -118,7 +125,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
     /// Returns listeners at all of these addresses. It reuses those in `present` and binds the others, or none of them
     /// where it throws.
     func bound(
-        _ addresses: [ListenAddress], _ settings: Settings, having present: [Listener]
+        _ addresses: [ListenAddress], _ settings: Settings, having present: [Listener], joining: Bool = false
     ) throws(StreamError) -> [Listener] {
         let options = operations.listenerSettings(settings)
         var present = present
@@ -130,7 +137,8 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
                 // A listener that is not returned closes its sockets in its deinitializer.
                 listeners.append(
                     try Listener(
-                        address, settings: options, isFreeBind: operations.isFreeBind(settings), engine: engine))
+                        address, settings: options, isFreeBind: operations.isFreeBind(settings), engine: engine,
+                        joins: joining))
             }
         }
         return listeners
@@ -219,6 +227,19 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         // The new watches come first, so that a name of both plans keeps its addresses.
         await watchNames(plan)
         for (host, watch) in old { await engine.resolver.unwatch(watch, of: host) }
+    }
+
+    /// Checks that no literal upstream of `upstreams`, or of the route's, is a listening address of the engine or one
+    /// of `others`, which are bound and not served yet.
+    /// - Throws: ``StreamError/loop(_:upstream:)``.
+    package func checkForLoops(
+        _ upstreams: [Upstream]? = nil, besides others: [(Transport, SocketAddress)]
+    ) throws(StreamError) {
+        let listeners = engine.listeningAddresses(with: others)
+        let upstreams = upstreams ?? state.withLock { $0.upstreams }
+        let loop = upstreams.first { $0.literal.map { listeners.wouldLoop(transport, $0) } ?? false }
+        guard let loop, let listen = state.withLock({ $0.addresses.first }) else { return }
+        throw .loop(listen, upstream: loop.description)
     }
 
     /// Checks that no literal upstream is a listening address of the engine.

@@ -94,7 +94,8 @@ final class TCPRoute: WorkerRoute, EventHandler {
         // The hook decides once the header has named the client. The connection already counts towards the limit.
         case .header: break
         case .refused:
-            plan.observer?.proxyHeaderFailed(context, reason: .untrusted, worker: core.index)
+            plan.observer?.proxyHeaderFailed(
+                context, reason: .untrusted, excerpt: ProxyHeaderExcerpt(), worker: core.index)
             return .proxyProtocol
         }
         return shared.count.enter(limit: plan.settings.maxConnections) ? nil : .routeLimit

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxIO
 
 /// The outcome of a peek for a PROXY header at the beginning of a stream.
@@ -6,8 +7,10 @@ enum ProxyHeaderArrival {
     case waiting
     /// The header is complete, and was read from the socket.
     case complete(ProxyHeader)
-    case refused(ProxyHeaderError)
-    /// The connection failed.
+    case refused(ProxyHeaderError, ProxyHeaderExcerpt)
+    /// The peer ended the connection before its first byte, with an end or by a reset.
+    case unused
+    /// The connection failed within the header.
     case broken(SystemError)
 }
 
@@ -21,8 +24,9 @@ extension RelayEndpoint {
         case .bytes(let count):
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
             switch unsafe ProxyHeaderParser.parse(stream: bytes.span) {
-            case .incomplete: return sawEnd ? .refused(.truncated) : .waiting
-            case .invalid(let reason): return .refused(reason)
+            case .incomplete:
+                return sawEnd ? .refused(.truncated, unsafe ProxyHeaderExcerpt(bytes.span)) : .waiting
+            case .invalid(let reason): return .refused(reason, unsafe ProxyHeaderExcerpt(bytes.span))
             case .complete(let header):
                 discard(header.length)
                 return .complete(header)
@@ -30,8 +34,23 @@ extension RelayEndpoint {
         case .wouldBlock:
             isReadable = false
             return .waiting
-        case .endOfStream: return .refused(.missing)
-        case .failed(let error): return .broken(error)
+        // The call returns bytes before an error: there were none.
+        case .endOfStream: return .unused
+        case .failed(let error): return error.code == ECONNRESET ? .unused : .broken(error)
         }
+    }
+
+    /// Whether no byte waits in the socket, which may have failed.
+    var isEmpty: Bool {
+        guard let result = withSocket({ $0.peek() }) else { return true }
+        return if case .bytes = result { false } else { true }
+    }
+
+    /// Returns the first bytes that have arrived and were not read, for the log. `buffer` must hold the longest header.
+    mutating func headerExcerpt(buffer: UnsafeMutableRawBufferPointer) -> ProxyHeaderExcerpt {
+        let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<ProxyHeader.maxLengthV2])
+        guard case .bytes(let count) = unsafe receiveCopy(into: buffer) else { return ProxyHeaderExcerpt() }
+        let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
+        return unsafe ProxyHeaderExcerpt(bytes.span)
     }
 }

@@ -157,7 +157,7 @@ final class TCPConnection: EventHandler, PreDialing {
     private func clientEvent(_ events: EventSet) {
         relay.client.note(events)
         if events.contains(.error) || events.contains(.hangup) {
-            clientBroke(.clientReset)
+            if phase == .awaitingHeader, relay.client.isEmpty { reject(.probe) } else { clientBroke(.clientReset) }
         } else if phase == .awaitingHeader {
             receiveHeader()
         } else if phase == .handshaking {
@@ -206,7 +206,8 @@ final class TCPConnection: EventHandler, PreDialing {
     private func receiveHeader() {
         switch unsafe relay.client.receiveProxyHeader(buffer: core.relayResources.buffer) {
         case .waiting: return
-        case .refused(let reason): refuseHeader(reason)
+        case .refused(let reason, let excerpt): refuseHeader(reason, excerpt)
+        case .unused: reject(.probe)
         case .broken(let error): clientBroke(ConnectionCloseReason(error, party: .client))
         case .complete(let header):
             core.loop.cancel(&mainTimer)
@@ -224,11 +225,12 @@ final class TCPConnection: EventHandler, PreDialing {
     private func headerTimedOut() {
         mainTimer = .none
         route.observer?.timedOut(context, kind: .proxyHeader)
-        refuseHeader(.timeout)
+        let excerpt = unsafe relay.client.headerExcerpt(buffer: core.relayResources.buffer)
+        refuseHeader(.timeout, excerpt)
     }
 
-    private func refuseHeader(_ reason: ProxyHeaderError) {
-        route.observer?.proxyHeaderFailed(context, reason: reason, worker: core.index)
+    private func refuseHeader(_ reason: ProxyHeaderError, _ excerpt: ProxyHeaderExcerpt) {
+        route.observer?.proxyHeaderFailed(context, reason: reason, excerpt: excerpt, worker: core.index)
         reject(.proxyProtocol)
     }
 
@@ -332,6 +334,7 @@ final class TCPConnection: EventHandler, PreDialing {
         if relay.upstream.isBroken, relay.egressByteCount == 0 {
             route.selector.brokeUnanswered(member, isAsked: relay.ingressByteCount > 0)
         }
+        if relay.hasUpstreamEnded { route.state(of: member)?.noteAnswer() }
         route.selector.released(member)
     }
 
@@ -475,7 +478,7 @@ final class TCPConnection: EventHandler, PreDialing {
         if relay.isPaused { relay.touch(now: now) }
         if let (limit, kind) = silence, now - min(now, relay.lastActivity) >= limit {
             route.observer?.timedOut(context, kind: kind)
-            end(.timeout, withReset: true)
+            end(kind == .idle ? .idleTimeout : .halfCloseTimeout, withReset: true)
         } else {
             armSilenceTimer()
         }
@@ -565,6 +568,7 @@ extension TCPConnection: RelayOwner {
     func relayGotResponse(isAsked: Bool, withEnd: Bool) {
         guard let member, let state = route.state(of: member) else { return }
         state.ackHeuristic.noteResponse(isAsked: isAsked, withEnd: withEnd)
+        state.noteAnswer()
         route.selector.answered(member)
     }
 }
@@ -574,7 +578,7 @@ extension ConnectionCloseReason {
     init(_ error: SystemError, party: Relay.Party) {
         switch error.code {
         case ECONNRESET, EPIPE: self = party == .client ? .clientReset : .upstreamReset
-        case ETIMEDOUT: self = .timeout
+        case ETIMEDOUT: self = party == .client ? .clientTimeout : .upstreamTimeout
         default: self = .error
         }
     }

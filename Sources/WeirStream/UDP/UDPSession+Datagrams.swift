@@ -292,6 +292,7 @@ extension UDPSession {
         guard let member, let upstreamAddress else { return }
         route.state(of: member)?.prefer(upstreamAddress)
         route.selector.answered(member)
+        route.state(of: member)?.noteAnswer()
     }
 
     private func flushReplies(_ count: Int) {

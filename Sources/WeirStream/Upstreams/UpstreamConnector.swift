@@ -1,3 +1,4 @@
+// Length: one state machine in one file, so that its state is private.
 import LinuxIO
 import NetworkTypes
 
@@ -77,9 +78,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         self.dialer = dialer
     }
 
-    deinit {
-        assert(timer.isNone && staggerTimer.isNone, "a connector is canceled before it is released")
-    }
+    deinit { assert(timer.isNone && staggerTimer.isNone, "a connector is canceled before it is released") }
 
     /// Whether the owner has a connected socket that it has neither settled for nor handed back. Where a call makes
     /// this false, the connection has failed: its owner closes the socket.
@@ -204,6 +203,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         guard let member else { return }
         self.member = nil
         tried.insert(member)
+        if reason == .refused { route.state(of: member)?.noteAnswer() }
         if isReached { return }
         if failure == nil || !reason.isAboutName { failure = reason }
         let index = route.index(of: member)
@@ -229,7 +229,12 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             return .pending
         case .unresolvable(let failure): return .failed(DialFailure(failure))
         case .addresses(let all):
-            addresses = core.ownListeners.withoutLoops(context.transport, all)
+            addresses = core.ownListeners.withoutLoops(context.transport, state.dialOrder(all, now: core.loop.now))
+            // Another proxy may dial back: see ``UpstreamState/mayReturn(now:)``.
+            let peer = context.peerAddress.ip
+            if addresses.contains(where: { $0.ip == peer }), !state.mayReturn(now: core.loop.now) {
+                return .failed(.loop)
+            }
             return addresses.isEmpty ? .failed(.loop) : startAttempts(member, state)
         }
     }
@@ -271,6 +276,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             return .pending
         case .connected:
             guard let member else { return .pending }
+            if !attempts.isEmpty { route.state(of: member)?.noteAnswer(from: attempt.address, now: core.loop.now) }
             return handOut(ConnectedUpstream(attempt: attempt, events: events, member: member))
         case .failed(let error):
             attempt.socket.close()

@@ -52,7 +52,7 @@ struct TCPDialer: UpstreamDialer {
             let socket = try Socket(.stream, family: Socket.family(of: address))
             expectsSingleResponse = upstream.ackHeuristic.expectsSingleResponse
             if expectsSingleResponse { socket.setIfPossible(.deferAccept, 1) }
-            socket.setUserTimeout(settings)
+            socket.setDialOptions(settings)
             let result = socket.connect(to: address)
             if case .failed(let error) = result { throw error }
             try loop.add(socket.number, .relay, token: token)

@@ -150,18 +150,34 @@ public final class StreamEngine: Sendable {
         ownListeners.withLock { $0.wouldLoop(transport, address) }
     }
 
+    /// Returns the listening addresses of this engine and `others`, with the addresses of the interfaces as they are
+    /// now.
+    func listeningAddresses(with others: [(Transport, SocketAddress)]) -> OwnListeners {
+        var listeners = ownListeners.withLock { $0 }
+        for (transport, address) in others { listeners.insert(transport, address) }
+        if let interfaces = try? AddressLookup.interfaceAddresses() { listeners.interfaceAddresses = Set(interfaces) }
+        return listeners
+    }
+
     /// Adds listeners to the list of listening addresses of every worker, or removes them.
     func announce(_ transport: Transport, _ listeners: [Listener], isListening: Bool) async {
-        if listeners.isEmpty { return }
+        await announce(transport, listeners.map(\.address), isListening: isListening)
+    }
+
+    /// Makes these addresses count as listeners of this engine, for its whole life: a dial to one of them fails as
+    /// ``DialFailure/loop``. For listeners of the program that are no streams, such as an exporter that trusts clients
+    /// with this machine's address.
+    public func refuseDials(_ transport: Transport, to addresses: [SocketAddress]) async {
+        await announce(transport, addresses, isListening: true)
+    }
+
+    private func announce(_ transport: Transport, _ addresses: [SocketAddress], isListening: Bool) async {
+        if addresses.isEmpty { return }
         // Without the interfaces' addresses, a loop through one of them is not detected and ends at a limit.
         let interfaces = try? AddressLookup.interfaceAddresses()
         let snapshot = ownListeners.withLock { own in
-            for listener in listeners {
-                if isListening {
-                    own.insert(transport, listener.address)
-                } else {
-                    own.remove(transport, listener.address)
-                }
+            for address in addresses {
+                if isListening { own.insert(transport, address) } else { own.remove(transport, address) }
             }
             if let interfaces { own.interfaceAddresses = Set(interfaces) }
             return own

@@ -35,6 +35,42 @@ extension Integration {
             #expect(before.matching("weir_proxy_protocol_headers_total").isEmpty)
         }
 
+        @Test("A probe that closes or resets before its first byte is counted as one, and is no error of a header")
+        func probes() throws {
+            let server = try TCPServer.echo()
+            let port = try Ports.free()
+            let weir = try WeirProcess(routes: .route("in", port, to: server.port, Self.trusting))
+            for round in 1...10 {
+                let probe = try TestConnection(to: Endpoint(port))
+                if round.isMultiple(of: 2) { try probe.reset() } else { probe.close() }
+                try weir.scrape(until: "the probe is over") { $0.accepted("in") == round && $0.active("in") == 0 }
+            }
+            let samples = try weir.scrape()
+            #expect(samples["weir_tcp_connections_rejected_total", ["route": "in", "reason": "probe"]] == 10)
+            #expect(samples.total("weir_tcp_connections_rejected_total") == 10 && samples.closed("in") == 0)
+            #expect(samples.total("weir_proxy_protocol_errors_total") == 0)
+            #expect(samples.total("weir_accept_errors_total") == 0)
+            #expect(weir.logLines.allSatisfy { !$0.contains("header refused") && !$0.contains("rejected") })
+            #expect(server.accepted == 0)
+        }
+
+        @Test("A refused header is in the log with its first bytes, over TCP and UDP")
+        func refusedHeader() throws {
+            let ports = try (0..<2).map { _ in try Ports.free() }
+            let weir = try WeirProcess(
+                routes: [
+                    .route("tcp", ports[0], to: 9, Self.trusting),
+                    .route("udp", ports[1], to: 9, scheme: "udp4", Self.trusting),
+                ].joined(separator: "\n"))
+            let client = try TestConnection(to: Endpoint(ports[0]))
+            try client.send("PROXY TCP6 192.0.2.1 2001:db8::1 1 2\r\n")
+            #expect(client.receive().ending == .reset)
+            let line = try weir.waitForLog("PROXY header refused", "route=tcp")
+            #expect(line.contains("header=\"PROXY TCP6 192.0.2.1 2001:db8::1 1 2%0d%0a\""))
+            try UDPSocket().send([0x1b, 0x22, 0x41], to: Endpoint(ports[1]))
+            #expect(try weir.waitForLog("PROXY header refused", "route=udp").contains("header=\"%1b\\\"A\""))
+        }
+
         @Test("Two with their defaults understand each other, whatever a client sends")
         func datagramDefaults() throws {
             let server = try UDPServer.echo()

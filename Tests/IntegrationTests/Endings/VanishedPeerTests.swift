@@ -7,7 +7,7 @@ extension Integration {
     struct VanishedPeerTests {
         private static let keepalive = "keepalive: { idle: 1s, interval: 1s, count: 2 }"
 
-        @Test("a client and an upstream that vanish without a word are noticed by keepalive, and end as timeout")
+        @Test("a client and an upstream that vanish without a word are noticed by keepalive, each by its own name")
         func vanished() throws {
             let (network, far) = (try NetworkNamespace(), try NetworkNamespace())
             try NetworkNamespace.connect(network, far, net: 83)
@@ -29,9 +29,9 @@ extension Integration {
                 // No FIN, no reset, no ICMP: the cable is cut at the far end.
                 try far.ip("link set cable83 down")
                 #expect(stays.receive().ending == .reset)
-                for route in ["client-gone", "upstream-gone"] {
+                for (route, reason) in [("client-gone", "client_timeout"), ("upstream-gone", "upstream_timeout")] {
                     let samples = try weir.scrapeWhenIdle(route)
-                    #expect(samples.closed(route, "timeout") == 1)
+                    #expect(samples.closed(route, reason) == 1)
                     #expect(samples.closed(route) == 1)
                     #expect(samples.bytes(route, "ingress") == 5)
                     #expect(samples.bytes(route, "egress") == 5)

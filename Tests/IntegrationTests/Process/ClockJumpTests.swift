@@ -57,7 +57,7 @@ extension Integration {
                 $0.total("weir_udp_sessions_closed_total", ["route": "udp", "reason": "idle"]) == 1
                     && $0.active("idle") == 0 && $0.active("hang") == 0
             }
-            #expect(samples.closed("idle", "timeout") == 1)
+            #expect(samples.closed("idle", "idle_timeout") == 1)
             #expect(samples.total("weir_timeouts_total", ["route": "idle", "kind": "idle"]) == 1)
             #expect(samples.total("weir_timeouts_total", ["route": "hang", "kind": "dial"]) == 1)
             #expect(samples.total("weir_timeouts_total") == 2)

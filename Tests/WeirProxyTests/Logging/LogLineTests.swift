@@ -65,10 +65,35 @@ struct LogLineTests {
             line(proxied, .text).hasSuffix(
                 "DEBUG client behind a proxy protocol=tcp route=ssh-proxy listen=tcp4://0.0.0.0:2222 dst=localhost:22 "
                     + "action=accept id=1f client=192.0.2.9:50000 peer=10.0.0.1:443\n"))
-        let refused = record(.headerFailed(.checksum))
+        let refused = record(.headerFailed(.checksum, ProxyHeaderExcerpt()))
         #expect(refused.fact.level == .warning)
         #expect(line(refused, .text).contains(" WARNING PROXY header refused protocol=tcp "))
         #expect(line(refused, .text).hasSuffix(" client=192.0.2.9:50000 reason=checksum\n"))
+    }
+
+    @Test("The first bytes of a refused header are told, escaped and bounded")
+    func headerExcerpt() {
+        func ending(_ bytes: [UInt8], _ format: LogFormat = .text) -> String {
+            let text = line(record(.headerFailed(.malformed, ProxyHeaderExcerpt(bytes.span))), format)
+            return String(text.split(separator: "malformed")[1])
+        }
+        let mixed = "PROXY TCP6 192.0.2.1 2001:db8::1 56324 443\r\n"
+        #expect(ending(Array(mixed.utf8)) == " header=\"PROXY TCP6 192.0.2.1 2001:db8::1 56324 \"\n")
+        #expect(ending([0x0d, 0x0a, 0, 0x1b, 0xff, UInt8(ascii: "A")]) == " header=%0d%0a%00%1b%ffA\n")
+        #expect(ending(Array("\\%\"".utf8), .json) == "\",\"header\":\"%5c%25\\\"\"}\n")
+        #expect(ending([]) == "\n")
+        for count in 0...45 {
+            let bytes = (0..<count).map { UInt8($0) }
+            #expect(ProxyHeaderExcerpt(bytes.span).bytes == Array(bytes.prefix(39)))
+        }
+    }
+
+    @Test("A probe and a client that was gone before the accept are quiet")
+    func quietFacts() {
+        #expect(LogRecord.Fact.rejected(.probe).level == .debug)
+        #expect(LogRecord.Fact.acceptFailed(.aborted, SystemError(.accept, 103)).level == .debug)
+        #expect(LogRecord.Fact.rejected(.acl).level == .info)
+        #expect(LogRecord.Fact.acceptFailed(.descriptorLimit, SystemError(.accept, 24)).level == .error)
     }
 
     @Test("A failed dial is an error that names route, upstream, reason and what the system said")

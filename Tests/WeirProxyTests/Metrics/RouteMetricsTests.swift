@@ -32,7 +32,7 @@ struct RouteMetricsTests {
     func tcpBudget() throws {
         let metrics = try tcp(maxConnections: 5)
         let info = RouteInfo(RouteDescription(makeRoute("a", listen: 1, upstream: 22)), registry: registry)
-        #expect(try lineCount() <= 60)
+        #expect(try lineCount() <= 64)
         #expect(try lineCount() > 40)
         withExtendedLifetime((metrics, info)) {}
     }
@@ -56,8 +56,8 @@ struct RouteMetricsTests {
         let closed = samples.matching("weir_tcp_connections_closed_total").compactMap { $0.key.labels["reason"] }
         #expect(
             Set(closed) == [
-                "client_eof", "upstream_eof", "client_reset", "upstream_reset", "timeout", "dial_failed", "drained",
-                "killed", "error",
+                "client_eof", "upstream_eof", "client_reset", "upstream_reset", "idle_timeout", "half_close_timeout",
+                "client_timeout", "upstream_timeout", "dial_failed", "drained", "killed", "error",
             ])
         let upstream = ["route": "a", "protocol": "tcp", "upstream": "localhost:22"]
         #expect(samples["weir_dials_total", upstream] == 0)
@@ -87,7 +87,7 @@ struct RouteMetricsTests {
                     "a", listen: 1, upstream: 22,
                     settings: .tcp(TCPSettings(maxConnections: 5, proxyProtocol: reading)))),
             registry: registry, log: try makeSilentLog())
-        #expect(try lineCount() <= 60)
+        #expect(try lineCount() <= 64)
         let udp = UDPRouteMetrics(
             RouteDescription(
                 makeRoute(
@@ -120,7 +120,7 @@ struct RouteMetricsTests {
         metrics.opened(context)
         metrics.proxyHeaderRead(context, version: .v1, worker: 1)
         metrics.opened(context)
-        metrics.proxyHeaderFailed(context, reason: .checksum, worker: 1)
+        metrics.proxyHeaderFailed(context, reason: .checksum, excerpt: ProxyHeaderExcerpt(), worker: 1)
         metrics.rejected(context, reason: .proxyProtocol)
         let samples = try scrape(registry)
         #expect(samples["weir_proxy_protocol_headers_total", ["route": "a", "version": "v1"]] == 1)

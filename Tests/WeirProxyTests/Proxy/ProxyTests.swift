@@ -178,6 +178,118 @@ struct ProxyTests {
         withExtendedLifetime(taken) {}
     }
 
+    @Test("A reload with a loop ends no session that its rules would have denied, and serves none of its routes")
+    func refusedLoop() async throws {
+        let server = try UDPServer { [Array("\($0.source.port)".utf8)] }
+        let (port, looping, fine) = (try Ports.free(), try Ports.free(), try Ports.free())
+        let route = makeRoute("u", scheme: .udp4, listen: port, upstream: server.port)
+        try await withProxy([route]) { proxy, exporter in
+            let client = try UDPSocket()
+            try client.send([1], to: Endpoint(port))
+            let session = try client.receive().bytes
+            var bad = configuration(
+                [
+                    route, makeRoute("fine", listen: fine, upstream: 9),
+                    makeRoute("loop", listen: looping, upstream: looping),
+                ], exporter: exporter)
+            bad.access.deny = [AccessEntry("cidr:127.0.0.0/8")]
+            await #expect(throws: ProxyError.self) { try await proxy.apply(bad) }
+            try client.send([2], to: Endpoint(port))
+            #expect(try client.receive().bytes == session)
+            #expect(throws: (any Error).self) { try TestConnection(to: Endpoint(fine)) }
+            let page = try samples(exporter)
+            #expect(page.sessionsOpened("u") == 1 && page.sessionsActive("u") == 1)
+        }
+    }
+
+    /// Resolves every name to this machine.
+    private struct LoopbackResolver: NameResolver {
+        func resolve(_ host: String) throws(AddressLookup.Failure) -> [SocketAddress] {
+            [SocketAddress(.loopbackIPv4, port: 0)]
+        }
+    }
+
+    @Test("No route goes to the exporter: not as it is written, and not by a name")
+    func exporterAsUpstream() async throws {
+        let (exporter, port, other) = (try Ports.free(), try Ports.free(), try Ports.free())
+        let route = makeRoute("a", host: .name("inside.example"), listen: port, upstream: exporter)
+        var options = Proxy.Options()
+        options.resolver = LoopbackResolver()
+        let proxy = try Proxy(configuration([route], exporter: exporter), options: options)
+        try await proxy.start()
+        let client = try TestConnection(to: Endpoint(port))
+        try? client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        let answer = client.receive()
+        #expect(answer.ending == .reset && answer.bytes.isEmpty)
+        try waitUntil("the dial is counted as a loop") {
+            try samples(exporter).total("weir_dial_failures_total", ["route": "a", "reason": "loop"]) == 1
+        }
+        let literal = makeRoute("b", listen: other, upstream: exporter)
+        await #expect(throws: ProxyError.self) {
+            try await proxy.apply(configuration([route, literal], exporter: exporter))
+        }
+        #expect(throws: (any Error).self) { try TestConnection(to: Endpoint(other)) }
+        await proxy.shutdown()
+        let second = try Proxy(configuration([literal], exporter: exporter))
+        await #expect(throws: ProxyError.self) { try await second.start() }
+    }
+
+    @Test("A gauge whose setting is gone goes, also while a connection lives on that began under it")
+    func gaugesOfSettings() async throws {
+        let (server, datagrams) = (try TCPServer.echo(), try UDPServer.echo())
+        let (tcp, udp, exporter) = (try Ports.free(), try Ports.free(), try Ports.free())
+        func routes(_ limit: Int?, _ host: UpstreamHost) -> [RouteConfiguration] {
+            [
+                makeRoute(
+                    "t", host: host, listen: tcp, upstream: server.port,
+                    settings: .tcp(TCPSettings(maxConnections: limit))),
+                makeRoute(
+                    "u", scheme: .udp4, host: host, listen: udp, upstream: datagrams.port,
+                    settings: .udp(UDPSettings(maxSessions: 7))),
+            ]
+        }
+        var first = configuration(routes(5, .name("here.example")), exporter: exporter)
+        first.exporter.retiredSeriesTTL = .zero
+        var options = Proxy.Options()
+        options.resolver = LoopbackResolver()
+        let proxy = try Proxy(first, options: options)
+        try await proxy.start()
+        try waitUntil("the name is resolved") {
+            let page = try samples(exporter)
+            return page.values.contains { series, value in
+                series.name == "weir_upstream_last_resolve_success_timestamp_seconds" && value > 0
+            }
+        }
+        let (client, player) = (try TestConnection(to: Endpoint(tcp)), try UDPSocket())
+        try client.send("x")
+        #expect(client.receive(1).text == "x")
+        try player.send([1], to: Endpoint(udp))
+        #expect(try player.receive().bytes == [1])
+        #expect(try samples(exporter)["weir_tcp_connections_limit", ["route": "t"]] == 5)
+
+        var second = configuration(routes(9, .address(.loopbackIPv4)), exporter: exporter)
+        second.exporter.retiredSeriesTTL = .zero
+        try await proxy.apply(second)
+        try waitUntil("the gauges of the name are gone") {
+            try samples(exporter).matching("weir_upstream_last_resolve_success_timestamp_seconds").isEmpty
+        }
+        #expect(try samples(exporter)["weir_tcp_connections_limit", ["route": "t"]] == 9)
+        second.routes = routes(nil, .address(.loopbackIPv4))
+        try await proxy.apply(second)
+        try waitUntil("the limit is gone") { try samples(exporter).matching("weir_tcp_connections_limit").isEmpty }
+        #expect(try samples(exporter)["weir_udp_sessions_limit", ["route": "u"]] == 7)
+        // All the while both were open.
+        let page = try samples(exporter)
+        #expect(page.active("t") == 1 && page.sessionsActive("u") == 1)
+        second.routes = [makeRoute("other", listen: try Ports.free(), upstream: 9)]
+        try await proxy.apply(second)
+        try waitUntil("the other limit is gone, too") {
+            try samples(exporter).matching("weir_udp_sessions_limit").isEmpty
+        }
+        await proxy.shutdown()
+        withExtendedLifetime((client, player)) {}
+    }
+
     @Test("A listener that covers a removed one takes its place")
     func widening() async throws {
         let server = try TCPServer.echo()

@@ -75,7 +75,7 @@ struct ReloadPlanTests {
         let tcp = makeRoute("dns-tcp", listen: 5353, upstream: 53)
         let plan = try plan([dns], [dns, tcp])
         #expect(plan.kept.count == 1 && plan.added.count == 1)
-        #expect(!plan.mustWait(plan.added[0]))
+        #expect(!plan.mustJoin(plan.added[0]))
     }
 
     @Test("A scheme that binds the very same socket keeps it")
@@ -91,7 +91,7 @@ struct ReloadPlanTests {
         let six = makeRoute("a", scheme: .tcp6, bind: nil, listen: 80, upstream: 80)
         let plan = try plan([six], [both])
         #expect(plan.added.count == 1 && plan.removed.count == 1)
-        #expect(plan.mustWait(plan.added[0]))
+        #expect(plan.mustJoin(plan.added[0]))
     }
 
     @Test(
@@ -100,9 +100,9 @@ struct ReloadPlanTests {
             (Network.tcp4, nil as ScopedAddress?, true), (.tcp, nil, true), (.tcp6, nil, false),
             (.tcp4, ScopedAddress("127.0.0.2"), false), (.udp4, nil, false),
         ])
-    func wildcards(scheme: Network, bind: ScopedAddress?, mustWait: Bool) throws {
+    func wildcards(scheme: Network, bind: ScopedAddress?, mustJoin: Bool) throws {
         let wanted = makeRoute("b", scheme: scheme, bind: bind, listen: 2222, upstream: 22)
         let plan = try plan([ssh], [wanted])
-        #expect(plan.mustWait(plan.added[0]) == mustWait)
+        #expect(plan.mustJoin(plan.added[0]) == mustJoin)
     }
 }

@@ -176,6 +176,11 @@ import Testing
             #expect(wrong.receive().ending == .reset)
             try rig.told.expect(.proxyProtocol)
             #expect(rig.told.seen.headersFailed == [.missing])
+            // Only looked whether the port is open.
+            try rig.connect().close()
+            try rig.connect().reset()
+            try rig.told.expect(.closed, times: 2)
+            #expect(rig.told.seen.headersFailed == [.missing])
         }
     }
 

@@ -35,7 +35,7 @@ import WeirStream
         let server = try TCPServer.echo()
         let gate = Proxied.Gate()
         try await withTCP("\(server.endpoint)", settings: Proxied.tcp(.mixed), hooks: gate.hooks) { rig in
-            for (index, vector) in HeaderVector.all.filter({ !$0.isAccepted }).enumerated() {
+            for (index, vector) in HeaderVector.all.filter({ !$0.isAccepted && !$0.bytes.isEmpty }).enumerated() {
                 guard case .refused(let reason) = vector.outcome else { continue }
                 let client = try rig.connect()
                 try client.send(vector.bytes)
@@ -224,6 +224,32 @@ import WeirStream
         }
     }
 
+    @Test func `a peer that ends before its first byte, with FIN or RST, is a probe and no bad header`() async throws {
+        let server = try TCPServer.echo()
+        try await withTCP("\(server.endpoint)", settings: Proxied.tcp(.required), hooks: Proxied.Gate().hooks) { rig in
+            let (ended, reset) = (try rig.connect(), try rig.connect())
+            try rig.recorder.expect(.opened, times: 2)
+            ended.close()
+            try rig.recorder.expect(.rejected(.probe))
+            try reset.reset()
+            try rig.recorder.expect(.rejected(.probe), times: 2)
+            // Both ways at once, so that both events may come together.
+            try rig.whileHeld {
+                try rig.connect().close()
+                try rig.connect().reset()
+            }
+            try rig.recorder.expect(.rejected(.probe), times: 4)
+            let half = try rig.connect()
+            try half.send("P")
+            half.close()
+            try rig.recorder.expect(.rejected(.proxyProtocol))
+            #expect(
+                rig.recorder.count(.headerFailed(.truncated)) == 1 && rig.recorder.count(.headerFailed(.missing)) == 0)
+            #expect(rig.stream.openCount == 0)
+        }
+        #expect(server.accepted == 0)
+    }
+
     @Test func `a connection that waits for its header counts, and ends like any other`() async throws {
         let server = try TCPServer.echo()
         try await withTCP(
@@ -235,7 +261,9 @@ import WeirStream
             #expect(rig.stream.openCount == 1)
             #expect(try rig.connect().receive().ending == .reset)
             try rig.recorder.expect(.rejected(.routeLimit))
-            // Gone before it said anything: nothing is wrong with its header.
+            // Gone within its header: nothing is known to be wrong with that.
+            try first.send("PROXY")
+            try rig.whileHeld {}
             try first.reset()
             try rig.recorder.expect(.closed(.clientReset))
             #expect(rig.stream.openCount == 0)

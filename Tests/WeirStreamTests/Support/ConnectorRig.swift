@@ -72,6 +72,13 @@ final class ConnectorRig: EventHandler {
         perform(connector.start(worker: noWorker()))
     }
 
+    /// Begins another dial of the same route, after ``endConnecting()``.
+    func beginAnew() {
+        end = nil
+        script.beginDial()
+        begin()
+    }
+
     private func noWorker() -> Worker { preconditionFailure("there is no hook") }
 
     /// Turns the clock, gives the news that are due, and lets the timers and the deferred have their turn.

@@ -85,7 +85,9 @@ final class Recorder: StreamObserver {
         note(.headerRead(version))
     }
 
-    func proxyHeaderFailed(_ context: StreamContext?, reason: ProxyHeaderError, worker: Int) {
+    func proxyHeaderFailed(
+        _ context: StreamContext?, reason: ProxyHeaderError, excerpt: ProxyHeaderExcerpt, worker: Int
+    ) {
         note(.headerFailed(reason))
     }
 

@@ -48,7 +48,9 @@ final class ListenerRecorder: ListenerObserver {
     func accepted(worker: Int) { box.update { $0.accepted += 1 } }
     func proxyHeaderRead(version: ProxyHeader.Version, worker: Int) { box.update { $0.headersRead += 1 } }
 
-    func proxyHeaderFailed(reason: ProxyHeaderError, worker: Int) { box.update { $0.headersFailed.append(reason) } }
+    func proxyHeaderFailed(reason: ProxyHeaderError, excerpt: ProxyHeaderExcerpt, worker: Int) {
+        box.update { $0.headersFailed.append(reason) }
+    }
 
     func decided(route: Int, worker: Int) { box.update { $0.decided.append(route) } }
 

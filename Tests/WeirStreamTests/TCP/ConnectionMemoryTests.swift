@@ -69,7 +69,7 @@ import Testing
                 rig.turn()
                 #expect(rig.stream.openCount == 1)
                 rig.advance(by: .seconds(3))
-                try rig.recorder.expect(.closed(.timeout))
+                try rig.recorder.expect(.closed(.idleTimeout))
             }
         }
     }

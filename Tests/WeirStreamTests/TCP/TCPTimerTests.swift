@@ -23,8 +23,8 @@ import WeirStream
             }
             #expect(rig.stream.openCount == 1)
             rig.advance(by: .seconds(61))
-            try rig.recorder.expect(.closed(.timeout))
-            #expect(rig.recorder.events.suffix(2) == [.timedOut(.idle), .closed(.timeout)])
+            try rig.recorder.expect(.closed(.idleTimeout))
+            #expect(rig.recorder.events.suffix(2) == [.timedOut(.idle), .closed(.idleTimeout)])
             #expect(client.receive().ending == .reset)
         }
     }
@@ -63,8 +63,8 @@ import WeirStream
             rig.turn()
             #expect(rig.recorder.count(.timedOut(.halfClose)) == 0)
             rig.advance(by: .seconds(2))
-            try rig.recorder.expect(.closed(.timeout))
-            #expect(rig.recorder.events.suffix(2) == [.timedOut(.halfClose), .closed(.timeout)])
+            try rig.recorder.expect(.closed(.halfCloseTimeout))
+            #expect(rig.recorder.events.suffix(2) == [.timedOut(.halfClose), .closed(.halfCloseTimeout)])
             #expect(client.receive().ending == .reset)
         }
     }
@@ -86,7 +86,7 @@ import WeirStream
             try client.shutdownWriting()
             try waitUntil("the end was passed on") { gotEnd.value }
             rig.advance(by: .seconds(11))
-            try rig.recorder.expect(.closed(.timeout))
+            try rig.recorder.expect(.closed(.idleTimeout))
             #expect(rig.recorder.count(.timedOut(.idle)) == 1)
         }
     }
@@ -111,7 +111,7 @@ import WeirStream
             rig.advance(by: .seconds(11))
             #expect(client.receive(4).text == "more")
             rig.advance(by: .seconds(11))
-            try rig.recorder.expect(.closed(.timeout))
+            try rig.recorder.expect(.closed(.idleTimeout))
         }
     }
 }

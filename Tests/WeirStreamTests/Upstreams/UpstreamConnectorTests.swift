@@ -32,6 +32,38 @@ import Testing
         #expect(rig.script.openCount == 3)
     }
 
+    @Test func `the address that answered while another was silent, or its family, is tried first for ten minutes`()
+        throws
+    {
+        let rig = try ConnectorRig(["name.example:1"])
+        defer { rig.finish() }
+        let six = try (1...2).map { SocketAddress(try #require(IPAddress("2001:db8::\($0)")), port: 1) }
+        let four = try (1...2).map { try Self.address($0) }
+        for address in four { rig.script.behaviors[address] = .connects(after: 1_000_000) }
+        func dial() -> [SocketAddress] {
+            let before = rig.script.attempts.count
+            rig.beginAnew()
+            for _ in 0..<1_000 where rig.end == nil { rig.advance(by: .milliseconds(1)) }
+            let attempts = rig.script.attempts.dropFirst(before).map(\.address)
+            rig.endConnecting()
+            return attempts
+        }
+        rig.answer(0, [six[0], four[0], six[1]])
+        #expect(dial() == [six[0], four[0]])
+        #expect(dial() == [four[0]])
+        // The name has other addresses now: the family is remembered.
+        rig.answer(0, [six[0], four[1], six[1]])
+        #expect(dial() == [four[1]])
+        rig.advance(by: .seconds(601))
+        #expect(dial() == [six[0], four[1]])
+        // A refusal costs no time, and so nothing is remembered of it.
+        rig.advance(by: .seconds(601))
+        rig.script.behaviors[six[0]] = .refusesAtOnce
+        #expect(dial() == [four[1]])
+        rig.script.behaviors[six[0]] = .connectsAtOnce
+        #expect(dial() == [six[0]])
+    }
+
     @Test func `the timer for the next address does not fire for the next upstream`() throws {
         let rig = try ConnectorRig(["two.example:1", "slow.example:1"])
         defer { rig.finish() }

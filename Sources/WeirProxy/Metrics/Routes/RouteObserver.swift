@@ -14,7 +14,14 @@ protocol RouteObserver: StreamObserver, AnyObject {
 
 extension RouteObserver {
     /// Why series are missing, if some are.
-    var registrationFailure: RegistrationError? { common.registration.failure }
+    var registrationFailure: RegistrationError? { common.registration.failure ?? common.settings.failure }
+
+    /// Retires the gauges that show settings: the route has other ones now, or is removed. The connections and sessions
+    /// that began under the old ones keep the observer, for as long as they live.
+    func retireSettings() {
+        for upstream in common.upstreams { upstream.retireSettings() }
+        common.settings.group.retire()
+    }
 
     // What the engine tells of connections and sessions alike.
 
@@ -29,12 +36,14 @@ extension RouteObserver {
         if let context { common.log.recordOpened(context) }
     }
 
-    func proxyHeaderFailed(_ context: StreamContext?, reason: ProxyHeaderError, worker: Int) {
+    func proxyHeaderFailed(
+        _ context: StreamContext?, reason: ProxyHeaderError, excerpt: ProxyHeaderExcerpt, worker: Int
+    ) {
         common.proxyHeaders?.failed[reason].add(shard: worker)
         if let context {
-            common.log.record(.headerFailed(reason), context)
+            common.log.record(.headerFailed(reason, excerpt), context)
         } else {
-            common.log.record(.headerFailed(reason), worker: worker)
+            common.log.record(.headerFailed(reason, excerpt), worker: worker)
         }
     }
 
@@ -101,6 +110,8 @@ public struct RouteReport: Sendable, Equatable {
 struct RouteCommon: Sendable {
     let route: RouteDescription
     let registration: RouteRegistration
+    /// The gauges that show what the route is configured to, and that go with its configuration.
+    let settings: RouteRegistration
     /// Every connection or session, rejected ones included.
     let opened: Counter
     let rejected: LabelCounters<RejectReason>
@@ -114,9 +125,10 @@ struct RouteCommon: Sendable {
     let upstreams: [UpstreamMetrics]
     let log: RouteLog
 
-    init(_ route: RouteDescription, registration: RouteRegistration, log: LogOutput) {
+    init(_ route: RouteDescription, registration: RouteRegistration, settings: RouteRegistration, log: LogOutput) {
         self.route = route
         self.registration = registration
+        self.settings = settings
         let name = [route.name]
         let (openedFamily, rejectedFamily) =
             route.transport == .tcp
@@ -130,7 +142,7 @@ struct RouteCommon: Sendable {
         preDialDuration =
             route.traits.contains(.preDial) ? registration.histogram(MetricCatalogue.preDialDuration, name) : nil
         proxyHeaders = route.traits.contains(.proxyHeaders) ? ProxyHeaderMetrics(registration, route) : nil
-        upstreams = route.upstreams.map { UpstreamMetrics(registration, route, $0) }
+        upstreams = route.upstreams.map { UpstreamMetrics(registration, settings: settings, route, $0) }
         self.log = RouteLog(log, number: log.routes.insert(route.logRoute))
     }
 

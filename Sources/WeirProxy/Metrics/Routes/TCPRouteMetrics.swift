@@ -21,12 +21,13 @@ final class TCPRouteMetrics: RouteObserver {
     init(_ route: RouteDescription, registry: MetricsRegistry, log: LogOutput) {
         let registration = RouteRegistration(registry)
         let name = [route.name]
-        let common = RouteCommon(route, registration: registration, log: log)
+        let settings = RouteRegistration(registry)
+        let common = RouteCommon(route, registration: registration, settings: settings, log: log)
         closed = LabelCounters(registration, MetricCatalogue.tcpClosed, labels: name, on: route.traits)
         active = registration.derivedGauge(
             MetricCatalogue.tcpActive, name, beginnings: [common.opened],
             endings: closed.summands() + common.rejected.summands())
-        if let limit = route.limit { registration.gauge(MetricCatalogue.tcpLimit, name).set(Int64(limit)) }
+        if let limit = route.limit { settings.gauge(MetricCatalogue.tcpLimit, name).set(Int64(limit)) }
         duration = registration.histogram(MetricCatalogue.tcpDuration, name)
         discarded = DirectionCounters(registration, MetricCatalogue.tcpDiscarded, labels: name)
         backpressure = DirectionCounters(registration, MetricCatalogue.tcpBackpressure, labels: name)

@@ -20,12 +20,13 @@ final class UDPRouteMetrics: RouteObserver {
     init(_ route: RouteDescription, registry: MetricsRegistry, log: LogOutput) {
         let registration = RouteRegistration(registry)
         let name = [route.name]
-        let common = RouteCommon(route, registration: registration, log: log)
+        let settings = RouteRegistration(registry)
+        let common = RouteCommon(route, registration: registration, settings: settings, log: log)
         closed = LabelCounters(registration, MetricCatalogue.udpClosed, labels: name, on: route.traits)
         active = registration.derivedGauge(
             MetricCatalogue.udpActive, name, beginnings: [common.opened],
             endings: closed.summands() + common.rejected.summands())
-        if let limit = route.limit { registration.gauge(MetricCatalogue.udpLimit, name).set(Int64(limit)) }
+        if let limit = route.limit { settings.gauge(MetricCatalogue.udpLimit, name).set(Int64(limit)) }
         duration = registration.histogram(MetricCatalogue.udpDuration, name)
         unanswered = registration.counter(MetricCatalogue.udpUnanswered, name)
         moves = LabelCounters(registration, MetricCatalogue.udpMoved, labels: name, on: route.traits)

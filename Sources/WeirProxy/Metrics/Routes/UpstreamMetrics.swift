@@ -1,13 +1,29 @@
+import Threading
 import WeirMetrics
 import WeirStream
 
 /// The series of one upstream of a route.
 struct UpstreamMetrics: Sendable {
     /// The metrics that only an upstream with a name has.
-    struct Resolving: Sendable {
+    final class Resolving: Sendable {
         let successes: Counter
         let failures: Counter
-        let lastSuccess: Gauge
+        /// Nil once the upstream is configured no more: its name is not looked up again, and the time would only age.
+        private let lastSuccess: Lock<Gauge?>
+
+        init(successes: Counter, failures: Counter, lastSuccess: Gauge) {
+            self.successes = successes
+            self.failures = failures
+            self.lastSuccess = Lock(lastSuccess)
+        }
+
+        func succeeded() {
+            lastSuccess.withLock { gauge in
+                if let gauge { gauge.set(WallClock.nanoseconds / 1_000_000) }
+            }
+        }
+
+        func retire() { lastSuccess.withLock { $0 = nil } }
     }
 
     let dials: Counter
@@ -19,7 +35,10 @@ struct UpstreamMetrics: Sendable {
     let errors: LabelCounters<UpstreamErrorReason>?
     let resolving: Resolving?
 
-    init(_ registration: RouteRegistration, _ route: RouteDescription, _ upstream: RouteDescription.Upstream) {
+    init(
+        _ registration: RouteRegistration, settings: RouteRegistration, _ route: RouteDescription,
+        _ upstream: RouteDescription.Upstream
+    ) {
         let labels = route.labels + [upstream.text]
         dials = registration.counter(MetricCatalogue.dials, labels)
         let traits = upstream.isName ? route.traits.union(.upstreamName) : route.traits
@@ -38,7 +57,7 @@ struct UpstreamMetrics: Sendable {
             ? Resolving(
                 successes: registration.counter(MetricCatalogue.resolves, labels + ["success"]),
                 failures: registration.counter(MetricCatalogue.resolves, labels + ["failure"]),
-                lastSuccess: registration.gauge(MetricCatalogue.lastResolve, labels)) : nil
+                lastSuccess: settings.gauge(MetricCatalogue.lastResolve, labels)) : nil
     }
 
     /// A dial ended well.
@@ -54,10 +73,13 @@ struct UpstreamMetrics: Sendable {
         failures[reason].add(shard: shard)
     }
 
+    /// The upstream is configured no more.
+    func retireSettings() { resolving?.retire() }
+
     /// The name was looked up. Any thread.
     func resolved(succeeded: Bool) {
         guard let resolving else { return }
         (succeeded ? resolving.successes : resolving.failures).add()
-        if succeeded { resolving.lastSuccess.set(WallClock.nanoseconds / 1_000_000) }
+        if succeeded { resolving.succeeded() }
     }
 }

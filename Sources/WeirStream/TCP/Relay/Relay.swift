@@ -60,6 +60,8 @@ struct Relay: ~Copyable {
     var egressByteCount: UInt64 { egress.byteCount }
     /// Whether exactly one direction has ended.
     var isHalfClosed: Bool { ingress.isSourceAtEnd != egress.isSourceAtEnd }
+    /// Whether the upstream has ended its stream, and did not fail.
+    var hasUpstreamEnded: Bool { egress.isSourceAtEnd && !upstream.isBroken }
     var isPaused: Bool { ingress.isPaused || egress.isPaused }
 
     /// After a failure, the bytes that the other endpoint is still owed: held here, or not acknowledged by its kernel.
