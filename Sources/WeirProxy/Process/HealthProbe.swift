@@ -60,8 +60,8 @@ public struct HealthProbe: Sendable {
     private let timeout: Duration
     private static let maxBytes = 16_384
 
-    /// A probe of the exporter of a configuration, at the endpoints where it listens, the first that answers. A wildcard
-    /// address is asked on the loopback of its family, and that of IPv6 then on IPv4's, which it serves, too.
+    /// A probe of the exporter of a configuration, at the endpoints where it listens, the first that answers. A
+    /// wildcard address is asked on the loopback of its family, and that of IPv6 then on IPv4's, which it serves, too.
     public init(
         _ configuration: Configuration, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {

@@ -319,11 +319,12 @@ struct ProxyTests {
     }
 
     @Test("A page that is made before all routes are bound says so")
-    func notReady() throws {
+    func notReady() async throws {
         let routes = [makeRoute("a", listen: try Ports.free(), upstream: 9)]
         let proxy = try Proxy(configuration(routes, exporter: try Ports.free()))
+        let registry = await proxy.components.registry
         var buffer = ScrapeBuffer()
-        proxy.components.registry.render(into: &buffer, format: .text004, filter: nil)
+        registry.render(into: &buffer, format: .text004, filter: nil)
         let page = buffer.withBytes { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
         #expect(page.contains("\nweir_ready 0\n"))
     }
