@@ -4,6 +4,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
+#include <resolv.h>
 #include <string.h>
 
 static int same(const weir_address *a, const weir_address *b) {
@@ -21,15 +22,25 @@ static int append(weir_address *addresses, int count, int capacity, const struct
     return count + 1;
 }
 
+/// The time that the resolver waits for one server (`options timeout:` of resolv.conf(5)), in nanoseconds.
+static uint64_t server_timeout(void) {
+    struct __res_state state = {0};
+    if (res_ninit(&state) != 0) return UINT64_MAX;
+    uint64_t seconds = state.retrans > 0 ? (uint64_t)state.retrans : 1;
+    res_nclose(&state);
+    return seconds * 1000000000ULL;
+}
+
 int weir_resolve(const char *name, weir_address *addresses, int capacity) {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
-    errno = 0;
+    uint64_t begun = weir_monotonic_nanoseconds();
     int error = getaddrinfo(name, NULL, &hints, &list);
     if (error == EAI_NONAME || error == EAI_NODATA || error == EAI_ADDRFAMILY) return WEIR_RESOLVE_NOT_FOUND;
-    // EAI_AGAIN covers silence and failures alike. The stub resolver of glibc leaves ETIMEDOUT where a server was
-    // silent, and ECONNREFUSED where servers refused, failed (SERVFAIL) or could not be reached.
-    if (error == EAI_AGAIN && errno == ETIMEDOUT) return WEIR_RESOLVE_TIMED_OUT;
+    // EAI_AGAIN covers silence and failures alike, and glibc leaves EAGAIN in errno for both. A server that refuses or
+    // fails answers soon; a silent one takes its whole time.
+    uint64_t taken = weir_monotonic_nanoseconds() - begun;
+    if (error == EAI_AGAIN && taken >= server_timeout()) return WEIR_RESOLVE_TIMED_OUT;
     if (error != 0) return WEIR_RESOLVE_FAILED;
     int count = 0;
     for (struct addrinfo *i = list; i; i = i->ai_next) count = append(addresses, count, capacity, i->ai_addr);

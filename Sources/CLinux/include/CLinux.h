@@ -38,7 +38,7 @@ int64_t weir_splice(int from, int to, size_t length);
 int weir_open_append(const char *path);
 /// 1 where the regular file at `path` has a last line without an end, else 0.
 int weir_ends_amid_line(const char *path);
-/// 1 where both descriptors lead to the same file, else 0.
+/// 1 where both descriptors are of the same file, else 0.
 int weir_is_same_file(int a, int b);
 /// Copies the file at `path` to memory (memfd_create(2)) and returns the copy's descriptor; -EFBIG if the file has more
 /// than `limit` bytes.

@@ -7,7 +7,7 @@ public enum AddressLookup {
     public enum Failure: Error, Equatable, Sendable {
         /// The name does not exist, or has no address (`EAI_NONAME`, `EAI_NODATA`).
         case notFound
-        /// The name servers were silent (`EAI_AGAIN` with `ETIMEDOUT`).
+        /// The name servers were silent (`EAI_AGAIN` after the time that the resolver waits for one).
         case timedOut
         /// The name servers failed or refused, or there is none (`EAI_AGAIN`, `EAI_FAIL`, `EAI_SYSTEM`).
         case unavailable

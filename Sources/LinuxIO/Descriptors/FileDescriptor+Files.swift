@@ -11,7 +11,7 @@ extension FileDescriptor {
         unsafe weir_ends_amid_line(path) == 1
     }
 
-    /// Whether both lead to the same file: device and inode are equal (fstat(2)).
+    /// Whether both are of the same file: device and inode are equal (fstat(2)).
     public borrowing func isSameFile(as other: borrowing FileDescriptor) -> Bool {
         weir_is_same_file(rawValue, other.rawValue) == 1
     }

@@ -48,13 +48,32 @@ public struct ControlClient: Sendable {
             try socket.connect(toAbstractName: name)
             // A name is free for any process: what another user's process says is not believed.
             if geteuid() != 0, !ControlSocket.isTrusted(try socket.peerUser()) { throw SystemError(.connect, EACCES) }
-            let connection = BlockingSocket(socket, timeout: timeout)
-            try connection.send(Array("\(ControlSocket.request)\n".utf8))
-            text = String(decoding: try connection.receiveToEnd(limit: ControlSocket.maxAnswerBytes), as: UTF8.self)
+            text = String(decoding: try Self.ask(BlockingSocket(socket, timeout: timeout)), as: UTF8.self)
         } catch {
             throw .connection(path, error)
         }
         return try parse(text)
+    }
+
+    /// Sends the request and reads the answer. A process that denies it answers without reading, and closes: the
+    /// request then fails, or its end is a reset, and the answer is there all the same.
+    private static func ask(_ connection: borrowing BlockingSocket) throws(SystemError) -> [UInt8] {
+        var answer: [UInt8] = []
+        do throws(SystemError) {
+            try connection.send(Array("\(ControlSocket.request)\n".utf8))
+        } catch  where error.code == EPIPE || error.code == ECONNRESET {
+            // Its answer follows.
+        }
+        do throws(SystemError) {
+            while answer.count < ControlSocket.maxAnswerBytes {
+                let more = try connection.receive(atMost: ControlSocket.maxAnswerBytes)
+                if more.isEmpty { break }
+                answer += more
+            }
+        } catch  where error.code == ECONNRESET && !answer.isEmpty {
+            return answer
+        }
+        return answer
     }
 
     private func parse(_ text: String) throws(Failure) -> ReloadOutcome {

@@ -6,7 +6,7 @@ import LinuxIO
 struct LineWriter {
     private static let newline = UInt8(ascii: "\n")
 
-    /// What is missing of the last line that was begun.
+    /// The rest of the last line, which was begun and not written to its end.
     private(set) var rest: [UInt8] = []
 
     /// Writes lines, each with its end. `write` is given a part and returns how much of it was taken; less than all
@@ -28,7 +28,7 @@ struct LineWriter {
         return Self.count(left)
     }
 
-    /// The descriptor leads to another file now. What is missing of a line is missing in the old one.
+    /// The descriptor is of another file now. The rest of a line that was begun stays missing in the old one.
     /// - Returns: the number of lines that are lost.
     mutating func forgetRest() -> UInt64 {
         defer { rest = [] }

@@ -6,7 +6,7 @@ final class LogFile: Sendable {
     /// As it was configured.
     let path: String
     private let descriptor: FileDescriptor
-    /// Where the file that was opened last begins for the writer, until it has taken note: a raw ``Start``.
+    /// The raw ``Start`` of the file that was opened last, until the writer has taken note of it.
     private let replacement = Atomic<UInt8>(0)
 
     /// How the content of a file that was opened ends.
@@ -27,7 +27,7 @@ final class LogFile: Sendable {
     /// The descriptor to write to. The number stays the same when the file is opened again.
     var number: CInt { descriptor.rawValue }
 
-    /// Opens the path again, unless it still leads to the same file. A write that is under way ends in the old file.
+    /// Opens the path again, unless it is still the same file. A write that is under way ends in the old file.
     func reopen() throws(SystemError) {
         let new = try FileDescriptor(appendingTo: path)
         if descriptor.isSameFile(as: new) { return }

@@ -20,7 +20,7 @@ struct LookupSlots {
     static let maxSlow = 64
 
     private var fast: Set<Int> = []
-    /// Of the fast ones those that have run for long, in their order, while there is no room among the slow ones.
+    /// The fast ones that have run for long, in their order, while there is no room among the slow ones.
     private var overdue: [Int] = []
     private var slow: Set<Int> = []
     private var waiting: [[Int]] = Standing.allCases.map { _ in [] }

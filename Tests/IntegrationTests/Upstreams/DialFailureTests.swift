@@ -11,7 +11,7 @@ extension Integration {
             let cases: [(route: String, host: String, upstreamPort: UInt16, reason: String)] = [
                 ("closed-port", "127.0.0.1", closed, "refused"),
                 ("full-backlog", "127.0.0.1", silent.port, "timeout"),
-                ("no-such-name", "does-not-exist.invalid", 9, "dns"),
+                ("no-such-name", "does-not-exist.invalid", 9, "dns_not_found"),
             ]
             let ports = try cases.map { _ in try Ports.free() }
             let routes = zip(cases, ports).map { entry, port in

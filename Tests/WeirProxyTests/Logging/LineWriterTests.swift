@@ -55,7 +55,7 @@ struct LineWriterTests {
         #expect(contents(of: path) == "half of a li\nwhole\n")
     }
 
-    @Test("A file that is opened again is replaced only where the path leads to another one")
+    @Test("A file that is opened again is replaced only where the path is that of another one")
     func reopening() throws {
         let folder = try TemporaryDirectory("reopened")
         let file = try LogFile(folder.file("a.log"))

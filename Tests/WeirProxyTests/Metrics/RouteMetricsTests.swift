@@ -28,23 +28,26 @@ struct RouteMetricsTests {
         try scrape(registry).values.keys.filter { !$0.name.hasSuffix("_bucket") }.count
     }
 
-    @Test("A TCP route with one upstream has at most 60 lines, buckets apart")
+    @Test("A TCP route with one upstream by name has at most 64 lines, buckets apart")
     func tcpBudget() throws {
         let metrics = try tcp(maxConnections: 5)
         let info = RouteInfo(RouteDescription(makeRoute("a", listen: 1, upstream: 22)), registry: registry)
-        #expect(try lineCount() <= 64)
-        #expect(try lineCount() > 40)
+        let count = try lineCount()
+        #expect(count <= 64)
+        #expect(count > 40)
         withExtendedLifetime((metrics, info)) {}
     }
 
-    // One line more than was planned: `active` is derived from it, and a reload can turn access rules on.
-    @Test("A UDP route with one upstream has at most 51 lines, buckets apart")
+    // A literal has 50, which a real page shows. A name also has three reasons for having no address, the age of its
+    // answer, and moves to its other addresses.
+    @Test("A UDP route with one upstream by name has at most 56 lines, buckets apart")
     func udpBudget() throws {
         let metrics = try udp()
         let info = RouteInfo(
             RouteDescription(makeRoute("a", scheme: .udp4, listen: 1, upstream: 22)), registry: registry)
-        #expect(try lineCount() <= 51)
-        #expect(try lineCount() > 40)
+        let count = try lineCount()
+        #expect(count <= 56)
+        #expect(count > 40)
         withExtendedLifetime((metrics, info)) {}
     }
 
@@ -87,7 +90,8 @@ struct RouteMetricsTests {
                     "a", listen: 1, upstream: 22,
                     settings: .tcp(TCPSettings(maxConnections: 5, proxyProtocol: reading)))),
             registry: registry, log: try makeSilentLog())
-        #expect(try lineCount() <= 64)
+        let count = try lineCount()
+        #expect(count <= 64)
         let udp = UDPRouteMetrics(
             RouteDescription(
                 makeRoute(
