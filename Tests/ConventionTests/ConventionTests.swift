@@ -56,6 +56,13 @@ struct ConventionTests {
         for entry in [".build/", "Package.resolved", ".test-servers/"] { #expect(ignored.contains(entry)) }
     }
 
+    @Test("the benchmark of the registry compresses with the exporter's own file, not with a copy")
+    func linkedFiles() throws {
+        let path = Checkout.root + "/Benchmarks/Registry/Sources/Registry/GzipStream.swift"
+        let target = try FileManager.default.destinationOfSymbolicLink(atPath: path)
+        #expect(target == "../../../../Sources/WeirExporter/Pages/GzipStream.swift")
+    }
+
     @Test("checked-in files are text")
     func textOnly() throws {
         let pictures: Set = ["png", "svg", "ico"]

@@ -27,8 +27,8 @@ struct Updates {
         let locked = single { weir_add_locked(word, UInt64($0)) }
         let shared = single { Self.addShared(one, $0) }
         table.add(
-            "one counter, add from a foreign thread", foreign, "ns", bar: 3,
-            remark: ratio(foreign, locked, "`lock add`"))
+            "one counter, add from a thread without a shard", shared, "ns", bar: 3,
+            remark: ratio(shared, locked, "`lock add`"))
         table.add("the same by two threads without a shard", together { count, _ in Self.addShared(one, count) }, "ns")
         table.add("histogram of 12 buckets, observe", single { Self.observe(histogram, $0) }, "ns", bar: 20)
         table.add("the same by two workers", together { Self.observe(histogram, $0, shard: $1) }, "ns", bar: 20)
