@@ -20,35 +20,56 @@ enum ForeignWords {
     private static let meanings: [String: [(key: String, remark: String)]] = {
         var meanings: [String: [(key: String, remark: String)]] = [:]
         func add(_ key: String, _ remark: String, _ words: String) {
-            for word in words.split(separator: " ") {
+            for word in words.split(whereSeparator: \.isWhitespace) {
                 meanings[folded(String(word)), default: []].append((key, remark))
             }
         }
-        add("port", ports, "listen listener listeners listen_port listen_address entryPoint entryPoints frontend")
-        add("port", ports, "expose published ports source_port from incoming")
+        add(
+            "port", ports,
+            """
+            listen listener listeners listen_port listen_address entryPoint entryPoints frontend expose
+            published ports source_port from incoming
+            """)
         add("bind", "`bind` has the address to listen on, without a port", "listen_ip local_address interface ip")
-        add("host", upstream, "server servers upstream backend backends target targets proxy_pass destination dest")
-        add("host", upstream, "address addr endpoint endpoints cluster to forward forward_to service services")
-        add("host", upstream, "loadBalancer loadBalancers default_backend use_backend remote url uri hostname")
+        add(
+            "host", upstream,
+            """
+            server servers upstream backend backends target targets proxy_pass destination dest address addr
+            endpoint endpoints cluster to forward forward_to service services loadBalancer loadBalancers
+            default_backend use_backend remote url uri hostname
+            """)
         add("scheme", "`scheme` is `tcp` or `udp`", "protocol proto network type mode transport")
-        add("dial_timeout", "`dial_timeout` is for the whole dial", "connect_timeout proxy_connect_timeout")
-        add("dial_timeout", "`dial_timeout` is for the whole dial", "timeout_connect connection_timeout")
-        add("idle_timeout", "`idle_timeout` ends a connection by silence in both directions", "timeout proxy_timeout")
-        add("idle_timeout", "`idle_timeout` ends a connection by silence in both directions", "timeout_client")
-        add("idle_timeout", "`idle_timeout` ends a connection by silence in both directions", "timeout_server")
-        add("idle_timeout", "`idle_timeout` ends a connection by silence in both directions", "read_timeout")
-        add("half_close_timeout", "`half_close_timeout` begins when one side has finished", "timeout_client_fin")
-        add("half_close_timeout", "`half_close_timeout` begins when one side has finished", "timeout_server_fin")
-        add("half_close_timeout", "`half_close_timeout` begins when one side has finished", "terminationDelay")
+        add(
+            "dial_timeout", "`dial_timeout` is for the whole dial",
+            """
+            connect_timeout proxy_connect_timeout timeout_connect connection_timeout
+            """)
+        add(
+            "idle_timeout", "`idle_timeout` ends a connection by silence in both directions",
+            """
+            timeout proxy_timeout timeout_client timeout_server read_timeout
+            """)
+        add(
+            "half_close_timeout", "`half_close_timeout` begins when one side has finished",
+            """
+            timeout_client_fin timeout_server_fin terminationDelay
+            """)
         add("max_connections", "`max_connections` is for all clients together", "maxconn max_conns limit_conn")
         add("max_connections_per_ip", "`max_connections_per_ip` is for each client", "max_conn_per_ip ip_limit")
         add("responses", "`responses` is how many answers each datagram gets", "proxy_responses")
-        add("relay_proxy_protocol_header", "it writes a PROXY header to the upstream", "send_proxy send_proxy_v2")
-        add("relay_proxy_protocol_header", "it writes a PROXY header to the upstream", "upstream_proxy_protocol")
+        add(
+            "relay_proxy_protocol_header", "it writes a PROXY header to the upstream",
+            """
+            send_proxy send_proxy_v2 upstream_proxy_protocol
+            """)
         add("proxy_protocol", "it reads PROXY headers of `trusted_proxies`", "accept_proxy proxyProtocol")
         add("trusted_proxies", "it has the proxies whose headers count", "trustedIPs set_real_ip_from trusted trust")
-        add("acl", rules, "allow deny whitelist blacklist allowlist denylist ipAllowList ipWhiteList rules access")
-        add("acl", rules, "middleware middlewares filters rbac tcp_request")
+        add(
+            "acl", rules,
+            """
+            allow deny whitelist blacklist allowlist denylist ipAllowList ipWhiteList rules access middleware
+            middlewares filters rbac tcp_request
+            """)
         add("allow", "`allow` has the rules, or networks, that may pass", "whitelist allowlist ipAllowList permit")
         add("deny", "`deny` has the rules of clients that are turned away", "blacklist denylist block ban")
         add("listen", "`listen` has the address and the port", "bind address addr port host endpoint listener")
@@ -56,8 +77,12 @@ enum ForeignWords {
         add("rate_limit", "`rate_limit` counts new connections of each client", "limit_req rate local_ratelimit")
         add("balance", "`balance` has the policy", "lb_policy lb strategy algorithm least_conn hash")
         add("keepalive", "`keepalive` has TCP's probes", "so_keepalive tcp_keepalive clitcpka srvtcpka")
-        add("routes", routes, "stream streams frontends backends servers services routers proxies listeners clusters")
-        add("routes", routes, "tcp udp upstreams hosts server upstream forwards mappings rules apps")
+        add(
+            "routes", routes,
+            """
+            stream streams frontends backends servers services routers proxies listeners clusters tcp udp
+            upstreams hosts server upstream forwards mappings rules apps
+            """)
         add("exporter", "`exporter` serves `/metrics` and `/healthz`", "metrics prometheus stats admin ping api")
         add("log", "`log` has the level and the format", "logging accessLog access_log error_log logs")
         add("workers", "`workers` are the event-loop threads", "worker_processes nbthread nbproc concurrency threads")
