@@ -140,14 +140,15 @@ extension Proxy {
 
     /// Checks that no target of a new or changed route is a listener of ours, the new ones included.
     private func checkForLoops(_ plan: ReloadPlan, _ bound: [BoundRoute]) throws(ProxyError) {
-        let addresses = bound.map { ($0.entry.route.transport, $0.stream.stream.localAddress) }
+        let listeners = components.engine.listeningAddresses(
+            with: bound.map { ($0.entry.route.transport, $0.stream.stream.localAddress) })
         var checked = bound.map { ($0.entry.route, $0.stream) }
         for entry in plan.updated {
             if let running = routes[entry.key] { checked.append((entry.route, running.stream)) }
         }
         for (route, stream) in checked {
             do throws(StreamError) {
-                try stream.checkForLoops(of: route, besides: addresses)
+                try stream.checkForLoops(of: route, among: listeners)
             } catch {
                 throw .route(route.name, error)
             }

@@ -47,13 +47,11 @@ enum ServedStream: Sendable {
     }
 
     /// Checks that the targets of a route, which the stream has or is to get, are no listeners of ours.
-    func checkForLoops(
-        of route: RouteConfiguration, besides others: [(Transport, SocketAddress)]
-    ) throws(StreamError) {
+    func checkForLoops(of route: RouteConfiguration, among listeners: OwnListeners) throws(StreamError) {
         let upstreams = try Self.upstreams(of: route)
         switch self {
-        case .tcp(let stream): try stream.checkForLoops(upstreams, besides: others)
-        case .udp(let stream): try stream.checkForLoops(upstreams, besides: others)
+        case .tcp(let stream): try stream.checkForLoops(upstreams, among: listeners)
+        case .udp(let stream): try stream.checkForLoops(upstreams, among: listeners)
         }
     }
 

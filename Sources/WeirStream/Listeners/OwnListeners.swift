@@ -2,7 +2,7 @@ import LinuxIO
 import NetworkTypes
 
 /// The listening addresses of the engine, to detect dials that would reach the engine itself.
-struct OwnListeners: Sendable {
+package struct OwnListeners: Sendable {
     private struct Group: Hashable {
         let transport: Transport
         let port: UInt16

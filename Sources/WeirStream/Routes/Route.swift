@@ -229,14 +229,9 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         for (host, watch) in old { await engine.resolver.unwatch(watch, of: host) }
     }
 
-    /// Checks that no literal upstream of `upstreams`, or of the route's, is a listening address of the engine or one
-    /// of `others`, which are bound and not served yet.
+    /// Checks that no literal upstream of `upstreams` is one of the listening addresses.
     /// - Throws: ``StreamError/loop(_:upstream:)``.
-    package func checkForLoops(
-        _ upstreams: [Upstream]? = nil, besides others: [(Transport, SocketAddress)]
-    ) throws(StreamError) {
-        let listeners = engine.listeningAddresses(with: others)
-        let upstreams = upstreams ?? state.withLock { $0.upstreams }
+    package func checkForLoops(_ upstreams: [Upstream], among listeners: OwnListeners) throws(StreamError) {
         let loop = upstreams.first { $0.literal.map { listeners.wouldLoop(transport, $0) } ?? false }
         guard let loop, let listen = state.withLock({ $0.addresses.first }) else { return }
         throw .loop(listen, upstream: loop.description)

@@ -150,9 +150,9 @@ public final class StreamEngine: Sendable {
         ownListeners.withLock { $0.wouldLoop(transport, address) }
     }
 
-    /// Returns the listening addresses of this engine and `others`, with the addresses of the interfaces as they are
-    /// now.
-    func listeningAddresses(with others: [(Transport, SocketAddress)]) -> OwnListeners {
+    /// Returns the listening addresses of this engine and `others`, which are bound and not served yet, with the
+    /// addresses of the interfaces as they are now. It copies the list: ask once for many checks.
+    package func listeningAddresses(with others: [(Transport, SocketAddress)]) -> OwnListeners {
         var listeners = ownListeners.withLock { $0 }
         for (transport, address) in others { listeners.insert(transport, address) }
         if let interfaces = try? AddressLookup.interfaceAddresses() { listeners.interfaceAddresses = Set(interfaces) }
