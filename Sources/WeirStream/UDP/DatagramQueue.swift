@@ -23,6 +23,16 @@ struct DatagramQueue {
         return true
     }
 
+    /// Calls `body` with the bytes of a datagram behind its headroom, which `body` may write to.
+    static func withBytes(of datagram: [UInt8], headroom: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
+        if headroom == 0 { return unsafe datagram.withUnsafeBytes { unsafe body($0) } }
+        // A header is written in front of it, so the array must be uniquely referenced.
+        var datagram = datagram
+        unsafe datagram.withUnsafeMutableBytes { bytes in
+            unsafe body(UnsafeRawBufferPointer(rebasing: bytes[headroom...]))
+        }
+    }
+
     mutating func removeAll() {
         datagrams = []
         byteCount = 0

@@ -185,15 +185,7 @@ extension UDPSession {
                 return
             }
             guard askOnRead(.ingress, 1, datagram.count - queueHeadroom) else { continue }
-            if queueHeadroom == 0 {
-                unsafe datagram.withUnsafeBytes { unsafe sendAlone($0) }
-            } else {
-                // A header is written in front of it, so the array must be uniquely referenced.
-                var datagram = datagram
-                unsafe datagram.withUnsafeMutableBytes { bytes in
-                    unsafe sendAlone(UnsafeRawBufferPointer(rebasing: bytes[queueHeadroom...]))
-                }
-            }
+            unsafe DatagramQueue.withBytes(of: datagram, headroom: queueHeadroom) { unsafe sendAlone($0) }
         }
         recover()
     }

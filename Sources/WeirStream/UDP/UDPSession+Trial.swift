@@ -128,15 +128,7 @@ extension UDPSession {
     /// not counted: each was counted when it went to the first address.
     private func sendKept() {
         for datagram in queue.datagrams.dropFirst(trial.sentCount) {
-            if queueHeadroom == 0 {
-                unsafe datagram.withUnsafeBytes { unsafe sendCopy($0) }
-            } else {
-                // A header is written in front of it, so the array must be uniquely referenced.
-                var datagram = datagram
-                unsafe datagram.withUnsafeMutableBytes { bytes in
-                    unsafe sendCopy(UnsafeRawBufferPointer(rebasing: bytes[queueHeadroom...]))
-                }
-            }
+            unsafe DatagramQueue.withBytes(of: datagram, headroom: queueHeadroom) { unsafe sendCopy($0) }
             trial.sentCount += 1
         }
     }
