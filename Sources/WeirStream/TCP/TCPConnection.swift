@@ -334,7 +334,7 @@ final class TCPConnection: EventHandler, PreDialing {
         if relay.upstream.isBroken, relay.egressByteCount == 0 {
             route.selector.brokeUnanswered(member, isAsked: relay.ingressByteCount > 0)
         }
-        if relay.hasUpstreamEnded { route.state(of: member)?.noteAnswer() }
+        if relay.hasUpstreamEnded { route.state(of: member)?.returnedDials.noteServer() }
         route.selector.released(member)
     }
 
@@ -568,7 +568,7 @@ extension TCPConnection: RelayOwner {
     func relayGotResponse(isAsked: Bool, withEnd: Bool) {
         guard let member, let state = route.state(of: member) else { return }
         state.ackHeuristic.noteResponse(isAsked: isAsked, withEnd: withEnd)
-        state.noteAnswer()
+        state.returnedDials.noteServer()
         route.selector.answered(member)
     }
 }

@@ -282,9 +282,10 @@ extension UDPSession {
         cancelDial()
         endTrial()
         guard let member, let upstreamAddress else { return }
-        route.state(of: member)?.prefer(upstreamAddress)
         route.selector.answered(member)
-        route.state(of: member)?.noteAnswer()
+        guard let state = route.state(of: member) else { return }
+        state.prefer(upstreamAddress)
+        state.returnedDials.noteServer()
     }
 
     private func flushReplies(_ count: Int) {

@@ -203,7 +203,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         guard let member else { return }
         self.member = nil
         tried.insert(member)
-        if reason == .refused { route.state(of: member)?.noteAnswer() }
+        if reason == .refused { route.state(of: member)?.returnedDials.noteServer() }
         if isReached { return }
         if failure == nil || !reason.isAboutName { failure = reason }
         let index = route.index(of: member)
@@ -229,10 +229,11 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             return .pending
         case .unresolvable(let failure): return .failed(DialFailure(failure))
         case .addresses(let all):
-            addresses = core.ownListeners.withoutLoops(context.transport, state.dialOrder(all, now: core.loop.now))
-            // Another proxy may dial back: see ``UpstreamState/mayReturn(now:)``.
+            let now = core.loop.now
+            addresses = core.ownListeners.withoutLoops(context.transport, state.families.dialOrder(all, now: now))
+            // Another proxy may dial back.
             let peer = context.peerAddress.ip
-            if addresses.contains(where: { $0.ip == peer }), !state.mayReturn(now: core.loop.now) {
+            if addresses.contains(where: { $0.ip == peer }), !state.returnedDials.allow(now: now) {
                 return .failed(.loop)
             }
             return addresses.isEmpty ? .failed(.loop) : startAttempts(member, state)
@@ -276,7 +277,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             return .pending
         case .connected:
             guard let member else { return .pending }
-            if !attempts.isEmpty { route.state(of: member)?.noteAnswer(from: attempt.address, now: core.loop.now) }
+            if !attempts.isEmpty { route.state(of: member)?.families.note(attempt.address, now: core.loop.now) }
             return handOut(ConnectedUpstream(attempt: attempt, events: events, member: member))
         case .failed(let error):
             attempt.socket.close()

@@ -10,22 +10,19 @@ final class UpstreamState {
     private(set) var epoch = 0
     /// The history of its connections, for ``AckHeuristic``.
     var ackHeuristic = AckHeuristic()
+    /// The address of the name that accepted a connection while an earlier one was silent.
+    var families = FamilyMemory()
     /// The address of the name that answers datagrams.
     var answers = AnswerMemory()
+    /// The dials that went back to where their clients come from.
+    var returnedDials = ReturnedDials()
     /// Our own address towards the upstream, for sessions that get no answers.
     var ownAddress = OwnAddressProbe()
     private var waiting: [EventToken] = []
     /// The length of ``waiting`` at which ended owners are removed from it.
     private var waitingBound = 64
-    /// The address that answered while an earlier one was silent, and the time until which it is tried first.
-    private var answered: (address: SocketAddress, until: UInt64)?
-    /// The dials in a row for clients with an address of the upstream that brought no answer, and when they began.
-    private var returns = 0
-    private var returnsSince: UInt64 = 0
     private var lastRefresh: UInt64 = 0
     private static let refreshIntervalNanoseconds: UInt64 = 1_000_000_000
-    /// How long an answer is remembered, after RFC 6555 section 4.2: about ten minutes.
-    static let memoryNanoseconds: UInt64 = 600_000_000_000
 
     init(_ upstream: Upstream) {
         self.upstream = upstream
@@ -56,56 +53,6 @@ final class UpstreamState {
             waitingBound = max(64, waiting.count * 2)
         }
         waiting.append(token)
-    }
-
-    /// The dials in a row without any answer that may go back to where their clients come from, within ten
-    /// minutes.
-    static let maxReturns = 10_000
-    static let returnsPeriodNanoseconds: UInt64 = 600_000_000_000
-
-    /// Counts a dial that goes back to the address from which its client comes, and refuses the one too many.
-    ///
-    /// Two proxies that dial each other turn one client into such dials without an end, and nothing ever answers.
-    /// One refusal ends that chain. Where it was none (one-way traffic of a machine to itself) it costs one client of
-    /// five thousand.
-    func mayReturn(now: UInt64) -> Bool {
-        if returns == 0 || now - min(now, returnsSince) > Self.returnsPeriodNanoseconds {
-            returns = 0
-            returnsSince = now
-        }
-        returns += 1
-        guard returns > Self.maxReturns else { return true }
-        returns = Self.maxReturns / 2
-        returnsSince = now
-        return false
-    }
-
-    /// The upstream has sent something, or has ended a connection: there is a server.
-    func noteAnswer() { returns = 0 }
-
-    /// Remembers that an address answered while an earlier one was silent.
-    func noteAnswer(from address: SocketAddress, now: UInt64) {
-        let (until, isBeyond) = now.addingReportingOverflow(Self.memoryNanoseconds)
-        answered = (address, isBeyond ? .max : until)
-    }
-
-    /// Returns the addresses in the order in which a dial tries them: the one that answered while another was silent
-    /// comes first for a while, or else one of its family, so that a family without a way costs one delay and not one
-    /// for each dial (RFC 8305 sections 3 and 5).
-    func dialOrder(_ addresses: [SocketAddress], now: UInt64) -> [SocketAddress] {
-        guard let answered, addresses.count > 1 else { return addresses }
-        guard now < answered.until else {
-            self.answered = nil
-            return addresses
-        }
-        let isIPv4 = answered.address.ip.isIPv4
-        guard
-            let index = addresses.firstIndex(of: answered.address)
-                ?? addresses.firstIndex(where: { $0.ip.isIPv4 == isIPv4 }), index > 0
-        else { return addresses }
-        var order = addresses
-        order.insert(order.remove(at: index), at: 0)
-        return UpstreamResolver.interleave(order)
     }
 
     /// Moves an address that accepted a connection to the front.
