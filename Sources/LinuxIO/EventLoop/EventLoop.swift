@@ -45,6 +45,7 @@ public final class EventLoop {
     @safe @exclusivity(unchecked) private var catchUpEnd: UInt64 = 0
     @safe @exclusivity(unchecked) private var turnTime: UInt64
     @safe @exclusivity(unchecked) private var latestLagNanoseconds: UInt64?
+    @safe @exclusivity(unchecked) private var latestEventCount = 0
 
     // Not inlined: a module that inlines the getter checks the access in spite of the attribute, at ten times the cost
     // of a call.
@@ -57,6 +58,8 @@ public final class EventLoop {
     public var clockTime: UInt64 { @inline(never) get { lastLook } }
     /// How late the latest timer of the last turn ran, in nanoseconds; nil where none was due.
     public var timerLagNanoseconds: UInt64? { @inline(never) get { latestLagNanoseconds } }
+    /// The number of descriptors that had events in the last turn.
+    public var eventCount: Int { @inline(never) get { latestEventCount } }
 
     private static let eventsPerTurn = 256
     /// An idle loop still turns this often, so that its health can be seen from outside.
@@ -67,9 +70,6 @@ public final class EventLoop {
     private static let maxTurnNanoseconds: UInt64 = 100_000_000
     /// The bound of the time in which timers wait for events after a standstill.
     private static let maxCatchUpNanoseconds: UInt64 = 500_000_000
-
-    /// The number of descriptors that had events in the last turn.
-    public private(set) var eventCount = 0
 
     /// Creates a loop that also wakes when a job is queued on `thread`.
     public init(wokenBy thread: EventLoopThread, clock: MonotonicClock = .system) throws(SystemError) {
@@ -170,7 +170,7 @@ public final class EventLoop {
         let wait = mayWait && deferred.isEmpty && catchUpEnd == 0 ? waitMilliseconds() : 0
         let count = epoll.wait(milliseconds: wait)
         let mayFire = look(after: wait, events: count)
-        eventCount = count
+        latestEventCount = count
         let start = lastLook
         for index in 0..<count {
             let (raw, events) = epoll.event(at: index)

@@ -24,6 +24,10 @@ struct DatagramModeration {
     private var hadOtherEvents = false
     private var since: UInt64
 
+    /// Whether datagrams have come since the measurement began, or are delayed. Other turns need not be recorded: a
+    /// worker without datagrams pays for nothing.
+    private(set) var isWatching = false
+
     init(now: UInt64) {
         since = now
     }
@@ -31,6 +35,7 @@ struct DatagramModeration {
     /// Records that a datagram socket has events.
     mutating func datagramsArrived() {
         datagramEvents += 1
+        isWatching = true
     }
 
     /// Records a receive of `count` datagrams.
@@ -50,6 +55,7 @@ struct DatagramModeration {
         delayNanoseconds = hadOtherEvents ? 0 : delay(elapsed)
         received = (0, 0)
         hadOtherEvents = false
+        isWatching = delayNanoseconds > 0
         since = now
     }
 

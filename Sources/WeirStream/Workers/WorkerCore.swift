@@ -30,7 +30,9 @@ final class WorkerCore {
     private var nextIdentifier: UInt64 = 0
     private var policy: BatchPolicy
     /// Lets datagrams gather under a flood. Listeners and sessions report what they receive.
-    var moderation: DatagramModeration
+    // Exclusivity is not checked at run time on what every turn and every receive touches: one thread owns the worker,
+    // and no access calls anything that could come back here.
+    @safe @exclusivity(unchecked) var moderation: DatagramModeration
     /// Whether the process uses the default scheduling policy. The first turn reads it, because that runs on the
     /// worker's own thread.
     private var mayChoosePolicy: Bool?
@@ -80,7 +82,7 @@ final class WorkerCore {
         let delay = moderation.delayNanoseconds
         if mayWait, delay > 0 { Thread.sleepBriefly(nanoseconds: delay) }
         let busy = loop.turn(mayWait: mayWait)
-        moderation.turned(events: loop.eventCount, now: loop.now)
+        if moderation.isWatching { moderation.turned(events: loop.eventCount, now: loop.now) }
         load.lastTurn.store(loop.clockTime, ordering: .relaxed)
         pipes.trim(now: loop.now)
         if let isBatch = policy.note(busy: busy, now: loop.now) { schedule(asBatch: isBatch) }
