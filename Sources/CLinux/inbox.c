@@ -86,7 +86,7 @@ static void read_control(struct msghdr *header, weir_datagram *datagram) {
             datagram->is_broadcast = info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
             has_v4 = 1;
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO && !has_v4) {
-            // Of an IPv4 datagram it says only where it was sent to, perhaps a broadcast address.
+            // An IPv4 datagram tells only its destination, perhaps a broadcast address.
             struct in6_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof info);
             weir_address_from_v6(&info.ipi6_addr, &datagram->local);
