@@ -1,5 +1,3 @@
-import CLinux
-
 /// The hosts file (hosts(5)), as far as it tells which names are answered without a name server.
 public enum HostsFile {
     private static let path = "/etc/hosts"
@@ -10,9 +8,7 @@ public enum HostsFile {
     public static func contains(_ name: String) -> Bool {
         let name = name.lowercased()
         if name == "localhost" || name.hasSuffix(".localhost") { return true }
-        var bytes = [UInt8](repeating: 0, count: maxBytes)
-        let count = unsafe weir_read_file(path, &bytes, bytes.count)
-        return count > 0 && contains(name, in: bytes.prefix(Int(count)))
+        return SystemFile.bytes(of: path, limit: maxBytes).map { contains(name, in: $0) } ?? false
     }
 
     /// Whether a line of the text has the name, in lower case, behind its address.

@@ -1,27 +1,16 @@
-import Glibc
-
 /// The local ports that the kernel gives to sockets which are bound to none (`ip_local_port_range`, ip(7)).
 public enum LocalPorts {
     /// The number of these ports in the network of the calling thread, without those that
     /// `ip_local_reserved_ports` keeps free. Nil where /proc does not say.
     public static func count() -> Int? {
         let folder = "/proc/sys/net/ipv4/"
-        guard let range = text(of: folder + "ip_local_port_range") else { return nil }
-        return count(range: range, reserved: text(of: folder + "ip_local_reserved_ports") ?? "")
+        guard let range = SystemFile.text(of: folder + "ip_local_port_range", limit: maxFileBytes) else { return nil }
+        let reserved = SystemFile.text(of: folder + "ip_local_reserved_ports", limit: maxFileBytes)
+        return count(range: range, reserved: reserved ?? "")
     }
 
-    /// The beginning of a small file. A list of reserved ports that is longer only leaves the count too high.
-    private static func text(of path: String) -> String? {
-        let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else { return nil }
-        let file = FileDescriptor(adopting: number)
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe bytes.withUnsafeMutableBytes { buffer in
-            unsafe read(file.rawValue, buffer.baseAddress, buffer.count)
-        }
-        file.close()
-        return count > 0 ? String(decoding: bytes.prefix(count), as: UTF8.self) : nil
-    }
+    /// A list of reserved ports that is longer only leaves the count too high.
+    private static let maxFileBytes = 4096
 
     /// The count from the texts of both files: `32768 60999` and `8080,9000-9100`. Nil where there is no range.
     static func count(range: String, reserved: String) -> Int? {

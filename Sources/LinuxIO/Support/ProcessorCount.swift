@@ -49,14 +49,8 @@ public struct ProcessorCount: Sendable, Equatable, CustomStringConvertible {
         let affinity = Int(weir_affinity_count())
         return ProcessorCount(
             online: Int(weir_online_count()), affinity: affinity > 0 ? affinity : nil,
-            quota: ProcessorQuota.processors(read: readText))
+            quota: ProcessorQuota.processors { SystemFile.text(of: $0, limit: maxFileBytes) })
     }
 
     private static let maxFileBytes = 1 << 18
-
-    private static func readText(_ path: String) -> String? {
-        var bytes = [UInt8](repeating: 0, count: maxFileBytes)
-        let count = unsafe weir_read_file(path, &bytes, bytes.count)
-        return count < 0 ? nil : String(decoding: bytes.prefix(Int(count)), as: UTF8.self)
-    }
 }
