@@ -64,13 +64,13 @@ import WeirStream
             for byte in vector.bytes + [0x21] {
                 try slow.send([byte])
                 // A turn for each byte, so that each is looked at by itself.
-                try rig.whileHeld {}
+                rig.finishTurns()
             }
             #expect(slow.receive(1).text == "!")
             for cut in 1..<vector.bytes.count {
                 let client = try rig.connect()
                 try client.send(Array(vector.bytes[..<cut]))
-                try rig.whileHeld {}
+                rig.finishTurns()
                 try client.send(vector.bytes[cut...] + Array("rest".utf8))
                 #expect(client.receive(4).text == "rest", "cut at \(cut)")
                 client.close()
@@ -90,7 +90,7 @@ import WeirStream
             for byte in Array("PROX".utf8) {
                 rig.advance(by: .seconds(1))
                 try slow.send([byte])
-                try rig.whileHeld {}
+                rig.finishTurns()
                 let other = try rig.connect()
                 try other.send(try Proxied.header() + [0x3f])
                 #expect(other.receive(1).text == "?")
@@ -263,7 +263,7 @@ import WeirStream
             try rig.recorder.expect(.rejected(.routeLimit))
             // Gone within its header: nothing is known to be wrong with that.
             try first.send("PROXY")
-            try rig.whileHeld {}
+            rig.finishTurns()
             try first.reset()
             try rig.recorder.expect(.closed(.clientReset))
             #expect(rig.stream.openCount == 0)

@@ -80,7 +80,7 @@ import WeirStream
                     from: "127.0.0.1:\(try client.localEndpoint.port)", to: rig.endpoint.description)
                 for number in 0..<3 { try client.send([UInt8(number)], to: rig.endpoint) }
                 try rig.recorder.expect(.opened)
-                try rig.whileHeld {}
+                rig.finishTurns()
                 isOpen.set(true)
                 let got = try upstream.payloads(atLeast: before + 3).dropFirst(before)
                 let wanted = (0..<3).map { number in

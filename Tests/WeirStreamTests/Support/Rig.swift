@@ -7,8 +7,23 @@ import TestSupport
 struct Rig<Served: Stream>: Sendable {
     let engine: StreamEngine
     let stream: Served
-    let recorder: Recorder
     let clock: TestClock?
+    fileprivate let told: Recorder
+    private let isHeld = Box(false)
+
+    fileprivate init(engine: StreamEngine, stream: Served, recorder: Recorder, clock: TestClock?) {
+        self.engine = engine
+        self.stream = stream
+        self.told = recorder
+        self.clock = clock
+    }
+
+    /// What the engine has told. A peer sees a byte in the middle of a turn, and an observer is told at its end: what
+    /// is asked here includes the turns of everything that the test has seen before. Not on a loop's own thread.
+    var recorder: Recorder {
+        if !isHeld.value { finishTurns() }
+        return told
+    }
 
     /// The address to which clients connect.
     var endpoint: Endpoint {
@@ -29,6 +44,13 @@ struct Rig<Served: Stream>: Sendable {
         for worker in engine.workers { worker.thread.wake() }
     }
 
+    /// Waits until every loop has ended the turn that it is in.
+    func finishTurns() {
+        let ended = TestSemaphore()
+        for worker in engine.workers { Task { await worker.tell(ended) } }
+        for _ in engine.workers { ended.wait() }
+    }
+
     /// Waits for a condition while the clock runs a millisecond at a time, for what has a short timer of its own.
     func waitWhileTicking(_ what: String, _ condition: () throws -> Bool) throws {
         try waitUntil(what) {
@@ -44,7 +66,11 @@ struct Rig<Served: Stream>: Sendable {
         let worker = engine.workers[0]
         Task { await worker.hold(started, until: go) }
         started.wait()
-        defer { go.signal() }
+        isHeld.set(true)
+        defer {
+            isHeld.set(false)
+            go.signal()
+        }
         return try body()
     }
 
@@ -65,6 +91,8 @@ extension Worker {
         started.signal()
         go.wait()
     }
+
+    fileprivate func tell(_ ended: TestSemaphore) { ended.signal() }
 }
 
 /// The engine settings of a test.
@@ -137,7 +165,7 @@ private func serve<Served>(
     _ rig: Rig<Served>, _ hooks: StreamHooks, _ body: @escaping @Sendable (Rig<Served>) throws -> Void
 ) async throws {
     var hooks = hooks
-    hooks.observer = rig.recorder
+    hooks.observer = rig.told
     do {
         try await rig.stream.listenAndServe(hooks: hooks)
         try await offPool { try body(rig) }

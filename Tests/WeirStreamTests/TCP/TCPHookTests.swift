@@ -105,7 +105,7 @@ import WeirStream
             try client.send("good")
             try waitUntil("the first bytes were read") { server.accepted == 1 }
             try rig.recorder.expect(.dialed(upstream: 0))
-            try rig.whileHeld {}
+            rig.finishTurns()
             try client.send("forbidden")
             #expect(client.receive().ending == .reset)
             try rig.recorder.expect(.closed(.hook))
@@ -128,7 +128,7 @@ import WeirStream
             #expect(rig.recorder.count(.paused(.ingress, .throttle)) == 1)
             try client.send("2")
             rig.advance(by: .seconds(9))
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(client.isReadable() == false)
             rig.advance(by: .seconds(2))
             #expect(client.receive(1).text == "2")

@@ -59,13 +59,13 @@ import Testing
             try send(dropped: 1)
             for count in 2...4 {
                 rig.advance(by: .seconds(20))
-                try rig.whileHeld {}
+                rig.finishTurns()
                 try send(dropped: count)
             }
             #expect(rules.asked.value == 1)
             rules.denies.set(false)
             rig.advance(by: .seconds(31))
-            try rig.whileHeld {}
+            rig.finishTurns()
             try client.send([7], to: rig.endpoint)
             #expect(try client.receive().bytes == [7])
             #expect(rules.asked.value == 2)

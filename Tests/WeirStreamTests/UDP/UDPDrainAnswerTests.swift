@@ -20,7 +20,7 @@ import WeirStream
             let session = try upstream.session()
             try upstream.server.send([1], to: session)
             #expect(try client.receive().bytes == [1])
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(rig.stream.openCount == 1)
             try upstream.server.send([2], to: session)
             #expect(try client.receive().bytes == [2])
@@ -44,7 +44,7 @@ import WeirStream
             try rig.close()
             #expect(rig.recorder.count(.sessionClosed(.drained)) == 1)
             rig.advance(by: .seconds(4))
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(rig.stream.openCount == 1)
             rig.advance(by: .seconds(2))
             try rig.waitUntilClosed()
@@ -98,7 +98,7 @@ import WeirStream
             try upstream.server.send([1], to: session)
             try rig.recorder.expectForwarded(.egress, 1)
             try rig.close()
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(rig.stream.openCount == 20)
             rig.advance(by: .seconds(6))
             try rig.waitUntilClosed()

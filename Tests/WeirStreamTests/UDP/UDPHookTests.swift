@@ -36,7 +36,7 @@ import WeirStream
             let client = try UDPSocket()
             for number in 0..<20 { try client.send([UInt8(number)], to: rig.endpoint) }
             try rig.recorder.expect(.opened)
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(rig.recorder.forwarded(.ingress) == 0)
             isOpen.set(true)
             try waitUntil("all arrive") { got.value.count == 20 }
@@ -56,7 +56,7 @@ import WeirStream
             let client = try UDPSocket()
             for _ in 0..<3 { try client.send([1], to: rig.endpoint) }
             try rig.recorder.expect(.opened)
-            try rig.whileHeld {}
+            rig.finishTurns()
             rig.advance(by: .seconds(6))
             try rig.recorder.expect(.rejected(.hook))
             #expect(rig.recorder.count(.timedOut(.preDial)) == 1)
@@ -88,7 +88,7 @@ import WeirStream
             try client.send([2], to: rig.endpoint)
             try rig.recorder.expect(.dropped(.ingress, .bandwidth, 1))
             rig.advance(by: .seconds(11))
-            try rig.whileHeld {}
+            rig.finishTurns()
             try client.send([3], to: rig.endpoint)
             #expect(try client.receive().bytes == [3])
             #expect(rig.recorder.count(.paused(.ingress, .throttle)) == 2)

@@ -23,7 +23,7 @@ import WeirStream
         try await withUDP("\(server.endpoint)", engine: EngineSetup(clock: TestClock())) { rig in
             try Self.ask(UDPSocket(), rig.endpoint)
             rig.advance(by: .seconds(29))
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(rig.stream.openCount == 1)
             rig.advance(by: .seconds(2))
             try rig.recorder.expect(.sessionClosed(.idle))
@@ -44,7 +44,7 @@ import WeirStream
             }
             #expect(rig.recorder.count(.opened) == 1)
             rig.advance(by: .seconds(299))
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(rig.stream.openCount == 1)
             rig.advance(by: .seconds(2))
             try rig.recorder.expect(.sessionClosed(.idle))

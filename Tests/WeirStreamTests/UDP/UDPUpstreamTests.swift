@@ -84,7 +84,7 @@ import WeirStream
             let clients = try (0..<3).map { _ in try UDPSocket() }
             for client in clients { try client.send([1], to: rig.endpoint) }
             try rig.recorder.expect(.rejected(.noUpstream), times: 3)
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(rig.recorder.count(.dialFailed(upstream: 0, .dnsNotFound)) == 3)
             #expect(rig.recorder.dropped(.ingress, .noUpstream) == 3)
             #expect(rig.stream.openCount == 0)

@@ -79,7 +79,7 @@ import WeirStream
             let client = try rig.connect()
             try waitUntil("the hook runs") { gate.entered.value == 1 }
             rig.advance(by: .milliseconds(4_900))
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(rig.recorder.events == [.opened])
             rig.advance(by: .milliseconds(200))
             try rig.recorder.expect(.rejected(.hook))

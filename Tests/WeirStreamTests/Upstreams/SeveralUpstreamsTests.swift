@@ -28,9 +28,9 @@ import WeirStream
         ) { rig in
             let client = try rig.connect()
             try rig.recorder.expect(.opened)
-            try rig.whileHeld {}
+            rig.finishTurns()
             rig.advance(by: .milliseconds(1_990))
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(rig.recorder.events == [.opened])
             rig.advance(by: .milliseconds(10))
             try client.send("?")
@@ -52,7 +52,7 @@ import WeirStream
             let client = try rig.connect()
             try rig.recorder.expect(.opened)
             for index in 0..<3 {
-                try rig.whileHeld {}
+                rig.finishTurns()
                 rig.advance(by: .milliseconds(1_667))
                 try rig.recorder.expect(.dialFailed(upstream: index, .timeout))
             }
@@ -93,7 +93,7 @@ import WeirStream
         try await withTCP("slow.example:80", "\(server.endpoint)", "127.0.0.1:1", engine: setup) { rig in
             let client = try rig.connect()
             try rig.recorder.expect(.opened)
-            try rig.whileHeld {}
+            rig.finishTurns()
             rig.advance(by: .milliseconds(1_667))
             try client.send("?")
             #expect(client.receive(1).text == "?")
@@ -151,7 +151,7 @@ import WeirStream
                 let before = try OpenSockets.connected(to: [silent.port])
                 let client = try rig.connect()
                 try rig.recorder.expect(.opened)
-                try rig.whileHeld {}
+                rig.finishTurns()
                 try client.reset()
                 try rig.recorder.expect(.closed(.clientReset))
                 #expect(
@@ -161,7 +161,7 @@ import WeirStream
                 try waitUntil("the attempt is closed") { try OpenSockets.connected(to: [silent.port]) <= before }
                 // Timers that were left would fire now.
                 rig.advance(by: .seconds(20))
-                try rig.whileHeld {}
+                rig.finishTurns()
                 #expect(rig.recorder.events.count == 3)
             }
         }
@@ -282,7 +282,7 @@ import WeirStream
             let client = try UDPSocket()
             try client.send([1], to: rig.endpoint)
             try rig.recorder.expect(.opened)
-            try rig.whileHeld {}
+            rig.finishTurns()
             rig.advance(by: .milliseconds(1_667))
             #expect(try client.receive().bytes == [1])
             #expect(Self.dials(rig) == [.timedOut(.dial), .dialFailed(upstream: 0, .dnsTimeout), .dialed(upstream: 1)])
@@ -302,7 +302,7 @@ import WeirStream
             let client = try UDPSocket()
             try client.send([1], to: rig.endpoint)
             try rig.recorder.expect(.upstreamFailed(.refused))
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(rig.recorder.count(.upstreamLeft(upstream: 0)) == 0)
             rig.advance(by: .milliseconds(1_667))
             #expect(try client.receive().bytes == [1])
@@ -336,7 +336,7 @@ import WeirStream
             let server = try UDPServer.echo(port: dead[0])
             try client.send([2], to: rig.endpoint)
             try rig.recorder.expect(.upstreamFailed(.refused), times: 4)
-            try rig.whileHeld {}
+            rig.finishTurns()
             #expect(server.received == 0)
             rig.advance(by: .seconds(2))
             try client.send([3], to: rig.endpoint)
