@@ -18,8 +18,8 @@ struct Rig<Served: Stream>: Sendable {
         self.clock = clock
     }
 
-    /// What the engine has told. A peer sees a byte in the middle of a turn, and an observer is told at its end: what
-    /// is asked here includes the turns of everything that the test has seen before. Not on a loop's own thread.
+    /// The record of what the engine has told. A peer sees a byte in the middle of a turn, and an observer is told at
+    /// its end: the record includes the turns of everything that the test has seen before. Not on a loop's own thread.
     var recorder: Recorder {
         if !isHeld.value { finishTurns() }
         return told
