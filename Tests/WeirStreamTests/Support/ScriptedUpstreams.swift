@@ -30,7 +30,9 @@ final class ScriptedUpstreams {
 
     var behaviors: [SocketAddress: Behavior] = [:]
     private(set) var attempts: [Attempt] = []
-    private var hasFailure = true
+    /// The failures that no attempt has followed yet, and the beginning of a dial. Two attempts may fail in one turn:
+    /// each lets the next one begin at once.
+    private var unfollowedFailures = 1
 
     deinit {
         for attempt in attempts { close(attempt.peer) }
@@ -39,7 +41,8 @@ final class ScriptedUpstreams {
     func start(_ address: SocketAddress, tag: Int, now: UInt64) -> AttemptStart {
         let behavior = behaviors[address] ?? .hangs
         if behavior == .refusesAtOnce {
-            hasFailure = true
+            // It follows one, and is one.
+            unfollowedFailures = max(unfollowedFailures, 1)
             return .failed(SystemError(.connect, ECONNREFUSED))
         }
         var ends: [CInt] = [-1, -1]
@@ -49,14 +52,14 @@ final class ScriptedUpstreams {
         attempts.append(
             Attempt(
                 address: address, tag: tag, startedAt: now, behavior: behavior, peer: ends[1],
-                mayBeEarly: hasFailure))
-        hasFailure = false
+                mayBeEarly: unfollowedFailures > 0))
+        unfollowedFailures = max(unfollowedFailures - 1, 0)
         let socket = Socket(adopting: ends[0], family: .unix)
         return behavior == .connectsAtOnce ? .connected(socket) : .inProgress(socket)
     }
 
     /// A new dial begins: its first attempt waits for no other.
-    func beginDial() { hasFailure = true }
+    func beginDial() { unfollowedFailures = 1 }
 
     /// Whether the connector's half is closed.
     func isClosed(_ index: Int) -> Bool {
@@ -76,7 +79,7 @@ final class ScriptedUpstreams {
                 result.append((attempts[index].tag, .writable))
             case .refuses(let delay) where now >= attempts[index].startedAt + delay:
                 result.append((attempts[index].tag, .error))
-                hasFailure = true
+                unfollowedFailures += 1
             default: continue
             }
             attempts[index].isTold = true
