@@ -36,6 +36,8 @@ public struct StreamTraits: OptionSet, Sendable, Hashable {
     public static let countedReplies = StreamTraits(rawValue: 1 << 19)
     /// The bytes to a client that has not spoken again are bounded (``UDPSettings/amplification``).
     public static let amplificationLimit = StreamTraits(rawValue: 1 << 20)
+    /// The connections or sessions of an upstream are bounded.
+    public static let upstreamLimit = StreamTraits(rawValue: 1 << 21)
     /// No stream has it: a reason that needs it is too rare to be exported before it has occurred.
     public static let rare = StreamTraits(rawValue: 1 << 31)
     /// ``StreamHooks/clientSession`` encrypts the client's side.

@@ -16,6 +16,8 @@ public enum RejectReason: String, CaseIterable, Sendable {
     case hook
     /// No upstream could be chosen.
     case noUpstream = "no_upstream"
+    /// Every upstream that is up has reached its limit of connections or sessions.
+    case upstreamLimit = "upstream_limit"
     /// The PROXY header was missing or wrong.
     case proxyProtocol = "proxy_protocol"
     /// The peer ended the connection, with FIN or RST, before the first byte of the PROXY header that was due: as
@@ -40,6 +42,7 @@ public enum RejectReason: String, CaseIterable, Sendable {
         case .hook: .on(.preDial)
         // UDP: the upstream's name has no address. Both: a hook chose an index that does not exist.
         case .noUpstream: .on(.udp, or: [.tcp, .preDial])
+        case .upstreamLimit: .on(.upstreamLimit)
         // A datagram with a wrong header opens no session.
         case .proxyProtocol, .probe: .on([.tcp, .proxyHeaders])
         case .tls: .on([.tcp, .encryptedClient])

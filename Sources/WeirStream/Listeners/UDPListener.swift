@@ -321,7 +321,7 @@ extension DropReason {
         case .acl: self = .acl
         case .routeLimit, .sessionLimit, .perIPLimit: self = .sessionLimit
         case .rateLimit: self = .rateLimit
-        case .noUpstream: self = .noUpstream
+        case .noUpstream, .upstreamLimit: self = .noUpstream
         case .draining: self = .draining
         case .loop: self = .loop
         case .hook, .proxyProtocol, .probe, .tls: self = .error

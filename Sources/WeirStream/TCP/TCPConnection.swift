@@ -332,7 +332,7 @@ final class TCPConnection: EventHandler, PreDialing {
     private func leaveUpstream() {
         guard let member else { return }
         if relay.upstream.isBroken, relay.egressByteCount == 0 {
-            route.selector.brokeUnanswered(member, isAsked: relay.ingressByteCount > 0)
+            route.selector.brokeUnanswered(member, isAsked: relay.ingressByteCount > 0, now: core.loop.now)
         }
         if relay.hasUpstreamEnded { route.state(of: member)?.returnedDials.noteServer() }
         route.selector.released(member)
@@ -569,7 +569,7 @@ extension TCPConnection: RelayOwner {
         guard let member, let state = route.state(of: member) else { return }
         state.ackHeuristic.noteResponse(isAsked: isAsked, withEnd: withEnd)
         state.returnedDials.noteServer()
-        route.selector.answered(member)
+        route.selector.answered(member, now: core.loop.now)
     }
 }
 

@@ -85,6 +85,7 @@ extension UDPSession {
         }
         let waitingSince = unansweredSince ?? now
         unansweredSince = waitingSince
+        noteSilence(since: waitingSince)
         leaveStaleAddress(waitingSince: waitingSince)
         leaveOwnAddress(waitingSince: waitingSince)
     }
@@ -245,8 +246,8 @@ extension UDPSession {
         if unansweredSince != nil, let name = trial.name, let upstreamAddress {
             name.answers.answered(upstreamAddress, now: lastActivity)
         }
+        if hasReply { noteLaterAnswer() } else { firstReply() }
         unansweredSince = nil
-        if !hasReply { firstReply() }
         var added = 0
         var byteCount = 0
         var amplified = 0
@@ -277,12 +278,13 @@ extension UDPSession {
 
     private func firstReply() {
         hasReply = true
+        lastNotedAnswer = lastActivity
         listener.owner.shared.answers.noteAnswer()
         forgetQueue()
         cancelDial()
         endTrial()
         guard let member, let upstreamAddress else { return }
-        route.selector.answered(member)
+        route.selector.answered(member, now: core.loop.now)
         guard let state = route.state(of: member) else { return }
         state.prefer(upstreamAddress)
         state.returnedDials.noteServer()

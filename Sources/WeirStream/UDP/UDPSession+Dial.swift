@@ -93,6 +93,6 @@ extension UDPSession: PreDialing {
     func noteBreak() {
         guard let member, !hasReply, !isKnownBroken else { return }
         isKnownBroken = true
-        route.selector.brokeUnanswered(member, isAsked: true)
+        route.selector.brokeUnanswered(member, isAsked: true, now: core.loop.now)
     }
 }

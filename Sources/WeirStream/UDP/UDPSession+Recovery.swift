@@ -4,6 +4,7 @@ import LinuxIO
 extension UDPSession {
     /// The time without a reply after which the session leaves an address that its name no longer has.
     private static let maxUnansweredNanoseconds: UInt64 = 1_000_000_000
+    private static let notedAnswerDistance: UInt64 = 250_000_000
     private static let maxErrorsPerCall = 64
 
     /// Reads the errors of the socket, and tries another address or upstream.
@@ -54,6 +55,26 @@ extension UDPSession {
             leaveStaleAddress(waitingSince: unansweredSince ?? core.loop.now)
             if upstreamAddress != before { sendQueue() }
         }
+    }
+
+    /// Reports to the selector, once until the next answer, that an upstream which had answered has left a question
+    /// without an answer.
+    func noteSilence(since waitingSince: UInt64) {
+        guard hasReply, !isKnownSilent, let member,
+            core.loop.now - waitingSince > Self.maxUnansweredNanoseconds
+        else { return }
+        isKnownSilent = true
+        route.selector.leftUnanswered(member, now: core.loop.now)
+    }
+
+    /// Reports to the selector that a later question was answered: at most four times a second.
+    func noteLaterAnswer() {
+        guard unansweredSince != nil, let member,
+            isKnownSilent || lastActivity - lastNotedAnswer >= Self.notedAnswerDistance
+        else { return }
+        isKnownSilent = false
+        lastNotedAnswer = lastActivity
+        route.selector.answeredAgain(member, now: lastActivity)
     }
 
     /// Allows every other address and upstream to be tried again, after all of them were tried.

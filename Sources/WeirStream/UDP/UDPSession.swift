@@ -67,6 +67,10 @@ final class UDPSession: EventHandler, Evictable {
     var sawError = false
     /// Whether the selector knows that the upstream failed before it answered.
     var isKnownBroken = false
+    /// Whether the selector knows of a question without an answer, since the last answer.
+    var isKnownSilent = false
+    /// The time of the last answer that the selector knows.
+    var lastNotedAnswer: UInt64 = 0
     /// The reason under which a session that has ended dropped its remaining datagrams; nil before the end.
     private(set) var endedDropping: DropReason?
     var isDropCheckArmed = false

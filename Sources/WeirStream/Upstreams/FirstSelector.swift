@@ -9,13 +9,13 @@ final class FirstSelector: UpstreamSelector {
         self.members = members
     }
 
-    func next(for client: SocketAddress, tried: TriedUpstreams) -> UpstreamHandle? {
+    func next(for client: SocketAddress, tried: TriedUpstreams, now: UInt64) -> UpstreamHandle? {
         tried.isEmpty ? members.first : members.first { !tried.contains($0) }
     }
 
     func chosen(_ member: UpstreamHandle) {}
-    func dialEnded(_ member: UpstreamHandle, failure: DialFailure?) {}
-    func answered(_ member: UpstreamHandle) {}
-    func brokeUnanswered(_ member: UpstreamHandle, isAsked: Bool) {}
+    func dialEnded(_ member: UpstreamHandle, failure: DialFailure?, now: UInt64) {}
+    func answered(_ member: UpstreamHandle, now: UInt64) {}
+    func brokeUnanswered(_ member: UpstreamHandle, isAsked: Bool, now: UInt64) {}
     func released(_ member: UpstreamHandle) {}
 }

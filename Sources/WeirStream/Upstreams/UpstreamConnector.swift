@@ -108,7 +108,12 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         leaveHook()
         switch decision {
         case .dial: return dial(nextChoice())
-        case .dialUpstream(let index): return dial(route.handle(ofUpstream: index))
+        case .dialUpstream(let index):
+            guard let member = route.handle(ofUpstream: index) else {
+                phase = .ended
+                return .rejected(.noUpstream)
+            }
+            return dial(route.selector.accepts(member, now: core.loop.now) ? member : nextChoice())
         case .reject(let reason):
             phase = .ended
             return .rejected(reason)
@@ -126,7 +131,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     private func dial(_ first: UpstreamHandle?) -> DialOutcome {
         guard let first else {
             phase = .ended
-            return .rejected(.noUpstream)
+            return .rejected(route.selector.rejectReason)
         }
         deadline = core.loop.deadline(afterNanoseconds: route.settings.dialTimeout.clampedNanoseconds)
         return goOn(after: begin(first))
@@ -136,7 +141,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     /// Returns the selector's next choice; nil where it has none, or where the choice is invalid.
     private func nextChoice() -> UpstreamHandle? {
-        guard let choice = route.selector.next(for: context.clientAddress, tried: tried),
+        guard let choice = route.selector.next(for: context.clientAddress, tried: tried, now: core.loop.now),
             route.holds(choice), !tried.contains(choice)
         else { return nil }
         return choice
@@ -208,7 +213,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         if failure == nil || !reason.isAboutName { failure = reason }
         let index = route.index(of: member)
         route.observer?.dialFailed(context, upstream: index, reason: reason, detail: lastError)
-        route.selector.dialEnded(member, failure: reason)
+        route.selector.dialEnded(member, failure: reason, now: core.loop.now)
         route.selector.released(member)
         if reason != .canceled { route.requestRefresh(index, now: core.loop.now) }
     }
@@ -299,7 +304,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         isReached = true
         route.observer?.dialed(
             context, upstream: route.index(of: member), duration: .nanoseconds(core.loop.now - startedAt))
-        route.selector.dialEnded(member, failure: nil)
+        route.selector.dialEnded(member, failure: nil, now: core.loop.now)
         return member
     }
 

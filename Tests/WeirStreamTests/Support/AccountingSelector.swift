@@ -6,9 +6,12 @@ import WeirStream
 final class SelectorAccount: Sendable {
     enum Call: Equatable, Sendable {
         case chosen, connected, failed(DialFailure), answered, broke(isAsked: Bool), released
+        case answeredAgain, leftUnanswered
     }
 
     private let calls = Box<[Int: [Call]]>([:])
+    /// The reason of selectors that choose none.
+    let rejectReason = Box(RejectReason.noUpstream)
     /// Members that are not chosen.
     let hidden = Box<Set<Int>>([])
 
@@ -37,20 +40,30 @@ private final class AccountingSelector: UpstreamSelector {
         self.account = account
     }
 
-    func next(for client: SocketAddress, tried: TriedUpstreams) -> UpstreamHandle? {
+    func next(for client: SocketAddress, tried: TriedUpstreams, now: UInt64) -> UpstreamHandle? {
         let hidden = account.hidden.value
         return members.first { !tried.contains($0) && !hidden.contains(Int($0.slot)) }
     }
 
+    var rejectReason: RejectReason { account.rejectReason.value }
+
+    func accepts(_ member: UpstreamHandle, now: UInt64) -> Bool { !account.hidden.value.contains(Int(member.slot)) }
+
+    func answeredAgain(_ member: UpstreamHandle, now: UInt64) { account.note(.answeredAgain, member) }
+
+    func leftUnanswered(_ member: UpstreamHandle, now: UInt64) { account.note(.leftUnanswered, member) }
+
     func chosen(_ member: UpstreamHandle) { account.note(.chosen, member) }
 
-    func dialEnded(_ member: UpstreamHandle, failure: DialFailure?) {
+    func dialEnded(_ member: UpstreamHandle, failure: DialFailure?, now: UInt64) {
         account.note(failure.map { .failed($0) } ?? .connected, member)
     }
 
-    func answered(_ member: UpstreamHandle) { account.note(.answered, member) }
+    func answered(_ member: UpstreamHandle, now: UInt64) { account.note(.answered, member) }
 
-    func brokeUnanswered(_ member: UpstreamHandle, isAsked: Bool) { account.note(.broke(isAsked: isAsked), member) }
+    func brokeUnanswered(_ member: UpstreamHandle, isAsked: Bool, now: UInt64) {
+        account.note(.broke(isAsked: isAsked), member)
+    }
 
     func released(_ member: UpstreamHandle) { account.note(.released, member) }
 }

@@ -122,4 +122,54 @@ import WeirStream
             #expect(rig.recorder.count(.opened) == 1)
         }
     }
+
+    @Test func `a question without an answer is told to the policy once, where the upstream had answered before`()
+        async throws
+    {
+        let upstream = try CollectingUpstream()
+        let account = SelectorAccount()
+        let hooks = StreamHooks(makeSelector: account.makeSelector)
+        try await withUDP(
+            "\(upstream.server.endpoint)", engine: EngineSetup(clock: TestClock()), hooks: hooks
+        ) { rig in
+            let client = try UDPSocket()
+            var asked = 0
+            func ask() throws {
+                asked += 1
+                try client.send([UInt8(asked)], to: rig.endpoint)
+                #expect(try upstream.payloads(atLeast: asked).count == asked)
+                rig.finishTurns()
+            }
+            func answer() throws {
+                try upstream.server.send([9], to: try upstream.session())
+                #expect(try client.receive().bytes == [9])
+                rig.finishTurns()
+            }
+            // Never answered: that says nothing.
+            try ask()
+            rig.advance(by: .seconds(2))
+            try ask()
+            try answer()
+            #expect(account[0] == [.chosen, .connected, .answered])
+            try ask()
+            rig.advance(by: .milliseconds(900))
+            try ask()
+            #expect(account[0].count == 3)
+            rig.advance(by: .milliseconds(200))
+            for _ in 0..<3 { try ask() }
+            #expect(account[0].dropFirst(3) == [.leftUnanswered])
+            try answer()
+            #expect(account[0].dropFirst(3) == [.leftUnanswered, .answeredAgain])
+            // Answers soon after one another are told once.
+            for _ in 0..<3 {
+                try ask()
+                try answer()
+            }
+            #expect(account[0].count == 5)
+            rig.advance(by: .milliseconds(300))
+            try ask()
+            try answer()
+            #expect(account[0].dropFirst(5) == [.answeredAgain])
+        }
+    }
 }

@@ -187,6 +187,19 @@ import WeirStream
         }
     }
 
+    @Test func `where the policy does not accept the choice of the hook, it chooses itself`() async throws {
+        let server = try TCPServer.echo()
+        let account = SelectorAccount()
+        account.hidden.set([0, 2])
+        let hooks = StreamHooks(preDial: { _ in .dialUpstream(2) }, makeSelector: account.makeSelector)
+        try await withTCP("127.0.0.1:1", "\(server.endpoint)", "127.0.0.1:1", hooks: hooks) { rig in
+            try rig.connectThrough().close()
+            try rig.recorder.expect(.closed(.clientEOF))
+            #expect(Self.dials(rig) == [.dialed(upstream: 1)])
+            #expect(account.all == [[.chosen, .connected, .answered, .released]])
+        }
+    }
+
     @Test func `a connection that the upstream resets before its first byte is told to the policy`() async throws {
         for isAsked in [true, false] {
             let isDialed = Box(false)

@@ -169,12 +169,14 @@ import Testing
 
     // MARK: The choice
 
-    @Test func `a policy without a choice rejects`() throws {
+    @Test(arguments: [RejectReason.noUpstream, .upstreamLimit])
+    func `a policy without a choice rejects, with its reason`(reason: RejectReason) throws {
         let rig = try ConnectorRig(Self.three)
         defer { rig.finish() }
         rig.account.hidden.set([0, 1, 2])
+        rig.account.rejectReason.set(reason)
         rig.begin()
-        #expect(rig.end == .rejected(.noUpstream))
+        #expect(rig.end == .rejected(reason))
         #expect(rig.recorder.events == [])
         #expect(rig.account.all == [])
     }
