@@ -29,6 +29,7 @@ let package = Package(
         .library(name: "WeirSwiftMetrics", targets: ["WeirSwiftMetrics"]),
         .library(name: "WeirExporter", targets: ["WeirExporter"]),
         .library(name: "WeirStream", targets: ["WeirStream"]),
+        .library(name: "WeirBalance", targets: ["WeirBalance"]),
         .library(name: "WeirAccess", targets: ["WeirAccess"]),
         .executable(name: "weir", targets: ["weir"]),
     ],
@@ -58,6 +59,9 @@ let package = Package(
             dependencies: ["Threading", "WeirMetrics", .product(name: "CoreMetrics", package: "swift-metrics")],
             swiftSettings: strict),
         .target(name: "WeirStream", dependencies: ["NetworkTypes", "Threading", "LinuxIO"], swiftSettings: strict),
+        .target(
+            name: "WeirBalance", dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirStream"],
+            swiftSettings: strict),
         .target(
             name: "WeirAccess",
             dependencies: [
@@ -106,6 +110,10 @@ let package = Package(
         .testTarget(
             name: "WeirStreamTests",
             dependencies: ["WeirStream", "NetworkTypes", "Threading", "LinuxIO", "TestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WeirBalanceTests",
+            dependencies: ["WeirBalance", "WeirStream", "NetworkTypes", "Threading", "LinuxIO", "TestSupport"],
             swiftSettings: testing),
         .testTarget(
             name: "WeirAccessTests",

@@ -8,6 +8,7 @@ enum HouseRules {
         "WeirMetrics": ["Threading"],
         "WeirSwiftMetrics": ["Threading", "WeirMetrics", "CoreMetrics"],
         "WeirStream": ["NetworkTypes", "Threading", "LinuxIO"],
+        "WeirBalance": ["NetworkTypes", "Threading", "LinuxIO", "WeirStream"],
         "WeirAccess": ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "CMaxMindDB"],
         "WeirExporter": ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
         "YAMLEvents": ["CYAML"],
