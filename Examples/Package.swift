@@ -11,10 +11,15 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.5.0"),
     ],
     targets: [
-        // The engine in a program: hooks that count, limit, look clients up and choose the upstream.
+        // The engine in a program: hooks that count, limit, look clients up and choose the upstream,
+        // a policy of its own, and those of Weir.
         .executableTarget(
             name: "Embedding",
-            dependencies: ["Loopback", .product(name: "WeirStream", package: "weir")],
+            dependencies: [
+                "Loopback",
+                .product(name: "WeirStream", package: "weir"),
+                .product(name: "WeirBalance", package: "weir"),
+            ],
             path: "Embedding",
             swiftSettings: settings),
         // Rules and limits for a stream: who may come in, and how much of it one client gets.

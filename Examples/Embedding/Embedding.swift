@@ -12,6 +12,8 @@ struct Embedding {
         try await limitBytes()
         try await lookUpClients()
         try await chooseUpstream()
+        try await chooseByOwnPolicy()
+        try await balance()
     }
 }
 
