@@ -1,0 +1,1 @@
+../../../Registry/Sources/Registry/Timing.swift
