@@ -59,6 +59,7 @@ let package = Package(
             dependencies: ["Threading", "WeirMetrics", .product(name: "CoreMetrics", package: "swift-metrics")],
             swiftSettings: strict),
         .target(name: "WeirStream", dependencies: ["NetworkTypes", "Threading", "LinuxIO"], swiftSettings: strict),
+        .target(name: "WeirHealth", dependencies: ["NetworkTypes", "Threading", "LinuxIO"], swiftSettings: strict),
         .target(
             name: "WeirBalance", dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirStream"],
             swiftSettings: strict),
@@ -114,6 +115,10 @@ let package = Package(
         .testTarget(
             name: "WeirBalanceTests",
             dependencies: ["WeirBalance", "WeirStream", "NetworkTypes", "Threading", "LinuxIO", "TestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WeirHealthTests",
+            dependencies: ["WeirHealth", "NetworkTypes", "LinuxIO", "TestSupport"],
             swiftSettings: testing),
         .testTarget(
             name: "WeirAccessTests",

@@ -9,6 +9,7 @@ enum HouseRules {
         "WeirSwiftMetrics": ["Threading", "WeirMetrics", "CoreMetrics"],
         "WeirStream": ["NetworkTypes", "Threading", "LinuxIO"],
         "WeirBalance": ["NetworkTypes", "Threading", "LinuxIO", "WeirStream"],
+        "WeirHealth": ["NetworkTypes", "Threading", "LinuxIO"],
         "WeirAccess": ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "CMaxMindDB"],
         "WeirExporter": ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
         "YAMLEvents": ["CYAML"],

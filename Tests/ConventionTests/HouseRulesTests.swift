@@ -14,6 +14,8 @@ struct HouseRulesTests {
             ("Sources/WeirSwiftMetrics/A.swift", "import Glibc"),
             ("Sources/WeirProxy/A.swift", "import WeirSwiftMetrics"),
             ("Sources/WeirStream/A.swift", "import WeirMetrics"),
+            ("Sources/WeirStream/A.swift", "import WeirHealth"),
+            ("Sources/WeirHealth/A.swift", "import WeirStream"),
             ("Sources/WeirStream/A.swift", "public import WeirAccess"),
             ("Sources/WeirStream/A.swift", "import Foundation"),
             ("Sources/WeirStream/A.swift", "@preconcurrency import struct Foundation.URL"),

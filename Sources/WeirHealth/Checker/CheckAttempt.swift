@@ -1,0 +1,184 @@
+import LinuxIO
+import NetworkTypes
+
+/// One attempt of a check: a socket and the conversation over it. It returns what happened; its owner performs that,
+/// and has the timers.
+final class CheckAttempt {
+    /// How far it has come.
+    enum Progress {
+        case pending
+        case passed
+        case failed(CheckOutcome)
+        /// This machine could not do it, which says nothing about the member.
+        case impossible(SystemError)
+    }
+
+    /// The bound on bytes that are read and dropped while a conversation ends in order.
+    private static let maxLeavingBytes = 64 * 1024
+
+    private let address: SocketAddress
+    private let isStream: Bool
+    private var socket: Socket?
+    private var conversation: Conversation
+    private var output: ArraySlice<UInt8>
+    private var isConnected = false
+    private var hasEnded = false
+    private var bytesDropped = 0
+
+    /// Opens a socket, bound to `source` where there is one.
+    init(
+        to address: SocketAddress, from source: SocketAddress?, over transport: Transport, _ conversation: Conversation,
+        opening: [UInt8]
+    ) throws(SystemError) {
+        self.address = address
+        self.conversation = conversation
+        isStream = transport == .tcp
+        output = opening[...]
+        let family = Socket.family(of: address)
+        let socket = try Socket(isStream ? .stream : .datagram, family: family)
+        if let source { try socket.bind(source) }
+        if !isStream {
+            // Also errors that are no refusal reach the socket then.
+            socket.setIfPossible(family == .ipv6 ? .receiveErrorsIPv6 : .receiveErrorsIPv4, 1)
+        } else if !opening.isEmpty || conversation.endsWithConnection {
+            // The ACK that ends the handshake goes with the opening. Where there is none, the reset at the end takes
+            // its place: the member's kernel then drops the half-open connection, and its application never sees it.
+            socket.setIfPossible(.deferAccept, 1)
+        }
+        self.socket = consume socket
+    }
+
+    // MARK: Way to an outcome
+
+    /// Begins to connect.
+    func connect() -> Progress {
+        switch socket?.connect(to: address) {
+        case .connected: talk()
+        case .inProgress: .pending
+        case .failed(let error): ended(by: error, isLocal: true)
+        case nil: .pending
+        }
+    }
+
+    /// Registers the socket with its loop, once: every change is told, no state twice.
+    func register(on loop: EventLoop, token: EventToken) throws(SystemError) {
+        guard let number = socket?.number else { return }
+        try loop.add(number, [.readable, .writable, .peerClosed, .edgeTriggered], token: token)
+    }
+
+    /// Goes on after events of the socket.
+    func advance(_ events: EventSet, receivingInto buffer: inout [UInt8]) -> Progress {
+        if !isConnected {
+            guard !events.isDisjoint(with: [.writable, .hangup, .error]) else { return .pending }
+            if let error = socket?.takeError() { return ended(by: error) }
+            let progress = talk()
+            guard case .pending = progress else { return progress }
+        } else if !output.isEmpty {
+            let progress = send()
+            guard case .pending = progress else { return progress }
+        }
+        return receive(into: &buffer)
+    }
+
+    /// The connection is established.
+    private func talk() -> Progress {
+        isConnected = true
+        // A connect to a free local port can meet itself, where the kernel chose the same one for our end (RFC 9293
+        // section 3.5, simultaneous open). No process listens there.
+        if isStream, let local = try? socket?.localAddress(), local == address { return .failed(.failure(.refused)) }
+        if conversation.endsWithConnection { return .passed }
+        return send()
+    }
+
+    private func send() -> Progress {
+        if isStream, output.isEmpty { return .pending }
+        // A datagram is sent once, also an empty one.
+        repeat {
+            switch socket?.send(output) {
+            case .bytes(let count): output = output.dropFirst(count)
+            case .wouldBlock, nil: return .pending
+            case .failed(let error): return ended(by: error)
+            }
+        } while !output.isEmpty
+        return .pending
+    }
+
+    /// Reads until nothing is left, or the conversation is decided; it bounds the bytes and datagrams.
+    private func receive(into buffer: inout [UInt8]) -> Progress {
+        while true {
+            let step: CheckStep
+            switch socket?.receive(into: &buffer) {
+            case .bytes(let count):
+                let bytes = buffer[..<count]
+                step = isStream ? conversation.receive(bytes) : conversation.receive(datagram: bytes)
+            case .endOfStream:
+                if isStream {
+                    hasEnded = true
+                    step = .failed(conversation.answerAtEnd)
+                } else {
+                    step = conversation.receive(datagram: [])
+                }
+            case .wouldBlock, nil: return .pending
+            case .failed(let error): return ended(by: error)
+            }
+            switch step {
+            case .more: continue
+            case .passed: return .passed
+            case .failed(let answer): return .failed(.unexpected(answer))
+            }
+        }
+    }
+
+    private func ended(by error: SystemError, isLocal: Bool = false) -> Progress {
+        guard let result = CheckResult(error, isLocal: isLocal) else { return .impossible(error) }
+        return .failed(.failure(result))
+    }
+
+    /// The outcome where the timeout ends first.
+    var timeoutOutcome: CheckOutcome {
+        isConnected ? conversation.timeoutOutcome : .failure(.timeout)
+    }
+
+    // MARK: End
+
+    /// Ends the conversation in order, where its protocol is served by that. Returns whether the member's end is still
+    /// to be awaited, before the socket may be closed.
+    func beginLeaving(receivingInto buffer: inout [UInt8]) -> Bool {
+        guard isConnected, !hasEnded, let farewell = conversation.farewell else { return false }
+        if !farewell.isEmpty { _ = socket?.send(farewell[...], more: true) }
+        guard (try? socket?.shutdownWriting()) != nil else { return false }
+        return !isLeft(receivingInto: &buffer)
+    }
+
+    /// Whether the member has ended its side, or does not come to an end.
+    func isLeft(receivingInto buffer: inout [UInt8]) -> Bool {
+        while bytesDropped < Self.maxLeavingBytes {
+            switch socket?.receive(into: &buffer) {
+            case .bytes(let count): bytesDropped += count
+            case .wouldBlock: return false
+            case .endOfStream:
+                hasEnded = true
+                return true
+            case .failed, nil: return true
+            }
+        }
+        return true
+    }
+
+    /// Closes the socket. A stream whose member has not ended is reset: that leaves no connection in TIME_WAIT for each
+    /// check, of which a thousand members would make twelve thousand.
+    func close() {
+        guard let socket = socket.take() else { return }
+        if isStream, !hasEnded { socket.closeWithReset() } else { socket.close() }
+    }
+}
+
+extension Socket {
+    fileprivate borrowing func send(_ bytes: ArraySlice<UInt8>, more: Bool = false) -> WriteResult {
+        unsafe bytes.withUnsafeBytes { unsafe send($0, more: more) }
+    }
+
+    fileprivate borrowing func receive(into buffer: inout [UInt8]) -> ReadResult {
+        unsafe buffer.withUnsafeMutableBytes { unsafe receive(into: $0) }
+    }
+}
