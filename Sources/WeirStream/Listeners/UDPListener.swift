@@ -223,7 +223,7 @@ final class UDPListener: EventHandler, WorkerListener {
         if let admit = route.hooks.admit, case .reject(let reason) = admit(context) {
             return (reason, DropReason(reason))
         }
-        return owner.makeRoom(for: network) ? nil : (.sessionLimit, .sessionLimit)
+        return owner.acquireSession(for: network) ? nil : (.sessionLimit, .sessionLimit)
     }
 
     /// Removes a session that has ended and released its resources.

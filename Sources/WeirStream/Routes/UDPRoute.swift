@@ -57,12 +57,12 @@ final class UDPRoute: WorkerRoute, EventHandler {
 
     /// Counts a session of a client network and takes its descriptor from the budget. In a full table it evicts
     /// sessions of the route, at a limit of the process those of any route. Returns false where that does not help.
-    func makeRoom(for network: ClientNetwork?) -> Bool {
+    func acquireSession(for network: ClientNetwork?) -> Bool {
         let limit = plan.settings.maxSessions
-        guard makeRoom({ evictionOrder.victim(for: network) }, until: { shared.count.enter(limit: limit) }) else {
+        guard evict({ evictionOrder.victim(for: network) }, until: { shared.count.enter(limit: limit) }) else {
             return false
         }
-        if makeRoom({ core.evictionOrder.victim(for: network) }, until: { core.budget.acquireSession() }) {
+        if evict({ core.evictionOrder.victim(for: network) }, until: { core.budget.acquireSession() }) {
             sessionCount += 1
             return true
         }
@@ -72,16 +72,16 @@ final class UDPRoute: WorkerRoute, EventHandler {
 
     /// Evicts sessions until `take` succeeds. Another worker may take what an eviction frees: try again, a bounded
     /// number of times.
-    private func makeRoom(_ victim: () -> UDPSession?, until take: () -> Bool) -> Bool {
+    private func evict(_ victim: () -> UDPSession?, until take: () -> Bool) -> Bool {
         for _ in 0..<Self.maxEvictions {
             if take() { return true }
             guard let session = victim() else { return false }
-            session.makeRoom()
+            session.evict()
         }
         return take()
     }
 
-    /// Adds a session that was counted by ``makeRoom(for:)``.
+    /// Adds a session that was counted by ``acquireSession(for:)``.
     func opened(_ session: UDPSession) {
         session.slots.inRoute = evictionOrder.insert(session, of: session.network)
         session.slots.inWorker = core.evictionOrder.insert(session, of: session.network)

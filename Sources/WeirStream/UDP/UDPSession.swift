@@ -152,7 +152,7 @@ final class UDPSession: EventHandler, Evictable {
     // MARK: Ending
 
     /// Ends the session to make room for another one. The worker's outbox must be empty.
-    func makeRoom() {
+    func evict() {
         let wasAssured = isAssured
         // Its datagrams in this batch came before that of the new session: send them first.
         sendBatch()

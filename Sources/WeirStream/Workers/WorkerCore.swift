@@ -168,7 +168,7 @@ final class WorkerCore {
         guard !isFreeingPort, let needy = loop.handler(of: token) as? UDPSession else { return false }
         guard let victim = evictionOrder.victim(for: needy.network), victim !== needy else { return false }
         isFreeingPort = true
-        victim.makeRoom()
+        victim.evict()
         isFreeingPort = false
         return true
     }

@@ -28,8 +28,8 @@ struct Catalogue {
         counter(
             "weir_dial_failures_total", "reason",
             [
-                "refused", "timeout", "unreachable", "reset", "dns", "fd_limit", "address_unavailable", "permission",
-                "loop", "canceled", "other",
+                "refused", "timeout", "unreachable", "reset", "dns_not_found", "dns_timeout", "dns_failure", "fd_limit",
+                "address_unavailable", "permission", "loop", "canceled", "other",
             ]),
         counter("weir_upstream_resolves_total", "result", ["success", "failure"]),
         counter("weir_timeouts_total", "kind", ["dial", "idle", "half_close", "proxy_header", "pre_dial", "drain"]),
