@@ -36,9 +36,17 @@ package struct OwnListeners: Sendable {
         guard let keys = counts[Group(transport: transport, port: address.port)] else { return false }
         let ip = address.ip.dialed
         let dialed = Self.scoped(SocketAddress(ip, port: address.port, scope: address.scope))
-        let isLocal = isLocal || ip.isLoopback || interfaceAddresses.contains(ip)
+        let isLocal = isLocal || isOfThisMachine(ip)
         return keys.keys.contains { $0.takes(dialed, isLocal: isLocal) }
     }
+
+    /// Whether a dial to `address` goes back to the machine of `peer`, as far as addresses tell: they are the same, or
+    /// both are of this machine, which has several.
+    func goesBack(_ address: IPAddress, to peer: IPAddress) -> Bool {
+        address == peer || isOfThisMachine(peer) && isOfThisMachine(address.dialed)
+    }
+
+    private func isOfThisMachine(_ ip: IPAddress) -> Bool { ip.isLoopback || interfaceAddresses.contains(ip) }
 
     /// Returns the addresses, in order, that do not loop.
     func withoutLoops(_ transport: Transport, _ addresses: [SocketAddress]) -> ArraySlice<SocketAddress> {

@@ -238,7 +238,9 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             addresses = core.ownListeners.withoutLoops(context.transport, state.families.dialOrder(all, now: now))
             // Another proxy may dial back.
             let peer = context.peerAddress.ip
-            if addresses.contains(where: { $0.ip == peer }), !state.returnedDials.allow(now: now) {
+            if addresses.contains(where: { core.ownListeners.goesBack($0.ip, to: peer) }),
+                !state.returnedDials.allow(now: now)
+            {
                 return .failed(.loop)
             }
             return addresses.isEmpty ? .failed(.loop) : startAttempts(member, state)

@@ -29,6 +29,19 @@ import Testing
         }
     }
 
+    @Test func `a dial goes back to its peer at the same address, or at any two of this machine`() throws {
+        var own = OwnListeners()
+        own.interfaceAddresses = [try #require(IPAddress("198.51.100.4")), try #require(IPAddress("2001:db8::4"))]
+        for (address, peer, goesBack) in [
+            ("192.0.2.1", "192.0.2.1", true), ("192.0.2.1", "192.0.2.2", false), ("127.0.0.2", "127.0.0.1", true),
+            ("198.51.100.4", "127.0.0.1", true), ("127.0.0.1", "198.51.100.4", true), ("::1", "2001:db8::4", true),
+            ("0.0.0.0", "127.0.0.1", true), ("192.0.2.1", "127.0.0.1", false), ("127.0.0.1", "192.0.2.1", false),
+        ] {
+            let found = own.goesBack(try #require(IPAddress(address)), to: try #require(IPAddress(peer)))
+            #expect(found == goesBack, "\(address) of \(peer)")
+        }
+    }
+
     @Test func `an address that is known to be local reaches a wildcard although no interface is known to have it`()
         throws
     {
