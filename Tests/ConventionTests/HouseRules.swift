@@ -67,6 +67,8 @@ enum HouseRules {
     }
 
     static let waiting = "Tests/TestSupport/Threads/WaitUntil.swift"
+    /// It asks for pages under load, and what must hold for each.
+    static let identities = "Tests/IntegrationTests/Traffic/IdentityTests.swift"
     static let bans: [Ban] = [
         Ban(construct: "try!", reason: "an error is handled or thrown on", scopes: ["Sources/", "Tests/"]),
         Ban(
@@ -98,6 +100,9 @@ enum HouseRules {
             construct: "DispatchQueue", reason: "threads here are workers with an event loop of their own",
             scopes: ["Sources/"]),
         Ban(construct: "NSLock", reason: "an atomic or a Lock", scopes: ["Sources/"]),
+        Ban(
+            construct: "Samples(HTTP.", reason: "Samples.scrape(port:of:) waits for the turns that peers have seen",
+            scopes: ["Tests/"], except: ["Tests/TestSupport/", identities]),
         Ban(
             construct: "XCTest", reason: "tests are Swift Testing, so that one runner counts them all",
             scopes: ["Tests/"]),

@@ -76,6 +76,9 @@ struct HouseRulesTests {
         #expect(HouseRules.banned(in: Self.file("Sources/weir/A.swift", "print(1)")) == [])
         #expect(HouseRules.banned(in: Self.file("Tests/XTests/A.swift", "poll(nil, 0, 5)")).count == 1)
         #expect(HouseRules.banned(in: Self.file(HouseRules.waiting, "poll(nil, 0, 5)")) == [])
+        let scrape = "let page = try Samples(HTTP.get(\"/metrics\", port: port).text)"
+        #expect(HouseRules.banned(in: Self.file("Tests/XTests/A.swift", scrape)).count == 1)
+        #expect(HouseRules.banned(in: Self.file("Tests/TestSupport/A.swift", scrape)) == [])
     }
 
     @Test("promises to the compiler need a proof within six lines")

@@ -6,6 +6,8 @@ import Synchronization
 import Threading
 import WeirMetrics
 
+import enum TestSupport.WorkerTurns
+
 @testable import WeirExporter
 
 /// A page of a chosen size whose first line says how often one was begun.
@@ -81,7 +83,11 @@ final class TestObserver: ExporterObserver {
 
     private let state = Lock(Seen())
 
-    var seen: Seen { state.withLock { $0 } }
+    /// The events so far, after the turn of everything that a client has seen before.
+    var seen: Seen {
+        WorkerTurns.finish(of: getpid())
+        return state.withLock { $0 }
+    }
 
     func requestAnswered(_ status: HTTPStatus) { state.withLock { $0.statuses[status, default: 0] += 1 } }
 

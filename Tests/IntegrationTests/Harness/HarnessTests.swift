@@ -67,6 +67,31 @@ extension Integration {
             #expect(client.receive(1).text == "x")
         }
 
+        @Test("what is asked of a process waits for the turn that one of its loops is in")
+        func turnsEnd() {
+            let (hasBegun, mayEnd, isDone) = (TestSemaphore(), TestSemaphore(), TestSemaphore())
+            let order = Shared<[String]>([])
+            Thread {
+                let name = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+                write(name, "weir-worker-0", 13)
+                close(name)
+                hasBegun.signal()
+                mayEnd.wait()
+                order.withLock { $0.append("the turn ends") }
+            }.start()
+            hasBegun.wait()
+            Thread {
+                hasBegun.signal()
+                WorkerTurns.finish(of: getpid())
+                order.withLock { $0.append("the answer") }
+                isDone.signal()
+            }.start()
+            hasBegun.wait()
+            mayEnd.signal()
+            isDone.wait()
+            #expect(order.withLock { $0 } == ["the turn ends", "the answer"])
+        }
+
         @Test(
             "the reader of scrapes refuses what is not the text format",
             arguments: [

@@ -115,9 +115,9 @@ extension Integration {
             #expect(try Self.ask(clients[0], few) && Self.ask(clients[0], slow))
             let neighbor = try UDPSocket(bindingTo: Endpoint("127.0.0.2", 0))
             #expect(try Self.ask(neighbor, few) && Self.ask(neighbor, slow))
-            let samples = try weir.scrape()
-            #expect(Self.rejected(samples, "few", "per_ip_limit") == 2)
-            #expect(Self.rejected(samples, "slow", "rate_limit") == 1)
+            let samples = try weir.scrape(until: "the refusals are counted") {
+                Self.rejected($0, "few", "per_ip_limit") == 2 && Self.rejected($0, "slow", "rate_limit") == 1
+            }
             #expect(samples.total("weir_udp_drops_total", ["route": "few", "reason": "session_limit"]) == 2)
             #expect(samples.total("weir_udp_drops_total", ["route": "slow", "reason": "rate_limit"]) == 1)
             #expect(samples.matching("weir_udp_drops_total", ["route": "few", "reason": "rate_limit"]).isEmpty)

@@ -61,7 +61,7 @@ extension Integration {
             #expect(try Self.converse(players[0], ports[0]))
             #expect(try Self.converse(players[1], ports[1]))
             #expect(try !Self.converse(players[2], ports[0]))
-            #expect(try weir.scrape().sessionsRejected("game-0", "session_limit") >= 1)
+            try weir.scrape(until: "the third is refused") { $0.sessionsRejected("game-0", "session_limit") >= 1 }
             try weir.reload(routes: routes, rest: "workers: 1\nlimits: { max_sessions: 3 }")
             #expect(try Self.converse(players[2], ports[0]))
             #expect(try !Self.converse(try UDPSocket(), ports[1]))

@@ -44,7 +44,7 @@ extension Integration {
                 let samples = try Samples(response.text)
                 return wanted.allSatisfy { samples.total($0.0, $0.1) > 0 }
             }
-            let samples = try Samples(HTTP.get("/metrics", port: exporter).text)
+            let samples = try Samples.scrape(port: exporter, of: demo.processID)
             let routes = Set(samples.values.keys.compactMap { $0.labels["route"] })
             #expect(routes.count >= 4)
             try waitUntil("the table has a line for every route") { routes.allSatisfy(demo.output.contains) }

@@ -78,6 +78,7 @@ extension ChildProcess {
 extension WeirProcess {
     /// Scrapes on a connection that is open already, which takes no descriptor.
     package func scrape(on connection: TestConnection) throws -> Samples {
+        WorkerTurns.finish(of: process.processID)
         try connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         return try Samples(HTTP.readResponse(from: connection).text)
     }

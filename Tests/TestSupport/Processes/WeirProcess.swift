@@ -45,13 +45,10 @@ package final class WeirProcess {
             Self.fileName, Self.configuration(routes: routes, rest: rest, exporter: exporter))
     }
 
-    /// The current samples, as Prometheus would scrape them.
+    /// The current samples, as Prometheus would scrape them. What a peer has seen is in them; for what the process has
+    /// only been sent use ``scrape(until:deadline:_:)``.
     package func scrape() throws -> Samples {
-        let response = try HTTP.get("/metrics", port: exporterPort)
-        guard response.status == 200 else {
-            throw Samples.Malformed(description: "/metrics answered \(response.status)")
-        }
-        return try Samples(response.text)
+        try Samples.scrape(port: exporterPort, of: process.processID)
     }
 
     /// Scrapes until the condition holds, and returns that scrape.

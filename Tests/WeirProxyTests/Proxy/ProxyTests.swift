@@ -1,3 +1,4 @@
+import Glibc
 import LinuxIO
 import NetworkTypes
 import TestSupport
@@ -33,7 +34,7 @@ struct ProxyTests {
     }
 
     private func samples(_ exporter: UInt16) throws -> Samples {
-        try Samples(HTTP.get("/metrics", port: exporter).text)
+        try Samples.scrape(port: exporter, of: getpid())
     }
 
     private func echo(_ port: UInt16, _ text: String = "hello") throws {

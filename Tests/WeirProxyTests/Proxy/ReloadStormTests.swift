@@ -58,7 +58,7 @@ import Testing
     private func reload(
         _ runner: ProxyRunner, _ routes: Routes, _ folder: TemporaryDirectory, _ servers: [TCPServer]
     ) async throws {
-        func scrape() throws -> Samples { try Samples(HTTP.get("/metrics", port: routes.exporter).text) }
+        func scrape() throws -> Samples { try Samples.scrape(port: routes.exporter, of: getpid()) }
         let connection = try TestConnection(to: Endpoint(routes.tcp))
         let player = try UDPSocket()
         func ask() throws -> [UInt8] {

@@ -45,11 +45,7 @@ struct Rig<Served: Stream>: Sendable {
     }
 
     /// Waits until every loop has ended the turn that it is in.
-    func finishTurns() {
-        let ended = TestSemaphore()
-        for worker in engine.workers { Task { await worker.tell(ended) } }
-        for _ in engine.workers { ended.wait() }
-    }
+    func finishTurns() { engine.finishTurns() }
 
     /// Waits for a condition while the clock runs a millisecond at a time, for what has a short timer of its own.
     func waitWhileTicking(_ what: String, _ condition: () throws -> Bool) throws {
@@ -93,6 +89,15 @@ extension Worker {
     }
 
     fileprivate func tell(_ ended: TestSemaphore) { ended.signal() }
+}
+
+extension StreamEngine {
+    /// Waits until every loop has ended the turn that it is in. Not on a loop's own thread.
+    func finishTurns() {
+        let ended = TestSemaphore()
+        for worker in workers { Task { await worker.tell(ended) } }
+        for _ in workers { ended.wait() }
+    }
 }
 
 /// The engine settings of a test.

@@ -69,15 +69,27 @@ final class ListenerRecorder: ListenerObserver {
 struct SharedRig: Sendable {
     let engine: StreamEngine
     let listener: SharedListener
-    let told: ListenerRecorder
     let matcher: FirstByteMatcher
     let routes: [TCPStream]
-    let recorders: [Recorder]
     let clock: TestClock?
+    fileprivate let listenerRecorder: ListenerRecorder
+    fileprivate let routeRecorders: [Recorder]
+
+    /// The listener's recorder, after the turns of everything that the test has seen before.
+    var told: ListenerRecorder {
+        engine.finishTurns()
+        return listenerRecorder
+    }
+
+    /// The recorders of the routes, likewise.
+    var recorders: [Recorder] {
+        engine.finishTurns()
+        return routeRecorders
+    }
 
     var endpoint: Endpoint { Endpoint(listener.localAddress.port) }
     var table: ListenerTarget { .table(FirstBytesTable(matcher: matcher, routes: routes)) }
-    var hooks: ListenerHooks { ListenerHooks(observer: told) }
+    var hooks: ListenerHooks { ListenerHooks(observer: listenerRecorder) }
 
     func connect() throws -> TestConnection { try TestConnection(to: endpoint) }
 
@@ -139,7 +151,7 @@ func withShared(
     hooks.observer = told
     let rig = SharedRig(
         engine: engine, listener: try SharedListener("tcp://127.0.0.1:0", settings: settings, engine: engine),
-        told: told, matcher: matcher, routes: routes, recorders: recorders, clock: setup.clock)
+        matcher: matcher, routes: routes, clock: setup.clock, listenerRecorder: told, routeRecorders: recorders)
     let result: Result<Void, any Error>
     do {
         try await rig.listener.serve(rig.table, hooks: hooks)
