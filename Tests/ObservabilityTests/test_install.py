@@ -1,5 +1,6 @@
 """scripts/install, below a root of its own: what it puts where, and whether the unit, man pages and completions work."""
 
+import configparser
 import re
 import shlex
 import stat
@@ -100,6 +101,15 @@ def test_systemd_finds_nothing_wrong_with_the_unit(root, tmp_path):
     here.write_text(unit.read_text().replace(f"/{PREFIX}/bin/weir", str(root / PREFIX / "bin" / "weir")))
     checked = run(tool("systemd-analyze"), "verify", "--man=no", str(here))
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_the_unit_keeps_trying_where_an_address_comes_late(root):
+    # A key may stand several times, so that this is no file for configparser's strict mode.
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read(root / "etc/systemd/system/weir.service")
+    # systemd.unit(5): in this section, else it is ignored; 0 means that no number of starts is too many.
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert unit["Service"]["Restart"] == "on-failure"
 
 
 def test_the_unit_is_hardened(root):

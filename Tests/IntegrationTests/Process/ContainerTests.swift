@@ -67,9 +67,48 @@ extension Integration {
             let weir = try WeirProcess(
                 routes: .route("a", try Ports.free(), to: 9), launcher: ["taskset", "--cpu-list", "0"])
             let line = try weir.waitForLog(" ready ", "workers=1 ")
-            #expect(line.contains("workers_from="), "\(line)")
+            // A machine with one processor is not limited by that.
+            let reasons = ["(affinity)\"", "workers_from=\"1 processor\""]
+            #expect(reasons.contains(where: line.contains), "\(line)")
             let fixed = try WeirProcess(routes: .route("a", try Ports.free(), to: 9), rest: "workers: 3")
             try fixed.waitForLog(" ready ", "workers=3 ", "workers_from=\"the setting\"")
+        }
+
+        /// Files of a machine whose control group grants half of a processor.
+        enum ControlGroups: CaseIterable {
+            case unified, separate
+
+            var cgroup: String { self == .unified ? "0::/app\n" : "4:cpu,cpuacct:/app\n1:name=systemd:/\n" }
+
+            func mounts(_ folder: String) -> String {
+                let kind = self == .unified ? "cgroup2 cgroup2 rw" : "cgroup cgroup rw,cpu,cpuacct"
+                return "30 1 0:26 / \(folder) rw,nosuid shared:4 - \(kind)\n"
+            }
+
+            var quota: [String: String] {
+                self == .unified
+                    ? ["cpu.max": "50000 100000\n"]
+                    : ["cpu.cfs_quota_us": "50000\n", "cpu.cfs_period_us": "100000\n"]
+            }
+        }
+
+        @Test(
+            "`workers: auto` follows the quota of the control group, and the log says so",
+            arguments: ControlGroups.allCases)
+        func quota(groups: ControlGroups) throws {
+            let folder = try TemporaryDirectory("cgroup")
+            try FileManager.default.createDirectory(atPath: folder.file("app"), withIntermediateDirectories: false)
+            for (name, text) in groups.quota { try folder.write("app/\(name)", text) }
+            let files = [
+                try folder.write("groups", groups.cgroup), try folder.write("mounts", groups.mounts(folder.path)),
+            ]
+            let script = """
+                mount --bind "$1" /proc/$$/cgroup && mount --bind "$2" /proc/$$/mountinfo && shift 2 && exec "$@"
+                """
+            let weir = try WeirProcess(
+                routes: .route("a", try Ports.free(), to: 9),
+                launcher: ["unshare", "--mount", "sh", "-c", script, "sh"] + files)
+            try weir.waitForLog(" ready ", "workers=1 ", "workers_from=\"a quota of 0.5 processors (cgroup)\"")
         }
 
         @Test("the runtime writes no line of its own to the system's log")

@@ -32,6 +32,23 @@ package final class UDPSocket: Sendable {
     /// Allows sends to broadcast addresses.
     package func allowBroadcast() throws { try socket.set(SO_BROADCAST, to: 1) }
 
+    /// Joins an IPv4 multicast group on the loopback interface, where the socket then also sends to groups.
+    package func joinGroup(_ group: String) throws {
+        var request = ip_mreq()
+        guard inet_pton(AF_INET, group, &request.imr_multiaddr) == 1 else { throw SystemFailure("inet_pton \(group)") }
+        request.imr_interface.s_addr = in_addr_t(0x7f00_0001).bigEndian
+        try checked("setsockopt IP_ADD_MEMBERSHIP") {
+            setsockopt(
+                socket.descriptor, Int32(IPPROTO_IP), IP_ADD_MEMBERSHIP, &request,
+                socklen_t(MemoryLayout<ip_mreq>.size))
+        }
+        try checked("setsockopt IP_MULTICAST_IF") {
+            setsockopt(
+                socket.descriptor, Int32(IPPROTO_IP), IP_MULTICAST_IF, &request.imr_interface,
+                socklen_t(MemoryLayout<in_addr>.size))
+        }
+    }
+
     package func setTimeouts(seconds: Int) throws { try socket.setTimeouts(seconds: seconds) }
     package func isReadable(within milliseconds: Int32 = 0) -> Bool { socket.isReadable(within: milliseconds) }
     package func close() { socket.close() }

@@ -30,4 +30,22 @@ import WeirStream
             }
         }
     }
+
+    @Test(arguments: ["udp4://:0", "udp://:0"])
+    func `datagrams to a group that another program has joined are its own`(listen: String) async throws {
+        let server = try UDPServer.echo()
+        try await withUDP("\(server.endpoint)", listen: listen, engine: EngineSetup(workers: 3)) { rig in
+            let member = try UDPSocket()
+            try member.joinGroup("239.77.1.2")
+            try member.send([1], to: Endpoint("239.77.1.2", rig.endpoint.port))
+            // Whichever sockets have it by now, their workers read it in their next turn.
+            for _ in 0..<2 {
+                rig.turn()
+                rig.finishTurns()
+            }
+            try member.send([2], to: Endpoint("127.0.0.1", rig.endpoint.port))
+            #expect(try member.receive().bytes == [2])
+            #expect(server.received == 1 && rig.recorder.forwarded(.ingress) == 1)
+        }
+    }
 }

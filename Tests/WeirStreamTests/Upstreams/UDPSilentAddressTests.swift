@@ -6,6 +6,9 @@ import WeirStream
 /// Names with several addresses, of which some swallow datagrams.
 @Suite(.timeLimit(.minutes(1))) struct UDPSilentAddressTests {
     private static let hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    private static let name = "several.example"
+
+    private static func names() -> TableResolver { TableResolver([name: hosts]) }
 
     /// A server for each address of the name; those in `answering` answer with their index.
     private static func servers(answering: Box<Set<Int>>) throws -> [UDPServer] {
@@ -18,24 +21,23 @@ import WeirStream
     }
 
     private static func serve(
-        _ servers: [UDPServer], settings: UDPSettings = UDPSettings(),
-        _ body: @escaping @Sendable (Rig<UDPStream>) throws -> Void
+        _ servers: [UDPServer], settings: UDPSettings = UDPSettings(), workers: Int = 1,
+        resolver: TableResolver = Self.names(), _ body: @escaping @Sendable (Rig<UDPStream>) throws -> Void
     ) async throws {
-        let resolver = TableResolver(["several.example": hosts])
         let setup = EngineSetup(
-            clock: TestClock(), resolver: resolver, resolveInterval: .milliseconds(5),
+            workers: workers, clock: TestClock(), resolver: resolver, resolveInterval: .milliseconds(5),
             minResolveInterval: .milliseconds(1))
-        try await withUDP("several.example:\(servers[0].port)", settings: settings, engine: setup, body)
+        try await withUDP("\(name):\(servers[0].port)", settings: settings, engine: setup, body)
     }
 
     @Test(arguments: [nil, DatagramHeaders.first, .each])
     func `the first addresses swallow a question: the next one gets a copy, and is the first choice from then on`(
         headers: DatagramHeaders?
     ) async throws {
-        let servers = try Self.servers(answering: Box([2]))
+        let (servers, names) = (try Self.servers(answering: Box([2])), Self.names())
         var settings = UDPSettings()
         settings.relayedHeader = headers
-        try await Self.serve(servers, settings: settings) { rig in
+        try await Self.serve(servers, settings: settings, resolver: names) { rig in
             let client = try UDPSocket()
             try client.send([1], to: rig.endpoint)
             try waitUntil("the first address has it") { servers[0].received == 1 }
@@ -47,14 +49,34 @@ import WeirStream
             // Copies are not counted: one question, one answer.
             #expect(rig.recorder.forwarded(.ingress) == 1)
             for _ in 0..<3 {
+                // The look-ups go on, and name the addresses in their old order.
+                let lookUps = names.lookUps(of: Self.name)
+                try waitUntil("one more has ended") { names.lookUps(of: Self.name) >= lookUps + 2 }
                 try client.send([2], to: rig.endpoint)
                 #expect(try client.receive().bytes == [2])
-                // The look-ups go on, and name the addresses in their old order.
                 let next = try UDPSocket()
                 try next.send([3], to: rig.endpoint)
                 #expect(try next.receive().bytes == [2])
             }
             #expect(servers[0].received == 1 && servers[1].received == 1)
+            #expect(rig.recorder.count(.moved(.unanswered)) == 1)
+        }
+    }
+
+    @Test func `the other workers hear which address answers`() async throws {
+        let servers = try Self.servers(answering: Box([1]))
+        try await Self.serve(servers, workers: 2) { rig in
+            let client = try UDPSocket()
+            try client.send([1], to: rig.endpoint)
+            try waitUntil("the first address has it") { servers[0].received == 1 }
+            rig.advance(by: .milliseconds(1_001))
+            #expect(try client.receive().bytes == [1])
+            // The clock stands: no other session tries an address of its own.
+            try waitUntil("sessions of both workers go there at once") {
+                let others = try (0..<20).map { _ in try UDPSocket() }
+                for other in others { try other.send([2], to: rig.endpoint) }
+                return others.allSatisfy { $0.isReadable(within: 500) }
+            }
             #expect(rig.recorder.count(.moved(.unanswered)) == 1)
         }
     }
