@@ -5,14 +5,17 @@ import WeirProxy
 struct HealthCommand {
     static let command = Command(
         "health", "Ask the running Weir of a configuration file how it is, over its exporter.",
-        discussion: "Ends with 0 where it is well and with 1 otherwise: made for container health checks.",
+        discussion: """
+            Ends with 0 where it is well and with 1 otherwise: made for container health checks. The running process says \
+            where its exporter is, so that a file that has changed since, or is refused, does not count.
+            """,
         options: [
             ConfigurationOption.option,
             CommandOption(
                 "ready", "Ask whether it should get traffic (/readyz) instead of whether it lives (/healthz)."),
             CommandOption(
                 "exporter", value: .text("address:port or unix:path"),
-                "Query the exporter at this address, without the configuration file, which may have changed since."
+                "Query the exporter at this address, without asking the process or the file for it."
             ),
         ]
     ) { arguments in
@@ -21,14 +24,17 @@ struct HealthCommand {
         try command.run()
     }
 
+    /// Together with the time of the probe less than what the image's health check has.
+    private static let patience = Duration.seconds(1)
+
     let options: ConfigurationOption
     let ready: Bool
     let exporter: String?
 
     private func run() throws(Failure) {
-        let loaded = exporter == nil ? try options.load(tellsWarnings: false) : nil
+        let listeners = exporter == nil ? try findListeners() : []
         do throws(HealthProbe.Failure) {
-            let answer = try makeProbe(loaded?.configuration).ask()
+            let answer = try makeProbe(listeners).ask()
             if answer.isHealthy {
                 Console.out(answer.text)
                 return
@@ -40,8 +46,20 @@ struct HealthCommand {
         throw Failure()
     }
 
-    private func makeProbe(_ configuration: HealthProbe.Configuration?) throws(HealthProbe.Failure) -> HealthProbe {
-        if let configuration { return try HealthProbe(configuration, asksReadiness: ready) }
-        return try HealthProbe(exporter: exporter ?? "", asksReadiness: ready)
+    /// The running process itself knows its exporter best: the file may have changed since, and be refused. Where the
+    /// process cannot be asked, the file says what it is.
+    private func findListeners() throws(Failure) -> [HealthProbe.Listener] {
+        do throws(ControlClient.Failure) {
+            return try ControlClient(configuration: options.path, timeout: Self.patience).exporter()
+        } catch {
+            return try options.load(tellsWarnings: false).configuration.exporter.listen
+        }
+    }
+
+    private func makeProbe(
+        _ listeners: [HealthProbe.Listener]
+    ) throws(HealthProbe.Failure) -> HealthProbe {
+        if let exporter { return try HealthProbe(exporter: exporter, asksReadiness: ready) }
+        return try HealthProbe(listeners: listeners, asksReadiness: ready)
     }
 }

@@ -30,7 +30,7 @@ struct RunCommand {
             throw Failure()
         }
         // Clients wait until all is served; a service manager may ask for a reload right after it was told so.
-        let control = listen(for: runner)
+        let control = listen(for: runner, exporter: loaded.configuration.exporter.listen)
         do {
             try waitFor { try await runner.start() }
             try control?.start()
@@ -41,10 +41,12 @@ struct RunCommand {
         steer(runner)
     }
 
-    /// The socket for `weir reload`. Without one Weir runs all the same.
-    private func listen(for runner: ProxyRunner) -> ControlServer? {
+    /// The socket for `weir reload` and `weir health`. Without one Weir runs all the same.
+    private func listen(
+        for runner: ProxyRunner, exporter: [HealthProbe.Listener]
+    ) -> ControlServer? {
         do {
-            return try ControlServer(configuration: options.path) { await runner.reload() }
+            return try ControlServer(configuration: options.path, exporter: exporter) { await runner.reload() }
         } catch {
             Console.error("weir: warning: `weir reload` cannot reach this process, SIGHUP can: \(error)")
             return nil

@@ -1,7 +1,9 @@
 import Glibc
 public import LinuxIO
+public import WeirConfiguration
 
-/// Asks the running process to read its configuration again: the work of `weir reload`.
+/// Asks the running process to read its configuration again, for `weir reload`, or where its exporter listens, for
+/// `weir health`.
 public struct ControlClient: Sendable {
     /// The reason why there is no outcome.
     public enum Failure: Error, Sendable, CustomStringConvertible {
@@ -41,6 +43,23 @@ public struct ControlClient: Sendable {
 
     /// Asks, and waits for the end of the reload. Blocks.
     public func reload() throws(Failure) -> ReloadOutcome {
+        let (answer, lines) = try ask(.reload)
+        switch answer {
+        case .taken: return ReloadOutcome(warnings: lines)
+        case .refused: return ReloadOutcome(problems: lines)
+        case .denied, .listening: throw .denied(path)
+        }
+    }
+
+    /// The addresses at which the exporter of the process listens. They stay for its life, also where the file has
+    /// changed since. Blocks.
+    public func exporter() throws(Failure) -> [Configuration.Exporter.Listener] {
+        let (answer, lines) = try ask(.exporter)
+        guard answer == .listening else { throw .denied(path) }
+        return lines.compactMap { Configuration.Exporter.Listener($0) }
+    }
+
+    private func ask(_ request: ControlSocket.Request) throws(Failure) -> (ControlSocket.Answer, [String]) {
         guard let name = ControlSocket.name(ofConfiguration: path) else { throw .noName(path) }
         let text: String
         do throws(SystemError) {
@@ -48,19 +67,24 @@ public struct ControlClient: Sendable {
             try socket.connect(toAbstractName: name)
             // A name is free for any process: what another user's process says is not believed.
             if geteuid() != 0, !ControlSocket.isTrusted(try socket.peerUser()) { throw SystemError(.connect, EACCES) }
-            text = String(decoding: try Self.ask(BlockingSocket(socket, timeout: timeout)), as: UTF8.self)
+            text = String(decoding: try Self.send(request, BlockingSocket(socket, timeout: timeout)), as: UTF8.self)
         } catch {
             throw .connection(path, error)
         }
-        return try parse(text)
+        let lines = text.split(separator: "\n").map(String.init)
+        // A process of an older version knows no other request than that to reload, and says nothing.
+        guard let answer = lines.first.flatMap({ ControlSocket.Answer(rawValue: $0) }) else { throw .noAnswer }
+        return (answer, Array(lines.dropFirst()))
     }
 
     /// Sends the request and reads the answer. A process that denies it answers without reading, and closes: the
     /// request then fails, or its end is a reset, and the answer is there all the same.
-    private static func ask(_ connection: borrowing BlockingSocket) throws(SystemError) -> [UInt8] {
+    private static func send(
+        _ request: ControlSocket.Request, _ connection: borrowing BlockingSocket
+    ) throws(SystemError) -> [UInt8] {
         var answer: [UInt8] = []
         do throws(SystemError) {
-            try connection.send(Array("\(ControlSocket.request)\n".utf8))
+            try connection.send(Array("\(request.rawValue)\n".utf8))
         } catch  where error.code == EPIPE || error.code == ECONNRESET {
             // Its answer follows.
         }
@@ -74,15 +98,5 @@ public struct ControlClient: Sendable {
             return answer
         }
         return answer
-    }
-
-    private func parse(_ text: String) throws(Failure) -> ReloadOutcome {
-        let lines = text.split(separator: "\n").map(String.init)
-        switch lines.first.flatMap({ ControlSocket.Answer(rawValue: $0) }) {
-        case .taken: return ReloadOutcome(warnings: Array(lines.dropFirst()))
-        case .refused: return ReloadOutcome(problems: Array(lines.dropFirst()))
-        case .denied: throw .denied(path)
-        case nil: throw .noAnswer
-        }
     }
 }

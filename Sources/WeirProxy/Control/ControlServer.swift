@@ -1,10 +1,12 @@
 public import LinuxIO
 import Synchronization
 import Threading
+public import WeirConfiguration
 
-/// Answers `weir reload` on a thread of its own, one client after the other.
+/// Answers `weir reload` and `weir health` on a thread of its own, one client after the other.
 public final class ControlServer: Sendable {
     private let socket: Socket
+    private let exporter: [Configuration.Exporter.Listener]
     private let reload: @Sendable () async -> ReloadOutcome
     private let isStopped = Atomic<Bool>(false)
 
@@ -13,13 +15,15 @@ public final class ControlServer: Sendable {
     private static let turn = Duration.seconds(1)
 
     /// Listens for the configuration at `path`; clients wait until ``start()``. Nil for a path that no other process
-    /// can name, such as `/dev/stdin`.
+    /// can name, such as `/dev/stdin`. `exporter` has the addresses of the exporter, which stay for the process's life.
     /// - Throws: EADDRINUSE where another process runs with the same configuration.
     public init?(
-        configuration path: String, reload: @escaping @Sendable () async -> ReloadOutcome
+        configuration path: String, exporter: [Configuration.Exporter.Listener],
+        reload: @escaping @Sendable () async -> ReloadOutcome
     ) throws(SystemError) {
         guard let name = ControlSocket.name(ofConfiguration: path) else { return nil }
         self.reload = reload
+        self.exporter = exporter
         let socket = try Socket(.stream, family: .unix)
         try socket.bind(abstractName: name)
         try socket.listen(backlog: Self.backlog)
@@ -53,11 +57,15 @@ public final class ControlServer: Sendable {
             let isTrusted = ControlSocket.isTrusted(try peer.peerUser())
             let connection = BlockingSocket(peer, timeout: Self.requestTime)
             guard isTrusted else { return try Self.send(.denied, [], to: connection) }
-            guard try Self.readRequest(connection) == ControlSocket.request else { return }
-            let outcome = perform()
-            try Self.send(
-                outcome.problems.isEmpty ? .taken : .refused,
-                outcome.problems.isEmpty ? outcome.warnings : outcome.problems, to: connection)
+            switch try Self.readRequest(connection).flatMap(ControlSocket.Request.init(rawValue:)) {
+            case .reload:
+                let outcome = perform()
+                try Self.send(
+                    outcome.problems.isEmpty ? .taken : .refused,
+                    outcome.problems.isEmpty ? outcome.warnings : outcome.problems, to: connection)
+            case .exporter: try Self.send(.listening, exporter.map(\.description), to: connection)
+            case nil: return
+            }
         } catch {
             // The client has gone; the log has the outcome, too.
         }
@@ -77,9 +85,9 @@ public final class ControlServer: Sendable {
     }
 
     private static func send(
-        _ answer: ControlSocket.Answer, _ findings: [String], to connection: BlockingSocket
+        _ answer: ControlSocket.Answer, _ lines: [String], to connection: BlockingSocket
     ) throws(SystemError) {
-        let lines = [answer.rawValue] + findings.prefix(ControlSocket.maxFindings).map(oneLine)
+        let lines = [answer.rawValue] + lines.prefix(ControlSocket.maxLines).map(oneLine)
         try connection.send(Array((lines.joined(separator: "\n") + "\n").utf8))
     }
 

@@ -1,20 +1,27 @@
 import Glibc
 import LinuxIO
 
-/// The way of `weir reload` to the running process: a Unix socket whose abstract name follows from the path of the
-/// configuration. It needs no file, so that it works in a read-only container and under the hardening of the unit.
-/// Processes of the same user and of root may ask (`SO_PEERCRED`).
+/// The way of `weir reload` and `weir health` to the running process: a Unix socket whose abstract name follows from
+/// the path of the configuration. It needs no file, so that it works in a read-only container and under the hardening
+/// of the unit. Processes of the same user and of root may ask (`SO_PEERCRED`).
 ///
-/// The client sends `reload` and a line end. The answer is one line with an ``Answer``, then a line for each finding.
+/// The client sends a ``Request`` and a line end. The answer is one line with an ``Answer``, then a line for each
+/// finding or address.
 enum ControlSocket {
-    /// The request.
-    static let request = "reload"
+    /// The requests.
+    enum Request: String {
+        /// To read the configuration again.
+        case reload
+        /// For the addresses of the exporter, which a file that has changed since may not tell.
+        case exporter
+    }
+
     /// The bound on the bytes of a request.
     static let maxRequestBytes = 64
     /// The bound on the bytes of an answer.
     static let maxAnswerBytes = 1 << 20
-    /// The bound on the findings of an answer.
-    static let maxFindings = 1_000
+    /// The bound on the lines of an answer.
+    static let maxLines = 1_000
 
     /// The first line of an answer.
     enum Answer: String {
@@ -22,6 +29,8 @@ enum ControlSocket {
         case taken
         /// It cannot be used, and the old one goes on.
         case refused
+        /// The exporter listens at these addresses.
+        case listening
         /// The peer may not ask.
         case denied
     }

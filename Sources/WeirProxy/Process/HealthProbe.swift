@@ -7,6 +7,8 @@ public import WeirConfiguration
 public struct HealthProbe: Sendable {
     /// The configuration that a file yields.
     public typealias Configuration = WeirConfiguration.Configuration
+    /// An endpoint at which the exporter listens.
+    public typealias Listener = Configuration.Exporter.Listener
 
     /// The answer of the process.
     public struct Answer: Sendable, Equatable {
@@ -65,9 +67,16 @@ public struct HealthProbe: Sendable {
     public init(
         _ configuration: Configuration, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {
+        try self.init(listeners: configuration.exporter.listen, asksReadiness: asksReadiness, timeout: timeout)
+    }
+
+    /// A probe of an exporter that listens at these endpoints, likewise.
+    public init(
+        listeners: [Listener], asksReadiness: Bool = false, timeout: Duration = .seconds(3)
+    ) throws(Failure) {
         var endpoints: [Endpoint] = []
         var unusable = ""
-        for listener in configuration.exporter.listen {
+        for listener in listeners {
             switch listener {
             case .unix(let path): endpoints.append(.unix(path))
             case .address(let listen):
