@@ -41,6 +41,12 @@ def run(*command: str, **options) -> subprocess.CompletedProcess:
     return subprocess.run(command, check=False, **options)
 
 
+def package(program, folder, version) -> subprocess.CompletedProcess:
+    """Packages of a program, made by scripts/package."""
+    script = str(REPOSITORY / "scripts" / "package")
+    return run(script, "--binary", str(program), "--version", version, "--output", str(folder))
+
+
 def wait_until(what: str, condition, deadline: float = 30, accept=bool):
     """Asks again and again until the answer is accepted (by default: is true), and returns it. Where that takes too
     long the failure tells the last answer. The one place here that lets time pass.
@@ -81,16 +87,18 @@ def _is_free(port: int) -> bool:
 
 
 class Process:
-    """A program that runs as long as the test wants it to; what it prints goes into a file."""
+    """A program that runs as long as the test wants it to; what it prints goes into a file. Where the tests themselves
+    die the program gets the signal `at_our_death`.
+    """
 
-    def __init__(self, folder: Path, *command: str):
+    def __init__(self, folder: Path, *command: str, environment: dict | None = None, at_our_death: str = "KILL"):
         self.name = Path(command[0]).name
         self.log = folder / f"{self.name}-{time.monotonic_ns()}.log"
         with self.log.open("wb") as output:
             # setpriv replaces itself with the program, which then dies with us even where we crash.
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *command], stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT)
+                ["setpriv", "--pdeathsig", at_our_death, "--", *command], stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, env=environment)
 
     def check(self):
         assert self.process.poll() is None, f"{self.name} ended: {self.log.read_text()[-2000:]}"
