@@ -108,6 +108,14 @@ final class BalanceSelector<Policy: SelectionPolicy>: UpstreamSelector {
         return true
     }
 
+    func keeps(_ member: UpstreamHandle, now: UInt64) -> Bool {
+        guard let index = view.index(of: member) else { return true }
+        switch layout.records[index].state {
+        case .up, .draining: return true
+        case .down, .ejected: return false
+        }
+    }
+
     /// Takes back a proposal that was not chosen.
     private func withdraw() {
         guard proposal >= 0 else { return }

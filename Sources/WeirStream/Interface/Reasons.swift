@@ -70,6 +70,8 @@ public enum ConnectionCloseReason: String, CaseIterable, Sendable {
     case upstreamTimeout = "upstream_timeout"
     /// No upstream could be reached.
     case dialFailed = "dial_failed"
+    /// Its upstream is out, and the program ended the connections to it (``Route/endConnections(to:)``).
+    case upstreamDown = "upstream_down"
     /// A hook closed it.
     case hook
     /// It outlived the drain time of its route or of the process.
@@ -86,6 +88,7 @@ public enum ConnectionCloseReason: String, CaseIterable, Sendable {
             .upstreamTimeout, .dialFailed, .drained, .killed, .error:
             .on(.tcp)
         case .idleTimeout: .on([.tcp, .idleTimeout])
+        case .upstreamDown: .on([.tcp, .upstreamSet])
         case .hook: .on([.tcp, .closingHook])
         }
     }
@@ -274,12 +277,15 @@ public enum SessionMoveReason: String, CaseIterable, Sendable {
     case ownAddressChanged = "own_address_changed"
     /// The first address of the upstream's name left questions unanswered, and another one answered.
     case unanswered
+    /// The route's policy no longer keeps the upstream, which a check or failures took out.
+    case upstreamDown = "upstream_down"
 
     /// The streams on which it can occur.
     public var occurrence: Occurrence {
         switch self {
         case .upstreamError, .ownAddressChanged: .on(.udp)
         case .addressChanged, .unanswered: .on([.udp, .upstreamName])
+        case .upstreamDown: .on([.udp, .upstreamSet])
         }
     }
 }

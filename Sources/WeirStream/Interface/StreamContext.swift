@@ -17,6 +17,10 @@ public final class StreamContext {
     public private(set) var awaitsProxyHeader: Bool
     // Declared here it fits into padding, and there is a context for every connection.
     private let workerIndex: UInt16
+    /// The dials since the last one that succeeded, that one included: 1 where the first choice was reached. At most
+    /// 255.
+    public private(set) var dialCount: UInt8 = 0
+    private var upstreamNumber = UInt16.max
     /// The client's address: the effective one, after a trusted PROXY header.
     public private(set) var clientAddress: SocketAddress
     /// The address that the client connected or sent to: the local one (the bound one for a TCP wildcard bind), or the
@@ -28,6 +32,11 @@ public final class StreamContext {
     /// The worker that carries it: 0 up to the engine's worker count.
     public var worker: Int { Int(workerIndex) }
 
+    /// The index of the upstream that the dial has reached, in ``upstreams``; nil before.
+    public internal(set) var upstream: Int? {
+        get { upstreamNumber == .max ? nil : Int(upstreamNumber) }
+        set { upstreamNumber = newValue.map { UInt16(clamping: $0) } ?? .max }
+    }
     /// The upstream's address; nil until the dial has succeeded.
     public internal(set) var upstreamAddress: SocketAddress?
     /// The state that ``attach(_:)`` stored.
@@ -64,6 +73,11 @@ public final class StreamContext {
         proxy = ProxyPeer(clientAddress)
         clientAddress = addresses.source
         localAddress = addresses.destination
+    }
+
+    /// Counts a dial. The first one after a success begins anew.
+    func dialBegins(isFirst: Bool) {
+        dialCount = isFirst ? 1 : dialCount == .max ? .max : dialCount + 1
     }
 
     /// Attaches a hook's own state to the connection or session. Call it only from `admit`, which runs first and on the

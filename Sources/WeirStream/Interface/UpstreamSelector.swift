@@ -74,6 +74,9 @@ public protocol UpstreamSelector: AnyObject {
     /// Whether the member that the hook `preDial` chose may be dialed: a proposal, as one of `next` is. Where it may
     /// not, `next` is asked. True unless implemented.
     func accepts(_ member: UpstreamHandle, now: UInt64) -> Bool
+    /// Whether a UDP session stays with its member. Asked before each batch of the client's datagrams: where it does
+    /// not, the session moves to the choice of ``next(for:tried:now:)``, if there is one. True unless implemented.
+    func keeps(_ member: UpstreamHandle, now: UInt64) -> Bool
     /// The dial of a member begins: ``next(for:tried:now:)`` or the hook `preDial` chose it.
     func chosen(_ member: UpstreamHandle)
     /// The dial succeeded (nil) or failed. For UDP a success means only that the kernel has a route to the address.
@@ -96,6 +99,8 @@ public protocol UpstreamSelector: AnyObject {
 extension UpstreamSelector {
     /// ``RejectReason/noUpstream``.
     public var rejectReason: RejectReason { .noUpstream }
+    /// True.
+    public func keeps(_ member: UpstreamHandle, now: UInt64) -> Bool { true }
     /// True.
     public func accepts(_ member: UpstreamHandle, now: UInt64) -> Bool { true }
     /// Does nothing.

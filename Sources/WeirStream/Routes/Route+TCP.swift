@@ -26,6 +26,12 @@ extension Route where Settings == TCPSettings {
         try self.init(name: name, listen: [listen], upstreams: upstreams, settings: settings, engine: engine)
     }
 
+    /// Ends every connection to an upstream that is out, as ``ConnectionCloseReason/upstreamDown``, those of earlier
+    /// configurations included. Dials in progress go on.
+    public func endConnections(to upstream: Upstream) async {
+        for worker in engine.workers { await worker.endConnections(to: upstream, route: number) }
+    }
+
     /// Creates a stream that listens at several addresses, with one set of limits and counts for all of them.
     /// - Throws: ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``.
     public convenience init(

@@ -10,6 +10,8 @@ final class RouteSnapshot<Settings: Sendable> {
     let upstreams: [UpstreamState]
     /// The policy that chooses among the upstreams, with its state on this worker.
     let selector: any UpstreamSelector
+    /// Whether the policy may want sessions to leave their upstream.
+    let hasPolicy: Bool
     /// The number of the route's configuration. Lookup results for another number are ignored.
     let generation: Int
     let refresh: @Sendable (_ upstream: Int) -> Void
@@ -26,6 +28,7 @@ final class RouteSnapshot<Settings: Sendable> {
         let members = plan.upstreams.enumerated().map { slot, upstream in
             UpstreamMember(handle: Self.handle(slot, plan.generation), upstream: upstream)
         }
+        hasPolicy = plan.hooks.makeSelector != nil
         selector = plan.hooks.makeSelector?(members, worker) ?? FirstSelector(members.map(\.handle))
         generation = plan.generation
         refresh = plan.refresh

@@ -138,6 +138,11 @@ final class TCPRoute: WorkerRoute, EventHandler {
         finishIfDone()
     }
 
+    /// Ends the connections to an upstream that is out.
+    func endConnections(to upstream: Upstream) {
+        for connection in connections { connection.endUpstreamDown(upstream) }
+    }
+
     /// Ends the connections of one listener as drained.
     func endDrained(by listener: TCPListener) {
         for connection in connections where connection.listener === listener { connection.endDrained() }

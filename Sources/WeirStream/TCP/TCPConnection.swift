@@ -332,7 +332,7 @@ final class TCPConnection: EventHandler, PreDialing {
     private func leaveUpstream() {
         guard let member else { return }
         if relay.upstream.isBroken, relay.egressByteCount == 0 {
-            route.selector.brokeUnanswered(member, isAsked: relay.ingressByteCount > 0, now: core.loop.now)
+            route.selector.brokeUnanswered(member, isAsked: relay.ingressByteCount > 0, now: core.loop.clockTime)
         }
         if relay.hasUpstreamEnded { route.state(of: member)?.returnedDials.noteServer() }
         route.selector.released(member)
@@ -493,6 +493,12 @@ final class TCPConnection: EventHandler, PreDialing {
         end(.drained, withReset: true)
     }
 
+    /// Ends the connection where it has this upstream, which is out.
+    func endUpstreamDown(_ upstream: Upstream) {
+        guard let member, phase != .closed, route.state(of: member)?.upstream == upstream else { return }
+        end(.upstreamDown, withReset: true)
+    }
+
     /// Ends the connection because its stream is killed.
     func endKilled() {
         guard phase != .closed else { return }
@@ -569,7 +575,7 @@ extension TCPConnection: RelayOwner {
         guard let member, let state = route.state(of: member) else { return }
         state.ackHeuristic.noteResponse(isAsked: isAsked, withEnd: withEnd)
         state.returnedDials.noteServer()
-        route.selector.answered(member, now: core.loop.now)
+        route.selector.answered(member, now: core.loop.clockTime)
     }
 }
 

@@ -18,6 +18,7 @@ extension UDPSession {
         guard !batch.isEmpty else { return }
         // After all upstreams have refused, a new datagram may try them again.
         if sawError, !hasReply, connector == nil { recover() }
+        if route.hasPolicy { leaveDownUpstream() }
         var byteCount = 0
         while let index = core.inboxOrder.popFirst(of: &batch) {
             let datagram = core.inbox.datagram(at: index)
@@ -284,7 +285,7 @@ extension UDPSession {
         cancelDial()
         endTrial()
         guard let member, let upstreamAddress else { return }
-        route.selector.answered(member, now: core.loop.now)
+        route.selector.answered(member, now: core.loop.clockTime)
         guard let state = route.state(of: member) else { return }
         state.prefer(upstreamAddress)
         state.returnedDials.noteServer()

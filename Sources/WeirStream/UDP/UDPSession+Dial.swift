@@ -41,7 +41,8 @@ extension UDPSession: PreDialing {
         adopt(found.takeSocket(), at: address)
         phase = .open
         connector.settle(at: address)
-        if isMove { route.observer?.moved(context, reason: .upstreamError) }
+        if isMove { route.observer?.moved(context, reason: isLeaving ? .upstreamDown : .upstreamError) }
+        isLeaving = false
         watchForSilence()
         if !connector.hasOthers { cancelDial() }
         sendQueue()
@@ -63,6 +64,7 @@ extension UDPSession: PreDialing {
     /// Handles a failed dial. A session that already has an upstream keeps it; another one ends.
     private func dialFailed(_ reason: DialFailure) {
         cancelDial()
+        isLeaving = false
         if socket != nil {
             forgetQueue()
             return
@@ -81,6 +83,9 @@ extension UDPSession: PreDialing {
         guard let member else { return }
         leaveUpstream()
         isKnownBroken = false
+        isKnownSilent = false
+        hasReply = false
+        unansweredSince = nil
         route.observer?.upstreamLeft(context, upstream: route.index(of: member))
     }
 
@@ -93,6 +98,6 @@ extension UDPSession: PreDialing {
     func noteBreak() {
         guard let member, !hasReply, !isKnownBroken else { return }
         isKnownBroken = true
-        route.selector.brokeUnanswered(member, isAsked: true, now: core.loop.now)
+        route.selector.brokeUnanswered(member, isAsked: true, now: core.loop.clockTime)
     }
 }

@@ -6,6 +6,8 @@ extension UDPSession {
     private static let maxUnansweredNanoseconds: UInt64 = 1_000_000_000
     private static let notedAnswerDistance: UInt64 = 250_000_000
     private static let maxErrorsPerCall = 64
+    /// The time between two looks for another upstream, where there was none.
+    private static let policyLookDistance: UInt64 = 250_000_000
 
     /// Reads the errors of the socket, and tries another address or upstream.
     func takeErrors() {
@@ -64,7 +66,7 @@ extension UDPSession {
             core.loop.now - waitingSince > Self.maxUnansweredNanoseconds
         else { return }
         isKnownSilent = true
-        route.selector.leftUnanswered(member, now: core.loop.now)
+        route.selector.leftUnanswered(member, now: core.loop.clockTime)
     }
 
     /// Reports to the selector that a later question was answered: at most four times a second.
@@ -74,7 +76,23 @@ extension UDPSession {
         else { return }
         isKnownSilent = false
         lastNotedAnswer = lastActivity
-        route.selector.answeredAgain(member, now: lastActivity)
+        route.selector.answeredAgain(member, now: core.loop.clockTime)
+    }
+
+    /// Moves the session where the route's policy no longer keeps its upstream, and has another one. The client's
+    /// address and port stay: replies leave by the same listening socket. The worker's outbox must be empty.
+    func leaveDownUpstream() {
+        let now = core.loop.now
+        guard phase == .open, let member, !isLeaving, now >= nextPolicyLook,
+            !route.selector.keeps(member, now: core.loop.clockTime)
+        else { return }
+        nextPolicyLook = now + Self.policyLookDistance
+        cancelDial()
+        endTrial()
+        let connector = makeConnector()
+        self.connector = connector
+        isLeaving = true
+        perform(connector.leave(member))
     }
 
     /// Allows every other address and upstream to be tried again, after all of them were tried.

@@ -65,6 +65,10 @@ final class UDPSession: EventHandler, Evictable {
     var isAssured = false
     var hasReply = false
     var sawError = false
+    /// Whether the present dial is for a session whose upstream the policy no longer keeps.
+    var isLeaving = false
+    /// The time before which the policy is not asked again, after it had no other upstream.
+    var nextPolicyLook: UInt64 = 0
     /// Whether the selector knows that the upstream failed before it answered.
     var isKnownBroken = false
     /// Whether the selector knows of a question without an answer, since the last answer.

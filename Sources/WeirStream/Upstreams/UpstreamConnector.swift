@@ -113,7 +113,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
                 phase = .ended
                 return .rejected(.noUpstream)
             }
-            return dial(route.selector.accepts(member, now: core.loop.now) ? member : nextChoice())
+            return dial(route.selector.accepts(member, now: core.loop.clockTime) ? member : nextChoice())
         case .reject(let reason):
             phase = .ended
             return .rejected(reason)
@@ -141,7 +141,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     /// Returns the selector's next choice; nil where it has none, or where the choice is invalid.
     private func nextChoice() -> UpstreamHandle? {
-        guard let choice = route.selector.next(for: context.clientAddress, tried: tried, now: core.loop.now),
+        guard let choice = route.selector.next(for: context.clientAddress, tried: tried, now: core.loop.clockTime),
             route.holds(choice), !tried.contains(choice)
         else { return nil }
         return choice
@@ -177,6 +177,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     private func begin(_ choice: UpstreamHandle) -> Step {
         route.selector.chosen(choice)
+        context.dialBegins(isFirst: tried.isEmpty)
         member = choice
         isReached = false
         startedAt = core.loop.now
@@ -213,7 +214,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         if failure == nil || !reason.isAboutName { failure = reason }
         let index = route.index(of: member)
         route.observer?.dialFailed(context, upstream: index, reason: reason, detail: lastError)
-        route.selector.dialEnded(member, failure: reason, now: core.loop.now)
+        route.selector.dialEnded(member, failure: reason, now: core.loop.clockTime)
         route.selector.released(member)
         if reason != .canceled { route.requestRefresh(index, now: core.loop.now) }
     }
@@ -302,11 +303,12 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         phase = .settled
         core.loop.cancel(&timer)
         context.upstreamAddress = address
+        context.upstream = route.index(of: member)
         if isReached { return member }
         isReached = true
         route.observer?.dialed(
             context, upstream: route.index(of: member), duration: .nanoseconds(core.loop.now - startedAt))
-        route.selector.dialEnded(member, failure: nil, now: core.loop.now)
+        route.selector.dialEnded(member, failure: nil, now: core.loop.clockTime)
         return member
     }
 
@@ -325,6 +327,16 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         guard phase == .settled else { return .pending }
         deadline = core.loop.deadline(afterNanoseconds: route.settings.dialTimeout.clampedNanoseconds)
         return goOn(after: startAttempts())
+    }
+
+    /// Dials another upstream than `member`, whose connection the owner has and keeps until then. The outcome is a
+    /// failure where there is no other choice.
+    func leave(_ member: UpstreamHandle) -> DialOutcome {
+        guard phase == .deciding, hook == nil else { return .pending }
+        tried.insert(member)
+        guard let next = nextChoice() else { return fail(.canceled) }
+        deadline = core.loop.deadline(afterNanoseconds: route.settings.dialTimeout.clampedNanoseconds)
+        return goOn(after: begin(next))
     }
 
     /// Takes over a settled connection for ``goElsewhere()``: other addresses and all other upstreams are left to try.

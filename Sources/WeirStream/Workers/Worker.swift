@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 
 /// One event-loop thread and the state confined to it, as an actor. Its control calls run between the turns of the
 /// loop.
@@ -121,6 +122,12 @@ actor Worker: EventLoopDriver {
     func kill(route: UInt32) {
         core.takeHandoffs()
         core.routes[route]?.kill()
+    }
+
+    /// Ends the connections of a TCP route to an upstream that is out.
+    func endConnections(to upstream: Upstream, route: UInt32) {
+        core.takeHandoffs()
+        (core.routes[route] as? TCPRoute)?.endConnections(to: upstream)
     }
 
     /// Cancels the drain of a route.

@@ -12,7 +12,7 @@ final class SelectorAccount: Sendable {
     private let calls = Box<[Int: [Call]]>([:])
     /// The reason of selectors that choose none.
     let rejectReason = Box(RejectReason.noUpstream)
-    /// Members that are not chosen.
+    /// Members that are not chosen, and that sessions leave.
     let hidden = Box<Set<Int>>([])
 
     /// The calls about a member.
@@ -52,6 +52,8 @@ private final class AccountingSelector: UpstreamSelector {
     func answeredAgain(_ member: UpstreamHandle, now: UInt64) { account.note(.answeredAgain, member) }
 
     func leftUnanswered(_ member: UpstreamHandle, now: UInt64) { account.note(.leftUnanswered, member) }
+
+    func keeps(_ member: UpstreamHandle, now: UInt64) -> Bool { !account.hidden.value.contains(Int(member.slot)) }
 
     func chosen(_ member: UpstreamHandle) { account.note(.chosen, member) }
 
