@@ -82,7 +82,8 @@ GOOD = [
     "routes: { a: { scheme: tcp, port: 1:2, rate_limit: { rate: 10/s, burst: 5 }, max_connections_per_ip: off } }\n",
     "routes: { a: { scheme: tcp, port: 1:2, bandwidth: { ingress: 1.5MB/s, per_connection: { egress: 1000 } } } }\n",
     "routes: { a: { scheme: tcp, port: 1:2, pre_dial: { exec: [/bin/true, 5, true], concurrency: 3 } } }\n",
-    "routes: { a: { scheme: tcp, port: 1:2, relay_proxy_protocol_header: true, balance: first } }\n",
+    "routes: { a: { scheme: tcp, port: 1:2, relay_proxy_protocol_header: true, balance: maglev } }\n",
+    "routes: { a: { scheme: tcp, port: 1:2, upstreams: [{ host: a, weight: 5, backup: false }, b], eject: off } }\n",
     "routes: { a: { scheme: udp, port: 1:2, relay_proxy_protocol_header: each } }\n",
     "routes: { a: { scheme: tcp, port: 1:2, upstreams: [b, 'c:5', { host: d, port: 6 }, { host: e }] } }\n",
     "routes: { a: { scheme: tcp, port: 1:2, upstreams: { host: d, port: 6 } } }\n",
@@ -116,8 +117,8 @@ WRONG = [
     "routes: { a: { scheme: tcp, port: 1:2, relay_proxy_protocol_header: v3 } }\n",
     "routes: { a: { scheme: tcp, port: 1:2, upstreams: [] } }\n",
     "routes: { a: { scheme: tcp, port: 1:2, upstreams: [{ port: 5 }] } }\n",
-    "routes: { a: { scheme: tcp, port: 1:2, upstreams: [{ host: a, weight: 5 }] } }\n",
-    "routes: { a: { scheme: tcp, port: 1:2, balance: round_robin } }\n",
+    "routes: { a: { scheme: tcp, port: 1:2, upstreams: [{ host: a, weight: 300 }] } }\n",
+    "routes: { a: { scheme: tcp, port: 1:2, balance: leastconn } }\n",
 ]
 
 

@@ -23,13 +23,15 @@ import Testing
                         "\(setting.key): \(text)")
                     #expect(read == again, "\(setting.key): \(example) is written as \(text)")
                 }
-                #expect(Set(variant.examples).count >= 2 || setting.key == "balance", "\(setting.key)")
+                #expect(Set(variant.examples).count >= 2, "\(setting.key)")
             }
         }
     }
 
     /// Settings of a route that may not be left out, or where another one stands in their place.
-    private static let without = ["scheme", "port", "host", "upstreams", "bind", "balance", "freebind"]
+    private static let without = [
+        "scheme", "port", "host", "upstreams", "bind", "balance", "freebind", "on_down", "when_none",
+    ]
     /// Times that every connection or session has.
     private static let always = [
         "dial_timeout", "half_close_timeout", "pre_dial_timeout", "unassured_timeout", "idle_timeout",
@@ -52,8 +54,8 @@ import Testing
                     \(route("\(setting.key): off", scheme: scheme))
                     """
                 let read = try #require(try load(text).routes.first, "\(setting.key)")
-                // Keepalive and the like are on by default: there `off` is not the default, and not the value before.
-                if setting.key == "keepalive" {
+                // Keepalive and ejection are on by default: there `off` is not the default, and not the value before.
+                if ["keepalive", "eject"].contains(setting.key) {
                     #expect(variant.text(read) == "off")
                 } else {
                     #expect(variant.isEqual(read, plain), "\(setting.key): \(variant.text(read) ?? "none")")

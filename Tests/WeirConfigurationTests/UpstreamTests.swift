@@ -25,6 +25,34 @@ import Testing
         #expect(try texts(line) == expected)
     }
 
+    @Test("An upstream has a name, a weight, a bound and roles of its own")
+    func details() throws {
+        let line =
+            "upstreams: [a, { host: b, name: spare, weight: 7, backup: true, max_connections: 3, drain: true }, "
+            + "{ host: a, name: twin }]"
+        let detailed = try #require(try load(route(line)).routes.first)
+        #expect(detailed.upstreamTexts == ["a:80", "spare", "twin"])
+        let spare = detailed.upstreams[1]
+        #expect((spare.weight, spare.maxConnections) == (7, 3) && spare.isBackup && spare.isDraining)
+        #expect(detailed.upstreams[2].weight == 1 && !detailed.upstreams[2].isBackup)
+        // It is told as it can be written.
+        let text = try #require(Notation<[UpstreamConfiguration]>.upstreams.text(detailed.upstreams))
+        #expect(try load(route("upstreams: \(text)")).routes == [detailed])
+    }
+
+    @Test("The settings of the choice have the defaults of a set, and can be taken back")
+    func selection() throws {
+        let plain = try #require(try load(route("upstreams: [a, b]")).routes.first).selection
+        #expect(plain == SelectionSettings() && plain.method == .roundRobin)
+        #expect(plain.ejection?.failures == 5 && plain.whenNone == .dial && plain.onDown == .keep)
+        let lines = ["balance: maglev", "eject: off", "slow_start: 30s", "when_none: reject", "on_down: close"]
+        let other = try #require(
+            try load(route("upstreams: [a, b]", lines.joined(separator: "\n"))).routes.first
+        ).selection
+        #expect(other.method == .maglev && other.ejection == nil && other.slowStart == .seconds(30))
+        #expect(other.whenNone == .reject && other.onDown == .close)
+    }
+
     @Test("What says where to dial on a route takes back the other form in `defaults`")
     func givesWay() throws {
         let routes = try load(
@@ -60,7 +88,10 @@ import Testing
                     + "5432 }`"
                     + ", found nothing"
             ),
-            ("upstreams: [db-1, b, \"DB-1:80\"]", "5:26: error: `upstreams`: `DB-1:80` is named twice"),
+            (
+                "upstreams: [db-1, b, \"DB-1:80\"]",
+                "5:26: error: `upstreams`: `DB-1:80` is named twice; give one of them a `name` of its own"
+            ),
             (
                 "upstreams: [\"db-1:0\"]", "5:17: error: `upstreams`: expected a port from 1 to 65535, found `0`"
             ),
@@ -108,8 +139,45 @@ import Testing
                     + "5432 }`"
                     + ", found a list"
             ),
-            ("balance: round_robin", "5:14: error: `balance`: expected one of `first`, found `round_robin`"),
-            ("balance: frist", "5:14: error: `balance`: expected one of `first`, found `frist`; did you mean `first`?"),
+            (
+                "upstreams: [a, { host: b, weight: 0 }]",
+                "5:39: error: `weight`: expected a number from 1 to 256, found 0: an upstream that gets no new clients "
+                    + "drains; did you mean `drain: true`?"
+            ),
+            (
+                "upstreams: [{ host: b, weight: 300 }]",
+                "5:36: error: `weight`: expected a number from 1 to 256, found `300`"
+            ),
+            (
+                "upstreams: [{ host: b, name: \" b\" }]",
+                "5:34: error: `name`: expected a name of 1 to 128 printable characters without blanks at its ends, "
+                    + "found ` b`"
+            ),
+            (
+                "upstreams: [{ host: a, backup: true }, { host: b, backup: true }]",
+                "5:16: error: `upstreams`: expected one at least without `backup`, found backups only: they are for the "
+                    + "time in which the others are out"
+            ),
+            (
+                "balance: frist",
+                "5:14: error: `balance`: expected one of `round_robin`, `least_connections`, `maglev`, `first`, found "
+                    + "`frist`; did you mean `first`?"
+            ),
+            (
+                "balance: leastconn",
+                "5:14: error: `balance`: expected one of `round_robin`, `least_connections`, `maglev`, `first`, found "
+                    + "`leastconn`; did you mean `least_connections`?"
+            ),
+            (
+                "balance: ip_hash",
+                "5:14: error: `balance`: expected one of `round_robin`, `least_connections`, `maglev`, `first`, found "
+                    + "`ip_hash`; did you mean `maglev`?"
+            ),
+            (
+                "eject: { for: 10s, at_most: 5s }",
+                "5:33: error: `eject`: `at_most` (5s) is shorter than `for` (10s)"
+            ),
+            ("when_none: drop", "5:16: error: `when_none`: expected one of `dial`, `reject`, found `drop`"),
         ])
     func mistakes(line: String, expected: String) {
         let found = errors(route(line))

@@ -1,3 +1,4 @@
+public import NetworkTypes
 import Threading
 
 /// A member of a route's set, as configured.
@@ -34,22 +35,7 @@ public struct BalancedMember: Hashable, Sendable {
     }
 }
 
-/// The ejection of members whose connections fail in a row.
-public struct Ejection: Hashable, Sendable {
-    /// The failures in a row that eject a member; at least 1.
-    public var failures: Int
-    /// The time of the first ejection. Each further one, without a success between them, lasts twice as long.
-    public var duration: Duration
-    /// The longest time. Failures that are further apart than this are not in a row.
-    public var maxDuration: Duration
-
-    /// Creates the settings; the defaults are those of a route with several upstreams.
-    public init(failures: Int = 5, duration: Duration = .seconds(10), maxDuration: Duration = .seconds(300)) {
-        self.failures = failures
-        self.duration = duration
-        self.maxDuration = maxDuration
-    }
-
+extension Ejection {
     /// The nanoseconds of an ejection; `level` is 1 for the first one.
     func nanoseconds(level: Int) -> UInt64 {
         let limit = max(duration, maxDuration).clampedNanoseconds

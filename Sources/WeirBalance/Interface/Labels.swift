@@ -2,26 +2,6 @@ import WeirStream
 
 // Closed enumerations: each raw value is a metric label and the word in the log.
 
-/// The algorithm that chooses among the members of a route's set.
-public enum BalanceMethod: String, CaseIterable, Sendable {
-    /// In turn, in proportion to the weights, evenly mixed.
-    case roundRobin = "round_robin"
-    /// The member with the fewest connections or sessions over all workers, in proportion to the weights.
-    case leastConnections = "least_connections"
-    /// By the client's address, the same choice in every instance with the same members (consistent hashing).
-    case maglev
-    /// The first one in the order of the configuration.
-    case first
-}
-
-/// The treatment of clients while no member is up.
-public enum WhenNone: String, CaseIterable, Sendable {
-    /// All members are dialed as if they were up, except those that drain.
-    case dial
-    /// The client is rejected as ``RejectReason/noUpstream``.
-    case reject
-}
-
 /// The state of a member. Where several apply, the last one in this order is it.
 public enum MemberState: String, CaseIterable, Sendable {
     /// It takes clients.

@@ -12,7 +12,7 @@ public struct RouteConfiguration: Sendable, Equatable {
     /// The upstreams to dial, at least one. Equal ones are an error in a file.
     public var upstreams: [UpstreamConfiguration]
     /// Which of them a client gets.
-    public var balance = Balance.first
+    public var selection = SelectionSettings()
     /// The port to listen on.
     public var listenPort: UInt16
     /// The port to dial at upstreams that name none.
@@ -79,11 +79,16 @@ public struct RouteConfiguration: Sendable, Equatable {
         }
     }
 
+    /// Whether a policy chooses among the upstreams. A single one without a bound or a drain of its own needs none.
+    public var hasSet: Bool {
+        upstreams.count > 1 || upstreams.contains { $0.maxConnections != nil || $0.isDraining }
+    }
+
     /// Whether the listener takes IPv4 and IPv6 through one socket (`IPV6_V6ONLY` off): `tcp` or `udp` without `bind`,
     /// or bound to `::`.
     public var isDualStack: Bool { scheme.isDualStack(at: boundAddress.ip) }
 
-    /// Every upstream as `host:port`, with brackets around IPv6 addresses: the `upstream` labels.
+    /// Every upstream by its name, or as `host:port` with brackets around IPv6 addresses: the `upstream` labels.
     public var upstreamTexts: [String] { upstreams.map { $0.text(targetPort: upstreamPort) } }
 
     /// All of them in one text, for logs.
@@ -91,7 +96,10 @@ public struct RouteConfiguration: Sendable, Equatable {
 
     /// The host of the only upstream, where that has the target port of the route: `host` in a file.
     public var host: UpstreamHost? {
-        get { upstreams.count == 1 && upstreams[0].port == nil ? upstreams[0].host : nil }
+        get {
+            upstreams.count == 1 && upstreams[0] == UpstreamConfiguration(upstreams[0].host)
+                ? upstreams[0].host : nil
+        }
         set { if let newValue { upstreams = [UpstreamConfiguration(newValue)] } }
     }
 

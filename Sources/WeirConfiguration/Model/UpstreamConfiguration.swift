@@ -6,6 +6,16 @@ public struct UpstreamConfiguration: Sendable, Hashable {
     public var host: UpstreamHost
     /// The port to dial; nil is the target port of the route.
     public var port: UInt16?
+    /// The `upstream` label; nil is host and port.
+    public var name: String?
+    /// The share of clients beside that of the others, 1 to 256.
+    public var weight = 1
+    /// Whether it gets clients only while no other upstream can take them.
+    public var isBackup = false
+    /// The connections or sessions that it may have at once, over all workers; nil is no limit.
+    public var maxConnections: Int?
+    /// Whether it gets no new clients, and keeps those that it has.
+    public var isDraining = false
 
     /// Joins a host and perhaps a port.
     public init(_ host: UpstreamHost, port: UInt16? = nil) {
@@ -13,14 +23,15 @@ public struct UpstreamConfiguration: Sendable, Hashable {
         self.port = port
     }
 
-    /// The upstream as labels and logs have it, `host:port`, where the route's target port is the one given.
-    public func text(targetPort: UInt16) -> String { "\(host.bracketed):\(port ?? targetPort)" }
-}
+    /// The upstream as labels and logs have it: its name, or `host:port`, where the route's target port is the one
+    /// given.
+    public func text(targetPort: UInt16) -> String { name ?? addressText(targetPort: targetPort) }
 
-/// Which upstream of a route a client gets.
-public enum Balance: String, Sendable, CaseIterable {
-    /// The first that can be reached, in the order of the file.
-    case first
+    /// `host:port`, where the route's target port is the one given.
+    public func addressText(targetPort: UInt16) -> String { "\(host.bracketed):\(port ?? targetPort)" }
+
+    /// Whether it is more than a host and a port, and so is written as a mapping.
+    var isDetailed: Bool { self != UpstreamConfiguration(host, port: port) }
 }
 
 extension UpstreamConfiguration: CustomStringConvertible {

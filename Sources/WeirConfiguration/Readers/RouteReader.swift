@@ -66,7 +66,7 @@ struct RouteReader {
         if draft.has("bind"), !checkFamily(draft.fields, draft.route.scheme) { draft.faults.insert("bind") }
         refuseForeignFields(own, of: draft.route.scheme, named: name)
         refuseBothForms(own, named: name)
-        if draft.has("upstreams", "port") { refuseEqualUpstreams(draft) }
+        if draft.has("upstreams", "port"), !checkUpstreams(draft) { draft.faults.insert("upstreams") }
         draft.isComplete = isNameGood && draft.faults.isEmpty
         return draft
     }
@@ -150,14 +150,26 @@ struct RouteReader {
             host.keyOrigin, "\(name): `host` stands beside `upstreams`, which takes its place: move it into that list")
     }
 
-    /// Equal upstreams would be one series.
-    private func refuseEqualUpstreams(_ draft: RouteDraft) {
+    /// Checks the upstreams together. False after an error.
+    private func checkUpstreams(_ draft: RouteDraft) -> Bool {
+        var isGood = true
         var seen: Set<String> = []
         for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) {
             let text = upstream.text(targetPort: draft.route.upstreamPort)
             if seen.insert(text.lowercased()).inserted { continue }
-            diagnostics.error(origin, "`upstreams`: \(quoted(text)) is named twice")
+            // Equal upstreams would be one series.
+            diagnostics.error(
+                origin, "`upstreams`: \(quoted(text)) is named twice; give one of them a `name` of its own")
+            isGood = false
         }
+        if draft.route.upstreams.allSatisfy(\.isBackup), let origin = draft.origin(of: "upstreams") {
+            diagnostics.error(
+                origin,
+                "`upstreams`: expected one at least without `backup`, found backups only: they are for the time in which "
+                    + "the others are out")
+            isGood = false
+        }
+        return isGood
     }
 
     /// A field of the other transport is a mistake on a route; in `defaults` it is for other routes.

@@ -2,7 +2,7 @@
 enum DocumentationPage: String, Sendable {
     case access, exporter, hooks, limits, logs, performance
     case proxyProtocol = "proxy-protocol"
-    case reload, routes, udp
+    case reload, routes, udp, upstreams
 
     /// The link in a page of the same folder, in Markdown.
     var link: String { "[\(rawValue)](\(rawValue).md)" }

@@ -5,7 +5,9 @@ extension RouteConfiguration {
     /// The number of connections, sessions or replies that a route may ask for.
     static let counts = 1...10_000_000
 
-    static let settings: [Setting<RouteConfiguration>] = [
+    static let settings: [Setting<RouteConfiguration>] = listenerAndUpstreams + selectionSettings + clientSettings
+
+    private static let listenerAndUpstreams: [Setting<RouteConfiguration>] = [
         Setting(
             "scheme", \.scheme, .scheme, default: "required", required: "a `scheme` such as `tcp` or `udp`",
             page: .routes,
@@ -25,11 +27,11 @@ extension RouteConfiguration {
             "Where to dial, in place of `host`: `[db-1, \"db-2:6432\", {host: db-3, port: 6432}]`, each a name or "
                 + "an IP address, with a port of its own or that of `port`."),
         Setting(
-            "balance", \.balance, .choice, page: .routes,
-            "Which upstream a client gets. `first`: the first that can be reached, in their order."),
-        Setting(
             "port", \.ports, .ports, default: "required", required: "a `port` such as `2222:22`", page: .routes,
             "`LISTEN:TARGET`, such as `2222:22`; one number stands for both."),
+    ]
+
+    private static let clientSettings: [Setting<RouteConfiguration>] = [
         Setting(
             "dial_timeout", \.tcpSettings.dialTimeout, .duration(), for: .tcp, page: .routes,
             "For the whole dial, resolving of names included."),

@@ -8,7 +8,33 @@ extension UpstreamConfiguration {
         Setting(
             "host", \.host, .memberHost, default: "required", required: "a `host`", "A name or an IP address."),
         Setting("port", \.port, .targetPort, default: "the target port of `port`", "The port to dial."),
+        Setting(
+            "name", \.name, .upstreamName, default: "`host:port`",
+            "The `upstream` label in metrics and logs; tells two upstreams of one host and port apart."),
+        Setting(
+            "weight", \.weight, .weight,
+            "Its share of clients beside that of the others: 2 gets twice as many as 1."),
+        Setting(
+            "backup", \.isBackup, .flag, "Whether it gets clients only while none of the others can take them."),
+        Setting(
+            "max_connections", \.maxConnections, .optional(.count(RouteConfiguration.counts)), default: "no limit",
+            "Connections or sessions at once; clients beyond them go to the others."),
+        Setting(
+            "drain", \.isDraining, .flag, "Whether it gets no new clients. Those that it has stay."),
     ])
+}
+
+extension UpstreamConfiguration {
+    /// As it is written: a text, or a mapping of what differs from the defaults.
+    fileprivate var writtenText: String {
+        guard isDetailed else { return flowText(description) }
+        let plain = UpstreamConfiguration(.name(""))
+        let parts = Self.section.settings.compactMap { setting -> String? in
+            guard let variant = setting.variants.first, !variant.isEqual(self, plain) else { return nil }
+            return variant.text(self).map { "\(setting.key): \($0)" }
+        }
+        return "{ \(parts.joined(separator: ", ")) }"
+    }
 }
 
 extension Notation where Value == UpstreamHost {
@@ -22,6 +48,41 @@ extension Notation where Value == UpstreamHost {
                     "found a port in \(quoted(text)), expected it in `port`",
                     suggestion: "{ host: \(flowText(upstream.host.description)), port: \(port) }")
             }
+        }
+    }
+}
+
+extension Notation where Value == Int {
+    /// A share of clients. An upstream without any is one that drains.
+    fileprivate static var weight: Notation {
+        let bounds = 1...256
+        let count = Notation.count(bounds, examples: ["2", "3"])
+        return Notation(count.schema, examples: count.examples, text: count.text) { node, key, context in
+            guard case .scalar("0", _) = node.content else { return count.read(node, key, context) }
+            context.diagnostics.error(
+                node.origin,
+                "`\(key)`: expected a number from \(bounds.lowerBound) to \(bounds.upperBound), found 0: an upstream "
+                    + "that gets no new clients drains", suggestion: "drain: true")
+            return nil
+        }
+    }
+}
+
+extension Notation where Value == String? {
+    private static var maxNameLength: Int { 128 }
+
+    /// The label of an upstream.
+    fileprivate static var upstreamName: Notation {
+        Notation(.anyText, examples: ["db-primary", "db-replica"], text: { $0.map(flowText) }) { node, key, context in
+            let expected = "a name of 1 to \(maxNameLength) printable characters without blanks at its ends"
+            let name = context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
+                let scalars = text.unicodeScalars
+                let isPrintable = scalars.allSatisfy { $0.value >= 0x20 && !(0x7F..<0xA0).contains($0.value) }
+                guard isPrintable, (1...maxNameLength).contains(text.utf8.count), text.first != " ", text.last != " "
+                else { throw ValueError("expected \(expected), found \(quoted(text))") }
+                return text
+            }
+            return name.map { .some($0) }
         }
     }
 }
@@ -48,8 +109,11 @@ extension Notation where Value == [UpstreamConfiguration] {
         let one = JSONValue.anyOf([.anyText, mapping])
         return Notation(
             .anyOf([.anyText, mapping, .list(of: one, 1...maxUpstreams)]),
-            examples: ["[192.0.2.1, \"[2001:db8::1]:5432\"]", "[192.0.2.1, { host: 192.0.2.2, port: 6432 }]"],
-            text: { upstreams in "[\(upstreams.map { flowText($0.description) }.joined(separator: ", "))]" }
+            examples: [
+                "[192.0.2.1, \"[2001:db8::1]:5432\"]",
+                "[192.0.2.1, { host: 192.0.2.2, port: 6432, weight: 2, backup: true }]",
+            ],
+            text: { upstreams in "[\(upstreams.map(\.writtenText).joined(separator: ", "))]" }
         ) { node, key, context in
             guard case .sequence(let items) = node.content else { return readOne(node, key, context).map { [$0] } }
             guard (1...maxUpstreams).contains(items.count) else {
