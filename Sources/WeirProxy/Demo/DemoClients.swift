@@ -72,10 +72,12 @@ enum DemoClients {
                 _ = try connection.receiveToEnd(limit: 4096)
             }
         }
-        try threads.repeat(every: .milliseconds(100)) {
-            let connection = try BlockingSocket.connect(to: DemoRoute.web.listener(base))
-            try connection.send(Array("GET / HTTP/1.1\r\nHost: demo\r\n\r\n".utf8))
-            _ = try connection.receiveToEnd(limit: 2 * DemoUpstreams.pageBytes)
+        for route in [DemoRoute.web, .replicas] {
+            try threads.repeat(every: .milliseconds(100)) {
+                let connection = try BlockingSocket.connect(to: route.listener(base))
+                try connection.send(Array("GET / HTTP/1.1\r\nHost: demo\r\n\r\n".utf8))
+                _ = try connection.receiveToEnd(limit: 2 * DemoUpstreams.pageBytes)
+            }
         }
         try threads.repeat(every: .seconds(2)) {
             let connection = try BlockingSocket.connect(to: DemoRoute.bulk.listener(base), receiveBuffer: 16_384)

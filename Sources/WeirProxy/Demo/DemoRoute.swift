@@ -36,6 +36,8 @@ enum DemoRoute: String, CaseIterable, Sendable {
     case bandwidthLimited = "bandwidth-limited"
     /// A program before the dial that lets every other client pass.
     case preDialHook = "pre-dial-hook"
+    /// Three upstreams, of which one fails and comes back, again and again.
+    case replicas
 
     private var index: UInt16 { UInt16(DemoRoute.allCases.firstIndex(of: self) ?? 0) }
 
@@ -49,11 +51,24 @@ enum DemoRoute: String, CaseIterable, Sendable {
     /// The upstream's address.
     func upstream(_ base: UInt16) -> SocketAddress { SocketAddress(.loopbackIPv4, port: upstreamPort(base)) }
 
+    /// The addresses of ``replicas``; the last one fails and comes back.
+    static func replicas(_ base: UInt16) -> [SocketAddress] {
+        (0..<3).map { SocketAddress(.loopbackIPv4, port: base + 90 + $0) }
+    }
+
     /// The route as a configuration would have it.
     func configuration(_ base: UInt16) -> RouteConfiguration {
-        RouteConfiguration(
+        var route = RouteConfiguration(
             name: rawValue, scheme: scheme, bind: .loopbackIPv4, host: host, listenPort: listenPort(base),
             upstreamPort: upstreamPort(base), settings: settings, limits: limits, preDial: preDial)
+        guard self == .replicas else { return route }
+        route.upstreams = Self.replicas(base).enumerated().map { index, address in
+            var upstream = UpstreamConfiguration(.address(.loopbackIPv4), port: address.port)
+            upstream.name = "replica-\(index + 1)"
+            return upstream
+        }
+        route.selection.ejection = Ejection(failures: 3, duration: .seconds(5), maxDuration: .seconds(5))
+        return route
     }
 
     private var limits: TrafficLimits {

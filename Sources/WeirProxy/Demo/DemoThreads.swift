@@ -2,6 +2,7 @@ import Glibc
 import LinuxIO
 import NetworkTypes
 import Synchronization
+import Threading
 
 /// The plain threads of the demo's upstreams and clients, and the sign that they should end.
 final class DemoThreads: Sendable {
@@ -32,13 +33,27 @@ final class DemoThreads: Sendable {
         }
     }
 
-    /// Serves each connection of a listening socket on a thread of its own.
-    func serve(_ address: SocketAddress, _ body: @escaping @Sendable (BlockingSocket) throws -> Void)
-        throws(SystemError)
-    {
-        let listener = try DemoListener(address)
+    /// Serves each connection of a listening socket on a thread of its own. With `failures` the socket is closed after
+    /// a time, and comes back after another, again and again.
+    func serve(
+        _ address: SocketAddress, failing failures: (every: Duration, for: Duration)? = nil,
+        _ body: @escaping @Sendable (BlockingSocket) throws -> Void
+    ) throws(SystemError) {
+        let first = try DemoListener(address)
         try Thread.start { [self] in
+            var listener: DemoListener? = first
+            var since = MonotonicClock.system.nanoseconds
             while isRunning {
+                if let failures, MonotonicClock.system.nanoseconds - since >= failures.every.clampedNanoseconds {
+                    listener = nil
+                    rest(failures.for)
+                    since = MonotonicClock.system.nanoseconds
+                }
+                if listener == nil { listener = try? DemoListener(address) }
+                guard let listener else {
+                    rest(Self.step)
+                    continue
+                }
                 guard let connection = listener.accept(within: Self.step) else { continue }
                 guard open.load(ordering: .relaxed) < Self.maxConnections else { continue }
                 open.add(1, ordering: .relaxed)

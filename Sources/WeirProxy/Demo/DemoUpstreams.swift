@@ -5,6 +5,9 @@ import NetworkTypes
 enum DemoUpstreams {
     static let pageBytes = 16 * 1024
     static let bulkBytes = 8 << 20
+    /// How long the failing replica serves, and how long it is gone.
+    private static let replicaLife = Duration.seconds(12)
+    private static let replicaOutage = Duration.seconds(8)
 
     /// A socket that never accepts, with the connections that fill its backlog: dials to it hang, because the kernel
     /// drops their first segment (listen(2)).
@@ -47,6 +50,13 @@ enum DemoUpstreams {
             // Closing with unread input makes the kernel send a reset (RFC 1122 section 4.2.2.13).
             let request = try connection.receive(atMost: 16)
             try connection.send(request)
+        }
+        for (index, address) in DemoRoute.replicas(base).enumerated() {
+            let failures = index == 2 ? (every: replicaLife, for: replicaOutage) : nil
+            try threads.serve(address, failing: failures) { connection in
+                _ = try connection.receive()
+                try connection.send(page)
+            }
         }
         try threads.answer(DemoRoute.dns.upstream(base)) { query in query + [UInt8](repeating: 0, count: 64) }
         try threads.answer(DemoRoute.game.upstream(base)) { $0 }
