@@ -78,8 +78,8 @@ let package = Package(
         .target(
             name: "WeirProxy",
             dependencies: [
-                "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics",
-                "LinuxIO", "Threading",
+                "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirBalance", "WeirAccess", "WeirExporter",
+                "WeirMetrics", "LinuxIO", "Threading",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict

@@ -15,8 +15,8 @@ enum HouseRules {
         "YAMLEvents": ["CYAML"],
         "WeirConfiguration": ["NetworkTypes", "YAMLEvents"],
         "WeirProxy": [
-            "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter", "WeirMetrics", "LinuxIO",
-            "Threading", "Logging",
+            "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirBalance", "WeirAccess", "WeirExporter",
+            "WeirMetrics", "LinuxIO", "Threading", "Logging",
         ],
         "CommandInterface": [],
         "weir": ["WeirProxy", "WeirConfiguration", "CommandInterface", "Threading"],

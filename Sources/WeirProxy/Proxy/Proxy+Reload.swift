@@ -99,6 +99,7 @@ extension Proxy {
             throw error
         }
         limits.forget(except: Set(routes.values.map(\.configuration.name)))
+        components.upstreamSets.forget(except: routes.values.map(\.configuration))
     }
 
     /// Carries out a plan. All that can fail comes first: every new address is bound, beside a removed one where they
@@ -180,6 +181,9 @@ extension Proxy {
         do throws(StreamError) {
             try await running.stream.update(entry.route, hooks: makeHooks(entry.route, observer))
         } catch {
+            // The state of the upstreams follows the configuration that goes on.
+            var hooks = StreamHooks()
+            addPolicy(of: running.configuration, to: &hooks)
             throw .route(entry.route.name, error)
         }
         running.retire()

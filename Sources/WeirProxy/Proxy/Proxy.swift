@@ -49,6 +49,10 @@ public actor Proxy {
     private(set) var isEnding = false
     /// The start, reloads and the end run one after another.
     let turns = TurnQueue()
+    /// Connections that tell whether a suspected upstream was the cause.
+    var probesRunning = 0
+    /// Notices ejections that are over, once a second.
+    var ejectionClock: Task<Void, Never>?
     /// Removed routes whose streams still carry something.
     var draining: [ObjectIdentifier: RunningRoute] = [:]
 
@@ -125,6 +129,7 @@ public actor Proxy {
             throw error
         }
         state = .running
+        followUpstreams()
         listMetrics.show(access.plan.ruleCounts)
         components.metrics.configurationTaken(isReload: false)
         components.health.phase = .ready
@@ -182,7 +187,7 @@ public actor Proxy {
     }
 
     /// `30s`, `1500ms`.
-    private static func seconds(_ duration: Duration) -> Logger.MetadataValue {
+    static func seconds(_ duration: Duration) -> Logger.MetadataValue {
         let milliseconds = duration.clampedNanoseconds / 1_000_000
         let (whole, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
         if rest == 0 { return .string("\(whole)s") }
@@ -204,6 +209,8 @@ public actor Proxy {
 
     /// Ends what there is besides routes. `lastWords` is the last line of the log.
     private func stopComponents(lastWords: String? = nil) async {
+        ejectionClock?.cancel()
+        components.upstreamSets.close()
         await components.exporter.stop()
         await components.programs.stop()
         await components.engine.shutdown()

@@ -17,6 +17,7 @@ struct ProxyComponents: Sendable {
     let exporter: Exporter
     let clients = ClientTables()
     let programs: PreDialPrograms
+    let upstreamSets = UpstreamSets()
     /// The reason for the number of workers, in words.
     let workersSource: String
 
@@ -53,8 +54,9 @@ struct ProxyComponents: Sendable {
             configuration, registry: registry, engine: engine, health: health, observer: observers.exporter)
         self.registry = registry
         // Weak: the registry keeps the callback as long as it lives, and must not keep its users alive.
-        registry.onCollect { [weak registry, weak engine, weak log, metrics, health] in
+        registry.onCollect { [weak registry, weak engine, weak log, weak upstreamSets, metrics, health] in
             guard let registry, let engine, let log else { return }
+            upstreamSets?.refresh()
             metrics.refresh(engine: engine, log: log, registry: registry, health: health)
         }
     }

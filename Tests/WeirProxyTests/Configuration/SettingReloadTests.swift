@@ -51,8 +51,6 @@ private struct SettingsFile {
 
 /// Every setting of the table is changed in a running proxy, and the reload must notice it.
 struct SettingReloadTests {
-    /// Settings that have one value only, so far.
-    private static let unchangeable: Set = ["routes.*.balance"]
     /// Settings that cannot stand without others.
     private static let companions: [String: [String: String]] = [
         "acl.log.log_allowed": ["acl.log.path": "stdout"],
@@ -106,7 +104,7 @@ struct SettingReloadTests {
         try await proxy.start()
         var checked = 0
         do {
-            for setting in Configuration.allSettings where !Self.unchangeable.contains(setting.path) {
+            for setting in Configuration.allSettings {
                 let values = try values(of: setting, in: folder)
                 try #require(values.count >= 2, "no two values of \(setting.path)")
                 let path = setting.path.replacing("*", with: setting.transport == .udp ? "u" : "t")
@@ -137,7 +135,7 @@ struct SettingReloadTests {
             throw error
         }
         await proxy.shutdown()
-        #expect(checked == Configuration.allSettings.count - Self.unchangeable.count && checked > 50)
+        #expect(checked == Configuration.allSettings.count && checked > 50)
     }
 
     /// Whether a line of text, or of JSON, has the setting.
@@ -150,7 +148,7 @@ struct SettingReloadTests {
         let folder = try TemporaryDirectory("settings")
         let base = SettingsFile(exporter: 1, tcp: 2, udp: 3)
         let all = Configuration.allSettings.filter { $0.path.hasPrefix("routes.") }
-        for setting in all where !Self.unchangeable.contains(setting.path) {
+        for setting in all {
             let values = try values(of: setting, in: folder)
             let path = setting.path.replacing("*", with: setting.transport == .udp ? "u" : "t")
             let routes = try values.prefix(2).map { value in

@@ -71,6 +71,7 @@ struct ProxyTests {
         let (server, port, closed) = (try TCPServer.echo(), try Ports.free(), try Ports.free())
         var route = makeRoute("a", listen: port, upstream: server.port)
         route.upstreams.insert(UpstreamConfiguration(.address(.loopbackIPv4), port: closed), at: 0)
+        route.selection.method = .first
         try await withProxy([route]) { _, exporter in
             try echo(port)
             try waitUntil("the connection is closed") { try samples(exporter).closed("a") == 1 }
@@ -93,14 +94,32 @@ struct ProxyTests {
                 .filter { $0.hasPrefix("# TYPE ") }.map { String($0.split(separator: " ")[2]) }
             #expect(names == MetricCatalogue.all.map(\.name).filter(names.contains))
             let absent = Set(MetricCatalogue.all.map(\.name)).subtracting(names)
-            // There is no limit, hook or rule, both upstreams are addresses, and no peer sends PROXY headers.
+            // There is no limit, hook or rule, each upstream is one address, and no peer sends PROXY headers.
             #expect(
-                absent == [
+                absent.subtracting(MetricCatalogue.upstreamSets.map(\.name)) == [
                     "weir_acl_decisions_total", "weir_acl_list_rules", "weir_proxy_protocol_headers_total",
                     "weir_proxy_protocol_errors_total", "weir_tcp_connections_limit", "weir_throttle_pauses_total",
                     "weir_pre_dial_duration_seconds", "weir_upstream_resolves_total",
                     "weir_upstream_last_resolve_success_timestamp_seconds",
                 ])
+            #expect(absent.isSuperset(of: MetricCatalogue.upstreamSets.map(\.name)))
+        }
+    }
+
+    @Test("A route with several upstreams has the families of sets from its start, until it goes")
+    func setFamilies() async throws {
+        var route = makeRoute("a", listen: try Ports.free(), upstream: 9)
+        route.upstreams.append(UpstreamConfiguration(.address(.loopbackIPv4), port: 10))
+        route.upstreams[1].maxConnections = 5
+        try await withProxy([route]) { _, exporter in
+            let page = try samples(exporter)
+            for family in MetricCatalogue.upstreamSets {
+                #expect(page.types[family.name] != nil, "\(family.name)")
+            }
+            #expect(page.total("weir_upstream_up", ["route": "a"]) == 2)
+            #expect(page.total("weir_upstream_members", ["route": "a", "state": "up"]) == 2)
+            #expect(page.total("weir_upstream_connections_limit", ["upstream": "127.0.0.1:10"]) == 5)
+            #expect(page.total("weir_upstream_state_changes_total") == 0)
         }
     }
 

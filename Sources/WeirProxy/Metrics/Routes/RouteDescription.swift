@@ -10,6 +10,8 @@ struct RouteDescription: Sendable, Equatable {
         var text: String
         /// Whether it has to be resolved.
         var isName: Bool
+        /// Whether a policy may choose it, or leave it out.
+        var isInSet = false
     }
 
     var name: String
@@ -39,7 +41,8 @@ extension RouteDescription {
         upstreams = route.upstreams.map { upstream in
             var isName = false
             if case .name = upstream.host { isName = true }
-            return Upstream(text: upstream.text(targetPort: route.upstreamPort), isName: isName)
+            return Upstream(
+                text: upstream.text(targetPort: route.upstreamPort), isName: isName, isInSet: route.hasSet)
         }
         switch route.settings {
         case .tcp(let settings):
@@ -55,6 +58,8 @@ extension RouteDescription {
         }
         if route.proxyProtocol.mode != .disabled { traits.insert(.proxyHeaders) }
         if route.preDial != nil { traits.insert(.preDial) }
+        if route.hasSet { traits.insert(.upstreamSet) }
+        if route.upstreams.contains(where: { $0.maxConnections != nil }) { traits.insert(.upstreamLimit) }
         for limits in [route.limits, limits] {
             if limits.maxConnectionsPerIP != nil { traits.insert(.clientLimit) }
             if limits.rateLimit != nil { traits.insert(.rateLimit) }
@@ -67,6 +72,6 @@ extension StreamTraits {
     /// Everything that a route of Weir can have, for the reference. No hook of a route closes what it has read.
     static let routes: StreamTraits = [
         .tcp, .udp, .ingress, .egress, .accessRules, .clientLimit, .rateLimit, .bandwidth, .preDial, .proxyHeaders,
-        .idleTimeout, .upstreamName, .countedReplies, .amplificationLimit,
+        .idleTimeout, .upstreamName, .countedReplies, .amplificationLimit, .upstreamSet, .upstreamLimit,
     ]
 }

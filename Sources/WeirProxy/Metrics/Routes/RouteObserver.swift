@@ -59,11 +59,13 @@ extension RouteObserver {
 
     func dialed(_ context: StreamContext, upstream: Int, duration: Duration) {
         let nanoseconds = duration.clampedNanoseconds
+        if context.dialCount > 1 { common.dialRetries?[.success].add(shard: context.worker) }
         common.upstreams[upstream].dialed(duration: nanoseconds, shard: context.worker)
         common.log.record(.dialed(upstream: Int32(truncatingIfNeeded: upstream), nanoseconds: nanoseconds), context)
     }
 
     func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?) {
+        if context.dialCount > 1, reason != .canceled { common.dialRetries?[.failure].add(shard: context.worker) }
         common.upstreams[upstream].dialFailed(reason, shard: context.worker)
         common.log.record(.dialFailed(upstream: Int32(truncatingIfNeeded: upstream), reason, detail), context)
     }
@@ -123,6 +125,10 @@ struct RouteCommon: Sendable {
     /// The counters of PROXY headers; nil unless the route reads them.
     let proxyHeaders: ProxyHeaderMetrics?
     let upstreams: [UpstreamMetrics]
+    /// Only where there is another upstream to try.
+    let dialRetries: LabelCounters<DialResult>?
+    /// Whether the bytes of each upstream are counted.
+    let countsUpstreamBytes: Bool
     let log: RouteLog
 
     init(_ route: RouteDescription, registration: RouteRegistration, settings: RouteRegistration, log: LogOutput) {
@@ -143,7 +149,18 @@ struct RouteCommon: Sendable {
             route.traits.contains(.preDial) ? registration.histogram(MetricCatalogue.preDialDuration, name) : nil
         proxyHeaders = route.traits.contains(.proxyHeaders) ? ProxyHeaderMetrics(registration, route) : nil
         upstreams = route.upstreams.map { UpstreamMetrics(registration, settings: settings, route, $0) }
+        dialRetries =
+            route.upstreams.count > 1
+            ? LabelCounters(registration, MetricCatalogue.dialRetries, labels: route.labels, on: route.traits) : nil
+        countsUpstreamBytes = route.traits.contains(.upstreamSet)
         self.log = RouteLog(log, number: log.routes.insert(route.logRoute))
+    }
+
+    /// Counts the bytes of a connection or session for its upstream.
+    @inline(__always)
+    func countUpstreamBytes(_ context: StreamContext, _ direction: Direction, _ count: Int) {
+        guard countsUpstreamBytes, let upstream = context.upstream else { return }
+        upstreams[upstream].bytes?[direction].add(UInt64(count), shard: context.worker)
     }
 
     /// The parts of the report that both transports have.

@@ -49,6 +49,7 @@ final class TCPRouteMetrics: RouteObserver {
                 let shard = event.context.worker
                 common.bytes[event.direction].add(UInt64(event.byteCount), shard: shard)
                 common.reads[event.direction].add(shard: shard)
+                common.countUpstreamBytes(event.context, event.direction, event.byteCount)
                 return .forward
             },
             observer: self)

@@ -70,6 +70,7 @@ final class UDPRouteMetrics: RouteObserver {
     func forwarded(_ context: StreamContext, direction: Direction, datagrams count: Int, byteCount: Int) {
         datagrams[direction].add(UInt64(count), shard: context.worker)
         common.bytes[direction].add(UInt64(byteCount), shard: context.worker)
+        common.countUpstreamBytes(context, direction, byteCount)
     }
 
     func dropped(_ context: StreamContext?, direction: Direction, reason: DropReason, datagrams count: Int, worker: Int)

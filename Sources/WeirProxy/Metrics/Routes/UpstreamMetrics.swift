@@ -34,6 +34,8 @@ struct UpstreamMetrics: Sendable {
     /// UDP only.
     let errors: LabelCounters<UpstreamErrorReason>?
     let resolving: Resolving?
+    /// Only for an upstream of a set: that of a single one is the route's.
+    let bytes: DirectionCounters?
 
     init(
         _ registration: RouteRegistration, settings: RouteRegistration, _ route: RouteDescription,
@@ -52,6 +54,9 @@ struct UpstreamMetrics: Sendable {
             duration = nil
             errors = LabelCounters(registration, MetricCatalogue.udpUpstreamErrors, labels: labels, on: traits)
         }
+        bytes =
+            upstream.isInSet
+            ? DirectionCounters(registration, MetricCatalogue.upstreamBytes, labels: labels) : nil
         resolving =
             upstream.isName
             ? Resolving(

@@ -1,0 +1,54 @@
+import Glibc
+import LinuxIO
+import NetworkTypes
+import Threading
+import WeirStream
+
+/// A connection to an upstream that reset one of a client's: it tells whether the upstream or the client was the cause.
+/// A server that closes at once whatever comes is the cause.
+enum SuspectProbe {
+    /// The longest time for a connection.
+    private static let connectLimit = Duration.seconds(2)
+    /// How long it must stay open, with nothing sent.
+    private static let openTime = Duration.milliseconds(100)
+
+    /// Whether a connection to the upstream was made and stayed open for 100 ms.
+    static func connect(to upstream: Upstream) async -> Bool {
+        await withCheckedContinuation { continuation in
+            do {
+                // getaddrinfo(3) and the waits block.
+                try Thread.start(name: "weir-probe") { continuation.resume(returning: probe(upstream)) }
+            } catch {
+                // Without a thread the upstream is not judged: it stays.
+                continuation.resume(returning: true)
+            }
+        }
+    }
+
+    private static func probe(_ upstream: Upstream) -> Bool {
+        guard let address = address(of: upstream) else { return false }
+        do throws(SystemError) {
+            let socket = try Socket(.stream, family: Socket.family(of: address))
+            switch socket.connect(to: address) {
+            case .failed: return false
+            case .connected: break
+            case .inProgress:
+                guard Poll.wait(for: .writable, on: socket.number, within: connectLimit) else { return false }
+                if socket.takeError() != nil { return false }
+            }
+            // A greeting is a good sign; an end or a reset within the time is not.
+            guard Poll.wait(for: .readable, on: socket.number, within: openTime) else { return true }
+            if case .bytes = socket.peek() { return true }
+            return false
+        } catch {
+            // This machine has no socket for it: that says nothing of the upstream.
+            return true
+        }
+    }
+
+    private static func address(of upstream: Upstream) -> SocketAddress? {
+        if let literal = upstream.literal { return literal }
+        guard let found = try? AddressLookup.resolve(upstream.host.description).first else { return nil }
+        return SocketAddress(found.ip, port: upstream.port, scope: found.scope)
+    }
+}
