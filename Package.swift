@@ -74,12 +74,13 @@ let package = Package(
             name: "WeirExporter",
             dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
             swiftSettings: strict),
-        .target(name: "WeirConfiguration", dependencies: ["NetworkTypes", "YAMLEvents"], swiftSettings: strict),
+        .target(
+            name: "WeirConfiguration", dependencies: ["NetworkTypes", "WeirHealth", "YAMLEvents"], swiftSettings: strict),
         .target(
             name: "WeirProxy",
             dependencies: [
-                "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirBalance", "WeirAccess", "WeirExporter",
-                "WeirMetrics", "LinuxIO", "Threading",
+                "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirBalance", "WeirHealth", "WeirAccess",
+                "WeirExporter", "WeirMetrics", "LinuxIO", "Threading",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -131,7 +132,8 @@ let package = Package(
             ],
             swiftSettings: testing),
         .testTarget(
-            name: "WeirConfigurationTests", dependencies: ["WeirConfiguration", "NetworkTypes", "TestSupport"],
+            name: "WeirConfigurationTests",
+            dependencies: ["WeirConfiguration", "WeirHealth", "NetworkTypes", "TestSupport"],
             swiftSettings: testing),
         .testTarget(
             name: "WeirProxyTests",

@@ -13,10 +13,10 @@ enum HouseRules {
         "WeirAccess": ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "CMaxMindDB"],
         "WeirExporter": ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
         "YAMLEvents": ["CYAML"],
-        "WeirConfiguration": ["NetworkTypes", "YAMLEvents"],
+        "WeirConfiguration": ["NetworkTypes", "WeirHealth", "YAMLEvents"],
         "WeirProxy": [
-            "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirBalance", "WeirAccess", "WeirExporter",
-            "WeirMetrics", "LinuxIO", "Threading", "Logging",
+            "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirBalance", "WeirHealth", "WeirAccess",
+            "WeirExporter", "WeirMetrics", "LinuxIO", "Threading", "Logging",
         ],
         "CommandInterface": [],
         "weir": ["WeirProxy", "WeirConfiguration", "CommandInterface", "Threading"],

@@ -13,6 +13,8 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var upstreams: [UpstreamConfiguration]
     /// Which of them a client gets.
     public var selection = SelectionSettings()
+    /// How they are checked; nil is not at all.
+    public var health: HealthSettings?
     /// The port to listen on.
     public var listenPort: UInt16
     /// The port to dial at upstreams that name none.
@@ -79,9 +81,9 @@ public struct RouteConfiguration: Sendable, Equatable {
         }
     }
 
-    /// Whether a policy chooses among the upstreams. A single one without a bound or a drain of its own needs none.
+    /// Whether a policy chooses among the upstreams. A single one needs none without checks, a bound or a drain.
     public var hasSet: Bool {
-        upstreams.count > 1 || upstreams.contains { $0.maxConnections != nil || $0.isDraining }
+        upstreams.count > 1 || health != nil || upstreams.contains { $0.maxConnections != nil || $0.isDraining }
     }
 
     /// Whether the listener takes IPv4 and IPv6 through one socket (`IPV6_V6ONLY` off): `tcp` or `udp` without `bind`,

@@ -8,6 +8,11 @@ extension RouteConfiguration {
             "Which upstream a client gets: `round_robin`, each in its turn; `least_connections`; `maglev`, by the "
                 + "client's address and alike in every instance; `first`, the first that can be reached."),
         Setting(
+            "health", tcp: (\.health, .health(over: .tcp)), udp: (\.health, .health(over: .udp)),
+            page: .upstreams,
+            "How upstreams are checked: `{check: tcp, interval: 5s, timeout: 2s, fall: 3, rise: 2}`, or the kind alone: "
+                + "`tcp`, `dns`, `postgres`, `redis`, `http`, `send`."),
+        Setting(
             "eject", \.selection.ejection,
             .offOrSection(
                 Ejection.section, initial: Ejection(),

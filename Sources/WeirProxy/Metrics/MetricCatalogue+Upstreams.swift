@@ -1,4 +1,5 @@
 import WeirBalance
+import WeirHealth
 import WeirMetrics
 import WeirStream
 
@@ -41,6 +42,19 @@ extension MetricCatalogue {
     static let balanceFallbacks = MetricDeclaration.counter(
         "balance_fallbacks_total", "Clients that got another upstream than the policy prefers.",
         [.route, .transport, .of("reason", FallbackReason.self)])
+
+    static let healthChecks = MetricDeclaration.counter(
+        "health_checks_total", "Health checks that ended, once for each route that shares one.",
+        [.route, .transport, .upstream, .of("result", CheckResult.allCases.map(\.rawValue))])
+    static let healthCheckDuration = MetricDeclaration.histogram(
+        "health_check_duration_seconds", "Time of health checks that passed, from the first packet to the answer.",
+        [.route, .transport, .upstream], microseconds: Buckets.dial)
+    static let healthChecksSkipped = MetricDeclaration.counter(
+        "health_checks_skipped_total",
+        "Health checks that were due and not made, because this machine lacks a descriptor, port or address.",
+        [.route, .transport, .upstream])
+
+    static let healthFamilies = [healthChecks, healthCheckDuration, healthChecksSkipped]
 
     static let upstreamSets = [
         upstreamInfo, upstreamWeight, upstreamUp, upstreamMembers, upstreamStateChanges, upstreamStateChangeTime,

@@ -99,7 +99,9 @@ extension Proxy {
             throw error
         }
         limits.forget(except: Set(routes.values.map(\.configuration.name)))
-        components.upstreamSets.forget(except: routes.values.map(\.configuration))
+        let routes = routes.values.map(\.configuration)
+        components.upstreamSets.forget(except: routes)
+        await checkUpstreams(routes)
     }
 
     /// Carries out a plan. All that can fail comes first: every new address is bound, beside a removed one where they

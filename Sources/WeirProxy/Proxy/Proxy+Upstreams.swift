@@ -29,6 +29,15 @@ extension Proxy {
         }
     }
 
+    /// Checks the upstreams of these routes, those that want it.
+    func checkUpstreams(_ routes: [RouteConfiguration]) async {
+        do throws(SystemError) {
+            try await components.upstreamChecks.follow(routes)
+        } catch {
+            logger.error("health checks cannot be made", metadata: ["error": "\(error)"])
+        }
+    }
+
     private func act(on news: UpstreamSets.News) async {
         switch news {
         case .changed(let key, let change):
@@ -72,6 +81,12 @@ extension Proxy {
             "protocol": "\(route.transport.rawValue)", "route": "\(route.name)", "upstream": "\(change.member)",
             "state": "\(change.to.rawValue)", "cause": "\(change.cause.rawValue)",
         ]
+        let member = UpstreamChecks.Member(key: UpstreamSets.Key(route), name: change.member)
+        if change.cause == .check, change.to == .down,
+            let outcome = components.upstreamChecks.lastFailure(of: member)
+        {
+            fields["check"] = "\(outcome)"
+        }
         if let time = change.ejectionTime { fields["for"] = Self.seconds(time) }
         switch change.to {
         case .up: logger.info("upstream is up", metadata: fields)

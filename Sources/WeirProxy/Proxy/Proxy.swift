@@ -130,6 +130,7 @@ public actor Proxy {
         }
         state = .running
         followUpstreams()
+        await checkUpstreams(configuration.routes)
         listMetrics.show(access.plan.ruleCounts)
         components.metrics.configurationTaken(isReload: false)
         components.health.phase = .ready
@@ -211,6 +212,7 @@ public actor Proxy {
     private func stopComponents(lastWords: String? = nil) async {
         ejectionClock?.cancel()
         components.upstreamSets.close()
+        await components.upstreamChecks.stop()
         await components.exporter.stop()
         await components.programs.stop()
         await components.engine.shutdown()

@@ -18,6 +18,7 @@ struct ProxyComponents: Sendable {
     let clients = ClientTables()
     let programs: PreDialPrograms
     let upstreamSets = UpstreamSets()
+    let upstreamChecks: UpstreamChecks
     /// The reason for the number of workers, in words.
     let workersSource: String
 
@@ -49,6 +50,7 @@ struct ProxyComponents: Sendable {
         }
         programs = PreDialPrograms(log: log)
         engine = try Self.makeEngine(configuration, options, workers: workers, observer: observers.engine)
+        upstreamChecks = UpstreamChecks(engine: engine, sets: upstreamSets, registry: registry)
         health = Health()
         exporter = try Self.makeExporter(
             configuration, registry: registry, engine: engine, health: health, observer: observers.exporter)

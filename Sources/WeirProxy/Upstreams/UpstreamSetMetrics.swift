@@ -56,7 +56,7 @@ final class UpstreamSetMetrics: UpstreamSetObserver {
             let gone = series.filter { !texts.contains($0.key) }
             for text in gone.keys { series[text] = nil }
             for (text, upstream) in zip(texts, route.upstreams) {
-                var member = series[text] ?? makeSeries(text)
+                var member = series[text] ?? makeSeries(text, isChecked: route.health != nil)
                 let settings = (upstream.isBackup, upstream.maxConnections)
                 if member.settings.map({ ($0.isBackup, $0.limit) == settings }) != true {
                     member.settings?.shown.group.retire()
@@ -69,12 +69,12 @@ final class UpstreamSetMetrics: UpstreamSetObserver {
         for member in gone.values { retire(member) }
     }
 
-    private func makeSeries(_ text: String) -> Series {
+    private func makeSeries(_ text: String, isChecked: Bool) -> Series {
         let registration = RouteRegistration(registry)
         let labels = labels + [text]
         var changes: [Change: Counter] = [:]
         for cause in StateChangeCause.allCases where cause.occurrence.isPossible(on: traits) {
-            for state in cause.states where isExpected(cause) {
+            for state in cause.states where isExpected(cause, isChecked: isChecked) {
                 changes[Change(to: state, cause: cause)] = registration.counter(
                     MetricCatalogue.upstreamStateChanges, labels + [state.label, cause.label])
             }
@@ -95,9 +95,10 @@ final class UpstreamSetMetrics: UpstreamSetObserver {
     }
 
     /// Whether the cause can occur with the settings of the route. Others get their series when they occur.
-    private func isExpected(_ cause: StateChangeCause) -> Bool {
+    private func isExpected(_ cause: StateChangeCause, isChecked: Bool) -> Bool {
         switch cause {
-        case .engine, .check: false
+        case .check: isChecked
+        case .engine: false
         case .dialFailed, .reset, .unanswered, .networkError, .admin, .recovered: true
         }
     }

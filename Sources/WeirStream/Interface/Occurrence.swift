@@ -65,9 +65,9 @@ public struct Occurrence: Sendable, Hashable {
     /// Returns the occurrence on streams that have all these traits.
     public static func on(_ traits: StreamTraits) -> Occurrence { Occurrence(alternatives: [traits]) }
 
-    /// Returns the occurrence on streams that have all traits of at least one of the two sets.
-    public static func on(_ traits: StreamTraits, or others: StreamTraits) -> Occurrence {
-        Occurrence(alternatives: [traits, others])
+    /// Returns the occurrence on streams that have all traits of at least one of the sets.
+    public static func on(_ traits: StreamTraits, or others: StreamTraits...) -> Occurrence {
+        Occurrence(alternatives: [traits] + others)
     }
 
     /// Whether the reason can occur on a stream with these traits.

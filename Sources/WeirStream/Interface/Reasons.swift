@@ -40,8 +40,8 @@ public enum RejectReason: String, CaseIterable, Sendable {
         case .perIPLimit: .on(.clientLimit)
         case .rateLimit: .on(.rateLimit)
         case .hook: .on(.preDial)
-        // UDP: the upstream's name has no address. Both: a hook chose an index that does not exist.
-        case .noUpstream: .on(.udp, or: [.tcp, .preDial])
+        // UDP: the upstream's name has no address. Both: a hook chose an index that does not exist, or none is up.
+        case .noUpstream: .on(.udp, or: [.tcp, .preDial], [.tcp, .upstreamSet])
         case .upstreamLimit: .on(.upstreamLimit)
         // A datagram with a wrong header opens no session.
         case .proxyProtocol, .probe: .on([.tcp, .proxyHeaders])

@@ -1,0 +1,147 @@
+import LinuxIO
+import NetworkTypes
+import WeirConfiguration
+import WeirHealth
+import WeirMetrics
+import WeirStream
+
+/// The health checks of all upstreams: which addresses are checked, and whose state a result decides. The checks run on
+/// a thread of their own, which starts with the first one.
+actor UpstreamChecks {
+    /// An upstream of a route.
+    struct Member: Hashable, Sendable {
+        let key: UpstreamSets.Key
+        let name: String
+    }
+
+    /// An upstream that is to be checked.
+    private struct Wanted: Sendable, Equatable {
+        let check: HealthCheck
+        let schedule: CheckSchedule
+        let upstream: Upstream
+    }
+
+    private struct Checked {
+        let wanted: Wanted
+        var addresses: [SocketAddress] = []
+        /// The watch of its name; nil for an address.
+        var watch: Int?
+        var tokens: [SocketAddress: UInt64] = [:]
+    }
+
+    private let engine: StreamEngine
+    private let results: CheckResults
+    private var members: [Member: Checked] = [:]
+    private var checker: HealthChecker?
+    private var nextToken: UInt64 = 0
+    private var isEnding = false
+
+    /// The most addresses of one name that are checked.
+    private static let maxAddresses = 64
+
+    init(engine: StreamEngine, sets: UpstreamSets, registry: MetricsRegistry) {
+        self.engine = engine
+        results = CheckResults(sets: sets, registry: registry)
+    }
+
+    /// The last result that spoke against an upstream, for the log.
+    nonisolated func lastFailure(of member: Member) -> CheckOutcome? { results.lastFailure(of: member) }
+
+    /// Follows the routes of a configuration. Checks of upstreams that stay go on undisturbed.
+    /// - Throws: the call that failed for want of a descriptor or a thread; nothing is checked then.
+    func follow(_ routes: [RouteConfiguration]) async throws(SystemError) {
+        let wanted = Self.wanted(routes)
+        for (member, checked) in members where wanted[member] != checked.wanted { await forget(member, checked) }
+        if !wanted.isEmpty, checker == nil {
+            let new = try HealthChecker(observer: results)
+            try new.start()
+            checker = new
+        }
+        for (member, new) in wanted where members[member] == nil { await begin(member, new) }
+        await publish()
+    }
+
+    private static func wanted(_ routes: [RouteConfiguration]) -> [Member: Wanted] {
+        var wanted: [Member: Wanted] = [:]
+        for route in routes {
+            // A file has valid values only.
+            guard let health = route.health, let check = try? health.check(over: route.transport),
+                let targets = try? route.targets
+            else { continue }
+            for (text, target) in zip(route.upstreamTexts, targets) {
+                wanted[Member(key: UpstreamSets.Key(route), name: text)] = Wanted(
+                    check: check, schedule: health.schedule, upstream: target)
+            }
+        }
+        return wanted
+    }
+
+    private func begin(_ member: Member, _ wanted: Wanted) async {
+        var isName = false
+        if case .name = wanted.upstream.host { isName = true }
+        results.begin(member, wanted.check, isName: isName)
+        var checked = Checked(wanted: wanted)
+        if let literal = wanted.upstream.literal {
+            checked.addresses = [literal]
+            members[member] = checked
+            return
+        }
+        members[member] = checked
+        let watch = await engine.watchAddresses(of: wanted.upstream.host.description) { [weak self] addresses in
+            await self?.resolved(member, wanted, addresses)
+        }
+        members[member]?.watch = watch
+    }
+
+    /// The name of an upstream was looked up.
+    private func resolved(_ member: Member, _ wanted: Wanted, _ addresses: [SocketAddress]) async {
+        guard let checked = members[member], checked.wanted == wanted else { return }
+        let port = wanted.upstream.port
+        let new = addresses.prefix(Self.maxAddresses).map { SocketAddress($0.ip, port: port, scope: $0.scope) }
+        if new.isEmpty { results.hasNoAddress(member) }
+        if new == checked.addresses { return }
+        members[member]?.addresses = new
+        await publish()
+    }
+
+    private func forget(_ member: Member, _ checked: Checked) async {
+        members[member] = nil
+        results.end(member)
+        if let watch = checked.watch {
+            await engine.unwatchAddresses(watch, of: checked.wanted.upstream.host.description)
+        }
+    }
+
+    /// Tells the checker of all addresses.
+    private func publish() async {
+        guard let checker, !isEnding else { return }
+        var subscriptions: [HealthSubscription] = []
+        for (member, checked) in members {
+            var tokens: [SocketAddress: UInt64] = [:]
+            for address in checked.addresses {
+                let token = checked.tokens[address] ?? makeToken()
+                tokens[address] = token
+                subscriptions.append(
+                    HealthSubscription(
+                        HealthTarget(
+                            address: address, check: checked.wanted.check, schedule: checked.wanted.schedule),
+                        token: token))
+            }
+            members[member]?.tokens = tokens
+            results.setTokens(Set(tokens.values), of: member)
+        }
+        await checker.set(subscriptions)
+    }
+
+    private func makeToken() -> UInt64 {
+        nextToken += 1
+        return nextToken
+    }
+
+    /// Ends all checks.
+    func stop() async {
+        isEnding = true
+        for (member, checked) in members { await forget(member, checked) }
+        await checker?.stop()
+    }
+}
