@@ -16,8 +16,9 @@ enum Tier: UInt8 {
 /// A choice to make for one client.
 struct ChoiceRequest {
     let client: SocketAddress
-    let tried: TriedUpstreams
-    let isRetry: Bool
+    /// The members that are left out: those that were dialed, and those that another worker was faster to take.
+    var tried: TriedUpstreams
+    var isRetry: Bool
     let now: UInt64
     var tier: Tier
 }

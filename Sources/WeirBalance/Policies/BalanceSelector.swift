@@ -45,11 +45,15 @@ final class BalanceSelector<Policy: SelectionPolicy>: UpstreamSelector {
         var request = ChoiceRequest(client: client, tried: tried, isRetry: !tried.isEmpty, now: now, tier: view.base)
         view.obeysTrials = true
         view.sawLimit = false
-        // Each further round follows a member that another worker has taken in this moment.
+        // Each further round leaves out one more member, which another worker has taken in this moment.
         for _ in 0...view.count {
             let pick = pick(&request)
             guard pick.index >= 0 else { break }
-            guard view.take(pick.index, now: now) else { continue }
+            guard view.take(pick.index, now: now) else {
+                request.tried.insert(view.handles[pick.index])
+                request.isRetry = true
+                continue
+            }
             proposal = pick.index
             noteFallback(pick, request.tier)
             return view.handles[pick.index]
