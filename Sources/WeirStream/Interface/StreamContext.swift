@@ -75,6 +75,9 @@ public final class StreamContext {
         localAddress = addresses.destination
     }
 
+    /// A connection or session that was served needs another upstream: its dials are no retries of the first.
+    func dialsBeginAnew() { dialCount = 0 }
+
     /// Counts a dial. The first one after a success begins anew.
     func dialBegins(isFirst: Bool) {
         dialCount = isFirst ? 1 : dialCount == .max ? .max : dialCount + 1

@@ -64,7 +64,6 @@ extension UDPSession: PreDialing {
     /// Handles a failed dial. A session that already has an upstream keeps it; another one ends.
     private func dialFailed(_ reason: DialFailure) {
         cancelDial()
-        isLeaving = false
         if socket != nil {
             forgetQueue()
             return
@@ -74,6 +73,7 @@ extension UDPSession: PreDialing {
 
     /// Cancels a dial in progress. No other upstream is tried.
     func cancelDial() {
+        isLeaving = false
         connector?.cancel()
         connector = nil
     }

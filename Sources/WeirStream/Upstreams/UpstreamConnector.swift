@@ -335,6 +335,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         guard phase == .deciding, hook == nil else { return .pending }
         tried.insert(member)
         guard let next = nextChoice() else { return fail(.canceled) }
+        context.dialsBeginAnew()
         deadline = core.loop.deadline(afterNanoseconds: route.settings.dialTimeout.clampedNanoseconds)
         return goOn(after: begin(next))
     }

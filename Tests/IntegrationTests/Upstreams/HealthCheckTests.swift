@@ -74,6 +74,36 @@ extension Integration {
             try weir.waitForLog("upstream is up", "primary", "check")
         }
 
+        @Test("with `when_none: reject` clients are turned away with a reason while every upstream is out, and none is dialed")
+        func none() throws {
+            let port = try Ports.free()
+            let dead = try Ports.free()
+            let weir = try WeirProcess(
+                routes: """
+                    set:
+                      scheme: tcp4
+                      port: \(port)
+                      upstreams: { host: 127.0.0.1, port: \(dead) }
+                      health: { check: tcp, interval: 100ms, fall: 1 }
+                      when_none: reject
+                    """)
+            let upstream = ["route": "set", "protocol": "tcp", "upstream": "127.0.0.1:\(dead)"]
+            try weir.scrape(until: "it is out", deadline: .seconds(20)) { $0["weir_upstream_up", upstream] == 0 }
+            #expect(try TestConnection(to: Endpoint(port)).receive().ending == .reset)
+            let rejected = ["route": "set", "reason": "no_upstream"]
+            let samples = try weir.scrape(until: "the client is counted") {
+                $0["weir_tcp_connections_rejected_total", rejected] == 1
+            }
+            #expect(samples.total("weir_dials_total", ["route": "set"]) == 0)
+            let server = try TCPServer(port: dead) { connection in
+                try connection.send([1])
+                _ = connection.receive()
+            }
+            defer { withExtendedLifetime(server) {} }
+            try weir.scrape(until: "it is back", deadline: .seconds(20)) { $0["weir_upstream_up", upstream] == 1 }
+            #expect(try Self.ask(port) == 1)
+        }
+
         @Test("a service that refuses is out after its checks, in TCP and in UDP; without checks the state is taken back")
         func refusing() throws {
             let tcpPort = try Ports.free()

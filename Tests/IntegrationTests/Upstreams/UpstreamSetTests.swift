@@ -168,6 +168,55 @@ extension Integration {
             try waitUntil("it gets clients again", deadline: .seconds(15)) { try Self.ask(port) == 0 }
         }
 
+        @Test("one that accepts and resets is ejected; one that resets what a client sent is only looked at, and stays")
+        func resets() throws {
+            let resetting = try TCPServer { connection in try connection.reset() }
+            let choosy = try TCPServer { connection in
+                // It closes what it does not like with unread input, which is a reset.
+                if connection.receive(1).text != "X" { try connection.send([1]) } else { try connection.reset() }
+                _ = connection.receive()
+            }
+            let (bad, good) = (try Ports.free(), try Ports.free())
+            let fine = try TCPServer { connection in
+                _ = connection.receive(1)
+                try connection.send([2])
+                _ = connection.receive()
+            }
+            func route(_ name: String, _ port: UInt16, _ first: TCPServer) -> String {
+                """
+                \(name):
+                  scheme: tcp4
+                  port: \(port)
+                  upstreams: ["127.0.0.1:\(first.port)", "127.0.0.1:\(fine.port)"]
+                  eject: { failures: 5, for: 60s }
+                """
+            }
+            let weir = try WeirProcess(
+                routes: route("bad", bad, resetting) + "\n" + route("good", good, choosy), rest: "workers: 1")
+            func ask(_ port: UInt16, _ text: String) throws -> UInt8? {
+                let client = try TestConnection(to: Endpoint(port))
+                try client.setTimeouts(seconds: 5)
+                try? client.send(text)
+                return client.receive(1).bytes.first
+            }
+            let reset = ["route": "bad", "protocol": "tcp", "upstream": "127.0.0.1:\(resetting.port)"]
+            try waitUntil("it is ejected") {
+                _ = try ask(bad, "?")
+                return try weir.scrape()["weir_upstream_up", reset] == 0
+            }
+            // A reset that comes before the handshake's end is a dial that failed.
+            #expect(try weir.scrape().total("weir_upstream_ejections_total", reset) == 1)
+            for _ in 0..<20 { #expect(try ask(bad, "?") == 2) }
+
+            for _ in 0..<20 { _ = try ask(good, "X") }
+            try waitUntil("the one that was looked at gets clients") { try ask(good, "?") == 1 }
+            let samples = try weir.scrape()
+            let first = ["route": "good", "protocol": "tcp", "upstream": "127.0.0.1:\(choosy.port)"]
+            #expect(samples["weir_upstream_up", first] == 1)
+            #expect(samples.total("weir_upstream_ejections_total", first) == 0)
+            #expect(samples.closed("good", "upstream_reset") > 0)
+        }
+
         @Test("a UDP session moves from an upstream that refuses, and an ejected one gets no new sessions")
         func datagrams() throws {
             let deadPort = try Ports.free()
