@@ -362,9 +362,14 @@ LABELS_OF_TARGETS = (
 # The pairs of an inhibiting and an inhibited alert, and the labels of the latter that matter beside the name.
 INHIBITIONS = [
     ("WeirInstanceDown", "WeirEventLoopStalled", {}),
-    ("WeirUpstreamUnreachable", "WeirDialFailures|WeirDialsAbandoned", {}),
+    ("WeirUpstreamUnreachable",
+     "WeirDialFailures|WeirDialsAbandoned|WeirUpstreamDown|WeirRouteWithoutUpstream|WeirBackupInUse"
+     "|WeirUpstreamFlapping|WeirUnevenShares", {}),
     ("WeirUpstreamUnreachable", "WeirTimeouts", {"kind": "dial"}),
-    ("WeirUdpRouteSilent", "WeirUdpUpstreamErrors", {}),
+    ("WeirRouteWithoutUpstream", "WeirUpstreamDown|WeirBackupInUse|WeirUpstreamFlapping|WeirUnevenShares", {}),
+    ("WeirUpstreamDown", "WeirUpstreamFlapping|WeirUdpUpstreamErrors", {}),
+    ("WeirUpstreamDown", "WeirDialFailures", {"severity": "info"}),
+    ("WeirUdpRouteSilent", "WeirUdpUpstreamErrors|WeirUpstreamDown", {"protocol": "udp"}),
 ]
 
 
@@ -399,7 +404,8 @@ def test_an_alert_that_says_more_silences_its_consequences_and_nothing_of_others
         labels_that_the_rules_give(name, labels) | {label: source[label] for label in equal}
         for name in weaker.split("|")
     ]
-    others = [target | {name: "another"} for target in targets for name in equal]
+    # Each has values of its own, as some of the weaker ones silence each other.
+    others = [target | {name: f"another-{target['alertname']}"} for target in targets for name in equal]
     alerts = [{"labels": one} for one in (source, *targets, *others)]
     status, body = http(f"{world.alertmanager}/api/v2/alerts", post=alerts)
     assert status == 200, body
