@@ -82,11 +82,12 @@ def test_the_grid_has_no_overlap_and_no_hole_at_its_left(uid):
     assert len(set(identities)) == len(identities)
 
 
-def test_the_first_screen_says_whether_it_is_healthy_whether_data_flows_and_who_is_refused():
+def test_the_first_screen_says_whether_it_is_healthy_whether_data_flows_and_which_clients_are_lost_or_refused():
     first = " ".join(
         panel["title"] for panel in panels(committed()["weir-overview"])
         if panel["gridPos"]["y"] + panel["gridPos"]["h"] <= 18)
-    for answer in ("Instances down", "Alerts firing", "Throughput", "Failed dials", "Clients refused", "Denials"):
+    for answer in ("Instances down", "Alerts firing", "Upstreams down", "Throughput", "Failed dials",
+                   "Clients not served", "Clients refused", "Denials"):
         assert answer in first
 
 
@@ -112,7 +113,9 @@ def problems(expression: str) -> list[str]:
     names = metric_names(expression)
     found += [f"{name} is no metric" for name in names if family(name) is None] or ([] if names else ["no metric"])
     named = re.findall(r"\b(?:weir_\w+|process_\w+|scrape_\w+|up|ALERTS)\{", expression)
-    if len(named) < len(re.findall(r"\b(?:weir_\w+|process_\w+|scrape_\w+|up|ALERTS)\b(?!\s*[=!])", expression)):
+    # `up` is also a state, as the value of a label.
+    unquoted = re.sub(r'"[^"]*"', '""', expression)
+    if len(named) < len(re.findall(r"\b(?:weir_\w+|process_\w+|scrape_\w+|up|ALERTS)\b(?!\s*[=!])", unquoted)):
         found.append("a metric without a selector")
     for selector in re.findall(r"\{([^{}]*)\}", expression):
         # Every query is limited to the chosen jobs and instances.

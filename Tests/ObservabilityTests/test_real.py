@@ -90,7 +90,7 @@ def test_every_variable_offers_what_there_is(world):
             expected = {
                 "job": {"weir"},
                 "instance": {f"127.0.0.1:{world.demo_exporter}", world.edge_instance},
-                "route": {"edge", "echo", "web", "dns", "dead-udp", "silent"},
+                "route": {"edge", "balanced", "echo", "web", "dns", "dead-udp", "silent"},
             }
             assert expected[name] <= values and (name == "route" or expected[name] == values), f"{uid} {name}"
 
@@ -233,10 +233,14 @@ def event(title: str) -> list[str]:
     return next(expressions for _, name, expressions in marked(EVENT) if name == title)
 
 
+OF_A_DEAD_UPSTREAM = (
+    "Upstreams down", "Time since its state changed", "State changes by cause", "Ejections by reason", "Retries")
+
+
 def test_every_event_is_injected_by_a_test_here():
     assert {title for _, title, _ in marked(EVENT)} == {
         "Instances down", "Alerts firing", "Configuration refused", "Reloads by result", "Refused requests",
-        "Bytes discarded", "Drops by reason", "PROXY headers"}
+        "Bytes discarded", "Drops by reason", "PROXY headers", *OF_A_DEAD_UPSTREAM, "Fallbacks"}
 
 
 def moves(world: World, title: str, inject, mend=None):
@@ -256,6 +260,66 @@ def moves(world: World, title: str, inject, mend=None):
     if mend:
         mend()
         wait_until(f"{title} is 0 again", lambda: total(world.hasty, event(title), values), 90, lambda left: left == 0)
+
+
+def test_a_route_with_several_upstreams_warns_of_a_dead_one_and_is_critical_once_no_client_is_served(world):
+    values = all_values(world.edge_instance.replace(".", r"\\."), "balanced", "10s")
+    not_served = next(panel for uid, panel, _ in PANELS if panel["title"] == "Clients not served")["targets"][0]["expr"]
+    critical = ("WeirUpstreamUnreachable", "WeirRouteWithoutUpstream")
+
+    def shown(*expressions: str) -> float:
+        world.check()
+        return total(world.hasty, list(expressions), values) or 0
+
+    def firing(name: str) -> set[str]:
+        found = query(world.hasty, f'ALERTS{{alertname="{name}", alertstate="firing", route="balanced"}}')
+        return {series["metric"].get("upstream", "") for series in found}
+
+    dead, other = (f"127.0.0.1:{member.port}" for member in world.members[:2])
+    for title in ("Upstreams down", "Retries", "Fallbacks"):
+        wait_until(f"{title} is calm", lambda title=title: shown(*event(title)), 90, lambda number: number == 0)
+    wait_until("clients are served", lambda: query(
+        world.hasty, 'rate(weir_dial_duration_seconds_count{route="balanced"}[10s]) > 0'), 60,
+        lambda found: {series["metric"]["upstream"] for series in found} == {dead, other})
+    lost = 'sum(weir_tcp_connections_closed_total{route="balanced", reason="dial_failed"})'
+    before = shown(lost)
+
+    # One of two is dead: a warning that names it, and every client is served.
+    world.members[0].stop()
+    for title in OF_A_DEAD_UPSTREAM:
+        wait_until(f"{title} shows it", lambda title=title: shown(*event(title)), 90, lambda number: number > 0)
+    wait_until("the warning fires", lambda: firing("WeirUpstreamDown"), 90, lambda upstreams: upstreams == {dead})
+    told = wait_until("Alertmanager has it", lambda: world.alerts("WeirUpstreamDown"), 60)[0]
+    assert told["labels"]["severity"] == "warning" and told["labels"]["upstream"] == dead
+    assert told["annotations"]["description"].endswith("most often because of: dial_failed.")
+    assert [name for name in critical if firing(name)] == []
+    assert shown(lost) == before and shown(not_served) == 0
+
+    # The backup takes the clients of both.
+    world.members[1].stop()
+    wait_until("Fallbacks shows it", lambda: shown(*event("Fallbacks")), 90, lambda number: number > 0)
+    wait_until("the backup is reported", lambda: firing("WeirBackupInUse"), 90)
+    wait_until("the other is out, too", lambda: firing("WeirUpstreamDown"), 90,
+               lambda upstreams: upstreams == {dead, other})
+    assert [name for name in critical if firing(name)] == []
+    assert shown(lost) == before
+
+    # None is left, which is critical and silences the rest.
+    world.members[2].stop()
+    wait_until("clients are lost", lambda: shown(not_served), 90, lambda number: number > 0)
+    wait_until("the route is unreachable", lambda: firing("WeirUpstreamUnreachable"), 90)
+    wait_until("it silences the warnings", lambda: (
+        [alert["fingerprint"] for alert in world.alerts("WeirUpstreamUnreachable")
+         if alert["labels"]["route"] == "balanced"],
+        [alert["status"]["inhibitedBy"] for alert in world.alerts("WeirUpstreamDown")]),
+        60, lambda seen: seen[0] and len(seen[1]) >= 2 and all(by == seen[0] for by in seen[1]))
+
+    for member in world.members:
+        member.start()
+    for name in ("WeirUpstreamUnreachable", "WeirUpstreamDown", "WeirBackupInUse"):
+        wait_until(f"{name} is over", lambda name=name: firing(name), 120, lambda upstreams: not upstreams)
+    wait_until("none is down", lambda: shown(*event("Upstreams down")), 60, lambda number: number == 0)
+    wait_until("all clients are served", lambda: shown(not_served), 60, lambda number: number == 0)
 
 
 def test_requests_that_the_exporter_refuses_are_seen(world):

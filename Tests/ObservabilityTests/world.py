@@ -89,6 +89,9 @@ class World:
         self.demo_exporter, self.edge_exporter, self.edge_port = free_port(), free_port(), free_port()
         self.edge_datagrams, self.datagram_upstream = free_port(), free_port()
         self.upstream = EchoServer()
+        # A route with two upstreams and a backup, which has clients all the time.
+        self.set_port = free_port()
+        self.members = [EchoServer() for _ in range(3)]
         echo_datagrams(self.datagram_upstream)
         self.alertmanager = self._url(free_port())
         self.configuration = folder / "weir.yml"
@@ -108,6 +111,7 @@ class World:
         self.hasty = self._prometheus("hasty", hurried)
         wait_until("Alertmanager is ready", lambda: http(f"{self.alertmanager}/-/ready")[0] == 200, 60)
         self.stop_clients = threading.Event()
+        self.keep_conversing(self.set_port)
 
     @staticmethod
     def _url(port: int) -> str:
@@ -126,7 +130,11 @@ class World:
             f"routes:\n  edge: {{ scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, "
             f"port: '{self.edge_port}:{self.upstream.port}' }}\n"
             f"  datagrams: {{ scheme: udp4, bind: 127.0.0.1, host: 127.0.0.1, max_sessions: 1, idle_timeout: 2s, "
-            f"port: '{self.edge_datagrams}:{self.datagram_upstream}' }}\n" + extra)
+            f"port: '{self.edge_datagrams}:{self.datagram_upstream}' }}\n"
+            f"  balanced: {{ scheme: tcp4, bind: 127.0.0.1, port: {self.set_port}, proxy_protocol: {{ mode: disabled }}, "
+            "eject: { failures: 3, for: 5s, at_most: 5s }, upstreams: [ "
+            + ", ".join(f"{{ host: 127.0.0.1, port: {member.port}{more} }}" for member, more in zip(
+                self.members, ("", ", max_connections: 1000", ", backup: true"), strict=True)) + " ] }\n" + extra)
         os.replace(beside, self.configuration)
 
     def reload(self, extra: str = ""):
@@ -170,11 +178,11 @@ class World:
         path.write_text(yaml.safe_dump(configuration))
         return path
 
-    def converse(self, size: int = 1000) -> bool:
-        """One connection through Weir; whether all came back."""
+    def converse(self, size: int = 1000, port: int | None = None) -> bool:
+        """One connection through Weir, to the route `edge` unless a port is given; whether all came back."""
         sent = bytes(range(256)) * (size // 256 + 1)
         try:
-            with socket.create_connection(("127.0.0.1", self.edge_port), timeout=10) as client:
+            with socket.create_connection(("127.0.0.1", port or self.edge_port), timeout=10) as client:
                 client.sendall(sent[:size])
                 client.shutdown(socket.SHUT_WR)
                 received = b""
@@ -216,12 +224,12 @@ class World:
             proxy.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 443\r\nhello")
             assert proxy.recv(100) == b"hello"
 
-    def keep_conversing(self):
+    def keep_conversing(self, port: int | None = None):
         """Clients that come again and again until `stop_clients`."""
 
         def repeat():
             while not self.stop_clients.wait(0.1):
-                self.converse()
+                self.converse(port=port)
 
         threading.Thread(target=repeat, daemon=True).start()
 

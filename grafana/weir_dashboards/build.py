@@ -1,12 +1,14 @@
 """Turns tables of panels into Grafana's model with the Grafana Foundation SDK."""
 
-from grafana_foundation_sdk.builders import bargauge, common, dashboard, heatmap, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.builders import (
+    bargauge, common, dashboard, heatmap, prometheus, stat, statetimeline, table, timeseries,
+)
 from grafana_foundation_sdk.models import common as common_model
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as heatmap_model
 from grafana_foundation_sdk.models import prometheus as prometheus_model
 
-from .panel import Dashboard, Panel
+from .panel import STATES, Dashboard, Panel
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 WIDTH = 24
@@ -172,6 +174,28 @@ def _heatmap(panel: Panel) -> heatmap.Panel:
     )
 
 
+def _states(panel: Panel) -> statetimeline.Panel:
+    texts = {
+        str(number): model.ValueMappingResult(text=text, color=color, index=number)
+        for number, (text, color) in enumerate(STATES, 1)
+    }
+    return (
+        statetimeline.Panel()
+        .mappings([model.ValueMap(texts)])
+        .color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
+        .merge_values(True)
+        .show_value(common_model.VisibilityMode.AUTO)
+        .row_height(0.8)
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(common_model.LegendDisplayMode.LIST)
+            .placement(common_model.LegendPlacement.BOTTOM)
+            .show_legend(False)
+            .calcs([])
+        )
+    )
+
+
 def _table(panel: Panel) -> table.Panel:
     hide = {"excludeByName": {"Time": True, "Value": True, "__name__": True}, "indexByName": {}, "renameByName": {}}
     return (
@@ -181,4 +205,7 @@ def _table(panel: Panel) -> table.Panel:
     )
 
 
-SHAPES = {"stat": _stat, "lines": _lines, "stack": _stack, "bars": _bars, "heatmap": _heatmap, "table": _table}
+SHAPES = {
+    "stat": _stat, "lines": _lines, "stack": _stack, "bars": _bars, "heatmap": _heatmap, "states": _states,
+    "table": _table,
+}

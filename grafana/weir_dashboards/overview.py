@@ -2,18 +2,21 @@
 
 from .panel import (
     EVENT, NONE_IS_GOOD, NONZERO, ONE_IS_BAD, ONE_IS_GOOD, SHARE_OF_FAILURES, SHARE_OF_LIMIT, ZERO,
-    Dashboard, Panel, Row, q,
+    Dashboard, Panel, Row, clients_not_served, q,
 )
 
 ANSWERS = Row("", (
     Panel("Instances up", "stat", "short", NONZERO, (q("sum(up{@} KNOWN) or vector(0)"),),
-          "Instances that Prometheus can scrape.", 3, 4, ONE_IS_GOOD),
+          "Instances that Prometheus can scrape.", 2, 4, ONE_IS_GOOD),
     Panel("Instances down", "stat", "short", EVENT,
           (q("count(up{@} == 0 KNOWN) or vector(0)"),),
-          "Instances that Prometheus cannot scrape: see the alert WeirInstanceDown.", 3, 4, ONE_IS_BAD),
+          "Instances that Prometheus cannot scrape: see the alert WeirInstanceDown.", 2, 4, ONE_IS_BAD),
     Panel("Alerts firing", "stat", "short", EVENT,
           (q('count(ALERTS{@, alertname=~"Weir.+", alertstate="firing"}) or vector(0)'),),
-          "Alerts of Weir that fire in Prometheus. Each has a section in prometheus/RUNBOOK.md.", 3, 4, ONE_IS_BAD),
+          "Alerts of Weir that fire in Prometheus. Each has a section in prometheus/RUNBOOK.md.", 2, 4, ONE_IS_BAD),
+    Panel("Upstreams down", "stat", "short", EVENT, (q("count(weir_upstream_up{#} == 0) or vector(0)"),),
+          "Upstreams that failures or checks took out of a route with several: see the alert WeirUpstreamDown.", 2, 4,
+          ONE_IS_BAD),
     Panel("Open connections", "stat", "short", NONZERO, (q("sum(weir_tcp_connections_active{#})"),),
           "TCP connections between accept and close, dialing ones included.", 3, 4),
     Panel("Open sessions", "stat", "short", NONZERO, (q("sum(weir_udp_sessions_active{#})"),),
@@ -22,12 +25,15 @@ ANSWERS = Row("", (
           "Payload in both directions.", 3, 4),
     Panel("Failed dials", "stat", "percentunit", NONZERO,
           (q('sum(rate(weir_dial_failures_total{#, reason!="canceled"}~)) / (sum(rate(weir_dials_total{#}~)) > 0)'),),
-          "Share of the dials that ended without success. Clients that left before do not count.", 3, 4,
+          "Share of the dials that ended without success. Clients that left before do not count.", 2, 4,
           SHARE_OF_FAILURES),
+    Panel("Clients not served", "stat", "percentunit", NONZERO, (clients_not_served(),),
+          "Share of the clients that no upstream could be had for: every dial failed, or each upstream was out or full. "
+          "Clients that a retry served do not count.", 3, 4, SHARE_OF_FAILURES),
     Panel("Clients refused", "stat", "cps", NONZERO,
           (q("(sum(rate(weir_tcp_connections_rejected_total{#, reason!=\"probe\"}~)) or vector(0))"
              " + (sum(rate(weir_udp_sessions_rejected_total{#}~)) or vector(0))"),),
-          "Connections and sessions that rules and limits rejected, a second.", 3, 4, NONE_IS_GOOD),
+          "Connections and sessions that rules and limits rejected, a second.", 2, 4, NONE_IS_GOOD),
     Panel("Throughput by direction", "lines", "Bps", NONZERO,
           (q("sum by (protocol, direction) (rate(weir_bytes_total{#}~))", "{{protocol}} {{direction}}"),),
           "Payload. Ingress is from the client to the upstream."),

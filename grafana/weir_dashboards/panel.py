@@ -29,6 +29,10 @@ SHARE_OF_LIMIT = ((None, "green"), (0.8, "orange"), (0.95, "red"))
 SHARE_OF_FAILURES = ((None, "green"), (0.01, "orange"), (0.05, "red"))
 
 
+# States of an upstream: pairs of text and color. The number of a state is its place, from 1 on.
+STATES = (("up", "green"), ("draining", "blue"), ("ejected", "orange"), ("down", "red"))
+
+
 @dataclass(frozen=True)
 class Query:
     """One expression and the name of its series."""
@@ -39,7 +43,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """One line of a table of panels: `shape` is stat, lines, stack, bars, heatmap or table."""
+    """One line of a table of panels: `shape` is stat, lines, stack, bars, heatmap, states or table."""
 
     title: str
     shape: str
@@ -83,6 +87,36 @@ def q(expression: str, legend: str = "") -> Query:
     for mark, text in {" OURS": OURS, " KNOWN": KNOWN, "}~": "}" + RATE, "@": INSTANCE, "#": ROUTE}.items():
         expression = expression.replace(mark, text)
     return Query(expression, legend)
+
+
+def clients_not_served() -> Query:
+    """The share of clients that no upstream could be had for: a failed dial that a retry made good is none of them."""
+    lost = " + ".join(f"(sum(rate({counter}}}~)) or vector(0))" for counter in (
+        'weir_tcp_connections_closed_total{#, reason="dial_failed"',
+        'weir_tcp_connections_rejected_total{#, reason=~"no_upstream|upstream_limit"',
+        'weir_udp_sessions_closed_total{#, reason="upstream_error"',
+        'weir_udp_sessions_rejected_total{#, reason=~"no_upstream|upstream_limit"'))
+    came = " + ".join(f"(sum(rate({counter}{{#}}~)) or vector(0))" for counter in (
+        "weir_tcp_connections_accepted_total", "weir_udp_sessions_opened_total"))
+    return q(f"({lost}) / (({came}) > 0)")
+
+
+def states() -> Query:
+    """The number of each upstream's state, as STATES has it; of a name with several addresses the worst."""
+    each = " or ".join(
+        f'{number} * (weir_upstream_members{{#, state="{state}"}} > bool 0)'
+        for number, (state, _) in enumerate(STATES, 1))
+    return q(f"max by (route, upstream) ({each})", "{{route}} → {{upstream}}")
+
+
+def shares() -> tuple[Query, ...]:
+    """The share of dials of each upstream of a set, and that of its weight beside those that are up and no backups."""
+    dials = "rate(weir_dials_total{#}~) and weir_upstream_weight{#}"
+    weights = 'weir_upstream_weight{#} * weir_upstream_up{#} and ignoring (backup) weir_upstream_info{#, backup="false"}'
+    return tuple(
+        q(f"sum by (route, protocol, upstream) ({of}) / ignoring (upstream) group_left ()"
+          f" (sum by (route, protocol) ({of}) > 0)", "{{route}} → {{upstream}} " + name)
+        for of, name in ((dials, "dials"), (weights, "weight")))
 
 
 def quantiles(histogram: str, selector: str, by: str = "") -> tuple[Query, ...]:

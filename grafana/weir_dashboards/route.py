@@ -1,17 +1,23 @@
 """Weir route: everything about the chosen routes."""
 
-from .panel import EVENT, NONE_IS_GOOD, NONZERO, SHARE_OF_FAILURES, ZERO, Dashboard, Panel, Row, q, quantiles
+from .panel import (
+    EVENT, NONE_IS_GOOD, NONZERO, SHARE_OF_FAILURES, ZERO,
+    Dashboard, Panel, Row, clients_not_served, q, quantiles, shares, states,
+)
 
 ANSWERS = Row("", (
     Panel("Open connections", "stat", "short", NONZERO, (q("sum(weir_tcp_connections_active{#})"),),
-          "TCP connections between accept and close.", 4, 4),
+          "TCP connections between accept and close.", 3, 4),
     Panel("Open sessions", "stat", "short", NONZERO, (q("sum(weir_udp_sessions_active{#})"),),
-          "UDP sessions in the tables.", 4, 4),
+          "UDP sessions in the tables.", 3, 4),
     Panel("Throughput", "stat", "Bps", NONZERO, (q("sum(rate(weir_bytes_total{#}~))"),),
           "Payload in both directions.", 4, 4),
     Panel("Failed dials", "stat", "percentunit", NONZERO,
           (q('sum(rate(weir_dial_failures_total{#, reason!="canceled"}~)) / (sum(rate(weir_dials_total{#}~)) > 0)'),),
-          "Share of the dials that ended without success.", 4, 4, SHARE_OF_FAILURES),
+          "Share of the dials that ended without success.", 3, 4, SHARE_OF_FAILURES),
+    Panel("Clients not served", "stat", "percentunit", NONZERO, (clients_not_served(),),
+          "Share of the clients that no upstream could be had for. Clients that a retry served do not count.", 4, 4,
+          SHARE_OF_FAILURES),
     Panel("Unanswered sessions", "stat", "percentunit", NONZERO,
           (q("sum(rate(weir_udp_sessions_unanswered_total{#}~))"
              " / (sum(rate(weir_udp_sessions_closed_total{#}~)) > 0)"),),
@@ -19,7 +25,7 @@ ANSWERS = Row("", (
     Panel("Clients refused", "stat", "cps", NONZERO,
           (q("(sum(rate(weir_tcp_connections_rejected_total{#, reason!=\"probe\"}~)) or vector(0))"
              " + (sum(rate(weir_udp_sessions_rejected_total{#}~)) or vector(0))"),),
-          "Connections and sessions that rules and limits rejected, a second.", 4, 4, NONE_IS_GOOD),
+          "Connections and sessions that rules and limits rejected, a second.", 3, 4, NONE_IS_GOOD),
     Panel("Bytes by direction", "lines", "Bps", NONZERO,
           (q("sum by (route, direction) (rate(weir_bytes_total{#}~))", "{{route}} {{direction}}"),),
           "Payload. Ingress is from the client to the upstream.", 12),
@@ -38,6 +44,38 @@ ANSWERS = Row("", (
           "One decision for each connection or session. Nothing where no rules are set.", 12),
 ))
 
+UPSTREAMS = Row("Routes with several upstreams", (
+    Panel("State of each upstream", "states", "short", NONZERO, (states(),),
+          "up: it takes clients. ejected: it failed for clients, and is left out for a while. down: a check says so. "
+          "draining: it takes no new clients, as configured. Nothing for routes with one upstream.", 16, 8),
+    Panel("Time since its state changed", "lines", "s", EVENT,
+          (q("time() - (max by (route, upstream) (weir_upstream_state_change_timestamp_seconds{#}) > 0)",
+             "{{route}} → {{upstream}}"),),
+          "Missing where it has never changed. One that is dead is tried, and left out again, ever more seldom.", 8, 8),
+    Panel("State changes by cause", "stack", "cps", EVENT,
+          (q("sum by (route, upstream, to, cause) (rate(weir_upstream_state_changes_total{#}~)) > 0",
+             "{{route}} → {{upstream}} {{to}} {{cause}}"),),
+          "Why an upstream was taken out, and that it came back. Empty is good."),
+    Panel("Ejections by reason", "stack", "cps", EVENT,
+          (q("sum by (route, upstream, reason) (rate(weir_upstream_ejections_total{#}~)) > 0",
+             "{{route}} → {{upstream}} {{reason}}"),),
+          "Upstreams that failed for clients several times in a row. Empty is good."),
+    Panel("Share of dials beside weight", "lines", "percentunit", NONZERO, shares(),
+          "What each upstream gets, and what its weight would give it among those that are up and no backups. "
+          "least_connections gives less to one that is slow; maglev follows the clients' addresses."),
+    Panel("Retries", "stack", "cps", EVENT,
+          (q("sum by (route, result) (rate(weir_dial_retries_total{#}~)) > 0", "{{route}} {{result}}"),),
+          "Dials for clients whose earlier choices had failed: success saved one. Empty is good."),
+    Panel("Fallbacks", "stack", "cps", EVENT,
+          (q("sum by (route, reason) (rate(weir_balance_fallbacks_total{#}~)) > 0", "{{route}} {{reason}}"),),
+          "Clients that got another upstream than the policy prefers. backup: no other was left. none_up: all are out, "
+          "and were tried all the same. limit: the preferred one was full. Empty is good."),
+    Panel("Bytes by upstream", "lines", "Bps", NONZERO,
+          (q("sum by (route, upstream, direction) (rate(weir_upstream_bytes_total{#}~))",
+             "{{route}} → {{upstream}} {{direction}}"),),
+          "Payload to and from each upstream."),
+))
+
 CONNECTIONS = Row("TCP connections", (
     Panel("Accepted", "lines", "cps", NONZERO,
           (q("sum by (route) (rate(weir_tcp_connections_accepted_total{#}~))", "{{route}}"),),
@@ -47,8 +85,9 @@ CONNECTIONS = Row("TCP connections", (
            q("sum by (route) (weir_tcp_connections_limit{#})", "{{route}} limit")),
           "Open connections, and the limit where one is set."),
     Panel("Reached their upstream", "lines", "short", NONZERO,
-          (q("sum by (route, upstream) (weir_upstream_connections_active{#})", "{{route}} → {{upstream}}"),),
-          "Connections and sessions that have reached the upstream."),
+          (q("sum by (route, upstream) (weir_upstream_connections_active{#})", "{{route}} → {{upstream}}"),
+           q("sum by (route, upstream) (weir_upstream_connections_limit{#})", "{{route}} → {{upstream}} limit")),
+          "Connections and sessions that have reached the upstream, and its limit where one is set."),
     Panel("Closed by reason", "stack", "cps", NONZERO,
           (q("sum by (route, reason) (rate(weir_tcp_connections_closed_total{#}~)) > 0", "{{route}} {{reason}}"),),
           "Which side or timer ended them.", 12),
@@ -109,7 +148,7 @@ SESSIONS = Row("UDP sessions", (
     Panel("Sessions moved", "stack", "cps", ZERO,
           (q("sum by (route, reason) (rate(weir_udp_sessions_moved_total{#}~))", "{{route}} {{reason}}"),),
           "Sessions connected anew in place. unanswered: the first address of the upstream's name swallows datagrams; "
-          "own_address_changed: an address of this machine went away."),
+          "own_address_changed: an address of this machine went away; upstream_down: their upstream was taken out."),
     Panel("Upstream errors", "stack", "cps", NONZERO,
           (q("sum by (route, upstream, reason) (rate(weir_udp_upstream_errors_total{#}~)) > 0",
              "{{route}} → {{upstream}} {{reason}}"),),
@@ -149,5 +188,5 @@ FLOW = Row("Flow", (
 ))
 
 ROUTE_DASHBOARD = Dashboard(
-    "weir-route", "Weir route", "One route, or several: connections, dials, sessions, flow.",
-    (ANSWERS, CONNECTIONS, DIALS, SESSIONS, FLOW))
+    "weir-route", "Weir route", "One route, or several: upstreams, connections, dials, sessions, flow.",
+    (ANSWERS, UPSTREAMS, CONNECTIONS, DIALS, SESSIONS, FLOW))
