@@ -75,7 +75,8 @@ let package = Package(
             dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
             swiftSettings: strict),
         .target(
-            name: "WeirConfiguration", dependencies: ["NetworkTypes", "WeirHealth", "YAMLEvents"], swiftSettings: strict),
+            name: "WeirConfiguration", dependencies: ["NetworkTypes", "WeirHealth", "YAMLEvents"],
+            swiftSettings: strict),
         .target(
             name: "WeirProxy",
             dependencies: [

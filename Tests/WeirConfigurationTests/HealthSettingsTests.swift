@@ -14,7 +14,8 @@ import WeirHealth
     func kinds() throws {
         #expect(try health("off") == nil)
         #expect(try health("redis")?.check == .redis)
-        let page = try #require(try health("{check: http, path: /ready, port: 8008, status: [200, 300-302], timeout: 1s}"))
+        let page = try #require(
+            try health("{check: http, path: /ready, port: 8008, status: [200, 300-302], timeout: 1s}"))
         #expect(page.statuses == [200...200, 300...302] && page.port == 8008 && page.schedule.timeout == .seconds(1))
         guard case .http(let check) = try page.check(over: .tcp).kind else { return #expect(Bool(false), "\(page)") }
         #expect(check.path == "/ready")

@@ -10,8 +10,8 @@ extension MetricCatalogue {
         "upstream_info", "1 for each upstream of a set; `backup` tells whether it is one.",
         [.route, .transport, .upstream, .of("backup", ["false", "true"])])
     static let upstreamWeight = MetricDeclaration.gauge(
-        "upstream_weight", "The share of clients beside the others of the set now: less during a slow start, 0 while "
-            + "it drains.",
+        "upstream_weight",
+        "The share of clients beside the others of the set now: less during a slow start, 0 while it drains.",
         [.route, .transport, .upstream])
     static let upstreamUp = MetricDeclaration.gauge(
         "upstream_up", "1 unless a check or failures took the upstream out.", [.route, .transport, .upstream])

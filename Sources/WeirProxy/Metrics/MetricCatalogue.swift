@@ -7,7 +7,8 @@ import WeirStream
 /// are all made from it.
 public enum MetricCatalogue {
     /// Every family, in the order of the page.
-    public static let all: [MetricDeclaration] = tcp + udp + both + upstreamSets + healthFamilies + wholeProcess + loops + exporter + standard
+    public static let all: [MetricDeclaration] =
+        tcp + udp + both + upstreamSets + healthFamilies + wholeProcess + loops + exporter + standard
 
     /// The reference as a Markdown table, one family a row.
     public static var table: String {

@@ -34,7 +34,7 @@ extension Integration {
             return number
         }
 
-        @Test("a page of its own takes an upstream out and brings it back; no client is lost, and each change has a cause")
+        @Test("a page of its own takes an upstream out and brings it back; no client is lost, each change has a cause")
         func page() throws {
             let service = try Service(0)
             let other = try TCPServer { connection in
@@ -59,7 +59,9 @@ extension Integration {
             }
             #expect(try Self.ask(port) == 0)
             service.isNotReady.withLock { $0 = true }
-            let out = try weir.scrape(until: "it is out", deadline: .seconds(20)) { $0["weir_upstream_up", primary] == 0 }
+            let out = try weir.scrape(until: "it is out", deadline: .seconds(20)) {
+                $0["weir_upstream_up", primary] == 0
+            }
             #expect((out["weir_health_checks_total", primary.merging(["result": "unexpected"]) { $1 }] ?? 0) >= 2)
             let change = primary.merging(["to": "down", "cause": "check"]) { $1 }
             #expect(out["weir_upstream_state_changes_total", change] == 1)
@@ -68,13 +70,15 @@ extension Integration {
             #expect(try Self.ask(port) != nil)
             #expect(out.closed("set", "dial_failed") == 0)
             service.isNotReady.withLock { $0 = false }
-            let back = try weir.scrape(until: "it is back", deadline: .seconds(20)) { $0["weir_upstream_up", primary] == 1 }
+            let back = try weir.scrape(until: "it is back", deadline: .seconds(20)) {
+                $0["weir_upstream_up", primary] == 1
+            }
             #expect(
                 back["weir_upstream_state_changes_total", primary.merging(["to": "up", "cause": "check"]) { $1 }] == 1)
             try weir.waitForLog("upstream is up", "primary", "check")
         }
 
-        @Test("with `when_none: reject` clients are turned away with a reason while every upstream is out, and none is dialed")
+        @Test("with `when_none: reject` clients are turned away, with a reason, while every upstream is out")
         func none() throws {
             let port = try Ports.free()
             let dead = try Ports.free()
@@ -104,7 +108,7 @@ extension Integration {
             #expect(try Self.ask(port) == 1)
         }
 
-        @Test("a service that refuses is out after its checks, in TCP and in UDP; without checks the state is taken back")
+        @Test("a service that refuses is out after its checks, in TCP and in UDP; without checks it is up again")
         func refusing() throws {
             let tcpPort = try Ports.free()
             let udpPort = try Ports.free()

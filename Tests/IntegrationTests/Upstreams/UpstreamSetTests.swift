@@ -49,7 +49,8 @@ extension Integration {
             for (name, count) in zip(["light", "heavy"], counts) {
                 let labels = ["route": "set", "protocol": "tcp", "upstream": name]
                 #expect(samples["weir_dials_total", labels] == Double(count))
-                #expect(samples["weir_upstream_bytes_total", labels.merging(["direction": "egress"]) { $1 }] == Double(count))
+                let sent = labels.merging(["direction": "egress"]) { $1 }
+                #expect(samples["weir_upstream_bytes_total", sent] == Double(count))
                 #expect(samples["weir_upstream_up", labels] == 1)
             }
             #expect(samples["weir_upstream_weight", ["route": "set", "protocol": "tcp", "upstream": "heavy"]] == 3)
