@@ -13,7 +13,7 @@ final class CheckResults: HealthObserver {
     }
 
     private struct Checked {
-        let series: CheckMetrics
+        var series: CheckMetrics
         var tokens: Set<UInt64> = []
         var down: Set<UInt64> = []
         var isDown = false
@@ -34,6 +34,16 @@ final class CheckResults: HealthObserver {
     func begin(_ member: UpstreamChecks.Member, _ check: HealthCheck, isName: Bool) {
         let series = CheckMetrics(member, check, isName: isName, registry)
         state.withLock { $0.members[member] = Checked(series: series) }
+    }
+
+    /// The upstream is checked in another way from now on.
+    func change(_ member: UpstreamChecks.Member, _ check: HealthCheck, isName: Bool) {
+        let series = CheckMetrics(member, check, isName: isName, registry)
+        let old = state.withLock { state in
+            defer { state.members[member]?.series = series }
+            return state.members[member]?.series
+        }
+        old?.retire()
     }
 
     /// The upstream is checked no more: no check speaks against it.

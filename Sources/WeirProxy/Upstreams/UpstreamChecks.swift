@@ -22,7 +22,7 @@ actor UpstreamChecks {
     }
 
     private struct Checked {
-        let wanted: Wanted
+        var wanted: Wanted
         var addresses: [SocketAddress] = []
         /// The watch of its name; nil for an address.
         var watch: Int?
@@ -51,7 +51,13 @@ actor UpstreamChecks {
     /// - Throws: the call that failed for want of a descriptor or a thread; nothing is checked then.
     func follow(_ routes: [RouteConfiguration]) async throws(SystemError) {
         let wanted = Self.wanted(routes)
-        for (member, checked) in members where wanted[member] != checked.wanted { await forget(member, checked) }
+        for (member, checked) in members {
+            if let new = wanted[member], new.upstream == checked.wanted.upstream {
+                change(member, from: checked.wanted, to: new)
+            } else {
+                await forget(member, checked)
+            }
+        }
         if !wanted.isEmpty, checker == nil {
             let new = try HealthChecker(observer: results)
             try new.start()
@@ -76,10 +82,14 @@ actor UpstreamChecks {
         return wanted
     }
 
+    /// Checks an upstream in another way, or at other times. Its state stays until a check of the new kind decides.
+    private func change(_ member: Member, from old: Wanted, to new: Wanted) {
+        members[member]?.wanted = new
+        if old.check != new.check { results.change(member, new.check, isName: new.upstream.isName) }
+    }
+
     private func begin(_ member: Member, _ wanted: Wanted) async {
-        var isName = false
-        if case .name = wanted.upstream.host { isName = true }
-        results.begin(member, wanted.check, isName: isName)
+        results.begin(member, wanted.check, isName: wanted.upstream.isName)
         var checked = Checked(wanted: wanted)
         if let literal = wanted.upstream.literal {
             checked.addresses = [literal]
@@ -88,15 +98,15 @@ actor UpstreamChecks {
         }
         members[member] = checked
         let watch = await engine.watchAddresses(of: wanted.upstream.host.description) { [weak self] addresses in
-            await self?.resolved(member, wanted, addresses)
+            await self?.resolved(member, wanted.upstream, addresses)
         }
         members[member]?.watch = watch
     }
 
     /// The name of an upstream was looked up.
-    private func resolved(_ member: Member, _ wanted: Wanted, _ addresses: [SocketAddress]) async {
-        guard let checked = members[member], checked.wanted == wanted else { return }
-        let port = wanted.upstream.port
+    private func resolved(_ member: Member, _ upstream: Upstream, _ addresses: [SocketAddress]) async {
+        guard let checked = members[member], checked.wanted.upstream == upstream else { return }
+        let port = upstream.port
         let new = addresses.prefix(Self.maxAddresses).map { SocketAddress($0.ip, port: port, scope: $0.scope) }
         if new.isEmpty { results.hasNoAddress(member) }
         if new == checked.addresses { return }
@@ -144,4 +154,8 @@ actor UpstreamChecks {
         for (member, checked) in members { await forget(member, checked) }
         await checker?.stop()
     }
+}
+
+extension Upstream {
+    fileprivate var isName: Bool { if case .name = host { true } else { false } }
 }

@@ -150,6 +150,13 @@ extension Integration {
             let after = try weir.scrapeWhenIdle("tcp")
             // The one that is out is not dialed for clients.
             #expect(after.total("weir_dials_total", dead) == 0)
+            // Another check, at other times: the state stays until that one decides.
+            try weir.replaceConfiguration(
+                routes: routes(("{ check: redis, interval: 60s, timeout: 50s }", "{ check: dns, interval: 60s }")))
+            let reloaded = try weir.scrape(until: "the file is taken", deadline: .seconds(20)) {
+                $0.reloads("success") == 1
+            }
+            #expect(reloaded["weir_upstream_up", dead] == 0 && reloaded["weir_upstream_up", deadUDP] == 0)
             try weir.replaceConfiguration(routes: routes(("off", "off")))
             try weir.scrape(until: "no check speaks against them", deadline: .seconds(20)) {
                 $0["weir_upstream_up", dead] == 1 && $0["weir_upstream_up", deadUDP] == 1
