@@ -39,9 +39,10 @@ final class DemoThreads: Sendable {
         _ address: SocketAddress, failing failures: (every: Duration, for: Duration)? = nil,
         _ body: @escaping @Sendable (BlockingSocket) throws -> Void
     ) throws(SystemError) {
-        let first = try DemoListener(address)
+        // The thread takes it over: a reference of its closure would keep the socket open.
+        let first = Lock<DemoListener?>(try DemoListener(address))
         try Thread.start { [self] in
-            var listener: DemoListener? = first
+            var listener = first.withLock { $0.take() }
             var since = MonotonicClock.system.nanoseconds
             while isRunning {
                 if let failures, MonotonicClock.system.nanoseconds - since >= failures.every.clampedNanoseconds {

@@ -6,8 +6,8 @@ enum DemoUpstreams {
     static let pageBytes = 16 * 1024
     static let bulkBytes = 8 << 20
     /// How long the failing replica serves, and how long it is gone.
-    private static let replicaLife = Duration.seconds(12)
-    private static let replicaOutage = Duration.seconds(8)
+    private static let replicaLife = Duration.seconds(8)
+    private static let replicaOutage = Duration.seconds(6)
 
     /// A socket that never accepts, with the connections that fill its backlog: dials to it hang, because the kernel
     /// drops their first segment (listen(2)).

@@ -33,6 +33,8 @@ extension Integration {
                 ("weir_tcp_connections_rejected_total", ["reason": "hook"]),
                 ("weir_throttle_pauses_total", ["direction": "egress"]),
                 ("weir_pre_dial_duration_seconds_count", [:]),
+                ("weir_dial_retries_total", ["route": "replicas", "result": "success"]),
+                ("weir_upstream_ejections_total", ["route": "replicas", "upstream": "replica-3"]),
             ]
             try waitUntil("every kind of traffic has been counted", deadline: .seconds(40)) {
                 if let exit = demo.exitIfEnded() {
