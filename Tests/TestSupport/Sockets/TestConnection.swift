@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// One end of a TCP connection, blocking, with every ending told apart.
 package final class TestConnection: Sendable {
@@ -18,6 +19,9 @@ package final class TestConnection: Sendable {
     }
 
     private let socket: TestSocket
+    /// Whether a send was told of the peer's reset: the kernel tells it once, and reads see an end then.
+    private let sawReset = Atomic<Bool>(false)
+    private let hasShutDown = Atomic<Bool>(false)
 
     init(adopting descriptor: Int32) {
         socket = TestSocket(adopting: descriptor)
@@ -60,8 +64,12 @@ package final class TestConnection: Sendable {
         while sent < bytes.count {
             sent += try bytes.withUnsafeBytes { buffer in
                 try checked("send") {
-                    Glibc.send(
+                    let result = Glibc.send(
                         socket.descriptor, buffer.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+                    if result < 0, errno == ECONNRESET || errno == EPIPE, !hasShutDown.load(ordering: .relaxed) {
+                        sawReset.store(true, ordering: .relaxed)
+                    }
+                    return result
                 }
             }
         }
@@ -83,6 +91,7 @@ package final class TestConnection: Sendable {
     }
 
     package func shutdownWriting() throws {
+        hasShutDown.store(true, ordering: .relaxed)
         try checked("shutdown") { shutdown(socket.descriptor, Int32(SHUT_WR)) }
     }
 
@@ -108,7 +117,7 @@ package final class TestConnection: Sendable {
             if got > 0 {
                 bytes += buffer[..<got]
             } else if got == 0 {
-                return Received(bytes: bytes, ending: .endOfStream)
+                return Received(bytes: bytes, ending: sawReset.load(ordering: .relaxed) ? .reset : .endOfStream)
             } else if errno != EINTR {
                 let timedOut = errno == EAGAIN || errno == EWOULDBLOCK
                 return Received(bytes: bytes, ending: timedOut ? .timedOut : .reset)
@@ -123,7 +132,9 @@ package final class TestConnection: Sendable {
         while true {
             let got = recv(socket.descriptor, &buffer, limit, 0)
             if got > 0 { return Received(bytes: Array(buffer[..<got]), ending: .satisfied) }
-            if got == 0 { return Received(bytes: [], ending: .endOfStream) }
+            if got == 0 {
+                return Received(bytes: [], ending: sawReset.load(ordering: .relaxed) ? .reset : .endOfStream)
+            }
             if errno == EINTR { continue }
             let timedOut = errno == EAGAIN || errno == EWOULDBLOCK
             return Received(bytes: [], ending: timedOut ? .timedOut : .reset)
