@@ -9,6 +9,9 @@ final class AnswerHistory: Sendable {
     /// The datagrams without any answer that tell a silent route.
     static let silentAfter = 100
 
+    /// Whether an upstream has ever answered.
+    var hasAnswer: Bool { isAnswered.load(ordering: .relaxed) }
+
     /// Whether the route was asked often and never answered.
     var isSilent: Bool {
         !isAnswered.load(ordering: .relaxed) && questions.load(ordering: .relaxed) >= Self.silentAfter

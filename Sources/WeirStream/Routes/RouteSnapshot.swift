@@ -12,6 +12,8 @@ final class RouteSnapshot<Settings: Sendable> {
     let selector: any UpstreamSelector
     /// Whether the policy may want sessions to leave their upstream.
     let hasPolicy: Bool
+    /// Whether the route's upstreams answer, over all workers; nil on TCP.
+    var answers: AnswerHistory?
     /// The number of the route's configuration. Lookup results for another number are ignored.
     let generation: Int
     let refresh: @Sendable (_ upstream: Int) -> Void

@@ -24,6 +24,7 @@ final class UDPRoute: WorkerRoute, EventHandler {
         self.core = core
         self.shared = shared
         self.plan = RouteSnapshot(plan, worker: core.index)
+        self.plan.answers = shared.answers
     }
 
     func makeListener(_ bound: Listener) -> any WorkerListener {
@@ -43,6 +44,7 @@ final class UDPRoute: WorkerRoute, EventHandler {
     /// Applies another plan to new sessions. Open sessions keep their plan, unless the hook of the new one ends them.
     func follow(_ new: RoutePlan<UDPSettings>) {
         plan = RouteSnapshot(new, worker: core.index, previous: plan)
+        plan.answers = shared.answers
         for listener in listeners { listener.followPlan() }
         // A draining route ends with its last session: review them when the route serves again.
         if !isDraining { reviewSessions() }

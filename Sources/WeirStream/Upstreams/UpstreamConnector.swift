@@ -226,6 +226,14 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         phase == .resolving ? goOn(after: lookUp()) : .pending
     }
 
+    /// Whether another proxy at this address may dial back to us. Where the route's upstreams answer, clients of this
+    /// machine that ask from other addresses of it are no such chain.
+    private func mayComeBack(_ address: SocketAddress) -> Bool {
+        let peer = context.peerAddress.ip
+        if address.ip == peer { return true }
+        return route.answers?.hasAnswer != true && core.ownListeners.goesBack(address.ip, to: peer)
+    }
+
     private func lookUp() -> Step {
         guard let member, let state = route.state(of: member) else { return .failed(.other) }
         switch state.answer {
@@ -237,13 +245,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         case .addresses(let all):
             let now = core.loop.now
             addresses = core.ownListeners.withoutLoops(context.transport, state.families.dialOrder(all, now: now))
-            // Another proxy may dial back.
-            let peer = context.peerAddress.ip
-            if addresses.contains(where: { core.ownListeners.goesBack($0.ip, to: peer) }),
-                !state.returnedDials.allow(now: now)
-            {
-                return .failed(.loop)
-            }
+            if addresses.contains(where: mayComeBack), !state.returnedDials.allow(now: now) { return .failed(.loop) }
             return addresses.isEmpty ? .failed(.loop) : startAttempts(member, state)
         }
     }
