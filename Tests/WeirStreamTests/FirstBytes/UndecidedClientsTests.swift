@@ -55,5 +55,8 @@ import Testing
             }
         }
         #expect(clients.all.count == clients.count)
+        // As their owner does: a client in the table is kept by it.
+        for client in clients.all { clients.remove(client) }
+        #expect(clients.isEmpty)
     }
 }

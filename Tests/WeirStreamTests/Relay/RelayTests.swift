@@ -29,6 +29,7 @@ enum Encryption: String, CaseIterable, Sendable {
     func `bytes go both ways, and an end is passed on while the other direction goes on`(encryption: Encryption) throws
     {
         let rig = try encryption.makeRig()
+        defer { rig.close() }
         let (question, answer) = (Pattern.bytes(100_000, seed: 1), Pattern.bytes(150_000, seed: 2))
         rig.clientEnd.send(question, thenEnd: true)
         try rig.run(until: "the upstream has all, and the end") { $0.upstreamEnd.ending == .end }
@@ -47,6 +48,7 @@ enum Encryption: String, CaseIterable, Sendable {
     @Test(arguments: Encryption.allCases)
     func `the first end names the close, from either side`(encryption: Encryption) throws {
         let rig = try encryption.makeRig()
+        defer { rig.close() }
         rig.upstreamEnd.send(Array("bye".utf8), thenEnd: true)
         try rig.run(until: "the client has the end") { $0.clientEnd.ending == .end }
         #expect(rig.outcomes == [.halfClosed(.egress)])
@@ -61,6 +63,7 @@ enum Encryption: String, CaseIterable, Sendable {
         encryption: Encryption
     ) throws {
         let rig = try encryption.makeRig()
+        defer { rig.close() }
         let answer = Pattern.bytes(200_000, seed: 3)
         rig.clientEnd.isReading = false
         rig.upstreamEnd.send(answer)
@@ -85,6 +88,7 @@ enum Encryption: String, CaseIterable, Sendable {
     @Test(arguments: Encryption.allCases)
     func `bytes for a client that broke are counted as discarded, all of them`(encryption: Encryption) throws {
         let rig = try encryption.makeRig(bufferSize: 4_096)
+        defer { rig.close() }
         rig.clientEnd.isReading = false
         rig.upstreamEnd.send(Pattern.bytes(500_000))
         try rig.run(until: "the client's socket is full") { $0.backpressureCount > 0 }
@@ -103,6 +107,7 @@ enum Encryption: String, CaseIterable, Sendable {
         throws
     {
         let rig = try encryption.makeRig(bufferSize: 4_096)
+        defer { rig.close() }
         let sent = Pattern.bytes(300_000, seed: 4)
         rig.upstreamEnd.isReading = false
         rig.clientEnd.send(sent, thenEnd: true)
@@ -117,6 +122,7 @@ enum Encryption: String, CaseIterable, Sendable {
     func `a pool without room holds up one flow only, and loses nothing`(encryption: Encryption) throws {
         // One slab is the least there is.
         let rig = try encryption.makeRig(bufferMemory: 1, bufferSize: 4_096)
+        defer { rig.close() }
         let sent = Pattern.bytes(150_000, seed: 5)
         rig.upstreamEnd.isReading = false
         rig.clientEnd.send(sent, thenEnd: true)
@@ -130,6 +136,7 @@ enum Encryption: String, CaseIterable, Sendable {
     @Test func `bulk is spliced where both channels can, and copied where one cannot`() throws {
         for encryption in Encryption.allCases {
             let rig = try encryption.makeRig()
+            defer { rig.close() }
             // A cipher that is written to be read takes its time, and a sanitizer takes more.
             let sent = Pattern.bytes(encryption == .none ? 4 << 20 : 300_000, seed: 6)
             rig.clientEnd.send(sent, thenEnd: true)
@@ -148,6 +155,7 @@ enum Encryption: String, CaseIterable, Sendable {
     @Test(arguments: Encryption.allCases)
     func `a hook pauses one direction, and the other one goes on`(encryption: Encryption) throws {
         let rig = try encryption.makeRig()
+        defer { rig.close() }
         rig.onRead = { _, direction in direction == .ingress ? .pause(.seconds(1)) : .forward }
         rig.clientEnd.send(Array("first".utf8))
         try rig.run(until: "the pause begins") { $0.paused == [.ingress] }
@@ -167,6 +175,7 @@ enum Encryption: String, CaseIterable, Sendable {
     @Test(arguments: Encryption.allCases)
     func `nothing is read before it is granted, the first read included`(encryption: Encryption) throws {
         let rig = try encryption.makeRig()
+        defer { rig.close() }
         let sent = Pattern.bytes(5_000)
         var granted = 0
         rig.mayRead = { $0 == .ingress ? min(granted, 700) : .max }
@@ -182,6 +191,7 @@ enum Encryption: String, CaseIterable, Sendable {
 
     @Test func `a direction that is held back sees an end that nothing lies before`() throws {
         let rig = try RelayRig()
+        defer { rig.close() }
         rig.onRead = { _, _ in .pause(.seconds(1)) }
         rig.clientEnd.send(Array("all".utf8))
         try rig.run(until: "the pause begins") { $0.paused == [.ingress] && $0.upstreamEnd.received.count == 3 }
@@ -193,6 +203,7 @@ enum Encryption: String, CaseIterable, Sendable {
 
     @Test func `a direction that is held back leaves bytes before an end where they are`() throws {
         let rig = try RelayRig()
+        defer { rig.close() }
         rig.mayRead = { _ in 0 }
         rig.clientEnd.send(Array("rest".utf8), thenEnd: true)
         try rig.run(until: "it waits") { $0.paused == [.ingress] && $0.clientEnd.hasSentAll }
@@ -208,6 +219,7 @@ enum Encryption: String, CaseIterable, Sendable {
     func `a reset is seen while its direction is held back, with bytes before it or not`(party: Relay.Party) throws {
         for bytes in [[], Array("unread".utf8)] {
             let rig = try RelayRig()
+            defer { rig.close() }
             let end = party == .client ? rig.clientEnd : rig.upstreamEnd
             if bytes.isEmpty {
                 rig.onRead = { _, _ in .pause(.seconds(1)) }
@@ -251,6 +263,7 @@ enum Encryption: String, CaseIterable, Sendable {
     @Test(arguments: Encryption.allCases)
     func `a hook stops the connection, and its last bytes go nowhere`(encryption: Encryption) throws {
         let rig = try encryption.makeRig()
+        defer { rig.close() }
         rig.onRead = { count, _ in count == 4 ? .close : .forward }
         rig.clientEnd.send(Array("passed".utf8))
         try rig.run(until: "the first bytes are there") { $0.upstreamEnd.received.count == 6 }
@@ -266,6 +279,7 @@ enum Encryption: String, CaseIterable, Sendable {
     @Test func `no read brings more than the hook's bound, copied, spliced and peeked`() throws {
         for bufferMemory in [1 << 20, 1] {
             let rig = try Encryption.none.makeRig(bufferMemory: bufferMemory)
+            defer { rig.close() }
             rig.maxReadByteCount = 10_000
             let sent = Pattern.bytes(2 << 20, seed: 7)
             rig.clientEnd.send(sent, thenEnd: true)
@@ -277,6 +291,7 @@ enum Encryption: String, CaseIterable, Sendable {
 
     @Test func `bytes through a cipher differ on the wire, and an end within it is no end of the socket`() throws {
         let rig = try RelayRig(upstream: ToyCipher(key: 0xc3), upstreamPeer: ToyCipher(key: 0x71))
+        defer { rig.close() }
         let question = Array("a question that everyone could read".utf8)
         rig.upstreamEnd.isReading = false
         rig.clientEnd.send(question, thenEnd: true)
