@@ -70,6 +70,17 @@ UPSTREAMS = Row("Routes with several upstreams", (
           (q("sum by (route, reason) (rate(weir_balance_fallbacks_total{#}~)) > 0", "{{route}} {{reason}}"),),
           "Clients that got another upstream than the policy prefers. backup: no other was left. none_up: all are out, "
           "and were tried all the same. limit: the preferred one was full. Empty is good."),
+    Panel("Failed checks by result", "stack", "cps", NONZERO,
+          (q('sum by (route, upstream, result) (rate(weir_health_checks_total{#, result!="success"}~)) > 0',
+             "{{route}} → {{upstream}} {{result}}"),
+           q("sum by (route, upstream) (rate(weir_health_checks_skipped_total{#}~)) > 0",
+             "{{route}} → {{upstream}} not made")),
+          "Health checks that found an upstream wanting, and those that this machine could not make. Empty is good, and "
+          "where no health is set."),
+    Panel("Check latency, 95th percentile", "lines", "s", NONZERO,
+          (q("histogram_quantile(0.95, sum by (route, upstream, le) "
+             "(rate(weir_health_check_duration_seconds_bucket{#}~)))", "{{route}} → {{upstream}}"),),
+          "Time of checks that passed. One that grows tells of an upstream that will soon be slow for clients."),
     Panel("Bytes by upstream", "lines", "Bps", NONZERO,
           (q("sum by (route, upstream, direction) (rate(weir_upstream_bytes_total{#}~))",
              "{{route}} → {{upstream}} {{direction}}"),),

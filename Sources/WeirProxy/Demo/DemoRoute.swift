@@ -67,6 +67,10 @@ enum DemoRoute: String, CaseIterable, Sendable {
             upstream.name = "replica-\(index + 1)"
             return upstream
         }
+        var health = HealthSettings()
+        health.check = .http
+        health.schedule.interval = .seconds(1)
+        route.health = health
         route.selection.ejection = Ejection(failures: 3, duration: .seconds(5), maxDuration: .seconds(5))
         return route
     }
