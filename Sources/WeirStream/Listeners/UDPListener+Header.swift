@@ -18,7 +18,7 @@ extension UDPListener {
         let expected = route.settings.proxyProtocol.datagrams
         if expected == .first, let known = sessions[key] { return known }
         switch route.hooks.headerRequirement(of: key.peer.ip, route.settings.proxyProtocol) {
-        case .none: return sessions[key] ?? open(key, unlessDenied: nil)
+        case .none: return sessions[key] ?? open(key, unlessDenied: nil, at: index)
         case .refused:
             refuse(.untrusted, datagram)
             return nil
@@ -40,9 +40,9 @@ extension UDPListener {
         case .complete(let header):
             core.inbox.dropFirst(header.length, at: index)
             route.observer?.proxyHeaderRead(nil, version: header.version, worker: core.index)
-            guard expected == .each else { return openRemembered(key, header) }
+            guard expected == .each else { return openRemembered(key, header, at: index) }
             let proxied = ProxiedSessionKey(session: key, client: header.addresses?.source)
-            return proxiedSessions[proxied] ?? open(key, unlessDenied: header)
+            return proxiedSessions[proxied] ?? open(key, unlessDenied: header, at: index)
         case .invalid(let reason):
             refuse(reason, datagram)
         case .incomplete:
@@ -53,10 +53,10 @@ extension UDPListener {
     }
 
     /// Begins the session of a peer that sends no other header, and remembers the peer, whatever comes of it.
-    private func openRemembered(_ key: SessionKey, _ header: ProxyHeader) -> UDPSession? {
+    private func openRemembered(_ key: SessionKey, _ header: ProxyHeader, at index: Int) -> UDPSession? {
         let mark = headeredMark(key)
         core.headeredPeers.insert(mark)
-        let session = open(key, unlessDenied: header)
+        let session = open(key, unlessDenied: header, at: index)
         if session == nil { core.headeredPeers.sessionEnded(mark, now: core.loop.now) }
         return session
     }
@@ -67,13 +67,13 @@ extension UDPListener {
         HeaderedPeers.Mark(key: key, port: bound.address.port)
     }
 
-    /// Begins a session, unless its client was recently denied.
-    private func open(_ key: SessionKey, unlessDenied header: ProxyHeader?) -> UDPSession? {
+    /// Begins a session with the datagram at `index`, unless its client was recently denied.
+    private func open(_ key: SessionKey, unlessDenied header: ProxyHeader?, at index: Int) -> UDPSession? {
         if isDenied(key, header: header) {
             drop(.acl)
             return nil
         }
-        return open(key, header: header)
+        return unsafe open(key, header: header, mark: ChainMark(core.inbox.datagram(at: index).bytes))
     }
 
     private func refuse(_ reason: ProxyHeaderError, _ datagram: ReceivedDatagram) {

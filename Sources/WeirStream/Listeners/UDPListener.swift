@@ -114,7 +114,7 @@ final class UDPListener: EventHandler, WorkerListener {
                     lastDenied = key
                     continue
                 }
-                last = last ?? open(key)
+                last = unsafe last ?? open(key, mark: ChainMark(core.inbox.datagram(at: index).bytes))
             }
             last?.append(index)
         }
@@ -163,8 +163,9 @@ final class UDPListener: EventHandler, WorkerListener {
 
     // MARK: Sessions
 
-    /// Begins a session. `header` is the peer's PROXY header, where one is required. Nil where the session is refused.
-    func open(_ key: SessionKey, header: ProxyHeader? = nil) -> UDPSession? {
+    /// Begins a session. `header` is the peer's PROXY header, where one is required; `mark` is that of the datagram
+    /// behind it, which opens the session. Nil where the session is refused.
+    func open(_ key: SessionKey, header: ProxyHeader? = nil, mark: ChainMark) -> UDPSession? {
         let route = route
         let context = StreamContext(
             id: core.makeIdentifier(), route: route.identity, transport: .udp, clientAddress: key.peer,
@@ -178,13 +179,13 @@ final class UDPListener: EventHandler, WorkerListener {
             route.observer?.rejected(context, reason: reason)
             drop(lost)
             // An access rule denies the next datagram, too; a limit may not.
-            if reason == .acl { core.denied.insert(mark(key, header), now: core.loop.now) }
+            if reason == .acl { core.denied.insert(deniedMark(key, header), now: core.loop.now) }
             return nil
         }
         let isKeyedByClient = header != nil && route.settings.proxyProtocol.datagrams == .each
         let session = UDPSession(
             key: key, isKeyedByClient: isKeyedByClient, context: context, route: route, listener: self,
-            network: network)
+            network: network, mark: mark)
         if isKeyedByClient { proxiedSessions[session.proxiedKey] = session } else { sessions[key] = session }
         owner.opened(session)
         session.start()
@@ -196,11 +197,11 @@ final class UDPListener: EventHandler, WorkerListener {
 
     /// Whether a client was recently denied under the current plan. A lookup also refreshes the entry.
     func isDenied(_ key: SessionKey, header: ProxyHeader? = nil) -> Bool {
-        core.denied.holds(mark(key, header), now: core.loop.now, silence: deniedSilenceNanoseconds)
+        core.denied.holds(deniedMark(key, header), now: core.loop.now, silence: deniedSilenceNanoseconds)
     }
 
     /// The mark of a client that the current plan denied. Another plan judges the client again.
-    private func mark(_ key: SessionKey, _ header: ProxyHeader?) -> DeniedSources.Mark {
+    private func deniedMark(_ key: SessionKey, _ header: ProxyHeader?) -> DeniedSources.Mark {
         DeniedSources.Mark(
             key: key, client: header?.addresses?.source, listener: bound.number, generation: route.generation)
     }

@@ -4,7 +4,8 @@ import NetworkTypes
 // The session owns its connector: it passes events to the connector, and performs the outcomes.
 extension UDPSession: PreDialing {
     func makeConnector() -> UpstreamConnector<UDPDialer> {
-        UpstreamConnector(route: route, context: context, core: core, token: token, dialer: UDPDialer(core: core))
+        UpstreamConnector(
+            route: route, context: context, core: core, token: token, dialer: UDPDialer(core: core), mark: mark)
     }
 
     func preDialEnded(_ decision: DialDecision) {

@@ -37,7 +37,10 @@ extension UDPSession {
         let index = route.index(of: member)
         route.observer?.upstreamFailed(context, upstream: index, reason: reason)
         if reason == .tooBig { return }
-        if reason == .refused { upstreamRefused() }
+        if reason == .refused {
+            upstreamRefused()
+            route.state(of: member)?.returnedDials.noteServer()
+        }
         sawError = true
         noteBreak()
         route.requestRefresh(index, now: core.loop.now)

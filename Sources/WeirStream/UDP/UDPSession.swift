@@ -92,6 +92,8 @@ final class UDPSession: EventHandler, Evictable {
 
     /// The network of the client; nil for a trusted proxy that names none.
     let network: ClientNetwork?
+    /// The mark of the datagram that opened the session.
+    let mark: ChainMark
     /// The session in the order of its route's table, and in that of the worker's sessions of all routes.
     var slots = (inRoute: EvictionOrder<UDPSession>.Slot(-1), inWorker: EvictionOrder<UDPSession>.Slot(-1))
 
@@ -99,10 +101,11 @@ final class UDPSession: EventHandler, Evictable {
 
     init(
         key: SessionKey, isKeyedByClient: Bool, context: StreamContext, route: RouteSnapshot<UDPSettings>,
-        listener: UDPListener, network: ClientNetwork?
+        listener: UDPListener, network: ClientNetwork?, mark: ChainMark
     ) {
         self.key = key
         self.network = network
+        self.mark = mark
         self.isKeyedByClient = isKeyedByClient
         self.context = context
         self.route = route

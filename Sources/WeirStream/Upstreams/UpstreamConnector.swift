@@ -36,6 +36,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     private let context: StreamContext
     private let core: WorkerCore
     private let token: EventToken
+    private let mark: ChainMark
     // Exclusivity is not checked at run time on the fields of every dial, which saves more than 1 % of the instructions
     // of a new connection: one thread owns the connector, and no call during an access reaches it again.
     @safe @exclusivity(unchecked) private(set) var dialer: Dialer
@@ -69,13 +70,14 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     init(
         route: RouteSnapshot<Dialer.Settings>, context: StreamContext, core: WorkerCore, token: EventToken,
-        dialer: Dialer
+        dialer: Dialer, mark: ChainMark = .unknown
     ) {
         self.route = route
         self.context = context
         self.core = core
         self.token = token
         self.dialer = dialer
+        self.mark = mark
     }
 
     deinit { assert(timer.isNone && staggerTimer.isNone, "a connector is canceled before it is released") }
@@ -245,7 +247,9 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         case .addresses(let all):
             let now = core.loop.now
             addresses = core.ownListeners.withoutLoops(context.transport, state.families.dialOrder(all, now: now))
-            if addresses.contains(where: mayComeBack), !state.returnedDials.allow(now: now) { return .failed(.loop) }
+            if addresses.contains(where: mayComeBack), !state.returnedDials.allow(mark, now: now) {
+                return .failed(.loop)
+            }
             return addresses.isEmpty ? .failed(.loop) : startAttempts(member, state)
         }
     }

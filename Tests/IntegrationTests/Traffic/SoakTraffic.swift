@@ -136,7 +136,9 @@ final class SoakTraffic {
         add("udp-sink") { port, round in
             let client = try UDPSocket(buffer: 131_072)
             let wanted = (round + 1) * Self.oneWayDatagrams
-            for size in 1...Self.oneWayDatagrams { try client.send(Pattern.bytes(size * 100), to: Endpoint(port)) }
+            for size in 1...Self.oneWayDatagrams {
+                try client.send(Pattern.bytes(size * 100, seed: UInt64(round)), to: Endpoint(port))
+            }
             try waitUntil("all have arrived") { swallowing.received >= wanted }
         }
         add("udp-query") { port, round in

@@ -100,5 +100,28 @@ extension Integration {
                 ring.first { try $0.weir.scrape().total("weir_dial_failures_total") == 1 })
             try refusing.weir.waitForLog("dial failed", "reason=loop")
         }
+
+        @Test("clients of this machine that are never answered are no chain where they send different bytes")
+        func oneWay() throws {
+            let sink = try UDPServer { _ in [] }
+            let port = try Ports.free()
+            let weir = try WeirProcess(
+                routes: .route("on", port, to: sink.port, scheme: "udp4", "unassured_timeout: 1s"),
+                rest: "workers: 1\nlog: { level: warning }\n")
+            var page = try weir.scrape()
+            // The kernel gives ports again, also those of sessions that still wait: there are fewer dials than clients.
+            for round in 0..<300 where page.total("weir_dials_total") <= Self.maxDials + 100 {
+                for number in 0..<100 {
+                    let client = try UDPSocket(buffer: 65_536)
+                    try client.send(Array("line \(round) \(number)".utf8), to: Endpoint(port))
+                }
+                // No more at once than socket buffers hold.
+                try waitUntil("they arrive") { sink.received == (round + 1) * 100 }
+                page = try weir.scrape()
+            }
+            #expect(page.total("weir_dials_total") > Self.maxDials + 100)
+            #expect(page.total("weir_dial_failures_total") == 0)
+            #expect(page.total("weir_udp_drops_total") == 0)
+        }
     }
 }
