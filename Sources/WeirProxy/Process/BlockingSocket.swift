@@ -87,6 +87,9 @@ final class BlockingSocket: Sendable {
         }
     }
 
+    /// Whether there are bytes, an end or an error to receive within the time.
+    func isReadable(within time: Duration) -> Bool { Poll.wait(for: .readable, on: socket.number, within: time) }
+
     /// Everything up to the end of the stream, or up to `limit` bytes.
     func receiveToEnd(limit: Int) throws(SystemError) -> [UInt8] {
         var all: [UInt8] = []

@@ -28,21 +28,12 @@ enum SuspectProbe {
     private static func probe(_ upstream: Upstream) -> Bool {
         guard let address = address(of: upstream) else { return false }
         do throws(SystemError) {
-            let socket = try Socket(.stream, family: Socket.family(of: address))
-            switch socket.connect(to: address) {
-            case .failed: return false
-            case .connected: break
-            case .inProgress:
-                guard Poll.wait(for: .writable, on: socket.number, within: connectLimit) else { return false }
-                if socket.takeError() != nil { return false }
-            }
+            let socket = try BlockingSocket.connect(to: address, timeout: connectLimit)
+            guard socket.isReadable(within: openTime) else { return true }
             // A greeting is a good sign; an end or a reset within the time is not.
-            guard Poll.wait(for: .readable, on: socket.number, within: openTime) else { return true }
-            if case .bytes = socket.peek() { return true }
-            return false
+            return try !socket.receive(atMost: 1).isEmpty
         } catch {
-            // This machine has no socket for it: that says nothing of the upstream.
-            return true
+            return !error.isOfUpstream
         }
     }
 
@@ -50,5 +41,13 @@ enum SuspectProbe {
         if let literal = upstream.literal { return literal }
         guard let found = try? AddressLookup.resolve(upstream.host.description).first else { return nil }
         return SocketAddress(found.ip, port: upstream.port, scope: found.scope)
+    }
+}
+
+extension SystemError {
+    /// Whether the upstream, or the way to it, is the cause. Without a descriptor, a port or memory of this machine a
+    /// failed connection says nothing of the upstream.
+    fileprivate var isOfUpstream: Bool {
+        [ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH].contains(code)
     }
 }
