@@ -10,6 +10,11 @@ public enum UpstreamHost: Hashable, Sendable {
         self = ScopedAddress(text).map { .address($0) } ?? .name(String(text))
     }
 
+    /// Whether it has to be resolved.
+    public var isName: Bool {
+        if case .name = self { true } else { false }
+    }
+
     /// The text with brackets around an IPv6 address, ready for a `:port` behind it.
     public var bracketed: String {
         switch self {

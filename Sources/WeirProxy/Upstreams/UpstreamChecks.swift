@@ -85,11 +85,11 @@ actor UpstreamChecks {
     /// Checks an upstream in another way, or at other times. Its state stays until a check of the new kind decides.
     private func change(_ member: Member, from old: Wanted, to new: Wanted) {
         members[member]?.wanted = new
-        if old.check != new.check { results.change(member, new.check, isName: new.upstream.isName) }
+        if old.check != new.check { results.change(member, new.check, isName: new.upstream.host.isName) }
     }
 
     private func begin(_ member: Member, _ wanted: Wanted) async {
-        results.begin(member, wanted.check, isName: wanted.upstream.isName)
+        results.begin(member, wanted.check, isName: wanted.upstream.host.isName)
         var checked = Checked(wanted: wanted)
         if let literal = wanted.upstream.literal {
             checked.addresses = [literal]
@@ -154,8 +154,4 @@ actor UpstreamChecks {
         for (member, checked) in members { await forget(member, checked) }
         await checker?.stop()
     }
-}
-
-extension Upstream {
-    fileprivate var isName: Bool { if case .name = host { true } else { false } }
 }

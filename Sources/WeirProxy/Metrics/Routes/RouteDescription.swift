@@ -10,8 +10,6 @@ struct RouteDescription: Sendable, Equatable {
         var text: String
         /// Whether it has to be resolved.
         var isName: Bool
-        /// Whether a policy may choose it, or leave it out.
-        var isInSet = false
     }
 
     var name: String
@@ -38,11 +36,8 @@ extension RouteDescription {
     init(_ route: RouteConfiguration, limits: TrafficLimits = TrafficLimits()) {
         name = route.name
         listen = route.listenText
-        upstreams = route.upstreams.map { upstream in
-            var isName = false
-            if case .name = upstream.host { isName = true }
-            return Upstream(
-                text: upstream.text(targetPort: route.upstreamPort), isName: isName, isInSet: route.hasSet)
+        upstreams = route.upstreams.map {
+            Upstream(text: $0.text(targetPort: route.upstreamPort), isName: $0.host.isName)
         }
         switch route.settings {
         case .tcp(let settings):

@@ -55,7 +55,7 @@ struct UpstreamMetrics: Sendable {
             errors = LabelCounters(registration, MetricCatalogue.udpUpstreamErrors, labels: labels, on: traits)
         }
         bytes =
-            upstream.isInSet
+            route.traits.contains(.upstreamSet)
             ? DirectionCounters(registration, MetricCatalogue.upstreamBytes, labels: labels) : nil
         resolving =
             upstream.isName
