@@ -6,7 +6,7 @@ import WeirHealth
 extension HealthSettings {
     static let section = Section<Self>([
         Setting("check", \.check, .choice, "What is spoken; see the page."),
-        Setting("port", \.port, .checkPort, default: "the upstream's", "The port to check."),
+        Setting("port", \.port, .portNumber, default: "the upstream's", "The port to check."),
         Setting("path", \.path, .words(of: "a path such as `/healthz`"), default: "`/`", "`http`: the path."),
         Setting("method", \.method, .withAlternative(.choice), default: "`GET`", "`http`: `GET` or `HEAD`."),
         Setting(
@@ -161,19 +161,6 @@ extension Notation where Value == HealthSettings? {
     }
 }
 
-extension Notation where Value == UInt16? {
-    /// The port of a check.
-    fileprivate static var checkPort: Notation {
-        Notation(.number(in: 1...65_535), examples: ["8008", "8009"], text: { $0.map { "\($0)" } }) {
-            node, key, context in
-            let port = context.diagnostics.parsed(node, key, expected: "a port from 1 to 65535") {
-                text throws(ValueError) in try parsePort(Array(text.utf8)[...])
-            }
-            return port.map { .some($0) }
-        }
-    }
-}
-
 extension Notation where Value == String? {
     /// A text of one line.
     fileprivate static func words(of expected: String) -> Notation {
@@ -227,7 +214,7 @@ extension Notation where Value == [ClosedRange<Int>] {
 extension Notation where Value == [UInt8] {
     /// The bytes of a text; in double quotes YAML has `\r\n` and the like.
     fileprivate static var text: Notation {
-        Notation(.anyText, examples: ["PING", "PONG"], text: { textOfBytes($0).map(quotedText) }) {
+        Notation(.anyText, examples: ["PING", "PONG"], text: { textOfBytes($0).map(JSONValue.quoted) }) {
             node, key, context in
             context.diagnostics.text(node, key, expected: "a text such as `\"PING\\r\\n\"`").map { Array($0.utf8) }
         }
@@ -262,20 +249,4 @@ private func textOfBytes(_ bytes: [UInt8]) -> String? {
         scalar == "\r" || scalar == "\n" || scalar == "\t" || (scalar.value >= 0x20 && scalar.value < 0x7F)
     }
     return isWritable ? text : nil
-}
-
-/// A text in YAML's double quotes.
-private func quotedText(_ text: String) -> String {
-    var written = ""
-    for scalar in text.unicodeScalars {
-        switch scalar {
-        case "\r": written += "\\r"
-        case "\n": written += "\\n"
-        case "\t": written += "\\t"
-        case "\"": written += "\\\""
-        case "\\": written += "\\\\"
-        default: written.unicodeScalars.append(scalar)
-        }
-    }
-    return "\"\(written)\""
 }

@@ -54,13 +54,15 @@ enum JSONValue: Sendable, Equatable {
         }
     }
 
-    private static func quoted(_ string: String) -> String {
+    /// A text in double quotes, as JSON and YAML have it.
+    static func quoted(_ string: String) -> String {
         var text = "\""
         for scalar in string.unicodeScalars {
             switch scalar {
             case "\"": text += "\\\""
             case "\\": text += "\\\\"
             case "\n": text += "\\n"
+            case "\r": text += "\\r"
             case "\t": text += "\\t"
             case _ where scalar.value < 0x20:
                 let digits = String(scalar.value, radix: 16)

@@ -7,7 +7,7 @@ extension UpstreamConfiguration {
     static let section = Section<UpstreamConfiguration>([
         Setting(
             "host", \.host, .memberHost, default: "required", required: "a `host`", "A name or an IP address."),
-        Setting("port", \.port, .targetPort, default: "the target port of `port`", "The port to dial."),
+        Setting("port", \.port, .portNumber, default: "the target port of `port`", "The port to dial."),
         Setting(
             "name", \.name, .upstreamName, default: "`host:port`",
             "The `upstream` label in metrics and logs; tells two upstreams of one host and port apart."),
@@ -89,7 +89,7 @@ extension Notation where Value == String? {
 
 extension Notation where Value == UInt16? {
     /// A port to dial.
-    fileprivate static var targetPort: Notation {
+    static var portNumber: Notation {
         Notation(.number(in: 1...65_535), examples: ["5432", "5433"], text: { $0.map { "\($0)" } }) {
             node, key, context in
             let port = context.diagnostics.parsed(node, key, expected: "a port from 1 to 65535") {
