@@ -7,7 +7,7 @@ extension Integration {
     struct ReloadLoadTests {
         /// A file change is acted on once the file has rested for two seconds, so these take minutes in the long tier.
         /// WeirProxyTests has a thousand without that wait.
-        private static let changes = fuzzRounds(20)
+        private static let changes = fuzzRounds(10)
 
         @Test("files that change under load, every tenth one invalid: each counted once, no client refused, no leak")
         func fileChanges() throws {

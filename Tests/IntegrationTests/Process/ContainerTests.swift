@@ -59,6 +59,8 @@ extension Integration {
             try client.send("?")
             #expect(client.receive(1).text == "?")
             #expect(try weir.scrape().accepted("a") == 1)
+            // The stop waits for clients.
+            try client.expectEnd()
             #expect(try weir.stop() == .code(0))
         }
 

@@ -19,6 +19,8 @@ extension Integration {
             let client = try TestConnection(to: Endpoint(port))
             try client.send("?")
             #expect(client.receive(1).text == "?")
+            // The stop waits for clients.
+            try client.expectEnd()
             #expect(try weir.stop() == .code(0))
         }
 
