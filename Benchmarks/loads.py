@@ -79,9 +79,9 @@ def _iperf(port, seconds, *arguments):
     return report["end"]
 
 
-def stream(port, seconds):
-    """One TCP stream by iperf3; an operation is a GiB that arrived."""
-    received = _iperf(port, seconds)["sum_received"]
+def stream(port, seconds, bits_per_second=0):
+    """One TCP stream by iperf3, as fast as it can or at a rate; an operation is a GiB that arrived."""
+    received = _iperf(port, seconds, "-b", str(bits_per_second))["sum_received"]
     return Outcome(operations=received["bytes"] / 2**30, seconds=received["seconds"])
 
 
