@@ -22,12 +22,12 @@ struct ConventionTests {
     @Test("every parser of bytes from outside is guarded")
     func parsersAreGuarded() throws {
         // One file of each kind: HTTP heads, encodings and formats, list members, requests for pages, credentials,
-        // PROXY headers, configuration values, addresses, access rules and lists, answers to health checks.
+        // PROXY headers, TLS hellos, configuration values, addresses, access rules and lists, answers to health checks.
         let kinds = [
             "HeadScanner", "RequestHead", "AcceptedEncodings", "AcceptedFormats", "ListMember", "PageRequest",
-            "RequestPlan", "AuthorizationField", "ProxyHeaderParser", "DurationText", "RateText", "PasswordHashText",
-            "IPAddress+Parsing", "IPPrefix+Parsing", "AccessRule+Parsing", "AccessListFile", "DNSMessage",
-            "PostgresConversation",
+            "RequestPlan", "AuthorizationField", "ProxyHeaderParser", "ClientHelloParser", "HandshakeCursor",
+            "DurationText", "RateText", "PasswordHashText", "IPAddress+Parsing", "IPPrefix+Parsing",
+            "AccessRule+Parsing", "AccessListFile", "DNSMessage", "PostgresConversation",
         ]
         let files = try Checkout.swiftFiles(under: "Sources")
         for kind in kinds {

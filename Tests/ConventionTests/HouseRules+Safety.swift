@@ -73,6 +73,7 @@ extension HouseRules {
         "Sources/WeirHealth/Verdicts/",
         "Sources/WeirProxy/Process/HealthProbe",
         "Sources/WeirProxy/Process/ServiceManager",
+        "Sources/WeirStream/FirstBytes/Matchers/",
         "Sources/WeirStream/ProxyProtocol/",
     ]
 
