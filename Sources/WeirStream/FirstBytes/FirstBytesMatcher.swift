@@ -13,9 +13,19 @@ public enum FirstBytesMatch: Equatable, Sendable {
     /// The matcher needs at least this many bytes, counted from the beginning of the stream.
     case needsMore(atLeast: Int)
     /// The client goes to the route at this index of the table.
-    case route(Int)
+    case route(Int, by: FirstBytesResult = .name)
     /// The client matches no route and is reset.
     case none(FirstBytesMismatch)
+}
+
+/// The way in which first bytes chose a route.
+public enum FirstBytesResult: String, CaseIterable, Sendable {
+    /// They name it: the server name, the protocol, or whatever else the matcher reads.
+    case name
+    /// They are a TLS hello that no other route wants, and the route takes the rest.
+    case `default`
+    /// They are not TLS, and the route takes the rest.
+    case notTLS = "not_tls"
 }
 
 /// The reason why the first bytes match no route.
@@ -24,6 +34,8 @@ public enum FirstBytesMismatch: String, CaseIterable, Sendable {
     case noMatch = "no_match"
     /// They violate their protocol.
     case malformed
+    /// They say that a choice needs more than ``FirstBytesTable/maxBytes``.
+    case tooLong = "too_long"
 }
 
 /// The routes behind one listener, and the matcher that chooses among them.

@@ -40,7 +40,7 @@ final class ListenerGate {
             }
             // One route and no header: nothing to inspect.
             if plan.matcher == nil {
-                decide(socket, address, header: nil, route: 0, by: listener, plan)
+                decide(socket, address, header: nil, route: 0, result: nil, by: listener, plan)
                 return
             }
         }
@@ -82,7 +82,7 @@ final class ListenerGate {
     /// Hands a client to a route, which takes over its socket and its share of the budget.
     func decide(
         _ socket: consuming Socket, _ address: SocketAddress, header: ProxyHeader?, route index: Int,
-        by listener: TCPListener, _ plan: ListenerPlan
+        result: FirstBytesResult?, by listener: TCPListener, _ plan: ListenerPlan
     ) {
         guard plan.routes.indices.contains(index), let route = core.routes[plan.routes[index]] as? TCPRoute,
             !route.isDraining
@@ -91,7 +91,7 @@ final class ListenerGate {
             refuse(socket, client, plan.routes.indices.contains(index) ? .drained : .error, plan)
             return
         }
-        plan.hooks.observer?.decided(route: index, worker: core.index)
+        plan.hooks.observer?.decided(route: index, by: result, worker: core.index)
         route.openDecided(socket, address, header: header, by: listener)
     }
 

@@ -44,6 +44,7 @@ public enum ListenerFailure: String, CaseIterable, Sendable {
         switch mismatch {
         case .noMatch: self = .noMatch
         case .malformed: self = .malformed
+        case .tooLong: self = .tooLong
         }
     }
 }
@@ -59,8 +60,9 @@ public protocol ListenerObserver: Sendable {
     func proxyHeaderRead(version: ProxyHeader.Version, worker: Int)
     /// A required PROXY header was missing, or a header was refused. ``failed(_:client:worker:)`` follows.
     func proxyHeaderFailed(reason: ProxyHeaderError, excerpt: ProxyHeaderExcerpt, worker: Int)
-    /// The client goes to the target's route at this index. The route's observer sees it next.
-    func decided(route: Int, worker: Int)
+    /// The client goes to the target's route at this index. The route's observer sees it next. `result` is how its
+    /// first bytes chose the route; nil where the listener has one route and inspects none.
+    func decided(route: Int, by result: FirstBytesResult?, worker: Int)
     /// The client was reset. `client` is the address that a trusted PROXY header named, where one was read.
     func failed(_ reason: ListenerFailure, client: SocketAddress, worker: Int)
     /// accept(2) failed.
@@ -77,7 +79,7 @@ extension ListenerObserver {
     /// Does nothing.
     public func proxyHeaderFailed(reason: ProxyHeaderError, excerpt: ProxyHeaderExcerpt, worker: Int) {}
     /// Does nothing.
-    public func decided(route: Int, worker: Int) {}
+    public func decided(route: Int, by result: FirstBytesResult?, worker: Int) {}
     /// Does nothing.
     public func failed(_ reason: ListenerFailure, client: SocketAddress, worker: Int) {}
     /// Does nothing.

@@ -111,7 +111,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
             return
         }
         phase = .awaitingBytes
-        if plan.matcher == nil { decide(0) } else { armTimer() }
+        if plan.matcher == nil { decide(0, by: nil) } else { armTimer() }
     }
 
     private func refuseHeader(_ reason: ProxyHeaderError, _ excerpt: ProxyHeaderExcerpt) {
@@ -127,7 +127,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         case .bytes(let count):
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
             switch unsafe matcher.match(bytes.span, isEnd: client.sawEnd) {
-            case .route(let index): decide(index)
+            case .route(let index, by: let result): decide(index, by: result)
             case .none(let mismatch): fail(ListenerFailure(mismatch))
             case .needsMore(let wanted): waitForMore(wanted, having: count)
             }
@@ -157,7 +157,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
 
     // MARK: Ending
 
-    private func decide(_ index: Int) {
+    private func decide(_ index: Int, by result: FirstBytesResult?) {
         setLowWater(1)
         if token != nil, let number = client.withSocket({ $0.number }) {
             do {
@@ -168,7 +168,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
             }
         }
         guard let socket = leave() else { return }
-        gate.decide(socket, address, header: header, route: index, by: listener, plan)
+        gate.decide(socket, address, header: header, route: index, result: result, by: listener, plan)
         listener.clientEnded()
     }
 

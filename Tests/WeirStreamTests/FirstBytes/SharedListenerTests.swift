@@ -44,7 +44,9 @@ import Testing
 
     @Test func `a client that matches no route is reset, and counted under its reason`() async throws {
         try await withShared(matcher: FirstByteMatcher(length: 2)) { rig in
-            for (text, failure) in [("zz", ListenerFailure.noMatch), ("!!", .malformed), ("cc", .error)] {
+            for (text, failure) in [
+                ("zz", ListenerFailure.noMatch), ("!!", .malformed), ("++", .tooLong), ("cc", .error),
+            ] {
                 let client = try rig.connect()
                 try client.send(text)
                 #expect(client.receive().ending == .reset)
@@ -59,11 +61,28 @@ import Testing
             silent.close()
             let broken = try rig.connect()
             try broken.send("a")
-            try rig.expectUndecided(1, accepted: 6)
+            try rig.expectUndecided(1, accepted: 7)
             try broken.reset()
             try rig.told.expect(.closed, times: 3)
-            try rig.expectUndecided(0, accepted: 6)
+            try rig.expectUndecided(0, accepted: 7)
             for recorder in rig.recorders { #expect(recorder.events.isEmpty) }
+        }
+    }
+
+    @Test func `the observer hears how the bytes chose, and nothing where none were inspected`() async throws {
+        try await withShared { rig in
+            for (index, text) in ["a", "*", "#"].enumerated() {
+                let client = try rig.connect()
+                try client.send(text)
+                #expect(client.receive(2).text == "A" + text)
+                try rig.expectUndecided(0, accepted: index + 1)
+            }
+            try wait {
+                try await rig.listener.update(.route(rig.routes[1]), settings: ListenerSettings(), hooks: rig.hooks)
+            }
+            let direct = try rig.connect()
+            #expect(direct.receive(1).text == "B")
+            #expect(rig.told.seen.results == [.name, .default, .notTLS, nil])
         }
     }
 

@@ -5,7 +5,8 @@ import TestSupport
 @testable import WeirStream
 
 /// Chooses by the first byte, once `length` bytes are there: `a` is the first route, `b` the second, `c` one that the
-/// table does not have, `!` is malformed, and no route wants the rest.
+/// table does not have, `*` is the first one because it takes the rest, `#` likewise as no TLS, `!` is malformed, `+`
+/// is too long, and no route wants the rest.
 struct FirstByteMatcher: FirstBytesMatcher {
     var length = 1
     let looks = Box(0)
@@ -17,7 +18,10 @@ struct FirstByteMatcher: FirstBytesMatcher {
         case UInt8(ascii: "a"): return .route(0)
         case UInt8(ascii: "b"): return .route(1)
         case UInt8(ascii: "c"): return .route(2)
+        case UInt8(ascii: "*"): return .route(0, by: .default)
+        case UInt8(ascii: "#"): return .route(0, by: .notTLS)
         case UInt8(ascii: "!"): return .none(.malformed)
+        case UInt8(ascii: "+"): return .none(.tooLong)
         default: return .none(.noMatch)
         }
     }
@@ -30,6 +34,8 @@ final class ListenerRecorder: ListenerObserver {
         var headersRead = 0
         var headersFailed: [ProxyHeaderError] = []
         var decided: [Int] = []
+        /// The results beside `decided`; nil where nothing was inspected.
+        var results: [FirstBytesResult?] = []
         var failed: [ListenerFailure] = []
         var clients: [SocketAddress] = []
         var pauses = 0
@@ -52,7 +58,12 @@ final class ListenerRecorder: ListenerObserver {
         box.update { $0.headersFailed.append(reason) }
     }
 
-    func decided(route: Int, worker: Int) { box.update { $0.decided.append(route) } }
+    func decided(route: Int, by result: FirstBytesResult?, worker: Int) {
+        box.update { seen in
+            seen.decided.append(route)
+            seen.results.append(result)
+        }
+    }
 
     func failed(_ reason: ListenerFailure, client: SocketAddress, worker: Int) {
         box.update { seen in
