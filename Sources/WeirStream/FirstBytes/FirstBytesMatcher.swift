@@ -1,11 +1,15 @@
 /// Chooses among the routes of a table by the first bytes of a client.
 ///
-/// The matcher sees a copy: the bytes stay in the socket, and the chosen route reads all of them.
+/// The matcher sees a copy: the bytes stay in the socket, and the chosen route reads all of them, except those that the
+/// matcher answers.
 public protocol FirstBytesMatcher: Sendable {
     /// Judges the beginning of a client's stream: at least one byte, at most ``FirstBytesTable/maxBytes``. Called again
     /// from the beginning when more bytes arrive. Pure and synchronous, on a worker. The bytes are untrusted.
-    /// - Parameter isEnd: whether the client ended its stream after these bytes.
-    func match(_ bytes: Span<UInt8>, isEnd: Bool) -> FirstBytesMatch
+    /// - Parameters:
+    ///   - isEnd: whether the client ended its stream after these bytes.
+    ///   - stage: 0 at first, then that of the latest ``FirstBytesAnswer``. The stream then begins behind the bytes
+    ///     that it consumed.
+    func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch
 }
 
 /// A matcher's verdict.
@@ -14,8 +18,31 @@ public enum FirstBytesMatch: Equatable, Sendable {
     case needsMore(atLeast: Int)
     /// The client goes to the route at this index of the table.
     case route(Int, by: FirstBytesResult = .name)
+    /// The client gets an answer, and the matcher judges the bytes that follow.
+    case answer(FirstBytesAnswer)
     /// The client matches no route and is reset.
     case none(FirstBytesMismatch)
+}
+
+/// An answer that a client needs before it sends what chooses its route. The bytes that it is for are read from the
+/// socket: the route does not get them.
+public struct FirstBytesAnswer: Equatable, Sendable {
+    /// The most answers to one client. A client whose matcher has more is reset.
+    public static let maxCount = 4
+
+    /// The number of bytes that are read from the socket: at least one, and at most as many as the matcher saw.
+    public var consumedByteCount: Int
+    /// The answer. It is short: a client whose socket does not take all of it is reset.
+    public var bytes: [UInt8]
+    /// The stage in which the matcher judges the following bytes.
+    public var stage: Int
+
+    /// Creates an answer.
+    public init(consuming consumedByteCount: Int, _ bytes: [UInt8], stage: Int) {
+        self.consumedByteCount = consumedByteCount
+        self.bytes = bytes
+        self.stage = stage
+    }
 }
 
 /// The way in which first bytes chose a route.

@@ -1,6 +1,14 @@
 import LinuxIO
 import NetworkTypes
 
+/// The route that was chosen for a client.
+struct RouteChoice {
+    /// The index in the listener's plan.
+    let index: Int
+    /// How first bytes chose it; nil where none were inspected.
+    var result: FirstBytesResult?
+}
+
 /// A shared listener's part on one worker: the accepted clients that no route has taken over yet. Confined to the
 /// worker.
 final class ListenerGate {
@@ -40,7 +48,7 @@ final class ListenerGate {
             }
             // One route and no header: nothing to inspect.
             if plan.matcher == nil {
-                decide(socket, address, header: nil, route: 0, result: nil, by: listener, plan)
+                decide(socket, address, header: nil, RouteChoice(index: 0), by: listener, plan)
                 return
             }
         }
@@ -81,9 +89,10 @@ final class ListenerGate {
 
     /// Hands a client to a route, which takes over its socket and its share of the budget.
     func decide(
-        _ socket: consuming Socket, _ address: SocketAddress, header: ProxyHeader?, route index: Int,
-        result: FirstBytesResult?, by listener: TCPListener, _ plan: ListenerPlan
+        _ socket: consuming Socket, _ address: SocketAddress, header: ProxyHeader?, _ choice: RouteChoice,
+        by listener: TCPListener, _ plan: ListenerPlan
     ) {
+        let index = choice.index
         guard plan.routes.indices.contains(index), let route = core.routes[plan.routes[index]] as? TCPRoute,
             !route.isDraining
         else {
@@ -91,7 +100,7 @@ final class ListenerGate {
             refuse(socket, client, plan.routes.indices.contains(index) ? .drained : .error, plan)
             return
         }
-        plan.hooks.observer?.decided(route: index, by: result, worker: core.index)
+        plan.hooks.observer?.decided(route: index, by: choice.result, worker: core.index)
         route.openDecided(socket, address, header: header, by: listener)
     }
 

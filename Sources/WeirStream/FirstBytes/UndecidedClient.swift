@@ -5,7 +5,8 @@ import Threading
 /// A client of a shared listener from the accept until its first bytes have chosen a route. It reads a PROXY header
 /// where one is required, then runs the matcher.
 ///
-/// The bytes are peeked and stay in the socket, so that a slow client occupies no buffer. Confined to the worker.
+/// The bytes are peeked and stay in the socket, so that a slow client occupies no buffer; only those that the matcher
+/// answers are read. Confined to the worker.
 final class UndecidedClient: EventHandler, UndecidedMember {
     private enum Phase {
         case awaitingHeader, awaitingBytes, over
@@ -23,6 +24,9 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     private var timer = TimerWheel.Identifier.none
     /// The bytes that must wait before the kernel reports them (`SO_RCVLOWAT`, socket(7)).
     private var lowWater = 1
+    /// The stage of the matcher, and the answers that led to it.
+    private var stage = 0
+    private var answerCount = 0
 
     private var core: WorkerCore { gate.core }
 
@@ -111,7 +115,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
             return
         }
         phase = .awaitingBytes
-        if plan.matcher == nil { decide(0, by: nil) } else { armTimer() }
+        if plan.matcher == nil { decide(RouteChoice(index: 0)) } else { armTimer() }
     }
 
     private func refuseHeader(_ reason: ProxyHeaderError, _ excerpt: ProxyHeaderExcerpt) {
@@ -126,8 +130,9 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         switch unsafe client.receiveCopy(into: buffer) {
         case .bytes(let count):
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
-            switch unsafe matcher.match(bytes.span, isEnd: client.sawEnd) {
-            case .route(let index, by: let result): decide(index, by: result)
+            switch unsafe matcher.match(bytes.span, isEnd: client.sawEnd, stage: stage) {
+            case .route(let index, by: let result): decide(RouteChoice(index: index, result: result))
+            case .answer(let answer): send(answer, having: count)
             case .none(let mismatch): fail(ListenerFailure(mismatch))
             case .needsMore(let wanted): waitForMore(wanted, having: count)
             }
@@ -148,6 +153,24 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         }
     }
 
+    /// Reads the bytes that the answer is for, sends it, and looks for what has followed meanwhile.
+    private func send(_ answer: FirstBytesAnswer, having count: Int) {
+        guard answerCount < FirstBytesAnswer.maxCount, 1...count ~= answer.consumedByteCount else {
+            fail(.error)
+            return
+        }
+        answerCount += 1
+        stage = answer.stage
+        client.discard(answer.consumedByteCount)
+        switch unsafe answer.bytes.withUnsafeBytes({ unsafe client.send($0, more: false) }) {
+        case .bytes(let sent) where sent == answer.bytes.count:
+            setLowWater(1)
+            lookForMatch()
+        case .bytes, .wouldBlock: fail(.error)
+        case .failed: fail(.closed)
+        }
+    }
+
     private func setLowWater(_ bytes: Int) {
         guard bytes != lowWater else { return }
         lowWater = bytes
@@ -157,7 +180,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
 
     // MARK: Ending
 
-    private func decide(_ index: Int, by result: FirstBytesResult?) {
+    private func decide(_ choice: RouteChoice) {
         setLowWater(1)
         if token != nil, let number = client.withSocket({ $0.number }) {
             do {
@@ -168,7 +191,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
             }
         }
         guard let socket = leave() else { return }
-        gate.decide(socket, address, header: header, route: index, result: result, by: listener, plan)
+        gate.decide(socket, address, header: header, choice, by: listener, plan)
         listener.clientEnded()
     }
 

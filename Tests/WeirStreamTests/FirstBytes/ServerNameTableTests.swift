@@ -17,7 +17,7 @@ import Testing
     }
 
     private func verdict(_ table: ServerNameTable, _ bytes: [UInt8]) -> FirstBytesMatch {
-        table.match(bytes.span, isEnd: false)
+        table.match(bytes.span, isEnd: false, stage: 0)
     }
 
     /// From the most exact claim to the one of the rest.

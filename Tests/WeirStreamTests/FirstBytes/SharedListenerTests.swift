@@ -5,6 +5,15 @@ import Testing
 
 @testable import WeirStream
 
+/// A matcher that answers for ever.
+private struct EndlessAnswers: FirstBytesMatcher {
+    var consuming = 1
+
+    func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch {
+        .answer(FirstBytesAnswer(consuming: consuming, [UInt8(ascii: "0") + UInt8(stage)], stage: stage + 1))
+    }
+}
+
 /// Tests of a listener with several routes, of which the first bytes choose one.
 @Suite(.timeLimit(.minutes(1))) struct SharedListenerTests {
     private typealias Client = TestConnection
@@ -168,6 +177,22 @@ import Testing
             let client = try rig.connect()
             try client.send("a")
             #expect(client.receive(2).text == "Aa")
+        }
+    }
+
+    @Test(arguments: [EndlessAnswers(), EndlessAnswers(consuming: 2), EndlessAnswers(consuming: 0)])
+    fileprivate func `answers are bounded, and so are the bytes that they consume`(matcher: EndlessAnswers) async throws
+    {
+        try await withShared(other: matcher) { rig in
+            let client = try rig.connect()
+            for index in 0..<FirstBytesAnswer.maxCount where matcher.consuming == 1 {
+                try client.send("x")
+                #expect(client.receive(1).text == "\(index)")
+            }
+            try client.send("x")
+            #expect(client.receive().ending == .reset)
+            try rig.told.expect(.error)
+            try rig.expectUndecided(0, accepted: 1)
         }
     }
 

@@ -11,7 +11,7 @@ struct FirstByteMatcher: FirstBytesMatcher {
     var length = 1
     let looks = Box(0)
 
-    func match(_ bytes: Span<UInt8>, isEnd: Bool) -> FirstBytesMatch {
+    func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch {
         looks.add(1)
         guard bytes.count >= length else { return .needsMore(atLeast: length) }
         switch bytes[0] {
@@ -81,6 +81,8 @@ struct SharedRig: Sendable {
     let engine: StreamEngine
     let listener: SharedListener
     let matcher: FirstByteMatcher
+    /// The matcher of the table; nil for ``matcher``.
+    fileprivate let other: (any FirstBytesMatcher)?
     let routes: [TCPStream]
     let clock: TestClock?
     fileprivate let listenerRecorder: ListenerRecorder
@@ -99,7 +101,7 @@ struct SharedRig: Sendable {
     }
 
     var endpoint: Endpoint { Endpoint(listener.localAddress.port) }
-    var table: ListenerTarget { .table(FirstBytesTable(matcher: matcher, routes: routes)) }
+    var table: ListenerTarget { .table(FirstBytesTable(matcher: other ?? matcher, routes: routes)) }
     var hooks: ListenerHooks { ListenerHooks(observer: listenerRecorder) }
 
     func connect() throws -> TestConnection { try TestConnection(to: endpoint) }
@@ -136,8 +138,9 @@ struct SharedRig: Sendable {
 
 func withShared(
     settings: ListenerSettings = ListenerSettings(), matcher: FirstByteMatcher = FirstByteMatcher(),
-    engine setup: EngineSetup = EngineSetup(), hooks: ListenerHooks = ListenerHooks(),
-    routeSettings: TCPSettings = TCPSettings(), _ body: @escaping @Sendable (SharedRig) throws -> Void
+    other: (any FirstBytesMatcher)? = nil, engine setup: EngineSetup = EngineSetup(),
+    hooks: ListenerHooks = ListenerHooks(), routeSettings: TCPSettings = TCPSettings(),
+    _ body: @escaping @Sendable (SharedRig) throws -> Void
 ) async throws {
     let engine = try setup.makeEngine()
     let servers = try ["A", "B"].map { name in
@@ -162,7 +165,8 @@ func withShared(
     hooks.observer = told
     let rig = SharedRig(
         engine: engine, listener: try SharedListener("tcp://127.0.0.1:0", settings: settings, engine: engine),
-        matcher: matcher, routes: routes, clock: setup.clock, listenerRecorder: told, routeRecorders: recorders)
+        matcher: matcher, other: other, routes: routes, clock: setup.clock, listenerRecorder: told,
+        routeRecorders: recorders)
     let result: Result<Void, any Error>
     do {
         try await rig.listener.serve(rig.table, hooks: hooks)

@@ -70,7 +70,7 @@ public struct ServerNameTable: FirstBytesMatcher {
     }
 
     /// See ``FirstBytesMatcher``.
-    public func match(_ bytes: Span<UInt8>, isEnd: Bool) -> FirstBytesMatch {
+    public func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch {
         switch ClientHelloParser.parse(bytes) {
         case .needsMore(let count): .needsMore(atLeast: count)
         case .notTLS: matchWithoutTLS
