@@ -1,5 +1,4 @@
 // Length: one state machine in one file, so that its state is private.
-import Glibc
 import LinuxIO
 import NetworkTypes
 
@@ -576,16 +575,5 @@ extension TCPConnection: RelayOwner {
         state.ackHeuristic.noteResponse(isAsked: isAsked, withEnd: withEnd)
         state.returnedDials.noteServer()
         route.selector.answered(member, now: core.loop.clockTime)
-    }
-}
-
-extension ConnectionCloseReason {
-    /// The close reason for the errno of a failed read or write.
-    init(_ error: SystemError, party: Relay.Party) {
-        switch error.code {
-        case ECONNRESET, EPIPE: self = party == .client ? .clientReset : .upstreamReset
-        case ETIMEDOUT: self = party == .client ? .clientTimeout : .upstreamTimeout
-        default: self = .error
-        }
     }
 }
