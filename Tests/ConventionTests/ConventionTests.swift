@@ -26,8 +26,8 @@ struct ConventionTests {
         let kinds = [
             "HeadScanner", "RequestHead", "AcceptedEncodings", "AcceptedFormats", "ListMember", "PageRequest",
             "RequestPlan", "AuthorizationField", "ProxyHeaderParser", "ClientHelloParser", "HandshakeCursor",
-            "DurationText", "RateText", "PasswordHashText", "IPAddress+Parsing", "IPPrefix+Parsing",
-            "AccessRule+Parsing", "AccessListFile", "DNSMessage", "PostgresConversation",
+            "PostgresMatcher", "DurationText", "RateText", "PasswordHashText", "IPAddress+Parsing",
+            "IPPrefix+Parsing", "AccessRule+Parsing", "AccessListFile", "DNSMessage", "PostgresConversation",
         ]
         let files = try Checkout.swiftFiles(under: "Sources")
         for kind in kinds {

@@ -16,8 +16,8 @@ public protocol FirstBytesMatcher: Sendable {
 public enum FirstBytesMatch: Equatable, Sendable {
     /// The matcher needs at least this many bytes, counted from the beginning of the stream.
     case needsMore(atLeast: Int)
-    /// The client goes to the route at this index of the table.
-    case route(Int, by: FirstBytesResult = .name)
+    /// The client goes to the route at this index of the table. With a preface, its upstream gets that first.
+    case route(Int, by: FirstBytesResult = .name, preface: UpstreamPreface? = nil)
     /// The client gets an answer, and the matcher judges the bytes that follow.
     case answer(FirstBytesAnswer)
     /// The client matches no route and is reset.
@@ -42,6 +42,22 @@ public struct FirstBytesAnswer: Equatable, Sendable {
         self.consumedByteCount = consumedByteCount
         self.bytes = bytes
         self.stage = stage
+    }
+}
+
+/// An exchange that an upstream must see before the bytes of a client, because the client had it with this process (see
+/// ``FirstBytesAnswer``). It follows a PROXY header and belongs to the dial: an upstream that answers otherwise is a
+/// failed dial with ``DialFailure/tls``. A route that decrypts its clients' bytes omits it.
+public struct UpstreamPreface: Equatable, Sendable {
+    /// The bytes that the upstream gets.
+    public let request: [UInt8]
+    /// The only answer that lets the connection continue. The client does not get it.
+    public let answer: [UInt8]
+
+    /// Creates a preface.
+    public init(request: [UInt8], answer: [UInt8]) {
+        self.request = request
+        self.answer = answer
     }
 }
 

@@ -7,6 +7,7 @@ struct RouteChoice {
     let index: Int
     /// How first bytes chose it; nil where none were inspected.
     var result: FirstBytesResult?
+    var preface: UpstreamPreface?
 }
 
 /// A shared listener's part on one worker: the accepted clients that no route has taken over yet. Confined to the
@@ -101,7 +102,7 @@ final class ListenerGate {
             return
         }
         plan.hooks.observer?.decided(route: index, by: choice.result, worker: core.index)
-        route.openDecided(socket, address, header: header, by: listener)
+        route.openDecided(socket, address, header: header, preface: choice.preface, by: listener)
     }
 
     /// Removes a client from the undecided ones. The client still owns its socket.

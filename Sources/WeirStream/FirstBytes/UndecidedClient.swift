@@ -131,7 +131,8 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         case .bytes(let count):
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
             switch unsafe matcher.match(bytes.span, isEnd: client.sawEnd, stage: stage) {
-            case .route(let index, by: let result): decide(RouteChoice(index: index, result: result))
+            case .route(let index, by: let result, preface: let preface):
+                decide(RouteChoice(index: index, result: result, preface: preface))
             case .answer(let answer): send(answer, having: count)
             case .none(let mismatch): fail(ListenerFailure(mismatch))
             case .needsMore(let wanted): waitForMore(wanted, having: count)

@@ -147,7 +147,7 @@ public enum DialFailure: String, CaseIterable, Sendable {
     /// The upstream is a listening address of this process, be it a stream's or another one's; or another proxy dials
     /// back: ten thousand dials in a row went to where their clients came from, and nothing answered.
     case loop
-    /// The handshake with the upstream failed.
+    /// The handshake with the upstream failed, or it refused one.
     case tls
     /// The connection or session ended before the dial did.
     case canceled

@@ -51,19 +51,20 @@ final class TCPRoute: WorkerRoute, EventHandler {
     /// Begins a connection of the route's own listener. The caller has already taken its descriptors from the budget.
     func open(_ client: consuming Socket, _ address: SocketAddress, by listener: TCPListener) {
         let requirement = plan.hooks.headerRequirement(of: address.ip, plan.settings.proxyProtocol)
-        begin(client, address, requirement, header: nil, by: listener)
+        begin(client, address, requirement, header: nil, preface: nil, by: listener)
     }
 
     /// Begins a connection of a shared listener, which has read the PROXY header and chosen this route.
     func openDecided(
-        _ client: consuming Socket, _ address: SocketAddress, header: ProxyHeader?, by listener: TCPListener
+        _ client: consuming Socket, _ address: SocketAddress, header: ProxyHeader?, preface: UpstreamPreface?,
+        by listener: TCPListener
     ) {
-        begin(client, address, .none, header: header, by: listener)
+        begin(client, address, .none, header: header, preface: preface, by: listener)
     }
 
     private func begin(
         _ client: consuming Socket, _ address: SocketAddress, _ requirement: HeaderRequirement, header: ProxyHeader?,
-        by listener: TCPListener
+        preface: UpstreamPreface?, by listener: TCPListener
     ) {
         let plan = plan
         let context = StreamContext(
@@ -82,7 +83,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
         let connection = TCPConnection(client: client, context: context, route: plan, owner: self, listener: listener)
         connection.indexInRoute = connections.count
         connections.append(connection)
-        connection.start()
+        connection.start(preface: preface)
     }
 
     private func refusal(

@@ -15,7 +15,7 @@ final class TCPConnection: EventHandler, PreDialing {
         case handshaking
         /// An upstream is chosen and dialed (see ``UpstreamConnector``).
         case dialing
-        /// The upstream is connected, and the handshake of its session is in progress.
+        /// The upstream is connected, and its preface or the handshake of its session is in progress.
         case handshakingUpstream
         /// Bytes flow.
         case relaying
@@ -97,8 +97,9 @@ final class TCPConnection: EventHandler, PreDialing {
         relay = Relay(client: RelayEndpoint(accepted: client), now: openedAt)
     }
 
-    /// Registers the client and begins the first phase. The connection may have ended when this returns.
-    func start() {
+    /// Registers the client and begins the first phase. The connection may have ended when this returns. No PROXY
+    /// header is awaited of a client that comes with a preface.
+    func start(preface: UpstreamPreface?) {
         token = core.loop.insert(self)
         guard let number = relay.client.withSocket({ $0.number }) else { return }
         do {
@@ -108,15 +109,15 @@ final class TCPConnection: EventHandler, PreDialing {
             end(.error, withReset: true)
             return
         }
-        if context.awaitsProxyHeader { awaitHeader() } else { admitted() }
+        if context.awaitsProxyHeader { awaitHeader() } else { admitted(preface: preface) }
     }
 
     /// Begins the phase after the client was admitted.
-    private func admitted() {
+    private func admitted(preface: UpstreamPreface? = nil) {
         if let makeSession = route.hooks.clientSession {
             startClientHandshake(makeSession(context))
         } else {
-            connect()
+            connect(preface: preface)
         }
     }
 
@@ -263,9 +264,10 @@ final class TCPConnection: EventHandler, PreDialing {
     // MARK: Dial
 
     /// Dials an upstream for an admitted client.
-    private func connect() {
+    private func connect(preface: UpstreamPreface? = nil) {
         phase = .dialing
-        let connector = UpstreamConnector(route: route, context: context, core: core, token: token, dialer: TCPDialer())
+        let connector = UpstreamConnector(
+            route: route, context: context, core: core, token: token, dialer: TCPDialer(preface: preface))
         helper = .connector(connector)
         perform(connector.start(worker: owner.shared.workers[core.index]))
     }
@@ -285,7 +287,7 @@ final class TCPConnection: EventHandler, PreDialing {
         }
     }
 
-    /// Handles a connected upstream. With a session the dial continues with its handshake, within the dial's timeout.
+    /// Handles a connected upstream. With a preface or a session the dial continues, within its timeout.
     private func upstreamConnected(_ found: consuming ConnectedUpstream) {
         guard let connector else { return }
         let (events, address, reached) = (found.events, found.attempt.address, found.member)
@@ -293,16 +295,21 @@ final class TCPConnection: EventHandler, PreDialing {
         relay.upstream = RelayEndpoint(
             dialed: found.takeSocket(), expectsSingleResponse: connector.dialer.expectsSingleResponse)
         relay.upstream.note(events)
-        guard let makeSession = route.hooks.upstreamSession else { return relayBegins(at: address) }
+        let makeSession = route.hooks.upstreamSession
+        guard makeSession != nil || connector.dialer.preface != nil else { return relayBegins(at: address) }
         phase = .handshakingUpstream
-        // The header is not encrypted and precedes the handshake.
+        // The header is not encrypted and precedes all else.
         guard sendHeader(), relay.hasSentFirst else { return upstreamHandshakeFailed(.other, nil) }
-        relay.upstream.secure(with: makeSession(context, route.configuredUpstreams[route.index(of: reached)]))
+        connector.dialer.beginPreface()
+        if let makeSession {
+            relay.upstream.secure(with: makeSession(context, route.configuredUpstreams[route.index(of: reached)]))
+        }
         stepUpstreamHandshake()
     }
 
     private func stepUpstreamHandshake() {
-        switch relay.upstream.handshake() {
+        let preface = connector?.dialer.stepPreface(on: &relay.upstream) ?? .done
+        switch preface == .done ? relay.upstream.handshake() : preface {
         case .waiting: return
         case .yielded: core.loop.defer(token.with(tag: Int(upstreamTag)))
         case .failed: upstreamHandshakeFailed(.tls, nil)
@@ -340,7 +347,7 @@ final class TCPConnection: EventHandler, PreDialing {
     // MARK: Relay
 
     private func relayBegins(at address: SocketAddress) {
-        let isEncrypted = phase == .handshakingUpstream
+        let hasSentHeader = phase == .handshakingUpstream
         phase = .relaying
         relay.touch(now: core.loop.now)
         member = connector?.settle(at: address)
@@ -348,7 +355,7 @@ final class TCPConnection: EventHandler, PreDialing {
         awaitsKeepalive = route.settings.keepalive != nil
         armSilenceTimer()
         // An upstream that sends first needs the header before it does.
-        guard isEncrypted || sendHeader() else { return end(.error, withReset: true) }
+        guard hasSentHeader || sendHeader() else { return end(.error, withReset: true) }
         advance()
     }
 

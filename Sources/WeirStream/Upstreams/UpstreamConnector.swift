@@ -39,7 +39,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     private let mark: ChainMark
     // Exclusivity is not checked at run time on the fields of every dial, which saves more than 1 % of the instructions
     // of a new connection: one thread owns the connector, and no call during an access reaches it again.
-    @safe @exclusivity(unchecked) private(set) var dialer: Dialer
+    @safe @exclusivity(unchecked) var dialer: Dialer
     @safe @exclusivity(unchecked) private var attempts = DialAttempts()
     @safe @exclusivity(unchecked) private var timer = TimerWheel.Identifier.none
     @safe @exclusivity(unchecked) private var staggerTimer = TimerWheel.Identifier.none

@@ -44,6 +44,27 @@ enum AttemptJudgement {
 struct TCPDialer: UpstreamDialer {
     /// Whether the last attempt delays the final ACK of its handshake until there is data (see ``AckHeuristic``).
     private(set) var expectsSingleResponse = false
+    /// The exchange that each upstream must see first.
+    let preface: UpstreamPreface?
+    /// The exchange with the connected upstream, until it is over.
+    private var exchange: PrefaceExchange?
+
+    init(preface: UpstreamPreface?) {
+        self.preface = preface
+    }
+
+    /// Begins the exchange with another upstream.
+    mutating func beginPreface() { exchange = preface.map(PrefaceExchange.init) }
+
+    /// Performs what is left of the exchange; done where there is none.
+    mutating func stepPreface(on upstream: inout RelayEndpoint) -> HandshakeStep {
+        guard var current = exchange else { return .done }
+        let step = upstream.withSocket { current.step(on: $0) } ?? .failed
+        exchange = step == .done ? nil : current
+        // The event of the answer may have been that of bytes behind it, too.
+        if step == .done { upstream.isReadable = true }
+        return step
+    }
 
     mutating func start(
         _ address: SocketAddress, of upstream: UpstreamState, settings: TCPSettings, loop: EventLoop, token: EventToken

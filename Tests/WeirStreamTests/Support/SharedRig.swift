@@ -75,8 +75,8 @@ final class ListenerRecorder: ListenerObserver {
     func acceptPaused(worker: Int) { box.update { $0.pauses += 1 } }
 }
 
-/// A listener with a table of two routes, `a` and `b`, each with a server that says its name and then echoes. Its
-/// functions block: for plain threads.
+/// A listener with a table of two routes, `a` and `b`, each with a server that says its name and then echoes, after a
+/// `beginning` of the test's own. Its functions block: for plain threads.
 struct SharedRig: Sendable {
     let engine: StreamEngine
     let listener: SharedListener
@@ -140,11 +140,14 @@ func withShared(
     settings: ListenerSettings = ListenerSettings(), matcher: FirstByteMatcher = FirstByteMatcher(),
     other: (any FirstBytesMatcher)? = nil, engine setup: EngineSetup = EngineSetup(),
     hooks: ListenerHooks = ListenerHooks(), routeSettings: TCPSettings = TCPSettings(),
+    routeHooks: StreamHooks = StreamHooks(), earlierUpstreams: [String] = [],
+    beginning: @escaping @Sendable (TestConnection) throws -> Void = { _ in },
     _ body: @escaping @Sendable (SharedRig) throws -> Void
 ) async throws {
     let engine = try setup.makeEngine()
     let servers = try ["A", "B"].map { name in
         try TCPServer { connection in
+            try beginning(connection)
             try connection.send(name)
             while true {
                 let received = connection.receiveSome()
@@ -156,10 +159,14 @@ func withShared(
     let recorders = [Recorder(), Recorder()]
     let routes = try servers.map { server in
         try TCPStream(
-            name: "route", listen: [], upstreams: [Upstream("\(server.endpoint)")], settings: routeSettings,
-            engine: engine)
+            name: "route", listen: [], upstreams: (earlierUpstreams + ["\(server.endpoint)"]).map { try Upstream($0) },
+            settings: routeSettings, engine: engine)
     }
-    for (route, recorder) in zip(routes, recorders) { try await route.listenAndServe(observer: recorder) }
+    for (route, recorder) in zip(routes, recorders) {
+        var hooks = routeHooks
+        hooks.observer = recorder
+        try await route.listenAndServe(hooks: hooks)
+    }
     var hooks = hooks
     let told = ListenerRecorder()
     hooks.observer = told

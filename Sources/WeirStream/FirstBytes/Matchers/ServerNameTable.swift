@@ -86,12 +86,16 @@ public struct ServerNameTable: FirstBytesMatcher {
     }
 
     /// Returns the verdict about a hello.
-    /// - Parameter bytes: the bytes that it was read from.
-    func match(_ hello: ClientHello, in bytes: Span<UInt8>) -> FirstBytesMatch {
+    /// - Parameters:
+    ///   - bytes: the bytes that it was read from.
+    ///   - preface: what the route's upstream gets first.
+    func match(_ hello: ClientHello, in bytes: Span<UInt8>, preface: UpstreamPreface? = nil) -> FirstBytesMatch {
         let offered = knownProtocols(of: hello, in: bytes)
-        if let name = hello.serverName, let route = route(of: name, offered) { return .route(route, by: .name) }
-        if let route = offered.first({ nameless.routes[$0] }) { return .route(route, by: .name) }
-        return nameless.route.map { .route($0, by: .default) } ?? .none(.noMatch)
+        if let name = hello.serverName, let route = route(of: name, offered) {
+            return .route(route, by: .name, preface: preface)
+        }
+        if let route = offered.first({ nameless.routes[$0] }) { return .route(route, by: .name, preface: preface) }
+        return nameless.route.map { .route($0, by: .default, preface: preface) } ?? .none(.noMatch)
     }
 
     /// Returns the route that claims a name most exactly. The walk goes from the last label to the whole name, so a
