@@ -20,16 +20,16 @@ public struct DNSCheck: Hashable, Sendable {
         /// Services (RFC 2782).
         case srv
 
-        /// The number in a message.
-        var number: UInt16 {
+        /// The type that messages name.
+        var recordType: DNSRecordType {
             switch self {
-            case .a: 1
-            case .ns: 2
-            case .soa: 6
-            case .mx: 15
-            case .txt: 16
-            case .aaaa: 28
-            case .srv: 33
+            case .a: .a
+            case .ns: .ns
+            case .soa: .soa
+            case .mx: .mx
+            case .txt: .txt
+            case .aaaa: .aaaa
+            case .srv: .srv
             }
         }
     }
@@ -72,10 +72,9 @@ public struct DNSCheck: Hashable, Sendable {
     /// The transport of the question.
     public let transport: Transport
 
-    private static let maxNameLength = 253
-    private static let maxLabelLength = 63
-    private static let internetClass: UInt16 = 1
-    private static let headerLength = 12
+    /// The question section of the message.
+    let question: [UInt8]
+
     /// A standard query that desires recursion (section 4.1.1): a resolver answers from its cache or asks others, and
     /// an authoritative server ignores the bit.
     private static let recursionDesired: UInt8 = 1
@@ -87,45 +86,21 @@ public struct DNSCheck: Hashable, Sendable {
         name: String = ".", type: RecordType = .ns, accepted: Set<ResponseCode> = [.noError, .nameError],
         over transport: Transport
     ) throws(HealthCheckError) {
-        guard Self.labels(of: name) != nil else { throw .invalidName(name) }
+        guard let parsed = DNSName(name) else { throw .invalidName(name) }
         guard !accepted.isEmpty else { throw .noResponseCodes }
         self.name = name
         self.type = type
+        question = DNSQuestion(parsed, type.recordType).bytes
         self.accepted = accepted
         self.transport = transport
     }
 
-    /// The labels of a name; nil where it is none. The root has none.
-    private static func labels(of name: String) -> [Substring.UTF8View]? {
-        let utf8 = name.utf8
-        if utf8.elementsEqual([UInt8(ascii: ".")]) { return [] }
-        guard !utf8.isEmpty, utf8.count <= maxNameLength + 1 else { return nil }
-        var text = name[...]
-        if utf8.last == UInt8(ascii: ".") { text = text.dropLast() }
-        let labels = text.split(separator: ".", omittingEmptySubsequences: false).map(\.utf8)
-        let areValid = labels.allSatisfy { label in
-            (1...maxLabelLength).contains(label.count) && label.allSatisfy { (0x21...0x7e).contains($0) && $0 != 0x5c }
-        }
-        return areValid && text.utf8.count <= maxNameLength ? labels : nil
-    }
-
-    /// The question section: name, type and class.
-    var question: [UInt8] {
-        var bytes: [UInt8] = []
-        for label in Self.labels(of: name) ?? [] {
-            bytes.append(UInt8(truncatingIfNeeded: label.count))
-            bytes.append(contentsOf: label)
-        }
-        bytes.append(0)
-        for value in [type.number, Self.internetClass] { bytes.append(bigEndian: value) }
-        return bytes
-    }
-
     /// The message, with two bytes of length in front over TCP (RFC 1035 section 4.2.2). Its identifier is 0.
     var message: [UInt8] {
-        let question = question
         var bytes: [UInt8] = []
-        if transport == .tcp { bytes.append(bigEndian: UInt16(truncatingIfNeeded: Self.headerLength + question.count)) }
+        if transport == .tcp {
+            bytes.append(bigEndian: UInt16(truncatingIfNeeded: DNSMessage.headerLength + question.count))
+        }
         bytes += [0, 0, Self.recursionDesired, 0, 0, 1, 0, 0, 0, 0, 0, 0]
         return bytes + question
     }

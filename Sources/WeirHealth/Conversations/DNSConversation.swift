@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// The answer to a question of a ``DNSCheck``: one message, which repeats identifier and question.
 ///
 /// Datagrams that do not are passed over, up to a bound: they may be forged. On a stream they end the check.
@@ -33,8 +35,8 @@ struct DNSConversation {
     }
 
     /// The verdict on a message; nil where it is no answer to this question.
-    private func judge(_ message: DNSMessage) -> CheckStep? {
-        guard message.isAnswer(to: identifier) else { return nil }
+    private func judge(_ message: DNSMessage?) -> CheckStep? {
+        guard let message, message.isAnswer(to: identifier) else { return nil }
         let code = message.responseCode
         // An error may come without the question, as from a server that cannot read it.
         guard accepted.contains(where: { $0.number == code }) else { return .failed(.responseCode(Int(code))) }
