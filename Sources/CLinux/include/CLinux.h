@@ -207,6 +207,22 @@ enum weir_resolve_error {
 };
 /// getaddrinfo(3) for both families, without ports, in its order (RFC 6724); blocks.
 int weir_resolve(const char *name, weir_address *addresses, int capacity);
+/// Asks the name servers of resolv.conf(5) for one type of records of exactly this name, in the class of the Internet
+/// (res_nquery(3)); asks again over TCP what is truncated. Blocks. Returns the length of the answer, which has records,
+/// or a weir_resolve_error. `capacity` is that of a header at least.
+int weir_query_records(const char *name, uint16_t type, uint8_t *answer, int capacity);
+/// The options of resolv.conf(5) that say which names to try.
+typedef struct weir_search_options {
+    /// How many dots make a name be tried as it is, first (`ndots`).
+    uint32_t dots;
+    /// Whether IPv6 addresses are not asked for (`no-aaaa`).
+    uint32_t skips_ipv6;
+    /// Whether a name without a dot is only tried in the domains (`no-tld-query`).
+    uint32_t skips_top_level;
+} weir_search_options;
+/// Stores the options, and the search list with a space behind each domain, as far as the C library shows it: six
+/// domains of 256 bytes together. Returns the number of bytes, or a weir_resolve_error.
+int weir_search_list(weir_search_options *options, char *domains, size_t capacity);
 /// Every address of every local interface (getifaddrs(3)); blocks for a moment.
 int weir_interface_addresses(weir_address *addresses, int capacity);
 /// The index of an interface, or 0 (if_nametoindex(3)).
