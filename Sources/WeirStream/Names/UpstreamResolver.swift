@@ -21,9 +21,8 @@ extension NameAnswer {
     }
 }
 
-/// Looks up names on threads of its own. It has one cache entry and at most one lookup per name, and a bounded number
-/// of lookups at once (``LookupSlots``). Names of the hosts file do not wait for the others. It repeats a lookup after
-/// an interval and on request, and keeps the addresses of the last success.
+/// Looks up names in a ``LookupPool``. It has one cache entry and at most one lookup per name. It repeats a lookup
+/// after an interval and on request, and keeps the addresses of the last success.
 actor UpstreamResolver {
     /// Receives a result: the addresses that are known now, and the failure of the lookup, nil where it succeeded.
     typealias Sink = @Sendable (_ answer: NameAnswer, _ failure: AddressLookup.Failure?) async -> Void
@@ -42,13 +41,7 @@ actor UpstreamResolver {
     private var entries: [String: Entry] = [:]
     private var nextWatch = 0
     private let isLocal: @Sendable (String) -> Bool
-    private let slowAfter: Duration
-    private var slots = LookupSlots()
-    private var nextLookup = 0
-    private var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
-    /// Lookups of local names that run beside the full slots.
-    private var localLookups = 0
-    private static let maxLocalLookups = 4
+    private let pool: LookupPool
 
     /// Creates a resolver that repeats a lookup after `refreshInterval`; on request earlier, but not before
     /// `minInterval`. `isLocal` says which names need no name server; a lookup that takes longer than `slowAfter` makes
@@ -58,7 +51,7 @@ actor UpstreamResolver {
         isLocal: @escaping @Sendable (String) -> Bool = { HostsFile.contains($0) }, slowAfter: Duration = .seconds(1)
     ) {
         self.isLocal = isLocal
-        self.slowAfter = slowAfter
+        pool = LookupPool(slowAfter: slowAfter)
         self.resolver = resolver
         self.refreshInterval = refreshInterval
         self.minInterval = minInterval
@@ -137,48 +130,13 @@ actor UpstreamResolver {
     // MARK: Lookups
 
     private func lookUp(_ host: String) async -> Result<[SocketAddress], AddressLookup.Failure> {
-        let standing = entries[host]?.standing ?? .unknown
-        if slots.isFull(for: standing), localLookups < Self.maxLocalLookups, isLocal(host) {
-            localLookups += 1
-            defer { localLookups -= 1 }
-            return await ask(host)
-        }
-        nextLookup += 1
-        let lookup = nextLookup
-        if !slots.begin(lookup, standing) { await withCheckedContinuation { waiting[lookup] = $0 } }
-        let alarm = Task {
-            try await Task.sleep(for: slowAfter)
-            self.resume(self.slots.becameSlow(lookup))
-        }
-        defer {
-            alarm.cancel()
-            resume(slots.end(lookup))
-        }
-        return await ask(host)
-    }
-
-    /// Lets lookups go on that have a slot now.
-    private func resume(_ lookups: [Int]) {
-        for lookup in lookups { waiting.removeValue(forKey: lookup)?.resume() }
-    }
-
-    private func ask(_ host: String) async -> Result<[SocketAddress], AddressLookup.Failure> {
-        let resolver = resolver
-        return await withCheckedContinuation { continuation in
-            do {
-                // A thread of its own: getaddrinfo(3) may block for a long time.
-                try Thread.start {
-                    let result: Result<[SocketAddress], AddressLookup.Failure>
-                    do throws(AddressLookup.Failure) {
-                        result = .success(try resolver.resolve(host))
-                    } catch {
-                        result = .failure(error)
-                    }
-                    continuation.resume(returning: result)
-                }
-            } catch {
-                continuation.resume(returning: .failure(.unavailable))
+        let (resolver, isLocal) = (resolver, isLocal)
+        do throws(SystemError) {
+            return try await pool.run(entries[host]?.standing ?? .unknown, isLocal: { isLocal(host) }) {
+                Result { () throws(AddressLookup.Failure) in try resolver.resolve(host) }
             }
+        } catch {
+            return .failure(.unavailable)
         }
     }
 
