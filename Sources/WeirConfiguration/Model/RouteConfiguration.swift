@@ -13,6 +13,8 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var upstreams: [UpstreamConfiguration]
     /// Which of them a client gets.
     public var selection = SelectionSettings()
+    /// The members that names among them stand for.
+    public var names = NameSettings()
     /// How they are checked; nil is not at all.
     public var health: HealthSettings?
     /// The port to listen on.
@@ -83,14 +85,17 @@ public struct RouteConfiguration: Sendable, Equatable {
 
     /// Whether a policy chooses among the upstreams. A single one needs none without checks, a bound or a drain.
     public var hasSet: Bool {
-        upstreams.count > 1 || health != nil || upstreams.contains { $0.maxConnections != nil || $0.isDraining }
+        upstreams.count > 1 || health != nil
+            || upstreams.contains {
+                $0.maxConnections != nil || $0.isDraining || $0.source != nil || $0.hasMembers(names)
+            }
     }
 
     /// Whether the listener takes IPv4 and IPv6 through one socket (`IPV6_V6ONLY` off): `tcp` or `udp` without `bind`,
     /// or bound to `::`.
     public var isDualStack: Bool { scheme.isDualStack(at: boundAddress.ip) }
 
-    /// Every upstream by its name, or as `host:port` with brackets around IPv6 addresses: the `upstream` labels.
+    /// Every upstream by its name, or as `host:port` with brackets around IPv6 addresses, in the log.
     public var upstreamTexts: [String] { upstreams.map { $0.text(targetPort: upstreamPort) } }
 
     /// All of them in one text, for logs.

@@ -2,8 +2,11 @@ import NetworkTypes
 
 /// An endpoint to dial, as a member of a route's upstreams.
 public struct UpstreamConfiguration: Sendable, Hashable {
-    /// The machine.
+    /// The machine; the name of the service where ``isService`` is true.
     public var host: UpstreamHost
+    /// Whether the host is the name of a service, such as `_ldap._tcp.example.net`, whose SRV records (RFC 2782) name
+    /// the members with their ports, shares and precedence.
+    public var isService = false
     /// The port to dial; nil is the target port of the route.
     public var port: UInt16?
     /// The `upstream` label; nil is host and port.
@@ -17,18 +20,32 @@ public struct UpstreamConfiguration: Sendable, Hashable {
     /// Whether it gets no new clients, and keeps those that it has.
     public var isDraining = false
 
+    /// The label of the upstream whose name has this address; nil for an upstream of the file.
+    public var source: String?
+
     /// Joins a host and perhaps a port.
     public init(_ host: UpstreamHost, port: UInt16? = nil) {
         self.host = host
         self.port = port
     }
 
-    /// The upstream as labels and logs have it: its name, or `host:port`, where the route's target port is the one
-    /// given.
-    public func text(targetPort: UInt16) -> String { name ?? addressText(targetPort: targetPort) }
+    /// The upstream as the log has it, unlike all others of its route: its name, or `host:port`, where the route's
+    /// target port is the one given. A member of a name is `name:port/address:port`.
+    public func text(targetPort: UInt16) -> String {
+        if let source { return "\(source)/\(addressText(targetPort: targetPort))" }
+        return name ?? addressText(targetPort: targetPort)
+    }
 
-    /// `host:port`, where the route's target port is the one given.
-    public func addressText(targetPort: UInt16) -> String { "\(host.bracketed):\(port ?? targetPort)" }
+    /// The `upstream` label: all members of a name share that of the name.
+    public func label(targetPort: UInt16) -> String { source ?? text(targetPort: targetPort) }
+
+    /// `host:port`, where the route's target port is the one given; a service has no port.
+    public func addressText(targetPort: UInt16) -> String {
+        isService ? host.description : "\(host.bracketed):\(port ?? targetPort)"
+    }
+
+    /// Whether its members are those that a lookup finds.
+    public func hasMembers(_ names: NameSettings) -> Bool { isService || names.members == .all && host.isName }
 
     /// Whether it is more than a host and a port, and so is written as a mapping.
     var isDetailed: Bool { self != UpstreamConfiguration(host, port: port) }
@@ -36,7 +53,10 @@ public struct UpstreamConfiguration: Sendable, Hashable {
 
 extension UpstreamConfiguration: CustomStringConvertible {
     /// As it is written: the host alone, or `host:port`.
-    public var description: String { port.map { "\(host.bracketed):\($0)" } ?? host.description }
+    public var description: String {
+        if isService { return "{ srv: \(host) }" }
+        return port.map { "\(host.bracketed):\($0)" } ?? host.description
+    }
 }
 
 extension UpstreamConfiguration {

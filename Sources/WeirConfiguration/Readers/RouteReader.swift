@@ -67,6 +67,7 @@ struct RouteReader {
         refuseForeignFields(own, of: draft.route.scheme, named: name)
         refuseBothForms(own, named: name)
         if draft.has("upstreams", "port"), !checkUpstreams(draft) { draft.faults.insert("upstreams") }
+        if draft.has("upstreams", "host", "resolve"), !checkNames(draft, own) { draft.faults.insert("resolve") }
         draft.isComplete = isNameGood && draft.faults.isEmpty
         return draft
     }
@@ -170,6 +171,34 @@ struct RouteReader {
             isGood = false
         }
         return isGood
+    }
+
+    /// Checks that the upstreams whose members are looked up are names, and services of the route's transport. False
+    /// after an error.
+    private func checkNames(_ draft: RouteDraft, _ own: SectionEntries) -> Bool {
+        var isGood = true
+        let route = draft.route
+        for (upstream, origin) in zip(route.upstreams, draft.targetOrigins) where upstream.isService {
+            let label = "_\(route.transport.rawValue)"
+            guard upstream.host.description.split(separator: ".").dropFirst().first?.lowercased() != label else {
+                continue
+            }
+            diagnostics.error(
+                origin,
+                "`srv`: \(quoted(upstream.host.description)) is no service of \(route.transport.rawValue.uppercased()), "
+                    + "which the scheme `\(route.scheme.rawValue)` carries; expected `\(label)` as its second label")
+            isGood = false
+        }
+        // In `defaults` it is for the routes that have names.
+        guard route.names.members == .all, let entry = own.entries["resolve"],
+            !route.upstreams.contains(where: { $0.hasMembers(route.names) })
+        else { return isGood }
+        let hosts = route.upstreams.map(\.host.description).joined(separator: ", ")
+        diagnostics.error(
+            entry.keyOrigin,
+            "`resolve`: expected a host name among the upstreams, found \(quoted(hosts)) only: an address has no other "
+                + "members")
+        return false
     }
 
     /// A field of the other transport is a mistake on a route; in `defaults` it is for other routes.

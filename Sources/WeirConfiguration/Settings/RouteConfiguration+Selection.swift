@@ -8,6 +8,13 @@ extension RouteConfiguration {
             "Which upstream a client gets: `round_robin`, each in its turn; `least_connections`; `maglev`, by the "
                 + "client's address and alike in every instance; `first`, the first that can be reached."),
         Setting(
+            "resolve", \.names,
+            .section(
+                NameSettings.section, initial: NameSettings(),
+                examples: ["{members: all, refresh: 5s}", "{members: all, refresh: 2s}"]), page: .upstreams,
+            "What names among the upstreams stand for: `{members: all}` makes each address an upstream of its own, and "
+                + "follows the records."),
+        Setting(
             "health", tcp: (\.health, .health(over: .tcp)), udp: (\.health, .health(over: .udp)),
             page: .upstreams,
             "How upstreams are checked: `{check: tcp, interval: 5s, timeout: 2s, fall: 3, rise: 2}`, or the kind alone: "
@@ -28,6 +35,16 @@ extension RouteConfiguration {
             "when_none", \.selection.whenNone, .choice, page: .upstreams,
             "What clients get while every upstream is out: `dial` tries backups, then all; `reject` turns them away."),
     ]
+}
+
+extension NameSettings {
+    static let section = Section<Self>([
+        Setting(
+            "members", \.members, .choice, "`one`: the addresses of a name are tried in turn; `all`: each is a member."),
+        Setting(
+            "refresh", \.refresh, .duration(in: refreshBounds, examples: ["2s", "10s"]),
+            "The shortest time between two lookups; records that live longer are kept for up to 30 s."),
+    ])
 }
 
 extension Ejection {

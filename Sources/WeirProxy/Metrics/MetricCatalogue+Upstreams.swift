@@ -1,4 +1,6 @@
+import NetworkTypes
 import WeirBalance
+import WeirConfiguration
 import WeirHealth
 import WeirMetrics
 import WeirStream
@@ -7,8 +9,13 @@ import WeirStream
 
 extension MetricCatalogue {
     static let upstreamInfo = MetricDeclaration.gauge(
-        "upstream_info", "1 for each upstream of a set; `backup` tells whether it is one.",
-        [.route, .transport, .upstream, .of("backup", ["false", "true"])])
+        "upstream_info",
+        "1 for each upstream of a set: whether it is a backup, how it is checked, and the policy that chooses it.",
+        [
+            .route, .transport, .upstream, .of("backup", ["false", "true"]),
+            .of("check", ["none"] + HealthProtocol.allCases.map(\.rawValue)),
+            .of("balance", BalanceMethod.allCases.map(\.rawValue)),
+        ])
     static let upstreamWeight = MetricDeclaration.gauge(
         "upstream_weight",
         "The share of clients beside the others of the set now: less during a slow start, 0 while it drains.",

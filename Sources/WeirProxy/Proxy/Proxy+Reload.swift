@@ -81,6 +81,7 @@ extension Proxy {
         } catch {
             access.end(successor: before)
             access = before
+            await components.members.follow(routes.values.map(\.configuration))
             throw error
         }
         before.end(successor: access)
@@ -88,6 +89,7 @@ extension Proxy {
 
     private func reload(to new: Configuration, accessBefore: AccessState) async throws(ProxyError) {
         let affectsAll = access.plan.differs(from: accessBefore.plan) || new.limits.traffic != limits.process
+        await components.members.follow(new.routes)
         let plan = try makePlan(new.routes, affectsAll: affectsAll)
         if plan.isEmpty { return }
         let limitsBefore = limits.process
@@ -99,7 +101,7 @@ extension Proxy {
             throw error
         }
         limits.forget(except: Set(routes.values.map(\.configuration.name)))
-        let routes = routes.values.map(\.configuration)
+        let routes = routes.values.map(\.served)
         components.upstreamSets.forget(except: routes)
         await checkUpstreams(routes)
     }
@@ -145,9 +147,9 @@ extension Proxy {
     private func checkForLoops(_ plan: ReloadPlan, _ bound: [BoundRoute]) throws(ProxyError) {
         let listeners = components.engine.listeningAddresses(
             with: bound.map { ($0.entry.route.transport, $0.stream.stream.localAddress) })
-        var checked = bound.map { ($0.entry.route, $0.stream) }
+        var checked = bound.map { ($0.entry.served, $0.stream) }
         for entry in plan.updated {
-            if let running = routes[entry.key] { checked.append((entry.route, running.stream)) }
+            if let running = routes[entry.key] { checked.append((entry.served, running.stream)) }
         }
         for (route, stream) in checked {
             do throws(StreamError) {
@@ -162,10 +164,10 @@ extension Proxy {
 
     /// A UDP address that comes back while its old sessions drain: the same sockets, and the sessions live on.
     private func serveAgain(_ entry: ReloadPlan.Entry, plan: ReloadPlan) async throws(ProxyError) {
-        let observer = makeObserver(entry.route)
+        let observer = makeObserver(entry.served)
         let stream: ServedStream?
         do throws(StreamError) {
-            stream = try await reopen(entry, hooks: makeHooks(entry.route, observer))
+            stream = try await reopen(entry, hooks: makeHooks(entry.served, observer))
         } catch {
             throw .route(entry.route.name, error)
         }
@@ -177,27 +179,30 @@ extension Proxy {
         logStart(entry.route)
     }
 
-    private func update(_ entry: ReloadPlan.Entry) async throws(ProxyError) {
+    func update(_ entry: ReloadPlan.Entry) async throws(ProxyError) {
         guard let running = routes[entry.key] else { return }
-        let observer = makeObserver(entry.route)
+        let observer = makeObserver(entry.served)
         do throws(StreamError) {
-            try await running.stream.update(entry.route, hooks: makeHooks(entry.route, observer))
+            try await running.stream.update(entry.served, hooks: makeHooks(entry.served, observer))
         } catch {
             // The state of the upstreams follows the configuration that goes on.
             var hooks = StreamHooks()
-            addPolicy(of: running.configuration, to: &hooks)
+            addPolicy(of: running.served, to: &hooks)
             throw .route(entry.route.name, error)
         }
         running.retire()
         add(entry, stream: running.stream, observer: observer)
-        logger.info("stream updated", metadata: Self.fields(entry.route, action: "update"))
+        if running.configuration != entry.route || running.served == entry.served {
+            logger.info("stream updated", metadata: Self.fields(entry.route, action: "update"))
+        }
     }
 
     /// Points updated streams back to where they were.
     private func revert(_ entries: [ReloadPlan.Entry], to before: [ListenerKey: RunningRoute]) async {
         for entry in entries {
             guard let old = before[entry.key] else { continue }
-            try? await update(ReloadPlan.Entry(key: entry.key, route: old.configuration))
+            try? await update(
+                ReloadPlan.Entry(key: entry.key, route: old.configuration, members: components.members.known))
         }
     }
 
@@ -216,7 +221,7 @@ extension Proxy {
         _ wanted: ReloadPlan.Entry, hooks: StreamHooks
     ) async throws(StreamError) -> ServedStream? {
         guard let (route, stream) = drainingDatagrams(at: wanted.key) else { return nil }
-        if try await route.stream.reopen(wanted.route, hooks: hooks) {
+        if try await route.stream.reopen(wanted.served, hooks: hooks) {
             draining[ObjectIdentifier(stream)] = nil
             return route.stream
         }

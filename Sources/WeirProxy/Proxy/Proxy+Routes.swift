@@ -13,7 +13,9 @@ extension Proxy {
     }
 
     func makePlan(_ wanted: [RouteConfiguration], affectsAll: Bool = false) throws(ProxyError) -> ReloadPlan {
-        try ReloadPlan(running: routes.mapValues(\.configuration), wanted: wanted, affectsAll: affectsAll)
+        try ReloadPlan(
+            running: routes.mapValues(\.configuration), wanted: wanted, affectsAll: affectsAll,
+            members: components.members.known)
     }
 
     /// Takes the addresses of new routes: of all of them, or of none. Those that overlap a listener which `plan`
@@ -22,7 +24,7 @@ extension Proxy {
         var bound: [BoundRoute] = []
         for entry in entries {
             do throws(StreamError) {
-                let stream = try ServedStream(entry.route, engine: components.engine)
+                let stream = try ServedStream(entry.served, engine: components.engine)
                 try stream.bind(joins: plan.mustJoin(entry))
                 bound.append(BoundRoute(entry: entry, stream: stream))
             } catch {
@@ -41,9 +43,9 @@ extension Proxy {
     /// Serves bound routes. Where one is refused (a loop, say), none of them is left.
     func serve(_ bound: [BoundRoute]) async throws(ProxyError) {
         for (position, item) in bound.enumerated() {
-            let observer = makeObserver(item.entry.route)
+            let observer = makeObserver(item.entry.served)
             do throws(StreamError) {
-                try await item.stream.stream.listenAndServe(hooks: makeHooks(item.entry.route, observer))
+                try await item.stream.stream.listenAndServe(hooks: makeHooks(item.entry.served, observer))
             } catch {
                 for served in bound[..<position] { await remove(served.entry.key, drainTimeout: .zero) }
                 await release(Array(bound[position...]))
@@ -66,7 +68,7 @@ extension Proxy {
     /// Notes a route that is served.
     func add(_ entry: ReloadPlan.Entry, stream: ServedStream, observer: any RouteObserver) {
         routes[entry.key] = RunningRoute(
-            key: entry.key, configuration: entry.route, stream: stream, observer: observer,
+            key: entry.key, configuration: entry.route, served: entry.served, stream: stream, observer: observer,
             info: RouteInfo(RouteDescription(entry.route, limits: limits.process), registry: components.registry))
     }
 

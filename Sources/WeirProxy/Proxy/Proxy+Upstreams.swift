@@ -20,14 +20,84 @@ extension Proxy {
 
     /// Acts on the news of all sets until the end.
     func followUpstreams() {
-        let sets = components.upstreamSets
+        let (sets, members) = (components.upstreamSets, components.members)
         Task {
             for await news in sets.news { await act(on: news) }
+        }
+        Task {
+            for await lookup in members.lookups { await act(on: lookup) }
         }
         ejectionClock = Task {
             while (try? await Task.sleep(for: .seconds(1))) != nil { sets.advance() }
         }
     }
+
+    // MARK: Members from names
+
+    private func act(on lookup: MemberDirectory.Lookup) async {
+        for route in routes.values {
+            for (upstream, source) in zip(route.configuration.upstreams, route.configuration.memberSources)
+            where source == lookup.source {
+                let label = upstream.label(targetPort: route.configuration.upstreamPort)
+                route.observer.membersLookedUp(label, succeeded: lookup.failure == nil)
+                if lookup.isTurn, let failure = lookup.failure { log(failure, label, route.configuration) }
+                if let change = lookup.change { log(change, label, route.configuration) }
+            }
+        }
+        if lookup.change != nil { await followMembers() }
+    }
+
+    /// Serves each route with the members that its names have now.
+    private func followMembers() async {
+        await turns.enter()
+        defer { turns.leave() }
+        guard !isEnding, state == .running else { return }
+        let known = components.members.known
+        var isChanged = false
+        for route in routes.values where route.configuration.served(with: known) != route.served {
+            let entry = ReloadPlan.Entry(key: route.key, route: route.configuration, members: known)
+            do throws(ProxyError) {
+                try await update(entry)
+                isChanged = true
+            } catch {
+                // A member that is a listener of ours, say: the old ones stay.
+                logger.error("new members cannot be used", metadata: ["error": "\(error)"])
+            }
+        }
+        if isChanged { await checkUpstreams(routes.values.map(\.served)) }
+    }
+
+    private func log(_ failure: AddressLookup.Failure, _ label: String, _ route: RouteConfiguration) {
+        var fields = Self.fields(of: label, route)
+        fields["reason"] = "\(DialFailure(failure).rawValue)"
+        logger.warning("members of an upstream cannot be looked up, the last ones stay", metadata: fields)
+    }
+
+    private func log(
+        _ change: (old: ResolvedMembers?, new: ResolvedMembers), _ label: String, _ route: RouteConfiguration
+    ) {
+        let (old, new) = (Set(change.old?.members ?? []), Set(change.new.members))
+        var fields = Self.fields(of: label, route)
+        fields["members"] = "\(new.count)"
+        fields["new"] = Self.text(new.subtracting(old))
+        fields["gone"] = Self.text(old.subtracting(new))
+        logger.info("members of an upstream have changed", metadata: fields)
+    }
+
+    private static func fields(of label: String, _ route: RouteConfiguration) -> Logger.Metadata {
+        ["protocol": "\(route.transport.rawValue)", "route": "\(route.name)", "upstream": "\(label)"]
+    }
+
+    /// The addresses of members, the first few where there are many.
+    private static func text(_ members: Set<ResolvedMember>) -> Logger.MetadataValue {
+        let addresses = members.map(\.address.description).sorted()
+        let rest = addresses.count > maxLoggedMembers ? ["…"] : []
+        return .string((addresses.prefix(maxLoggedMembers) + rest).joined(separator: ","))
+    }
+
+    private static let maxLoggedMembers = 16
+
+    // MARK: Checks
 
     /// Checks the upstreams of these routes, those that want it.
     func checkUpstreams(_ routes: [RouteConfiguration]) async {
@@ -42,10 +112,10 @@ extension Proxy {
         switch news {
         case .changed(let key, let change):
             guard let route = running(key) else { return }
-            log(change, route.configuration)
+            log(change, route.served)
             if change.to == .down || change.to == .ejected { await end(change.member, route) }
         case .suspected(let key, let member):
-            guard let route = running(key), let target = route.configuration.target(named: member) else { return }
+            guard let route = running(key), let target = route.served.target(named: member) else { return }
             // Without a probe the suspicion ends by its time.
             guard probesRunning < Self.maxProbes else { return }
             probesRunning += 1
@@ -71,7 +141,7 @@ extension Proxy {
     /// Closes the connections of an upstream that is out, where the route wants that.
     private func end(_ member: String, _ route: RunningRoute) async {
         guard route.configuration.selection.onDown == .close, case .tcp(let stream) = route.stream,
-            let target = route.configuration.target(named: member)
+            let target = route.served.target(named: member)
         else { return }
         await stream.endConnections(to: target)
     }
@@ -81,9 +151,8 @@ extension Proxy {
             "protocol": "\(route.transport.rawValue)", "route": "\(route.name)", "upstream": "\(change.member)",
             "state": "\(change.to.rawValue)", "cause": "\(change.cause.rawValue)",
         ]
-        let member = UpstreamChecks.Member(key: UpstreamSets.Key(route), name: change.member)
-        if change.cause == .check, change.to == .down,
-            let outcome = components.upstreamChecks.lastFailure(of: member)
+        if change.cause == .check, change.to == .down, let upstream = route.upstream(named: change.member),
+            let outcome = components.upstreamChecks.lastFailure(of: UpstreamChecks.Member(route, upstream))
         {
             fields["check"] = "\(outcome)"
         }
@@ -98,8 +167,12 @@ extension Proxy {
 
 extension RouteConfiguration {
     /// The upstream with this text; nil where there is none.
-    func target(named text: String) -> Upstream? {
-        guard let index = upstreamTexts.firstIndex(of: text), let targets = try? targets else { return nil }
-        return targets[index]
+    fileprivate func upstream(named text: String) -> UpstreamConfiguration? {
+        upstreams.first { $0.text(targetPort: upstreamPort) == text }
+    }
+
+    /// The endpoint of the upstream with this text; nil where there is none.
+    fileprivate func target(named text: String) -> Upstream? {
+        upstream(named: text).flatMap { try? Upstream($0.host, port: $0.port ?? upstreamPort) }
     }
 }

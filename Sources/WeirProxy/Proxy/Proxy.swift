@@ -109,6 +109,7 @@ public actor Proxy {
         // A shutdown that had its turn first has ended what there was; one behind this call does.
         if isEnding { throw .ending }
         do throws(ProxyError) {
+            await components.members.follow(configuration.routes)
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added, plan: plan)
             do throws(ExporterError) {
@@ -130,7 +131,7 @@ public actor Proxy {
         }
         state = .running
         followUpstreams()
-        await checkUpstreams(configuration.routes)
+        await checkUpstreams(routes.values.map(\.served))
         listMetrics.show(access.plan.ruleCounts)
         components.metrics.configurationTaken(isReload: false)
         components.health.phase = .ready
@@ -212,6 +213,7 @@ public actor Proxy {
     private func stopComponents(lastWords: String? = nil) async {
         ejectionClock?.cancel()
         components.upstreamSets.close()
+        await components.members.stop()
         await components.upstreamChecks.stop()
         await components.exporter.stop()
         await components.programs.stop()

@@ -19,6 +19,7 @@ struct ProxyComponents: Sendable {
     let programs: PreDialPrograms
     let upstreamSets = UpstreamSets()
     let upstreamChecks: UpstreamChecks
+    let members: MemberDirectory
     /// The reason for the number of workers, in words.
     let workersSource: String
 
@@ -51,6 +52,7 @@ struct ProxyComponents: Sendable {
         programs = PreDialPrograms(log: log)
         engine = try Self.makeEngine(configuration, options, workers: workers, observer: observers.engine)
         upstreamChecks = UpstreamChecks(engine: engine, sets: upstreamSets, registry: registry)
+        members = MemberDirectory()
         health = Health()
         exporter = try Self.makeExporter(
             configuration, registry: registry, engine: engine, health: health, observer: observers.exporter)

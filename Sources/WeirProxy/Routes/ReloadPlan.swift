@@ -8,6 +8,14 @@ struct ReloadPlan: Equatable {
     struct Entry: Equatable {
         let key: ListenerKey
         let route: RouteConfiguration
+        /// The route with the members that its names have.
+        let served: RouteConfiguration
+
+        init(key: ListenerKey, route: RouteConfiguration, members: KnownMembers = [:]) {
+            self.key = key
+            self.route = route
+            served = route.served(with: members)
+        }
     }
 
     /// Nothing about them changes.
@@ -20,10 +28,13 @@ struct ReloadPlan: Equatable {
     private(set) var removed: [ListenerKey] = []
 
     /// Compares; the order of the file is kept, removals are in the order of their listeners' text.
-    /// - Parameter affectsAll: whether something outside of the routes has changed that all of them follow.
+    /// - Parameters:
+    ///   - affectsAll: whether something outside of the routes has changed that all of them follow.
+    ///   - members: those that names have.
     /// - Throws: ``ProxyError/route(_:_:)`` for a route whose address the engine does not take.
     init(
-        running: [ListenerKey: RouteConfiguration], wanted: [RouteConfiguration], affectsAll: Bool = false
+        running: [ListenerKey: RouteConfiguration], wanted: [RouteConfiguration], affectsAll: Bool = false,
+        members: KnownMembers = [:]
     ) throws(ProxyError) {
         var gone = running
         for route in wanted {
@@ -33,7 +44,7 @@ struct ReloadPlan: Equatable {
             } catch {
                 throw .route(route.name, StreamError(error))
             }
-            let entry = Entry(key: key, route: route)
+            let entry = Entry(key: key, route: route, members: members)
             switch gone.removeValue(forKey: key) {
             case nil: added.append(entry)
             case route where !affectsAll: kept.append(entry)

@@ -7,6 +7,8 @@ import WeirStream
 struct RunningRoute: Sendable {
     let key: ListenerKey
     let configuration: RouteConfiguration
+    /// The configuration with the members that its names have.
+    let served: RouteConfiguration
     let stream: ServedStream
     let observer: any RouteObserver
     let info: RouteInfo

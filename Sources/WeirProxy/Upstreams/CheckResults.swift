@@ -141,7 +141,7 @@ struct CheckMetrics: Sendable {
 
     init(_ member: UpstreamChecks.Member, _ check: HealthCheck, isName: Bool, _ registry: MetricsRegistry) {
         registration = RouteRegistration(registry)
-        let labels = [member.key.route, member.key.transport.rawValue, member.name]
+        let labels = [member.key.route, member.key.transport.rawValue, member.label]
         var results: [CheckResult: Counter] = [:]
         for result in CheckResult.allCases where result.isPossible(for: check, ofName: isName) {
             results[result] = registration.counter(MetricCatalogue.healthChecks, labels + [result.rawValue])

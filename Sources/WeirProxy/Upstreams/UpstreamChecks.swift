@@ -8,10 +8,18 @@ import WeirStream
 /// The health checks of all upstreams: which addresses are checked, and whose state a result decides. The checks run on
 /// a thread of their own, which starts with the first one.
 actor UpstreamChecks {
-    /// An upstream of a route.
+    /// A member of a route's upstreams.
     struct Member: Hashable, Sendable {
         let key: UpstreamSets.Key
         let name: String
+        /// The label of its series, which the members of a name share.
+        let label: String
+
+        init(_ route: RouteConfiguration, _ upstream: UpstreamConfiguration) {
+            key = UpstreamSets.Key(route)
+            name = upstream.text(targetPort: route.upstreamPort)
+            label = upstream.label(targetPort: route.upstreamPort)
+        }
     }
 
     /// An upstream that is to be checked.
@@ -74,8 +82,8 @@ actor UpstreamChecks {
             guard let health = route.health, let check = try? health.check(over: route.transport),
                 let targets = try? route.targets
             else { continue }
-            for (text, target) in zip(route.upstreamTexts, targets) {
-                wanted[Member(key: UpstreamSets.Key(route), name: text)] = Wanted(
+            for (upstream, target) in zip(route.upstreams, targets) {
+                wanted[Member(route, upstream)] = Wanted(
                     check: check, schedule: health.schedule, upstream: target)
             }
         }

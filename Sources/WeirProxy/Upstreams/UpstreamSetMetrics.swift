@@ -17,8 +17,34 @@ final class UpstreamSetMetrics: UpstreamSetObserver {
         /// The changes that can occur, by the new state and the cause.
         let changes: [Change: Counter]
         let ejections: [EjectionReason: Counter]
-        /// The settings that the series of information show.
-        var settings: (isBackup: Bool, limit: Int?, shown: RouteRegistration)?
+        /// The settings that the series of information show, and these series.
+        var shown: (settings: Settings, registration: RouteRegistration)?
+    }
+
+    /// The settings of an upstream, over all members that its name has.
+    private struct Settings: Equatable {
+        /// Whether all of them are backups.
+        let isBackup: Bool
+        /// The sum of their limits.
+        let limit: Int?
+        /// The kind of its checks.
+        let check: String
+        let balance: BalanceMethod
+
+        init(_ members: [UpstreamConfiguration], of route: RouteConfiguration) {
+            check = route.health?.check.rawValue ?? "none"
+            balance = route.selection.method
+            isBackup = members.allSatisfy(\.isBackup)
+            let limits = members.compactMap(\.maxConnections)
+            limit = limits.isEmpty ? nil : limits.reduce(0, +)
+        }
+    }
+
+    private struct State {
+        /// By the label of the upstream.
+        var series: [String: Series] = [:]
+        /// The label of each member.
+        var labels: [String: String] = [:]
     }
 
     private struct Change: Hashable {
@@ -33,7 +59,7 @@ final class UpstreamSetMetrics: UpstreamSetObserver {
     private let tell: AsyncStream<UpstreamSets.News>.Continuation
     private let common: RouteRegistration
     private let fallbacks: LabelCounters<FallbackReason>
-    private let series = Lock<[String: Series]>([:])
+    private let state = Lock(State())
 
     init(_ route: RouteConfiguration, registry: MetricsRegistry, tell: AsyncStream<UpstreamSets.News>.Continuation) {
         key = UpstreamSets.Key(route)
@@ -49,29 +75,34 @@ final class UpstreamSetMetrics: UpstreamSetObserver {
 
     // MARK: Configuration
 
-    /// Takes in the upstreams of a configuration: series of new ones begin, those of others are retired.
+    /// Takes in the members of a configuration: series of new upstreams begin, those of others are retired.
     func show(_ route: RouteConfiguration) {
-        let texts = route.upstreamTexts
-        let gone = series.withLock { series in
-            let gone = series.filter { !texts.contains($0.key) }
-            for text in gone.keys { series[text] = nil }
-            for (text, upstream) in zip(texts, route.upstreams) {
-                var member = series[text] ?? makeSeries(text, isChecked: route.health != nil)
-                let settings = (upstream.isBackup, upstream.maxConnections)
-                if member.settings.map({ ($0.isBackup, $0.limit) == settings }) != true {
-                    member.settings?.shown.group.retire()
-                    member.settings = (upstream.isBackup, upstream.maxConnections, showSettings(text, upstream))
+        let members = Dictionary(grouping: route.upstreams) { $0.label(targetPort: route.upstreamPort) }
+        let gone = state.withLock { state in
+            let gone = state.series.filter { members[$0.key] == nil }
+            for label in gone.keys { state.series[label] = nil }
+            for (label, members) in members {
+                var known = state.series[label] ?? makeSeries(label, isChecked: route.health != nil)
+                let settings = Settings(members, of: route)
+                if known.shown?.settings != settings {
+                    known.shown?.registration.group.retire()
+                    known.shown = (settings, showSettings(label, settings))
                 }
-                series[text] = member
+                state.series[label] = known
+            }
+            state.labels = [:]
+            for member in route.upstreams {
+                state.labels[member.text(targetPort: route.upstreamPort)] =
+                    member.label(targetPort: route.upstreamPort)
             }
             return gone
         }
-        for member in gone.values { retire(member) }
+        for upstream in gone.values { retire(upstream) }
     }
 
-    private func makeSeries(_ text: String, isChecked: Bool) -> Series {
+    private func makeSeries(_ label: String, isChecked: Bool) -> Series {
         let registration = RouteRegistration(registry)
-        let labels = labels + [text]
+        let labels = labels + [label]
         var changes: [Change: Counter] = [:]
         for cause in StateChangeCause.allCases where cause.occurrence.isPossible(on: traits) {
             for state in cause.states where isExpected(cause, isChecked: isChecked) {
@@ -103,58 +134,62 @@ final class UpstreamSetMetrics: UpstreamSetObserver {
         }
     }
 
-    private func showSettings(_ text: String, _ upstream: UpstreamConfiguration) -> RouteRegistration {
+    private func showSettings(_ label: String, _ settings: Settings) -> RouteRegistration {
         let registration = RouteRegistration(registry)
-        registration.gauge(MetricCatalogue.upstreamInfo, labels + [text, "\(upstream.isBackup)"]).set(1)
-        if let limit = upstream.maxConnections {
-            registration.gauge(MetricCatalogue.upstreamLimit, labels + [text]).set(Int64(limit))
+        let information = ["\(settings.isBackup)", settings.check, settings.balance.rawValue]
+        registration.gauge(MetricCatalogue.upstreamInfo, labels + [label] + information).set(1)
+        if let limit = settings.limit {
+            registration.gauge(MetricCatalogue.upstreamLimit, labels + [label]).set(Int64(limit))
         }
         return registration
     }
 
     /// The route is configured no more.
     func retire() {
-        let all = series.withLock { series in
-            defer { series = [:] }
-            return series
+        let all = state.withLock { state in
+            defer { state = State() }
+            return state.series
         }
-        for member in all.values { retire(member) }
+        for upstream in all.values { retire(upstream) }
         common.group.retire()
     }
 
-    private func retire(_ member: Series) {
-        member.settings?.shown.group.retire()
-        member.registration.group.retire()
+    private func retire(_ upstream: Series) {
+        upstream.shown?.registration.group.retire()
+        upstream.registration.group.retire()
     }
 
     // MARK: State
 
-    /// Shows the state of every upstream.
+    /// Shows the state of every upstream: that of a name is up while one of its members is.
     func refresh(_ status: [MemberStatus]) {
-        series.withLock { series in
-            for member in status {
-                guard let shown = series[member.member.name] else { continue }
-                shown.up.set(member.state == .up || member.state == .draining ? 1 : 0)
-                shown.weight.set(Int64(member.weight.rounded(.up)))
-                for (state, gauge) in shown.members { gauge.set(state == member.state ? 1 : 0) }
+        state.withLock { state in
+            let members = Dictionary(grouping: status) { state.labels[$0.member.name] }
+            for (label, members) in members {
+                guard let shown = label.flatMap({ state.series[$0] }) else { continue }
+                shown.up.set(members.contains { $0.state == .up || $0.state == .draining } ? 1 : 0)
+                shown.weight.set(members.reduce(0) { $0 + Int64($1.weight.rounded(.up)) })
+                for (kind, gauge) in shown.members { gauge.set(Int64(members.count { $0.state == kind })) }
             }
         }
     }
 
     func stateChanged(_ change: MemberStateChange) {
-        series.withLock { series in
-            guard let member = series[change.member] else { return }
-            let known = member.changes[Change(to: change.to, cause: change.cause)]
-            (known ?? lateCounter(change, member.registration)).add()
-            if let reason = change.ejectionReason { member.ejections[reason]?.add() }
-            member.changedAt.set(WallClock.nanoseconds / 1_000_000)
+        state.withLock { state in
+            guard let label = state.labels[change.member], let upstream = state.series[label] else { return }
+            let known = upstream.changes[Change(to: change.to, cause: change.cause)]
+            (known ?? lateCounter(change, of: label, upstream.registration)).add()
+            if let reason = change.ejectionReason { upstream.ejections[reason]?.add() }
+            upstream.changedAt.set(WallClock.nanoseconds / 1_000_000)
         }
         tell.yield(.changed(key, change))
     }
 
-    private func lateCounter(_ change: MemberStateChange, _ registration: RouteRegistration) -> Counter {
+    private func lateCounter(
+        _ change: MemberStateChange, of label: String, _ registration: RouteRegistration
+    ) -> Counter {
         registration.lateCounter(
-            MetricCatalogue.upstreamStateChanges, labels + [change.member, change.to.label, change.cause.label])
+            MetricCatalogue.upstreamStateChanges, labels + [label, change.to.label, change.cause.label])
     }
 
     func fellBack(_ reason: FallbackReason, worker: Int) { fallbacks[reason].add(shard: worker) }

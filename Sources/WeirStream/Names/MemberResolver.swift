@@ -69,8 +69,8 @@ package actor MemberResolver {
         pool = LookupPool()
     }
 
-    /// Calls `sink` with the first result for a source, with every change of its members, with every failure and with
-    /// the first success behind one, until ``unwatch(_:of:)``; at once where there is a result.
+    /// Calls `sink` with the result of every lookup of a source until ``unwatch(_:of:)``; at once where there is one. A
+    /// slow sink may get the latest result only.
     ///
     /// Behind a lookup the next one follows after the records' time to live, which counts as 30 s at most, but not
     /// before `refresh`, which counts as 1 s at least; behind a failure, and where no name server was asked, after
@@ -139,13 +139,11 @@ package actor MemberResolver {
         }
     }
 
-    /// Stores a result, and counts it where it is news.
+    /// Stores a result, and counts it.
     private func note(_ result: Result<MemberLookup.Answer, AddressLookup.Failure>, for source: MemberSource) {
         guard var entry = entries[source] else { return }
-        var isNews = true
         switch result {
         case .success(let answer):
-            isNews = entry.news.members != answer.members || entry.news.failure != nil
             entry.news = News(members: answer.members, lastSuccess: secondsSince1970())
             entry.memory = answer.memory
             entry.standing = .answered
@@ -153,7 +151,7 @@ package actor MemberResolver {
             entry.news.failure = failure
             entry.standing = failure == .timedOut ? .silent : .unknown
         }
-        if isNews { entry.newsNumber += 1 }
+        entry.newsNumber += 1
         entries[source] = entry
     }
 

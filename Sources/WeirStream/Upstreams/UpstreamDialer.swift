@@ -139,7 +139,7 @@ struct UDPDialer: UpstreamDialer {
 
 extension DialFailure {
     /// The reason for a name without addresses.
-    init(_ failure: AddressLookup.Failure) {
+    package init(_ failure: AddressLookup.Failure) {
         switch failure {
         case .notFound: self = .dnsNotFound
         case .timedOut: self = .dnsTimeout

@@ -7,6 +7,20 @@ extension Notation where Value == Duration {
         }
     }
 
+    /// A duration within bounds.
+    static func duration(in bounds: ClosedRange<Duration>, examples: [String]) -> Notation {
+        let expected = "a duration from \(durationText(bounds.lowerBound)) to \(durationText(bounds.upperBound))"
+        return Notation(.duration, examples: examples, text: durationText) { node, key, context in
+            context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
+                let duration = try parseDuration(text)
+                guard bounds.contains(duration) else {
+                    throw ValueError("expected \(expected), found \(quoted(text))")
+                }
+                return duration
+            }
+        }
+    }
+
     /// A session has no end of its own, so its timer cannot be off.
     static var sessionTimeout: Notation {
         Notation(.duration, examples: ["40s", "50s"], text: durationText) { node, key, context in

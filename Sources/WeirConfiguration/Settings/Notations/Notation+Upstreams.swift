@@ -25,11 +25,29 @@ extension UpstreamConfiguration {
 }
 
 extension UpstreamConfiguration {
+    /// A service as a mapping: its records name hosts, ports, shares and precedence.
+    static let serviceSection = Section<UpstreamConfiguration>([
+        Setting(
+            "srv", \.host, .service, default: "required", required: "an `srv`",
+            "The service whose SRV records name the upstreams; those of a later priority are backups."),
+        Setting("name", \.name, .upstreamName, default: "the name of the service", "The `upstream` label."),
+        Setting(
+            "max_connections", \.maxConnections, .optional(.count(RouteConfiguration.counts)), default: "no limit",
+            "Connections or sessions at once at each member."),
+        Setting("drain", \.isDraining, .flag, "Whether its members get no new clients. Those that they have stay."),
+    ])
+
+    /// The keys that only a host has.
+    fileprivate static let hostKeys = ["host", "port", "weight", "backup"]
+}
+
+extension UpstreamConfiguration {
     /// As it is written: a text, or a mapping of what differs from the defaults.
     fileprivate var writtenText: String {
         guard isDetailed else { return flowText(description) }
         let plain = UpstreamConfiguration(.name(""))
-        let parts = Self.section.settings.compactMap { setting -> String? in
+        let section = isService ? Self.serviceSection : Self.section
+        let parts = section.settings.compactMap { setting -> String? in
             guard let variant = setting.variants.first, !variant.isEqual(self, plain) else { return nil }
             return variant.text(self).map { "\(setting.key): \($0)" }
         }
@@ -49,6 +67,46 @@ extension Notation where Value == UpstreamHost {
                     suggestion: "{ host: \(flowText(upstream.host.description)), port: \(port) }")
             }
         }
+    }
+}
+
+extension Notation where Value == UpstreamHost {
+    /// The name of a service, as RFC 2782 writes it.
+    fileprivate static var service: Notation {
+        Notation(
+            .anyText, examples: ["_ldap._tcp.example.net", "_radius._udp.example.net"],
+            text: { flowText($0.description) }
+        ) { node, key, context in
+            let expected = "the name of a service such as `_ldap._tcp.example.net`"
+            return context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
+                if let bare = text.beforePort {
+                    throw ValueError(
+                        "found a port in \(quoted(text)): the records of a service name the ports", suggestion: bare)
+                }
+                guard case .name(let name) = try UpstreamHost(configured: text), name.isServiceName else {
+                    throw ValueError("expected \(expected), found \(quoted(text))")
+                }
+                return .name(name)
+            }
+        }
+    }
+}
+
+extension String {
+    /// The text before a port; nil where there is none.
+    fileprivate var beforePort: String? {
+        let parts = split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty, parts[1].utf8.allSatisfy(isDigit) else {
+            return nil
+        }
+        return String(parts[0])
+    }
+
+    /// Whether it begins with the labels of a service and a transport.
+    fileprivate var isServiceName: Bool {
+        let labels = split(separator: ".")
+        return labels.count > 2 && labels[0].count > 1 && labels[0].hasPrefix("_")
+            && ["_tcp", "_udp"].contains(labels[1].lowercased())
     }
 }
 
@@ -106,12 +164,14 @@ extension Notation where Value == [UpstreamConfiguration] {
     /// One upstream or a list of them, each a text or a mapping.
     static var upstreams: Notation {
         let mapping = UpstreamConfiguration.section.schema
-        let one = JSONValue.anyOf([.anyText, mapping])
+        let service = UpstreamConfiguration.serviceSection.schema
+        let one = JSONValue.anyOf([.anyText, mapping, service])
         return Notation(
-            .anyOf([.anyText, mapping, .list(of: one, 1...maxUpstreams)]),
+            .anyOf([.anyText, mapping, service, .list(of: one, 1...maxUpstreams)]),
             examples: [
                 "[192.0.2.1, \"[2001:db8::1]:5432\"]",
                 "[192.0.2.1, { host: 192.0.2.2, port: 6432, weight: 2, backup: true }]",
+                "[{ srv: _ldap._tcp.example.net }]",
             ],
             text: { upstreams in "[\(upstreams.map(\.writtenText).joined(separator: ", "))]" }
         ) { node, key, context in
@@ -136,6 +196,7 @@ extension Notation where Value == [UpstreamConfiguration] {
                     suggestion: suggestion)
                 return nil
             }
+            if entries.contains(where: { $0.key == "srv" }) { return readService(node, entries, key, context) }
             var upstream = UpstreamConfiguration(.name(""))
             let isGood = UpstreamConfiguration.section.read(
                 node, named: "`\(key)`", into: &upstream, context)
@@ -144,6 +205,23 @@ extension Notation where Value == [UpstreamConfiguration] {
         return context.diagnostics.parsed(
             node, key, expected: "an upstream such as `db-1`, `db-1:5432` or `{ host: db-1, port: 5432 }`"
         ) { text throws(ValueError) in try UpstreamConfiguration(parsing: text) }
+    }
+
+    private static func readService(
+        _ node: ConfigurationNode, _ entries: [ConfigurationNode.Entry], _ key: String, _ context: ReadingContext
+    ) -> UpstreamConfiguration? {
+        let foreign = entries.filter { UpstreamConfiguration.hostKeys.contains($0.key) }
+        for entry in foreign {
+            context.diagnostics.error(
+                entry.keyOrigin,
+                "`\(key)`: `\(entry.key)` stands beside `srv`: the records of a service name its hosts, ports, shares "
+                    + "and backups")
+        }
+        guard foreign.isEmpty else { return nil }
+        var upstream = UpstreamConfiguration(.name(""))
+        upstream.isService = true
+        let isGood = UpstreamConfiguration.serviceSection.read(node, named: "`\(key)`", into: &upstream, context)
+        return isGood ? upstream : nil
     }
 
     /// `- db-1: 5432` is a mapping to YAML.

@@ -6,17 +6,27 @@ import WeirStream
 struct RouteDescription: Sendable, Equatable {
     /// An upstream as configured.
     struct Upstream: Sendable, Equatable {
-        /// `host:port`, the label.
-        var text: String
+        /// The label, such as `host:port`.
+        var label: String
         /// Whether it has to be resolved.
         var isName: Bool
+    }
+
+    /// A member that the engine dials.
+    struct Member: Sendable, Equatable {
+        /// Its text in the log.
+        var text: String
+        /// The index in ``RouteDescription/upstreams`` of the upstream as configured.
+        var upstream: Int
     }
 
     var name: String
     var transport: Transport
     /// `tcp4://0.0.0.0:2222`.
     var listen: String
-    var upstreams: [Upstream]
+    var upstreams: [Upstream] = []
+    /// In the order of the engine.
+    var members: [Member] = []
     /// `max_connections` or `max_sessions`, where there is one.
     var limit: Int?
     /// The transport, and what can happen to the route's clients by its settings and those of the process.
@@ -27,7 +37,7 @@ struct RouteDescription: Sendable, Equatable {
 
     /// For the log.
     var logRoute: LogRoute {
-        LogRoute(name: name, transport: transport.rawValue, listen: listen, upstreams: upstreams.map(\.text))
+        LogRoute(name: name, transport: transport.rawValue, listen: listen, upstreams: members.map(\.text))
     }
 }
 
@@ -36,8 +46,15 @@ extension RouteDescription {
     init(_ route: RouteConfiguration, limits: TrafficLimits = TrafficLimits()) {
         name = route.name
         listen = route.listenText
-        upstreams = route.upstreams.map {
-            Upstream(text: $0.text(targetPort: route.upstreamPort), isName: $0.host.isName)
+        var indices: [String: Int] = [:]
+        for member in route.upstreams {
+            let label = member.label(targetPort: route.upstreamPort)
+            let index = indices[label] ?? upstreams.count
+            if index == upstreams.count {
+                indices[label] = index
+                upstreams.append(Upstream(label: label, isName: member.host.isName || member.source != nil))
+            }
+            members.append(Member(text: member.text(targetPort: route.upstreamPort), upstream: index))
         }
         switch route.settings {
         case .tcp(let settings):

@@ -60,13 +60,13 @@ extension RouteObserver {
     func dialed(_ context: StreamContext, upstream: Int, duration: Duration) {
         let nanoseconds = duration.clampedNanoseconds
         if context.dialCount > 1 { common.dialRetries?[.success].add(shard: context.worker) }
-        common.upstreams[upstream].dialed(duration: nanoseconds, shard: context.worker)
+        common.members[upstream].dialed(duration: nanoseconds, shard: context.worker)
         common.log.record(.dialed(upstream: Int32(truncatingIfNeeded: upstream), nanoseconds: nanoseconds), context)
     }
 
     func dialFailed(_ context: StreamContext, upstream: Int, reason: DialFailure, detail: SystemError?) {
         if context.dialCount > 1, reason != .canceled { common.dialRetries?[.failure].add(shard: context.worker) }
-        common.upstreams[upstream].dialFailed(reason, shard: context.worker)
+        common.members[upstream].dialFailed(reason, shard: context.worker)
         common.log.record(.dialFailed(upstream: Int32(truncatingIfNeeded: upstream), reason, detail), context)
     }
 
@@ -75,8 +75,14 @@ extension RouteObserver {
         common.log.record(.timedOut(kind), context)
     }
 
+    /// The members of an upstream's name were looked up. Any thread.
+    func membersLookedUp(_ label: String, succeeded: Bool) {
+        guard let index = common.route.upstreams.firstIndex(where: { $0.label == label }) else { return }
+        common.upstreams[index].resolved(succeeded: succeeded)
+    }
+
     func resolved(upstream: Int, failure: DialFailure?) {
-        common.upstreams[upstream].resolved(succeeded: failure == nil)
+        common.members[upstream].resolved(succeeded: failure == nil)
         guard let failure else { return }
         common.log.record(.resolveFailed(upstream: Int32(truncatingIfNeeded: upstream), failure))
     }
@@ -124,7 +130,10 @@ struct RouteCommon: Sendable {
     let preDialDuration: Histogram?
     /// The counters of PROXY headers; nil unless the route reads them.
     let proxyHeaders: ProxyHeaderMetrics?
+    /// In the order of the configuration.
     let upstreams: [UpstreamMetrics]
+    /// Those of each member that the engine dials, in its order: members of one name share theirs.
+    let members: [UpstreamMetrics]
     /// Only where there is another upstream to try.
     let dialRetries: LabelCounters<DialResult>?
     /// Whether the bytes of each upstream are counted.
@@ -148,9 +157,11 @@ struct RouteCommon: Sendable {
         preDialDuration =
             route.traits.contains(.preDial) ? registration.histogram(MetricCatalogue.preDialDuration, name) : nil
         proxyHeaders = route.traits.contains(.proxyHeaders) ? ProxyHeaderMetrics(registration, route) : nil
-        upstreams = route.upstreams.map { UpstreamMetrics(registration, settings: settings, route, $0) }
+        let upstreams = route.upstreams.map { UpstreamMetrics(registration, settings: settings, route, $0) }
+        self.upstreams = upstreams
+        members = route.members.map { upstreams[$0.upstream] }
         dialRetries =
-            route.upstreams.count > 1
+            route.members.count > 1
             ? LabelCounters(registration, MetricCatalogue.dialRetries, labels: route.labels, on: route.traits) : nil
         countsUpstreamBytes = route.traits.contains(.upstreamSet)
         self.log = RouteLog(log, number: log.routes.insert(route.logRoute))
@@ -160,7 +171,7 @@ struct RouteCommon: Sendable {
     @inline(__always)
     func countUpstreamBytes(_ context: StreamContext, _ direction: Direction, _ count: Int) {
         guard countsUpstreamBytes, let upstream = context.upstream else { return }
-        upstreams[upstream].bytes?[direction].add(UInt64(count), shard: context.worker)
+        members[upstream].bytes?[direction].add(UInt64(count), shard: context.worker)
     }
 
     /// The parts of the report that both transports have.

@@ -77,7 +77,7 @@ final class TCPRouteMetrics: RouteObserver {
     func connectionClosed(_ context: StreamContext, reason: ConnectionCloseReason, totals: FlowTotals) {
         context.giveBack()
         let nanoseconds = totals.duration.clampedNanoseconds
-        if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, shard: context.worker) }
+        if let upstream = totals.upstream { common.members[upstream].active.add(-1, shard: context.worker) }
         duration.observe(raw: nanoseconds, shard: context.worker)
         closed[reason].add(shard: context.worker)
         common.log.record(

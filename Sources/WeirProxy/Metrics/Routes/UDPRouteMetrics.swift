@@ -80,12 +80,12 @@ final class UDPRouteMetrics: RouteObserver {
     }
 
     func upstreamFailed(_ context: StreamContext, upstream: Int, reason: UpstreamErrorReason) {
-        common.upstreams[upstream].errors?[reason].add(shard: context.worker)
+        common.members[upstream].errors?[reason].add(shard: context.worker)
         common.log.record(.upstreamFailed(upstream: Int32(truncatingIfNeeded: upstream), reason), context)
     }
 
     func upstreamLeft(_ context: StreamContext, upstream: Int) {
-        common.upstreams[upstream].active.add(-1, shard: context.worker)
+        common.members[upstream].active.add(-1, shard: context.worker)
     }
 
     func moved(_ context: StreamContext, reason: SessionMoveReason) {
@@ -96,7 +96,7 @@ final class UDPRouteMetrics: RouteObserver {
         context.giveBack()
         let nanoseconds = totals.duration.clampedNanoseconds
         // The engine names the upstream only where `dialed` was told.
-        if let upstream = totals.upstream { common.upstreams[upstream].active.add(-1, shard: context.worker) }
+        if let upstream = totals.upstream { common.members[upstream].active.add(-1, shard: context.worker) }
         if totals.ingressDatagrams > 0, totals.egressDatagrams == 0 { unanswered.add(shard: context.worker) }
         duration.observe(raw: nanoseconds, shard: context.worker)
         closed[reason].add(shard: context.worker)

@@ -41,7 +41,7 @@ struct UpstreamMetrics: Sendable {
         _ registration: RouteRegistration, settings: RouteRegistration, _ route: RouteDescription,
         _ upstream: RouteDescription.Upstream
     ) {
-        let labels = route.labels + [upstream.text]
+        let labels = route.labels + [upstream.label]
         dials = registration.counter(MetricCatalogue.dials, labels)
         let traits = upstream.isName ? route.traits.union(.upstreamName) : route.traits
         failures = LabelCounters(registration, MetricCatalogue.dialFailures, labels: labels, on: traits)
