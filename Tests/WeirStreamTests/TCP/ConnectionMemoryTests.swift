@@ -17,7 +17,6 @@ import Testing
             return .forward
         })
         try await withTCP("\(server.endpoint)", hooks: hooks) { rig in
-            // malloc(3) adds 16 bytes to a chunk where the rest of a freed one is too small to be one, but not to all.
             let clients = try (0..<8).map { _ in try rig.connectThrough() }
             // Each chunk has eight bytes of the allocator's own.
             #expect((1...136).contains(contextSize.value))
@@ -75,13 +74,15 @@ import Testing
     }
 }
 
-/// The bytes that malloc(3) gave to an object; 0 where that cannot be asked.
+/// The size of a class's instances. The standard library has it, and its module does not show it.
+@_silgen_name("$ss36_class_getInstancePositiveExtentSizeySiyXlXpF")
+private func instanceSize(_ class: AnyClass) -> Int
+
+/// The bytes that malloc(3) gives for an object of this class: chunks are multiples of 16 bytes, of which eight are the
+/// allocator's own. An object may have 16 bytes more, where the rest of a freed chunk is too small to be one.
 private func heapSize(of object: AnyObject) -> Int {
-    // The header of malloc_usable_size(3) is not in the module of glibc.
-    guard let symbol = unsafe dlsym(nil, "malloc_usable_size") else { return 0 }
-    typealias Function = @convention(c) (UnsafeMutableRawPointer) -> Int
-    // Proof: the signature is that of the manual page, and the caller holds the object for as long as this runs.
-    return unsafe unsafeBitCast(symbol, to: Function.self)(Unmanaged.passUnretained(object).toOpaque())
+    let size = instanceSize(type(of: object))
+    return (size + 8 + 15) / 16 * 16 - 8
 }
 
 extension Rig {
