@@ -14,8 +14,8 @@ struct SearchList: Equatable, Sendable {
 
     private static let capacity = 2_048
 
-    /// The settings of resolv.conf(5) and the environment (`LOCALDOMAIN`, `RES_OPTIONS`) as they are now; nil where they
-    /// cannot be read.
+    /// The settings of resolv.conf(5) and the environment (`LOCALDOMAIN`, `RES_OPTIONS`) as they are now; nil where
+    /// they cannot be read.
     static func current() -> SearchList? {
         var options = weir_search_options()
         var text = [CChar](repeating: 0, count: capacity)

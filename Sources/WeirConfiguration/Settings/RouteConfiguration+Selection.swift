@@ -11,7 +11,8 @@ extension RouteConfiguration {
             "resolve", \.names,
             .section(
                 NameSettings.section, initial: NameSettings(),
-                examples: ["{members: all, refresh: 5s}", "{members: all, refresh: 2s}"]), page: .upstreams,
+                examples: ["{members: all, refresh: 5s}", "{members: all, refresh: 2s}"]
+            ).takingOff(as: NameSettings()), page: .upstreams,
             "What names among the upstreams stand for: `{members: all}` makes each address an upstream of its own, and "
                 + "follows the records."),
         Setting(
