@@ -65,14 +65,23 @@ public final class SharedListener: Sendable {
     /// Binds the address without serving it yet: clients wait in the kernel until ``serve(_:hooks:)``. A second call
     /// has no effect.
     /// - Throws: ``StreamError/bindFailed(_:_:)``, ``StreamError/closed``.
-    public func bind() throws(StreamError) {
+    public func bind() throws(StreamError) { try bind(joining: false) }
+
+    /// Binds beside listeners of this engine that a change removes and that overlap the address: the old listener keeps
+    /// every client until this one serves.
+    /// - Throws: ``StreamError/bindFailed(_:_:)``, ``StreamError/closed``.
+    package func bindBesideRemoved() throws(StreamError) { try bind(joining: true) }
+
+    private func bind(joining: Bool) throws(StreamError) {
         let result = state.withLock { state -> Result<Void, StreamError> in
             if state.isServing { return .success(()) }
             // Under the lock: an end that is requested later finds the sockets.
             if lifecycle.isEndRequested { return .failure(.closed) }
             if state.listener != nil { return .success(()) }
             do throws(StreamError) {
-                state.listener = try Listener(listen, settings: state.settings, engine: engine)
+                state.listener = try Listener(
+                    listen, settings: state.settings, isFreeBind: state.settings.isFreeBind, engine: engine,
+                    joins: joining)
                 return .success(())
             } catch {
                 return .failure(error)

@@ -11,6 +11,8 @@ public struct ListenerSettings: Hashable, Sendable {
     public var deferAccept: Duration?
     /// The connections that may send data before their handshake is complete (`TCP_FASTOPEN`, RFC 7413); nil is off.
     public var fastOpen: Int?
+    /// Whether the address may be one that this machine does not have yet (`IP_FREEBIND`, ip(7)).
+    public var isFreeBind: Bool
     /// The PROXY headers that clients begin with.
     public var proxyProtocol: ProxyProtocolSettings
     /// The time limit of a complete PROXY header, from the accept.
@@ -27,6 +29,7 @@ public struct ListenerSettings: Hashable, Sendable {
         userTimeout = settings.userTimeout
         deferAccept = settings.deferAccept
         fastOpen = settings.fastOpen
+        isFreeBind = settings.isFreeBind
         proxyProtocol = settings.proxyProtocol
         proxyHeaderTimeout = settings.proxyHeaderTimeout
     }
