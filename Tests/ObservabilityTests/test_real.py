@@ -1,8 +1,10 @@
 """Every query of every panel and variable, and the life of an alert, in a real Prometheus and a real Alertmanager."""
 
+import contextlib
 import json
 import math
 import re
+import socket
 import time
 import urllib.parse
 
@@ -237,10 +239,14 @@ OF_A_DEAD_UPSTREAM = (
     "Upstreams down", "Time since its state changed", "State changes by cause", "Ejections by reason", "Retries")
 
 
+OF_A_SHARED_LISTENER = (
+    "Clients without a route", "First bytes that no route takes", "Clients accepted by listener")
+
+
 def test_every_event_is_injected_by_a_test_here():
     assert {title for _, title, _ in marked(EVENT)} == {
         "Instances down", "Alerts firing", "Configuration refused", "Reloads by result", "Refused requests",
-        "Bytes discarded", "Drops by reason", "PROXY headers", *OF_A_DEAD_UPSTREAM, "Fallbacks"}
+        "Bytes discarded", "Drops by reason", "PROXY headers", *OF_A_DEAD_UPSTREAM, "Fallbacks", *OF_A_SHARED_LISTENER}
 
 
 def moves(world: World, title: str, inject, mend=None):
@@ -335,6 +341,23 @@ def test_bytes_that_could_no_longer_be_delivered_are_seen(world):
 
 def test_datagrams_that_are_dropped_are_seen(world):
     moves(world, "Drops by reason", world.crowd_the_session_table)
+
+
+def test_clients_without_a_route_are_seen(world):
+    clients = []
+
+    def open_silently():
+        clients.append(socket.create_connection(("127.0.0.1", world.names_port), timeout=10))
+
+    def refuse():
+        with socket.create_connection(("127.0.0.1", world.names_port), timeout=10) as client:
+            client.sendall(b"no hello")
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+
+    moves(world, "Clients without a route", open_silently, lambda: clients.pop().close())
+    moves(world, "First bytes that no route takes", refuse)
+    moves(world, "Clients accepted by listener", refuse)
 
 
 def test_proxy_headers_are_seen(world):

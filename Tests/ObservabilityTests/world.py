@@ -90,7 +90,7 @@ class World:
         self.edge_datagrams, self.datagram_upstream = free_port(), free_port()
         self.upstream = EchoServer()
         # A route with two upstreams and a backup, which has clients all the time.
-        self.set_port = free_port()
+        self.set_port, self.names_port = free_port(), free_port()
         self.members = [EchoServer() for _ in range(3)]
         echo_datagrams(self.datagram_upstream)
         self.alertmanager = self._url(free_port())
@@ -131,6 +131,8 @@ class World:
             f"port: '{self.edge_port}:{self.upstream.port}' }}\n"
             f"  datagrams: {{ scheme: udp4, bind: 127.0.0.1, host: 127.0.0.1, max_sessions: 1, idle_timeout: 2s, "
             f"port: '{self.edge_datagrams}:{self.datagram_upstream}' }}\n"
+            f"  names: {{ scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, sni: a.weir.test, hello_timeout: 60s, "
+            f"port: '{self.names_port}:{self.upstream.port}' }}\n"
             f"  balanced: {{ scheme: tcp4, bind: 127.0.0.1, port: {self.set_port}, proxy_protocol: {{ mode: disabled }}, "
             "eject: { failures: 3, for: 5s, at_most: 5s }, upstreams: [ "
             + ", ".join(f"{{ host: 127.0.0.1, port: {member.port}{more} }}" for member, more in zip(

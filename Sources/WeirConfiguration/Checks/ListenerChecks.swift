@@ -34,11 +34,18 @@ private struct Listening: Hashable {
 }
 
 private func checkClashes(_ claims: [ListenerClaim], diagnostics: Diagnostics) {
+    let shared = sharedListeners(claims)
+    for claims in shared.values {
+        SharedListenerChecks(diagnostics: diagnostics).check(claims.compactMap(\.draft), listener: claims[0].text)
+    }
     var groups: [Listening: [ListenerClaim]] = [:]
     for claim in claims {
         let group = Listening(transport: claim.key.transport, port: claim.key.port)
         // The first clash says enough.
-        if let other = groups[group]?.first(where: { $0.key.overlaps(claim.key) }) {
+        let clash = groups[group]?.first { other in
+            other.key.overlaps(claim.key) && !(other.key == claim.key && shared[claim.key] != nil)
+        }
+        if let other = clash {
             let transport = claim.key.transport.rawValue.uppercased()
             let line = other.origin?.remark(in: claim.origin) ?? ""
             let relation = claim.text == other.text ? "is also the listener" : "overlaps the listener \(other.text)"
@@ -49,6 +56,15 @@ private func checkClashes(_ claims: [ListenerClaim], diagnostics: Diagnostics) {
                 "\(claim.owner): the \(transport) listener \(claim.text) \(relation) of \(other.owner)\(line)")
         }
         groups[group, default: []].append(claim)
+    }
+}
+
+/// The listeners that several routes may share, with their routes: TCP listeners, of which a route takes some clients
+/// only. The exporter shares none.
+private func sharedListeners(_ claims: [ListenerClaim]) -> [ListenerKey: [ListenerClaim]] {
+    Dictionary(grouping: claims.filter { $0.key.transport == .tcp }, by: \.key).filter { _, claims in
+        claims.count > 1 && claims.allSatisfy { !$0.isExporter }
+            && SharedListenerChecks.mayShare(claims.compactMap(\.draft))
     }
 }
 

@@ -7,15 +7,18 @@ struct ListenerClaim {
     let key: ListenerKey
     /// The origin of the listener; nil for a default.
     let origin: Origin?
+    /// The route; nil for the exporter.
+    let draft: RouteDraft?
+
     /// Whether it is the exporter's, and not a route's.
-    let isExporter: Bool
+    var isExporter: Bool { draft == nil }
 
     /// A listener of the exporter.
     init(exporterAt key: ListenerKey, origin: Origin?) {
         owner = "the exporter"
         self.key = key
         self.origin = origin
-        isExporter = true
+        draft = nil
     }
 
     /// A route's listener, when enough of the route is right to tell.
@@ -24,7 +27,7 @@ struct ListenerClaim {
         owner = "route \(quoted(draft.name))"
         key = ListenerKey(listen)
         origin = draft.portOrigin
-        isExporter = false
+        self.draft = draft
     }
 
     /// `127.0.0.1:80`, or `*:80` for both families.

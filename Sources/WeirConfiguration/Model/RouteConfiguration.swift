@@ -21,6 +21,8 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var listenPort: UInt16
     /// The port to dial at upstreams that name none.
     public var upstreamPort: UInt16
+    /// The clients that it takes where it shares the listener with other routes (TCP).
+    public var claims = NameClaims()
     /// The settings of the transport. Its case always agrees with ``scheme``.
     public var settings: TransportSettings
     /// The access rules of this route, besides those of the global section; nil without any.

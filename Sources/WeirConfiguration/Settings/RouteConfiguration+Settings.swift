@@ -5,7 +5,8 @@ extension RouteConfiguration {
     /// The number of connections, sessions or replies that a route may ask for.
     static let counts = 1...10_000_000
 
-    static let settings: [Setting<RouteConfiguration>] = listenerAndUpstreams + selectionSettings + clientSettings
+    static let settings: [Setting<RouteConfiguration>] =
+        listenerAndUpstreams + nameSettings + selectionSettings + clientSettings
 
     private static let listenerAndUpstreams: [Setting<RouteConfiguration>] = [
         Setting(

@@ -1,3 +1,4 @@
+import NetworkTypes
 import WeirAccess
 import WeirConfiguration
 
@@ -48,6 +49,14 @@ struct AccessPlan: Sendable {
             route: .init(deny: list(own.deny), allow: list(own.allow)),
             routeDefault: own.defaultAction, locator: locator)
         return policy.isOff ? nil : policy
+    }
+
+    /// Whether the rules for all routes deny an address before any route has a say; nil where they deny none so.
+    var denyEverywhere: (@Sendable (IPAddress) -> Bool)? {
+        let deny = list(access.deny)
+        if deny.isEmpty { return nil }
+        let policy = AccessPolicy(global: .init(deny: deny), locator: locator)
+        return { policy.decide($0, isPeer: false).action == .deny }
     }
 
     private func list(_ entries: [AccessEntry]) -> AccessList { lists[entries] ?? .empty }

@@ -10,9 +10,10 @@ extension LogLine {
         let (message, action) = words(for: record.fact, isTCP: route.transport == "tcp")
         var line = LogLine(format, time: record.time, level: record.fact.level, message: message)
         line.add("protocol", route.transport)
-        line.add("route", route.name)
+        // Before the choice there is neither.
+        if !route.name.isEmpty { line.add("route", route.name) }
         line.add("listen", route.listen)
-        line.add("dst", route.destination)
+        if !route.name.isEmpty { line.add("dst", route.destination) }
         line.add("action", action)
         if record.id != 0 { line.add("id", String(record.id, radix: 16)) }
         if let client = record.client { line.add("client", client.description) }
@@ -38,6 +39,7 @@ extension LogLine {
         case .resolveFailed: ("upstream name not resolved", "resolve")
         case .decided(let decision):
             decision.action == .allow ? ("client allowed", "allow") : ("client denied", "deny")
+        case .undecided: ("client refused before a route was chosen", "reject")
         case .behindGateway:
             (
                 "every client so far has the same private address: if that is a NAT gateway or a container bridge, "
@@ -57,6 +59,7 @@ extension LogLine {
             addUpstream(record.upstreamAddress, index: upstream, route: route)
             add("duration", nanoseconds: nanoseconds)
         case .rejected(let reason): add("reason", reason.rawValue)
+        case .undecided(let reason): add("reason", reason.rawValue)
         case .connectionClosed(let reason, let flow):
             addUpstream(record.upstreamAddress, index: nil, route: route)
             add("reason", reason.rawValue)

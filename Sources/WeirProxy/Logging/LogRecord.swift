@@ -34,6 +34,8 @@ struct LogRecord: Sendable {
         case resolveFailed(upstream: Int32, DialFailure)
         case decided(AccessDecision)
         case behindGateway
+        /// A shared listener refused the client before a route was chosen.
+        case undecided(ListenerFailure)
     }
 
     /// Wall-clock nanoseconds since 1970.
@@ -55,7 +57,9 @@ extension LogRecord.Fact {
         switch self {
         // A health check, and not a client.
         case .rejected(.probe): .debug
-        case .opened, .decided, .rejected, .connectionClosed, .sessionClosed: .info
+        // The client said nothing: a scan, or the check of a balancer.
+        case .undecided(.closed): .debug
+        case .opened, .decided, .rejected, .undecided, .connectionClosed, .sessionClosed: .info
         case .dialed, .timedOut, .proxied: .debug
         case .acceptPaused, .resolveFailed, .behindGateway, .headerFailed: .warning
         // The client went away: nothing is wrong with the upstream, or with us.
@@ -79,6 +83,7 @@ extension LogRecord.Fact {
         case .resolveFailed(let upstream, let reason):
             .init(fact: 6, reason: UInt8(reason.ordinal), upstream: UInt16(truncatingIfNeeded: upstream))
         case .headerFailed(let reason, _): .init(fact: 7, reason: UInt8(reason.ordinal))
+        case .undecided(let reason): .init(fact: 8, reason: UInt8(reason.ordinal))
         }
     }
 }

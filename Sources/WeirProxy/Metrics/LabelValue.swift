@@ -55,6 +55,7 @@ extension ProxyHeader.Version: LabelValue {}
 extension ProxyHeaderError: LabelValue {}
 extension UpstreamErrorReason: LabelValue {}
 extension AcceptErrorReason: LabelValue {}
+extension ListenerFailure: LabelValue {}
 extension AccessAction: LabelValue {}
 extension AccessScope: LabelValue {}
 extension AccessRuleKind: LabelValue {}

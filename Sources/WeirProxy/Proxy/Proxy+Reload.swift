@@ -115,12 +115,16 @@ extension Proxy {
         let accessNow = access
         let returning = plan.added.filter { drainingDatagrams(at: $0.key) != nil }
         let bound = try await bind(plan.added.filter { !returning.contains($0) }, plan: plan)
+        var shared: [BoundListener] = []
         do throws(ProxyError) {
-            try checkForLoops(plan, bound)
+            shared = try await bindShared(plan)
+            try checkForLoops(plan, bound, shared)
         } catch {
             await release(bound)
+            await release(shared)
             throw error
         }
+        let listenersBefore = listeners.mapValues(\.plan)
         let before = routes
         var done: [ReloadPlan.Entry] = []
         do throws(ProxyError) {
@@ -130,7 +134,11 @@ extension Proxy {
                 try await update(entry)
                 done.append(entry)
             }
+            try await updateShared(plan)
+            try await serve(shared)
         } catch {
+            await release(shared)
+            for before in listenersBefore.values { try? await update(before) }
             for entry in plan.added {
                 // A route that was draining before drains again.
                 await remove(entry.key, drainTimeout: returning.contains(entry) ? drainTimeout : .zero)
@@ -140,13 +148,25 @@ extension Proxy {
             access = accessNow
             throw error
         }
-        for key in plan.removed { await remove(key, drainTimeout: drainTimeout) }
+        // Its connections are those of routes, which drain by themselves where they do not go on.
+        for key in plan.removedShared { await removeShared(key, drainTimeout: Self.endlessDrain) }
+        for key in plan.removed {
+            let goesOn = routes[key].map { plan.goesOn(key, $0.configuration) } ?? false
+            await remove(key, drainTimeout: goesOn ? Self.endlessDrain : drainTimeout)
+        }
     }
 
+    /// For the connections of a route that goes on elsewhere in this process.
+    private static let endlessDrain = Duration.seconds(365 * 86_400)
+
     /// Checks that no target of a new or changed route is a listener of ours, the new ones included.
-    private func checkForLoops(_ plan: ReloadPlan, _ bound: [BoundRoute]) throws(ProxyError) {
+    private func checkForLoops(
+        _ plan: ReloadPlan, _ bound: [BoundRoute], _ shared: [BoundListener]
+    ) throws(ProxyError) {
+        let own = bound.filter { $0.entry.key.name == nil }
         let listeners = components.engine.listeningAddresses(
-            with: bound.map { ($0.entry.route.transport, $0.stream.stream.localAddress) })
+            with: own.map { ($0.entry.route.transport, $0.stream.stream.localAddress) }
+                + shared.map { (Transport.tcp, $0.listener.localAddress) })
         var checked = bound.map { ($0.entry.served, $0.stream) }
         for entry in plan.updated {
             if let running = routes[entry.key] { checked.append((entry.served, running.stream)) }
@@ -198,7 +218,7 @@ extension Proxy {
     }
 
     /// Points updated streams back to where they were.
-    private func revert(_ entries: [ReloadPlan.Entry], to before: [ListenerKey: RunningRoute]) async {
+    private func revert(_ entries: [ReloadPlan.Entry], to before: [RouteKey: RunningRoute]) async {
         for entry in entries {
             guard let old = before[entry.key] else { continue }
             try? await update(
@@ -209,7 +229,7 @@ extension Proxy {
     // MARK: Addresses that come back
 
     /// The removed UDP route that still has the sockets of `key`. TCP has closed its own.
-    private func drainingDatagrams(at key: ListenerKey) -> (route: RunningRoute, stream: UDPStream)? {
+    private func drainingDatagrams(at key: RouteKey) -> (route: RunningRoute, stream: UDPStream)? {
         for route in draining.values where route.key == key {
             if case .udp(let stream) = route.stream { return (route, stream) }
         }

@@ -14,7 +14,8 @@ extension Proxy {
 
     func makePlan(_ wanted: [RouteConfiguration], affectsAll: Bool = false) throws(ProxyError) -> ReloadPlan {
         try ReloadPlan(
-            running: routes.mapValues(\.configuration), wanted: wanted, affectsAll: affectsAll,
+            running: routes.mapValues(\.configuration), runningShared: Set(listeners.keys), wanted: wanted,
+            affectsAll: affectsAll,
             members: components.members.known)
     }
 
@@ -24,8 +25,9 @@ extension Proxy {
         var bound: [BoundRoute] = []
         for entry in entries {
             do throws(StreamError) {
-                let stream = try ServedStream(entry.served, engine: components.engine)
-                try stream.bind(joins: plan.mustJoin(entry))
+                let stream = try ServedStream(
+                    entry.served, isShared: entry.key.name != nil, engine: components.engine)
+                try stream.bind(joins: plan.mustJoin(entry.key.listener))
                 bound.append(BoundRoute(entry: entry, stream: stream))
             } catch {
                 await release(bound)
@@ -57,7 +59,7 @@ extension Proxy {
     }
 
     /// Closes a route; what it still carries drains.
-    func remove(_ key: ListenerKey, drainTimeout: Duration) async {
+    func remove(_ key: RouteKey, drainTimeout: Duration) async {
         guard let route = routes.removeValue(forKey: key) else { return }
         await route.stream.stream.close(drainTimeout: drainTimeout)
         route.retire()

@@ -36,7 +36,9 @@ public actor Proxy {
 
     let components: ProxyComponents
     let logger: Logger
-    var routes: [ListenerKey: RunningRoute] = [:]
+    var routes: [RouteKey: RunningRoute] = [:]
+    /// The listeners that several routes share.
+    var listeners: [ListenerKey: RunningListener] = [:]
     /// The clients that may use the routes.
     var access: AccessState
     var listMetrics: AccessListMetrics
@@ -90,7 +92,9 @@ public actor Proxy {
 
     /// The address that a route listens on, with the real port; nil where there is no such route.
     public func localAddress(ofRoute name: String) -> SocketAddress? {
-        routes.values.first { $0.configuration.name == name }?.stream.stream.localAddress
+        guard let route = routes.values.first(where: { $0.configuration.name == name }) else { return nil }
+        if route.key.name != nil { return listeners[route.key.listener]?.listener.localAddress }
+        return route.stream.stream.localAddress
     }
 
     // MARK: Start
@@ -112,15 +116,29 @@ public actor Proxy {
             await components.members.follow(configuration.routes)
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added, plan: plan)
+            let shared: [BoundListener]
+            do throws(ProxyError) {
+                shared = try await bindShared(plan)
+            } catch {
+                await release(bound)
+                throw error
+            }
             do throws(ExporterError) {
                 try await components.exporter.start()
             } catch {
                 await release(bound)
+                await release(shared)
                 throw .exporter(error)
             }
             // A client that comes through a route has this machine's address, which `exporter.allow` lets in.
             await components.engine.refuseDials(.tcp, to: components.exporter.localAddresses)
-            try await serve(bound)
+            do throws(ProxyError) {
+                try await serve(bound)
+            } catch {
+                await release(shared)
+                throw error
+            }
+            try await serve(shared)
             // Called while this ran, a shutdown waits for its turn: nothing may be left for it to overlook.
             if isEnding { throw .ending }
         } catch {
@@ -199,13 +217,18 @@ public actor Proxy {
     private func closeEverything(drainTimeout: Duration) async {
         let streams = routes.values.map(\.stream.stream) + draining.values.map(\.stream.stream)
         for route in routes.values { logStop(route) }
+        let shared = listeners.values.map(\.listener)
         routes = [:]
+        listeners = [:]
+        for listener in shared { await listener.close(drainTimeout: drainTimeout) }
         for stream in streams { await stream.close(drainTimeout: drainTimeout) }
         // The engine ends what outlives the drain time; this bound is for what should not happen.
         await Self.withDeadline(drainTimeout + .seconds(10)) {
             for stream in streams { await stream.waitUntilClosed() }
+            for listener in shared { await listener.waitUntilClosed() }
         } onDeadline: {
             for stream in streams { await stream.kill() }
+            for listener in shared { await listener.kill() }
         }
     }
 

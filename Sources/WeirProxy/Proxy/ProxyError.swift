@@ -7,6 +7,8 @@ public import WeirStream
 public enum ProxyError: Error, Sendable, CustomStringConvertible {
     /// A route cannot be served.
     case route(String, StreamError)
+    /// The routes of a shared listener claim the same clients, which no file can say.
+    case names(String, String)
     /// The exporter does not start.
     case exporter(ExporterError)
     /// The engine does not start.
@@ -36,6 +38,7 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .route(let name, let error): "route `\(name)`: \(error)"
+        case .names(let listener, let problem): "the listener \(listener): \(problem)"
         case .exporter(let error): "\(error)"
         case .engine(let error): "cannot start: \(error)"
         case .log(let error): "cannot start the log: \(error)"

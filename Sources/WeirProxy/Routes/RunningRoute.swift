@@ -5,7 +5,7 @@ import WeirStream
 
 /// A route that is served: its configuration, its stream, and who counts for it.
 struct RunningRoute: Sendable {
-    let key: ListenerKey
+    let key: RouteKey
     let configuration: RouteConfiguration
     /// The configuration with the members that its names have.
     let served: RouteConfiguration

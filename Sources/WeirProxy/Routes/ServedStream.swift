@@ -9,8 +9,10 @@ enum ServedStream: Sendable {
     case udp(UDPStream)
 
     /// Makes the stream of a route; nothing is bound yet.
-    init(_ route: RouteConfiguration, engine: StreamEngine) throws(StreamError) {
-        let listen = try StreamError.reading { () throws(EndpointError) in try route.listenAddress }
+    init(_ route: RouteConfiguration, isShared: Bool, engine: StreamEngine) throws(StreamError) {
+        // A shared listener is none of the route's.
+        let listen =
+            isShared ? [] : [try StreamError.reading { () throws(EndpointError) in try route.listenAddress }]
         let upstreams = try Self.upstreams(of: route)
         switch route.settings {
         case .tcp(let settings):

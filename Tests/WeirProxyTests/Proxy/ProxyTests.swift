@@ -94,8 +94,10 @@ struct ProxyTests {
                 .filter { $0.hasPrefix("# TYPE ") }.map { String($0.split(separator: " ")[2]) }
             #expect(names == MetricCatalogue.all.map(\.name).filter(names.contains))
             let absent = Set(MetricCatalogue.all.map(\.name)).subtracting(names)
-            let ofSets = (MetricCatalogue.upstreamSets + MetricCatalogue.healthFamilies).map(\.name)
-            // There is no limit, hook or rule, each upstream is one address, and no peer sends PROXY headers.
+            let ofSets =
+                (MetricCatalogue.upstreamSets + MetricCatalogue.healthFamilies
+                + MetricCatalogue.sharedListeners).map(\.name)
+            // There is no limit, hook, rule or name, each upstream is one address, and no peer sends PROXY headers.
             #expect(
                 absent.subtracting(ofSets) == [
                     "weir_acl_decisions_total", "weir_acl_list_rules", "weir_proxy_protocol_headers_total",

@@ -1,5 +1,6 @@
 import LinuxIO
 import Logging
+import NetworkTypes
 import WeirStream
 
 /// A route's way into the log, for its observer: makes records, never lines.
@@ -38,6 +39,14 @@ struct RouteLog: Sendable {
     func record(_ fact: LogRecord.Fact, worker: Int) {
         guard output.isEnabled(fact.level) else { return }
         output.record(plain(fact), shard: worker)
+    }
+
+    /// Queues what happened to a client that belongs to no route yet.
+    func record(_ fact: LogRecord.Fact, of client: SocketAddress, worker: Int) {
+        guard output.isEnabled(fact.level) else { return }
+        var record = plain(fact)
+        record.client = client
+        output.record(record, shard: worker)
     }
 
     /// Queues what happened to the route elsewhere.

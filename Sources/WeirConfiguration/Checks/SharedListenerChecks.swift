@@ -1,0 +1,82 @@
+import NetworkTypes
+
+/// The routes of one TCP listener, which names and protocols of hellos tell apart.
+struct SharedListenerChecks {
+    let diagnostics: Diagnostics
+
+    /// One claim of a route: a name or none, with a protocol or none.
+    private struct Claim: Hashable {
+        let name: String?
+        let `protocol`: String?
+
+        var text: String {
+            switch (name, `protocol`) {
+            case (let name?, let alpn?): "\(quoted(name)) with \(quoted(alpn))"
+            case (let name?, nil): quoted(name)
+            case (nil, let alpn?): "the protocol \(quoted(alpn))"
+            case (nil, nil): "the clients that no name and no protocol takes"
+            }
+        }
+
+        /// The verb and the pronoun that go with the text.
+        var relation: String { name == nil && `protocol` == nil ? "are also those" : "is also that" }
+    }
+
+    /// Whether routes may share their listener: one of them at least takes only some clients.
+    static func mayShare(_ drafts: [RouteDraft]) -> Bool { drafts.contains { !$0.route.claims.isRest } }
+
+    /// Checks the routes of one listener against each other.
+    func check(_ drafts: [RouteDraft], listener: String) {
+        checkClaims(drafts, listener: listener)
+        checkAgreement(drafts, listener: listener)
+    }
+
+    private func checkClaims(_ drafts: [RouteDraft], listener: String) {
+        var owners: [Claim: RouteDraft] = [:]
+        for draft in drafts where draft.has("sni", "alpn") {
+            // One clash with a route says enough.
+            guard let clash = claims(of: draft.route.claims).first(where: { owners[$0] != nil }),
+                let other = owners[clash]
+            else {
+                for claim in claims(of: draft.route.claims) { owners[claim] = draft }
+                continue
+            }
+            let origin = draft.origin(of: clash.name == nil ? "alpn" : "sni") ?? draft.portOrigin
+            let line = (other.origin(of: clash.name == nil ? "alpn" : "sni") ?? other.portOrigin).remark(in: origin)
+            diagnostics.error(
+                origin,
+                "route \(quoted(draft.name)): \(clash.text) on \(listener) \(clash.relation) of route "
+                    + "\(quoted(other.name))\(line)")
+        }
+    }
+
+    private func claims(of claims: NameClaims) -> [Claim] {
+        let names: [String?] = claims.serverNames.isEmpty ? [nil] : claims.serverNames
+        let protocols: [String?] = claims.protocols.isEmpty ? [nil] : claims.protocols
+        return names.flatMap { name in protocols.map { Claim(name: name, protocol: $0) } }
+    }
+
+    /// The settings of the listener itself, which its routes have to agree on.
+    private static let common: [(key: String, value: @Sendable (RouteConfiguration) -> AnyHashable)] = [
+        ("starttls", { $0.claims.startTLS }), ("hello_timeout", { $0.claims.helloTimeout }),
+        ("proxy_protocol", { $0.tcpSettings.proxyProtocol }),
+        ("keepalive", { $0.tcpSettings.keepalive }), ("tcp_user_timeout", { $0.tcpSettings.userTimeout }),
+        ("defer_accept", { $0.tcpSettings.deferAccept }), ("fast_open", { $0.tcpSettings.fastOpen }),
+        ("freebind", { $0.tcpSettings.isFreeBind }),
+    ]
+
+    private func checkAgreement(_ drafts: [RouteDraft], listener: String) {
+        guard let first = drafts.first else { return }
+        for draft in drafts.dropFirst() {
+            for (key, value) in Self.common where draft.has(key) && first.has(key) {
+                guard value(draft.route) != value(first.route) else { continue }
+                let origin = draft.origin(of: key) ?? draft.portOrigin
+                let line = (first.origin(of: key) ?? first.portOrigin).remark(in: origin)
+                diagnostics.error(
+                    origin,
+                    "route \(quoted(draft.name)): `\(key)` is a setting of the listener \(listener), and route "
+                        + "\(quoted(first.name))\(line), which shares it, has another value")
+            }
+        }
+    }
+}

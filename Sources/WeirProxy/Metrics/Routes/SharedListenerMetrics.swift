@@ -1,0 +1,92 @@
+import LinuxIO
+import NetworkTypes
+import Threading
+import WeirConfiguration
+import WeirMetrics
+import WeirStream
+
+/// Counts the clients of a shared listener until a route has them. Failures of accept(2) and PROXY headers, whose
+/// families have the label of a route, count for the listener's first one.
+final class SharedListenerMetrics: ListenerObserver {
+    private let registration: RouteRegistration
+    private let opened: Counter
+    private let undecided: Gauge
+    private let rejected: [ListenerFailure: Counter]
+    private let hellos: [HelloResult: Counter]
+    private let acceptErrors: LabelCounters<AcceptErrorReason>
+    private let acceptPauses: Counter
+    private let headers: ProxyHeaderMetrics?
+    private let log: RouteLog
+
+    init(_ route: RouteConfiguration, registry: MetricsRegistry, log: LogOutput) {
+        let registration = RouteRegistration(registry)
+        self.registration = registration
+        let labels = [route.listenText]
+        opened = registration.counter(MetricCatalogue.listenerAccepted, labels)
+        undecided = registration.gauge(MetricCatalogue.listenerUndecided, labels)
+        var rejected: [ListenerFailure: Counter] = [:]
+        var hellos: [HelloResult: Counter] = [:]
+        for failure in ListenerFailure.allCases where HelloResult(failure) == nil {
+            rejected[failure] = registration.counter(MetricCatalogue.listenerRejected, labels + [failure.rawValue])
+        }
+        for result in HelloResult.allCases {
+            hellos[result] = registration.counter(MetricCatalogue.tlsHellos, labels + [result.rawValue])
+        }
+        self.rejected = rejected
+        self.hellos = hellos
+        let description = RouteDescription(route)
+        acceptErrors = LabelCounters(
+            registration, MetricCatalogue.acceptErrors, labels: [route.name], on: description.traits)
+        acceptPauses = registration.counter(MetricCatalogue.acceptPauses, [route.name])
+        headers = description.traits.contains(.proxyHeaders) ? ProxyHeaderMetrics(registration, description) : nil
+        self.log = RouteLog(
+            log,
+            number: log.routes.insert(
+                LogRoute(name: "", transport: "tcp", listen: route.listenText, upstreams: [])))
+    }
+
+    /// The listener is closed, and no client of it is left.
+    func retire() {
+        registration.group.retire()
+        log.retire()
+    }
+
+    func accepted(worker: Int) {
+        opened.add(shard: worker)
+        undecided.add(1, shard: worker)
+    }
+
+    func decided(route: Int, by result: FirstBytesResult?, worker: Int) {
+        undecided.add(-1, shard: worker)
+        hellos[HelloResult(result)]?.add(shard: worker)
+    }
+
+    func failed(_ reason: ListenerFailure, client: SocketAddress, worker: Int) {
+        undecided.add(-1, shard: worker)
+        if let result = HelloResult(reason) {
+            hellos[result]?.add(shard: worker)
+        } else {
+            rejected[reason]?.add(shard: worker)
+        }
+        log.record(.undecided(reason), of: client, worker: worker)
+    }
+
+    func proxyHeaderRead(version: ProxyHeader.Version, worker: Int) {
+        headers?.read[version].add(shard: worker)
+    }
+
+    func proxyHeaderFailed(reason: ProxyHeaderError, excerpt: ProxyHeaderExcerpt, worker: Int) {
+        headers?.failed[reason].add(shard: worker)
+        log.record(.headerFailed(reason, excerpt), worker: worker)
+    }
+
+    func acceptFailed(reason: AcceptErrorReason, error: SystemError, worker: Int) {
+        acceptErrors[reason].add(shard: worker)
+        log.record(.acceptFailed(reason, error), worker: worker)
+    }
+
+    func acceptPaused(worker: Int) {
+        acceptPauses.add(shard: worker)
+        log.record(.acceptPaused, worker: worker)
+    }
+}
