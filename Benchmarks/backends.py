@@ -8,6 +8,8 @@ from tools import locate
 
 ZONE = "weir.test"
 NAMES = range(10, 74)
+# More ports of the web server, for rows that divide clients among several upstreams.
+MEMBERS = 10
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Backends:
         self.directory = os.path.join(directory, "backends")
         os.mkdir(self.directory)
         self.ports = Ports()
+        self.members = processes.free_ports(MEMBERS)
         self.questions = self._write("questions", "".join(f"host{n}.{ZONE} A\n" for n in NAMES))
         self._children = {}
 
@@ -45,6 +48,7 @@ class Backends:
             f"{kind}_temp_path {self.directory}/{kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
+        listens = "".join(f"listen 127.0.0.1:{port} backlog=4096;" for port in (self.ports.http, *self.members))
         configuration = self._write(
             "web.conf",
             f"""
@@ -55,7 +59,7 @@ class Backends:
                 access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; lingering_close off;
                 open_file_cache max=16; default_type application/octet-stream; {paths}
                 server {{
-                    listen 127.0.0.1:{self.ports.http} backlog=4096;
+                    {listens}
                     root {self.directory};
                     location = /small {{ return 200 "{"w" * 64}"; }}
                 }}

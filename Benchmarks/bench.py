@@ -10,15 +10,18 @@ import tempfile
 import time
 
 import capacity
+import checks
 import counting
 import crowd
 import denials
+import failover
 import greedy
 import health
 import idle_memory
 import proxies
 import scraped
 import scrapes
+import sets
 import throughput
 import tools
 import tracing
@@ -38,9 +41,13 @@ OTHER_ROWS = {
     "weight": "size of the program, memory at the start, start and reload with 1,000 routes",
     "scrape": "time and size of a scrape at 1,000 routes",
     "scraped": "what a scrape every second takes of a proxy under full load (Weir alone)",
+    "sets": "small requests and new connections over ten upstreams beside one (not with --quick)",
+    "checks": "what the checks of 1,000 upstreams take of a core (not with --quick)",
+    "failover": "how long clients fail after one of three upstreams does (not with --quick)",
     "calls": "system calls per request and per connection (needs strace)",
     "instructions": "instructions per request (needs valgrind; not with --quick)",
 }
+NOT_QUICK = ("sets", "checks", "failover", "instructions")
 QUICK = {"rounds": 3, "seconds": 2, "limit": 265}
 USUAL = {"rounds": 5, "seconds": 5, "limit": 3600}
 
@@ -74,7 +81,7 @@ def parse_arguments():
         parser.error("rounds, seconds and the time limit are at least 1")
     chosen = arguments.rows.split(",") if arguments.rows else list(rows)
     if arguments.quick and not arguments.rows:
-        chosen.remove("instructions")
+        chosen = [key for key in chosen if key not in NOT_QUICK]
     arguments.rows = chosen
     arguments.proxies = arguments.proxies.split(",")
     if arguments.before:
@@ -159,6 +166,22 @@ def measure_all(arguments, directory, report):
                 lambda: counting.measure(
                     directory, backends, arguments.rounds, arguments.seconds, arguments.quick, report, is_over
                 ),
+            ),
+            "sets": (
+                sets.TITLE,
+                lambda: sets.measure(
+                    arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
+            "checks": (
+                checks.TITLE,
+                lambda: checks.measure(
+                    arguments.proxies, directory, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
+            "failover": (
+                failover.TITLE,
+                lambda: failover.measure(arguments.proxies, directory, arguments.rounds, report, is_over),
             ),
             "full": (capacity.TITLE, lambda: capacity.measure(directory, backends, report)),
             "instructions": (
