@@ -13,8 +13,9 @@ from pathlib import Path
 from support import Process, run, tool, wait_until
 
 USER = "postgres"
-# initdb refuses to run as root, and so does the server.
-NOT_ROOT = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--pdeathsig=KILL", "--"]
+# initdb refuses to run as root, and so does the server: they run as the user and group that own nothing.
+UNPRIVILEGED = 65_534
+NOT_ROOT = ["setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups", "--pdeathsig=KILL", "--"]
 
 
 def _unprivileged(*command: str) -> list[str]:
@@ -28,7 +29,7 @@ class Template:
         self.folder = Path(tempfile.mkdtemp(prefix="weir-postgres-"))
         self.data = self.folder / "template"
         if os.geteuid() == 0:
-            shutil.chown(self.folder, "nobody")
+            shutil.chown(self.folder, UNPRIVILEGED)
         made = run(
             *_unprivileged(tool("initdb"), "--pgdata", str(self.data), "--auth=trust", f"--username={USER}",
                            "--no-sync", "--encoding=UTF8", "--locale=C"), cwd=self.folder)
