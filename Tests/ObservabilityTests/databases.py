@@ -50,8 +50,9 @@ class Template:
 class Server:
     """One server, with a copy of the template's files."""
 
-    def __init__(self, template: Template, name: str, host: str, port: int, copies: bool = True):
-        self.template, self.host, self.port = template, host, port
+    def __init__(
+            self, template: Template, name: str, host: str, port: int, copies: bool = True, settings: tuple = ()):
+        self.template, self.host, self.port, self.settings = template, host, port, settings
         self.data = template.folder / name
         self.process: Process | None = None
         if copies:
@@ -69,7 +70,7 @@ class Server:
 
     def start(self):
         settings = [f"listen_addresses={self.host}", f"port={self.port}", "unix_socket_directories=", "fsync=off",
-                    "jit=off", "max_connections=60", "shared_buffers=16MB", "log_min_messages=fatal"]
+                    "jit=off", "max_connections=60", "shared_buffers=16MB", "log_min_messages=fatal", *self.settings]
         options = [word for setting in settings for word in ("-c", setting)]
         self.process = Process(
             self.template.folder, *_unprivileged(tool("postgres"), "-D", str(self.data), *options))
