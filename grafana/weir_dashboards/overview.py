@@ -118,20 +118,18 @@ LIMITS = Row("Processes and their limits", (
 ))
 
 NAMES = Row("Names on one port", (
-    Panel("Clients without a route", "lines", "short", EVENT,
-          (q("sum by (listen) (weir_listener_connections_undecided{@})", "{{listen}} undecided"),
+    Panel("Clients by listener", "lines", "short", EVENT,
+          (q("sum by (listen) (rate(weir_listener_connections_accepted_total{@}~)) > 0", "{{listen}} accepted a second"),
+           q("sum by (listen) (weir_listener_connections_undecided{@})", "{{listen}} undecided"),
            q("sum by (listen, reason) (rate(weir_listener_connections_rejected_total{@}~)) > 0",
-             "{{listen}} {{reason}}")),
-          "Clients of listeners that several routes share: those whose first bytes are not there yet, and those that were "
-          "refused before. Nothing where no route has `sni` or `alpn`.", 12),
+             "{{listen}} {{reason}} a second")),
+          "Clients of listeners that several routes share: new ones, those whose first bytes are not there yet, and those "
+          "that were refused before. Nothing where no route has `sni` or `alpn`.", 12),
     Panel("First bytes that no route takes", "stack", "cps", EVENT,
           (q('sum by (listen, result) (rate(weir_tls_hellos_total{@, result!~"name|default|not_tls"}~)) > 0',
              "{{listen}} {{result}}"),),
           "Clients that were reset because no route takes their name, or because their first bytes are malformed, too "
           "long or late. Empty is good.", 12),
-    Panel("Clients accepted by listener", "lines", "cps", EVENT,
-          (q("sum by (listen) (rate(weir_listener_connections_accepted_total{@}~)) > 0", "{{listen}}"),),
-          "New clients of listeners that several routes share.", 24, 6),
 ))
 
 OVERVIEW = Dashboard(
