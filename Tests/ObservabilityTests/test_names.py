@@ -81,7 +81,7 @@ def psql(proxy, host: str, *options: str):
 
 @pytest.mark.parametrize("mode", ["require", "prefer", "allow"])
 @pytest.mark.parametrize("index", [0, 1])
-def test_each_name_leads_to_its_server(proxy, servers, mode, index):
+def test_each_name_reaches_its_server(proxy, servers, mode, index):
     found = psql(proxy, NAMES[index], f"sslmode={mode}")
     # `allow` tries without encryption first, and so without a name.
     assert found == ([str(servers[2].port), "f"] if mode == "allow" else [str(servers[index].port), "t"])
