@@ -40,7 +40,7 @@ struct AccessPlan: Sendable {
         access != other.access || geoip != other.geoip
     }
 
-    /// The access rules of a route; nil where there are none.
+    /// The access rules of a route; nil where there are none, and no log wants the clients that pass.
     func policy(of route: RouteConfiguration) -> AccessPolicy? {
         let own = route.access ?? RouteAccessConfiguration()
         let policy = AccessPolicy(
@@ -48,7 +48,7 @@ struct AccessPlan: Sendable {
             globalDefault: access.defaultAction, allowsLocal: access.allowLocal,
             route: .init(deny: list(own.deny), allow: list(own.allow)),
             routeDefault: own.defaultAction, locator: locator)
-        return policy.isOff ? nil : policy
+        return policy.isOff && access.log?.logAllowed != true ? nil : policy
     }
 
     /// Whether the rules for all routes deny an address before any route has a say; nil where they deny none so.

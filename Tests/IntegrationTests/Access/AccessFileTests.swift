@@ -76,6 +76,22 @@ extension Integration {
             #expect(try weir.scrape().total("weir_log_lines_dropped_total") == 0)
         }
 
+        @Test("with `log_allowed` clients are logged where there are no rules, too")
+        func withoutRules() throws {
+            let folder = try TemporaryDirectory("acl-log")
+            let path = folder.file("acl.log")
+            let server = try TCPServer.echo()
+            let port = try Ports.free()
+            let weir = try WeirProcess(
+                routes: .route("web", port, to: server.port), rest: "acl: { log: { path: \(path), log_allowed: true } }"
+            )
+            #expect(try !Self.isDenied("127.0.0.1", port))
+            try waitUntil("the line is written") {
+                Self.lines(path).first?.contains(" INFO client allowed protocol=tcp route=web ") == true
+            }
+            #expect(try weir.stop() == .code(0))
+        }
+
         @Test("what a client repeats is one line, which counts it, and the end of the process tells of it")
         func repetitions() throws {
             let folder = try TemporaryDirectory("acl-log")

@@ -33,6 +33,14 @@ struct AccessPlanTests {
         #expect(try AccessPlan(denying).policy(of: denying.routes[0]) != nil)
     }
 
+    @Test("A log of the clients that pass has them where there are no rules, too")
+    func logOfAllowed() throws {
+        let logged = configuration(AccessConfiguration(log: .init(path: nil, logAllowed: true)))
+        #expect(try AccessPlan(logged).policy(of: logged.routes[0]) != nil)
+        let denials = configuration(AccessConfiguration(log: .init(path: nil, logAllowed: false)))
+        #expect(try AccessPlan(denials).policy(of: denials.routes[0]) == nil)
+    }
+
     @Test("Inline rules and those of list files make one list, and a rule is named as it is written")
     func lists() throws {
         let all = configuration(AccessConfiguration(deny: [AccessEntry("ip:198.51.100.7"), Self.list]))
