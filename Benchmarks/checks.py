@@ -1,7 +1,6 @@
 """What health checks cost: a thousand upstreams, each checked by a connection every five seconds, and no traffic."""
 
 import contextlib
-import multiprocessing
 import selectors
 import socket
 import time
@@ -86,7 +85,7 @@ def measure(keys, directory, rounds, seconds, report, is_over):
     )
     running = []
     ports = processes.free_ports(UPSTREAMS)
-    with _listeners(ports):
+    with processes.forked(_accept, *(processes.listening(port, backlog=64) for port in ports)):
         try:
             for key in keys:
                 if key in KINDS:
@@ -118,30 +117,11 @@ def _round(running, seconds, line):
         line.add(proxy.key, (after[proxy.key] - before[proxy.key]) / passed)
 
 
-@contextlib.contextmanager
-def _listeners(ports):
-    """A process that accepts at all ports, and ends what it accepts."""
-    with contextlib.ExitStack() as stack:
-        listeners = []
-        for port in ports:
-            listener = stack.enter_context(socket.socket())
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", port))
-            listener.listen(64)
-            listener.setblocking(False)
-            listeners.append(listener)
-        process = multiprocessing.get_context("fork").Process(target=_accept, args=(listeners,), daemon=True)
-        process.start()
-    try:
-        yield
-    finally:
-        process.kill()
-        process.join()
-
-
-def _accept(listeners):
+def _accept(*listeners):
+    """Accepts at all of them, and ends what it accepts."""
     with selectors.DefaultSelector() as selector:
         for listener in listeners:
+            listener.setblocking(False)
             selector.register(listener, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():

@@ -6,6 +6,7 @@ import multiprocessing
 import socket
 import time
 
+import processes
 import proxies
 from report import duration, per_second
 from tools import Failure
@@ -138,7 +139,9 @@ def flood(directory, backends, rounds, seconds, report, is_over):
     ratio = report.line(FLOOD_TITLE, "denied ÷ elsewhere", _ratio, better=None)
     longest = report.line(FLOOD_TITLE, "p99 of the answers, flood is denied", duration, better=None)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_echo_server(backends.ports.idle))
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind(("127.0.0.1", backends.ports.idle))
+        stack.enter_context(processes.forked(_echo, server))
         weir = stack.enter_context(_weir(directory, backends, "-flooded"))
         elsewhere = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         elsewhere.bind((ALLOWED_SOURCE, 0))
@@ -222,19 +225,6 @@ def _attack(port, ready):
                 rest[sent % len(rest)].send(DATAGRAM)
             sent += 1
         time.sleep(0.001)
-
-
-@contextlib.contextmanager
-def _echo_server(port):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", port))
-        process = _fork.Process(target=_echo, args=(server,), daemon=True)
-        process.start()
-        try:
-            yield
-        finally:
-            process.kill()
-            process.join()
 
 
 def _echo(server):

@@ -1,7 +1,6 @@
 """How long clients notice that one of three upstreams fails: one that refuses, and one that is stopped and still accepts."""
 
 import contextlib
-import multiprocessing
 import os
 import selectors
 import signal
@@ -27,7 +26,6 @@ LONGEST_SECONDS = 12
 MAX_ROUNDS = 3
 QUESTION, ANSWER = b"?", b"!"
 FAULTS = {"killed, refuses": signal.SIGKILL, "stopped, accepts": signal.SIGSTOP}
-_fork = multiprocessing.get_context("fork")
 
 
 class Failover:
@@ -123,7 +121,8 @@ def _once(kind, directory, label, fault):
     """How long clients failed after one server did, and how many."""
     ports = processes.free_ports(SERVERS)
     with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(_server(port)) for port in ports]
+        servers = [
+            stack.enter_context(processes.forked(_serve, processes.listening(port, backlog=1024))) for port in ports]
         proxy = kind(directory, ports, label)
         stack.callback(proxy.stop)
         proxy.start()
@@ -198,21 +197,6 @@ def _watch(port, fail):
             for client in open_clients:
                 client.leave(selector)
     return max([failed_at, *failures]) - failed_at, len(failures)
-
-
-@contextlib.contextmanager
-def _server(port):
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(1024)
-        process = _fork.Process(target=_serve, args=(listener,), daemon=True)
-        process.start()
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.join()
 
 
 def _serve(listener):

@@ -1,7 +1,6 @@
 """Latency beside a greedy flow: small echoes through a proxy that carries one iperf3 stream at the same time."""
 
 import contextlib
-import multiprocessing
 import selectors
 import socket
 import statistics
@@ -9,6 +8,7 @@ import threading
 import time
 
 import loads
+import processes
 from report import HIGHER, duration, gigabits_from_gibibytes
 from tools import Failure
 
@@ -34,7 +34,7 @@ def _measure(title, bits_per_second, proxies, backends, rounds, seconds, report,
     rate = report.line(title, "rate of the stream", gigabits_from_gibibytes, HIGHER)
     middle = report.line(title, "p50 of the echoes", duration)
     tail = report.line(title, "p99 of the echoes", duration)
-    with _echo_server(backends.ports.idle):
+    with processes.forked(_serve, processes.listening(backends.ports.idle)):
         for round_number in range(1, rounds + 1):
             for proxy in proxies:
                 if is_over():
@@ -103,22 +103,6 @@ class _Stream(threading.Thread):
             self.outcome = loads.stream(*self._arguments)
         except (Failure, OSError, KeyError) as failure:
             self.failure = failure
-
-
-@contextlib.contextmanager
-def _echo_server(port):
-    """A process of its own, so that the server does not wait for the client's interpreter."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(256)
-        server = multiprocessing.get_context("fork").Process(target=_serve, args=(listener,), daemon=True)
-        server.start()
-    try:
-        yield
-    finally:
-        server.kill()
-        server.join()
 
 
 def _serve(listener):

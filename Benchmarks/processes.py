@@ -1,6 +1,7 @@
 """Child processes: started in the foreground with their output in a file, ended by process id."""
 
 import contextlib
+import multiprocessing
 import os
 import random
 import signal
@@ -13,6 +14,31 @@ from tools import Failure
 
 # Below the range from which the kernel takes the ports of clients, so that no client sits on a port of ours.
 PORTS = range(18000, 30000)
+
+
+_fork = multiprocessing.get_context("fork")
+
+
+def listening(port, backlog=256):
+    """A socket that listens at a port of the loopback address."""
+    return socket.create_server(("127.0.0.1", port), backlog=backlog)
+
+
+@contextlib.contextmanager
+def forked(work, *sockets):
+    """A copy of this process that works with these sockets until the block is over: a server or a client that does not
+    wait for the interpreter of the others. Only the copy keeps the sockets.
+    """
+    with contextlib.ExitStack() as stack:
+        for one in sockets:
+            stack.enter_context(one)
+        process = _fork.Process(target=work, args=sockets, daemon=True)
+        process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
 
 
 class Child:

@@ -70,3 +70,12 @@ def engine(debian, tmp_path_factory):
 def image(engine, program, tmp_path_factory):
     """The image of the project's Dockerfile."""
     return machines.build_image(engine, program, tmp_path_factory.mktemp("compiler"))
+
+
+@pytest.fixture
+def say(capsys):
+    """Prints a line of a figure that no test judges."""
+    def printed(text: str):
+        with capsys.disabled():
+            print(f"\n    {text}", end="")
+    return printed

@@ -80,14 +80,6 @@ def servers(tmp_path):
         server.stop()
 
 
-@pytest.fixture
-def say(capsys):
-    def printed(text: str):
-        with capsys.disabled():
-            print(f"\n    {text}", end="")
-    return printed
-
-
 class Questions:
     """What one run of dnsperf asked, and what became of it; known when the block is over."""
 

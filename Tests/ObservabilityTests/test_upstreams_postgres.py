@@ -44,14 +44,6 @@ def servers(template):
         server.__exit__()
 
 
-@pytest.fixture
-def say(capsys):
-    def printed(text: str):
-        with capsys.disabled():
-            print(f"\n    {text}", end="")
-    return printed
-
-
 class Fault:
     """One way to fail, and to come back. `begins_at_rest` says that it begins while no transaction is under way: a
     transaction in a server that is killed is lost whatever a proxy does.
