@@ -2,7 +2,7 @@
 /// most 253 bytes. A name of digits and dots alone is an IP address (inet_aton(3)), not a host name.
 ///
 /// A dot at the end is refused: a server name is sent "without a trailing dot" (RFC 6066, section 3).
-struct HostNameScan {
+package struct HostNameScan {
     private static let maxCount = 253
     private static let maxLabelCount = 63
     private static let dot = UInt8(ascii: ".")
@@ -11,11 +11,14 @@ struct HostNameScan {
     private var labelCount = 0
     private var isNumeric = true
 
+    /// Begins a name.
+    package init() {}
+
     /// Whether the bytes so far are a host name.
-    var isName: Bool { labelCount > 0 && !isNumeric }
+    package var isName: Bool { labelCount > 0 && !isNumeric }
 
     /// Returns the byte in lower case; nil where no host name has it here.
-    mutating func next(_ byte: UInt8) -> UInt8? {
+    package mutating func next(_ byte: UInt8) -> UInt8? {
         count += 1
         guard count <= Self.maxCount else { return nil }
         if byte == Self.dot {

@@ -4,7 +4,7 @@ public struct ServerNamePattern: Hashable, Sendable, CustomStringConvertible {
     /// Whether it claims the names below ``name`` instead of the name itself.
     public let isWildcard: Bool
     /// The name in lower case, without `*.`.
-    let name: [UInt8]
+    package let name: [UInt8]
 
     /// Creates a pattern from its text; nil for a text that no server name of a hello can match: an IP address, a dot
     /// at the end, bytes that no host name has. Names in other scripts are given as clients send them, in ASCII

@@ -7,8 +7,8 @@ public enum StartTLS: String, CaseIterable, Sendable {
 /// The clients that a route takes where several routes share a listener. A route without names and protocols takes the
 /// rest.
 public struct NameClaims: Hashable, Sendable {
-    /// The names of TLS hellos (SNI, RFC 6066), in lower case: `git.example.net`, or `*.example.net` for all below.
-    public var serverNames: [String] = []
+    /// The names of TLS hellos (SNI, RFC 6066).
+    public var serverNames: [ServerNamePattern] = []
     /// The protocols that hellos offer (ALPN, RFC 7301).
     public var protocols: [String] = []
     /// The protocol that precedes the hello; nil for a hello at once.

@@ -6,13 +6,13 @@ struct SharedListenerChecks {
 
     /// One claim of a route: a name or none, with a protocol or none.
     private struct Claim: Hashable {
-        let name: String?
+        let name: ServerNamePattern?
         let `protocol`: String?
 
         var text: String {
             switch (name, `protocol`) {
-            case (let name?, let alpn?): "\(quoted(name)) with \(quoted(alpn))"
-            case (let name?, nil): quoted(name)
+            case (let name?, let alpn?): "\(quoted(name.description)) with \(quoted(alpn))"
+            case (let name?, nil): quoted(name.description)
             case (nil, let alpn?): "the protocol \(quoted(alpn))"
             case (nil, nil): "the clients that no name and no protocol takes"
             }
@@ -51,25 +51,25 @@ struct SharedListenerChecks {
     }
 
     private func claims(of claims: NameClaims) -> [Claim] {
-        let names: [String?] = claims.serverNames.isEmpty ? [nil] : claims.serverNames
+        let names: [ServerNamePattern?] = claims.serverNames.isEmpty ? [nil] : claims.serverNames
         let protocols: [String?] = claims.protocols.isEmpty ? [nil] : claims.protocols
         return names.flatMap { name in protocols.map { Claim(name: name, protocol: $0) } }
     }
 
     /// The settings of the listener itself, which its routes have to agree on.
-    private static let common: [(key: String, value: @Sendable (RouteConfiguration) -> AnyHashable)] = [
-        ("starttls", { $0.claims.startTLS }), ("hello_timeout", { $0.claims.helloTimeout }),
-        ("proxy_protocol", { $0.tcpSettings.proxyProtocol }),
-        ("keepalive", { $0.tcpSettings.keepalive }), ("tcp_user_timeout", { $0.tcpSettings.userTimeout }),
-        ("defer_accept", { $0.tcpSettings.deferAccept }), ("fast_open", { $0.tcpSettings.fastOpen }),
-        ("freebind", { $0.tcpSettings.isFreeBind }),
+    private static let common = [
+        "starttls", "hello_timeout", "proxy_protocol", "keepalive", "tcp_user_timeout", "defer_accept", "fast_open",
+        "freebind",
     ]
 
     private func checkAgreement(_ drafts: [RouteDraft], listener: String) {
         guard let first = drafts.first else { return }
         for draft in drafts.dropFirst() {
-            for (key, value) in Self.common where draft.has(key) && first.has(key) {
-                guard value(draft.route) != value(first.route) else { continue }
+            for setting in RouteConfiguration.settings where Self.common.contains(setting.key) {
+                let key = setting.key
+                guard draft.has(key), first.has(key), let variant = setting.variant(for: .tcp),
+                    !variant.isEqual(draft.route, first.route)
+                else { continue }
                 let origin = draft.origin(of: key) ?? draft.portOrigin
                 let line = (first.origin(of: key) ?? first.portOrigin).remark(in: origin)
                 diagnostics.error(

@@ -91,6 +91,17 @@ extension Diagnostics {
         }
     }
 
+    /// The items of a list, or the value itself, which stands for a list of one. Nil after an error: for an empty list,
+    /// and one of more than `maxCount`.
+    func oneOrMore(
+        _ value: ConfigurationNode, _ key: String, atMost maxCount: Int, _ plural: String
+    ) -> [ConfigurationNode]? {
+        guard case .sequence(let items) = value.content else { return [value] }
+        if (1...maxCount).contains(items.count) { return items }
+        error(value.origin, "`\(key)`: expected 1 to \(maxCount) \(plural), found \(items.count)")
+        return nil
+    }
+
     /// A duration that is at least `minimum`.
     func duration(_ value: ConfigurationNode, _ key: String, minimum: Duration = .milliseconds(1)) -> Duration? {
         parsed(value, key, expected: "a duration such as `5s`") { text throws(ValueError) in

@@ -183,10 +183,7 @@ extension Notation where Value == [ClosedRange<Int>] {
                 return texts.count == 1 ? texts[0] : "[\(texts.joined(separator: ", "))]"
             }
         ) { node, key, context in
-            let items: [ConfigurationNode] = if case .sequence(let items) = node.content { items } else { [node] }
-            guard (1...maxStatuses).contains(items.count) else {
-                context.diagnostics.error(
-                    node.origin, "`\(key)`: expected 1 to \(maxStatuses) statuses, found \(items.count)")
+            guard let items = context.diagnostics.oneOrMore(node, key, atMost: maxStatuses, "statuses") else {
                 return nil
             }
             let ranges = items.map { item in

@@ -26,36 +26,31 @@ extension Notation where Value == StartTLS? {
     }
 }
 
-extension Notation where Value == [String] {
-    private static var maxNames: Int { 1_000 }
-    private static var maxProtocols: Int { 16 }
-
+extension Notation where Value == [ServerNamePattern] {
     /// One server name or a list of them.
     fileprivate static var serverNames: Notation {
-        list(
-            of: "a name such as `git.example.net` or `*.example.net`", atMost: maxNames,
-            examples: ["[git.example.net, \"*.example.net\"]", "git.example.net"]
+        let expected = "a name such as `git.example.net` or `*.example.net`"
+        return distinct(
+            expected, atMost: 1_000, examples: ["[git.example.net, \"*.example.net\"]", "git.example.net"]
         ) { text throws(ValueError) in
+            if let pattern = ServerNamePattern(text) { return pattern }
             if IPAddress(text) != nil {
                 throw ValueError("found the address \(quoted(text)): a hello names hosts, never addresses (RFC 6066)")
             }
-            if text.hasSuffix("."), text.count > 1 {
-                throw ValueError(
-                    "found \(quoted(text)): hellos have no final dot", suggestion: String(text.dropLast()).lowercased())
+            if text.hasSuffix("."), let pattern = ServerNamePattern(String(text.dropLast())) {
+                throw ValueError("found \(quoted(text)): hellos have no final dot", suggestion: pattern.description)
             }
-            let name = text.hasPrefix("*.") ? String(text.dropFirst(2)) : text
-            guard case .name(let checked)? = try? UpstreamHost(configured: name) else {
-                throw ValueError(
-                    "expected a name such as `git.example.net` or `*.example.net`, found \(quoted(text))",
-                    suggestion: text.hasPrefix(".") && text.count > 1 ? "*\(text)" : nil)
-            }
-            return (text.hasPrefix("*.") ? "*." : "") + checked.lowercased()
+            throw ValueError(
+                "expected \(expected), found \(quoted(text))",
+                suggestion: ServerNamePattern("*\(text)").map(\.description))
         }
     }
+}
 
+extension Notation where Value == [String] {
     /// One protocol or a list of them.
     fileprivate static var protocols: Notation {
-        list(of: "a protocol such as `h2`", atMost: maxProtocols, examples: ["[h2, http/1.1]", "imap"]) {
+        distinct("a protocol such as `h2`", atMost: 16, examples: ["[h2, http/1.1]", "imap"]) {
             text throws(ValueError) in
             guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
                 throw ValueError("expected a protocol of 1 to 255 printable characters, found \(quoted(text))")
@@ -63,38 +58,32 @@ extension Notation where Value == [String] {
             return text
         }
     }
+}
 
-    private static func list(
-        of expected: String, atMost maxCount: Int, examples: [String],
-        _ parse: @escaping @Sendable (String) throws(ValueError) -> String
-    ) -> Notation {
+extension Notation {
+    /// One value or a list of them, of which no two are equal.
+    private static func distinct<Element: CustomStringConvertible & Hashable & Sendable>(
+        _ expected: String, atMost maxCount: Int, examples: [String],
+        _ parse: @escaping @Sendable (String) throws(ValueError) -> Element
+    ) -> Notation where Value == [Element] {
         Notation(
             .anyOf([.anyText, .list(of: .anyText, 1...maxCount)]), examples: examples,
-            text: { texts in texts.isEmpty ? nil : "[\(texts.map(flowText).joined(separator: ", "))]" }
-        ) { node, key, context in
-            let items: [ConfigurationNode] = if case .sequence(let items) = node.content { items } else { [node] }
-            guard (1...maxCount).contains(items.count) else {
-                context.diagnostics.error(
-                    node.origin, "`\(key)`: expected 1 to \(maxCount) entries, found \(items.count)")
-                return nil
+            text: { values in
+                values.isEmpty ? nil : "[\(values.map { flowText($0.description) }.joined(separator: ", "))]"
             }
-            var isGood = true
-            var texts: [String] = []
-            for item in items {
-                let text = context.diagnostics.parsed(item, key, expected: expected) {
+        ) { node, key, context in
+            guard let items = context.diagnostics.oneOrMore(node, key, atMost: maxCount, "entries") else { return nil }
+            var seen: Set<Element> = []
+            let values = items.map { item -> Element? in
+                let value = context.diagnostics.parsed(item, key, expected: expected) {
                     text throws(ValueError) in try parse(text)
                 }
-                guard let text else {
-                    isGood = false
-                    continue
-                }
-                if texts.contains(text) {
-                    context.diagnostics.error(item.origin, "`\(key)`: \(quoted(text)) is named twice")
-                    isGood = false
-                }
-                texts.append(text)
+                guard let value else { return nil }
+                if seen.insert(value).inserted { return value }
+                context.diagnostics.error(item.origin, "`\(key)`: \(quoted(value.description)) is named twice")
+                return nil
             }
-            return isGood ? texts : nil
+            return values.contains(nil) ? nil : values.compactMap(\.self)
         }
     }
 }

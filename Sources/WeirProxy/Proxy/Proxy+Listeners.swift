@@ -103,8 +103,7 @@ extension Proxy {
             let claims = entry.route.claims
             rules.append(
                 ServerNameTable.Rule(
-                    names: claims.serverNames.compactMap { ServerNamePattern($0) }, protocols: claims.protocols,
-                    route: streams.count))
+                    names: claims.serverNames, protocols: claims.protocols, route: streams.count))
             streams.append(stream)
         }
         let table: ServerNameTable

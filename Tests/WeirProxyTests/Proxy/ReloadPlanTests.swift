@@ -117,7 +117,7 @@ struct ReloadPlanTests {
 
     private func named(_ name: String, _ serverNames: String...) -> RouteConfiguration {
         var route = makeRoute(name, listen: 443, upstream: 443)
-        route.claims.serverNames = serverNames
+        route.claims.serverNames = serverNames.compactMap { ServerNamePattern($0) }
         return route
     }
 

@@ -175,10 +175,7 @@ extension Notation where Value == [UpstreamConfiguration] {
             ],
             text: { upstreams in "[\(upstreams.map(\.writtenText).joined(separator: ", "))]" }
         ) { node, key, context in
-            guard case .sequence(let items) = node.content else { return readOne(node, key, context).map { [$0] } }
-            guard (1...maxUpstreams).contains(items.count) else {
-                context.diagnostics.error(
-                    node.origin, "`\(key)`: expected 1 to \(maxUpstreams) upstreams, found \(items.count)")
+            guard let items = context.diagnostics.oneOrMore(node, key, atMost: maxUpstreams, "upstreams") else {
                 return nil
             }
             let upstreams = items.map { readOne($0, key, context) }

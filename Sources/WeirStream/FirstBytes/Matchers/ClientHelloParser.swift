@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// Parses the TLS ClientHello at the beginning of a stream (RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2). Pure:
 /// each call parses from the beginning, and no state is kept. It takes time in proportion to the bytes, and allocates
 /// nothing.

@@ -1,3 +1,5 @@
+public import NetworkTypes
+
 /// Chooses a route by the server name and the protocols of a TLS hello.
 ///
 /// The most exact claim wins: the name before every wildcard, a longer wildcard before a shorter one, and all of them
