@@ -76,6 +76,8 @@ extension Proxy {
         try ProxyComponents.checkDescriptors(for: new, workers: workerCount)
         let before = access
         access = try AccessState(new, components: components, previous: before)
+        // The members of names that only the old configuration has are kept until it is gone.
+        await components.members.follow(new.routes + routes.values.map(\.configuration))
         do throws(ProxyError) {
             try await reload(to: new, accessBefore: before)
         } catch {
@@ -84,12 +86,12 @@ extension Proxy {
             await components.members.follow(routes.values.map(\.configuration))
             throw error
         }
+        await components.members.follow(new.routes)
         before.end(successor: access)
     }
 
     private func reload(to new: Configuration, accessBefore: AccessState) async throws(ProxyError) {
         let affectsAll = access.plan.differs(from: accessBefore.plan) || new.limits.traffic != limits.process
-        await components.members.follow(new.routes)
         let plan = try makePlan(new.routes, affectsAll: affectsAll)
         if plan.isEmpty { return }
         let limitsBefore = limits.process
@@ -138,12 +140,12 @@ extension Proxy {
             try await serve(shared)
         } catch {
             await release(shared)
+            (access, limits.process) = rules
             for before in listenersBefore.values { try? await update(before) }
             for entry in plan.added {
                 // A route that was draining before drains again.
                 await remove(entry.key, drainTimeout: returning.contains(entry) ? drainTimeout : .zero)
             }
-            (access, limits.process) = rules
             await revert(done, to: before)
             access = accessNow
             throw error

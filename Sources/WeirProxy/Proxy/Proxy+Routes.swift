@@ -70,7 +70,7 @@ extension Proxy {
     /// Notes a route that is served.
     func add(_ entry: ReloadPlan.Entry, stream: ServedStream, observer: any RouteObserver) {
         routes[entry.key] = RunningRoute(
-            key: entry.key, configuration: entry.route, served: entry.served, stream: stream, observer: observer,
+            entry, stream: stream, observer: observer,
             info: RouteInfo(RouteDescription(entry.route, limits: limits.process), registry: components.registry))
     }
 

@@ -35,8 +35,12 @@ extension Proxy {
     // MARK: Members from names
 
     private func act(on lookup: MemberDirectory.Lookup) async {
-        for route in routes.values {
-            for (upstream, source) in zip(route.configuration.upstreams, route.configuration.memberSources)
+        let known = components.members.known
+        var isBehind = false
+        for route in routes.values where route.memberSources.contains(lookup.source) {
+            // Not by this change alone: the news of another one may have been dropped.
+            if route.configuration.served(with: known) != route.served { isBehind = true }
+            for (upstream, source) in zip(route.configuration.upstreams, route.memberSources)
             where source == lookup.source {
                 let label = upstream.label(targetPort: route.configuration.upstreamPort)
                 route.observer.membersLookedUp(label, succeeded: lookup.failure == nil)
@@ -44,7 +48,7 @@ extension Proxy {
                 if let change = lookup.change { log(change, label, route.configuration) }
             }
         }
-        if lookup.change != nil { await followMembers() }
+        if isBehind { await followMembers() }
     }
 
     /// Serves each route with the members that its names have now.
@@ -54,7 +58,8 @@ extension Proxy {
         guard !isEnding, state == .running else { return }
         let known = components.members.known
         var isChanged = false
-        for route in routes.values where route.configuration.served(with: known) != route.served {
+        for route in routes.values
+        where !route.memberSources.isEmpty && route.configuration.served(with: known) != route.served {
             let entry = ReloadPlan.Entry(key: route.key, route: route.configuration, members: known)
             do throws(ProxyError) {
                 try await update(entry)

@@ -116,25 +116,13 @@ public actor Proxy {
             await components.members.follow(configuration.routes)
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added, plan: plan)
-            let shared: [BoundListener]
+            var shared: [BoundListener] = []
             do throws(ProxyError) {
                 shared = try await bindShared(plan)
-            } catch {
-                await release(bound)
-                throw error
-            }
-            do throws(ExporterError) {
-                try await components.exporter.start()
-            } catch {
-                await release(bound)
-                await release(shared)
-                throw .exporter(error)
-            }
-            // A client that comes through a route has this machine's address, which `exporter.allow` lets in.
-            await components.engine.refuseDials(.tcp, to: components.exporter.localAddresses)
-            do throws(ProxyError) {
+                try await startExporter()
                 try await serve(bound)
             } catch {
+                await release(bound)
                 await release(shared)
                 throw error
             }
@@ -159,6 +147,16 @@ public actor Proxy {
                 "routes": "\(routes.count)", "workers": "\(workerCount)",
                 "workers_from": "\(components.workersSource)", "exporter": exporterText,
             ])
+    }
+
+    private func startExporter() async throws(ProxyError) {
+        do throws(ExporterError) {
+            try await components.exporter.start()
+        } catch {
+            throw .exporter(error)
+        }
+        // A client that comes through a route has this machine's address, which `exporter.allow` lets in.
+        await components.engine.refuseDials(.tcp, to: components.exporter.localAddresses)
     }
 
     private var exporterText: Logger.MetadataValue { .string(exporterEndpoints.joined(separator: ",")) }

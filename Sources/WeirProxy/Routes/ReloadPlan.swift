@@ -97,3 +97,13 @@ struct ReloadPlan: Equatable {
         added.contains { $0.key.listener == key.listener && $0.route.name == route.name }
     }
 }
+
+/// A listener whose clients are told apart by their first bytes.
+struct SharedListenerPlan: Equatable {
+    let key: ListenerKey
+    /// Its routes, in the order of the file; at least one.
+    var entries: [ReloadPlan.Entry]
+
+    /// A route that tells its settings: all routes agree on them.
+    var first: RouteConfiguration { entries[0].route }
+}

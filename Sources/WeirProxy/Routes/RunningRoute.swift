@@ -9,9 +9,22 @@ struct RunningRoute: Sendable {
     let configuration: RouteConfiguration
     /// The configuration with the members that its names have.
     let served: RouteConfiguration
+    /// See ``RouteConfiguration/memberSources``; empty where no upstream has members.
+    let memberSources: [MemberSource?]
     let stream: ServedStream
     let observer: any RouteObserver
     let info: RouteInfo
+
+    init(_ entry: ReloadPlan.Entry, stream: ServedStream, observer: any RouteObserver, info: RouteInfo) {
+        key = entry.key
+        configuration = entry.route
+        served = entry.served
+        let sources = entry.route.memberSources
+        memberSources = sources.allSatisfy { $0 == nil } ? [] : sources
+        self.stream = stream
+        self.observer = observer
+        self.info = info
+    }
 
     /// Retires the gauges of the configuration: the route is configured otherwise, or no more.
     func retire() {

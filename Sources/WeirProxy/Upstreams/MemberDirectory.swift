@@ -31,8 +31,7 @@ actor MemberDirectory {
     nonisolated let lookups: AsyncStream<Lookup>
     private nonisolated let tell: AsyncStream<Lookup>.Continuation
     private nonisolated let found = Lock<KnownMembers>([:])
-    private let resolver: MemberResolver
-    private let pause: @Sendable (Duration) async throws -> Void
+    private let resolver = MemberResolver()
     private var watches: [MemberSource: Watch] = [:]
     private var nextNumber = 0
     private var waiting: [Int: (sources: Set<MemberSource>, continuation: CheckedContinuation<Void, Never>)] = [:]
@@ -41,12 +40,7 @@ actor MemberDirectory {
     /// The longest wait for the first results of new names.
     static let maxFirstWait = Duration.seconds(1)
 
-    init(
-        resolver: MemberResolver = MemberResolver(),
-        pause: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
-    ) {
-        self.resolver = resolver
-        self.pause = pause
+    init() {
         (lookups, tell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(Self.maxUnreadLookups))
     }
 
@@ -122,7 +116,7 @@ actor MemberDirectory {
         nextNumber += 1
         let wait = nextNumber
         let alarm = Task {
-            try await pause(Self.maxFirstWait)
+            try await Task.sleep(for: Self.maxFirstWait)
             self.endWait(wait)
         }
         await withCheckedContinuation { waiting[wait] = (missing, $0) }
