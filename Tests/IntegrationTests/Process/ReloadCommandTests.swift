@@ -80,6 +80,36 @@ extension Integration {
             #expect(try reload(weir.configurationPath).exit == .code(0))
         }
 
+        /// The abstract names of Unix sockets that listen, as unix(7) and /proc/net/unix show them.
+        private static func controlNames() throws -> [String] {
+            try String(contentsOfFile: "/proc/net/unix", encoding: .utf8).split(separator: "\n").compactMap { line in
+                line.split(separator: "@").dropFirst().first.map(String.init)
+            }.filter { $0.hasPrefix("weir-control-") }
+        }
+
+        @Test("another user's process that has taken the name of a Weir that is gone is not believed")
+        func takenName() throws {
+            let before = try Self.controlNames()
+            let weir = try WeirProcess(routes: .route("a", try Ports.free(), to: 9))
+            let name = try #require(try Self.controlNames().first { !before.contains($0) })
+            #expect(try weir.stop() == .code(0))
+            // Debian's perl is there for every user.
+            let script = """
+                use Socket; $SIG{PIPE} = 'IGNORE';
+                socket(my $server, AF_UNIX, SOCK_STREAM, 0) or die;
+                bind($server, pack_sockaddr_un("\\0\(name)")) or die;
+                listen($server, 5) or die;
+                while (accept(my $client, $server)) { syswrite($client, "taken\\n"); close($client); }
+                """
+            let impostor = try ChildProcess("perl", ["-e", script], user: 65_533)
+            try waitUntil("the name is taken") { try Self.controlNames().contains(name) }
+            let run = try reload(
+                weir.configurationPath, launcher: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+            #expect(run.exit == .code(1) && run.output.isEmpty, "\(run)")
+            #expect(run.errorOutput.contains("belongs to another user"), "\(run)")
+            #expect(impostor.isRunning)
+        }
+
         @Test("the configuration may be named in another way, and a second process with it is warned")
         func names() throws {
             let port = try Ports.free()

@@ -67,7 +67,7 @@ extension Integration {
             let old = try TestConnection(to: Endpoint(port))
             let first = try #require(old.receive(1).bytes.first)
             var clients = 1
-            for round in 0..<(isLongRun ? 80 : 4) {
+            for round in 0..<(isLongRun ? 120 : 4) {
                 let gone = present.removeFirst()
                 let new = (round + count) % 20 + 1
                 present.append(new)

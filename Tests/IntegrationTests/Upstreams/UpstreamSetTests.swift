@@ -3,7 +3,7 @@ import Testing
 
 extension Integration {
     /// Routes with several upstreams, and the program as a user runs it.
-    @Suite("Routes with several upstreams", .timeLimit(.minutes(2)))
+    @Suite("Routes with several upstreams", .timeLimit(.minutes(10)))
     struct UpstreamSetTests {
         /// Servers that say their number and end, or that answer each datagram with it.
         private static func tcpServers(_ count: Int) throws -> [TCPServer] {
@@ -56,6 +56,36 @@ extension Integration {
             #expect(samples["weir_upstream_weight", ["route": "set", "protocol": "tcp", "upstream": "heavy"]] == 3)
             #expect(samples.total("weir_dial_retries_total") == 0)
             #expect(samples.total("weir_upstream_bytes_total") == samples.total("weir_bytes_total", ["route": "set"]))
+        }
+
+        @Test("with `maglev` three processes that share nothing choose alike for every client")
+        func instances() throws {
+            let servers = try Self.tcpServers(7)
+            let ports = try (0..<3).map { _ in try Ports.free() }
+            // The order of the file has no effect.
+            let instances = try ports.enumerated().map { turn, port in
+                let order = (servers.dropFirst(turn * 2) + servers.prefix(turn * 2)).map { $0 }
+                return try WeirProcess(
+                    routes: "set: { scheme: tcp4, port: \(port), balance: maglev, upstreams: [\(Self.text(order))] }",
+                    rest: "workers: 2\nlog: { level: error }")
+            }
+            var chosen: Set<Int> = []
+            for number in 0..<(isLongRun ? 100_000 : 300) {
+                let host = "127.\(1 + number >> 16).\(number >> 8 & 255).\(number & 255)"
+                let answers = try ports.map { port -> Int? in
+                    let client = try TestConnection(to: Endpoint(port), from: Endpoint(host, 0))
+                    try client.setTimeouts(seconds: 30)
+                    let answer = client.receive(1).bytes.first
+                    client.close()
+                    return answer.map(Int.init)
+                }
+                let first = try #require(answers[0])
+                chosen.insert(first)
+                // An expectation for each would take longer than the clients.
+                if answers != [first, first, first] { Issue.record("\(host): \(answers)") }
+            }
+            #expect(chosen.count == servers.count)
+            for instance in instances { #expect(try instance.stop() == .code(0)) }
         }
 
         @Test("one of three is dead: every client is served, the upstream is ejected once, and is tried again later")
