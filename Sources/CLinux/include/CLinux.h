@@ -213,7 +213,7 @@ int weir_resolve(const char *name, weir_address *addresses, int capacity);
 int weir_query_records(const char *name, uint16_t type, uint8_t *answer, int capacity);
 /// The options of resolv.conf(5) that say which names to try.
 typedef struct weir_search_options {
-    /// How many dots make a name be tried as it is, first (`ndots`).
+    /// The number of dots with which a name is first tried as it is (`ndots`).
     uint32_t dots;
     /// Whether IPv6 addresses are not asked for (`no-aaaa`).
     uint32_t skips_ipv6;

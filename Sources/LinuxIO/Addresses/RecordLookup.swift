@@ -16,7 +16,7 @@ package struct HostAddresses: Equatable, Sendable {
 
     /// The addresses.
     package var addresses: [SocketAddress]
-    /// How long they may be remembered: the smallest time of all records and aliases. Nil where no name server was
+    /// The time for which they may be kept: the smallest time of all records and aliases. Nil where no name server was
     /// asked.
     package var timeToLive: Duration?
     /// The family for which no name server had an answer, while there was one for the other.
@@ -34,7 +34,7 @@ package struct HostAddresses: Equatable, Sendable {
 package struct ServiceRecords: Equatable, Sendable {
     /// The records, in the order of the answer.
     package var services: [DNSService]
-    /// How long they may be remembered.
+    /// The time for which they may be kept.
     package var timeToLive: Duration
 
     /// Records from a name server.

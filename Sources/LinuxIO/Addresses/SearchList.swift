@@ -3,7 +3,7 @@ import NetworkTypes
 
 /// The names that resolv.conf(5) makes of one: itself, and those in the domains of `search`.
 struct SearchList: Equatable, Sendable {
-    /// How many dots make a name be tried as it is, before the domains (`ndots`).
+    /// The number of dots with which a name is tried as it is, before the domains (`ndots`).
     var dots = 1
     /// The domains, in their order. The C library shows six of them, of 256 bytes together.
     var domains: [String] = []

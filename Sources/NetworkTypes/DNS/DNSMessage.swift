@@ -31,7 +31,7 @@ package struct DNSMessage {
     package var responseCode: UInt8 { byte(3) & 15 }
     /// Whether it repeats no question.
     package var hasNoQuestion: Bool { pair(4) == 0 }
-    /// How many records the header counts in the answer section.
+    /// The number of records in the answer section, as the header counts them.
     var answerCount: Int { pair(6) }
 
     /// Whether its question is this one, and the only one. Servers may change the case of a name (RFC 4343).

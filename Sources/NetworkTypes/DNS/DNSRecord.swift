@@ -14,7 +14,7 @@ package struct DNSRecord: Equatable, Sendable {
     package let owner: DNSName
     /// The type of the record.
     package let type: DNSRecordType
-    /// How long the record may be remembered, in seconds. A value with the top bit set counts as 0 (RFC 2181
+    /// The time for which the record may be kept, in seconds. A value with the top bit set counts as 0 (RFC 2181
     /// section 8).
     package let timeToLiveSeconds: UInt32
     /// The data.

@@ -5,7 +5,7 @@ import NetworkTypes
 struct RouteChoice {
     /// The index in the listener's plan.
     let index: Int
-    /// How first bytes chose it; nil where none were inspected.
+    /// The way in which first bytes chose it; nil where none were inspected.
     var result: FirstBytesResult?
     var preface: UpstreamPreface?
 }

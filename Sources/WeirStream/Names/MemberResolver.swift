@@ -9,9 +9,9 @@ package actor MemberResolver {
     package struct News: Equatable, Sendable {
         /// The members of the last successful lookup; nil where none has succeeded yet.
         package var members: ResolvedMembers?
-        /// Why the last lookup failed; nil where it succeeded.
+        /// The failure of the last lookup; nil where it succeeded.
         package var failure: AddressLookup.Failure?
-        /// When a lookup last succeeded, in seconds since 1970.
+        /// The time of the last lookup that succeeded, in seconds since 1970.
         package var lastSuccess: Int?
     }
 

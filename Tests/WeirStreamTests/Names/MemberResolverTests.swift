@@ -17,7 +17,7 @@ private final class Pauses: Sendable {
 
     /// The lengths of all pauses so far.
     var lengths: [Duration] { state.value.lengths }
-    /// How many pauses nothing has ended.
+    /// The number of pauses that nothing has ended.
     var count: Int { state.value.waiting.count }
 
     func pause(_ length: Duration) async throws {
