@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -121,6 +122,26 @@ extension Integration {
             #expect(
                 weir.logLines.filter { $0.contains("cannot be looked up") && $0.contains("dns_failure") }.count == 1)
             #expect(try weir.stop() == .code(0))
+        }
+
+        @Test("members outlive a refused reload that had no use for them, and lookups that fail from then on")
+        func refusedReload() throws {
+            let names = try NameServer()
+            let servers = try Servers(1...2)
+            names[Self.name] = Self.addresses(1...2)
+            let (port, taken) = (try Ports.free(), try TCPServer.echo())
+            let route = String.route(
+                "set", port, to: servers.port, host: Self.name, "resolve: { members: all, refresh: 1s }")
+            let weir = try WeirProcess(routes: route, rest: "workers: 1", launcher: names.launcher)
+            #expect(try Set((0..<4).map { _ in try Self.ask(port) }) == [1, 2])
+            names[Self.name] = .failure
+            try weir.replaceConfiguration(routes: .route("other", taken.port, to: 9), rest: "workers: 1")
+            weir.process.send(signal: SIGHUP)
+            try weir.scrape(until: "the reload is refused") { $0.reloads("failure") == 1 }
+            // Rules for all routes: every route is updated.
+            try weir.reload(routes: [route], rest: "workers: 1\nacl: { deny: [\"ip:192.0.2.1\"] }")
+            #expect(try Set((0..<4).map { _ in try Self.ask(port) }) == [1, 2])
+            #expect(Self.members(try weir.scrape()) == 2)
         }
 
         @Test("the records of a service name ports and shares, and those of a later priority are backups")
