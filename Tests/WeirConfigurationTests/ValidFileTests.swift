@@ -22,7 +22,7 @@ import Testing
         let tcp = try #require(configuration.route(named: "t"))
         #expect(tcp.tcp == TCPSettings())
         #expect(tcp.host == .name("localhost"))
-        #expect(tcp.isDualStack)
+        #expect(try tcp.listeners.map(\.address.isDualStack) == [true])
         #expect(tcp.listenText == "tcp://*:2222")
         let settings = try #require(tcp.tcp)
         #expect(settings.dialTimeout == .seconds(5) && settings.idleTimeout == nil && settings.userTimeout == nil)
@@ -89,7 +89,7 @@ import Testing
                     userTimeout: .seconds(20),
                     preDialTimeout: .seconds(2), maxConnections: 7, deferAccept: .seconds(3), fastOpen: 64))
         let udp = configuration.routes[1]
-        #expect(try udp.listenAddress.addressText == "[fe80::1%eth0]:53")
+        #expect(try udp.listeners.map(\.address.addressText) == ["[fe80::1%eth0]:53"])
         #expect(
             udp.udp
                 == UDPSettings(
@@ -166,7 +166,7 @@ import Testing
 
     @Test("A mapped address to bind becomes IPv4")
     func unmapsBind() throws {
-        #expect(try load(route("bind: ::ffff:127.0.0.1")).routes[0].bind == .loopbackIPv4)
+        #expect(try load(route("bind: ::ffff:127.0.0.1")).routes[0].bind == [.loopbackIPv4])
     }
 
     @Test("A route that only moved in the file is the same route")

@@ -45,6 +45,13 @@ public struct ListenAddress: Hashable, Sendable {
     /// Whether one IPv6 socket takes the clients of both families.
     public var isDualStack: Bool { network.isDualStack(at: address.ip) }
 
+    /// The address without its port, in words for logs and labels: `0.0.0.0`, `[::1]`, or `*` for every address of both
+    /// families.
+    public var hostText: String { isDualStack ? "*" : address.bracketed }
+
+    /// The listener in words for logs and labels: `tcp4://0.0.0.0:2222`, or `tcp://*:2222` for every address.
+    public var label: String { "\(network.rawValue)://\(hostText):\(port)" }
+
     /// The address and port without the scheme: `127.0.0.1:8080`, `[::1]:53`.
     public var addressText: String { "\(address.bracketed):\(port)" }
 }

@@ -37,6 +37,9 @@ public enum Network: String, CaseIterable, Sendable {
     /// Every address of its families: `[::]` also stands for `0.0.0.0` where both belong to it.
     public var wildcard: IPAddress { allowsIPv6 ? .anyIPv6 : .anyIPv4 }
 
+    /// The network without IPv4.
+    public var withoutIPv4: Network { transport == .tcp ? .tcp6 : .udp6 }
+
     /// Whether the address is of one of its families.
     public func allows(_ ip: IPAddress) -> Bool { ip.isIPv4 ? allowsIPv4 : allowsIPv6 }
 

@@ -6,6 +6,8 @@ public struct Upstream: Hashable, Sendable {
     public let port: UInt16
     /// The transport that the text named in front; nil leaves it to the stream.
     public let transport: Transport?
+    /// Whether the port is the same for the clients of every listener of a stream (``StreamListener/portShift``).
+    public let isPortFixed: Bool
 
     /// The bound on bytes of a name in the domain name system (RFC 1035 section 2.3.4, without the root's).
     private static let maxNameLength = 253
@@ -13,10 +15,13 @@ public struct Upstream: Hashable, Sendable {
     /// An upstream from its parts.
     /// - Throws: ``EndpointError/invalidUpstream(_:)`` for port 0, and a name that is empty, too long, or holds a zero
     ///   byte.
-    public init(_ host: UpstreamHost, port: UInt16, transport: Transport? = nil) throws(EndpointError) {
+    public init(
+        _ host: UpstreamHost, port: UInt16, transport: Transport? = nil, isPortFixed: Bool = false
+    ) throws(EndpointError) {
         self.host = host
         self.port = port
         self.transport = transport
+        self.isPortFixed = isPortFixed
         let text = host.description.utf8
         guard port != 0, !text.isEmpty, text.count <= Self.maxNameLength, !text.contains(0) else {
             throw .invalidUpstream(description)

@@ -1,11 +1,14 @@
 import NetworkTypes
 
-/// A listener, as far as a file tells, and to which part of the file it belongs.
+/// The listeners at one address with consecutive ports, as far as a file tells, and to which part of the file they
+/// belong.
 struct ListenerClaim {
     /// As in a message: "route `a`" or "the exporter".
     let owner: String
+    /// The listener of the first port.
     let key: ListenerKey
-    /// The origin of the listener; nil for a default.
+    let ports: ClosedRange<UInt16>
+    /// The origin of the listeners; nil for a default.
     let origin: Origin?
     /// The route; nil for the exporter.
     let draft: RouteDraft?
@@ -17,19 +20,46 @@ struct ListenerClaim {
     init(exporterAt key: ListenerKey, origin: Origin?) {
         owner = "the exporter"
         self.key = key
+        ports = key.port...key.port
         self.origin = origin
         draft = nil
     }
 
-    /// A route's listener, when enough of the route is right to tell.
-    init?(_ draft: RouteDraft) {
-        guard draft.has("scheme", "bind", "port"), let listen = try? draft.route.listenAddress else { return nil }
+    private init(_ draft: RouteDraft, _ key: ListenerKey, _ ports: ClosedRange<UInt16>, _ origin: Origin?) {
         owner = "route \(quoted(draft.name))"
-        key = ListenerKey(listen)
-        origin = draft.portOrigin
+        self.key = key
+        self.ports = ports
+        self.origin = origin
         self.draft = draft
     }
 
-    /// `127.0.0.1:80`, or `*:80` for both families.
-    var text: String { "\(key.isDualStack ? "*" : key.address.bracketed):\(key.port)" }
+    /// A route's listeners, when enough of the route is right to tell.
+    static func claims(of draft: RouteDraft) -> [ListenerClaim] {
+        guard draft.has("scheme", "bind", "port") else { return [] }
+        let origins = draft.origins(of: "port", count: draft.route.ports.count)
+        return zip(draft.route.ports, origins).flatMap { mapping, origin in
+            let addresses = (try? draft.route.listenAddresses(at: mapping.listen.lowerBound)) ?? []
+            return addresses.map { ListenerClaim(draft, ListenerKey($0), mapping.listen, origin) }
+        }
+    }
+
+    /// Whether both have a port at which they cannot be bound at once.
+    func overlaps(_ other: ListenerClaim) -> Bool {
+        ports.overlaps(other.ports) && key.at(port: 0).overlaps(other.key.at(port: 0))
+    }
+
+    /// `127.0.0.1:80`, or `*:30000-30099` for both families.
+    var text: String { text(of: ports) }
+
+    /// The text of some of the ports.
+    func text(of ports: ClosedRange<UInt16>) -> String {
+        "\(key.isDualStack ? "*" : key.address.bracketed):\(PortMapping.text(ports))"
+    }
+}
+
+extension ListenerKey {
+    /// The listener at another port of the same address.
+    func at(port: UInt16) -> ListenerKey {
+        ListenerKey(transport, address: address, port: port, isDualStack: isDualStack)
+    }
 }

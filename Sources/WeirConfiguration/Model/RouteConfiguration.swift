@@ -6,9 +6,9 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var name: String
     /// The transport and the families of the listener.
     public var scheme: Network
-    /// The address to bind; nil is every address of the scheme's families. Never an IPv4-mapped IPv6 address (those are
-    /// turned into IPv4), and always of a family that the scheme has.
-    public var bind: ScopedAddress?
+    /// The addresses to bind; none is every address of the scheme's families. Never an IPv4-mapped IPv6 address (those
+    /// are turned into IPv4), and always of a family that the scheme has.
+    public var bind: [ScopedAddress]
     /// The upstreams to dial, at least one. Equal ones are an error in a file.
     public var upstreams: [UpstreamConfiguration]
     /// Which of them a client gets.
@@ -17,10 +17,8 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var names = NameSettings()
     /// How they are checked; nil is not at all.
     public var health: HealthSettings?
-    /// The port to listen on.
-    public var listenPort: UInt16
-    /// The port to dial at upstreams that name none.
-    public var upstreamPort: UInt16
+    /// The ports to listen on, at least one, each once, and those to dial at upstreams that name none.
+    public var ports: [PortMapping]
     /// The clients that it takes where it shares the listener with other routes (TCP).
     public var claims = NameClaims()
     /// The settings of the transport. Its case always agrees with ``scheme``.
@@ -32,7 +30,8 @@ public struct RouteConfiguration: Sendable, Equatable {
     /// The program that decides before the dial; nil is none.
     public var preDial: PreDialProgram?
 
-    /// Makes a route with one upstream; nothing is validated. Without settings it has the defaults of its transport.
+    /// Makes a route with one port and one upstream; nothing is validated. Without settings it has the defaults of its
+    /// transport.
     public init(
         name: String, scheme: Network, bind: ScopedAddress? = nil, host: UpstreamHost = .name("localhost"),
         listenPort: UInt16, upstreamPort: UInt16, settings: TransportSettings? = nil,
@@ -41,10 +40,9 @@ public struct RouteConfiguration: Sendable, Equatable {
     ) {
         self.name = name
         self.scheme = scheme
-        self.bind = bind
+        self.bind = bind.map { [$0] } ?? []
         upstreams = [UpstreamConfiguration(host)]
-        self.listenPort = listenPort
-        self.upstreamPort = upstreamPort
+        ports = [PortMapping(listen: listenPort, target: upstreamPort)]
         self.settings = settings ?? (scheme.transport == .tcp ? .tcp(TCPSettings()) : .udp(UDPSettings()))
         self.access = access
         self.limits = limits
@@ -64,13 +62,59 @@ public struct RouteConfiguration: Sendable, Equatable {
         if case .udp(let settings) = settings { settings } else { nil }
     }
 
-    /// The address that is bound: ``bind``, or every address of the scheme's families.
-    private var boundAddress: ScopedAddress { bind ?? ScopedAddress(scheme.wildcard) }
+    /// The networks and addresses that are bound. Where `0.0.0.0` stands beside `::`, it takes the clients of IPv4.
+    private var boundAddresses: [(network: Network, address: ScopedAddress)] {
+        if bind.isEmpty { return [(scheme, ScopedAddress(scheme.wildcard))] }
+        let hasIPv4Wildcard = bind.contains(.anyIPv4)
+        return bind.map { (hasIPv4Wildcard && $0 == .anyIPv6 ? scheme.withoutIPv4 : scheme, $0) }
+    }
 
-    /// The address on which the route listens.
-    /// - Throws: ``EndpointError`` where the scheme excludes the address's family, which no file can say.
-    public var listenAddress: ListenAddress {
-        get throws(EndpointError) { try ListenAddress(scheme, address: bind, port: listenPort) }
+    /// The listeners of the route: for each port of the file all addresses, both in the order of the file.
+    /// - Throws: ``EndpointError`` where the scheme excludes an address's family, which no file can say.
+    public var listeners: [StreamListener] {
+        get throws(EndpointError) {
+            var listeners: [StreamListener] = []
+            listeners.reserveCapacity(listenerCount)
+            for mapping in ports {
+                for port in mapping.listen {
+                    let portShift = mapping.target(of: port) &- upstreamPort
+                    for address in try listenAddresses(at: port) {
+                        listeners.append(StreamListener(address, portShift: portShift))
+                    }
+                }
+            }
+            return listeners
+        }
+    }
+
+    /// The addresses on which the route listens at a port.
+    func listenAddresses(at port: UInt16) throws(EndpointError) -> [ListenAddress] {
+        var addresses: [ListenAddress] = []
+        for (network, address) in boundAddresses {
+            addresses.append(try ListenAddress(network, address: address, port: port))
+        }
+        return addresses
+    }
+
+    /// The number of ``listeners``.
+    public var listenerCount: Int { ports.reduce(0) { $0 + $1.listen.count } * max(1, bind.count) }
+
+    /// The port to dial at upstreams that name none, for a client of the first port. Those of other ports dial as far
+    /// above it as their target is.
+    public var upstreamPort: UInt16 { ports.first?.target.lowerBound ?? 0 }
+
+    /// The ports to dial at upstreams that name none, as their labels have them: `22`, `40000-40099` or `25,465,587`.
+    public var targetPorts: String {
+        var seen: Set<ClosedRange<UInt16>> = []
+        return Self.joined(ports.map(\.target).filter { seen.insert($0).inserted })
+    }
+
+    /// The most ranges of ports that a label names.
+    private static let maxNamedRanges = 16
+
+    private static func joined(_ ranges: [ClosedRange<UInt16>]) -> String {
+        let rest = ranges.count > maxNamedRanges ? ["…"] : []
+        return (ranges.prefix(maxNamedRanges).map { PortMapping.text($0) } + rest).joined(separator: ",")
     }
 
     /// The upstreams of the route, in the order of the configuration.
@@ -79,10 +123,16 @@ public struct RouteConfiguration: Sendable, Equatable {
         get throws(EndpointError) {
             var targets: [Upstream] = []
             for upstream in upstreams {
-                targets.append(try Upstream(upstream.host, port: upstream.port ?? upstreamPort))
+                targets.append(try target(of: upstream))
             }
             return targets
         }
+    }
+
+    /// One of the upstreams, for a client of the first port.
+    /// - Throws: see ``targets``.
+    public func target(of upstream: UpstreamConfiguration) throws(EndpointError) -> Upstream {
+        try Upstream(upstream.host, port: upstream.port ?? upstreamPort, isPortFixed: upstream.port != nil)
     }
 
     /// Whether a policy chooses among the upstreams. A single one needs none without checks, a bound or a drain.
@@ -93,12 +143,8 @@ public struct RouteConfiguration: Sendable, Equatable {
             }
     }
 
-    /// Whether the listener takes IPv4 and IPv6 through one socket (`IPV6_V6ONLY` off): `tcp` or `udp` without `bind`,
-    /// or bound to `::`.
-    public var isDualStack: Bool { scheme.isDualStack(at: boundAddress.ip) }
-
     /// Every upstream by its name, or as `host:port` with brackets around IPv6 addresses, in the log.
-    public var upstreamTexts: [String] { upstreams.map { $0.text(targetPort: upstreamPort) } }
+    public var upstreamTexts: [String] { upstreams.map { $0.text(targetPorts: targetPorts) } }
 
     /// All of them in one text, for logs.
     public var upstreamText: String { upstreamTexts.joined(separator: ",") }
@@ -112,8 +158,14 @@ public struct RouteConfiguration: Sendable, Equatable {
         set { if let newValue { upstreams = [UpstreamConfiguration(newValue)] } }
     }
 
-    /// The listener in words for logs and labels: `tcp4://0.0.0.0:2222`, or `tcp://*:2222` for every address.
+    /// The listeners in words for logs and labels: `tcp4://0.0.0.0:2222`, `tcp://*:2222` for every address, or
+    /// `udp://192.0.2.1:30000-30099,udp://[2001:db8::1]:30000-30099`.
     public var listenText: String {
-        "\(scheme.rawValue)://\(isDualStack ? "*" : boundAddress.bracketed):\(listenPort)"
+        let ports = Self.joined(ports.map(\.listen))
+        let addresses = boundAddresses.map { network, address in
+            let host = network.isDualStack(at: address.ip) ? "*" : address.bracketed
+            return "\(scheme.rawValue)://\(host):\(ports)"
+        }
+        return addresses.joined(separator: ",")
     }
 }

@@ -30,18 +30,18 @@ public struct UpstreamConfiguration: Sendable, Hashable {
     }
 
     /// The upstream as the log has it, unlike all others of its route: its name, or `host:port`, where the route's
-    /// target port is the one given. A member of a name is `name:port/address:port`.
-    public func text(targetPort: UInt16) -> String {
-        if let source { return "\(source)/\(addressText(targetPort: targetPort))" }
-        return name ?? addressText(targetPort: targetPort)
+    /// target ports are those given. A member of a name is `name:port/address:port`.
+    public func text(targetPorts: String) -> String {
+        if let source { return "\(source)/\(addressText(targetPorts: targetPorts))" }
+        return name ?? addressText(targetPorts: targetPorts)
     }
 
     /// The `upstream` label: all members of a name share that of the name.
-    public func label(targetPort: UInt16) -> String { source ?? text(targetPort: targetPort) }
+    public func label(targetPorts: String) -> String { source ?? text(targetPorts: targetPorts) }
 
-    /// `host:port`, where the route's target port is the one given; a service has no port.
-    public func addressText(targetPort: UInt16) -> String {
-        isService ? host.description : "\(host.bracketed):\(port ?? targetPort)"
+    /// `host:port`, where the route's target ports are those given; a service has no port.
+    public func addressText(targetPorts: String) -> String {
+        isService ? host.description : "\(host.bracketed):\(port.map(String.init) ?? targetPorts)"
     }
 
     /// Whether its members are those that a lookup finds.

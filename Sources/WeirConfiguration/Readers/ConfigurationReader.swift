@@ -66,7 +66,7 @@ struct ConfigurationReader {
         }
         switch value.content {
         case .mapping(let entries) where !entries.isEmpty:
-            return entries.map { reader.read($0) }
+            return entries.flatMap { reader.read($0) }
         case .mapping, .null:
             diagnostics.error(value.origin, "`routes`: expected at least one route, found none")
         case .scalar, .sequence:

@@ -24,6 +24,13 @@ struct RouteDraft {
     /// The origin of the port to listen on, or else that of the route.
     var portOrigin: Origin { origin(of: "port") ?? origin }
 
+    /// The origins of the values of a key, which is written once or as a list of so many.
+    func origins(of key: String, count: Int) -> [Origin] {
+        guard let node = fields[key] else { return Array(repeating: origin, count: count) }
+        if case .sequence(let items) = node.content, items.count == count { return items.map(\.origin) }
+        return Array(repeating: node.origin, count: count)
+    }
+
     /// The origin of each upstream: in `upstreams`, or `host`, or else `port`.
     var targetOrigins: [Origin] {
         guard let node = fields["upstreams"] else { return [origin(of: "host") ?? portOrigin] }
@@ -41,7 +48,22 @@ struct RouteReader {
 
     private var diagnostics: Diagnostics { context.diagnostics }
 
-    func read(_ entry: ConfigurationNode.Entry) -> RouteDraft {
+    /// Reads a route: two drafts where its scheme is that of both transports.
+    func read(_ entry: ConfigurationNode.Entry) -> [RouteDraft] {
+        guard let halves = halves(of: entry) else { return [read(entry, half: nil)] }
+        return halves.map { read(entry, half: $0) }
+    }
+
+    /// The schemes of a route for both transports; nil for any other route.
+    private func halves(of entry: ConfigurationNode.Entry) -> [Network]? {
+        guard case .mapping(let entries) = entry.value.content,
+            let scheme = entries.last(where: { $0.key == "scheme" })?.value ?? defaults["scheme"],
+            case .scalar(let text, _) = scheme.content
+        else { return nil }
+        return schemesOfBoth[text]
+    }
+
+    private func read(_ entry: ConfigurationNode.Entry, half: Network?) -> RouteDraft {
         var draft = RouteDraft(
             name: entry.key, origin: entry.keyOrigin,
             route: RouteConfiguration(name: entry.key, scheme: .tcp, listenPort: 0, upstreamPort: 0))
@@ -53,7 +75,7 @@ struct RouteReader {
         }
         draft.fields = merged(own)
         draft.faults = []
-        read("scheme", into: &draft, named: name)
+        if let half { draft.route.scheme = half } else { read("scheme", into: &draft, named: name) }
         guard draft.has("scheme") else {
             read("port", into: &draft, named: name)
             check(own)
@@ -64,7 +86,8 @@ struct RouteReader {
             read(setting, into: &draft, named: name)
         }
         if draft.has("bind"), !checkFamily(draft.fields, draft.route.scheme) { draft.faults.insert("bind") }
-        refuseForeignFields(own, of: draft.route.scheme, named: name)
+        if half == nil { refuseForeignFields(own, of: draft.route.scheme, named: name) }
+        if draft.has("bind", "port"), !checkListenerCount(draft, named: name) { draft.faults.insert("port") }
         refuseBothForms(own, named: name)
         if draft.has("upstreams", "port"), !checkUpstreams(draft) { draft.faults.insert("upstreams") }
         if draft.has("upstreams", "host", "resolve"), !checkNames(draft, own) { draft.faults.insert("resolve") }
@@ -131,11 +154,15 @@ struct RouteReader {
         return isGood
     }
 
-    /// Whether the address to bind is of a family that the scheme has. One that cannot be read is told elsewhere.
+    /// Whether the addresses to bind are of families that the scheme has. One that cannot be read is told elsewhere.
     private func checkFamily(_ fields: SectionEntries, _ scheme: Network) -> Bool {
-        guard let value = fields["bind"], case .scalar(let text, _) = value.content,
-            (try? parseBindAddress(text)) != nil
-        else { return true }
+        guard let value = fields["bind"] else { return true }
+        let items = if case .sequence(let items) = value.content { items } else { [value] }
+        return items.map { checkFamily($0, scheme) }.allSatisfy(\.self)
+    }
+
+    private func checkFamily(_ value: ConfigurationNode, _ scheme: Network) -> Bool {
+        guard case .scalar(let text, _) = value.content, (try? parseBindAddress(text)) != nil else { return true }
         let address = diagnostics.parsed(value, "bind", expected: "an IP address to listen on") {
             text throws(ValueError) in
             let address = try parseBindAddress(text)
@@ -143,6 +170,19 @@ struct RouteReader {
             return address
         }
         return address != nil
+    }
+
+    /// The most listening addresses of a route: each takes a descriptor at least.
+    private static let maxListeners = 65_536
+
+    private func checkListenerCount(_ draft: RouteDraft, named name: String) -> Bool {
+        let count = draft.route.listenerCount
+        if count <= Self.maxListeners { return true }
+        diagnostics.error(
+            draft.portOrigin,
+            "\(name): expected at most \(Self.maxListeners) listening addresses, found \(count): each port of `port` at "
+                + "each address of `bind`")
+        return false
     }
 
     private func refuseBothForms(_ fields: SectionEntries, named name: String) {
@@ -156,7 +196,7 @@ struct RouteReader {
         var isGood = true
         var seen: Set<String> = []
         for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) {
-            let text = upstream.text(targetPort: draft.route.upstreamPort)
+            let text = upstream.text(targetPorts: draft.route.targetPorts)
             if seen.insert(text.lowercased()).inserted { continue }
             // Equal upstreams would be one series.
             diagnostics.error(

@@ -12,10 +12,11 @@ extension RouteConfiguration {
         Setting(
             "scheme", \.scheme, .scheme, default: "required", required: "a `scheme` such as `tcp` or `udp`",
             page: .routes,
-            "`tcp`, `tcp4`, `tcp6`, `udp`, `udp4` or `udp6`: the transport, and the address families of the listener."),
+            "`tcp`, `tcp4`, `tcp6`, `udp`, `udp4` or `udp6`: the transport, and the address families of the listener. "
+                + "`tcp+udp`, `tcp4+udp4` or `tcp6+udp6` is both; a setting of one transport applies to it alone."),
         Setting(
-            "bind", \.bind, .bindAddress, default: "every address", page: .routes,
-            "The IP address to listen on; `::` with `tcp` or `udp` takes both families."),
+            "bind", \.bind, .bindAddresses.takingOff(as: []), default: "every address", page: .routes,
+            "The IP address to listen on, or a list of them; `::` with `tcp` or `udp` takes both families."),
         Setting(
             "freebind", tcp: (\.tcpSettings.isFreeBind, .flag), udp: (\.udpSettings.isFreeBind, .flag), page: .routes,
             "Whether `bind` may be an address that this machine does not have yet, such as one of VRRP "
@@ -29,7 +30,8 @@ extension RouteConfiguration {
                 + "an IP address, with a port of its own or that of `port`."),
         Setting(
             "port", \.ports, .ports, default: "required", required: "a `port` such as `2222:22`", page: .routes,
-            "`LISTEN:TARGET`, such as `2222:22`; one number stands for both."),
+            "`LISTEN:TARGET`, such as `2222:22`; one number stands for both. Ranges are `30000-30099:40000-40099`, or "
+                + "`30000-30099:22` with one target for all; a list has several of these."),
     ]
 
     private static let clientSettings: [Setting<RouteConfiguration>] = [
@@ -151,11 +153,6 @@ extension RouteConfiguration {
         set { if let newValue { upstreams = newValue } }
     }
 
-    /// Both ports as `port` has them.
-    var ports: PortPair {
-        get { PortPair(listen: listenPort, target: upstreamPort) }
-        set { (listenPort, upstreamPort) = (newValue.listen, newValue.target) }
-    }
 }
 
 extension UDPSettings {

@@ -1,5 +1,7 @@
+import NetworkTypes
+
 /// A setting that has another value in another configuration.
-public struct SettingChange: Sendable, Equatable {
+public struct SettingChange: Sendable, Hashable {
     /// The keys on the way to it: `shutdown.delay`, `routes.ssh.dial_timeout`, or `routes.ssh` for a whole route.
     public let path: String
     /// The value before, as it is written; nil where there was none that could be written.
@@ -23,20 +25,26 @@ extension Configuration {
     /// outside of routes, then the routes, those that are gone last.
     public func changes(from old: Configuration) -> [SettingChange] {
         var changes = Configuration.section.settings.changes(from: old, to: self, below: "")
-        let before = Dictionary(old.routes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let before = Dictionary(old.routes.map { (Half($0), $0) }, uniquingKeysWith: { first, _ in first })
+        let now = Set(routes.map { Half($0) })
+        var seen: Set<SettingChange> = []
         for route in routes {
             let path = "routes.\(route.name)"
-            guard let earlier = before[route.name] else {
+            let half = Half(route)
+            // A route that changes its transport is the same route.
+            guard let earlier = before[half] ?? (now.contains(half.other) ? nil : before[half.other]) else {
                 changes.append(
                     SettingChange(path: path, old: nil, new: RouteConfiguration.text(route), needsRestart: false))
                 continue
             }
             if route == earlier { continue }
             let settings = RouteConfiguration.settings.filter { $0.variant(for: route.transport) != nil }
-            changes += settings.changes(from: earlier, to: route, below: path + ".")
+            // Both halves of a route have most settings in common.
+            changes += settings.changes(from: earlier, to: route, below: path + ".").filter { seen.insert($0).inserted }
         }
-        let names = Set(routes.map(\.name))
-        for route in old.routes where !names.contains(route.name) {
+        for route in old.routes {
+            let half = Half(route)
+            if now.contains(half) || now.contains(half.other) && before[half.other] == nil { continue }
             changes.append(
                 SettingChange(
                     path: "routes.\(route.name)", old: RouteConfiguration.text(route), new: nil, needsRestart: false))
@@ -56,6 +64,25 @@ extension Configuration {
         Configuration.section.settings.copyFixed(from: old, to: &kept)
         return kept
     }
+}
+
+/// A route by its name and transport: one with `tcp+udp` is two.
+private struct Half: Hashable {
+    let name: String
+    let transport: Transport
+
+    init(_ route: RouteConfiguration) {
+        name = route.name
+        transport = route.transport
+    }
+
+    private init(_ name: String, _ transport: Transport) {
+        self.name = name
+        self.transport = transport
+    }
+
+    /// The route of the same name with the other transport.
+    var other: Half { Half(name, transport == .tcp ? .udp : .tcp) }
 }
 
 extension RouteConfiguration {

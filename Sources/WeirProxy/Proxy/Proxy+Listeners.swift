@@ -26,9 +26,8 @@ extension Proxy {
         var bound: [BoundListener] = []
         for shared in plan.shared where plan.isNew(shared) {
             do throws(StreamError) {
-                let address = try StreamError.reading { () throws(EndpointError) in try shared.first.listenAddress }
                 let listener = try SharedListener(
-                    address, settings: Self.settings(of: shared), engine: components.engine)
+                    shared.listen, settings: Self.settings(of: shared), engine: components.engine)
                 if plan.mustJoin(shared.key) { try listener.bindBesideRemoved() } else { try listener.bind() }
                 bound.append(BoundListener(plan: shared, listener: listener))
             } catch {
@@ -47,7 +46,7 @@ extension Proxy {
     /// Serves shared listeners, whose routes serve. Where one is refused, none of them is left.
     func serve(_ bound: [BoundListener]) async throws(ProxyError) {
         for (position, item) in bound.enumerated() {
-            let metrics = SharedListenerMetrics(item.plan.first, registry: components.registry, log: components.log)
+            let metrics = SharedListenerMetrics(item.plan, registry: components.registry, log: components.log)
             do throws(ProxyError) {
                 let target = try target(of: item.plan)
                 let hooks = makeHooks(of: item.plan, metrics)
@@ -97,25 +96,29 @@ extension Proxy {
     /// The routes of a shared listener, and what chooses among them.
     private func target(of shared: SharedListenerPlan) throws(ProxyError) -> ListenerTarget {
         var streams: [TCPStream] = []
+        var portShifts: [UInt16] = []
         var rules: [ServerNameTable.Rule] = []
-        for entry in shared.entries {
-            guard case .tcp(let stream)? = routes[entry.key]?.stream else { continue }
-            let claims = entry.route.claims
+        for member in shared.members {
+            guard case .tcp(let stream)? = routes[member.entry.key]?.stream else { continue }
+            let claims = member.entry.route.claims
             rules.append(
                 ServerNameTable.Rule(
                     names: claims.serverNames, protocols: claims.protocols, route: streams.count))
             streams.append(stream)
+            portShifts.append(member.portShift)
         }
         let table: ServerNameTable
         do throws(ServerNameTable.Conflict) {
             table = try ServerNameTable(rules)
         } catch {
-            throw .names(shared.first.listenText, "\(error)")
+            throw .names(shared.listen.label, "\(error)")
         }
-        switch shared.first.claims.startTLS {
-        case nil: return .table(FirstBytesTable(matcher: table, routes: streams))
-        case .postgres: return .table(FirstBytesTable(matcher: PostgresMatcher(table), routes: streams))
-        }
+        let matcher: any FirstBytesMatcher =
+            switch shared.first.claims.startTLS {
+            case nil: table
+            case .postgres: PostgresMatcher(table)
+            }
+        return .table(FirstBytesTable(matcher: matcher, routes: streams, portShifts: portShifts))
     }
 
     private static func settings(of shared: SharedListenerPlan) -> ListenerSettings {

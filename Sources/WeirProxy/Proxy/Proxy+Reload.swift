@@ -108,20 +108,22 @@ extension Proxy {
         await checkUpstreams(routes)
     }
 
-    /// Carries out a plan. All that can fail comes first: every new address is bound, beside a removed one where they
-    /// overlap, and no target leads back to us. Only then do new routes serve and old ones change, and those that are
-    /// removed go last. After an error the routes follow the rules of `before` again.
+    /// Carries out a plan. All that can fail comes first: every new address is bound, beside one that is given up where
+    /// they overlap, and no target leads back to us. Only then do new routes serve and old ones change; routes and
+    /// listeners that are removed go last. After an error the routes follow the rules of `before` again.
     private func carryOut(
         _ plan: ReloadPlan, drainTimeout: Duration, before rules: (access: AccessState, limits: TrafficLimits)
     ) async throws(ProxyError) {
         let accessNow = access
-        let returning = plan.added.filter { drainingDatagrams(at: $0.key) != nil }
+        let returning = plan.added.filter { drainingDatagrams(of: $0) != nil }
         let bound = try await bind(plan.added.filter { !returning.contains($0) }, plan: plan)
         var shared: [BoundListener] = []
         do throws(ProxyError) {
+            try stage(plan)
             shared = try await bindShared(plan)
             try checkForLoops(plan, bound, shared)
         } catch {
+            unstage(plan)
             await release(bound)
             await release(shared)
             throw error
@@ -133,51 +135,105 @@ extension Proxy {
             try await serve(bound)
             for entry in returning { try await serveAgain(entry, plan: plan) }
             for entry in plan.updated {
-                try await update(entry)
+                guard let running = entry.previous.flatMap({ before[$0] }) else { continue }
+                try await update(running, to: entry)
                 done.append(entry)
             }
             try await updateShared(plan)
             try await serve(shared)
         } catch {
             await release(shared)
+            unstage(plan)
             (access, limits.process) = rules
-            for before in listenersBefore.values { try? await update(before) }
             for entry in plan.added {
                 // A route that was draining before drains again.
-                await remove(entry.key, drainTimeout: returning.contains(entry) ? drainTimeout : .zero)
+                guard let new = routes[entry.key], !new.isSame(as: before[entry.key]) else { continue }
+                await remove(new, drainTimeout: returning.contains(entry) ? drainTimeout : .zero)
             }
             await revert(done, to: before)
+            for before in listenersBefore.values { try? await update(before) }
             access = accessNow
             throw error
         }
         // Its connections are those of routes, which drain by themselves where they do not go on.
         for key in plan.removedShared { await removeShared(key, drainTimeout: Self.endlessDrain) }
-        for key in plan.removed {
-            let goesOn = routes[key].map { plan.goesOn(key, $0.configuration) } ?? false
-            await remove(key, drainTimeout: goesOn ? Self.endlessDrain : drainTimeout)
+        for entry in plan.updated { await dropListeners(of: entry, plan, drainTimeout: drainTimeout) }
+        for route in plan.removed.compactMap({ before[$0] }) {
+            await handOver(route.entry.listen, of: route.stream, plan)
+            await remove(route, drainTimeout: drainTimeout)
         }
+        await endLeaving(plan)
     }
 
     /// For the connections of a route that goes on elsewhere in this process.
     private static let endlessDrain = Duration.seconds(365 * 86_400)
 
+    /// Binds the new addresses of routes that go on.
+    private func stage(_ plan: ReloadPlan) throws(ProxyError) {
+        for entry in plan.updated {
+            guard let running = entry.previous.flatMap({ routes[$0] }), running.entry.listen != entry.listen else {
+                continue
+            }
+            do throws(StreamError) {
+                try running.stream.stage(entry.listen, joining: plan.joining(entry))
+            } catch {
+                throw .route(entry.route.name, error)
+            }
+        }
+    }
+
+    private func unstage(_ plan: ReloadPlan) {
+        for entry in plan.updated { entry.previous.flatMap { routes[$0] }?.stream.unstage() }
+    }
+
+    /// Removes the listeners of a route that it has no more. Where it shares one of them now, its connections may stay.
+    private func dropListeners(of entry: ReloadPlan.Entry, _ plan: ReloadPlan, drainTimeout: Duration) async {
+        guard !entry.dropped.isEmpty, let running = routes[entry.key] else { return }
+        await handOver(entry.dropped, of: running.stream, plan)
+        let addresses = Set(entry.dropped.map(\.address))
+        let shared = addresses.filter { entry.shared.contains(ListenerKey($0)) }
+        await running.stream.remove(shared, drainTimeout: Self.endlessDrain)
+        await running.stream.remove(addresses.subtracting(shared), drainTimeout: drainTimeout)
+    }
+
+    /// Removes UDP listeners whose address another route has taken, with their sessions: sockets of both would receive
+    /// what is for one. TCP closes its sockets at once.
+    private func handOver(_ listeners: [StreamListener], of stream: ServedStream, _ plan: ReloadPlan) async {
+        guard case .udp = stream else { return }
+        let taken = Set(listeners.map(\.address).filter { plan.isTakenOver($0) })
+        if !taken.isEmpty { await stream.remove(taken, drainTimeout: .zero) }
+    }
+
+    /// Ends, for the same reason, what earlier reloads have removed and other routes have taken now.
+    private func endLeaving(_ plan: ReloadPlan) async {
+        let present = routes.values.map(\.stream) + draining.values.map(\.stream)
+        for stream in present {
+            let taken = Set(stream.leavingAddresses.filter { plan.isTakenOver($0) })
+            if !taken.isEmpty { await stream.endLeaving(taken) }
+        }
+        for route in draining.values {
+            await handOver(route.entry.listen, of: route.stream, plan)
+        }
+    }
+
     /// Checks that no target of a new or changed route is a listener of ours, the new ones included.
     private func checkForLoops(
         _ plan: ReloadPlan, _ bound: [BoundRoute], _ shared: [BoundListener]
     ) throws(ProxyError) {
-        let own = bound.filter { $0.entry.key.name == nil }
-        let listeners = components.engine.listeningAddresses(
-            with: own.map { ($0.entry.route.transport, $0.stream.stream.localAddress) }
-                + shared.map { (Transport.tcp, $0.listener.localAddress) })
-        var checked = bound.map { ($0.entry.served, $0.stream) }
-        for entry in plan.updated {
-            if let running = routes[entry.key] { checked.append((entry.served, running.stream)) }
+        let running = plan.updated.compactMap { entry in
+            entry.previous.flatMap { routes[$0] }.map { (entry, $0.stream) }
         }
-        for (route, stream) in checked {
+        let checked = bound.map { ($0.entry, $0.stream) } + running
+        let new = checked.flatMap { entry, stream in
+            (stream.localAddresses + stream.stagedAddresses).map { (entry.route.transport, $0) }
+        }
+        let listeners = components.engine.listeningAddresses(
+            with: new + shared.map { (Transport.tcp, $0.listener.localAddress) })
+        for (entry, stream) in checked {
             do throws(StreamError) {
-                try stream.checkForLoops(of: route, among: listeners)
+                try stream.checkForLoops(of: entry, among: listeners)
             } catch {
-                throw .route(route.name, error)
+                throw .route(entry.route.name, error)
             }
         }
     }
@@ -201,11 +257,12 @@ extension Proxy {
         logStart(entry.route)
     }
 
-    func update(_ entry: ReloadPlan.Entry) async throws(ProxyError) {
-        guard let running = routes[entry.key] else { return }
+    /// Lets a running route go on as `entry`, at all listeners of both.
+    func update(_ running: RunningRoute, to entry: ReloadPlan.Entry) async throws(ProxyError) {
         let observer = makeObserver(entry.served)
         do throws(StreamError) {
-            try await running.stream.update(entry.served, hooks: makeHooks(entry.served, observer))
+            try await running.stream.update(
+                entry.served, listen: entry.listen + entry.dropped, hooks: makeHooks(entry.served, observer))
         } catch {
             // The state of the upstreams follows the configuration that goes on.
             var hooks = StreamHooks()
@@ -213,6 +270,7 @@ extension Proxy {
             throw .route(entry.route.name, error)
         }
         running.retire()
+        if running.isSame(as: routes[running.key]) { routes[running.key] = nil }
         add(entry, stream: running.stream, observer: observer)
         if running.configuration != entry.route || running.served == entry.served {
             logger.info("stream updated", metadata: Self.fields(entry.route, action: "update"))
@@ -221,28 +279,39 @@ extension Proxy {
 
     /// Points updated streams back to where they were.
     private func revert(_ entries: [ReloadPlan.Entry], to before: [RouteKey: RunningRoute]) async {
-        for entry in entries {
-            guard let old = before[entry.key] else { continue }
-            try? await update(
-                ReloadPlan.Entry(key: entry.key, route: old.configuration, members: components.members.known))
+        let changed = entries.compactMap { entry in
+            entry.previous.flatMap { before[$0] }.flatMap { old in routes[entry.key].map { (old, $0) } }
+        }
+        routes = before
+        for (old, now) in changed {
+            let entry = ReloadPlan.Entry(
+                old.configuration, listen: old.entry.listen, shared: old.entry.shared,
+                members: components.members.known)
+            try? await update(now, to: entry)
         }
     }
 
     // MARK: Addresses that come back
 
-    /// The removed UDP route that still has the sockets of `key`. TCP has closed its own.
-    private func drainingDatagrams(at key: RouteKey) -> (route: RunningRoute, stream: UDPStream)? {
-        for route in draining.values where route.key == key {
-            if case .udp(let stream) = route.stream { return (route, stream) }
+    /// The removed UDP route that still has the sockets of `entry`, all of them and no others. TCP has closed its own.
+    private func drainingDatagrams(of entry: ReloadPlan.Entry) -> (route: RunningRoute, stream: UDPStream)? {
+        guard entry.route.transport == .udp else { return nil }
+        let wanted = Dictionary(
+            entry.listen.map { (ListenerKey($0.address), $0.portShift) }, uniquingKeysWith: { $1 })
+        for route in draining.values {
+            guard case .udp(let stream) = route.stream, route.entry.listen.count == wanted.count,
+                route.entry.listen.allSatisfy({ wanted[ListenerKey($0.address)] == $0.portShift })
+            else { continue }
+            return (route, stream)
         }
         return nil
     }
 
-    /// Takes up again what drains at the address of `wanted`, if something does.
+    /// Takes up again what drains at the addresses of `wanted`, if something does.
     private func reopen(
         _ wanted: ReloadPlan.Entry, hooks: StreamHooks
     ) async throws(StreamError) -> ServedStream? {
-        guard let (route, stream) = drainingDatagrams(at: wanted.key) else { return nil }
+        guard let (route, stream) = drainingDatagrams(of: wanted) else { return nil }
         if try await route.stream.reopen(wanted.served, hooks: hooks) {
             draining[ObjectIdentifier(stream)] = nil
             return route.stream

@@ -14,9 +14,9 @@ extension Proxy {
 
     func makePlan(_ wanted: [RouteConfiguration], affectsAll: Bool = false) throws(ProxyError) -> ReloadPlan {
         try ReloadPlan(
-            running: routes.mapValues(\.configuration), runningShared: Set(listeners.keys), wanted: wanted,
-            affectsAll: affectsAll,
-            members: components.members.known)
+            running: routes.mapValues(\.entry), runningShared: Set(listeners.keys), wanted: wanted,
+            affectsAll: affectsAll, members: components.members.known,
+            leaving: routes.values.flatMap(\.stream.leavingAddresses) + draining.values.flatMap(\.openAddresses))
     }
 
     /// Takes the addresses of new routes: of all of them, or of none. Those that overlap a listener which `plan`
@@ -26,8 +26,8 @@ extension Proxy {
         for entry in entries {
             do throws(StreamError) {
                 let stream = try ServedStream(
-                    entry.served, isShared: entry.key.name != nil, engine: components.engine)
-                try stream.bind(joins: plan.mustJoin(entry.key.listener))
+                    entry.served, listen: entry.listen, engine: components.engine)
+                try stream.bind(joining: plan.joining(entry))
                 bound.append(BoundRoute(entry: entry, stream: stream))
             } catch {
                 await release(bound)
@@ -49,7 +49,9 @@ extension Proxy {
             do throws(StreamError) {
                 try await item.stream.stream.listenAndServe(hooks: makeHooks(item.entry.served, observer))
             } catch {
-                for served in bound[..<position] { await remove(served.entry.key, drainTimeout: .zero) }
+                for served in bound[..<position] {
+                    if let route = routes[served.entry.key] { await remove(route, drainTimeout: .zero) }
+                }
                 await release(Array(bound[position...]))
                 throw .route(item.entry.route.name, error)
             }
@@ -59,8 +61,8 @@ extension Proxy {
     }
 
     /// Closes a route; what it still carries drains.
-    func remove(_ key: RouteKey, drainTimeout: Duration) async {
-        guard let route = routes.removeValue(forKey: key) else { return }
+    func remove(_ route: RunningRoute, drainTimeout: Duration) async {
+        if route.isSame(as: routes[route.key]) { routes[route.key] = nil }
         await route.stream.stream.close(drainTimeout: drainTimeout)
         route.retire()
         logStop(route)

@@ -42,7 +42,7 @@ extension Proxy {
             if route.configuration.served(with: known) != route.served { isBehind = true }
             for (upstream, source) in zip(route.configuration.upstreams, route.memberSources)
             where source == lookup.source {
-                let label = upstream.label(targetPort: route.configuration.upstreamPort)
+                let label = upstream.label(targetPorts: route.configuration.targetPorts)
                 route.observer.membersLookedUp(label, succeeded: lookup.failure == nil)
                 if lookup.isTurn, let failure = lookup.failure { log(failure, label, route.configuration) }
                 if let change = lookup.change { log(change, label, route.configuration) }
@@ -60,9 +60,10 @@ extension Proxy {
         var isChanged = false
         for route in routes.values
         where !route.memberSources.isEmpty && route.configuration.served(with: known) != route.served {
-            let entry = ReloadPlan.Entry(key: route.key, route: route.configuration, members: known)
+            let entry = ReloadPlan.Entry(
+                route.configuration, listen: route.entry.listen, shared: route.entry.shared, members: known)
             do throws(ProxyError) {
-                try await update(entry)
+                try await update(route, to: entry)
                 isChanged = true
             } catch {
                 // A member that is a listener of ours, say: the old ones stay.
@@ -173,11 +174,11 @@ extension Proxy {
 extension RouteConfiguration {
     /// The upstream with this text; nil where there is none.
     fileprivate func upstream(named text: String) -> UpstreamConfiguration? {
-        upstreams.first { $0.text(targetPort: upstreamPort) == text }
+        upstreams.first { $0.text(targetPorts: targetPorts) == text }
     }
 
     /// The endpoint of the upstream with this text; nil where there is none.
     fileprivate func target(named text: String) -> Upstream? {
-        upstream(named: text).flatMap { try? Upstream($0.host, port: $0.port ?? upstreamPort) }
+        upstream(named: text).flatMap { try? target(of: $0) }
     }
 }

@@ -85,16 +85,16 @@ public actor Proxy {
 
     /// How every route stands, in the order of the configuration.
     public var reports: [RouteReport] {
-        let byName = Dictionary(
-            routes.values.map { ($0.configuration.name, $0.observer) }, uniquingKeysWith: { first, _ in first })
-        return configuration.routes.compactMap { byName[$0.name]?.report }
+        configuration.routes.compactMap { routes[RouteKey($0)]?.observer.report }
     }
 
-    /// The address that a route listens on, with the real port; nil where there is no such route.
+    /// The first address that a route listens on, with the real port; nil where there is no such route. Of a route for
+    /// both transports it is that of TCP.
     public func localAddress(ofRoute name: String) -> SocketAddress? {
-        guard let route = routes.values.first(where: { $0.configuration.name == name }) else { return nil }
-        if route.key.name != nil { return listeners[route.key.listener]?.listener.localAddress }
-        return route.stream.stream.localAddress
+        let named = routes.values.filter { $0.configuration.name == name }
+        guard let route = named.first(where: { $0.configuration.transport == .tcp }) ?? named.first else { return nil }
+        if !route.entry.listen.isEmpty { return route.stream.stream.localAddress }
+        return listeners.first { route.entry.shared.contains($0.key) }?.value.listener.localAddress
     }
 
     // MARK: Start

@@ -67,7 +67,7 @@ struct ProxyComponents: Sendable {
 
     /// Throws where the process may have too few descriptors for the routes of a configuration.
     static func checkDescriptors(for configuration: Configuration, workers: Int) throws(ProxyError) {
-        let need = DescriptorNeed(listeners: configuration.routes.count, workers: workers)
+        let need = DescriptorNeed(listeners: configuration.routes.reduce(0) { $0 + $1.listenerCount }, workers: workers)
         let limit: Int
         do throws(StreamError) { limit = try DescriptorNeed.limit() } catch { throw .engine(error) }
         if !need.isMet(by: limit) { throw .tooFewDescriptors(limit: limit, need) }

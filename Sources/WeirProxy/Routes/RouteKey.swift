@@ -1,9 +1,21 @@
 import NetworkTypes
+import WeirConfiguration
 
-/// The identity of a running route over reloads: its listener, and its name where several routes share the listener.
-/// Another name at a listener of its own is the same route with another name.
+/// The identity of a route in one configuration: its name and its transport, because a route for both transports is
+/// two.
 struct RouteKey: Hashable, Sendable {
-    let listener: ListenerKey
-    /// Nil where the route has the listener to itself.
-    let name: String?
+    let name: String
+    let transport: Transport
+
+    init(_ route: RouteConfiguration) {
+        name = route.name
+        transport = route.transport
+    }
+}
+
+extension RouteKey: Comparable, CustomStringConvertible {
+    /// `tcp ssh`.
+    var description: String { "\(transport.rawValue) \(name)" }
+
+    static func < (first: RouteKey, second: RouteKey) -> Bool { first.description < second.description }
 }

@@ -5,10 +5,8 @@ import WeirStream
 
 /// A route that is served: its configuration, its stream, and who counts for it.
 struct RunningRoute: Sendable {
-    let key: RouteKey
-    let configuration: RouteConfiguration
-    /// The configuration with the members that its names have.
-    let served: RouteConfiguration
+    /// The route as it was wanted.
+    let entry: ReloadPlan.Entry
     /// See ``RouteConfiguration/memberSources``; empty where no upstream has members.
     let memberSources: [MemberSource?]
     let stream: ServedStream
@@ -16,15 +14,27 @@ struct RunningRoute: Sendable {
     let info: RouteInfo
 
     init(_ entry: ReloadPlan.Entry, stream: ServedStream, observer: any RouteObserver, info: RouteInfo) {
-        key = entry.key
-        configuration = entry.route
-        served = entry.served
+        self.entry = entry
         let sources = entry.route.memberSources
         memberSources = sources.allSatisfy { $0 == nil } ? [] : sources
         self.stream = stream
         self.observer = observer
         self.info = info
     }
+
+    var key: RouteKey { entry.key }
+    var configuration: RouteConfiguration { entry.route }
+    /// The configuration with the members that its names have.
+    var served: RouteConfiguration { entry.served }
+
+    /// The addresses of a removed route whose sockets are still open: those of UDP, until the last session has ended.
+    var openAddresses: [ListenAddress] {
+        guard case .udp = stream else { return [] }
+        return entry.listen.map(\.address) + stream.leavingAddresses
+    }
+
+    /// Whether both have the same stream.
+    func isSame(as other: RunningRoute?) -> Bool { stream.stream === other?.stream.stream }
 
     /// Retires the gauges of the configuration: the route is configured otherwise, or no more.
     func retire() {

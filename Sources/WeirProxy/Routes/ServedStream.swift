@@ -8,22 +8,19 @@ enum ServedStream: Sendable {
     case tcp(TCPStream)
     case udp(UDPStream)
 
-    /// Makes the stream of a route; nothing is bound yet.
-    init(_ route: RouteConfiguration, isShared: Bool, engine: StreamEngine) throws(StreamError) {
-        // A shared listener is none of the route's.
-        let listen =
-            isShared ? [] : [try StreamError.reading { () throws(EndpointError) in try route.listenAddress }]
+    /// Makes the stream of a route with its own listeners; nothing is bound yet.
+    init(_ route: RouteConfiguration, listen: [StreamListener], engine: StreamEngine) throws(StreamError) {
         let upstreams = try Self.upstreams(of: route)
         switch route.settings {
         case .tcp(let settings):
             self = .tcp(
                 try TCPStream(
-                    name: route.name, listen: listen, upstreams: upstreams,
+                    name: route.name, listeners: listen, upstreams: upstreams,
                     settings: settings, engine: engine))
         case .udp(let settings):
             self = .udp(
                 try UDPStream(
-                    name: route.name, listen: listen, upstreams: upstreams,
+                    name: route.name, listeners: listen, upstreams: upstreams,
                     settings: settings, engine: engine))
         }
     }
@@ -40,20 +37,76 @@ enum ServedStream: Sendable {
         }
     }
 
-    /// Takes the address without serving it yet; beside a listener of ours that a reload removes where `joins` is true.
-    func bind(joins: Bool = false) throws(StreamError) {
+    /// Takes the addresses without serving them yet; those in `joining` beside listeners of ours that a reload removes.
+    func bind(joining: Set<ListenAddress>) throws(StreamError) {
         switch self {
-        case .tcp(let stream): try joins ? stream.bindBesideRemoved() : stream.bind()
-        case .udp(let stream): try joins ? stream.bindBesideRemoved() : stream.bind()
+        case .tcp(let stream): try stream.bind(joining: joining)
+        case .udp(let stream): try stream.bind(joining: joining)
+        }
+    }
+
+    /// Takes the addresses that an update will add, likewise.
+    func stage(_ listen: [StreamListener], joining: Set<ListenAddress>) throws(StreamError) {
+        switch self {
+        case .tcp(let stream): try stream.stage(listen, joining: joining)
+        case .udp(let stream): try stream.stage(listen, joining: joining)
+        }
+    }
+
+    /// Gives up what ``stage(_:joining:)`` took.
+    func unstage() {
+        switch self {
+        case .tcp(let stream): stream.unstage()
+        case .udp(let stream): stream.unstage()
+        }
+    }
+
+    /// The addresses that it has, with their real ports.
+    var localAddresses: [SocketAddress] {
+        switch self {
+        case .tcp(let stream): stream.localAddresses
+        case .udp(let stream): stream.localAddresses
+        }
+    }
+
+    /// The addresses that ``stage(_:joining:)`` took, with their real ports.
+    var stagedAddresses: [SocketAddress] {
+        switch self {
+        case .tcp(let stream): stream.stagedAddresses
+        case .udp(let stream): stream.stagedAddresses
+        }
+    }
+
+    /// Removes listeners; their clients may finish within the drain time.
+    func remove(_ addresses: Set<ListenAddress>, drainTimeout: Duration) async {
+        switch self {
+        case .tcp(let stream): await stream.remove(addresses, drainTimeout: drainTimeout)
+        case .udp(let stream): await stream.remove(addresses, drainTimeout: drainTimeout)
+        }
+    }
+
+    /// Ends what removed listeners at these addresses still carry.
+    func endLeaving(_ addresses: Set<ListenAddress>) async {
+        switch self {
+        case .tcp: break
+        case .udp(let stream): await stream.endLeaving(addresses)
+        }
+    }
+
+    /// The addresses of removed listeners whose sockets are still open.
+    var leavingAddresses: [ListenAddress] {
+        switch self {
+        case .tcp: []
+        case .udp(let stream): stream.leavingAddresses
         }
     }
 
     /// Checks that the targets of a route, which the stream has or is to get, are no listeners of ours.
-    func checkForLoops(of route: RouteConfiguration, among listeners: OwnListeners) throws(StreamError) {
-        let upstreams = try Self.upstreams(of: route)
+    func checkForLoops(of entry: ReloadPlan.Entry, among listeners: OwnListeners) throws(StreamError) {
+        let upstreams = try Self.upstreams(of: entry.served)
         switch self {
-        case .tcp(let stream): try stream.checkForLoops(upstreams, among: listeners)
-        case .udp(let stream): try stream.checkForLoops(upstreams, among: listeners)
+        case .tcp(let stream): try stream.checkForLoops(upstreams, listen: entry.listen, among: listeners)
+        case .udp(let stream): try stream.checkForLoops(upstreams, listen: entry.listen, among: listeners)
         }
     }
 
@@ -66,16 +119,18 @@ enum ServedStream: Sendable {
             hooks: hooks)
     }
 
-    /// Points the same sockets elsewhere; new connections and sessions follow.
-    func update(_ route: RouteConfiguration, hooks: StreamHooks) async throws(StreamError) {
+    /// Points the sockets elsewhere; new connections and sessions follow. It listens at `listen` then.
+    func update(
+        _ route: RouteConfiguration, listen: [StreamListener], hooks: StreamHooks
+    ) async throws(StreamError) {
         let upstreams = try Self.upstreams(of: route)
         switch (self, route.settings) {
         case (.tcp(let stream), .tcp(let settings)):
             try await stream.update(
-                name: route.name, upstreams: upstreams, settings: settings, hooks: hooks)
+                name: route.name, listeners: listen, upstreams: upstreams, settings: settings, hooks: hooks)
         case (.udp(let stream), .udp(let settings)):
             try await stream.update(
-                name: route.name, upstreams: upstreams, settings: settings, hooks: hooks)
+                name: route.name, listeners: listen, upstreams: upstreams, settings: settings, hooks: hooks)
         default:
             throw .transportMismatch(route.listenText)
         }

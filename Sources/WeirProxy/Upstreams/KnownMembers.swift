@@ -24,7 +24,7 @@ extension RouteConfiguration {
         var served = self
         let members = zip(upstreams, sources).flatMap { upstream, source in
             guard let found = source.flatMap({ known[$0] })?.members, !found.isEmpty else { return [upstream] }
-            return upstream.members(found, targetPort: upstreamPort)
+            return upstream.members(found, targetPorts: targetPorts)
         }
         served.upstreams = Array(members.prefix(BalanceConfiguration.maxMembers))
         return served
@@ -34,16 +34,17 @@ extension RouteConfiguration {
 extension UpstreamConfiguration {
     /// The members that the upstream has, with its settings. Those of the lowest priority take clients first, and all
     /// others are backups (RFC 2782, priority).
-    fileprivate func members(_ found: [ResolvedMember], targetPort: UInt16) -> [UpstreamConfiguration] {
+    fileprivate func members(_ found: [ResolvedMember], targetPorts: String) -> [UpstreamConfiguration] {
         let first = found.map(\.priority).min() ?? 0
         let greatest = found.map(\.weight).max() ?? 0
         return found.map { member in
             var result = self
             result.isService = false
             result.host = .address(ScopedAddress(member.address.ip))
-            result.port = member.address.port
+            // A port that the name does not have follows the listener of each client.
+            result.port = isService ? member.address.port : port
             result.name = nil
-            result.source = label(targetPort: targetPort)
+            result.source = label(targetPorts: targetPorts)
             if isService { result.weight = Self.share(of: Int(member.weight), greatest: Int(greatest)) }
             if member.priority > first { result.isBackup = true }
             return result

@@ -38,8 +38,8 @@ extension BalanceConfiguration {
     init(_ route: RouteConfiguration) {
         let members = route.upstreams.map { upstream in
             BalancedMember(
-                upstream.addressText(targetPort: route.upstreamPort),
-                name: upstream.text(targetPort: route.upstreamPort), weight: upstream.weight,
+                upstream.addressText(targetPorts: route.targetPorts),
+                name: upstream.text(targetPorts: route.targetPorts), weight: upstream.weight,
                 isBackup: upstream.isBackup, maxConnections: upstream.maxConnections, isDraining: upstream.isDraining)
         }
         let selection = route.selection

@@ -17,8 +17,8 @@ actor UpstreamChecks {
 
         init(_ route: RouteConfiguration, _ upstream: UpstreamConfiguration) {
             key = UpstreamSets.Key(route)
-            name = upstream.text(targetPort: route.upstreamPort)
-            label = upstream.label(targetPort: route.upstreamPort)
+            name = upstream.text(targetPorts: route.targetPorts)
+            label = upstream.label(targetPorts: route.targetPorts)
         }
     }
 

@@ -77,7 +77,7 @@ final class UpstreamSetMetrics: UpstreamSetObserver {
 
     /// Takes in the members of a configuration: series of new upstreams begin, those of others are retired.
     func show(_ route: RouteConfiguration) {
-        let members = Dictionary(grouping: route.upstreams) { $0.label(targetPort: route.upstreamPort) }
+        let members = Dictionary(grouping: route.upstreams) { $0.label(targetPorts: route.targetPorts) }
         let gone = state.withLock { state in
             let gone = state.series.filter { members[$0.key] == nil }
             for label in gone.keys { state.series[label] = nil }
@@ -92,8 +92,8 @@ final class UpstreamSetMetrics: UpstreamSetObserver {
             }
             state.labels = [:]
             for member in route.upstreams {
-                state.labels[member.text(targetPort: route.upstreamPort)] =
-                    member.label(targetPort: route.upstreamPort)
+                state.labels[member.text(targetPorts: route.targetPorts)] =
+                    member.label(targetPorts: route.targetPorts)
             }
             return gone
         }

@@ -91,11 +91,15 @@ public struct FirstBytesTable: Sendable {
     /// The routes in the order of the matcher's indices. They may have listeners of their own or none (`listen: []`),
     /// and must serve.
     public let routes: [TCPStream]
+    /// The number that the listener adds to the ports of each route's upstreams (``StreamListener/portShift``), in the
+    /// same order; 0 for routes beyond its end.
+    public let portShifts: [UInt16]
 
     /// Creates a table of these routes.
-    public init(matcher: any FirstBytesMatcher, routes: [TCPStream]) {
+    public init(matcher: any FirstBytesMatcher, routes: [TCPStream], portShifts: [UInt16] = []) {
         self.matcher = matcher
         self.routes = routes
+        self.portShifts = portShifts
     }
 }
 
@@ -111,5 +115,11 @@ public enum ListenerTarget: Sendable {
         case .route(let route): [route]
         case .table(let table): table.routes
         }
+    }
+
+    /// The port shift of each route, in the same order.
+    var portShifts: [UInt16] {
+        let known = if case .table(let table) = self { table.portShifts } else { [] as [UInt16] }
+        return routes.indices.map { known.indices.contains($0) ? known[$0] : 0 }
     }
 }

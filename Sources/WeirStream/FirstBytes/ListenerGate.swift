@@ -102,7 +102,8 @@ final class ListenerGate {
             return
         }
         plan.hooks.observer?.decided(route: index, by: choice.result, worker: core.index)
-        route.openDecided(socket, address, header: header, preface: choice.preface, by: listener)
+        route.openDecided(
+            socket, address, portShift: plan.portShifts[index], header: header, preface: choice.preface, by: listener)
     }
 
     /// Removes a client from the undecided ones. The client still owns its socket.

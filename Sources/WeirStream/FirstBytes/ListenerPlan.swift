@@ -6,6 +6,8 @@ struct ListenerPlan: Sendable {
     let matcher: (any FirstBytesMatcher)?
     /// The engine's numbers of the routes.
     let routes: [UInt32]
+    /// The port shift of each route's clients, in the same order.
+    let portShifts: [UInt16]
     let settings: ListenerSettings
     let hooks: ListenerHooks
     let maxUndecided: Int
@@ -13,6 +15,7 @@ struct ListenerPlan: Sendable {
     init(_ target: ListenerTarget, settings: ListenerSettings, hooks: ListenerHooks, engine: StreamEngine) {
         if case .table(let table) = target { matcher = table.matcher } else { matcher = nil }
         routes = target.routes.map(\.number)
+        portShifts = target.portShifts
         self.settings = settings
         self.hooks = hooks
         maxUndecided = settings.maxUndecided ?? max(1, engine.connectionLimit / 4)

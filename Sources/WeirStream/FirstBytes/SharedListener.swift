@@ -147,8 +147,10 @@ public final class SharedListener: Sendable {
     }
 
     private func checkForLoops(_ target: ListenerTarget) throws(StreamError) {
-        for route in target.routes {
-            if let upstream = route.loopingUpstream() { throw .loop(listen, upstream: upstream.description) }
+        for (route, portShift) in zip(target.routes, target.portShifts) {
+            if let upstream = route.loopingUpstream(shiftedBy: portShift) {
+                throw .loop(listen, upstream: upstream.description)
+            }
         }
     }
 

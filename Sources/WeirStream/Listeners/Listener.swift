@@ -31,11 +31,12 @@ final class Listener: Sendable {
     private let state: Lock<State>
 
     /// Binds an address. From then on, TCP clients wait in the kernel, unless the sockets join (``ListenerSockets``).
+    /// Without a number of sockets it has one for each worker, as long as descriptors last.
     init(
         _ listen: ListenAddress, settings: ListenerSettings?, isFreeBind: Bool = false, engine: StreamEngine,
-        joins: Bool = false
+        joins: Bool = false, wanted: Int? = nil
     ) throws(StreamError) {
-        let granted = engine.budget.acquireListeners(wanted: engine.workerCount)
+        let granted = engine.budget.acquireListeners(wanted: wanted ?? engine.workerCount)
         let sockets: ListenerSockets
         do throws(StreamError) {
             sockets = try ListenerSockets(
@@ -58,30 +59,42 @@ final class Listener: Sendable {
         release()
     }
 
-    /// Gives the sockets to the workers, which all know the listener. Returns the error of a worker that could not
-    /// register its socket.
-    func serve() async -> SystemError? {
-        let taken = state.withLock { $0.sockets.take() }
-        do throws(SystemError) {
-            try taken?.listenIfDue()
-        } catch {
-            taken?.close()
-            return error
-        }
-        guard let numbers = taken?.take() else { return nil }
-        // With fewer sockets than workers, the offset spreads listeners over the workers.
-        let offset = numbers.count == engine.workerCount ? 0 : Int(number) % engine.workerCount
-        var failure: SystemError?
-        for worker in engine.workers {
-            let index = (worker.index + engine.workerCount - offset) % engine.workerCount
-            guard index < numbers.count else { continue }
+    /// Serves a listener whose workers all know it. Returns the error of a worker that could not register its socket.
+    func serve() async -> SystemError? { await Self.serve([self], on: engine).first?.error }
+
+    /// Gives the sockets of listeners to the workers, which all know them: one call for each worker, however many
+    /// listeners there are. Returns those that could not be served.
+    static func serve(_ listeners: [Listener], on engine: StreamEngine) async -> [ServeFailure] {
+        var failures: [ServeFailure] = []
+        var shares: [[ListenerShare]] = Array(repeating: [], count: engine.workerCount)
+        for listener in listeners {
             do throws(SystemError) {
-                try await worker.listen(numbers[index], listener: self)
+                for (worker, socket) in try listener.takeSockets() {
+                    shares[worker].append(ListenerShare(listener: listener, socket: socket))
+                }
             } catch {
-                failure = error
+                failures.append(ServeFailure(listener: listener, error: error))
             }
         }
-        return failure
+        for (worker, share) in zip(engine.workers, shares) where !share.isEmpty {
+            failures += await worker.listen(share)
+        }
+        return failures
+    }
+
+    /// Takes the sockets, each with the index of its worker. The caller owns them.
+    private func takeSockets() throws(SystemError) -> [(worker: Int, socket: CInt)] {
+        guard let taken = state.withLock({ $0.sockets.take() }) else { return [] }
+        do throws(SystemError) {
+            try taken.listenIfDue()
+        } catch {
+            taken.close()
+            throw error
+        }
+        let numbers = taken.take()
+        // With fewer sockets than workers, the offset spreads listeners over the workers.
+        let offset = numbers.count == engine.workerCount ? 0 : Int(number) % engine.workerCount
+        return numbers.enumerated().map { (($0.offset + offset) % engine.workerCount, $0.element) }
     }
 
     /// Closes sockets that no worker has, and returns the descriptors to the budget. A second call has no effect.
@@ -122,6 +135,18 @@ final class Listener: Sendable {
             return true
         }
     }
+}
+
+/// A socket of a listener on its way to a worker, which owns it then.
+struct ListenerShare: Sendable {
+    let listener: Listener
+    let socket: CInt
+}
+
+/// A listener that a worker could not serve.
+struct ServeFailure: Sendable {
+    let listener: Listener
+    let error: SystemError
 }
 
 extension Listener: Equatable {

@@ -8,6 +8,8 @@ final class UDPListener: EventHandler, WorkerListener {
     let bound: Listener
     /// The route of all sessions.
     let owner: UDPRoute
+    /// The snapshot of new sessions.
+    private(set) var route: RouteSnapshot<UDPSettings>
     private(set) var socket: Socket?
     private var token: EventToken?
     var sessions: [SessionKey: UDPSession] = [:]
@@ -32,25 +34,29 @@ final class UDPListener: EventHandler, WorkerListener {
     /// The delay between a burst and the query of the kernel's drop count.
     private static let dropCheckDelayNanoseconds: UInt64 = 500_000_000
 
-    init(core: WorkerCore, bound: Listener, owner: UDPRoute) {
+    init(core: WorkerCore, bound: Listener, owner: UDPRoute, route: RouteSnapshot<UDPSettings>) {
         self.core = core
         self.bound = bound
         self.owner = owner
+        self.route = route
         token = core.loop.insert(self)
     }
-
-    /// The snapshot of new sessions.
-    var route: RouteSnapshot<UDPSettings> { owner.plan }
 
     func listen(_ new: consuming Socket) throws(SystemError) {
         guard let token else { return }
         try core.loop.add(new.number, .readable, token: token)
         socket = consume new
-        followPlan()
+        setFragmentation()
     }
 
-    /// Sets the socket's options by the plan of new sessions: all replies leave through it.
-    func followPlan() {
+    /// Applies another snapshot to new sessions.
+    func follow(_ new: RouteSnapshot<UDPSettings>) {
+        route = new
+        setFragmentation()
+    }
+
+    /// Sets the socket's option by the plan of new sessions: all replies leave through it.
+    private func setFragmentation() {
         _ = socket?.setFragmentation(isAllowed: !route.settings.dontFragment)
     }
 

@@ -24,16 +24,27 @@ extension Route where Settings == UDPSettings {
     public convenience init(
         name: String, listen: ListenAddress, upstreams: [Upstream], settings: UDPSettings, engine: StreamEngine
     ) throws(StreamError) {
-        try self.init(name: name, listen: [listen], upstreams: upstreams, settings: settings, engine: engine)
+        try self.init(
+            name: name, listeners: [StreamListener(listen)], upstreams: upstreams, settings: settings, engine: engine)
     }
 
-    /// Creates a stream that listens at several addresses, with one set of session limits and counts for all of them.
+    /// Creates a stream that listens at several addresses, whose clients dial the same ports.
     /// - Throws: ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``.
     public convenience init(
         name: String, listen: [ListenAddress], upstreams: [Upstream], settings: UDPSettings, engine: StreamEngine
     ) throws(StreamError) {
         try self.init(
-            name: name, listen: listen, transport: .udp, upstreams: upstreams, settings: settings, engine: engine,
+            name: name, listeners: listen.map { StreamListener($0) }, upstreams: upstreams, settings: settings,
+            engine: engine)
+    }
+
+    /// Creates a stream that listens at several addresses, with one set of session limits and counts for all of them.
+    /// - Throws: ``StreamError/noUpstream``, ``StreamError/transportMismatch(_:)``.
+    public convenience init(
+        name: String, listeners: [StreamListener], upstreams: [Upstream], settings: UDPSettings, engine: StreamEngine
+    ) throws(StreamError) {
+        try self.init(
+            name: name, listen: listeners, transport: .udp, upstreams: upstreams, settings: settings, engine: engine,
             operations: WorkerOperations(
                 prepare: { await $0.prepare($1, route: $2, listeners: $3) },
                 replace: { await $0.replace($1, route: $2) },

@@ -14,14 +14,18 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         var name: String
         var upstreams: [Upstream]
         var settings: Settings
-        /// The configured addresses, in order.
-        var addresses: [ListenAddress]
-        /// The listeners, bound or served, in the order of `addresses`.
+        /// The configured listeners, in order.
+        var listen: [StreamListener]
+        /// The listeners, bound or served, in the order of `listen`.
         var listeners: [Listener] = []
+        /// Listeners that are bound for the next change of the route.
+        var staged: [Listener] = []
         /// Removed listeners that still have clients.
         var leaving: [Listener] = []
         /// The state that the workers share; nil until the route serves.
         var shared: SharedRoute?
+        /// The shifts of removed listeners, by their number.
+        var keptShifts: [UInt32: UInt16] = [:]
         var watches: [(host: String, watch: Int)] = []
         var generation = 0
     }
@@ -38,7 +42,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
     private let count = RouteCount()
 
     init(
-        name: String, listen: [ListenAddress], transport: Transport, upstreams: [Upstream], settings: Settings,
+        name: String, listen: [StreamListener], transport: Transport, upstreams: [Upstream], settings: Settings,
         engine: StreamEngine, operations: WorkerOperations<Settings>
     ) throws(StreamError) {
         try Self.check(listen, transport)
@@ -47,12 +51,12 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         self.transport = transport
         self.operations = operations
         number = engine.makeRouteNumber()
-        state = Lock(State(name: name, upstreams: upstreams, settings: settings, addresses: listen))
+        state = Lock(State(name: name, upstreams: upstreams, settings: settings, listen: listen))
     }
 
-    static func check(_ listen: [ListenAddress], _ transport: Transport) throws(StreamError) {
-        for address in listen where address.network.transport != transport {
-            throw .transportMismatch("\(address)")
+    static func check(_ listen: [StreamListener], _ transport: Transport) throws(StreamError) {
+        for listener in listen where listener.address.network.transport != transport {
+            throw .transportMismatch("\(listener.address)")
         }
     }
 
@@ -72,18 +76,17 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
     /// The listening addresses, in their configured order, with the real ports once they are bound.
     public var localAddresses: [SocketAddress] {
         state.withLock { state in
-            state.listeners.count == state.addresses.count
-                ? state.listeners.map(\.address) : state.addresses.map(\.unboundAddress)
+            state.isBound ? state.listeners.map(\.address) : state.listen.map(\.address.unboundAddress)
         }
     }
 
     /// See ``Stream/logMetadata``.
     public var logMetadata: [String: String] {
         state.withLock { state in
-            let isBound = state.listeners.count == state.addresses.count
-            let listening = state.addresses.indices.map { index in
-                let address = isBound ? state.listeners[index].address : state.addresses[index].unboundAddress
-                return "\(state.addresses[index].network.rawValue)://\(address)"
+            let isBound = state.isBound
+            let listening = state.listen.enumerated().map { index, listen in
+                let address = isBound ? state.listeners[index].address : listen.address.unboundAddress
+                return "\(listen.address.network.rawValue)://\(address)"
             }
             return [
                 "protocol": transport.rawValue, "route": state.name, "listen": listening.joined(separator: ","),
@@ -96,53 +99,6 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
     public var openCount: Int { count.value }
 
     // MARK: Start
-
-    /// Binds all addresses, or none of them, without serving them yet: TCP clients wait in the kernel until
-    /// ``listenAndServe(hooks:)``. A second call has no effect.
-    /// - Throws: ``StreamError/bindFailed(_:_:)``, ``StreamError/closed``.
-    public func bind() throws(StreamError) { try bind(joining: false) }
-
-    /// Binds beside listeners of this engine that a change removes and that overlap the addresses. Over TCP the
-    /// old listener keeps every client until this route serves.
-    /// - Throws: ``StreamError/bindFailed(_:_:)``, ``StreamError/closed``.
-    package func bindBesideRemoved() throws(StreamError) { try bind(joining: true) }
-
-    private func bind(joining: Bool) throws(StreamError) {
-        let result = state.withLock { state -> Result<Void, StreamError> in
-            if state.shared != nil { return .success(()) }
-            // Under the lock: an end that is requested later finds the listeners.
-            if lifecycle.isEndRequested { return .failure(.closed) }
-            do throws(StreamError) {
-                state.listeners = try bound(state.addresses, state.settings, having: state.listeners, joining: joining)
-                return .success(())
-            } catch {
-                return .failure(error)
-            }
-        }
-        try result.get()
-    }
-
-    /// Returns listeners at all of these addresses. It reuses those in `present` and binds the others, or none of them
-    /// where it throws.
-    func bound(
-        _ addresses: [ListenAddress], _ settings: Settings, having present: [Listener], joining: Bool = false
-    ) throws(StreamError) -> [Listener] {
-        let options = operations.listenerSettings(settings)
-        var present = present
-        var listeners: [Listener] = []
-        for address in addresses {
-            if let index = present.firstIndex(where: { $0.configured == address }) {
-                listeners.append(present.remove(at: index))
-            } else {
-                // A listener that is not returned closes its sockets in its deinitializer.
-                listeners.append(
-                    try Listener(
-                        address, settings: options, isFreeBind: operations.isFreeBind(settings), engine: engine,
-                        joins: joining))
-            }
-        }
-        return listeners
-    }
 
     /// Binds, and serves until the route is closed or killed. See ``Stream/listenAndServe(hooks:)``.
     public func listenAndServe(hooks: StreamHooks) async throws(StreamError) {
@@ -195,10 +151,9 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         // From here on there may be clients. A close or a kill that is requested now runs after the start, and ends
         // them.
         lifecycle.started(workers: engine.workerCount)
-        for listener in listeners {
-            guard let failure = await listener.serve() else { continue }
+        if let failure = await Listener.serve(listeners, on: engine).first {
             await close(shared, drainTimeout: .zero)
-            throw .bindFailed(listener.configured, failure)
+            throw .bindFailed(failure.listener.configured, failure.error)
         }
         await watchNames(plan)
     }
@@ -211,8 +166,8 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
             state.generation += 1
             let upstreams = state.upstreams
             return RoutePlan(
-                name: state.name, upstreams: upstreams, settings: state.settings, hooks: hooks,
-                generation: state.generation,
+                name: state.name, upstreams: upstreams, portShifts: state.portShifts, settings: state.settings,
+                hooks: hooks, generation: state.generation,
                 refresh: { index in Task { await resolver.refresh(upstreams[index].host.description) } })
         }
     }
@@ -229,24 +184,38 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         for (host, watch) in old { await engine.resolver.unwatch(watch, of: host) }
     }
 
-    /// Checks that no literal upstream of `upstreams` is one of the listening addresses.
+    /// Checks that no literal upstream of `upstreams`, for a client of any of `listen`, is one of these addresses.
     /// - Throws: ``StreamError/loop(_:upstream:)``.
-    package func checkForLoops(_ upstreams: [Upstream], among listeners: OwnListeners) throws(StreamError) {
-        let loop = upstreams.first { $0.literal.map { listeners.wouldLoop(transport, $0) } ?? false }
-        guard let loop, let listen = state.withLock({ $0.addresses.first }) else { return }
-        throw .loop(listen, upstream: loop.description)
+    package func checkForLoops(
+        _ upstreams: [Upstream], listen: [StreamListener], among listeners: OwnListeners
+    ) throws(StreamError) {
+        try checkForLoops(upstreams, listen) { listeners.wouldLoop(transport, $0) }
     }
 
-    /// Checks that no literal upstream is a listening address of the engine.
-    func checkForLoops(_ upstreams: [Upstream]) throws(StreamError) {
-        // A route without own listeners is checked when a shared listener uses it.
-        guard let listen = state.withLock({ $0.addresses.first }) else { return }
-        if let upstream = loopingUpstream(of: upstreams) { throw .loop(listen, upstream: upstream.description) }
+    /// Checks that no literal upstream, for a client of any of these listeners or of those that the route has, is a
+    /// listening address of the engine. A route without own listeners is checked when a shared listener uses it.
+    func checkForLoops(_ upstreams: [Upstream], listen: [StreamListener]? = nil) throws(StreamError) {
+        try checkForLoops(upstreams, listen ?? state.withLock { $0.listen }) { engine.wouldLoop(transport, $0) }
     }
 
-    /// Returns the first upstream, of these or of the route's, that is a literal and a listening address of the engine.
-    func loopingUpstream(of upstreams: [Upstream]? = nil) -> Upstream? {
-        (upstreams ?? state.withLock { $0.upstreams }).first { upstream in
+    private func checkForLoops(
+        _ upstreams: [Upstream], _ listen: [StreamListener], wouldLoop: (SocketAddress) -> Bool
+    ) throws(StreamError) {
+        // The listeners of a range have shifts of their own, those of a list often none.
+        var shifts: Set<UInt16> = []
+        for listener in listen where shifts.insert(listener.portShift).inserted {
+            for upstream in upstreams {
+                let dialed = upstream.shifted(by: listener.portShift)
+                guard let literal = dialed.literal, wouldLoop(literal) else { continue }
+                throw .loop(listener.address, upstream: dialed.description)
+            }
+        }
+    }
+
+    /// Returns the first upstream of the route that is a literal and, for clients of a shared listener with this shift,
+    /// a listening address of the engine.
+    func loopingUpstream(shiftedBy portShift: UInt16) -> Upstream? {
+        state.withLock { $0.upstreams }.map { $0.shifted(by: portShift) }.first { upstream in
             upstream.literal.map { engine.wouldLoop(transport, $0) } ?? false
         }
     }
@@ -332,6 +301,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
     private func release() async {
         await turns.enter()
         defer { turns.leave() }
+        unstage()
         let (listeners, watches) = state.withLock { state in
             defer {
                 state.watches = []

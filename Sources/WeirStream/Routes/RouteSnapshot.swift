@@ -36,6 +36,24 @@ final class RouteSnapshot<Settings: Sendable> {
         refresh = plan.refresh
     }
 
+    /// Creates the snapshot of another shift of the upstreams' ports. Upstreams that it does not change, and those of
+    /// `previous`, stay the same objects.
+    init(shifting base: RouteSnapshot, by portShift: UInt16, previous: RouteSnapshot? = nil) {
+        identity = base.identity
+        settings = base.settings
+        hooks = base.hooks
+        upstreams = base.upstreams.map { state in
+            let shifted = state.upstream.shifted(by: portShift)
+            if shifted == state.upstream { return state }
+            return previous?.upstreams.first { $0.upstream == shifted } ?? UpstreamState(shifted, like: state)
+        }
+        selector = base.selector
+        hasPolicy = base.hasPolicy
+        answers = base.answers
+        generation = base.generation
+        refresh = base.refresh
+    }
+
     var observer: (any StreamObserver)? { hooks.observer }
     var configuredUpstreams: [Upstream] { identity.upstreams }
 

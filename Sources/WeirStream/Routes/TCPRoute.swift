@@ -5,8 +5,9 @@ import NetworkTypes
 final class TCPRoute: WorkerRoute, EventHandler {
     let core: WorkerCore
     let shared: SharedRoute
-    /// The snapshot of new connections.
-    private(set) var plan: RouteSnapshot<TCPSettings>
+    private var snapshots: RouteSnapshots<TCPSettings>
+    /// The snapshot of new connections at listeners that do not shift the upstreams' ports.
+    var plan: RouteSnapshot<TCPSettings> { snapshots.base }
     private var listeners: [TCPListener] = []
     private var connections: ContiguousArray<TCPConnection> = []
     /// Whether no worker accepts any more, so that this part ends with its last connection.
@@ -19,7 +20,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
     init(core: WorkerCore, plan: RoutePlan<TCPSettings>, shared: SharedRoute) {
         self.core = core
         self.shared = shared
-        self.plan = RouteSnapshot(plan, worker: core.index)
+        snapshots = RouteSnapshots(plan, worker: core.index)
     }
 
     func makeListener(_ bound: Listener) -> any WorkerListener {
@@ -32,14 +33,12 @@ final class TCPRoute: WorkerRoute, EventHandler {
         listeners.removeAll { $0 === listener }
     }
 
-    func upstreams(generation: Int) -> [UpstreamState]? {
-        plan.generation == generation ? plan.upstreams : nil
-    }
+    func upstreams(generation: Int) -> [[UpstreamState]] { snapshots.upstreams(generation: generation) }
 
     /// Applies another plan to new connections.
     func follow(_ new: RoutePlan<TCPSettings>) {
         let before = ListenerSettings(plan.settings)
-        plan = RouteSnapshot(new, worker: core.index, previous: plan)
+        snapshots.follow(new)
         let settings = ListenerSettings(plan.settings)
         if settings != before {
             for listener in listeners { listener.apply(settings) }
@@ -50,23 +49,24 @@ final class TCPRoute: WorkerRoute, EventHandler {
 
     /// Begins a connection of the route's own listener. The caller has already taken its descriptors from the budget.
     func open(_ client: consuming Socket, _ address: SocketAddress, by listener: TCPListener) {
+        let plan = snapshots.snapshot(ofListener: listener.bound.number)
         let requirement = plan.hooks.headerRequirement(of: address.ip, plan.settings.proxyProtocol)
-        begin(client, address, requirement, header: nil, preface: nil, by: listener)
+        begin(client, address, plan, requirement, header: nil, preface: nil, by: listener)
     }
 
     /// Begins a connection of a shared listener, which has read the PROXY header and chosen this route.
     func openDecided(
-        _ client: consuming Socket, _ address: SocketAddress, header: ProxyHeader?, preface: UpstreamPreface?,
-        by listener: TCPListener
+        _ client: consuming Socket, _ address: SocketAddress, portShift: UInt16, header: ProxyHeader?,
+        preface: UpstreamPreface?, by listener: TCPListener
     ) {
-        begin(client, address, .none, header: header, preface: preface, by: listener)
+        let plan = snapshots.snapshot(shiftedBy: portShift)
+        begin(client, address, plan, .none, header: header, preface: preface, by: listener)
     }
 
     private func begin(
-        _ client: consuming Socket, _ address: SocketAddress, _ requirement: HeaderRequirement, header: ProxyHeader?,
-        preface: UpstreamPreface?, by listener: TCPListener
+        _ client: consuming Socket, _ address: SocketAddress, _ plan: RouteSnapshot<TCPSettings>,
+        _ requirement: HeaderRequirement, header: ProxyHeader?, preface: UpstreamPreface?, by listener: TCPListener
     ) {
-        let plan = plan
         let context = StreamContext(
             id: core.makeIdentifier(), route: plan.identity, transport: .tcp, clientAddress: address,
             localAddress: listener.bound.address, worker: core.index, awaitsProxyHeader: requirement == .header)

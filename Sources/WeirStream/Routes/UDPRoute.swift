@@ -5,8 +5,9 @@ import NetworkTypes
 final class UDPRoute: WorkerRoute, EventHandler {
     let core: WorkerCore
     let shared: SharedRoute
-    /// The snapshot of new sessions.
-    private(set) var plan: RouteSnapshot<UDPSettings>
+    private var snapshots: RouteSnapshots<UDPSettings>
+    /// The snapshot of new sessions at listeners that do not shift the upstreams' ports.
+    var plan: RouteSnapshot<UDPSettings> { snapshots.base }
     private var listeners: [UDPListener] = []
     private var sessionCount = 0
     /// The sessions in the order in which they make room.
@@ -23,12 +24,12 @@ final class UDPRoute: WorkerRoute, EventHandler {
     init(core: WorkerCore, plan: RoutePlan<UDPSettings>, shared: SharedRoute) {
         self.core = core
         self.shared = shared
-        self.plan = RouteSnapshot(plan, worker: core.index)
-        self.plan.answers = shared.answers
+        snapshots = RouteSnapshots(plan, worker: core.index, answers: shared.answers)
     }
 
     func makeListener(_ bound: Listener) -> any WorkerListener {
-        let listener = UDPListener(core: core, bound: bound, owner: self)
+        let listener = UDPListener(
+            core: core, bound: bound, owner: self, route: snapshots.snapshot(ofListener: bound.number))
         listeners.append(listener)
         return listener
     }
@@ -37,15 +38,12 @@ final class UDPRoute: WorkerRoute, EventHandler {
         listeners.removeAll { $0 === listener }
     }
 
-    func upstreams(generation: Int) -> [UpstreamState]? {
-        plan.generation == generation ? plan.upstreams : nil
-    }
+    func upstreams(generation: Int) -> [[UpstreamState]] { snapshots.upstreams(generation: generation) }
 
     /// Applies another plan to new sessions. Open sessions keep their plan, unless the hook of the new one ends them.
     func follow(_ new: RoutePlan<UDPSettings>) {
-        plan = RouteSnapshot(new, worker: core.index, previous: plan)
-        plan.answers = shared.answers
-        for listener in listeners { listener.followPlan() }
+        snapshots.follow(new)
+        for listener in listeners { listener.follow(snapshots.snapshot(ofListener: listener.bound.number)) }
         // A draining route ends with its last session: review them when the route serves again.
         if !isDraining { reviewSessions() }
     }

@@ -29,13 +29,17 @@ final class UpstreamState {
         answer = upstream.literal.map { .addresses([$0]) } ?? .pending
     }
 
+    /// Creates the state of another port of the same host, with the addresses that `other` has.
+    init(_ upstream: Upstream, like other: UpstreamState) {
+        self.upstream = upstream
+        answer = upstream.literal.map { .addresses([$0]) } ?? other.answer.withPort(upstream.port)
+    }
+
     /// Applies a new result of the resolver, and defers the owners that wait for it.
     func publish(_ new: NameAnswer, on loop: EventLoop) {
-        let port = upstream.port
-        var withPort = new
-        if case .addresses(let list) = new {
-            var list = list.map { SocketAddress($0.ip, port: port, scope: $0.scope) }
-            if let known = answers.address, let index = list.firstIndex(of: known) { list.swapAt(0, index) }
+        var withPort = new.withPort(upstream.port)
+        if case .addresses(var list) = withPort, let known = answers.address, let index = list.firstIndex(of: known) {
+            list.swapAt(0, index)
             withPort = .addresses(list)
         }
         if withPort != answer { epoch += 1 }
@@ -79,5 +83,13 @@ final class UpstreamState {
         }
         lastRefresh = max(now, 1)
         return true
+    }
+}
+
+extension NameAnswer {
+    /// The answer with addresses of this port.
+    fileprivate func withPort(_ port: UInt16) -> NameAnswer {
+        guard case .addresses(let list) = self else { return self }
+        return .addresses(list.map { SocketAddress($0.ip, port: port, scope: $0.scope) })
     }
 }

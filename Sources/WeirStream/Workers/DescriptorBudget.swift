@@ -89,6 +89,12 @@ final class DescriptorBudget: Sendable {
 
     func releasePipe() { used.subtract(2, ordering: .relaxed) }
 
+    /// Returns the number of sockets for each of several listeners of a route: one per worker, or one where all of them
+    /// together would exceed the listeners' part.
+    func socketsPerListener(of count: Int, workers: Int) -> Int {
+        usedByListeners.load(ordering: .relaxed) + count * workers <= listeners ? workers : 1
+    }
+
     /// Acquires descriptors for a listener: `wanted` (one per worker), or one where the listeners' part is used up.
     /// Returns their number.
     func acquireListeners(wanted: Int) -> Int {

@@ -54,14 +54,18 @@ actor Worker: EventLoopDriver {
 
     /// Applies the result of a lookup to one upstream of a route, unless the route has another plan.
     func publish(_ answer: NameAnswer, route: UInt32, generation: Int, upstream: Int) {
-        core.routes[route]?.upstreams(generation: generation)?[upstream].publish(answer, on: core.loop)
+        for upstreams in core.routes[route]?.upstreams(generation: generation) ?? [] {
+            upstreams[upstream].publish(answer, on: core.loop)
+        }
     }
 
     /// Notes which address of an upstream's name answers, as another worker has seen.
     func noteAnswer(of address: SocketAddress, route: UInt32, generation: Int, upstream: Int) {
-        guard let state = core.routes[route]?.upstreams(generation: generation)?[upstream] else { return }
-        state.answers.answered(address, now: core.loop.now)
-        state.prefer(address)
+        for upstreams in core.routes[route]?.upstreams(generation: generation) ?? []
+        where upstreams[upstream].upstream.port == address.port {
+            upstreams[upstream].answers.answered(address, now: core.loop.now)
+            upstreams[upstream].prefer(address)
+        }
     }
 
     /// Replaces the list of listening addresses, unless a newer one has arrived before.
@@ -92,11 +96,19 @@ actor Worker: EventLoopDriver {
         (core.listeners[listener] as? TCPListener)?.kill()
     }
 
-    /// Serves `socket` for a listener that every worker knows. Takes ownership of the descriptor.
-    /// - Throws: the error of epoll_ctl(2); the descriptor is then closed.
-    func listen(_ socket: CInt, listener: Listener) throws(SystemError) {
-        let socket = Socket(adopting: socket, family: listener.family)
-        try core.listeners[listener.number]?.listen(socket)
+    /// Serves sockets of listeners that every worker knows, and owns them from now on. Returns the errors of
+    /// epoll_ctl(2); these sockets are closed.
+    func listen(_ shares: [ListenerShare]) -> [ServeFailure] {
+        var failures: [ServeFailure] = []
+        for share in shares {
+            let socket = Socket(adopting: share.socket, family: share.listener.family)
+            do throws(SystemError) {
+                try core.listeners[share.listener.number]?.listen(socket)
+            } catch {
+                failures.append(ServeFailure(listener: share.listener, error: error))
+            }
+        }
+        return failures
     }
 
     /// Stops accepting by these listeners. TCP accepts the pending connections and closes the sockets.

@@ -7,8 +7,9 @@ protocol WorkerRoute: AnyObject {
     func makeListener(_ bound: Listener) -> any WorkerListener
     /// Removes a listener that has ended on every worker.
     func remove(_ listener: any WorkerListener)
-    /// Returns the states of the upstreams; nil where `generation` is not that of the current plan.
-    func upstreams(generation: Int) -> [UpstreamState]?
+    /// Returns the states of the upstreams, in order, once for each shift of their ports; none where `generation` is
+    /// not that of the current plan.
+    func upstreams(generation: Int) -> [[UpstreamState]]
     /// Ends the remaining connections or sessions after `timeout`. Before this call, every listener has stopped
     /// accepting on every worker.
     func drain(timeout: Duration)

@@ -136,7 +136,7 @@ import Testing
                     + "found `5` without a unit; did you mean `5s`?",
                 "weir.yml:6:30: error: `defaults`: unknown key `frequency`; `weir schema` lists all keys",
                 "weir.yml:8:18: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, "
-                    + "`udp6`, found `http`: Weir forwards streams without looking into them, and `http` runs over "
+                    + "`udp6`, `tcp+udp`, `tcp4+udp4`, `tcp6+udp6`, found `http`: Weir forwards streams without looking into them, and `http` runs over "
                     + "TCP; did you mean `tcp`?",
                 "weir.yml:8:53: error: `idle_timeout`: expected a duration such as `300ms`, `5s` or `1m30s`, "
                     + "found the negative `-1s`",
@@ -177,7 +177,7 @@ import Testing
                 "weir.yml:6:3: error: duplicate key `a`, first found at 3:3",
                 "weir.yml:7:3: error: duplicate key `a`, first found at 3:3",
                 "weir.yml:8:15: error: `scheme`: expected one of `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, "
-                    + "`udp6`, found `ucp`; did you mean `tcp`?",
+                    + "`udp6`, `tcp+udp`, `tcp4+udp4`, `tcp6+udp6`, found `ucp`; did you mean `tcp`?",
                 "weir.yml:9:1: error: duplicate key `log`, first found at 1:1",
             ])
         // Written with a tag, an escape, or as an alias, it is the same key.

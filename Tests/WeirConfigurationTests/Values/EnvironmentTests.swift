@@ -50,7 +50,7 @@ import Testing
         let configuration = try load(
             "routes:\n  a: {scheme: tcp, host: \"${HOST}\", port: \"${LISTEN:-8080}:80\"}\n", environment: environment)
         #expect(configuration.routes[0].upstreamText == "db.internal:80")
-        #expect(configuration.routes[0].listenPort == 8080)
+        #expect(configuration.routes[0].ports.map(\.listen) == [8080...8080])
     }
 
     @Test("An unset variable is an error at its scalar, with a near miss")

@@ -10,7 +10,7 @@ import Testing
             ("2222:22", 2222, 22), ("22:22", 22, 22), ("53", 53, 53), ("1:65535", 1, 65535),
         ])
     func readsPair(text: String, listen: UInt16, upstream: UInt16) throws {
-        #expect(try PortPair(configured: text) == PortPair(listen: listen, target: upstream))
+        #expect(try PortMapping(configured: text) == PortMapping(listen: listen, target: upstream))
     }
 
     @Test(
@@ -21,7 +21,7 @@ import Testing
             "80 ", "0x50", "8_0", "99999999999999999999999", "٨٠", "8080:http",
         ])
     func refusesPair(text: String) {
-        #expect(refusal { () throws(ValueError) in try PortPair(configured: text) } != nil)
+        #expect(refusal { () throws(ValueError) in try PortMapping(configured: text) } != nil)
     }
 
     @Test(
@@ -32,7 +32,6 @@ import Testing
         ])
     func readsPortsInFiles(text: String, listen: UInt16, upstream: UInt16) throws {
         let configuration = try load("routes:\n  a: {scheme: tcp, host: 192.0.2.7, port: \(text)}\n")
-        #expect(configuration.routes[0].listenPort == listen)
-        #expect(configuration.routes[0].upstreamPort == upstream)
+        #expect(configuration.routes[0].ports == [PortMapping(listen: listen, target: upstream)])
     }
 }

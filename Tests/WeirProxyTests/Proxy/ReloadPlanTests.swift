@@ -10,19 +10,18 @@ struct ReloadPlanTests {
     private let web = makeRoute("web", listen: 8080, upstream: 80)
     private let dns = makeRoute("dns", scheme: .udp4, listen: 5353, upstream: 53)
 
-    private func running(_ routes: [RouteConfiguration]) throws -> [RouteKey: RouteConfiguration] {
-        let choosing = Set(try routes.filter { !$0.claims.isRest }.map { ListenerKey(try $0.listenAddress) })
-        return Dictionary(
-            uniqueKeysWithValues: try routes.map { route in
-                let listener = ListenerKey(try route.listenAddress)
-                return (RouteKey(listener: listener, name: choosing.contains(listener) ? route.name : nil), route)
-            })
+    /// The routes as they run after a start with them.
+    private func running(_ routes: [RouteConfiguration]) throws -> [RouteKey: ReloadPlan.Entry] {
+        let plan = try ReloadPlan(running: [:], wanted: routes)
+        return Dictionary(uniqueKeysWithValues: plan.added.map { ($0.key, $0) })
     }
 
-    private func plan(_ old: [RouteConfiguration], _ new: [RouteConfiguration]) throws -> ReloadPlan {
+    private func plan(
+        _ old: [RouteConfiguration], _ new: [RouteConfiguration], leaving: [ListenAddress] = []
+    ) throws -> ReloadPlan {
         let running = try running(old)
-        let shared = Set(running.keys.filter { $0.name != nil }.map(\.listener))
-        return try ReloadPlan(running: running, runningShared: shared, wanted: new)
+        return try ReloadPlan(
+            running: running, runningShared: Set(running.values.flatMap(\.shared)), wanted: new, leaving: leaving)
     }
 
     @Test("The same routes, in any order, are nothing to do")
@@ -52,7 +51,7 @@ struct ReloadPlanTests {
         let plan = try plan([ssh, web], [web, dns])
         #expect(plan.kept.map(\.route.name) == ["web"])
         #expect(plan.added.map(\.route.name) == ["dns"])
-        #expect(plan.removed.map(\.listener.description) == ["tcp://127.0.0.1:2222"])
+        #expect(plan.removed.map(\.description) == ["tcp ssh"])
     }
 
     @Test("Another name, upstream or setting keeps the listener")
@@ -60,7 +59,7 @@ struct ReloadPlanTests {
         var renamed = ssh
         renamed.name = "shell"
         var repointed = web
-        repointed.upstreamPort = 81
+        repointed.ports = [PortMapping(listen: 8080, target: 81)]
         var limited = dns
         limited.settings = .udp(UDPSettings(maxSessions: 5))
         let plan = try plan([ssh, web, dns], [renamed, repointed, limited])
@@ -82,7 +81,7 @@ struct ReloadPlanTests {
         let tcp = makeRoute("dns-tcp", listen: 5353, upstream: 53)
         let plan = try plan([dns], [dns, tcp])
         #expect(plan.kept.count == 1 && plan.added.count == 1)
-        #expect(!plan.mustJoin(plan.added[0].key.listener))
+        #expect(plan.joining(plan.added[0]).isEmpty)
     }
 
     @Test("A scheme that binds the very same socket keeps it")
@@ -97,8 +96,9 @@ struct ReloadPlanTests {
         let both = makeRoute("a", scheme: .tcp, bind: nil, listen: 80, upstream: 80)
         let six = makeRoute("a", scheme: .tcp6, bind: nil, listen: 80, upstream: 80)
         let plan = try plan([six], [both])
-        #expect(plan.added.count == 1 && plan.removed.count == 1)
-        #expect(plan.mustJoin(plan.added[0].key.listener))
+        #expect(plan.updated.count == 1 && plan.removed.isEmpty && plan.added.isEmpty)
+        #expect(plan.updated[0].dropped.map(\.address.description) == ["tcp6://[::]:80"])
+        #expect(plan.joining(plan.updated[0]).count == 1)
     }
 
     @Test(
@@ -110,7 +110,75 @@ struct ReloadPlanTests {
     func wildcards(scheme: Network, bind: ScopedAddress?, mustJoin: Bool) throws {
         let wanted = makeRoute("b", scheme: scheme, bind: bind, listen: 2222, upstream: 22)
         let plan = try plan([ssh], [wanted])
-        #expect(plan.mustJoin(plan.added[0].key.listener) == mustJoin)
+        #expect(plan.joining(plan.added[0]).count == (mustJoin ? 1 : 0))
+    }
+
+    // MARK: Several listeners
+
+    private func range(_ name: String, _ ports: String..., scheme: Network = .udp4) throws -> RouteConfiguration {
+        var route = makeRoute(name, scheme: scheme, listen: 1, upstream: 1)
+        route.ports = try ports.map { try PortMapping(parsing: $0) }
+        return route
+    }
+
+    @Test("A range that moves keeps the listeners that stay, and gives up the others")
+    func movedRange() throws {
+        let plan = try plan([try range("rtp", "100-109:200-209")], [try range("rtp", "105-114:205-214")])
+        let entry = try #require(plan.updated.first)
+        #expect(plan.updated.count == 1 && plan.added.isEmpty && plan.removed.isEmpty)
+        #expect(entry.listen.map(\.address.port) == Array(105...114))
+        #expect(entry.listen.map(\.portShift) == Array(0...9))
+        #expect(entry.dropped.map(\.address.port) == Array(100...104))
+        #expect(plan.joining(entry).isEmpty)
+    }
+
+    @Test("A listener that goes from one route to another is taken beside the old one, and told as taken over")
+    func handedOver() throws {
+        let plan = try plan(
+            [try range("a", "100-103"), try range("b", "104-107")],
+            [try range("a", "100-105"), try range("b", "106-107")])
+        #expect(plan.updated.map(\.dropped.count) == [0, 2])
+        #expect(Set(plan.joining(plan.updated[0]).map(\.port)) == [104, 105])
+        #expect(plan.updated[1].dropped.allSatisfy { plan.isTakenOver($0.address) })
+        #expect(plan.joining(plan.updated[1]).isEmpty)
+    }
+
+    @Test("A route under another name goes on where it has a listener of the old one, before one with its old name")
+    func renamedRange() throws {
+        let plan = try plan(
+            [try range("a", "100-103"), try range("b", "104")], [try range("b", "102-103"), try range("c", "104")])
+        #expect(plan.updated.map(\.previous?.name) == ["a", "b"])
+        #expect(plan.removed.isEmpty && plan.added.isEmpty)
+        #expect(plan.updated[0].dropped.map(\.address.port) == [100, 101])
+    }
+
+    @Test("A route that has moved to other ports altogether goes on by its name")
+    func elsewhere() throws {
+        let plan = try plan([try range("a", "100")], [try range("a", "200")])
+        #expect(plan.updated.map(\.dropped.count) == [1] && plan.added.isEmpty && plan.removed.isEmpty)
+    }
+
+    @Test("Two routes of one name, one for each transport, are apart")
+    func bothTransports() throws {
+        let (tcp, udp) = (try range("dns", "53", scheme: .tcp4), try range("dns", "53"))
+        let plan = try plan([tcp, udp], [tcp, try range("dns", "53-54")])
+        #expect(plan.kept.map(\.route.transport) == [.tcp] && plan.updated.map(\.route.transport) == [.udp])
+    }
+
+    @Test("Sockets that an earlier reload has left are joined, and end where another route takes their address")
+    func leaving() throws {
+        let left = try ListenAddress("udp4://127.0.0.1:100")
+        let plan = try plan([try range("a", "101")], [try range("a", "101"), try range("b", "100")], leaving: [left])
+        #expect(plan.joining(plan.added[0]) == [left] && plan.isTakenOver(left))
+    }
+
+    @Test("A range in part of which names are told apart keeps the rest to itself")
+    func partlyShared() throws {
+        let rest = try range("rest", "440-445:1440-1445", scheme: .tcp4)
+        let plan = try plan([rest], [rest, named("git", "git.test")])
+        let entry = try #require(plan.updated.first)
+        #expect(entry.dropped.map(\.address.port) == [443] && entry.listen.count == 5 && entry.shared.count == 1)
+        #expect(plan.shared[0].members.map(\.portShift) == [3, 0] && plan.mustJoin(plan.shared[0].key))
     }
 
     // MARK: Shared listeners
@@ -125,8 +193,8 @@ struct ReloadPlanTests {
     func shared() throws {
         let (git, wiki, rest) = (named("git", "git.test"), named("wiki", "wiki.test"), named("rest"))
         let plan = try plan([], [git, web, wiki, rest])
-        #expect(plan.added.map(\.key.name) == ["git", nil, "wiki", "rest"])
-        #expect(plan.shared.map { $0.entries.map(\.route.name) } == [["git", "wiki", "rest"]])
+        #expect(plan.added.map(\.listen.count) == [0, 1, 0, 0])
+        #expect(plan.shared.map { $0.members.map(\.entry.route.name) } == [["git", "wiki", "rest"]])
         #expect(plan.isNew(plan.shared[0]) && plan.removedShared.isEmpty)
     }
 
@@ -136,7 +204,7 @@ struct ReloadPlanTests {
         let plan = try plan([git, rest], [named("git", "git.test", "code.test"), wiki, rest])
         #expect(plan.updated.map(\.route.name) == ["git"] && plan.added.map(\.route.name) == ["wiki"])
         #expect(plan.kept.map(\.route.name) == ["rest"] && plan.removed.isEmpty)
-        #expect(plan.shared.map { $0.entries.count } == [3] && !plan.isNew(plan.shared[0]))
+        #expect(plan.shared.map { $0.members.count } == [3] && !plan.isNew(plan.shared[0]))
         // Under another name it is another route: the listener has both.
         let renamed = try self.plan([git, rest], [named("code", "git.test"), rest])
         #expect(renamed.added.count == 1 && renamed.removed.count == 1 && renamed.removedShared.isEmpty)
@@ -146,15 +214,12 @@ struct ReloadPlanTests {
     func transition() throws {
         let (alone, git) = (named("rest"), named("git", "git.test"))
         let sharing = try plan([alone], [alone, git])
-        #expect(sharing.added.map(\.route.name) == ["rest", "git"] && sharing.removed.count == 1)
+        #expect(sharing.updated.map(\.route.name) == ["rest"] && sharing.added.map(\.route.name) == ["git"])
         #expect(sharing.isNew(sharing.shared[0]) && sharing.mustJoin(sharing.shared[0].key))
-        #expect(sharing.goesOn(sharing.removed[0], alone))
+        #expect(sharing.updated[0].dropped.count == 1 && sharing.updated[0].shared == [sharing.shared[0].key])
         let back = try plan([alone, git], [alone])
-        let listener = ListenerKey(try alone.listenAddress)
-        #expect(back.shared.isEmpty && back.removedShared == [listener])
-        #expect(back.added.map(\.route.name) == ["rest"] && back.mustJoin(back.added[0].key.listener))
-        let restKey = try #require(back.removed.first { $0.name == "rest" })
-        let gitKey = try #require(back.removed.first { $0.name == "git" })
-        #expect(back.goesOn(restKey, alone) && !back.goesOn(gitKey, git))
+        #expect(back.shared.isEmpty && back.removedShared == [sharing.shared[0].key])
+        #expect(back.updated.map(\.route.name) == ["rest"] && back.joining(back.updated[0]).count == 1)
+        #expect(back.removed.map(\.name) == ["git"])
     }
 }

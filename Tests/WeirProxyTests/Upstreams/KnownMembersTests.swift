@@ -32,7 +32,7 @@ struct KnownMembersTests {
             ])
         ])
         #expect(served.upstreamTexts == ["db:80/192.0.2.1:80", "db:80/[2001:db8::1]:80", "127.0.0.1:80"])
-        #expect(served.upstreams.map { $0.label(targetPort: 80) } == ["db:80", "db:80", "127.0.0.1:80"])
+        #expect(served.upstreams.map { $0.label(targetPorts: "80") } == ["db:80", "db:80", "127.0.0.1:80"])
         #expect(served.upstreams.map(\.weight) == [3, 3, 1])
         #expect(served.upstreams.map(\.maxConnections) == [7, 7, nil])
         #expect(try served.targets.map(\.description) == ["192.0.2.1:80", "[2001:db8::1]:80", "127.0.0.1:80"])

@@ -49,7 +49,7 @@ final class ConnectorRig: EventHandler {
         self.core = try core ?? Self.makeCore(clock)
         let upstreams = try names.map { try Upstream($0) }
         let plan = RoutePlan(
-            name: "test", upstreams: upstreams, settings: settings,
+            name: "test", upstreams: upstreams, portShifts: [:], settings: settings,
             hooks: StreamHooks(makeSelector: account.makeSelector, observer: recorder), generation: 1,
             refresh: { _ in })
         route = RouteSnapshot(plan, worker: 0)

@@ -5,11 +5,12 @@ import NetworkTypes
 extension Notation where Value == Network {
     /// The transport and address families of a listener.
     static var scheme: Notation {
-        let words = Network.allCases.map(\.rawValue)
+        let words = Network.allCases.map(\.rawValue) + schemesOfBoth.keys.sorted()
         let expected = "one of " + words.map { "`\($0)`" }.joined(separator: ", ")
         return Notation(.words(words), examples: words, text: \.rawValue) { node, key, context in
             context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
-                if let scheme = Network(rawValue: text) { return scheme }
+                // A route has become two by now; `defaults` are only looked at.
+                if let scheme = Network(rawValue: text) ?? schemesOfBoth[text]?.first { return scheme }
                 if let transport = carriers[text.lowercased()] {
                     throw ValueError(
                         "expected \(expected), found \(quoted(text)): Weir forwards streams without looking into them, "
@@ -23,6 +24,11 @@ extension Notation where Value == Network {
     }
 }
 
+/// The schemes of a route that carries both transports, and those of its halves.
+let schemesOfBoth: [String: [Network]] = [
+    "tcp+udp": [.tcp, .udp], "tcp4+udp4": [.tcp4, .udp4], "tcp6+udp6": [.tcp6, .udp6],
+]
+
 /// Protocols that people write where the transport is meant.
 private let carriers: [String: Transport] = [
     "http": .tcp, "https": .tcp, "h2": .tcp, "h2c": .tcp, "http2": .tcp, "grpc": .tcp, "ws": .tcp, "wss": .tcp,
@@ -31,14 +37,11 @@ private let carriers: [String: Transport] = [
     "dtls": .udp, "wireguard": .udp,
 ]
 
-extension Notation where Value == ScopedAddress? {
-    /// The address of a listener. Whether its family fits the scheme is looked at when both are known.
-    static var bindAddress: Notation {
-        Notation(.anyText, examples: ["127.0.0.1", "127.0.0.2"], text: { $0?.description }) { node, key, context in
-            let address = context.diagnostics.parsed(node, key, expected: "an IP address to listen on") {
-                text throws(ValueError) in try parseBindAddress(text).address
-            }
-            return address.map { .some($0) }
+extension Notation where Value == [ScopedAddress] {
+    /// The addresses of listeners. Whether their families fit the scheme is looked at when both are known.
+    static var bindAddresses: Notation {
+        distinct("an IP address to listen on", atMost: 64, examples: ["127.0.0.1", "[127.0.0.2, \"::1\"]"]) {
+            text throws(ValueError) in try parseBindAddress(text).address
         }
     }
 }
@@ -78,16 +81,30 @@ extension Notation where Value == UpstreamHost {
     }
 }
 
-extension Notation where Value == PortPair {
-    /// `LISTEN:TARGET`, or one number for both.
+extension Notation where Value == [PortMapping] {
+    /// `LISTEN:TARGET`, or one number for both, each perhaps a range; or a list of these.
     static var ports: Notation {
-        Notation(
-            .anyOf([.integer(in: 1...65_535), .text("[0-9]{1,5}(:[0-9]{1,5})?")]), examples: ["2222:22", "2223:22"],
-            text: { $0.listen == $0.target ? "\($0.listen)" : "\($0.listen):\($0.target)" }
+        let mapping = JSONValue.text("[0-9]{1,5}(-[0-9]{1,5})?(:[0-9]{1,5}(-[0-9]{1,5})?)?")
+        let mappings = distinct(
+            "`LISTEN:TARGET` such as `2222:22`", atMost: 64, examples: []
+        ) { text throws(ValueError) in try PortMapping(configured: text) }
+        return Notation(
+            .anyOf([
+                .integer(in: 1...65_535), mapping,
+                .list(of: .anyOf([.integer(in: 1...65_535), mapping]), 1...64),
+            ]), examples: ["2222:22", "[\"2223:22\", \"30000-30099:40000-40099\"]"],
+            text: { $0.count == 1 ? $0[0].description : mappings.text($0) }
         ) { node, key, context in
-            context.diagnostics.parsed(node, key, expected: "`LISTEN:TARGET` such as `2222:22`") {
-                text throws(ValueError) in try PortPair(configured: text)
+            guard let ports = mappings.read(node, key, context) else { return nil }
+            var isGood = true
+            for (index, mapping) in ports.enumerated() {
+                guard let other = ports[..<index].first(where: { $0.listen.overlaps(mapping.listen) }) else { continue }
+                context.diagnostics.error(
+                    node.origin,
+                    "`\(key)`: \(quoted(mapping.description)) and \(quoted(other.description)) listen on the same port")
+                isGood = false
             }
+            return isGood ? ports : nil
         }
     }
 }

@@ -48,13 +48,13 @@ extension RouteDescription {
         listen = route.listenText
         var indices: [String: Int] = [:]
         for member in route.upstreams {
-            let label = member.label(targetPort: route.upstreamPort)
+            let label = member.label(targetPorts: route.targetPorts)
             let index = indices[label] ?? upstreams.count
             if index == upstreams.count {
                 indices[label] = index
                 upstreams.append(Upstream(label: label, isName: member.host.isName || member.source != nil))
             }
-            members.append(Member(text: member.text(targetPort: route.upstreamPort), upstream: index))
+            members.append(Member(text: member.text(targetPorts: route.targetPorts), upstream: index))
         }
         switch route.settings {
         case .tcp(let settings):

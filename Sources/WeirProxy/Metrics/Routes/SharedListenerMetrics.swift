@@ -18,10 +18,11 @@ final class SharedListenerMetrics: ListenerObserver {
     private let headers: ProxyHeaderMetrics?
     private let log: RouteLog
 
-    init(_ route: RouteConfiguration, registry: MetricsRegistry, log: LogOutput) {
+    init(_ listener: SharedListenerPlan, registry: MetricsRegistry, log: LogOutput) {
+        let route = listener.first
         let registration = RouteRegistration(registry)
         self.registration = registration
-        let labels = [route.listenText]
+        let labels = [listener.listen.label]
         opened = registration.counter(MetricCatalogue.listenerAccepted, labels)
         undecided = registration.gauge(MetricCatalogue.listenerUndecided, labels)
         var rejected: [ListenerFailure: Counter] = [:]
@@ -42,7 +43,7 @@ final class SharedListenerMetrics: ListenerObserver {
         self.log = RouteLog(
             log,
             number: log.routes.insert(
-                LogRoute(name: "", transport: "tcp", listen: route.listenText, upstreams: [])))
+                LogRoute(name: "", transport: "tcp", listen: listener.listen.label, upstreams: [])))
     }
 
     /// The listener is closed, and no client of it is left.

@@ -1,7 +1,7 @@
 import NetworkTypes
 
-extension PortPair {
-    /// Reads `2222:22`, or `53` for both.
+extension PortMapping {
+    /// Reads `2222:22`, `53` for both, or ranges: `30000-30099:40000-40099`, `30000-30099:22`.
     ///
     /// The text decides, never the type that YAML gives it: YAML 1.1 calls `2222:22` a base-60 integer (133,342).
     init(configured text: String) throws(ValueError) {
@@ -16,16 +16,24 @@ extension PortPair {
             case .missingHalf:
                 throw ValueError("expected a port on both sides of `:`, such as `2222:22`, found \(quoted(text))")
             case .malformedPort(let digits, let fault): throw ValueError(port: digits, fault)
+            case .reversed(let first, let last):
+                throw ValueError(
+                    "expected the lower port of a range first, found \(quoted(text))",
+                    suggestion: text.replacing("\(first)-\(last)", with: "\(last)-\(first)"))
+            case .differentLengths(let listen, let target):
+                throw ValueError(
+                    "expected as many ports on both sides of `:`, or one target, found \(listen) and \(target) in "
+                        + quoted(text))
             }
         }
     }
 }
 
-extension PortPair {
+extension PortMapping {
     /// An address before the ports, as Docker's `127.0.0.1:8080:80` has it, or a transport behind them.
     private static func explained(_ text: String) -> ValueError? {
         let ports = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        if ports.count == 2, (try? PortPair(parsing: String(ports[0]))) != nil {
+        if ports.count == 2, (try? PortMapping(parsing: String(ports[0]))) != nil {
             return ValueError(
                 "found `/` in \(quoted(text)): the transport is the route's `scheme`", suggestion: String(ports[0]))
         }
@@ -33,7 +41,7 @@ extension PortPair {
         let colons = text.indices.filter { text[$0] == ":" }
         for colon in colons.suffix(2) {
             let (address, rest) = (String(text[..<colon]), String(text[text.index(after: colon)...]))
-            if (try? parseBindAddress(address)) != nil, (try? PortPair(parsing: rest)) != nil {
+            if (try? parseBindAddress(address)) != nil, (try? PortMapping(parsing: rest)) != nil {
                 return ValueError(
                     "found an address in \(quoted(text)): the one to listen on is `bind`, the one to dial `host`",
                     suggestion: rest)
