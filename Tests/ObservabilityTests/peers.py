@@ -33,13 +33,18 @@ class Weir:
     name = "Weir"
 
     def __init__(self, folder: Path, upstreams: list[str], scheme: str = "tcp4", route: str = ""):
-        self.port, self.exporter = free_port(), free_port()
-        file = folder / f"weir-{self.port}.yml"
         members = "".join(f"      - {upstream}\n" for upstream in upstreams)
         fields = "".join(f"    {line}\n" for line in route.strip().splitlines())
+        self.port = free_port()
+        self._start(
+            folder, f"  set:\n    scheme: {scheme}\n    bind: 127.0.0.1\n    port: {self.port}\n{fields}"
+            f"    upstreams:\n{members}")
+
+    def _start(self, folder: Path, routes: str, head: str = ""):
+        self.exporter = free_port()
+        file = folder / f"weir-{self.port}.yml"
         file.write_text(
-            f"workers: 2\nexporter: {{ listen: 127.0.0.1:{self.exporter} }}\nroutes:\n  set:\n    scheme: {scheme}\n"
-            f"    bind: 127.0.0.1\n    port: {self.port}\n{fields}    upstreams:\n{members}")
+            f"workers: 2\nexporter: {{ listen: 127.0.0.1:{self.exporter} }}\n{head}routes:\n{routes}")
         self.process = Process(folder, weir(), "run", "--config", str(file))
         self._await_ready()
 
@@ -72,6 +77,18 @@ class Weir:
 
     def __exit__(self, *_):
         self.process.stop()
+
+
+class WeirByName(Weir):
+    """Weir with routes that share a port. `routes` has the upstream's port and the further fields of each, `head` the
+    settings of the process.
+    """
+
+    def __init__(self, folder: Path, routes: dict[str, tuple[int, str]], head: str = ""):
+        self.port = free_port()
+        self._start(folder, "".join(
+            f"  {name}: {{ scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, port: '{self.port}:{upstream}'{fields} }}\n"
+            for name, (upstream, fields) in routes.items()), head)
 
 
 class Peer:

@@ -54,6 +54,8 @@ struct HelloVector: Sendable, CustomStringConvertible {
             "head-in-three-records", "early-data-behind", "16-kib")
         + vectors(.hello(name, ["h2", "http/1.1"]), "name-and-protocols", "two-records", "record-ends-in-name")
         + vectors(.hello(nil, ["imap", "pop3"]), "protocols-alone")
+        + vectors(.hello(name, ["x,imap"]), "comma-in-protocol")
+        + vectors(.hello(name, ["h2", "imap"]), "h2-before-imap")
         + vectors(.hello("my_service-1"), "one-label") + vectors(.hello("web.1"), "numeric-last-label")
         + vectors(
             .hello(
