@@ -79,13 +79,13 @@ final class ListenerGate {
         plan.hooks.observer?.failed(reason, client: address, worker: core.index)
     }
 
-    /// Counts one more undecided client. At the limit, the oldest client of the network with most of them is reset;
-    /// false where another worker takes the slot that this frees.
+    /// Counts one more undecided client. At the limit, it replaces the oldest client of the network with most of them,
+    /// which is reset; false where this worker has none.
     private func makeRoom(_ plan: ListenerPlan) -> Bool {
         if shared.undecided.enter(limit: plan.maxUndecided) { return true }
         guard let oldest = undecided.oldestOfLargest as? UndecidedClient else { return false }
-        oldest.fail(.overflow)
-        return shared.undecided.enter(limit: plan.maxUndecided)
+        oldest.giveWay()
+        return true
     }
 
     /// Hands a client to a route, which takes over its socket and its share of the budget.
@@ -106,10 +106,11 @@ final class ListenerGate {
             socket, address, portShift: plan.portShifts[index], header: header, preface: choice.preface, by: listener)
     }
 
-    /// Removes a client from the undecided ones. The client still owns its socket.
-    func forget(_ client: UndecidedClient) {
+    /// Removes a client from the undecided ones. The client still owns its socket. One that is replaced keeps its slot,
+    /// which no other worker can take meanwhile.
+    func forget(_ client: UndecidedClient, isReplaced: Bool) {
         undecided.remove(client)
-        shared.undecided.leave()
+        if !isReplaced { shared.undecided.leave() }
         core.load.connections.subtract(1, ordering: .relaxed)
     }
 

@@ -196,9 +196,12 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         listener.clientEnded()
     }
 
+    /// Resets the client, whose slot among the undecided ones goes to a new client.
+    func giveWay() { fail(.overflow, isReplaced: true) }
+
     /// Resets the client, once.
-    func fail(_ reason: ListenerFailure) {
-        guard let socket = leave() else { return }
+    func fail(_ reason: ListenerFailure, isReplaced: Bool = false) {
+        guard let socket = leave(isReplaced: isReplaced) else { return }
         socket.closeWithReset()
         plan.hooks.observer?.failed(reason, client: clientAddress, worker: core.index)
         core.connectionGivenUp()
@@ -206,13 +209,13 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     }
 
     /// Deregisters the client and returns its socket; nil where that was done before.
-    private func leave() -> Socket? {
+    private func leave(isReplaced: Bool = false) -> Socket? {
         guard phase != .over else { return nil }
         phase = .over
         core.loop.cancel(&timer)
         if let token { core.loop.remove(token) }
         token = nil
-        gate.forget(self)
+        gate.forget(self, isReplaced: isReplaced)
         return client.takeSocket()
     }
 }
