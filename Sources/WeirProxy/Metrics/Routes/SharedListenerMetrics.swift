@@ -10,9 +10,9 @@ import WeirStream
 final class SharedListenerMetrics: ListenerObserver {
     private let registration: RouteRegistration
     private let opened: Counter
-    private let undecided: Gauge
     private let rejected: [ListenerFailure: Counter]
     private let hellos: [HelloResult: Counter]
+    private let undecided: DerivedGauge?
     private let acceptErrors: LabelCounters<AcceptErrorReason>
     private let acceptPauses: Counter
     private let headers: ProxyHeaderMetrics?
@@ -24,7 +24,6 @@ final class SharedListenerMetrics: ListenerObserver {
         self.registration = registration
         let labels = [listener.listen.label]
         opened = registration.counter(MetricCatalogue.listenerAccepted, labels)
-        undecided = registration.gauge(MetricCatalogue.listenerUndecided, labels)
         var rejected: [ListenerFailure: Counter] = [:]
         var hellos: [HelloResult: Counter] = [:]
         for failure in ListenerFailure.allCases where HelloResult(failure) == nil {
@@ -33,6 +32,10 @@ final class SharedListenerMetrics: ListenerObserver {
         for result in HelloResult.allCases {
             hellos[result] = registration.counter(MetricCatalogue.tlsHellos, labels + [result.rawValue])
         }
+        // Every scrape adds up, as the gauge is computed in it.
+        undecided = registration.derivedGauge(
+            MetricCatalogue.listenerUndecided, labels, beginnings: [opened],
+            endings: Array(rejected.values) + Array(hellos.values))
         self.rejected = rejected
         self.hellos = hellos
         let description = RouteDescription(route)
@@ -54,16 +57,13 @@ final class SharedListenerMetrics: ListenerObserver {
 
     func accepted(worker: Int) {
         opened.add(shard: worker)
-        undecided.add(1, shard: worker)
     }
 
     func decided(route: Int, by result: FirstBytesResult?, worker: Int) {
-        undecided.add(-1, shard: worker)
         hellos[HelloResult(result)]?.add(shard: worker)
     }
 
     func failed(_ reason: ListenerFailure, client: SocketAddress, worker: Int) {
-        undecided.add(-1, shard: worker)
         if let result = HelloResult(reason) {
             hellos[result]?.add(shard: worker)
         } else {
