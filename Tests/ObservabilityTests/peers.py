@@ -2,6 +2,7 @@
 check every second, of which two in a row decide, two seconds for a dial, and another server where the first fails.
 """
 
+import signal
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -42,11 +43,14 @@ class Weir:
 
     def _start(self, folder: Path, routes: str, head: str = ""):
         self.exporter = free_port()
-        file = folder / f"weir-{self.port}.yml"
-        file.write_text(
-            f"workers: 2\nexporter: {{ listen: 127.0.0.1:{self.exporter} }}\n{head}routes:\n{routes}")
-        self.process = Process(folder, weir(), "run", "--config", str(file))
+        self.file = folder / f"weir-{self.port}.yml"
+        self._configure(routes, head)
+        self.process = Process(folder, weir(), "run", "--config", str(self.file))
         self._await_ready()
+
+    def _configure(self, routes: str, head: str):
+        self.file.write_text(
+            f"workers: 2\nexporter: {{ listen: 127.0.0.1:{self.exporter} }}\n{head}routes:\n{routes}")
 
     def _await_ready(self):
         url = f"http://127.0.0.1:{self.exporter}/readyz"
@@ -86,9 +90,21 @@ class WeirByName(Weir):
 
     def __init__(self, folder: Path, routes: dict[str, tuple[int, str]], head: str = ""):
         self.port = free_port()
-        self._start(folder, "".join(
+        self._start(folder, self._text(routes), head)
+
+    def _text(self, routes: dict[str, tuple[int, str]]) -> str:
+        return "".join(
             f"  {name}: {{ scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, port: '{self.port}:{upstream}'{fields} }}\n"
-            for name, (upstream, fields) in routes.items()), head)
+            for name, (upstream, fields) in routes.items())
+
+    def reload(self, routes: dict[str, tuple[int, str]], head: str = ""):
+        def reloads() -> float:
+            return self.page().total("weir_config_reloads_total", result="success")
+
+        before = reloads()
+        self._configure(self._text(routes), head)
+        self.process.signal(signal.SIGHUP)
+        wait_until("the reload is over", lambda: reloads() > before, 60)
 
 
 class Peer:
