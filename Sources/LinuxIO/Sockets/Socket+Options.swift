@@ -9,6 +9,12 @@ extension Socket {
         case freeBindIPv4
         /// `IPV6_FREEBIND`: the same for IPv6.
         case freeBindIPv6
+        /// `IP_BIND_ADDRESS_NO_PORT`: bind(2) without a port leaves the choice of the port to connect(2) (ip(7)).
+        case bindWithoutPort
+        /// `IP_TOS`: the second byte of the IPv4 headers that the socket sends (ip(7)).
+        case trafficClassIPv4
+        /// `IPV6_TCLASS`: the traffic class of the IPv6 headers that the socket sends (ipv6(7)).
+        case trafficClassIPv6
         /// `SO_REUSEPORT`: several sockets on one port, among which the kernel spreads clients.
         case reusePort
         /// `IPV6_V6ONLY`: off makes an IPv6 wildcard take IPv4 clients too.
@@ -80,6 +86,9 @@ extension Socket {
             case .receiveOverflow: WEIR_OPTION_RECEIVE_OVERFLOW
             case .freeBindIPv4: WEIR_OPTION_FREEBIND_V4
             case .freeBindIPv6: WEIR_OPTION_FREEBIND_V6
+            case .bindWithoutPort: WEIR_OPTION_BIND_NO_PORT
+            case .trafficClassIPv4: WEIR_OPTION_TRAFFIC_CLASS_V4
+            case .trafficClassIPv6: WEIR_OPTION_TRAFFIC_CLASS_V6
             case .packetInfoIPv4: WEIR_OPTION_PACKET_INFO_V4
             case .packetInfoIPv6: WEIR_OPTION_PACKET_INFO_V6
             case .multicastAllIPv4: WEIR_OPTION_MULTICAST_ALL_V4

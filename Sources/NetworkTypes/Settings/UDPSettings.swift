@@ -29,8 +29,14 @@ public struct UDPSettings: Hashable, Sendable {
     /// The datagrams to the upstream that get a PROXY header (version 2); nil is none.
     public var relayedHeader: DatagramHeaders?
 
-    /// Whether listeners may be bound to an address that this machine does not have yet (`IP_FREEBIND`, ip(7)).
+    /// Whether listeners may be bound to an address that this machine does not have yet (`IP_FREEBIND`, ip(7)), and
+    /// dials to one of ``dialFrom``.
     public var isFreeBind = false
+    /// The addresses of this machine that dials come from; nil leaves them to the kernel. Upstream addresses of a
+    /// family without one are not dialed.
+    public var dialFrom: DialSource?
+    /// The mark of all packets to clients and upstreams; nil is the kernel's default.
+    public var dscp: DSCP?
 
     /// The settings, with the default of each that is left out.
     public init(

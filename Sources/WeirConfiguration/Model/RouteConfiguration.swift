@@ -62,6 +62,14 @@ public struct RouteConfiguration: Sendable, Equatable {
         if case .udp(let settings) = settings { settings } else { nil }
     }
 
+    /// The addresses that dials come from; nil leaves them to the kernel.
+    public var dialFrom: DialSource? {
+        switch settings {
+        case .tcp(let settings): settings.dialFrom
+        case .udp(let settings): settings.dialFrom
+        }
+    }
+
     /// The networks and addresses that are bound. Where `0.0.0.0` stands beside `::`, it takes the clients of IPv4.
     private var boundAddresses: [(network: Network, address: ScopedAddress)] {
         if bind.isEmpty { return [(scheme, ScopedAddress(scheme.wildcard))] }

@@ -37,6 +37,7 @@ struct ConfigurationReader {
         checkDatabase(configuration.geoip, at: top["geoip"]?["database"]?.origin)
         checkDatagramHeaders(of: drafts, entrypoint: top["entrypoint"], diagnostics: diagnostics)
         checkAmplification(of: drafts, diagnostics: diagnostics)
+        checkDialSources(of: drafts, diagnostics: diagnostics)
         configuration.routes = drafts.filter(\.isComplete).map(\.route)
         return configuration
     }

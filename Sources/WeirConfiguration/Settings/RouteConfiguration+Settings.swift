@@ -19,7 +19,7 @@ extension RouteConfiguration {
             "The IP address to listen on, or a list of them; `::` with `tcp` or `udp` takes both families."),
         Setting(
             "freebind", tcp: (\.tcpSettings.isFreeBind, .flag), udp: (\.udpSettings.isFreeBind, .flag), page: .routes,
-            "Whether `bind` may be an address that this machine does not have yet, such as one of VRRP "
+            "Whether `bind` and `dial_from` may be addresses that this machine does not have yet, such as one of VRRP "
                 + "(`IP_FREEBIND`)."),
         Setting(
             "host", \.host, .withAlternative(.host), page: .routes,
@@ -32,6 +32,16 @@ extension RouteConfiguration {
             "port", \.ports, .ports, default: "required", required: "a `port` such as `2222:22`", page: .routes,
             "`LISTEN:TARGET`, such as `2222:22`; one number stands for both. Ranges are `30000-30099:40000-40099`, or "
                 + "`30000-30099:22` with one target for all; a list has several of these."),
+        Setting(
+            "dial_from", tcp: (\.tcpSettings.dialFrom, .optional(.dialSource)),
+            udp: (\.udpSettings.dialFrom, .optional(.dialSource)), default: "the kernel's choice", page: .routes,
+            "The address of this machine that dials and health checks come from, or one for each family: "
+                + "`[192.0.2.10, \"2001:db8::10\"]`."),
+        Setting(
+            "dscp", tcp: (\.tcpSettings.dscp, .optional(.dscp)), udp: (\.udpSettings.dscp, .optional(.dscp)),
+            default: "unmarked", page: .routes,
+            "The code point (DSCP) of all packets to clients and upstreams: 0 to 63, or a name such as `ef`, `cs1`, "
+                + "`af41` or `le`."),
     ]
 
     private static let clientSettings: [Setting<RouteConfiguration>] = [

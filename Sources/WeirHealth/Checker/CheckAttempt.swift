@@ -36,7 +36,10 @@ final class CheckAttempt {
         output = opening[...]
         let family = Socket.family(of: address)
         let socket = try Socket(isStream ? .stream : .datagram, family: family)
-        if let source { try socket.bind(source) }
+        if let source {
+            if source.port == 0 { socket.setIfPossible(.bindWithoutPort, 1) }
+            try socket.bind(source)
+        }
         if !isStream {
             // Also errors that are no refusal reach the socket then.
             socket.setIfPossible(family == .ipv6 ? .receiveErrorsIPv6 : .receiveErrorsIPv4, 1)

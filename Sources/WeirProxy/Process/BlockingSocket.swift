@@ -17,12 +17,13 @@ final class BlockingSocket: Sendable {
     /// Opens a TCP connection, from the given address where one matters. A small `receiveBuffer` makes a slow reader
     /// visible to the sender.
     static func connect(
-        to address: SocketAddress, from local: SocketAddress? = nil, receiveBuffer: Int? = nil,
-        timeout: Duration = .seconds(10)
+        to address: SocketAddress, from local: SocketAddress? = nil, source: DialSource? = nil,
+        receiveBuffer: Int? = nil, timeout: Duration = .seconds(10)
     ) throws(SystemError) -> BlockingSocket {
         let socket = try Socket(.stream, family: Socket.family(of: address))
         if let receiveBuffer { socket.setIfPossible(.receiveBuffer, receiveBuffer) }
         if let local { try socket.bind(local) }
+        if let source { try socket.bindSource(source) }
         switch socket.connect(to: address) {
         case .connected: break
         case .failed(let error): throw error

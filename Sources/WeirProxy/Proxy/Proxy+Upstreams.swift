@@ -125,8 +125,9 @@ extension Proxy {
             // Without a probe the suspicion ends by its time.
             guard probesRunning < Self.maxProbes else { return }
             probesRunning += 1
+            let source = route.served.dialFrom
             Task {
-                let stayedOpen = await SuspectProbe.connect(to: target)
+                let stayedOpen = await SuspectProbe.connect(to: target, from: source)
                 probeEnded(key, member, stayedOpen)
             }
         }

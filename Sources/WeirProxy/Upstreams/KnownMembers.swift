@@ -23,8 +23,10 @@ extension RouteConfiguration {
         if sources.allSatisfy({ $0 == nil }) { return self }
         var served = self
         let members = zip(upstreams, sources).flatMap { upstream, source in
-            guard let found = source.flatMap({ known[$0] })?.members, !found.isEmpty else { return [upstream] }
-            return upstream.members(found, targetPorts: targetPorts)
+            let members = source.flatMap { known[$0] }?.members ?? []
+            // Members of a family without a source cannot be dialed.
+            let found = members.filter { dialFrom?.reaches($0.address.ip) ?? true }
+            return found.isEmpty ? [upstream] : upstream.members(found, targetPorts: targetPorts)
         }
         served.upstreams = Array(members.prefix(BalanceConfiguration.maxMembers))
         return served

@@ -12,12 +12,12 @@ enum SuspectProbe {
     /// How long it must stay open, with nothing sent.
     private static let openTime = Duration.milliseconds(100)
 
-    /// Whether a connection to the upstream was made and stayed open for 100 ms.
-    static func connect(to upstream: Upstream) async -> Bool {
+    /// Whether a connection to the upstream, from the source of dials, was made and stayed open for 100 ms.
+    static func connect(to upstream: Upstream, from source: DialSource? = nil) async -> Bool {
         await withCheckedContinuation { continuation in
             do {
                 // getaddrinfo(3) and the waits block.
-                try Thread.start(name: "weir-probe") { continuation.resume(returning: probe(upstream)) }
+                try Thread.start(name: "weir-probe") { continuation.resume(returning: probe(upstream, source)) }
             } catch {
                 // Without a thread the upstream is not judged: it stays.
                 continuation.resume(returning: true)
@@ -25,10 +25,10 @@ enum SuspectProbe {
         }
     }
 
-    private static func probe(_ upstream: Upstream) -> Bool {
-        guard let address = address(of: upstream) else { return false }
+    private static func probe(_ upstream: Upstream, _ source: DialSource?) -> Bool {
+        guard let address = address(of: upstream, source) else { return false }
         do throws(SystemError) {
-            let socket = try BlockingSocket.connect(to: address, timeout: connectLimit)
+            let socket = try BlockingSocket.connect(to: address, source: source, timeout: connectLimit)
             guard socket.isReadable(within: openTime) else { return true }
             // A greeting is a good sign; an end or a reset within the time is not.
             return try !socket.receive(atMost: 1).isEmpty
@@ -37,9 +37,10 @@ enum SuspectProbe {
         }
     }
 
-    private static func address(of upstream: Upstream) -> SocketAddress? {
+    private static func address(of upstream: Upstream, _ source: DialSource?) -> SocketAddress? {
         if let literal = upstream.literal { return literal }
-        guard let found = try? AddressLookup.resolve(upstream.host.description).first else { return nil }
+        let all = try? AddressLookup.resolve(upstream.host.description)
+        guard let found = all?.first(where: { source?.reaches($0.ip) ?? true }) else { return nil }
         return SocketAddress(found.ip, port: upstream.port, scope: found.scope)
     }
 }

@@ -27,6 +27,16 @@ actor UpstreamChecks {
         let check: HealthCheck
         let schedule: CheckSchedule
         let upstream: Upstream
+        /// The addresses that checks come from.
+        let source: DialSource?
+
+        /// The address that checks of an address come from; nil leaves it to the kernel.
+        func source(towards address: SocketAddress) -> SocketAddress? {
+            source?.address(towards: address.ip).flatMap { SocketAddress(resolving: $0, port: 0) }
+        }
+
+        /// Whether an address can be checked: its family has a source, where there are any.
+        func reaches(_ address: SocketAddress) -> Bool { source == nil || source(towards: address) != nil }
     }
 
     private struct Checked {
@@ -84,7 +94,7 @@ actor UpstreamChecks {
             else { continue }
             for (upstream, target) in zip(route.upstreams, targets) {
                 wanted[Member(route, upstream)] = Wanted(
-                    check: check, schedule: health.schedule, upstream: target)
+                    check: check, schedule: health.schedule, upstream: target, source: route.dialFrom)
             }
         }
         return wanted
@@ -136,13 +146,14 @@ actor UpstreamChecks {
         var subscriptions: [HealthSubscription] = []
         for (member, checked) in members {
             var tokens: [SocketAddress: UInt64] = [:]
-            for address in checked.addresses {
+            for address in checked.addresses where checked.wanted.reaches(address) {
                 let token = checked.tokens[address] ?? makeToken()
                 tokens[address] = token
                 subscriptions.append(
                     HealthSubscription(
                         HealthTarget(
-                            address: address, check: checked.wanted.check, schedule: checked.wanted.schedule),
+                            address: address, check: checked.wanted.check, schedule: checked.wanted.schedule,
+                            source: checked.wanted.source(towards: address)),
                         token: token))
             }
             members[member]?.tokens = tokens

@@ -23,7 +23,17 @@ public struct ListenerSettings: Hashable, Sendable {
     /// connections.
     public var maxUndecided: Int?
 
-    /// Creates the settings of a route's own listeners. The default uses the default settings of a route.
+    /// The mark of the packets to the clients; nil is the kernel's default. A listener with a table has none: each of
+    /// its routes has its own.
+    var dscp: DSCP?
+
+    /// Creates the settings of listeners that only this route has.
+    init(ofOwnListeners settings: TCPSettings) {
+        self.init(settings)
+        dscp = settings.dscp
+    }
+
+    /// Creates the settings of a listener from those of a route. The default uses the default settings of a route.
     public init(_ settings: TCPSettings = TCPSettings()) {
         keepalive = settings.keepalive
         userTimeout = settings.userTimeout

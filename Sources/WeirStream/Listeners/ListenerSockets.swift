@@ -137,7 +137,9 @@ extension ListenAddress {
 
 extension Socket {
     /// Sets the options that sockets inherit from their listener at the accept (tcp(7)).
-    borrowing func setListenerOptions(_ settings: ListenerSettings) {
+    /// `previous` are the settings that the listener has already.
+    borrowing func setListenerOptions(_ settings: ListenerSettings, previous: ListenerSettings? = nil) {
+        if settings.dscp != previous?.dscp { mark(settings.dscp) }
         setIfPossible(.noDelay, 1)
         setIfPossible(.urgentInline, 1)
         setIfPossible(.userTimeout, settings.userTimeout.userTimeoutMilliseconds)

@@ -64,8 +64,8 @@ final class TCPListener: EventHandler, WorkerListener {
     }
 
     /// Sets the options that connections inherit which are accepted from now on.
-    func apply(_ settings: ListenerSettings) {
-        socket?.setListenerOptions(settings)
+    func apply(_ settings: ListenerSettings, previous: ListenerSettings) {
+        socket?.setListenerOptions(settings, previous: previous)
     }
 
     // MARK: Accepting
@@ -258,7 +258,7 @@ final class TCPListener: EventHandler, WorkerListener {
     /// Applies another plan to new clients of a shared listener.
     func follow(_ plan: ListenerPlan) {
         guard case .gate(let gate) = target else { return }
-        if plan.settings != gate.plan.settings { apply(plan.settings) }
+        if plan.settings != gate.plan.settings { apply(plan.settings, previous: gate.plan.settings) }
         gate.follow(plan)
     }
 

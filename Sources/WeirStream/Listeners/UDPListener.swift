@@ -23,6 +23,8 @@ final class UDPListener: EventHandler, WorkerListener {
     private var drainTimer = DrainTimer()
     private var kernelDrops = KernelDropCount()
     private var isDropCheckArmed = false
+    /// The mark that the socket has.
+    private var dscp: DSCP?
 
     private enum TimerTag {
         static let drain = 0
@@ -58,6 +60,10 @@ final class UDPListener: EventHandler, WorkerListener {
     /// Sets the socket's option by the plan of new sessions: all replies leave through it.
     private func setFragmentation() {
         _ = socket?.setFragmentation(isAllowed: !route.settings.dontFragment)
+        if route.settings.dscp != dscp {
+            dscp = route.settings.dscp
+            socket?.mark(dscp)
+        }
     }
 
     /// Ends the sessions that a new plan's hook does not admit.

@@ -53,6 +53,6 @@ extension Route where Settings == TCPSettings {
             operations: WorkerOperations(
                 prepare: { await $0.prepare($1, route: $2, listeners: $3) },
                 replace: { await $0.replace($1, route: $2) },
-                listenerSettings: { ListenerSettings($0) }, isFreeBind: { $0.isFreeBind }))
+                listenerSettings: { ListenerSettings(ofOwnListeners: $0) }, isFreeBind: { $0.isFreeBind }))
     }
 }

@@ -37,11 +37,11 @@ final class TCPRoute: WorkerRoute, EventHandler {
 
     /// Applies another plan to new connections.
     func follow(_ new: RoutePlan<TCPSettings>) {
-        let before = ListenerSettings(plan.settings)
+        let before = ListenerSettings(ofOwnListeners: plan.settings)
         snapshots.follow(new)
-        let settings = ListenerSettings(plan.settings)
+        let settings = ListenerSettings(ofOwnListeners: plan.settings)
         if settings != before {
-            for listener in listeners { listener.apply(settings) }
+            for listener in listeners { listener.apply(settings, previous: before) }
         }
     }
 
@@ -60,6 +60,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
         preface: UpstreamPreface?, by listener: TCPListener
     ) {
         let plan = snapshots.snapshot(shiftedBy: portShift)
+        if let dscp = plan.settings.dscp { client.mark(dscp) }
         begin(client, address, plan, .none, header: header, preface: preface, by: listener)
     }
 

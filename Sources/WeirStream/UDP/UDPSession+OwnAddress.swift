@@ -2,14 +2,14 @@ import Glibc
 import LinuxIO
 import NetworkTypes
 
-/// The address of this machine that the kernel chooses now towards one upstream address, and whether an earlier one is
+/// The address of this machine that a new socket has now towards one upstream address, and whether an earlier one is
 /// gone. It is asked at most once a second, however many sessions ask. Confined to the worker.
 struct OwnAddressProbe {
     /// The outcome for a session.
     enum Outcome {
-        /// The kernel would choose the same address.
+        /// A new socket would have the same address.
         case same
-        /// The kernel would choose another address; the old one is still an address of this machine.
+        /// A new socket would have another address; the old one is still an address of this machine.
         case changed
         /// The old address is gone.
         case gone
@@ -23,17 +23,19 @@ struct OwnAddressProbe {
     private var outcome = Outcome.same
 
     /// Compares the local address of a session with that of a new one.
-    mutating func outcome(of old: SocketAddress, towards upstream: SocketAddress, now: UInt64) -> Outcome {
+    mutating func outcome(
+        of old: SocketAddress, towards upstream: SocketAddress, _ settings: UDPSettings, now: UInt64
+    ) -> Outcome {
         if self.old.ip == old.ip, self.upstream == upstream, now - min(now, askedAt) < Self.interval { return outcome }
         (self.old, self.upstream, askedAt) = (old, upstream, now)
-        outcome = Self.ask(old, upstream)
+        outcome = Self.ask(old, upstream, settings)
         return outcome
     }
 
-    private static func ask(_ old: SocketAddress, _ upstream: SocketAddress) -> Outcome {
+    private static func ask(_ old: SocketAddress, _ upstream: SocketAddress, _ settings: UDPSettings) -> Outcome {
         let family = Socket.family(of: upstream)
-        if let socket = try? Socket(.datagram, family: family), case .connected = socket.connect(to: upstream),
-            let chosen = try? socket.localAddress().ip, chosen == old.ip
+        if let socket = try? Socket(.datagram, family: family), (try? socket.prepareDial(settings)) != nil,
+            case .connected = socket.connect(to: upstream), let chosen = try? socket.localAddress().ip, chosen == old.ip
         {
             return .same
         }
@@ -78,7 +80,7 @@ extension UDPSession {
         guard let upstreamAddress, let member, let state = route.state(of: member),
             let own = try? socket?.localAddress()
         else { return .same }
-        return state.ownAddress.outcome(of: own, towards: upstreamAddress, now: core.loop.now)
+        return state.ownAddress.outcome(of: own, towards: upstreamAddress, route.settings, now: core.loop.now)
     }
 
     /// Replaces the socket by one with another address of this machine. Returns false where there is no way to the
@@ -86,7 +88,8 @@ extension UDPSession {
     @discardableResult
     func connectAnew() -> Bool {
         // Where the connect fails, the session keeps its socket.
-        guard let upstreamAddress, let new = try? UDPDialer.connect(to: upstreamAddress, loop: core.loop, token: token)
+        guard let upstreamAddress,
+            let new = try? UDPDialer.connect(to: upstreamAddress, route.settings, loop: core.loop, token: token)
         else { return false }
         adopt(new, at: upstreamAddress)
         coalescesIngress = true

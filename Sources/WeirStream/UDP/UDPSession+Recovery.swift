@@ -118,11 +118,11 @@ extension UDPSession {
         }
         guard sawError || core.loop.now - waitingSince > Self.maxUnansweredNanoseconds,
             case .addresses(let list) = state.answer,
-            let next = core.ownListeners.withoutLoops(.udp, list).first
+            let next = core.ownListeners.withoutLoops(.udp, route.settings.reachable(list)).first
         else { return }
         upstreamEpoch = state.epoch
         // Where the connect fails, the session keeps its address.
-        guard let new = try? UDPDialer.connect(to: next, loop: core.loop, token: token) else { return }
+        guard let new = try? UDPDialer.connect(to: next, route.settings, loop: core.loop, token: token) else { return }
         adopt(new, at: next)
         route.observer?.moved(context, reason: .addressChanged)
     }

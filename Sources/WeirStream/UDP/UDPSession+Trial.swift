@@ -70,7 +70,9 @@ extension UDPSession {
             return scheduleTrial(after: Self.trialDelayNanoseconds)
         }
         guard case .addresses(let all) = name.answer else { return }
-        let others = core.ownListeners.withoutLoops(.udp, all).filter { $0 != upstreamAddress }
+        let others = core.ownListeners.withoutLoops(.udp, route.settings.reachable(all)).filter {
+            $0 != upstreamAddress
+        }
         guard trial.triedCount < others.count else { return name.answers.triedInVain(now: now) }
         let address = others[trial.triedCount]
         guard name.answers.beginTrial(of: address, now: now) else {
@@ -80,7 +82,7 @@ extension UDPSession {
         scheduleTrial(after: Self.trialDelayNanoseconds)
         // A second descriptor and local port, only while there is room.
         guard core.budget.acquireSession() else { return name.answers.trialEnded() }
-        guard let new = try? UDPDialer.connect(to: address, loop: core.loop, token: token) else {
+        guard let new = try? UDPDialer.connect(to: address, route.settings, loop: core.loop, token: token) else {
             name.answers.trialEnded()
             return core.budget.releaseSession()
         }

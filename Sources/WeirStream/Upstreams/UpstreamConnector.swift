@@ -246,7 +246,10 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         case .unresolvable(let failure): return .failed(DialFailure(failure))
         case .addresses(let all):
             let now = core.loop.now
-            addresses = core.ownListeners.withoutLoops(context.transport, state.families.dialOrder(all, now: now))
+            let reachable = route.settings.reachable(all)
+            if reachable.isEmpty { return .failed(.addressUnavailable) }
+            addresses = core.ownListeners.withoutLoops(
+                context.transport, state.families.dialOrder(reachable, now: now))
             if addresses.contains(where: mayComeBack), !state.returnedDials.allow(mark, now: now) {
                 return .failed(.loop)
             }
@@ -352,7 +355,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         isReached = true
         phase = .settled
         guard case .addresses(let all) = route.state(of: member)?.answer else { return }
-        addresses = core.ownListeners.withoutLoops(context.transport, all).filter { $0 != address }[...]
+        let reachable = route.settings.reachable(all)
+        addresses = core.ownListeners.withoutLoops(context.transport, reachable).filter { $0 != address }[...]
     }
 
     // MARK: Timers

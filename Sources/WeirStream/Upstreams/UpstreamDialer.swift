@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import NetworkTypes
 
 /// The part of a dial in which TCP and UDP differ: how an attempt at one address begins, and how it ends.
 protocol UpstreamDialer {
@@ -14,11 +15,34 @@ protocol UpstreamDialer {
     func judge(_ socket: borrowing Socket, _ events: EventSet) -> AttemptJudgement
 }
 
-/// The timeouts of a dial. ``dialTimeout`` begins after the pre-dial hook, which has its own timeout.
+/// The timeouts of a dial, and what its sockets are given. ``dialTimeout`` begins after the pre-dial hook, which has its
+/// own timeout.
 protocol DialSettings: Sendable {
     var preDialTimeout: Duration { get }
     var dialTimeout: Duration { get }
     var attemptTimeout: Duration? { get }
+    /// The addresses that dials come from; nil leaves them to the kernel.
+    var dialFrom: DialSource? { get }
+    /// Whether ``dialFrom`` may have addresses that this machine does not have.
+    var isFreeBind: Bool { get }
+    /// The mark of the packets.
+    var dscp: DSCP? { get }
+}
+
+extension DialSettings {
+    /// The addresses, in order, that have a source.
+    func reachable(_ addresses: [SocketAddress]) -> [SocketAddress] {
+        guard let dialFrom, !addresses.allSatisfy({ dialFrom.reaches($0.ip) }) else { return addresses }
+        return addresses.filter { dialFrom.reaches($0.ip) }
+    }
+}
+
+extension Socket {
+    /// Gives a socket the source and the mark of dials, before connect(2).
+    borrowing func prepareDial(_ settings: some DialSettings) throws(SystemError) {
+        if let dscp = settings.dscp { mark(dscp) }
+        if let source = settings.dialFrom { try bindSource(source, isFreeBind: settings.isFreeBind) }
+    }
 }
 
 extension TCPSettings: DialSettings {}
@@ -74,6 +98,7 @@ struct TCPDialer: UpstreamDialer {
             expectsSingleResponse = upstream.ackHeuristic.expectsSingleResponse
             if expectsSingleResponse { socket.setIfPossible(.deferAccept, 1) }
             socket.setDialOptions(settings)
+            try socket.prepareDial(settings)
             let result = socket.connect(to: address)
             if case .failed(let error) = result { throw error }
             try loop.add(socket.number, .relay, token: token)
@@ -109,7 +134,7 @@ struct UDPDialer: UpstreamDialer {
         var evictions = 0
         while true {
             do throws(SystemError) {
-                return .connected(try Self.connect(to: address, loop: loop, token: token))
+                return .connected(try Self.connect(to: address, settings, loop: loop, token: token))
             } catch {
                 // EAGAIN: no local port is left. Another worker may take the one that an eviction frees.
                 guard error.code == EAGAIN, evictions < Self.maxEvictions, core.freeLocalPort(for: token) else {
@@ -123,13 +148,16 @@ struct UDPDialer: UpstreamDialer {
     func judge(_ socket: borrowing Socket, _ events: EventSet) -> AttemptJudgement { .connected }
 
     /// Returns a socket that is connected to an address and registered with `loop`. The caller owns it.
-    static func connect(to address: SocketAddress, loop: EventLoop, token: EventToken) throws(SystemError) -> Socket {
+    static func connect(
+        to address: SocketAddress, _ settings: UDPSettings, loop: EventLoop, token: EventToken
+    ) throws(SystemError) -> Socket {
         let socket = try Socket(.datagram, family: Socket.family(of: address))
         // Room for a few datagrams of the maximum length; the kernel clamps to wmem_max.
         socket.setIfPossible(.sendBuffer, 1 << 20)
         socket.setIfPossible(.receiveBuffer, 1 << 20)
         // Without this option the kernel does not report an unreachable host or network (ip(7)).
         socket.setIfPossible(socket.family == .ipv6 ? .receiveErrorsIPv6 : .receiveErrorsIPv4, 1)
+        try socket.prepareDial(settings)
         if case .failed(let error) = socket.connect(to: address) { throw error }
         // Not for writing: a datagram socket becomes writable again after every send.
         try loop.add(socket.number, [.readable, .edgeTriggered], token: token)

@@ -34,6 +34,40 @@ extension Integration {
             return number
         }
 
+        @Test("checks and dials come from `dial_from`, and a reload changes it")
+        func source() throws {
+            let peers = Shared<[String: Set<String>]>([:])
+            // A check sends a request, the client a question mark.
+            let server = try TCPServer { connection in
+                let peer = try connection.peerEndpoint.host
+                let kind = connection.receiveSome().text.hasPrefix("?") ? "dials" : "checks"
+                peers.withLock { _ = $0[kind, default: []].insert(peer) }
+                try connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            }
+            let port = try Ports.free()
+            func routes(_ source: String) -> String {
+                """
+                set:
+                  scheme: tcp4
+                  port: "\(port):\(server.port)"
+                  host: 127.0.0.1
+                  dial_from: \(source)
+                  health: { check: http, path: /, interval: 100ms }
+                """
+            }
+            let weir = try WeirProcess(routes: routes("127.0.0.9"), rest: "workers: 1")
+            for source in ["127.0.0.9", "127.0.0.10"] {
+                if source != "127.0.0.9" { try weir.reload(routes: [routes(source)], rest: "workers: 1") }
+                peers.withLock { $0 = [:] }
+                let client = try TestConnection(to: Endpoint(port))
+                try client.send("?")
+                #expect(client.receive(4).text == "HTTP")
+                try waitUntil("checks and dials come from \(source)") {
+                    peers.withLock { $0 } == ["checks": [source], "dials": [source]]
+                }
+            }
+        }
+
         @Test("a page of its own takes an upstream out and brings it back; no client is lost, each change has a cause")
         func page() throws {
             let service = try Service(0)

@@ -45,6 +45,7 @@ package final class TestConnection: Sendable {
     }
 
     package var localEndpoint: Endpoint { get throws { try socket.localEndpoint } }
+    package var peerEndpoint: Endpoint { get throws { try socket.peerEndpoint } }
 
     /// Bytes that have arrived and were not read.
     package var pendingInput: Int {

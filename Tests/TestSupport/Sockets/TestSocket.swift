@@ -54,6 +54,14 @@ package final class TestSocket: Sendable {
         }
     }
 
+    package var peerEndpoint: Endpoint {
+        get throws {
+            try Endpoint.read("getpeername") { address, length in
+                try checked("getpeername") { getpeername(descriptor, address, length) }
+            }
+        }
+    }
+
     /// Whether a read would return at once: data, the end or an error.
     package func isReadable(within milliseconds: Int32 = 0) -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

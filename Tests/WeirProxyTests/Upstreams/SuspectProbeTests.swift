@@ -37,6 +37,22 @@ struct SuspectProbeTests {
         #expect(!isCleared)
     }
 
+    @Test func `it comes from the source of dials`() async throws {
+        let peers = Shared<Set<String>>([])
+        let server = try TCPServer { connection in
+            let peer = try connection.peerEndpoint.host
+            peers.withLock { _ = $0.insert(peer) }
+            _ = connection.receive()
+        }
+        let upstream = try Upstream(host: "127.0.0.1", port: server.port)
+        let sources = ["127.0.0.9", "192.0.2.10", "::1"].map { DialSource([ScopedAddress($0)].compactMap(\.self)) }
+        #expect(await SuspectProbe.connect(to: upstream, from: sources[0]))
+        #expect(peers.withLock { $0 } == ["127.0.0.9"])
+        // A source that this machine does not have says nothing of the upstream, and no other one is taken.
+        for source in sources[1...] { #expect(await SuspectProbe.connect(to: upstream, from: source)) }
+        #expect(server.accepted == 1)
+    }
+
     @Test func `what this machine cannot dial says nothing of the upstream`() async throws {
         // A link-local address without its interface: connect(2) fails with EINVAL.
         #expect(try await Self.isCleared("fe80::1", 9))

@@ -126,6 +126,11 @@ struct EngineSetup: Sendable {
         return try network.run { try StreamEngine(options) }
     }
 
+    /// Makes something in the engine's network.
+    func makeInNetwork<Result>(_ make: () throws -> Result) throws -> Result {
+        if let network { try network.run(make) } else { try make() }
+    }
+
     /// For what must be bound in the engine's network: without one it is bound when it is served.
     fileprivate func inNetwork(_ bind: () throws -> Void) throws {
         if let network { try network.run(bind) }

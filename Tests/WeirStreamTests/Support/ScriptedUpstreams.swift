@@ -93,6 +93,9 @@ struct ScriptedSettings: DialSettings {
     var preDialTimeout = Duration.seconds(5)
     var dialTimeout = Duration.seconds(5)
     var attemptTimeout: Duration?
+    var dialFrom: DialSource?
+    var isFreeBind = false
+    var dscp: DSCP?
 }
 
 struct ScriptedDialer: UpstreamDialer {

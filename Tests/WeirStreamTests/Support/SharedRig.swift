@@ -146,13 +146,15 @@ func withShared(
 ) async throws {
     let engine = try setup.makeEngine()
     let servers = try ["A", "B"].map { name in
-        try TCPServer { connection in
-            try beginning(connection)
-            try connection.send(name)
-            while true {
-                let received = connection.receiveSome()
-                if received.bytes.isEmpty { return }
-                try connection.send(received.bytes)
+        try setup.makeInNetwork {
+            try TCPServer { connection in
+                try beginning(connection)
+                try connection.send(name)
+                while true {
+                    let received = connection.receiveSome()
+                    if received.bytes.isEmpty { return }
+                    try connection.send(received.bytes)
+                }
             }
         }
     }
@@ -176,6 +178,7 @@ func withShared(
         routeRecorders: recorders)
     let result: Result<Void, any Error>
     do {
+        try setup.makeInNetwork { try rig.listener.bind() }
         try await rig.listener.serve(rig.table, hooks: hooks)
         try await offPool { try body(rig) }
         result = .success(())
