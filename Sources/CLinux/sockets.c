@@ -236,6 +236,13 @@ int64_t weir_discard(int fd, size_t length) {
     return n;
 }
 
+int64_t weir_read_away(int fd, size_t length) {
+    char buffer[16384];
+    int64_t n;
+    RETRY(n, recv(fd, buffer, length < sizeof buffer ? length : sizeof buffer, 0));
+    return n;
+}
+
 int64_t weir_send(int fd, const void *buffer, size_t length, int more) {
     int64_t n;
     RETRY(n, DIRECT(sendto, fd, buffer, length, MSG_NOSIGNAL | (more ? MSG_MORE : 0), NULL, 0));

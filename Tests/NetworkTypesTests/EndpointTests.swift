@@ -82,7 +82,9 @@ import Testing
             EndpointError.invalidListenAddress("a").description
                 == "\"a\" is not an address to listen on; expected scheme://address:port with one of the schemes "
                 + "tcp, tcp4, tcp6, udp, udp4, udp6")
-        #expect(EndpointError.invalidUpstream("a").description == "\"a\" is not an upstream; expected host:port")
+        #expect(
+            EndpointError.invalidUpstream("a").description
+                == "\"a\" is not an upstream; expected host:port or unix:/path")
         #expect(
             EndpointError.addressFamilyMismatch("tcp4://[::1]:80").description
                 == "tcp4://[::1]:80: the address is of a family that the scheme excludes")

@@ -265,4 +265,49 @@ import Testing
         await checker.set([HealthSubscription(.local(1), token: 1)])
         #expect(await checker.counts.targets == 0)
     }
+
+    @Test("members at Unix sockets: served, refused where nothing is there, and late where their queue is full")
+    func unixSockets() async throws {
+        let redis = try UnixServer { connection in
+            _ = connection.receiveSome()
+            try connection.send("+PONG\r\n")
+            _ = connection.receive()
+        }
+        let page = try UnixServer(path: "@weir-test-page-\(getpid())") { connection in
+            let request = connection.receiveSome().text
+            try connection.send("HTTP/1.1 \(request.contains("Host: localhost\r\n") ? 204 : 400) x\r\n\r\n")
+            _ = connection.receive()
+        }
+        let folder = try TemporaryDirectory("unix")
+        let full = try UnixServer(backlog: 0, waits: true) { _ in }
+        let first = try TestConnection(toUnix: full.path)
+        let brief = CheckSchedule(interval: .milliseconds(50), timeout: .milliseconds(200))
+        let outcomes = try await outcomes(of: [
+            .unix(redis.path, HealthCheck(.redis), Self.quick),
+            .unix(page.path, HealthCheck(.http(HTTPCheck())), Self.quick),
+            .unix(redis.path, HealthCheck(.tcp), Self.quick), .unix(folder.file("none"), HealthCheck(.tcp), Self.quick),
+            .unix(full.path, HealthCheck(.tcp), brief),
+        ])
+        #expect(outcomes.map { $0[0].result } == [.success, .success, .success, .refused, .timeout])
+        withExtendedLifetime(first) {}
+    }
+
+    @Test("a member whose queue is full passes once there is room, within the timeout")
+    func busyUnixSocket() async throws {
+        let server = try UnixServer(backlog: 0, waits: true) { _ in }
+        let first = try TestConnection(toUnix: server.path)
+        let target = HealthTarget.unix(server.path, HealthCheck(.tcp), Self.quick)
+        let checking = Task { try await outcomes(of: [target]) }
+        // However long the check has waited by now, it goes on.
+        server.start()
+        #expect(try await checking.value[0][0].result == .success)
+        withExtendedLifetime(first) {}
+    }
+}
+
+extension HealthTarget {
+    fileprivate static func unix(_ path: String, _ check: HealthCheck, _ schedule: CheckSchedule) -> HealthTarget {
+        // The tests' paths are short.
+        HealthTarget(path: UnixSocketPath(path)!, check: check, schedule: schedule)
+    }
 }

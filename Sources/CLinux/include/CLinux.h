@@ -144,6 +144,8 @@ int weir_peek(int fd);
 int64_t weir_receive_copy(int fd, void *buffer, size_t length);
 /// Takes bytes out of a TCP socket without copying them (MSG_TRUNC, tcp(7)).
 int64_t weir_discard(int fd, size_t length);
+/// Takes at most `length` bytes out of a socket of any kind, by a copy.
+int64_t weir_read_away(int fd, size_t length);
 /// With `more`, the kernel waits for what follows before it fills a segment (MSG_MORE, send(2)).
 int64_t weir_send(int fd, const void *buffer, size_t length, int more);
 /// Datagrams that the socket dropped since it was opened, modulo 2^31 (SO_MEMINFO, sock_diag(7)).

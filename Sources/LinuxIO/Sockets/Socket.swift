@@ -39,7 +39,7 @@ public struct Socket: ~Copyable, Sendable {
 
     /// The family that reaches an address.
     public static func family(of address: SocketAddress) -> Family {
-        address.ip.isIPv4 ? .ipv4 : .ipv6
+        address.isUnix ? .unix : address.ip.isIPv4 ? .ipv4 : .ipv6
     }
 
     /// The descriptor's number, for one call or to register it.
@@ -52,8 +52,10 @@ public struct Socket: ~Copyable, Sendable {
     /// section 4.2.2.13).
     public consuming func close() { descriptor.close() }
 
-    /// Sends RST and drops unacknowledged data.
+    /// Sends RST and drops unacknowledged data. A Unix socket has no such end: its peer gets what was sent, and then
+    /// ECONNRESET where it left unread bytes here, else an end of stream (unix(7)).
     public consuming func closeWithReset() {
+        if family == .unix { return descriptor.close() }
         // If this fails the connection is gone already, and close has nothing left to reset.
         _ = weir_set_reset_on_close(descriptor.rawValue)
         descriptor.close()
@@ -69,8 +71,9 @@ public struct Socket: ~Copyable, Sendable {
         try check(unsafe weir_bind(number, isIPv6, &raw), .bind)
     }
 
-    /// bind(2) to a path.
+    /// bind(2) to a path, or an abstract name.
     public borrowing func bind(_ path: UnixSocketPath) throws(SystemError) {
+        if let name = path.abstractName { return try bind(abstractName: String(name)) }
         try check(unsafe weir_bind_unix(number, path.path, path.path.utf8.count), .bind)
     }
 
@@ -81,6 +84,7 @@ public struct Socket: ~Copyable, Sendable {
 
     /// The address it is bound to (getsockname(2)).
     public borrowing func localAddress() throws(SystemError) -> SocketAddress {
+        if family == .unix { return .unix }
         var raw = weir_address()
         try check(unsafe weir_local_address(number, &raw), .socketName)
         return SocketAddress(raw)
@@ -88,6 +92,7 @@ public struct Socket: ~Copyable, Sendable {
 
     /// The other end (getpeername(2)).
     public borrowing func peerAddress() throws(SystemError) -> SocketAddress {
+        if family == .unix { return .unix }
         var raw = weir_address()
         try check(unsafe weir_peer_address(number, &raw), .socketName)
         return SocketAddress(raw)
@@ -99,7 +104,10 @@ public struct Socket: ~Copyable, Sendable {
     public borrowing func accept() -> AcceptResult {
         var raw = weir_address()
         let result = unsafe weir_accept(number, &raw)
-        if result >= 0 { return .accepted(Socket(adopting: result, family: family), SocketAddress(raw)) }
+        if result >= 0 {
+            let peer = family == .unix ? .unix : SocketAddress(raw)
+            return .accepted(Socket(adopting: result, family: family), peer)
+        }
         return result == -EAGAIN ? .wouldBlock : .failed(SystemError(.accept, -result))
     }
 
@@ -109,9 +117,13 @@ public struct Socket: ~Copyable, Sendable {
         return Self.connectResult(unsafe weir_connect(number, isIPv6, &raw))
     }
 
-    /// connect(2) to a path.
+    /// connect(2) to a path, or an abstract name. It never waits: a full queue of the listener is EAGAIN, and no event
+    /// tells when there is room (unix(7)).
     public borrowing func connect(to path: UnixSocketPath) -> ConnectResult {
-        Self.connectResult(unsafe weir_connect_unix(number, path.path, path.path.utf8.count))
+        if let name = path.abstractName {
+            return Self.connectResult(unsafe weir_connect_abstract(number, String(name), name.utf8.count))
+        }
+        return Self.connectResult(unsafe weir_connect_unix(number, path.path, path.path.utf8.count))
     }
 
     private static func connectResult(_ result: CInt) -> ConnectResult {
@@ -163,9 +175,10 @@ public struct Socket: ~Copyable, Sendable {
         Self.readResult(unsafe weir_receive_copy(number, buffer.baseAddress, buffer.count))
     }
 
-    /// Removes `count` bytes, which ``receiveCopy(into:)`` has shown, from the socket (`MSG_TRUNC`, tcp(7)).
+    /// Removes at most `count` bytes, which ``receiveCopy(into:)`` has shown, from the socket (`MSG_TRUNC`, tcp(7)). A
+    /// Unix socket has to copy them.
     public borrowing func discard(_ count: Int) -> ReadResult {
-        Self.readResult(weir_discard(number, count))
+        Self.readResult(family == .unix ? weir_read_away(number, count) : weir_discard(number, count))
     }
 
     private static func readResult(_ result: Int64) -> ReadResult {

@@ -14,11 +14,18 @@ public struct SocketAddress: Hashable, Sendable {
         self.port = port
         self.scope = scope
     }
+
+    /// A Unix socket (unix(7)), which has no address: a value that the kernel never gives to an IP socket.
+    public static let unix = SocketAddress(.anyIPv6, port: 0, scope: .max)
+
+    /// Whether it is a Unix socket, and no IP address.
+    public var isUnix: Bool { scope == .max && port == 0 && ip == .anyIPv6 }
 }
 
 extension SocketAddress: CustomStringConvertible {
-    /// `192.0.2.1:80` or `[2001:db8::1%2]:80`.
+    /// `192.0.2.1:80`, `[2001:db8::1%2]:80` or `unix`.
     public var description: String {
+        if isUnix { return "unix" }
         if ip.isIPv4 { return "\(ip):\(port)" }
         return scope == 0 ? "[\(ip)]:\(port)" : "[\(ip)%\(scope)]:\(port)"
     }

@@ -1,10 +1,10 @@
-/// An endpoint to dial, as it was configured: a name or an address literal, and a port.
+/// An endpoint to dial, as it was configured: a name or an address literal, and a port; or a Unix socket.
 public struct Upstream: Hashable, Sendable {
     /// The host.
     public let host: UpstreamHost
-    /// The port.
+    /// The port; 0 for a Unix socket, which has none.
     public let port: UInt16
-    /// The transport that the text named in front; nil leaves it to the stream.
+    /// The transport that the text named in front, TCP for a Unix socket; nil leaves it to the stream.
     public let transport: Transport?
     /// Whether the port is the same for the clients of every listener of a stream (``StreamListener/portShift``).
     public let isPortFixed: Bool
@@ -12,13 +12,19 @@ public struct Upstream: Hashable, Sendable {
     /// The bound on bytes of a name in the domain name system (RFC 1035 section 2.3.4, without the root's).
     private static let maxNameLength = 253
 
-    /// An upstream from its parts.
+    /// An upstream from its parts. The port does not matter for a Unix socket.
     /// - Throws: ``EndpointError/invalidUpstream(_:)`` for port 0, and a name that is empty, too long, or holds a zero
     ///   byte.
     public init(
         _ host: UpstreamHost, port: UInt16, transport: Transport? = nil, isPortFixed: Bool = false
     ) throws(EndpointError) {
         self.host = host
+        if case .unix(let path) = host {
+            self.port = 0
+            self.transport = .tcp
+            if transport == .udp { throw .invalidUpstream("\(path)") }
+            return
+        }
         self.port = port
         self.transport = transport
         self.isPortFixed = isPortFixed
@@ -33,8 +39,13 @@ public struct Upstream: Hashable, Sendable {
         try self.init(UpstreamHost(host), port: port)
     }
 
-    /// Reads `localhost:22`, `192.0.2.7:22` or `[2001:db8::7]:22`; `tcp://` or `udp://` may stand in front.
+    /// Reads `localhost:22`, `192.0.2.7:22` or `[2001:db8::7]:22`; `tcp://` or `udp://` may stand in front. Also reads
+    /// `unix:/run/db.sock` and `unix:@name`.
     public init(_ text: String) throws(EndpointError) {
+        if let path = UnixSocketPath(prefixed: text) {
+            try self.init(.unix(path), port: 0)
+            return
+        }
         var transport: Transport?
         var rest = text[...]
         if let (scheme, behind) = splitScheme(text) {
@@ -53,6 +64,6 @@ public struct Upstream: Hashable, Sendable {
 }
 
 extension Upstream: CustomStringConvertible {
-    /// `host:port`, the text that labels and logs carry.
-    public var description: String { "\(host.bracketed):\(port)" }
+    /// `host:port`, or `unix:` and the path: the text that labels and logs carry.
+    public var description: String { host.unixPath?.description ?? "\(host.bracketed):\(port)" }
 }

@@ -225,5 +225,6 @@ private func dialedAddresses(_ host: UpstreamHost) -> [ScopedAddress] {
         return lower == "localhost" || lower == "localhost." ? [.loopbackIPv4, .loopbackIPv6] : []
     case .address(let address):
         return [ScopedAddress(address.ip.dialed, interface: address.interface)]
+    case .unix: return []
     }
 }

@@ -25,8 +25,6 @@ extension Configuration.Exporter.Listener: CustomStringConvertible {
 }
 
 extension Configuration.Exporter.Listener {
-    private static let unixPrefix = "unix:"
-
     /// Reads what ``description`` writes; nil for anything else.
     public init?(_ text: String) {
         do throws(ValueError) {
@@ -38,20 +36,12 @@ extension Configuration.Exporter.Listener {
 
     /// Reads what ``description`` writes.
     init(parsing text: String) throws(ValueError) {
-        guard text.hasPrefix(Self.unixPrefix) else {
+        guard text.hasPrefix(UnixSocketPath.prefix) else {
             self = .address(try ListenAddress(exporter: text))
             return
         }
-        let path = String(text.dropFirst(Self.unixPrefix.count))
-        guard path.hasPrefix("/"), !path.hasSuffix("/"), !path.utf8.contains(0) else {
-            throw ValueError(
-                "expected an absolute path such as `unix:/run/weir/exporter.sock`, found \(quoted(text))")
-        }
-        guard let path = UnixSocketPath(path) else {
-            throw ValueError(
-                "expected a path of at most \(UnixSocketPath.maxLength) bytes, found \(path.utf8.count)")
-        }
-        self = .unix(path)
+        self = .unix(
+            try UnixSocketPath(configured: text, isAbstractAllowed: false, example: "unix:/run/weir/exporter.sock"))
     }
 }
 

@@ -2,12 +2,12 @@ import NetworkTypes
 
 /// An endpoint to dial, as a member of a route's upstreams.
 public struct UpstreamConfiguration: Sendable, Hashable {
-    /// The machine; the name of the service where ``isService`` is true.
+    /// The machine, or a Unix socket of this one; the name of the service where ``isService`` is true.
     public var host: UpstreamHost
     /// Whether the host is the name of a service, such as `_ldap._tcp.example.net`, whose SRV records (RFC 2782) name
     /// the members with their ports, shares and precedence.
     public var isService = false
-    /// The port to dial; nil is the target port of the route.
+    /// The port to dial; nil is the target port of the route. A Unix socket has none.
     public var port: UInt16?
     /// The `upstream` label; nil is host and port.
     public var name: String?
@@ -39,9 +39,10 @@ public struct UpstreamConfiguration: Sendable, Hashable {
     /// The `upstream` label: all members of a name share that of the name.
     public func label(targetPorts: String) -> String { source ?? text(targetPorts: targetPorts) }
 
-    /// `host:port`, where the route's target ports are those given; a service has no port.
+    /// `host:port`, where the route's target ports are those given; a service and a Unix socket have no port.
     public func addressText(targetPorts: String) -> String {
-        isService ? host.description : "\(host.bracketed):\(port.map(String.init) ?? targetPorts)"
+        isService || host.unixPath != nil
+            ? host.description : "\(host.bracketed):\(port.map(String.init) ?? targetPorts)"
     }
 
     /// Whether its members are those that a lookup finds.
@@ -60,8 +61,12 @@ extension UpstreamConfiguration: CustomStringConvertible {
 }
 
 extension UpstreamConfiguration {
-    /// Reads `db-1`, `db-1:6432`, `2001:db8::1` or `[2001:db8::1]:6432`.
+    /// Reads `db-1`, `db-1:6432`, `2001:db8::1`, `[2001:db8::1]:6432` or `unix:/run/db.sock`.
     init(parsing text: String) throws(ValueError) {
+        if text.hasPrefix(UnixSocketPath.prefix) || text.hasPrefix("/") {
+            self.init(try UpstreamHost(configured: text))
+            return
+        }
         let bytes = Array(text.utf8)
         let colon = UInt8(ascii: ":")
         // The colon before a port is the only one, or follows a bracket; any other is a part of an address.

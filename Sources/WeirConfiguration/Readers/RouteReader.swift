@@ -197,7 +197,7 @@ struct RouteReader {
         var seen: Set<String> = []
         for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) {
             let text = upstream.text(targetPorts: draft.route.targetPorts)
-            if seen.insert(text.lowercased()).inserted { continue }
+            if seen.insert(upstream.host.unixPath == nil ? text.lowercased() : text).inserted { continue }
             // Equal upstreams would be one series.
             diagnostics.error(
                 origin, "`upstreams`: \(quoted(text)) is named twice; give one of them a `name` of its own")

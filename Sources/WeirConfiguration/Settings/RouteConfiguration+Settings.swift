@@ -23,11 +23,12 @@ extension RouteConfiguration {
                 + "(`IP_FREEBIND`)."),
         Setting(
             "host", \.host, .withAlternative(.host), page: .routes,
-            "The upstream: a name or an IP address. The short form of one upstream."),
+            "The upstream: a name, an IP address, or on TCP a Unix socket, `unix:/run/db.sock`. The short form of one "
+                + "upstream."),
         Setting(
             "upstreams", \.upstreamList, .withAlternative(.upstreams), default: "`host`", page: .routes,
             "Where to dial, in place of `host`: `[db-1, \"db-2:6432\", {host: db-3, port: 6432}]`, each a name or "
-                + "an IP address, with a port of its own or that of `port`."),
+                + "an IP address, with a port of its own or that of `port`, or a Unix socket, `unix:/run/db.sock`."),
         Setting(
             "port", \.ports, .ports, default: "required", required: "a `port` such as `2222:22`", page: .routes,
             "`LISTEN:TARGET`, such as `2222:22`; one number stands for both. Ranges are `30000-30099:40000-40099`, or "

@@ -1,10 +1,19 @@
 import NetworkTypes
 
 extension UpstreamHost {
-    /// Reads a host name or an address; brackets may stand around an IPv6 address.
+    /// Reads a host name, an address, or a Unix socket; brackets may stand around an IPv6 address.
     init(configured text: String) throws(ValueError) {
         let bytes = Array(text.utf8)
         guard !bytes.isEmpty else { throw ValueError("expected a host name or an IP address, found nothing") }
+        if text.hasPrefix(UnixSocketPath.prefix) {
+            self = .unix(try UnixSocketPath(configured: text, example: "unix:/run/db.sock"))
+            return
+        }
+        if text.hasPrefix("/") {
+            throw ValueError(
+                "expected a host name or an IP address, found the path \(quoted(text)), which needs `unix:` in front",
+                suggestion: UnixSocketPath.prefix + text)
+        }
         if bytes[0] == UInt8(ascii: "[") {
             guard bytes[bytes.count - 1] == UInt8(ascii: "]") else {
                 if let host = addressBeforePort(text) {

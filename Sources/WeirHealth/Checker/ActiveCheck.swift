@@ -19,6 +19,13 @@ final class ActiveCheck: EventHandler {
     }
 
     private static let maxLeavingNanoseconds: UInt64 = 1_000_000_000
+    /// The pause before a member that is busy is tried again, within the timeout.
+    private static let busyDelayNanoseconds: UInt64 = 20_000_000
+
+    private enum TimerTag {
+        static let main = 0
+        static let busy = 1
+    }
 
     private let target: HealthTarget
     private let address: SocketAddress
@@ -47,8 +54,8 @@ final class ActiveCheck: EventHandler {
         self.table = table
         address = target.checkedAddress
         // Without the interface of a scoped address, which means nothing to the member.
-        maker = ConversationMaker(
-            target.check, address: SocketAddress(address.ip, port: address.port).description)
+        let name = address.isUnix ? "localhost" : SocketAddress(address.ip, port: address.port).description
+        maker = ConversationMaker(target.check, address: name)
         spread = CheckSpread(target)
         token = table.loop.insert(self)
     }
@@ -99,6 +106,11 @@ final class ActiveCheck: EventHandler {
     }
 
     func timerFired(tag: Int, deadline: UInt64) {
+        if tag == TimerTag.busy {
+            // The attempt may be over, and another one under way: that has a timer of its own.
+            if phase == .running, let attempt, attempt.isBusy { connect(attempt) }
+            return
+        }
         timer = .none
         switch phase {
         case .resting:
@@ -123,9 +135,18 @@ final class ActiveCheck: EventHandler {
         do throws(SystemError) {
             let (conversation, opening) = maker.make(identifier: table.makeIdentifier())
             let attempt = try CheckAttempt(
-                to: address, from: target.source, over: target.check.transport, conversation, opening: opening)
+                to: address, at: target.path, from: target.source, over: target.check.transport, conversation,
+                opening: opening)
             self.attempt = attempt
-            let progress = attempt.connect()
+            connect(attempt)
+        } catch {
+            skip(error)
+        }
+    }
+
+    private func connect(_ attempt: CheckAttempt) {
+        let progress = attempt.connect()
+        do throws(SystemError) {
             if case .pending = progress { try attempt.register(on: loop, token: token) }
             perform(progress)
         } catch {
@@ -144,6 +165,8 @@ final class ActiveCheck: EventHandler {
     private func perform(_ progress: CheckAttempt.Progress) {
         switch progress {
         case .pending: break
+        case .busy:
+            _ = loop.schedule(afterNanoseconds: Self.busyDelayNanoseconds, token: token.with(tag: TimerTag.busy))
         case .passed: finish(.success(durationNanoseconds: table.clock.nanoseconds - startTime))
         case .failed(let outcome): finish(outcome)
         case .impossible(let error): skip(error)

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxIO
 import NetworkTypes
 
@@ -7,6 +8,8 @@ final class CheckAttempt {
     /// How far it has come.
     enum Progress {
         case pending
+        /// The member takes no connection now, and no event tells when it does: connect anew after a while.
+        case busy
         case passed
         case failed(CheckOutcome)
         /// This machine could not do it, which says nothing about the member.
@@ -17,20 +20,24 @@ final class CheckAttempt {
     private static let maxLeavingBytes = 64 * 1024
 
     private let address: SocketAddress
+    private let path: UnixSocketPath?
     private let isStream: Bool
     private var socket: Socket?
     private var conversation: Conversation
     private var output: ArraySlice<UInt8>
     private var isConnected = false
+    /// Whether the last connect found the member busy.
+    private(set) var isBusy = false
     private var hasEnded = false
     private var bytesDropped = 0
 
     /// Opens a socket, bound to `source` where there is one.
     init(
-        to address: SocketAddress, from source: SocketAddress?, over transport: Transport, _ conversation: Conversation,
-        opening: [UInt8]
+        to address: SocketAddress, at path: UnixSocketPath? = nil, from source: SocketAddress?,
+        over transport: Transport, _ conversation: Conversation, opening: [UInt8]
     ) throws(SystemError) {
         self.address = address
+        self.path = path
         self.conversation = conversation
         isStream = transport == .tcp
         output = opening[...]
@@ -43,7 +50,7 @@ final class CheckAttempt {
         if !isStream {
             // Also errors that are no refusal reach the socket then.
             socket.setIfPossible(family == .ipv6 ? .receiveErrorsIPv6 : .receiveErrorsIPv4, 1)
-        } else if !opening.isEmpty || conversation.endsWithConnection {
+        } else if family != .unix, !opening.isEmpty || conversation.endsWithConnection {
             // The ACK that ends the handshake goes with the opening. Where there is none, the reset at the end takes
             // its place: the member's kernel then drops the half-open connection, and its application never sees it.
             socket.setIfPossible(.deferAccept, 1)
@@ -55,8 +62,16 @@ final class CheckAttempt {
 
     /// Begins to connect.
     func connect() -> Progress {
-        switch socket?.connect(to: address) {
+        let progress = tryToConnect()
+        isBusy = if case .busy = progress { true } else { false }
+        return progress
+    }
+
+    private func tryToConnect() -> Progress {
+        switch path.map({ socket?.connect(to: $0) }) ?? socket?.connect(to: address) {
         case .connected: talk()
+        // The queue of a Unix socket is full (unix(7)).
+        case .failed(let error) where path != nil && error.code == EAGAIN: .busy
         case .inProgress: .pending
         case .failed(let error): ended(by: error, isLocal: true)
         case nil: .pending
@@ -88,7 +103,9 @@ final class CheckAttempt {
         isConnected = true
         // A connect to a free local port can meet itself, where the kernel chose the same one for our end (RFC 9293
         // section 3.5, simultaneous open). No process listens there.
-        if isStream, let local = try? socket?.localAddress(), local == address { return .failed(.failure(.refused)) }
+        if isStream, path == nil, let local = try? socket?.localAddress(), local == address {
+            return .failed(.failure(.refused))
+        }
         if conversation.endsWithConnection { return .passed }
         return send()
     }

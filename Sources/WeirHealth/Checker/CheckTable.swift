@@ -6,11 +6,13 @@ final class CheckTable: EventHandler {
     /// The part of a target that a state belongs to, whatever the times and counts are.
     private struct StateKey: Hashable {
         let address: SocketAddress
+        let path: UnixSocketPath?
         let check: HealthCheck
         let source: SocketAddress?
 
         init(_ target: HealthTarget) {
             address = target.checkedAddress
+            path = target.path
             check = target.check
             source = target.source
         }

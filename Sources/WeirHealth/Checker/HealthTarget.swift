@@ -2,8 +2,10 @@ import NetworkTypes
 
 /// An address to check, and how. Equal targets share one check, however many routes have them.
 public struct HealthTarget: Hashable, Sendable {
-    /// The member's address. Names are resolved by the owner.
+    /// The member's address; ``SocketAddress/unix`` for a Unix socket. Names are resolved by the owner.
     public var address: SocketAddress
+    /// The Unix socket to check; nil for an IP address.
+    public var path: UnixSocketPath?
     /// The way to check it.
     public var check: HealthCheck
     /// Times and counts.
@@ -23,9 +25,16 @@ public struct HealthTarget: Hashable, Sendable {
         self.source = source
     }
 
-    /// The address with the port that is checked.
+    /// A Unix socket as a target.
+    public init(path: UnixSocketPath, check: HealthCheck, schedule: CheckSchedule = CheckSchedule()) {
+        self.init(address: .unix, check: check, schedule: schedule)
+        self.path = path
+    }
+
+    /// The address with the port that is checked. A Unix socket has none.
     var checkedAddress: SocketAddress {
-        SocketAddress(address.ip, port: check.port ?? address.port, scope: address.scope)
+        if path != nil { return .unix }
+        return SocketAddress(address.ip, port: check.port ?? address.port, scope: address.scope)
     }
 }
 

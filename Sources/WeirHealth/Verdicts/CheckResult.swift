@@ -6,7 +6,8 @@ import NetworkTypes
 public enum CheckResult: String, CaseIterable, Sendable {
     /// The member answered as expected.
     case success
-    /// No process listens at the address (ECONNREFUSED; over UDP ICMP port unreachable).
+    /// No process listens at the address (ECONNREFUSED; over UDP ICMP port unreachable), or nothing is at the path of a
+    /// Unix socket (ENOENT).
     case refused
     /// No answer, or only a part of one, within the timeout.
     case timeout
@@ -45,7 +46,7 @@ public enum CheckResult: String, CaseIterable, Sendable {
     ///   from the network (ICMPv6 "administratively prohibited", RFC 4443 section 3.1).
     init?(_ error: SystemError, isLocal: Bool) {
         switch error.code {
-        case ECONNREFUSED: self = .refused
+        case ECONNREFUSED, ENOENT: self = .refused
         case ETIMEDOUT: self = .timeout
         case ECONNRESET, ECONNABORTED, EPIPE: self = .reset
         case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN, ENONET, ENOPROTOOPT, EPROTO: self = .unreachable

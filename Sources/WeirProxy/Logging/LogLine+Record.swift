@@ -98,12 +98,15 @@ extension LogLine {
 
     /// The address that was dialed; where there is none, the upstream as it was configured.
     private mutating func addUpstream(_ address: SocketAddress?, index: Int32?, route: LogRoute) {
-        if let address {
+        // A Unix socket has no address: the upstream's own text names it.
+        if let address, !address.isUnix {
             add("upstream", address.description)
         } else if let index, index >= 0, Int(index) < route.upstreams.count {
             add("upstream", route.upstreams[Int(index)])
         } else if route.upstreams.count == 1 {
             add("upstream", route.upstreams[0])
+        } else if let address {
+            add("upstream", address.description)
         }
     }
 

@@ -26,9 +26,14 @@ enum SuspectProbe {
     }
 
     private static func probe(_ upstream: Upstream, _ source: DialSource?) -> Bool {
-        guard let address = address(of: upstream, source) else { return false }
         do throws(SystemError) {
-            let socket = try BlockingSocket.connect(to: address, source: source, timeout: connectLimit)
+            let socket: BlockingSocket
+            if let path = upstream.host.unixPath {
+                socket = try BlockingSocket.connect(to: path, timeout: connectLimit)
+            } else {
+                guard let address = address(of: upstream, source) else { return false }
+                socket = try BlockingSocket.connect(to: address, source: source, timeout: connectLimit)
+            }
             guard socket.isReadable(within: openTime) else { return true }
             // A greeting is a good sign; an end or a reset within the time is not.
             return try !socket.receive(atMost: 1).isEmpty
@@ -49,6 +54,6 @@ extension SystemError {
     /// Whether the upstream, or the way to it, is the cause. Without a descriptor, a port or memory of this machine a
     /// failed connection says nothing of the upstream.
     fileprivate var isOfUpstream: Bool {
-        [ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH].contains(code)
+        [ECONNREFUSED, ENOENT, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH].contains(code)
     }
 }

@@ -36,7 +36,16 @@ actor UpstreamChecks {
         }
 
         /// Whether an address can be checked: its family has a source, where there are any.
-        func reaches(_ address: SocketAddress) -> Bool { source == nil || source(towards: address) != nil }
+        func reaches(_ address: SocketAddress) -> Bool {
+            source == nil || address.isUnix || source(towards: address) != nil
+        }
+
+        /// The target of checks of an address.
+        func target(_ address: SocketAddress) -> HealthTarget {
+            if let path = upstream.host.unixPath { return HealthTarget(path: path, check: check, schedule: schedule) }
+            return HealthTarget(
+                address: address, check: check, schedule: schedule, source: source(towards: address))
+        }
     }
 
     private struct Checked {
@@ -149,12 +158,7 @@ actor UpstreamChecks {
             for address in checked.addresses where checked.wanted.reaches(address) {
                 let token = checked.tokens[address] ?? makeToken()
                 tokens[address] = token
-                subscriptions.append(
-                    HealthSubscription(
-                        HealthTarget(
-                            address: address, check: checked.wanted.check, schedule: checked.wanted.schedule,
-                            source: checked.wanted.source(towards: address)),
-                        token: token))
+                subscriptions.append(HealthSubscription(checked.wanted.target(address), token: token))
             }
             members[member]?.tokens = tokens
             results.setTokens(Set(tokens.values), of: member)

@@ -124,7 +124,7 @@ public enum SessionCloseReason: String, CaseIterable, Sendable {
 
 /// The reason why a dial failed.
 public enum DialFailure: String, CaseIterable, Sendable {
-    /// No process listens at the address (ECONNREFUSED).
+    /// No process listens at the address (ECONNREFUSED), or nothing is at the path of a Unix socket (ENOENT).
     case refused
     /// The upstream did not answer in time.
     case timeout

@@ -48,17 +48,17 @@ final class UDPListener: EventHandler, WorkerListener {
         guard let token else { return }
         try core.loop.add(new.number, .readable, token: token)
         socket = consume new
-        setFragmentation()
+        setOptions()
     }
 
     /// Applies another snapshot to new sessions.
     func follow(_ new: RouteSnapshot<UDPSettings>) {
         route = new
-        setFragmentation()
+        setOptions()
     }
 
-    /// Sets the socket's option by the plan of new sessions: all replies leave through it.
-    private func setFragmentation() {
+    /// Sets the socket's options by the plan of new sessions: all replies leave through it.
+    private func setOptions() {
         _ = socket?.setFragmentation(isAllowed: !route.settings.dontFragment)
         if route.settings.dscp != dscp {
             dscp = route.settings.dscp

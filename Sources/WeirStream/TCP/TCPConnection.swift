@@ -352,7 +352,7 @@ final class TCPConnection: EventHandler, PreDialing {
         relay.touch(now: core.loop.now)
         member = connector?.settle(at: address)
         helper = .none
-        awaitsKeepalive = route.settings.keepalive != nil
+        awaitsKeepalive = route.settings.keepalive != nil && !address.isUnix
         armSilenceTimer()
         // An upstream that sends first needs the header before it does.
         guard hasSentHeader || sendHeader() else { return end(.error, withReset: true) }

@@ -64,9 +64,13 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     private var deadline = UInt64.max
     private var timerDeadline = UInt64.max
     private var nextAttemptAt = UInt64.max
+    /// The delay after which an upstream that was busy is tried again.
+    private var busyDelayNanoseconds: UInt64 = 0
 
     /// The Connection Attempt Delay that RFC 8305 section 5 recommends.
     static var attemptDelayNanoseconds: UInt64 { 250_000_000 }
+    /// The delays after which a busy upstream is tried again: each is twice as long as the one before.
+    private static var busyDelays: ClosedRange<UInt64> { 5_000_000...100_000_000 }
 
     init(
         route: RouteSnapshot<Dialer.Settings>, context: StreamContext, core: WorkerCore, token: EventToken,
@@ -184,6 +188,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         isReached = false
         startedAt = core.loop.now
         lastError = nil
+        busyDelayNanoseconds = Self.busyDelays.lowerBound
         schedule(at: attemptDeadline)
         return lookUp()
     }
@@ -278,7 +283,12 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
                         member: member))
             case .inProgress(let socket):
                 attempts.insert(socket, to: address, tag: tag)
-                if !addresses.isEmpty { scheduleNextAttempt() }
+                if !addresses.isEmpty { scheduleNextAttempt(after: Self.attemptDelayNanoseconds) }
+                return .pending
+            case .busy:
+                addresses.insert(address, at: addresses.startIndex)
+                scheduleNextAttempt(after: busyDelayNanoseconds)
+                busyDelayNanoseconds = min(busyDelayNanoseconds * 2, Self.busyDelays.upperBound)
                 return .pending
             }
         }
@@ -418,8 +428,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         timer = core.loop.schedule(at: deadline, token: token.with(tag: TimerTag.deadline))
     }
 
-    private func scheduleNextAttempt() {
-        nextAttemptAt = core.loop.deadline(afterNanoseconds: Self.attemptDelayNanoseconds)
+    private func scheduleNextAttempt(after delay: UInt64) {
+        nextAttemptAt = core.loop.deadline(afterNanoseconds: delay)
         staggerTimer = core.loop.schedule(at: nextAttemptAt, token: token.with(tag: TimerTag.stagger))
     }
 

@@ -32,8 +32,8 @@ protocol DialSettings: Sendable {
 extension DialSettings {
     /// The addresses, in order, that have a source.
     func reachable(_ addresses: [SocketAddress]) -> [SocketAddress] {
-        guard let dialFrom, !addresses.allSatisfy({ dialFrom.reaches($0.ip) }) else { return addresses }
-        return addresses.filter { dialFrom.reaches($0.ip) }
+        guard let dialFrom, !addresses.allSatisfy({ $0.isUnix || dialFrom.reaches($0.ip) }) else { return addresses }
+        return addresses.filter { $0.isUnix || dialFrom.reaches($0.ip) }
     }
 }
 
@@ -53,6 +53,8 @@ enum AttemptStart: ~Copyable {
     case connected(Socket)
     /// An event of the socket reports the end of the attempt.
     case inProgress(Socket)
+    /// The upstream takes no connection now, and no event tells when it does.
+    case busy
     /// The attempt at this address failed.
     case failed(SystemError)
 }
@@ -93,6 +95,7 @@ struct TCPDialer: UpstreamDialer {
     mutating func start(
         _ address: SocketAddress, of upstream: UpstreamState, settings: TCPSettings, loop: EventLoop, token: EventToken
     ) -> AttemptStart {
+        if let path = upstream.upstream.host.unixPath { return Self.connect(to: path, loop: loop, token: token) }
         do throws(SystemError) {
             let socket = try Socket(.stream, family: Socket.family(of: address))
             expectsSingleResponse = upstream.ackHeuristic.expectsSingleResponse
@@ -104,6 +107,21 @@ struct TCPDialer: UpstreamDialer {
             try loop.add(socket.number, .relay, token: token)
             if case .connected = result { return .connected(socket) }
             return .inProgress(socket)
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    /// Connects to a Unix socket: at once, or not (unix(7)). None of TCP's options belongs to it.
+    private static func connect(to path: UnixSocketPath, loop: EventLoop, token: EventToken) -> AttemptStart {
+        do throws(SystemError) {
+            let socket = try Socket(.stream, family: .unix)
+            if case .failed(let error) = socket.connect(to: path) {
+                if error.code == EAGAIN { return .busy }
+                throw error
+            }
+            try loop.add(socket.number, .relay, token: token)
+            return .connected(socket)
         } catch {
             return .failed(error)
         }
@@ -178,7 +196,8 @@ extension DialFailure {
     /// The reason for the errno of a failed socket(2) or connect(2).
     init(_ error: SystemError?) {
         switch error?.code {
-        case ECONNREFUSED: self = .refused
+        // ENOENT: nothing is at the path of a Unix socket, as where its server does not run.
+        case ECONNREFUSED, ENOENT: self = .refused
         case ETIMEDOUT: self = .timeout
         case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN, EAFNOSUPPORT: self = .unreachable
         case ECONNRESET: self = .reset

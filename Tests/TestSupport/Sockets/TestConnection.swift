@@ -44,6 +44,7 @@ package final class TestConnection: Sendable {
         try socket.set(Int32(TCP_NODELAY), level: Int32(IPPROTO_TCP), to: 1)
     }
 
+    var rawDescriptor: Int32 { socket.descriptor }
     package var localEndpoint: Endpoint { get throws { try socket.localEndpoint } }
     package var peerEndpoint: Endpoint { get throws { try socket.peerEndpoint } }
 

@@ -6,7 +6,8 @@ extension UpstreamConfiguration {
     /// An upstream as a mapping.
     static let section = Section<UpstreamConfiguration>([
         Setting(
-            "host", \.host, .memberHost, default: "required", required: "a `host`", "A name or an IP address."),
+            "host", \.host, .memberHost, default: "required", required: "a `host`",
+            "A name, an IP address, or a Unix socket such as `unix:/run/db.sock`."),
         Setting("port", \.port, .portNumber, default: "the target port of `port`", "The port to dial."),
         Setting(
             "name", \.name, .upstreamName, default: "`host:port`",

@@ -37,13 +37,16 @@ struct RelayEndpoint: ~Copyable {
 
     /// Creates an endpoint of an accepted socket.
     init(accepted socket: consuming Socket) {
+        if socket.family == .unix { traits = .unixSocket }
         channel = .plain(socket)
     }
 
     /// Creates an endpoint of a dialed socket.
     init(dialed socket: consuming Socket, expectsSingleResponse: Bool) {
+        let isUnix = socket.family == .unix
+        if isUnix { traits = .unixSocket }
         channel = .plain(socket)
-        postponesOptions = true
+        postponesOptions = !isUnix
         self.expectsSingleResponse = expectsSingleResponse
     }
 
@@ -95,7 +98,7 @@ struct RelayEndpoint: ~Copyable {
     /// Encrypts from now on, beginning with a handshake.
     mutating func secure(with session: any SecureSession) {
         channel.secure(with: session)
-        traits = session.traits
+        traits.formIntersection(session.traits)
         isEncrypted = true
     }
 
@@ -214,7 +217,7 @@ struct RelayEndpoint: ~Copyable {
     /// Returns the socket, which the caller owns, and leaves the endpoint unconnected.
     mutating func takeSocket() -> Socket? { channel.takeSocket() }
 
-    /// Closes the socket: with RST, or with FIN after the sent bytes.
+    /// Closes the socket: with RST, which a Unix socket does not have, or with FIN after the sent bytes.
     mutating func close(withReset: Bool) {
         guard let socket = channel.takeSocket() else { return }
         if withReset { socket.closeWithReset() } else { socket.close() }
