@@ -22,6 +22,7 @@ public struct Upstream: Hashable, Sendable {
         if case .unix(let path) = host {
             self.port = 0
             self.transport = .tcp
+            self.isPortFixed = true
             if transport == .udp { throw .invalidUpstream("\(path)") }
             return
         }

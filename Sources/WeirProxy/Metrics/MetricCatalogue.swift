@@ -120,8 +120,8 @@ extension MetricCatalogue {
         "throttle_pauses_total", "Times that reading paused because a limit of bytes a second was reached.",
         [.route, .transport, .direction])
     static let preDialDuration = MetricDeclaration.histogram(
-        "pre_dial_duration_seconds", "Time that the hook before the dial took, where there is one.", [.route],
-        microseconds: Buckets.dial)
+        "pre_dial_duration_seconds", "Time that the hook before the dial took, where there is one.",
+        [.route, .transport], microseconds: Buckets.dial)
     static let dials = MetricDeclaration.counter(
         "dials_total", "Dials that ended, successful or not; once per dial, not per address.",
         [.route, .transport, .upstream])
@@ -151,11 +151,11 @@ extension MetricCatalogue {
         ])
     static let proxyHeaders = MetricDeclaration.counter(
         "proxy_protocol_headers_total", "PROXY headers read, where a route reads them.",
-        [.route, .of("version", ProxyHeader.Version.self)])
+        [.route, .transport, .of("version", ProxyHeader.Version.self)])
     static let proxyErrors = MetricDeclaration.counter(
         "proxy_protocol_errors_total",
         "PROXY headers refused or missing: each is a rejected connection, or a datagram dropped as error.",
-        [.route, .of("reason", ProxyHeaderError.self)])
+        [.route, .transport, .of("reason", ProxyHeaderError.self)])
     static let routeInfo = MetricDeclaration.gauge(
         "route_info", "1 for each configured route; 0 for one that a reload took away.", [.route, .transport, .listen])
 

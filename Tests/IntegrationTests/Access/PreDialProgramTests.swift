@@ -84,7 +84,7 @@ extension Integration {
             #expect(contents(of: "/proc/\(weir.process.processID)/status").contains("CapInh:\t0000000000000400\n"))
             #expect(try !passes(port, from: "127.0.0.2"))
             let samples = try weir.scrape(until: "the refusal is counted") { Self.rejected($0, "asked") == 1 }
-            #expect(samples["weir_pre_dial_duration_seconds_count", ["route": "asked"]] == 2)
+            #expect(samples["weir_pre_dial_duration_seconds_count", ["route": "asked", "protocol": "tcp"]] == 2)
             #expect(samples.timeouts("asked", "pre_dial") == 0)
             #expect(samples.total("weir_dials_total", ["route": "asked"]) == 1)
             #expect(try Self.children(weir.process).isEmpty)
@@ -175,7 +175,7 @@ extension Integration {
             let samples = try weir.scrape(until: "one is refused") { Self.rejected($0, "udp") == 1 }
             #expect(samples.total("weir_udp_drops_total", ["route": "udp", "reason": "error"]) == 10)
             #expect(contents(of: folder.file("environment")).contains("WEIR_PROTOCOL=udp\n"))
-            #expect(samples["weir_pre_dial_duration_seconds_count", ["route": "udp"]] == 2)
+            #expect(samples["weir_pre_dial_duration_seconds_count", ["route": "udp", "protocol": "udp"]] == 2)
             #expect(server.received == 10)
         }
 

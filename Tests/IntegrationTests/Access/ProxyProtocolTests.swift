@@ -24,7 +24,9 @@ extension Integration {
             client.close()
             try inner.waitForLog("connection closed", "client=\(own)", "reason=client_eof")
             let samples = try inner.scrapeWhenIdle("in")
-            #expect(samples["weir_proxy_protocol_headers_total", ["route": "in", "version": version]] == 1)
+            #expect(
+                samples["weir_proxy_protocol_headers_total", ["route": "in", "protocol": "tcp", "version": version]]
+                    == 1)
             #expect(samples.total("weir_proxy_protocol_headers_total") == 1)
             #expect(samples.total("weir_proxy_protocol_errors_total") == 0)
             // The header is none of the client's bytes, on neither side.
@@ -129,13 +131,13 @@ extension Integration {
             try client.send([9], to: Endpoint(ports[0]))
             let drops = ["route": "in", "direction": "ingress", "reason": "error"]
             let samples = try inner.scrape(until: "the stranger is counted, and the datagram") {
-                $0["weir_proxy_protocol_errors_total", ["route": "in", "reason": "untrusted"]] == 1
+                $0["weir_proxy_protocol_errors_total", ["route": "in", "protocol": "udp", "reason": "untrusted"]] == 1
                     && $0["weir_udp_drops_total", drops] == 1
             }
             try inner.waitForLog("PROXY header refused", "reason=untrusted")
             #expect(samples.sessionsOpened("in") == 1)
             #expect(
-                samples["weir_proxy_protocol_headers_total", ["route": "in", "version": "v2"]]
+                samples["weir_proxy_protocol_headers_total", ["route": "in", "protocol": "udp", "version": "v2"]]
                     == (headers == "each" ? 3 : 1))
             #expect(samples.bytes("in", "ingress") == 3)
             #expect(try outer.scrape().bytes("out", "ingress") == 3)
@@ -168,7 +170,9 @@ extension Integration {
             #expect(old.receive(3).text == "old")
             stranger.close()
             let samples = try weir.scrape(until: "only the old connection is left") { $0.active("a") == 1 }
-            #expect(samples["weir_proxy_protocol_errors_total", ["route": "a", "reason": "checksum"]] == 1)
+            #expect(
+                samples["weir_proxy_protocol_errors_total", ["route": "a", "protocol": "tcp", "reason": "checksum"]]
+                    == 1)
             #expect(samples["weir_tcp_connections_rejected_total", ["route": "a", "reason": "proxy_protocol"]] == 1)
             let rejected = samples.total("weir_tcp_connections_rejected_total", ["route": "a"])
             #expect(samples.accepted("a") == 1 + samples.closed("a") + rejected)

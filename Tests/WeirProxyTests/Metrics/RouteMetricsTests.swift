@@ -127,9 +127,10 @@ struct RouteMetricsTests {
         metrics.proxyHeaderFailed(context, reason: .checksum, excerpt: ProxyHeaderExcerpt(), worker: 1)
         metrics.rejected(context, reason: .proxyProtocol)
         let samples = try scrape(registry)
-        #expect(samples["weir_proxy_protocol_headers_total", ["route": "a", "version": "v1"]] == 1)
+        #expect(samples["weir_proxy_protocol_headers_total", ["route": "a", "protocol": "tcp", "version": "v1"]] == 1)
         #expect(samples.total("weir_proxy_protocol_headers_total") == 1)
-        #expect(samples["weir_proxy_protocol_errors_total", ["route": "a", "reason": "checksum"]] == 1)
+        #expect(
+            samples["weir_proxy_protocol_errors_total", ["route": "a", "protocol": "tcp", "reason": "checksum"]] == 1)
         #expect(samples.total("weir_proxy_protocol_errors_total") == 1)
         #expect(samples["weir_tcp_connections_rejected_total", ["route": "a", "reason": "proxy_protocol"]] == 1)
         #expect(samples.active("a") == 1)
@@ -323,7 +324,8 @@ struct RouteMetricsTests {
         #expect(samples.total("\(family)_active") == 1)
         #expect(samples.total("\(family)_rejected_total", ["reason": "per_ip_limit"]) == 1)
         #expect(samples.timeouts("a", "pre_dial") == 1)
-        #expect(samples["weir_pre_dial_duration_seconds_count", ["route": "a"]] == 1)
+        let transport = scheme.transport.rawValue
+        #expect(samples["weir_pre_dial_duration_seconds_count", ["route": "a", "protocol": transport]] == 1)
         #expect(samples.total("weir_throttle_pauses_total", ["direction": "egress"]) == (scheme == .tcp4 ? 1 : 0))
         #expect(samples.matching("weir_udp_drops_total", ["reason": "bandwidth"]).count == (scheme == .tcp4 ? 0 : 2))
 

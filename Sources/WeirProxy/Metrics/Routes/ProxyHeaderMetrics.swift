@@ -7,7 +7,7 @@ struct ProxyHeaderMetrics: Sendable {
     let failed: LabelCounters<ProxyHeaderError>
 
     init(_ registration: RouteRegistration, _ route: RouteDescription) {
-        read = LabelCounters(registration, MetricCatalogue.proxyHeaders, labels: [route.name], on: route.traits)
-        failed = LabelCounters(registration, MetricCatalogue.proxyErrors, labels: [route.name], on: route.traits)
+        read = LabelCounters(registration, MetricCatalogue.proxyHeaders, labels: route.labels, on: route.traits)
+        failed = LabelCounters(registration, MetricCatalogue.proxyErrors, labels: route.labels, on: route.traits)
     }
 }
