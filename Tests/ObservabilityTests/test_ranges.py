@@ -3,12 +3,14 @@ which has one port over both transports; and the start of a range of thousands o
 """
 
 import hashlib
+import pwd
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from databases import UNPRIVILEGED
 from peers import Weir
 from support import Process, free_port, free_ports, run, tool, wait_until
 
@@ -45,10 +47,11 @@ def test_passive_ftp_passes_a_thousand_files_over_a_range(tmp_path):
     for number in range(FILES):
         (served / f"{number}.bin").write_bytes(hashlib.sha256(str(number).encode()).digest() * (number % 500 + 1))
     control, first = free_port(), free_ports(PASSIVE_PORTS)
-    configuration = tmp_path / "vsftpd.conf"
+    configuration, user = tmp_path / "vsftpd.conf", pwd.getpwuid(UNPRIVILEGED).pw_name
     configuration.write_text(
         f"listen=YES\nlisten_address=127.0.0.2\nlisten_port={control}\nbackground=NO\nrun_as_launching_user=YES\n"
-        f"anonymous_enable=YES\nno_anon_password=YES\nftp_username=nobody\nnopriv_user=nobody\nseccomp_sandbox=NO\npasv_enable=YES\n"
+        f"anonymous_enable=YES\nno_anon_password=YES\nftp_username={user}\nnopriv_user={user}\nseccomp_sandbox=NO\n"
+        "pasv_enable=YES\n"
         # Both connections come from Weir, the second one perhaps from another address of it.
         f"pasv_promiscuous=YES\npasv_address=127.0.0.1\npasv_min_port={first}\n"
         f"pasv_max_port={first + PASSIVE_PORTS - 1}\n")

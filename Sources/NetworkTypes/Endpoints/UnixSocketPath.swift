@@ -1,5 +1,5 @@
-/// The address of a Unix stream socket (unix(7)): the path of its file, or an abstract name, which is written with an `@`
-/// in front and has no file.
+/// The address of a Unix stream socket (unix(7)): the path of its file, or an abstract name, which is written with an
+/// `@` in front and has no file.
 public struct UnixSocketPath: Hashable, Sendable, CustomStringConvertible {
     /// `sun_path` holds 108 bytes with the closing zero of a path, or the zero in front of an abstract name.
     public static let maxLength = 107

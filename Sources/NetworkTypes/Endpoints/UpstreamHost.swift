@@ -7,8 +7,8 @@ public enum UpstreamHost: Hashable, Sendable {
     /// A Unix stream socket, which has no port.
     case unix(UnixSocketPath)
 
-    /// The host that a text names: an address where it is a literal, a Unix socket where `unix:` and a path stand there,
-    /// else a name, whatever it holds. No brackets.
+    /// The host that a text names: an address where it is a literal, a Unix socket where it is `unix:` and a path, else
+    /// a name, whatever it holds. No brackets.
     public init(_ text: some StringProtocol) {
         if let path = UnixSocketPath(prefixed: text) {
             self = .unix(path)

@@ -24,8 +24,8 @@ public struct ChannelTraits: OptionSet, Sendable {
     /// A write that accepts less than all has filled the channel: the next edge of epoll(7) reports room.
     public static let shortWriteMeansFull = ChannelTraits(rawValue: 32)
 
-    /// The traits of a plain Unix socket (unix(7)). A read stops at bytes that came with descriptors, so that a short one
-    /// does not mean "empty"; and what was sent is with the peer at once, also after a close.
+    /// The traits of a plain Unix socket (unix(7)). A read stops at bytes that came with descriptors, so that a short
+    /// one does not mean "empty"; and what was sent is with the peer at once, also after a close.
     static let unixSocket: ChannelTraits = [.canPeek, .canSplice, .shortWriteMeansFull, .closeSendsEnd]
 
     /// The traits of a plain TCP socket.

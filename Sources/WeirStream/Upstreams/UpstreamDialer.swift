@@ -15,8 +15,8 @@ protocol UpstreamDialer {
     func judge(_ socket: borrowing Socket, _ events: EventSet) -> AttemptJudgement
 }
 
-/// The timeouts of a dial, and what its sockets are given. ``dialTimeout`` begins after the pre-dial hook, which has its
-/// own timeout.
+/// The timeouts of a dial, and what its sockets are given. ``dialTimeout`` begins after the pre-dial hook, which has
+/// its own timeout.
 protocol DialSettings: Sendable {
     var preDialTimeout: Duration { get }
     var dialTimeout: Duration { get }
