@@ -96,6 +96,21 @@ import Testing
         #expect(loop.handler(of: newToken) === new)
     }
 
+    @Test func `a token that goes to another owner brings its descriptors, timers and deferred turn`() throws {
+        let (loop, _) = try Self.makeLoop()
+        let (old, new) = (Recorder(), Recorder())
+        let token = loop.insert(old)
+        let socket = try Self.readable()
+        try loop.add(socket.number, .readable, token: token.with(tag: 3))
+        _ = loop.schedule(at: loop.now, token: token.with(tag: 4))
+        loop.defer(token.with(tag: 5))
+        loop.transfer(token, to: new)
+        #expect(loop.handler(of: token) === new)
+        while new.timers.isEmpty && old.timers.isEmpty { loop.turn(mayWait: true) }
+        #expect(old.events.isEmpty && old.timers.isEmpty && old.deferrals.isEmpty)
+        #expect(new.events.first?.1 == 3 && new.timers == [4] && new.deferrals == [5])
+    }
+
     @Test func `an owner that is removed by another in the same batch is not called`() throws {
         let (loop, _) = try Self.makeLoop()
         let owners = [Recorder(), Recorder()]

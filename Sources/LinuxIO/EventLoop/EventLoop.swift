@@ -94,6 +94,12 @@ public final class EventLoop {
         return EventToken(slot: slots.count - 1, generation: 0)
     }
 
+    /// Gives a token to another owner, with its descriptors, its armed timers and its deferred turn.
+    public func transfer(_ token: EventToken, to handler: any EventHandler) {
+        precondition(self.handler(of: token) != nil, "a token with an owner")
+        slots[token.slot].handler = handler
+    }
+
     /// Removes an owner. The owner closes or withdraws its descriptors itself; its armed timers never fire.
     public func remove(_ token: EventToken) {
         guard handler(of: token) != nil else { return }

@@ -17,7 +17,8 @@ final class ListenerGate {
     let shared: SharedGate
     /// The plan of new clients. An undecided client keeps the plan under which it was accepted.
     private(set) var plan: ListenerPlan
-    private var undecided = UndecidedClients()
+    // As in UndecidedClient, exclusivity is not checked at run time.
+    @safe @exclusivity(unchecked) private var undecided = UndecidedClients()
 
     init(core: WorkerCore, plan: ListenerPlan, shared: SharedGate) {
         self.core = core
@@ -49,7 +50,9 @@ final class ListenerGate {
             }
             // One route and no header: nothing to inspect.
             if plan.matcher == nil {
-                decide(socket, address, header: nil, RouteChoice(index: 0), by: listener, plan)
+                decide(
+                    RelayEndpoint(accepted: socket), registration: nil, address, header: nil, RouteChoice(index: 0),
+                    by: listener, plan)
                 return
             }
         }
@@ -80,7 +83,7 @@ final class ListenerGate {
     }
 
     /// Counts one more undecided client. At the limit, it replaces the oldest client of the network with most of them,
-    /// which is reset; false where this worker has none.
+    /// which chooses a route now or is reset; false where this worker has none.
     private func makeRoom(_ plan: ListenerPlan) -> Bool {
         if shared.undecided.enter(limit: plan.maxUndecided) { return true }
         guard let oldest = undecided.oldestOfLargest as? UndecidedClient else { return false }
@@ -88,22 +91,26 @@ final class ListenerGate {
         return true
     }
 
-    /// Hands a client to a route, which takes over its socket and its share of the budget.
+    /// Hands a client to a route, which takes over its socket, the token under which this is registered, and its share
+    /// of the budget.
     func decide(
-        _ socket: consuming Socket, _ address: SocketAddress, header: ProxyHeader?, _ choice: RouteChoice,
-        by listener: TCPListener, _ plan: ListenerPlan
+        _ client: consuming RelayEndpoint, registration: EventToken?, _ address: SocketAddress, header: ProxyHeader?,
+        _ choice: RouteChoice, by listener: TCPListener, _ plan: ListenerPlan
     ) {
         let index = choice.index
         guard plan.routes.indices.contains(index), let route = core.routes[plan.routes[index]] as? TCPRoute,
             !route.isDraining
         else {
-            let client = header?.addresses?.source ?? address
-            refuse(socket, client, plan.routes.indices.contains(index) ? .drained : .error, plan)
+            if let registration { core.loop.remove(registration) }
+            guard let socket = client.takeSocket() else { return }
+            let address = header?.addresses?.source ?? address
+            refuse(socket, address, plan.routes.indices.contains(index) ? .drained : .error, plan)
             return
         }
         plan.hooks.observer?.decided(route: index, by: choice.result, worker: core.index)
         route.openDecided(
-            socket, address, portShift: plan.portShifts[index], header: header, preface: choice.preface, by: listener)
+            client, registration: registration, address, portShift: plan.portShifts[index], header: header,
+            preface: choice.preface, by: listener)
     }
 
     /// Removes a client from the undecided ones. The client still owns its socket. One that is replaced keeps its slot,

@@ -12,21 +12,25 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         case awaitingHeader, awaitingBytes, over
     }
 
-    var position = UndecidedPosition()
+    // Exclusivity is not checked at run time on the fields of every client: one thread owns it, and no access spans a
+    // call that reaches the same field again.
+    @safe @exclusivity(unchecked) var position = UndecidedPosition()
     private let address: SocketAddress
     private let plan: ListenerPlan
     private let gate: ListenerGate
     private let listener: TCPListener
-    private var client: RelayEndpoint
-    private var header: ProxyHeader?
-    private var phase: Phase
+    @safe @exclusivity(unchecked) private var client: RelayEndpoint
+    @safe @exclusivity(unchecked) private var header: ProxyHeader?
+    @safe @exclusivity(unchecked) private var phase: Phase
     private var token: EventToken?
-    private var timer = TimerWheel.Identifier.none
+    @safe @exclusivity(unchecked) private var timer = TimerWheel.Identifier.none
     /// The bytes that must wait before the kernel reports them (`SO_RCVLOWAT`, socket(7)).
     private var lowWater = 1
     /// The stage of the matcher, and the answers that led to it.
     private var stage = 0
     private var answerCount = 0
+    /// Whether a new client gets its slot among the undecided ones.
+    private var isReplaced = false
 
     private var core: WorkerCore { gate.core }
 
@@ -45,15 +49,14 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         phase = awaitsHeader ? .awaitingHeader : .awaitingBytes
     }
 
-    /// Inspects the bytes that have already arrived, and registers the socket only where more are needed. The client
-    /// may have ended when this returns.
+    /// Registers the socket, for all events that a route needs. Bytes that have arrived are inspected in the next turn:
+    /// those of most clients have not yet. The client may have ended when this returns.
     func start() {
-        look()
-        guard phase != .over, let number = client.withSocket({ $0.number }) else { return }
+        guard let number = client.withSocket({ $0.number }) else { return }
         let token = core.loop.insert(self)
         self.token = token
         do {
-            try core.loop.add(number, [.readable, .peerClosed, .edgeTriggered], token: token)
+            try core.loop.add(number, .relay, token: token)
             armTimer()
         } catch {
             fail(.error)
@@ -75,7 +78,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
             return
         }
         client.note(events)
-        look()
+        if client.isReadable { look() }
     }
 
     func timerFired(tag: Int, deadline: UInt64) {
@@ -137,7 +140,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
             case .none(let mismatch): fail(ListenerFailure(mismatch))
             case .needsMore(let wanted): waitForMore(wanted, having: count)
             }
-        case .wouldBlock: break
+        case .wouldBlock: client.isReadable = false
         case .endOfStream, .failed: fail(.closed)
         }
     }
@@ -183,39 +186,35 @@ final class UndecidedClient: EventHandler, UndecidedMember {
 
     private func decide(_ choice: RouteChoice) {
         setLowWater(1)
-        if token != nil, let number = client.withSocket({ $0.number }) {
-            do {
-                // The route's connection registers the socket again.
-                try core.loop.withdraw(number)
-            } catch {
-                preconditionFailure("a registered client: \(error)")
-            }
-        }
-        guard let socket = leave() else { return }
-        gate.decide(socket, address, header: header, choice, by: listener, plan)
+        guard leave() else { return }
+        gate.decide(client.take(), registration: token, address, header: header, choice, by: listener, plan)
         listener.clientEnded()
     }
 
-    /// Resets the client, whose slot among the undecided ones goes to a new client.
-    func giveWay() { fail(.overflow, isReplaced: true) }
+    /// Ends the wait now: the client goes to the route that its bytes choose, or is reset. Its slot among the undecided
+    /// ones goes to a new client.
+    func giveWay() {
+        isReplaced = true
+        look()
+        fail(.overflow)
+    }
 
     /// Resets the client, once.
-    func fail(_ reason: ListenerFailure, isReplaced: Bool = false) {
-        guard let socket = leave(isReplaced: isReplaced) else { return }
-        socket.closeWithReset()
+    func fail(_ reason: ListenerFailure) {
+        guard leave() else { return }
+        if let token { core.loop.remove(token) }
+        client.close(withReset: true)
         plan.hooks.observer?.failed(reason, client: clientAddress, worker: core.index)
         core.connectionGivenUp()
         listener.clientEnded()
     }
 
-    /// Deregisters the client and returns its socket; nil where that was done before.
-    private func leave(isReplaced: Bool = false) -> Socket? {
-        guard phase != .over else { return nil }
+    /// Ends the wait; false where that was done before.
+    private func leave() -> Bool {
+        guard phase != .over else { return false }
         phase = .over
         core.loop.cancel(&timer)
-        if let token { core.loop.remove(token) }
-        token = nil
         gate.forget(self, isReplaced: isReplaced)
-        return client.takeSocket()
+        return true
     }
 }

@@ -51,21 +51,26 @@ final class TCPRoute: WorkerRoute, EventHandler {
     func open(_ client: consuming Socket, _ address: SocketAddress, by listener: TCPListener) {
         let plan = snapshots.snapshot(ofListener: listener.bound.number)
         let requirement = plan.hooks.headerRequirement(of: address.ip, plan.settings.proxyProtocol)
-        begin(client, address, plan, requirement, header: nil, preface: nil, by: listener)
+        begin(
+            RelayEndpoint(accepted: client), registration: nil, address, plan, requirement, header: nil, preface: nil,
+            by: listener)
     }
 
-    /// Begins a connection of a shared listener, which has read the PROXY header and chosen this route.
+    /// Begins a connection of a shared listener, which has read the PROXY header and chosen this route. The route takes
+    /// over the token under which the client is registered.
     func openDecided(
-        _ client: consuming Socket, _ address: SocketAddress, portShift: UInt16, header: ProxyHeader?,
-        preface: UpstreamPreface?, by listener: TCPListener
+        _ client: consuming RelayEndpoint, registration: EventToken?, _ address: SocketAddress, portShift: UInt16,
+        header: ProxyHeader?, preface: UpstreamPreface?, by listener: TCPListener
     ) {
         let plan = snapshots.snapshot(shiftedBy: portShift)
-        if let dscp = plan.settings.dscp { client.mark(dscp) }
-        begin(client, address, plan, .none, header: header, preface: preface, by: listener)
+        if let dscp = plan.settings.dscp { client.withSocket { $0.mark(dscp) } }
+        begin(
+            client, registration: registration, address, plan, .none, header: header, preface: preface, by: listener)
     }
 
     private func begin(
-        _ client: consuming Socket, _ address: SocketAddress, _ plan: RouteSnapshot<TCPSettings>,
+        _ client: consuming RelayEndpoint, registration: EventToken?, _ address: SocketAddress,
+        _ plan: RouteSnapshot<TCPSettings>,
         _ requirement: HeaderRequirement, header: ProxyHeader?, preface: UpstreamPreface?, by listener: TCPListener
     ) {
         let context = StreamContext(
@@ -74,7 +79,8 @@ final class TCPRoute: WorkerRoute, EventHandler {
         if let header { context.adopt(header) }
         plan.observer?.opened(context)
         if let reason = refusal(context, plan, requirement) {
-            client.closeWithReset()
+            client.close(withReset: true)
+            if let registration { core.loop.remove(registration) }
             core.budget.releaseConnection()
             plan.observer?.rejected(context, reason: reason)
             return
@@ -84,7 +90,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
         let connection = TCPConnection(client: client, context: context, route: plan, owner: self, listener: listener)
         connection.indexInRoute = connections.count
         connections.append(connection)
-        connection.start(preface: preface)
+        connection.start(registration: registration, preface: preface)
     }
 
     private func refusal(

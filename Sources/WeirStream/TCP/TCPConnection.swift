@@ -86,7 +86,7 @@ final class TCPConnection: EventHandler, PreDialing {
     }
 
     init(
-        client: consuming Socket, context: StreamContext, route: RouteSnapshot<TCPSettings>, owner: TCPRoute,
+        client: consuming RelayEndpoint, context: StreamContext, route: RouteSnapshot<TCPSettings>, owner: TCPRoute,
         listener: TCPListener
     ) {
         self.context = context
@@ -94,20 +94,25 @@ final class TCPConnection: EventHandler, PreDialing {
         self.listener = listener
         self.owner = owner
         openedAt = owner.core.loop.now
-        relay = Relay(client: RelayEndpoint(accepted: client), now: openedAt)
+        relay = Relay(client: client, now: openedAt)
     }
 
-    /// Registers the client and begins the first phase. The connection may have ended when this returns. No PROXY
-    /// header is awaited of a client that comes with a preface.
-    func start(preface: UpstreamPreface?) {
-        token = core.loop.insert(self)
-        guard let number = relay.client.withSocket({ $0.number }) else { return }
-        do {
-            // From here on the end of the client is noticed, also during the dial.
-            try core.loop.add(number, .relay, token: token.with(tag: Self.clientTag))
-        } catch {
-            end(.error, withReset: true)
-            return
+    /// Registers the client, unless its socket is registered under a token already, and begins the first phase. The
+    /// connection may have ended when this returns. No PROXY header is awaited of a client that comes with a preface.
+    func start(registration: EventToken?, preface: UpstreamPreface?) {
+        // From here on the end of the client is noticed, also during the dial.
+        if let registration {
+            token = registration
+            core.loop.transfer(registration, to: self)
+        } else {
+            token = core.loop.insert(self)
+            guard let number = relay.client.withSocket({ $0.number }) else { return }
+            do {
+                try core.loop.add(number, .relay, token: token.with(tag: Self.clientTag))
+            } catch {
+                end(.error, withReset: true)
+                return
+            }
         }
         if context.awaitsProxyHeader { awaitHeader() } else { admitted(preface: preface) }
     }

@@ -147,6 +147,24 @@ private struct EndlessAnswers: FirstBytesMatcher {
         }
     }
 
+    @Test func `at the limit no client is reset whose bytes are there`() async throws {
+        var settings = ListenerSettings()
+        settings.maxUndecided = 2
+        try await withShared(settings: settings) { rig in
+            // All of them are accepted before the loop looks at the bytes of one.
+            let clients = try rig.engine.whileHeld {
+                try (0..<40).map { _ in
+                    let client = try rig.connect()
+                    try client.send("a")
+                    return client
+                }
+            }
+            for client in clients { #expect(client.receive(2).text == "Aa") }
+            #expect(rig.told.seen.failed.isEmpty)
+            try rig.expectUndecided(0, accepted: 40)
+        }
+    }
+
     @Test func `a route's limit and hooks begin with the choice`() async throws {
         var settings = TCPSettings()
         settings.maxConnections = 1

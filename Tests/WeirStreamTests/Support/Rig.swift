@@ -57,17 +57,11 @@ struct Rig<Served: Stream>: Sendable {
 
     /// Keeps the loop of worker 0 from turning while `body` runs.
     func whileHeld<Result>(_ body: () throws -> Result) throws -> Result {
-        let started = TestSemaphore()
-        let go = TestSemaphore()
-        let worker = engine.workers[0]
-        Task { await worker.hold(started, until: go) }
-        started.wait()
-        isHeld.set(true)
-        defer {
-            isHeld.set(false)
-            go.signal()
+        try engine.whileHeld {
+            isHeld.set(true)
+            defer { isHeld.set(false) }
+            return try body()
         }
-        return try body()
     }
 
     func close(drainTimeout: Duration = .seconds(30)) throws {
@@ -92,6 +86,17 @@ extension Worker {
 }
 
 extension StreamEngine {
+    /// Keeps the loop of worker 0 from turning while `body` runs.
+    func whileHeld<Result>(_ body: () throws -> Result) throws -> Result {
+        let started = TestSemaphore()
+        let go = TestSemaphore()
+        let worker = workers[0]
+        Task { await worker.hold(started, until: go) }
+        started.wait()
+        defer { go.signal() }
+        return try body()
+    }
+
     /// Waits until every loop has ended the turn that it is in. Not on a loop's own thread.
     func finishTurns() {
         let ended = TestSemaphore()

@@ -214,6 +214,13 @@ struct RelayEndpoint: ~Copyable {
     @discardableResult
     func withSocket<Result>(_ body: (borrowing Socket) -> Result) -> Result? { channel.withSocket(body) }
 
+    /// Returns the endpoint with its state, and leaves one that is not connected.
+    mutating func take() -> RelayEndpoint {
+        let taken = consume self
+        self = RelayEndpoint()
+        return taken
+    }
+
     /// Returns the socket, which the caller owns, and leaves the endpoint unconnected.
     mutating func takeSocket() -> Socket? { channel.takeSocket() }
 
