@@ -1,7 +1,7 @@
 import NetworkTypes
 
-/// The configuration of a shared listener, as it is sent to the workers.
-struct ListenerPlan: Sendable {
+/// The configuration of a shared listener, as it is sent to the workers. An object, because each client refers to it.
+final class ListenerPlan: Sendable {
     /// Chooses among `routes`; nil where there is only one.
     let matcher: (any FirstBytesMatcher)?
     /// The engine's numbers of the routes.

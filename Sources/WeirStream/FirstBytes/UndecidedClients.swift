@@ -5,11 +5,12 @@ protocol UndecidedMember: AnyObject {
     var position: UndecidedPosition { get set }
 }
 
-/// The links of an undecided client in the list of its network. Only ``UndecidedClients`` changes them.
+/// The links of an undecided client in the list of its network. Only ``UndecidedClients`` changes them. They form
+/// cycles until the client is removed: weak ones would cost each client an allocation.
 struct UndecidedPosition {
     fileprivate var group: UndecidedGroup?
     fileprivate var newer: (any UndecidedMember)?
-    fileprivate weak var older: (any UndecidedMember)?
+    fileprivate var older: (any UndecidedMember)?
 
     init() {}
 }
@@ -18,7 +19,7 @@ struct UndecidedPosition {
 private final class UndecidedGroup {
     let network: IPAddress
     var oldest: (any UndecidedMember)?
-    weak var newest: (any UndecidedMember)?
+    var newest: (any UndecidedMember)?
     var count = 0
     /// Its index among the groups.
     var index = 0
@@ -32,8 +33,8 @@ struct UndecidedClients {
     private var groups: [IPAddress: UndecidedGroup] = [:]
     /// All groups, the largest first, so that groups of one size are adjacent.
     private var ordered: ContiguousArray<UndecidedGroup> = []
-    /// The indices in `ordered` of the groups of each size.
-    private var blocks: [Int: Range<Int>] = [:]
+    /// The indices in `ordered` of the groups of each size. It grows to the largest size that there was.
+    private var blocks: ContiguousArray<Range<Int>> = [0..<0]
     private(set) var count = 0
 
     var isEmpty: Bool { count == 0 }
@@ -43,12 +44,8 @@ struct UndecidedClients {
 
     mutating func insert(_ client: any UndecidedMember, at address: IPAddress) {
         let network = Self.network(of: address)
-        let group: UndecidedGroup
-        if let known = groups[network] {
-            group = known
-        } else {
-            group = UndecidedGroup(network)
-            groups[network] = group
+        let group = Self.group(of: network, in: &groups[network])
+        if group.count == 0 {
             group.index = ordered.count
             blocks[0] = ordered.count..<ordered.count + 1
             ordered.append(group)
@@ -72,7 +69,7 @@ struct UndecidedClients {
         shrink(group)
         if group.count == 0 {
             groups[group.network] = nil
-            blocks[0] = nil
+            blocks[0] = 0..<0
             ordered.removeLast()
         }
     }
@@ -91,6 +88,14 @@ struct UndecidedClients {
         return result
     }
 
+    /// Returns the group in a dictionary's slot, which it fills where it is empty.
+    private static func group(of network: IPAddress, in slot: inout UndecidedGroup?) -> UndecidedGroup {
+        if let group = slot { return group }
+        let group = UndecidedGroup(network)
+        slot = group
+        return group
+    }
+
     private static func network(of address: IPAddress) -> IPAddress {
         address.isIPv4 ? address : IPAddress(high: address.high, low: 0)
     }
@@ -99,24 +104,26 @@ struct UndecidedClients {
     // holds, and one boundary between sizes moves by one.
 
     private mutating func grow(_ group: UndecidedGroup) {
-        let block = blocks[group.count] ?? group.index..<group.index + 1
+        let block = blocks[group.count]
         exchange(group, with: block.lowerBound)
-        blocks[group.count] = block.count > 1 ? block.dropFirst() : nil
+        blocks[group.count] = block.dropFirst()
         group.count += 1
-        let first = blocks[group.count]?.lowerBound ?? group.index
-        blocks[group.count] = first..<group.index + 1
+        if group.count == blocks.count { blocks.append(0..<0) }
+        let larger = blocks[group.count]
+        blocks[group.count] = (larger.isEmpty ? group.index : larger.lowerBound)..<group.index + 1
     }
 
     private mutating func shrink(_ group: UndecidedGroup) {
-        let block = blocks[group.count] ?? group.index..<group.index + 1
+        let block = blocks[group.count]
         exchange(group, with: block.upperBound - 1)
-        blocks[group.count] = block.count > 1 ? block.dropLast() : nil
+        blocks[group.count] = block.dropLast()
         group.count -= 1
-        let end = blocks[group.count]?.upperBound ?? group.index + 1
-        blocks[group.count] = group.index..<end
+        let smaller = blocks[group.count]
+        blocks[group.count] = group.index..<(smaller.isEmpty ? group.index + 1 : smaller.upperBound)
     }
 
     private mutating func exchange(_ group: UndecidedGroup, with index: Int) {
+        guard index != group.index else { return }
         ordered.swapAt(group.index, index)
         ordered[group.index].index = group.index
         group.index = index

@@ -75,6 +75,23 @@ import Testing
         for behind in [[0], Pattern.bytes(40_000)] { #expect(outcome(bytes + behind) == vector.outcome) }
     }
 
+    @Test(arguments: [2, 15, 16, 17, 40, 400])
+    func `no extension may occur twice, wherever both are`(count: Int) {
+        // Half of the types are below 64, and none has contents that would be read.
+        let types: [UInt16] = (0..<UInt16(count)).map { number in
+            let isLow = number % 2 == 0 && number < 40
+            return isLow ? 20 + number : 1_000 + 17 * number
+        }
+        #expect(outcome(HelloBytes.make(extensions: types)) == .hello(nil))
+        for first in Set([0, count / 2 - 1, count - 2]) {
+            for second in Set([first + 1, count - 1]) {
+                var repeated = types
+                repeated[second] = types[first]
+                #expect(outcome(HelloBytes.make(extensions: repeated)) == .malformed, "\(first) and \(second)")
+            }
+        }
+    }
+
     @Test func `a first byte that is not TLS decides`() {
         for byte in UInt8.min...UInt8.max { #expect(outcome([byte]) == (byte == 22 ? .needsMore : .notTLS)) }
         for byte in UInt8.min...UInt8.max { #expect(outcome([22, byte]) == (byte == 3 ? .needsMore : .notTLS)) }

@@ -100,6 +100,15 @@ enum HelloBytes {
         if !protocols.isEmpty {
             extensions += [0, 16] + sized(2, sized(2, protocols.flatMap { sized(1, Array($0.utf8)) }))
         }
+        return hello(extensions)
+    }
+
+    /// Returns a hello with empty extensions of these types.
+    static func make(extensions types: [UInt16]) -> [UInt8] {
+        hello(types.flatMap { type -> [UInt8] in [UInt8(type >> 8), UInt8(type & 0xff), 0, 0] })
+    }
+
+    private static func hello(_ extensions: [UInt8]) -> [UInt8] {
         let body = [3, 3] + [UInt8](repeating: 7, count: 32) + [0, 0, 2, 0x13, 1, 1, 0] + sized(2, extensions)
         return records([1] + sized(3, body))
     }

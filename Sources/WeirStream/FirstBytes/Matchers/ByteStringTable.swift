@@ -39,21 +39,27 @@ struct ByteStringTable: Sendable {
     var isEmpty: Bool { entries.isEmpty }
 
     /// Returns the index of the bytes from `start`, which have this hash; nil where the table does not have them.
-    func index(of bytes: ShortBytes, from start: Int = 0, hash: UInt64) -> Int? {
+    func index(of bytes: Span<UInt8>, from start: Int = 0, hash: UInt64) -> Int? {
         var slot = Self.firstSlot(hash, of: slots.count)
         while slots[slot] >= 0 {
             let index = Int(slots[slot])
-            if entries[index].hash == hash, bytes.matches(entries[index].key, from: start) { return index }
+            if entries[index].hash == hash, Self.isEqual(bytes, from: start, entries[index].key) { return index }
             slot = (slot + 1) & (slots.count - 1)
         }
         return nil
     }
 
     /// Returns the index of the bytes; nil where the table does not have them.
-    func index(of bytes: ShortBytes) -> Int? {
+    func index(of bytes: Span<UInt8>) -> Int? {
         var hash = Self.emptyHash
         for index in (0..<bytes.count).reversed() { hash = Self.hash(bytes[index], before: hash) }
         return self.index(of: bytes, hash: hash)
+    }
+
+    private static func isEqual(_ bytes: Span<UInt8>, from start: Int, _ key: [UInt8]) -> Bool {
+        guard key.count == bytes.count - start else { return false }
+        for index in 0..<key.count where bytes[start + index] != key[index] { return false }
+        return true
     }
 
     private static func firstSlot(_ hash: UInt64, of count: Int) -> Int {

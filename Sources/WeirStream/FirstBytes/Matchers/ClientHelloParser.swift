@@ -118,6 +118,7 @@ public enum ClientHelloParser {
     private static func readExtensions(
         _ message: inout HandshakeCursor, in bytes: Span<UInt8>, into hello: inout ClientHello
     ) -> Bool {
+        let extensions = message
         var seen = ExtensionTypes()
         while message.left > 0 {
             guard let type = message.number16(in: bytes), let length = message.number16(in: bytes),
@@ -132,6 +133,23 @@ public enum ClientHelloParser {
                 hello.protocols = protocols
             default: break
             }
+        }
+        return !seen.isIncomplete || areDistinct(extensions, in: bytes)
+    }
+
+    /// Whether no extension of a well-formed list occurs twice, however many there are: with one bit for each of the
+    /// 65,536 types, which a usual hello does not have to clear.
+    @inline(never)
+    private static func areDistinct(_ extensions: HandshakeCursor, in bytes: Span<UInt8>) -> Bool {
+        var extensions = extensions
+        var seen = InlineArray<1024, UInt64>(repeating: 0)
+        while extensions.left > 0 {
+            guard let type = extensions.number16(in: bytes), let length = extensions.number16(in: bytes),
+                extensions.skip(length, in: bytes)
+            else { return false }
+            let bit: UInt64 = 1 << UInt64(type & 63)
+            guard seen[type >> 6] & bit == 0 else { return false }
+            seen[type >> 6] |= bit
         }
         return true
     }
@@ -165,15 +183,33 @@ public enum ClientHelloParser {
     }
 }
 
-/// The types of extensions that a hello has: one bit for each of the 65,536.
+/// The types of the extensions that a hello has, as far as there is room for them.
 private struct ExtensionTypes {
-    private var words = InlineArray<1024, UInt64>(repeating: 0)
+    private static let maxListedCount = 16
+
+    /// A bit for each type below 64.
+    private var low: UInt64 = 0
+    /// The other types. A usual hello has a handful of them.
+    private var listed = InlineArray<16, UInt16>(repeating: 0)
+    private var listedCount = 0
+    /// Whether a type had no room: it was not compared with the others.
+    private(set) var isIncomplete = false
 
     /// Adds a type. Returns false where it was there.
     mutating func insert(_ type: Int) -> Bool {
-        let bit: UInt64 = 1 << UInt64(type & 63)
-        guard words[type >> 6] & bit == 0 else { return false }
-        words[type >> 6] |= bit
+        if type < 64 {
+            let bit: UInt64 = 1 << UInt64(type)
+            guard low & bit == 0 else { return false }
+            low |= bit
+            return true
+        }
+        for index in 0..<listedCount where Int(listed[index]) == type { return false }
+        if listedCount < Self.maxListedCount {
+            listed[listedCount] = UInt16(type)
+            listedCount += 1
+        } else {
+            isIncomplete = true
+        }
         return true
     }
 }

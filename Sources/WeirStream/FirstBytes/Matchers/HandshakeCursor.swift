@@ -20,7 +20,7 @@ struct HandshakeCursor: Sendable {
 
     /// Returns the next byte.
     mutating func byte(in bytes: Span<UInt8>) -> Int? {
-        guard left > 0, enterFragment(in: bytes) else { return nil }
+        guard left > 0, hasNext(in: bytes) else { return nil }
         left -= 1
         offset += 1
         return Int(bytes[offset - 1])
@@ -38,7 +38,7 @@ struct HandshakeCursor: Sendable {
         left -= count
         var rest = count
         while rest > 0 {
-            guard enterFragment(in: bytes) else { return false }
+            guard hasNext(in: bytes) else { return false }
             let step = min(rest, fragmentEnd - offset)
             offset += step
             rest -= step
@@ -54,6 +54,12 @@ struct HandshakeCursor: Sendable {
         return part
     }
 
+    /// Whether the next byte is there, in this fragment or the next one.
+    private mutating func hasNext(in bytes: Span<UInt8>) -> Bool {
+        guard offset < fragmentEnd || enterFragment(in: bytes) else { return false }
+        return offset < bytes.count
+    }
+
     /// Steps over a record's header where one is next. Returns false where the bytes end. Each header is at least five
     /// bytes further, so that all calls together step over each once.
     private mutating func enterFragment(in bytes: Span<UInt8>) -> Bool {
@@ -63,6 +69,6 @@ struct HandshakeCursor: Sendable {
             offset = fragment
             fragmentEnd = fragment + (Int(bytes[fragment - 2]) << 8 | Int(bytes[fragment - 1]))
         }
-        return offset < bytes.count
+        return true
     }
 }

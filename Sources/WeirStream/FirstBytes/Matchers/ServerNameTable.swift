@@ -93,7 +93,7 @@ public struct ServerNameTable: FirstBytesMatcher {
     ///   - preface: what the route's upstream gets first.
     func match(_ hello: ClientHello, in bytes: Span<UInt8>, preface: UpstreamPreface? = nil) -> FirstBytesMatch {
         let offered = knownProtocols(of: hello, in: bytes)
-        if let name = hello.serverName, let route = route(of: name, offered) {
+        if let name = hello.serverName, let route = name.withSpan({ route(of: $0, offered) }) {
             return .route(route, by: .name, preface: preface)
         }
         if let route = offered.first({ nameless.routes[$0] }) { return .route(route, by: .name, preface: preface) }
@@ -102,7 +102,7 @@ public struct ServerNameTable: FirstBytesMatcher {
 
     /// Returns the route that claims a name most exactly. The walk goes from the last label to the whole name, so a
     /// later find is a more exact one.
-    private func route(of name: ShortBytes, _ offered: KnownProtocols) -> Int? {
+    private func route(of name: Span<UInt8>, _ offered: KnownProtocols) -> Int? {
         var hash = ByteStringTable.emptyHash
         var best: Int?
         for start in (0..<name.count).reversed() {
@@ -145,7 +145,7 @@ public struct ServerNameTable: FirstBytesMatcher {
         guard !protocols.isEmpty else { return known }
         var offers = hello.protocols
         while !known.isFull, let name = offers.next(in: bytes) {
-            if let index = protocols.index(of: name) { known.append(index) }
+            if let index = name.withSpan({ protocols.index(of: $0) }) { known.append(index) }
         }
         return known
     }

@@ -14,18 +14,16 @@ public struct ShortBytes: Sendable, Equatable, CustomStringConvertible {
         return bytes[index]
     }
 
+    /// Calls `body` with the bytes. They are not copied, as they are for each use of the subscript.
+    func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        body(bytes.span.extracting(0..<count))
+    }
+
     /// Appends a byte. Returns false where there is no room for it.
     mutating func append(_ byte: UInt8) -> Bool {
         guard count < Self.maxCount else { return false }
         bytes[count] = byte
         count += 1
-        return true
-    }
-
-    /// Whether the bytes from `start` are `other`.
-    func matches(_ other: [UInt8], from start: Int = 0) -> Bool {
-        guard other.count == count - start else { return false }
-        for index in 0..<other.count where bytes[start + index] != other[index] { return false }
         return true
     }
 
