@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 
 import processes
-from tools import locate
+from tools import locate, stream_module
 
 ZONE = "weir.test"
 NAMES = range(10, 74)
@@ -30,6 +30,7 @@ class Backends:
         os.mkdir(self.directory)
         self.ports = Ports()
         self.members = processes.free_ports(MEMBERS)
+        self.answers_port = processes.free_port()
         self.questions = self._write("questions", "".join(f"host{n}.{ZONE} A\n" for n in NAMES))
         self._children = {}
 
@@ -67,6 +68,29 @@ class Backends:
             """,
         )
         self._start("web", ["nginx", "-p", self.directory, "-e", "stderr", "-c", configuration], self.ports.http)
+
+    def answers(self):
+        """Takes a hello of TLS, which it does not answer as TLS: with a short answer of HTTP, and an end."""
+        if self._runs("answers"):
+            return
+        answer = f"HTTP/1.1 200 OK\\r\\nContent-Length: 64\\r\\nConnection: close\\r\\n\\r\\n{'w' * 64}"
+        configuration = self._write(
+            "answers.conf",
+            f"""
+            load_module {stream_module()};
+            daemon off; worker_processes 1; pid {self.directory}/answers.pid; error_log stderr crit;
+            worker_rlimit_nofile 8192;
+            events {{ worker_connections 4096; }}
+            stream {{
+                access_log off;
+                # To read the hello: a socket with unread bytes would be reset.
+                ssl_preread on;
+                server {{ listen 127.0.0.1:{self.answers_port} backlog=4096; return "{answer}"; }}
+            }}
+            """,
+        )
+        self._start(
+            "answers", ["nginx", "-p", self.directory, "-e", "stderr", "-c", configuration], self.answers_port)
 
     def iperf(self):
         """A fresh server for one test: one that was cut off may stay busy for long."""

@@ -18,6 +18,7 @@ import failover
 import greedy
 import health
 import idle_memory
+import names
 import proxies
 import scraped
 import scrapes
@@ -42,12 +43,13 @@ OTHER_ROWS = {
     "scrape": "time and size of a scrape at 1,000 routes",
     "scraped": "what a scrape every second takes of a proxy under full load (Weir alone)",
     "sets": "small requests and new connections over ten upstreams beside one (not with --quick)",
+    "names": "new connections by the name of their TLS hello beside a plain route (not with --quick)",
     "checks": "what the checks of 1,000 upstreams take of a core (not with --quick)",
     "failover": "how long clients fail after one of three upstreams does (not with --quick)",
     "calls": "system calls per request and per connection (needs strace)",
     "instructions": "instructions per request (needs valgrind; not with --quick)",
 }
-NOT_QUICK = ("sets", "checks", "failover", "instructions")
+NOT_QUICK = ("sets", "names", "checks", "failover", "instructions")
 QUICK = {"rounds": 3, "seconds": 2, "limit": 265}
 USUAL = {"rounds": 5, "seconds": 5, "limit": 3600}
 
@@ -136,7 +138,13 @@ def measure_all(arguments, directory, report):
                 denials.FLOOD_TITLE,
                 lambda: denials.flood(directory, backends, arguments.rounds, arguments.seconds, report, is_over),
             ),
-            "calls": (tracing.CALLS_TITLE, lambda: tracing.system_calls(running, backends, report)),
+            "calls": (
+                tracing.CALLS_TITLE,
+                lambda: (
+                    tracing.system_calls(running, backends, report),
+                    names.system_calls(arguments.proxies, directory, backends, report),
+                ),
+            ),
             "idle": (idle_memory.TITLE, lambda: idle_memory.measure(kinds, directory, backends, report)),
             "weight": (
                 weight.TITLE,
@@ -173,6 +181,12 @@ def measure_all(arguments, directory, report):
                     arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report, is_over
                 ),
             ),
+            "names": (
+                names.TITLE,
+                lambda: names.measure(
+                    arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
             "checks": (
                 checks.TITLE,
                 lambda: checks.measure(
@@ -186,7 +200,10 @@ def measure_all(arguments, directory, report):
             "full": (capacity.TITLE, lambda: capacity.measure(directory, backends, report)),
             "instructions": (
                 tracing.INSTRUCTIONS_TITLE,
-                lambda: tracing.instructions(kinds, directory, backends, report),
+                lambda: (
+                    tracing.instructions(kinds, directory, backends, report),
+                    names.instructions(arguments.proxies, directory, backends, report),
+                ),
             ),
         }
         for key, (title, step) in steps.items():

@@ -19,6 +19,7 @@ from tools import Failure, locate
 CALLS_TITLE = "system calls"
 INSTRUCTIONS_TITLE = "instructions (callgrind)"
 TRACED_SECONDS = 2
+TRACED_CONNECTIONS = 16
 # Two runs of different length; their difference is free of start and end.
 SHORT_RUN, LONG_RUN = 200, 2200
 CONNECTIONS = 8
@@ -32,13 +33,18 @@ def system_calls(proxies, backends, report):
     for proxy in proxies:
         try:
             proxy.start()
-            keep_alive.add(proxy.key, _calls_per_request(proxy, ()))
-            fresh.add(proxy.key, _calls_per_request(proxy, ("Connection: close",)))
+            for line, headers in ((keep_alive, ()), (fresh, ("Connection: close",))):
+                def load(headers=headers):
+                    return loads.requests(
+                        proxy.ports.http, "/small", TRACED_SECONDS, headers, connections=TRACED_CONNECTIONS)
+
+                line.add(proxy.key, calls_per_operation(proxy, load))
         except (Failure, OSError) as failure:
             report.fail(CALLS_TITLE, proxy.key, failure)
 
 
-def _calls_per_request(proxy, headers):
+def calls_per_operation(proxy, load):
+    """All system calls of a running proxy during a load, over its operations."""
     summary = os.path.join(proxy.directory, "calls")
     command = [locate("strace"), "-c", "-f", "-o", summary]
     for pid in proxy.processes():
@@ -48,7 +54,7 @@ def _calls_per_request(proxy, headers):
         tracer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         _wait_until_attached(tracer, log_path, proxy)
-        outcome = loads.requests(proxy.ports.http, "/small", TRACED_SECONDS, headers, connections=16)
+        outcome = load()
     finally:
         # On SIGINT strace lets the processes go and writes its summary.
         tracer.send_signal(signal.SIGINT)
@@ -100,15 +106,22 @@ def instructions(kinds, directory, backends, report):
             if name == "dns" and not kind.carries_udp:
                 continue
             try:
-                runs = {}
-                for length in (SHORT_RUN, LONG_RUN):
-                    proxy = kind(directory, backends.ports, f"-callgrind-{name}-{length}")
-                    if issubclass(kind, Weir) and kind.program:
-                        proxy.program = _without_debug_information(kind.program, proxy.directory)
-                    runs[length] = _instructions(proxy, ask, length // scale)
-                line.add(kind.key, (runs[LONG_RUN] - runs[SHORT_RUN]) / (LONG_RUN // scale - SHORT_RUN // scale))
+                value = instructions_per_operation(kind, directory, backends.ports, name, ask, scale)
             except (Failure, OSError) as failure:
                 report.fail(INSTRUCTIONS_TITLE, kind.key, failure)
+            else:
+                line.add(kind.key, value)
+
+
+def instructions_per_operation(kind, directory, upstreams, name, ask, scale=1):
+    """The difference of two runs of a proxy over their operations. `ask(proxy, times)` makes it work."""
+    runs = {}
+    for length in (SHORT_RUN, LONG_RUN):
+        proxy = kind(directory, upstreams, f"-callgrind-{name}-{length}")
+        if issubclass(kind, Weir) and kind.program:
+            proxy.program = _without_debug_information(kind.program, proxy.directory)
+        runs[length] = _instructions(proxy, ask, length // scale)
+    return (runs[LONG_RUN] - runs[SHORT_RUN]) / (LONG_RUN // scale - SHORT_RUN // scale)
 
 
 def _without_debug_information(program, directory):
