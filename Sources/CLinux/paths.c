@@ -25,6 +25,8 @@ int weir_look_at_path(const char *path, weir_file *file) {
 
 int weir_unlink(const char *path) { return unlink(path) < 0 ? -errno : 0; }
 
+int weir_rename(const char *from, const char *to) { return rename(from, to) < 0 ? -errno : 0; }
+
 int weir_set_socket_mode(int fd, uint32_t mode) { return fchmod(fd, mode) < 0 ? -errno : 0; }
 
 int weir_set_file_mode(const char *path, const weir_file *expected, uint32_t mode) {

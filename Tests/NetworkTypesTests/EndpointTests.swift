@@ -18,6 +18,22 @@ import Testing
         #expect(try ListenAddress(printed) == address)
     }
 
+    @Test func `a listening Unix socket is read and printed, and overlaps only itself`() throws {
+        for text in ["unix:/run/weir/db.sock", "unix:@weir"] {
+            let address = try ListenAddress(text)
+            #expect(address.description == text && address.addressText == text && address.path?.description == text)
+            #expect(address.network == .tcp && !address.isDualStack && ListenerKey(address).description == text)
+        }
+        let keys = try ["unix:/run/a", "unix:/run/A", "tcp://:0", "unix:/run/a"].map {
+            ListenerKey(try ListenAddress($0))
+        }
+        #expect(keys[0].overlaps(keys[3]) && keys[0] == keys[3])
+        #expect(!keys[0].overlaps(keys[1]) && !keys[0].overlaps(keys[2]) && !keys[2].overlaps(keys[0]))
+        #expect(!keys[0].takes(.anyIPv6, isLocal: true) && !keys[0].takes(.loopbackIPv4, isLocal: true))
+        #expect(throws: EndpointError.self) { try ListenAddress("unix:") }
+        #expect(throws: EndpointError.self) { try ListenAddress("unix:/" + String(repeating: "x", count: 107)) }
+    }
+
     @Test(arguments: [
         "", ":", "tcp", "tcp:", "tcp://", "tcp://:", "tcp://:70000", "tcp://:-1", "tcp://127.0.0.1", "http://:80",
         "tcp://localhost:80", "TCP://:80", "tcp:/127.0.0.1:80", "tcp://[::1:80", "tcp://::1:80", "tcp://127.0.0.1:+80",
@@ -81,7 +97,7 @@ import Testing
         #expect(
             EndpointError.invalidListenAddress("a").description
                 == "\"a\" is not an address to listen on; expected scheme://address:port with one of the schemes "
-                + "tcp, tcp4, tcp6, udp, udp4, udp6")
+                + "tcp, tcp4, tcp6, udp, udp4, udp6, or unix:/path")
         #expect(
             EndpointError.invalidUpstream("a").description
                 == "\"a\" is not an upstream; expected host:port or unix:/path")

@@ -35,7 +35,8 @@ struct ListenerShapeTests {
 
     @Test("Several addresses; 0.0.0.0 takes IPv4 from the wildcard of both families")
     func addresses() throws {
-        let route = try routes("a: {scheme: tcp, bind: [192.0.2.1, \"2001:db8::1\"], port: \"53-54\", host: 192.0.2.5}")[0]
+        let route = try routes(
+            "a: {scheme: tcp, bind: [192.0.2.1, \"2001:db8::1\"], port: \"53-54\", host: 192.0.2.5}")[0]
         #expect(
             try route.listeners.map(\.address.addressText) == [
                 "192.0.2.1:53", "[2001:db8::1]:53", "192.0.2.1:54", "[2001:db8::1]:54",
@@ -87,6 +88,60 @@ struct ListenerShapeTests {
         let scheme = setting.contains("scheme") ? "" : "scheme: tcp, "
         let errors = found("a: {\(scheme)\(setting), host: 192.0.2.5}")
         #expect(errors.count == 1 && errors[0].contains(message), "\(errors)")
+    }
+
+    // MARK: Unix sockets
+
+    @Test("A route on Unix sockets alone needs no port; one that it has is the upstream's")
+    func sockets() throws {
+        let route = try routes("db: {scheme: tcp, bind: \"unix:/run/weir/db.sock\", host: \"unix:/run/db.sock\"}")[0]
+        #expect(try route.listeners.map(\.address.label) == ["unix:/run/weir/db.sock"])
+        #expect(route.listenText == "unix:/run/weir/db.sock" && route.ports.isEmpty && route.listenerCount == 1)
+        #expect(route.tcp?.unixMode == 0o660)
+        let mixed = try routes(
+            "db: {scheme: tcp, bind: [127.0.0.1, \"unix:@db\"], port: \"5432-5433:6432-6433\", host: 192.0.2.5, "
+                + "unix_mode: \"0600\"}")[0]
+        #expect(mixed.listenText == "tcp://127.0.0.1:5432-5433,unix:@db" && mixed.listenerCount == 3)
+        #expect(try mixed.listeners.map(\.portShift) == [0, 1, 0] && mixed.tcp?.unixMode == 0o600)
+        let target = try routes("db: {scheme: tcp, bind: \"unix:@db\", port: 5432, host: 192.0.2.5}")[0]
+        #expect(try target.targets.map(\.description) == ["192.0.2.5:5432"] && target.listenerCount == 1)
+        let own = try routes("db: {scheme: tcp, bind: \"unix:@db\", upstreams: [\"192.0.2.5:5432\"]}")[0]
+        #expect(try own.targets.map(\.description) == ["192.0.2.5:5432"])
+    }
+
+    @Test(
+        "What does not fit a Unix socket is told",
+        arguments: [
+            ("scheme: udp, bind: \"unix:/run/a.sock\"", "is a Unix socket, which carries connections"),
+            ("scheme: tcp, bind: \"unix:relative\"", "expected an absolute path"),
+            ("scheme: tcp, bind: \"unix:/run/\"", "expected an absolute path"),
+            ("scheme: tcp, bind: \"unix:/" + String(repeating: "a", count: 120) + "\"", "at most 107 bytes"),
+            ("scheme: tcp, bind: \"unix:@a\", port: \"5:6\"", "expected one `port`, that of the upstream"),
+            ("scheme: tcp, bind: \"unix:@a\", port: 5-6", "expected one `port`, that of the upstream"),
+            ("scheme: tcp, bind: \"unix:@a\"", "the upstream `192.0.2.5` has no port, and the route has no `port`"),
+            ("scheme: tcp, bind: \"unix:@a\", port: 5, unix_mode: \"999\"", "expected permissions in octal"),
+        ])
+    func refusedSockets(settings: String, message: String) {
+        let errors = found("a: {\(settings), host: 192.0.2.5}")
+        #expect(errors.contains { $0.contains(message) }, "\(errors)")
+    }
+
+    @Test("One path has one listener, and is no upstream of its own route")
+    func socketClashes() {
+        let errors = errors(
+            """
+            exporter: {listen: "unix:/run/x.sock"}
+            routes:
+              a: {scheme: tcp, bind: "unix:/run/a.sock", port: 5, host: 192.0.2.5}
+              b: {scheme: tcp, bind: ["unix:@b", "unix:/run/a.sock"], port: 5, host: 192.0.2.5}
+              c: {scheme: tcp, bind: "unix:/run/x.sock", port: 5, host: 192.0.2.5}
+              d: {scheme: tcp, port: 5, host: "unix:@b"}
+
+            """)
+        #expect(errors.count == 3, "\(errors)")
+        #expect(errors[0].contains("unix:/run/a.sock is also the listener of route `a` (line 3)"))
+        #expect(errors[1].contains("unix:/run/x.sock is also the listener of the exporter (line 1)"))
+        #expect(errors[2].contains("route `d`: a loop: the target unix:@b is the listener of route `b` (line 4)"))
     }
 
     // MARK: Clashes

@@ -192,4 +192,17 @@ import Testing
                     + "is another one"
             ])
     }
+
+    @Test("The word `unix` trusts clients of Unix sockets, alone or beside blocks")
+    func unixSockets() throws {
+        for (list, networks) in [("[unix]", []), ("[10.0.0.0/8, unix]", ["10.0.0.0/8"])] {
+            let loaded = try #require(
+                try load(route("host: a", "proxy_protocol: { mode: required, trusted_proxies: \(list) }")).routes.first)
+            let settings = try #require(loaded.tcp).proxyProtocol
+            #expect(settings.trustsUnixSockets && settings.trustedProxies.map(\.description) == networks)
+            #expect(Notation<TrustedProxies>.trustedProxies.text(settings.trusted) == list)
+        }
+        let found = errors(route("host: a", "proxy_protocol: { mode: required, trusted_proxies: [unix:/run/a] }"))
+        #expect(found.count == 1, "\(found)")
+    }
 }

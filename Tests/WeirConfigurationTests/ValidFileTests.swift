@@ -166,7 +166,7 @@ import Testing
 
     @Test("A mapped address to bind becomes IPv4")
     func unmapsBind() throws {
-        #expect(try load(route("bind: ::ffff:127.0.0.1")).routes[0].bind == [.loopbackIPv4])
+        #expect(try load(route("bind: ::ffff:127.0.0.1")).routes[0].bind == [.ip(.loopbackIPv4)])
     }
 
     @Test("A route that only moved in the file is the same route")
@@ -190,7 +190,7 @@ import Testing
     func reference() {
         let rows = Configuration.fieldReference.split(separator: "\n")
         #expect(rows.first == "| field | for | default | meaning | page |")
-        #expect(rows.count == 2 + 39)
+        #expect(rows.count == 2 + 42)
         #expect(rows.contains { $0.hasPrefix("| `dial_timeout` | TCP | `5s` | ") })
         #expect(Configuration.settingReference.contains("| `acl.allow_local` | `true` |"))
         #expect(!Configuration.settingReference.contains("`acl.log`"))

@@ -59,6 +59,7 @@ typedef struct weir_file {
 /// lstat(2): describes a symbolic link itself, not its target.
 int weir_look_at_path(const char *path, weir_file *file);
 int weir_unlink(const char *path);
+int weir_rename(const char *from, const char *to);
 /// fchmod(2) of a Unix socket that is not bound: bind(2) then makes its file with these bits, less the umask.
 int weir_set_socket_mode(int fd, uint32_t mode);
 /// chmod(2) of the file that was seen before; -ESTALE if the path names another file by now.

@@ -25,31 +25,39 @@ public struct UnixSocketFile: Sendable {
 
     /// The path of the file.
     public let path: UnixSocketPath
+    /// The path at which it was bound.
+    private let firstPath: UnixSocketPath
     private let identity: weir_file
 
     /// The attempts to take the lock, and the pause between two. The holder inspects a single path, so it is brief.
     private static let lockAttempts = 100
     private static let lockPause = Duration.milliseconds(10)
+    private static let nextSuffix = ".next"
 
     /// Binds `socket` to `path` with these permission bits, and listens. Replaces a stale socket file, and no other
     /// file. Blocks for a second at most, while another process does the same at this path.
+    ///
+    /// With `replacesListener` there may be a listener, which is the caller's and keeps every client: the file has the
+    /// name with `.next` behind it until ``takePlace()``.
     public static func listen(
-        _ socket: borrowing Socket, at path: UnixSocketPath, mode: UInt32, backlog: Int
+        _ socket: borrowing Socket, at path: UnixSocketPath, mode: UInt32, backlog: Int, replacesListener: Bool = false
     ) throws(Failure) -> UnixSocketFile {
         // Between the look and the listen, no other Weir may find the same stale file, or ours, and take it for
         // abandoned.
         let lock = try lock(path)
         defer { withExtendedLifetime(lock) {} }
-        try clear(path)
+        let bound = replacesListener ? UnixSocketPath(path.path + nextSuffix) : path
+        guard let bound else { throw .system(SystemError(.bind, ENAMETOOLONG)) }
+        try clear(bound)
         // The file has these bits from the start: it is never more open, not even for a moment.
         try call(.changeMode, weir_set_socket_mode(socket.number, mode))
-        do throws(SystemError) { try socket.bind(path) } catch { throw .system(error) }
-        let file = UnixSocketFile(path: path, identity: try look(at: path) ?? weir_file())
+        do throws(SystemError) { try socket.bind(bound) } catch { throw .system(error) }
+        let file = UnixSocketFile(path: path, firstPath: bound, identity: try look(at: bound) ?? weir_file())
         do throws(Failure) {
             var identity = file.identity
             // The umask has removed bits.
             if identity.mode != mode {
-                try call(.changeMode, unsafe weir_set_file_mode(path.path, &identity, mode))
+                try call(.changeMode, unsafe weir_set_file_mode(bound.path, &identity, mode))
             }
             do throws(SystemError) { try socket.listen(backlog: backlog) } catch { throw .system(error) }
         } catch {
@@ -59,12 +67,26 @@ public struct UnixSocketFile: Sendable {
         return file
     }
 
+    /// Puts the file at its path, where it replaces that of the listener before it in one step (rename(2)). Does
+    /// nothing where it is there already.
+    public func takePlace() throws(Failure) {
+        if firstPath != path { try Self.call(.rename, unsafe weir_rename(firstPath.path, path.path)) }
+    }
+
+    /// Changes the permission bits of the file, unless the path names another file by now.
+    public func setMode(_ mode: UInt32) throws(Failure) {
+        var identity = identity
+        try Self.call(.changeMode, unsafe weir_set_file_mode(path.path, &identity, mode))
+    }
+
     /// Removes the file, unless the path names another file by now. A failure is ignored: the next listener replaces
     /// the stale file.
     public func remove() {
-        guard let found = try? Self.look(at: path), found.device == identity.device, found.inode == identity.inode
-        else { return }
-        _ = unsafe weir_unlink(path.path)
+        for path in Set([path, firstPath]) {
+            guard let found = try? Self.look(at: path), found.device == identity.device, found.inode == identity.inode
+            else { continue }
+            _ = unsafe weir_unlink(path.path)
+        }
     }
 
     // MARK: The path

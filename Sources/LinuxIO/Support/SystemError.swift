@@ -9,7 +9,7 @@ public struct SystemError: Error, Equatable, Hashable, Sendable, CustomStringCon
         case resourceLimit = "setrlimit", send, shutdown, socket, splice, socketName = "getsockname"
         case socketOption = "setsockopt", write, thread = "pthread_create", interfaces = "getifaddrs"
         case interfaceIndex = "if_nametoindex"
-        case spawn = "posix_spawn", lock = "flock", look = "lstat", unlink, changeMode = "chmod"
+        case spawn = "posix_spawn", lock = "flock", look = "lstat", unlink, rename, changeMode = "chmod"
     }
 
     /// The call that failed.

@@ -1,5 +1,5 @@
 /// The endpoint on which a stream listens: a network, an address (or every address), and a port (0: the kernel
-/// chooses).
+/// chooses); or a Unix socket, for TCP.
 public struct ListenAddress: Hashable, Sendable {
     /// The transport and families.
     public let network: Network
@@ -7,6 +7,16 @@ public struct ListenAddress: Hashable, Sendable {
     public let address: ScopedAddress
     /// The port to bind; 0 leaves it to the kernel.
     public let port: UInt16
+    /// The Unix socket to listen on, in place of the address and the port; nil for IP.
+    public let path: UnixSocketPath?
+
+    /// Listens on a Unix socket, for connections.
+    public init(_ path: UnixSocketPath) {
+        network = .tcp
+        address = .anyIPv6
+        port = 0
+        self.path = path
+    }
 
     /// Binds `address`, or every address of the network's families where it is nil.
     /// - Throws: ``EndpointError/addressFamilyMismatch(_:)`` where the network excludes the address's family.
@@ -14,6 +24,7 @@ public struct ListenAddress: Hashable, Sendable {
         self.network = network
         self.address = address ?? ScopedAddress(network.wildcard)
         self.port = port
+        path = nil
         guard network.allows(self.address.ip) else { throw .addressFamilyMismatch(description) }
     }
 
@@ -22,10 +33,16 @@ public struct ListenAddress: Hashable, Sendable {
         network = transport == .tcp ? .tcp : .udp
         self.address = address
         self.port = port
+        path = nil
     }
 
-    /// Reads `tcp://127.0.0.1:8080`, `udp6://[::1]:53` or `tcp4://:2222` (every address).
+    /// Reads `tcp://127.0.0.1:8080`, `udp6://[::1]:53`, `tcp4://:2222` (every address), `unix:/run/weir/db.sock` or
+    /// `unix:@name`.
     public init(_ text: String) throws(EndpointError) {
+        if let path = UnixSocketPath(prefixed: text) {
+            self.init(path)
+            return
+        }
         guard let (scheme, rest) = splitScheme(text), let network = Network(rawValue: String(scheme)),
             let parts = HostAndPort(rest), let port = parts.portNumber
         else { throw .invalidListenAddress(text) }
@@ -43,20 +60,19 @@ public struct ListenAddress: Hashable, Sendable {
     }
 
     /// Whether one IPv6 socket takes the clients of both families.
-    public var isDualStack: Bool { network.isDualStack(at: address.ip) }
+    public var isDualStack: Bool { path == nil && network.isDualStack(at: address.ip) }
 
-    /// The address without its port, in words for logs and labels: `0.0.0.0`, `[::1]`, or `*` for every address of both
-    /// families.
-    public var hostText: String { isDualStack ? "*" : address.bracketed }
+    /// The listener in words for logs and labels: `tcp4://0.0.0.0:2222`, `tcp://*:2222` for every address, or
+    /// `unix:/run/weir/db.sock`.
+    public var label: String {
+        path?.description ?? "\(network.rawValue)://\(isDualStack ? "*" : address.bracketed):\(port)"
+    }
 
-    /// The listener in words for logs and labels: `tcp4://0.0.0.0:2222`, or `tcp://*:2222` for every address.
-    public var label: String { "\(network.rawValue)://\(hostText):\(port)" }
-
-    /// The address and port without the scheme: `127.0.0.1:8080`, `[::1]:53`.
-    public var addressText: String { "\(address.bracketed):\(port)" }
+    /// The address and port without the scheme: `127.0.0.1:8080`, `[::1]:53`; or `unix:` and the path.
+    public var addressText: String { path?.description ?? "\(address.bracketed):\(port)" }
 }
 
 extension ListenAddress: CustomStringConvertible {
-    /// `tcp4://0.0.0.0:2222`.
-    public var description: String { "\(network.rawValue)://\(addressText)" }
+    /// `tcp4://0.0.0.0:2222` or `unix:/run/weir/db.sock`.
+    public var description: String { path?.description ?? "\(network.rawValue)://\(addressText)" }
 }

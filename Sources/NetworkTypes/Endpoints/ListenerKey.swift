@@ -9,11 +9,16 @@ public struct ListenerKey: Hashable, Sendable {
     public let port: UInt16
     /// Whether it is one IPv6 socket for both families; the address alone does not tell.
     public let isDualStack: Bool
+    /// The Unix socket, in place of the address and the port; nil for IP.
+    public let path: UnixSocketPath?
 
     /// The listener at an address.
     public init(_ listen: ListenAddress) {
-        self.init(
-            listen.network.transport, address: listen.address, port: listen.port, isDualStack: listen.isDualStack)
+        transport = listen.network.transport
+        address = listen.address
+        port = listen.port
+        isDualStack = listen.isDualStack
+        path = listen.path
     }
 
     /// A listener from its parts.
@@ -22,10 +27,12 @@ public struct ListenerKey: Hashable, Sendable {
         self.address = address
         self.port = port
         self.isDualStack = isDualStack
+        path = nil
     }
 
     /// Whether both cannot be bound at once.
     public func overlaps(_ other: ListenerKey) -> Bool {
+        if path != nil || other.path != nil { return path == other.path }
         guard transport == other.transport, port == other.port else { return false }
         if address == other.address { return true }
         let (mine, theirs) = (address.ip, other.address.ip)
@@ -35,6 +42,7 @@ public struct ListenerKey: Hashable, Sendable {
 
     /// Whether a dial to the address arrives here. `isLocal` says that the address is one of this machine's.
     public func takes(_ dialed: ScopedAddress, isLocal: Bool) -> Bool {
+        if path != nil { return false }
         if address == dialed { return true }
         guard isLocal, address.ip.isWildcard else { return false }
         return isDualStack || address.ip.isIPv4 == dialed.ip.isIPv4
@@ -42,6 +50,6 @@ public struct ListenerKey: Hashable, Sendable {
 }
 
 extension ListenerKey: CustomStringConvertible {
-    /// `tcp://0.0.0.0:2222`.
-    public var description: String { "\(transport.rawValue)://\(address.bracketed):\(port)" }
+    /// `tcp://0.0.0.0:2222` or `unix:/run/weir/db.sock`.
+    public var description: String { path?.description ?? "\(transport.rawValue)://\(address.bracketed):\(port)" }
 }

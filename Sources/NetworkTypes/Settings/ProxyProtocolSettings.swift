@@ -32,6 +32,8 @@ public struct ProxyProtocolSettings: Hashable, Sendable {
     public var mode: ProxyProtocolMode
     /// The trusted peers. The search is linear.
     public var trustedProxies: [IPPrefix]
+    /// Whether clients of Unix sockets, which have no address, are trusted as well.
+    public var trustsUnixSockets = false
     /// The datagrams of a trusted peer that have a header; TCP connections begin with one.
     public var datagrams: DatagramHeaders
 

@@ -36,6 +36,8 @@ public struct TCPSettings: Hashable, Sendable {
     /// Whether listeners may be bound to an address that this machine does not have yet (`IP_FREEBIND`, ip(7)), and
     /// dials to one of ``dialFrom``.
     public var isFreeBind = false
+    /// The permission bits of the files of listening Unix sockets.
+    public var unixMode: UInt32 = 0o660
     /// The addresses of this machine that dials come from; nil leaves them to the kernel. Upstream addresses of a
     /// family without one are not dialed.
     public var dialFrom: DialSource?

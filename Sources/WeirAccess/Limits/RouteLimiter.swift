@@ -84,11 +84,13 @@ package final class RouteLimiter: Sendable {
 
     // MARK: Clients
 
-    /// Asks for a client's slot and token, on its worker.
+    /// Asks for a client's slot and token, on its worker. The limits of one address are none for clients of a Unix
+    /// socket: all of them have the same.
     package func admit(_ context: StreamContext) -> AdmitDecision {
         let client = context.clientAddress.ip
+        let hasAddress = !context.clientAddress.isUnix
         var slots: (ClientCounts.Slot?, ClientCounts.Slot?)
-        if isCounting {
+        if isCounting, hasAddress {
             if let limit = route.maxPerClient {
                 slots.0 = tables.counts.enter(client, route.scope, limit: limit)
                 if slots.0 == nil { return .reject(.perIPLimit) }
@@ -101,7 +103,7 @@ package final class RouteLimiter: Sendable {
                 }
             }
         }
-        if isRating, !hasToken(client) {
+        if isRating, hasAddress, !hasToken(client) {
             giveBack(slots)
             return .reject(.rateLimit)
         }

@@ -9,7 +9,8 @@ public enum AccessStep: Int, CaseIterable, Sendable {
     case globalDeny
     /// A rule of the route's deny list matches: deny.
     case routeDeny
-    /// The peer itself is on this machine (127.0.0.0/8, ::1), and no PROXY header names another client: allow.
+    /// The peer itself is on this machine (127.0.0.0/8, ::1, a Unix socket), and no PROXY header names another client:
+    /// allow.
     case loopback
     /// A rule of the route's allow list matches: allow.
     case routeAllow
@@ -101,9 +102,13 @@ public struct AccessPolicy: Sendable {
         self.locator = locator
     }
 
-    /// Judges the client of a connection or session.
+    /// Judges the client of a connection or session. No rule of addresses matches the client of a Unix socket, which is
+    /// on this machine: the permissions of its file decide.
     public func decide(_ context: StreamContext) -> AccessDecision {
-        decide(context.clientAddress.ip, isPeer: !context.isNamedByHeader)
+        if context.clientAddress.isUnix {
+            return AccessDecision(action: .allow, kind: .local, step: .loopback, rule: nil)
+        }
+        return decide(context.clientAddress.ip, isPeer: !context.isNamedByHeader)
     }
 
     /// Judges an address. `isPeer` says whether the kernel told it, as that of the peer: a loopback address is on this

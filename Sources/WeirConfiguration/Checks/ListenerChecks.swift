@@ -19,13 +19,20 @@ private func claimsOfExporter(_ exporter: Configuration.Exporter, at origins: [O
         guard case .address(let address) = listener else { return nil }
         return (address, index < origins.count ? origins[index] : nil)
     }
-    return addresses.map { listen, origin in
-        // `[::]` leaves IPv4 to `0.0.0.0` where that is listed as well.
-        let isShared = addresses.contains { $0.0.address == .anyIPv4 && $0.0.port == listen.port }
-        let key = ListenerKey(
-            .tcp, address: listen.address, port: listen.port, isDualStack: listen.isDualStack && !isShared)
-        return ListenerClaim(exporterAt: key, origin: origin)
+    let paths = exporter.listen.enumerated().compactMap { index, listener -> ListenerClaim? in
+        // One that is named twice is told by the list.
+        guard case .unix(let path) = listener, exporter.listen.firstIndex(of: listener) == index else { return nil }
+        return ListenerClaim(
+            exporterAt: ListenerKey(ListenAddress(path)), origin: index < origins.count ? origins[index] : nil)
     }
+    return paths
+        + addresses.map { listen, origin in
+            // `[::]` leaves IPv4 to `0.0.0.0` where that is listed as well.
+            let isShared = addresses.contains { $0.0.address == .anyIPv4 && $0.0.port == listen.port }
+            let key = ListenerKey(
+                .tcp, address: listen.address, port: listen.port, isDualStack: listen.isDualStack && !isShared)
+            return ListenerClaim(exporterAt: key, origin: origin)
+        }
 }
 
 private func checkClashes(_ claims: [ListenerClaim], diagnostics: Diagnostics) {
@@ -102,6 +109,7 @@ private struct SharedPorts {
     private struct Address: Hashable {
         let address: ScopedAddress
         let isDualStack: Bool
+        let path: UnixSocketPath?
     }
 
     /// Pairs of claims that share all the ports that they have in common.
@@ -110,7 +118,8 @@ private struct SharedPorts {
     init(_ claims: [ListenerClaim], diagnostics: Diagnostics) {
         let tcp = claims.indices.filter { claims[$0].key.transport == .tcp }
         let byAddress = Dictionary(grouping: tcp) {
-            Address(address: claims[$0].key.address, isDualStack: claims[$0].key.isDualStack)
+            let key = claims[$0].key
+            return Address(address: key.address, isDualStack: key.isDualStack, path: key.path)
         }
         let checks = SharedListenerChecks(diagnostics: diagnostics)
         for indices in byAddress.values where indices.count > 1 {
@@ -185,16 +194,18 @@ private func checkLoops(
     var ownAddresses: Set<ScopedAddress> = []
     for claim in claims.flatMap(\.self) + exporter {
         index.insert(claim)
-        if !claim.key.address.ip.isWildcard { ownAddresses.insert(claim.key.address) }
+        if claim.key.path == nil, !claim.key.address.ip.isWildcard { ownAddresses.insert(claim.key.address) }
     }
+    let paths = Dictionary(
+        claims.flatMap(\.self).compactMap { claim in claim.key.path.map { ($0, claim) } },
+        uniquingKeysWith: { first, _ in first })
     for (draft, own) in zip(drafts, claims) {
         guard let claim = own.first, draft.has("host", "upstreams") else { continue }
         for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) {
             let addresses = dialedAddresses(upstream.host)
-            if addresses.isEmpty { continue }
             let dialed = upstream.port.map { [$0...$0] } ?? draft.route.ports.map(\.target)
-            var hit: ListenerClaim?
-            for ports in dialed where hit == nil {
+            var hit = upstream.host.unixPath.flatMap { paths[$0] }
+            for ports in dialed where hit == nil && !addresses.isEmpty {
                 hit = index.first(claim.key.transport, ports) { listener in
                     addresses.contains {
                         listener.key.takes($0, isLocal: $0.ip.isLoopback || ownAddresses.contains($0))

@@ -37,29 +37,35 @@ struct ListenerClaim {
     static func claims(of draft: RouteDraft) -> [ListenerClaim] {
         guard draft.has("scheme", "bind", "port") else { return [] }
         let origins = draft.origins(of: "port", count: draft.route.ports.count)
-        return zip(draft.route.ports, origins).flatMap { mapping, origin in
-            let addresses = (try? draft.route.listenAddresses(at: mapping.listen.lowerBound)) ?? []
-            return addresses.map { ListenerClaim(draft, ListenerKey($0), mapping.listen, origin) }
+        let sockets = zip(draft.route.bind, draft.origins(of: "bind", count: draft.route.bind.count))
+        let paths = sockets.compactMap { bind, origin in
+            bind.path.map { ListenerClaim(draft, ListenerKey(ListenAddress($0)), 0...0, origin) }
         }
+        return paths
+            + zip(draft.route.ports, origins).flatMap { mapping, origin in
+                let addresses = (try? draft.route.listenAddresses(at: mapping.listen.lowerBound)) ?? []
+                return addresses.map { ListenerClaim(draft, ListenerKey($0), mapping.listen, origin) }
+            }
     }
 
-    /// Whether both have a port at which they cannot be bound at once.
+    /// Whether both have a port, or a path, at which they cannot be bound at once.
     func overlaps(_ other: ListenerClaim) -> Bool {
-        ports.overlaps(other.ports) && key.at(port: 0).overlaps(other.key.at(port: 0))
+        ports.overlaps(other.ports) && key.withoutPort.overlaps(other.key.withoutPort)
     }
 
-    /// `127.0.0.1:80`, or `*:30000-30099` for both families.
+    /// `127.0.0.1:80`, `*:30000-30099` for both families, or `unix:/run/weir/db.sock`.
     var text: String { text(of: ports) }
 
     /// The text of some of the ports.
     func text(of ports: ClosedRange<UInt16>) -> String {
-        "\(key.isDualStack ? "*" : key.address.bracketed):\(PortMapping.text(ports))"
+        key.path?.description
+            ?? "\(key.isDualStack ? "*" : key.address.bracketed):\(PortMapping.text(ports))"
     }
 }
 
 extension ListenerKey {
-    /// The listener at another port of the same address.
-    func at(port: UInt16) -> ListenerKey {
-        ListenerKey(transport, address: address, port: port, isDualStack: isDualStack)
+    /// The listener at port 0 of the same address; itself for a Unix socket.
+    var withoutPort: ListenerKey {
+        path == nil ? ListenerKey(transport, address: address, port: 0, isDualStack: isDualStack) : self
     }
 }

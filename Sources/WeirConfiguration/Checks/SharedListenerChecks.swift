@@ -59,7 +59,7 @@ struct SharedListenerChecks {
     /// The settings of the listener itself, which its routes have to agree on.
     private static let common = [
         "starttls", "hello_timeout", "proxy_protocol", "keepalive", "tcp_user_timeout", "defer_accept", "fast_open",
-        "freebind",
+        "freebind", "unix_mode",
     ]
 
     private func checkAgreement(_ drafts: [RouteDraft], listener: String) {

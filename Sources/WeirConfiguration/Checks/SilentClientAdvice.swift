@@ -7,7 +7,7 @@ extension Configuration.Loaded {
         if configuration.limits.traffic.maxConnectionsPerIP != nil { return [] }
         let routes = configuration.routes.filter { route in
             guard let settings = route.tcp, settings.idleTimeout == nil else { return false }
-            let listensEverywhere = route.bind.isEmpty || route.bind.contains(where: \.ip.isWildcard)
+            let listensEverywhere = route.bind.isEmpty || route.bind.contains { $0.ip?.ip.isWildcard ?? false }
             return listensEverywhere && route.limits.maxConnectionsPerIP == nil
         }
         guard let first = routes.first, let origin = origin(ofRoute: first.name) else { return [] }

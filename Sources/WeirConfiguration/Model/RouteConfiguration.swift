@@ -8,7 +8,7 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var scheme: Network
     /// The addresses to bind; none is every address of the scheme's families. Never an IPv4-mapped IPv6 address (those
     /// are turned into IPv4), and always of a family that the scheme has.
-    public var bind: [ScopedAddress]
+    public var bind: [BindAddress]
     /// The upstreams to dial, at least one. Equal ones are an error in a file.
     public var upstreams: [UpstreamConfiguration]
     /// Which of them a client gets.
@@ -17,7 +17,8 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var names = NameSettings()
     /// How they are checked; nil is not at all.
     public var health: HealthSettings?
-    /// The ports to listen on, at least one, each once, and those to dial at upstreams that name none.
+    /// The ports to listen on, each once, and those to dial at upstreams that name none. A route that listens on Unix
+    /// sockets alone may have none.
     public var ports: [PortMapping]
     /// The clients that it takes where it shares the listener with other routes (TCP).
     public var claims = NameClaims()
@@ -40,7 +41,7 @@ public struct RouteConfiguration: Sendable, Equatable {
     ) {
         self.name = name
         self.scheme = scheme
-        self.bind = bind.map { [$0] } ?? []
+        self.bind = bind.map { [.ip($0)] } ?? []
         upstreams = [UpstreamConfiguration(host)]
         ports = [PortMapping(listen: listenPort, target: upstreamPort)]
         self.settings = settings ?? (scheme.transport == .tcp ? .tcp(TCPSettings()) : .udp(UDPSettings()))
@@ -73,11 +74,17 @@ public struct RouteConfiguration: Sendable, Equatable {
     /// The networks and addresses that are bound. Where `0.0.0.0` stands beside `::`, it takes the clients of IPv4.
     private var boundAddresses: [(network: Network, address: ScopedAddress)] {
         if bind.isEmpty { return [(scheme, ScopedAddress(scheme.wildcard))] }
-        let hasIPv4Wildcard = bind.contains(.anyIPv4)
-        return bind.map { (hasIPv4Wildcard && $0 == .anyIPv6 ? scheme.withoutIPv4 : scheme, $0) }
+        let hasIPv4Wildcard = bind.contains(.ip(.anyIPv4))
+        return bind.compactMap(\.ip).map {
+            (hasIPv4Wildcard && $0 == .anyIPv6 ? scheme.withoutIPv4 : scheme, $0)
+        }
     }
 
-    /// The listeners of the route: for each port of the file all addresses, both in the order of the file.
+    /// Whether the route listens on Unix sockets alone. It then needs no ports, and one that it has is the upstream's.
+    var hasNoListeningPort: Bool { !bind.isEmpty && bind.allSatisfy { $0.path != nil } }
+
+    /// The listeners of the route: for each port of the file all addresses, both in the order of the file, and the Unix
+    /// sockets behind them.
     /// - Throws: ``EndpointError`` where the scheme excludes an address's family, which no file can say.
     public var listeners: [StreamListener] {
         get throws(EndpointError) {
@@ -91,11 +98,11 @@ public struct RouteConfiguration: Sendable, Equatable {
                     }
                 }
             }
-            return listeners
+            return listeners + bind.compactMap(\.path).map { StreamListener(ListenAddress($0)) }
         }
     }
 
-    /// The addresses on which the route listens at a port.
+    /// The IP addresses on which the route listens at a port.
     func listenAddresses(at port: UInt16) throws(EndpointError) -> [ListenAddress] {
         var addresses: [ListenAddress] = []
         for (network, address) in boundAddresses {
@@ -105,7 +112,9 @@ public struct RouteConfiguration: Sendable, Equatable {
     }
 
     /// The number of ``listeners``.
-    public var listenerCount: Int { ports.reduce(0) { $0 + $1.listen.count } * max(1, bind.count) }
+    public var listenerCount: Int {
+        ports.reduce(0) { $0 + $1.listen.count } * boundAddresses.count + bind.count { $0.path != nil }
+    }
 
     /// The port to dial at upstreams that name none, for a client of the first port. Those of other ports dial as far
     /// above it as their target is.
@@ -167,13 +176,13 @@ public struct RouteConfiguration: Sendable, Equatable {
     }
 
     /// The listeners in words for logs and labels: `tcp4://0.0.0.0:2222`, `tcp://*:2222` for every address, or
-    /// `udp://192.0.2.1:30000-30099,udp://[2001:db8::1]:30000-30099`.
+    /// `udp://192.0.2.1:30000-30099,udp://[2001:db8::1]:30000-30099`, or `unix:/run/weir/db.sock`.
     public var listenText: String {
         let ports = Self.joined(ports.map(\.listen))
         let addresses = boundAddresses.map { network, address in
             let host = network.isDualStack(at: address.ip) ? "*" : address.bracketed
             return "\(scheme.rawValue)://\(host):\(ports)"
         }
-        return addresses.joined(separator: ",")
+        return (addresses + bind.compactMap(\.path?.description)).joined(separator: ",")
     }
 }

@@ -131,6 +131,10 @@ struct RouteReader {
         // Most settings are left out on most routes.
         let value = draft.fields[setting.key]
         guard value != nil || setting.requirement != nil else { return }
+        if value == nil, setting.key == "port", draft.route.hasNoListeningPort {
+            draft.route.ports = []
+            return
+        }
         guard let variant = setting.variant(for: draft.route.transport) else { return }
         if let value {
             if !variant.read(value, &draft.route, context) { draft.faults.insert(setting.key) }
@@ -162,7 +166,15 @@ struct RouteReader {
     }
 
     private func checkFamily(_ value: ConfigurationNode, _ scheme: Network) -> Bool {
-        guard case .scalar(let text, _) = value.content, (try? parseBindAddress(text)) != nil else { return true }
+        guard case .scalar(let text, _) = value.content else { return true }
+        if text.hasPrefix(UnixSocketPath.prefix), scheme.transport == .udp {
+            diagnostics.error(
+                value.origin,
+                "`bind`: \(quoted(text)) is a Unix socket, which carries connections, and the scheme is "
+                    + "`\(scheme.rawValue)`")
+            return false
+        }
+        guard (try? parseBindAddress(text)) != nil else { return true }
         let address = diagnostics.parsed(value, "bind", expected: "an IP address to listen on") {
             text throws(ValueError) in
             let address = try parseBindAddress(text)
@@ -176,6 +188,16 @@ struct RouteReader {
     private static let maxListeners = 65_536
 
     private func checkListenerCount(_ draft: RouteDraft, named name: String) -> Bool {
+        if draft.route.hasNoListeningPort, let origin = draft.origin(of: "port"),
+            draft.route.ports.count != 1 || draft.route.ports[0].listen != draft.route.ports[0].target
+                || draft.route.ports[0].listen.count != 1
+        {
+            diagnostics.error(
+                origin,
+                "\(name): expected one `port`, that of the upstream: the route listens on Unix sockets alone, which have "
+                    + "none")
+            return false
+        }
         let count = draft.route.listenerCount
         if count <= Self.maxListeners { return true }
         diagnostics.error(
@@ -197,6 +219,14 @@ struct RouteReader {
         var seen: Set<String> = []
         for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) {
             let text = upstream.text(targetPorts: draft.route.targetPorts)
+            if draft.route.ports.isEmpty, upstream.port == nil, !upstream.isService, upstream.host.unixPath == nil {
+                diagnostics.error(
+                    origin,
+                    "route \(quoted(draft.name)): the upstream \(quoted("\(upstream.host)")) has no port, and the route "
+                        + "has no `port`")
+                isGood = false
+                continue
+            }
             if seen.insert(upstream.host.unixPath == nil ? text.lowercased() : text).inserted { continue }
             // Equal upstreams would be one series.
             diagnostics.error(

@@ -16,7 +16,12 @@ extension RouteConfiguration {
                 + "`tcp+udp`, `tcp4+udp4` or `tcp6+udp6` is both; a setting of one transport applies to it alone."),
         Setting(
             "bind", \.bind, .bindAddresses.takingOff(as: []), default: "every address", page: .routes,
-            "The IP address to listen on, or a list of them; `::` with `tcp` or `udp` takes both families."),
+            "The IP address to listen on, or a list of them; `::` with `tcp` or `udp` takes both families. TCP routes also "
+                + "listen on Unix sockets: `unix:/run/weir/db.sock`, or `unix:@name`, which has no file."),
+        Setting(
+            "unix_mode", \.tcpSettings.unixMode, .fileMode.takingOff(as: TCPSettings().unixMode), for: .tcp,
+            page: .routes,
+            "The permissions of the files of such sockets."),
         Setting(
             "freebind", tcp: (\.tcpSettings.isFreeBind, .flag), udp: (\.udpSettings.isFreeBind, .flag), page: .routes,
             "Whether `bind` and `dial_from` may be addresses that this machine does not have yet, such as one of VRRP "
@@ -204,16 +209,18 @@ extension ProxyProtocolSettings {
                 "`mixed`: peers in `trusted_proxies` must send a PROXY header, the others pass as they are. "
                     + "`required`: the others are refused. `disabled`: no client's bytes are read as a header."),
             Setting(
-                "trusted_proxies", \.trustedProxies, .trustedProxies, default: "none",
-                "Addresses and blocks, such as `[10.0.0.0/8, \"2001:db8::7\"]`, of the proxies; needed for `mixed` and "
-                    + "`required`."),
+                "trusted_proxies", \.trusted, .trustedProxies, default: "none",
+                "Addresses and blocks, such as `[10.0.0.0/8, \"2001:db8::7\"]`, of the proxies, and `unix` for clients "
+                    + "of Unix sockets; needed for `mixed` and `required`."),
             Setting(
                 "datagrams", \.datagrams, .choice,
                 "On UDP routes: whether `each` datagram of a trusted peer has the header, or only the `first` one of a "
                     + "session."),
         ],
         check: { settings, section in
-            guard section.isGood, settings.mode != .disabled, settings.trustedProxies.isEmpty else { return true }
+            guard section.isGood, settings.mode != .disabled, settings.trustedProxies.isEmpty,
+                !settings.trustsUnixSockets
+            else { return true }
             section.context.diagnostics.error(
                 section.entries["trusted_proxies"]?.origin ?? section.node.origin,
                 "\(section.name): mode `\(settings.mode.rawValue)` needs `trusted_proxies` such as `[10.0.0.0/8]`, "

@@ -25,11 +25,11 @@ final class RouteAccess: Sendable {
 
     /// Judges a client, once per connection or session. On its worker.
     func admit(_ context: StreamContext) -> AdmitDecision {
-        let address = context.clientAddress.ip
+        let address = context.clientAddress
         let decision = policy.decide(context)
         counters[decision.outcome].add(shard: context.worker)
         log?.record(decision, context)
-        if let gateway, gateway.note(address) { routeLog.record(.behindGateway, context) }
+        if let gateway, !address.isUnix, gateway.note(address.ip) { routeLog.record(.behindGateway, context) }
         return decision.action == .allow ? .accept : .reject(.acl)
     }
 

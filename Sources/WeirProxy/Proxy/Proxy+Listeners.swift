@@ -133,7 +133,9 @@ extension Proxy {
         var hooks = ListenerHooks(observer: metrics)
         let trusted = IPPrefixList(shared.first.proxyProtocol.trustedProxies)
         hooks.isTrustedProxy = { trusted.contains($0) }
-        if let denies = access.plan.denyEverywhere { hooks.admit = { denies($0.ip) ? .reject(.acl) : .accept } }
+        if let denies = access.plan.denyEverywhere {
+            hooks.admit = { !$0.isUnix && denies($0.ip) ? .reject(.acl) : .accept }
+        }
         return hooks
     }
 }

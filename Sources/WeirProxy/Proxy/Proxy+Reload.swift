@@ -225,10 +225,10 @@ extension Proxy {
         }
         let checked = bound.map { ($0.entry, $0.stream) } + running
         let new = checked.flatMap { entry, stream in
-            (stream.localAddresses + stream.stagedAddresses).map { (entry.route.transport, $0) }
+            (stream.localAddresses + stream.stagedAddresses).filter { !$0.isUnix }.map { (entry.route.transport, $0) }
         }
         let listeners = components.engine.listeningAddresses(
-            with: new + shared.map { (Transport.tcp, $0.listener.localAddress) })
+            with: new + shared.map { (Transport.tcp, $0.listener.localAddress) }.filter { !$0.1.isUnix })
         for (entry, stream) in checked {
             do throws(StreamError) {
                 try stream.checkForLoops(of: entry, among: listeners)

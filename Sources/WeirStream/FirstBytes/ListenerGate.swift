@@ -17,7 +17,8 @@ final class ListenerGate {
     let shared: SharedGate
     /// The plan of new clients. An undecided client keeps the plan under which it was accepted.
     private(set) var plan: ListenerPlan
-    // As in UndecidedClient, exclusivity is not checked at run time.
+    // Proof: exclusivity is not checked at run time, because one thread owns the gate, and no call during an access
+    // reaches the clients again.
     @safe @exclusivity(unchecked) private var undecided = UndecidedClients()
 
     init(core: WorkerCore, plan: ListenerPlan, shared: SharedGate) {
@@ -36,7 +37,7 @@ final class ListenerGate {
     func take(_ socket: consuming Socket, _ address: SocketAddress, by listener: TCPListener) {
         let plan = plan
         plan.hooks.observer?.accepted(worker: core.index)
-        let requirement = plan.headerRequirement(of: address.ip)
+        let requirement = plan.headerRequirement(of: address)
         if requirement == .refused {
             plan.hooks.observer?.proxyHeaderFailed(
                 reason: .untrusted, excerpt: ProxyHeaderExcerpt(), worker: core.index)

@@ -22,7 +22,7 @@ final class ListenerPlan: Sendable {
     }
 
     /// Returns what a peer must send before its first bytes.
-    func headerRequirement(of peer: IPAddress) -> HeaderRequirement {
+    func headerRequirement(of peer: SocketAddress) -> HeaderRequirement {
         settings.proxyProtocol.headerRequirement(of: peer, hooks.isTrustedProxy)
     }
 }

@@ -73,7 +73,8 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     // MARK: Events
 
     func descriptorReady(_ events: EventSet, tag: Int) {
-        if events.contains(.error) || events.contains(.hangup) {
+        // A Unix client that closes its socket hangs up: what it sent before may still choose a route.
+        if events.contains(.error) || events.contains(.hangup) && !address.isUnix {
             fail(.closed)
             return
         }

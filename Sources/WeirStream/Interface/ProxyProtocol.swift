@@ -13,16 +13,20 @@ enum HeaderRequirement {
 
 extension StreamHooks {
     /// Returns what a peer must send. Without a hook, the trusted proxies of the settings decide.
-    func headerRequirement(of peer: IPAddress, _ settings: borrowing ProxyProtocolSettings) -> HeaderRequirement {
+    func headerRequirement(of peer: SocketAddress, _ settings: borrowing ProxyProtocolSettings) -> HeaderRequirement {
         settings.headerRequirement(of: peer, isTrustedProxy)
     }
 }
 
 extension ProxyProtocolSettings {
-    /// Returns what a peer must send. Without a hook, the trusted proxies decide.
-    func headerRequirement(of peer: IPAddress, _ isTrustedProxy: StreamHooks.IsTrustedProxy?) -> HeaderRequirement {
+    /// Returns what a peer must send. Without a hook, the trusted proxies decide. No hook is asked about a client of a
+    /// Unix socket, which has no address.
+    func headerRequirement(of peer: SocketAddress, _ isTrustedProxy: StreamHooks.IsTrustedProxy?) -> HeaderRequirement {
         if mode == .disabled { return .none }
-        let isTrusted = isTrustedProxy.map { $0(peer) } ?? trustedProxies.contains { $0.contains(peer) }
+        let isTrusted =
+            peer.isUnix
+            ? trustsUnixSockets
+            : isTrustedProxy.map { $0(peer.ip) } ?? trustedProxies.contains { $0.contains(peer.ip) }
         if isTrusted { return .header }
         return mode == .required ? .refused : .none
     }

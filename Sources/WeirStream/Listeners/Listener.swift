@@ -25,7 +25,9 @@ final class Listener: Sendable {
     let family: Socket.Family
     /// Whether it is bound to every address.
     let isWildcard: Bool
-    /// The number of listening sockets: one per worker, or one where descriptors are short.
+    /// The file of a Unix socket; nil for an abstract name, and for IP.
+    let file: UnixSocketFile?
+    /// The number of listening sockets: one per worker, or one where descriptors are short, and for a Unix socket.
     let socketCount: Int
     private let engine: StreamEngine
     private let state: Lock<State>
@@ -36,7 +38,8 @@ final class Listener: Sendable {
         _ listen: ListenAddress, settings: ListenerSettings?, isFreeBind: Bool = false, engine: StreamEngine,
         joins: Bool = false, wanted: Int? = nil
     ) throws(StreamError) {
-        let granted = engine.budget.acquireListeners(wanted: wanted ?? engine.workerCount)
+        let wanted = listen.path == nil ? wanted ?? engine.workerCount : 1
+        let granted = engine.budget.acquireListeners(wanted: wanted)
         let sockets: ListenerSockets
         do throws(StreamError) {
             sockets = try ListenerSockets(
@@ -50,6 +53,7 @@ final class Listener: Sendable {
         address = sockets.address
         family = sockets.family
         isWildcard = sockets.isWildcard
+        file = sockets.file
         socketCount = sockets.count
         self.engine = engine
         state = Lock(State(sockets: sockets, granted: granted))

@@ -13,6 +13,8 @@ public struct ListenerSettings: Hashable, Sendable {
     public var fastOpen: Int?
     /// Whether the address may be one that this machine does not have yet (`IP_FREEBIND`, ip(7)).
     public var isFreeBind: Bool
+    /// The permission bits of the file of a Unix socket. A change applies at once.
+    public var unixMode: UInt32
     /// The PROXY headers that clients begin with.
     public var proxyProtocol: ProxyProtocolSettings
     /// The time limit of a complete PROXY header, from the accept.
@@ -40,6 +42,7 @@ public struct ListenerSettings: Hashable, Sendable {
         deferAccept = settings.deferAccept
         fastOpen = settings.fastOpen
         isFreeBind = settings.isFreeBind
+        unixMode = settings.unixMode
         proxyProtocol = settings.proxyProtocol
         proxyHeaderTimeout = settings.proxyHeaderTimeout
     }

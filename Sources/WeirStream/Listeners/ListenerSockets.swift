@@ -10,6 +10,9 @@ import NetworkTypes
 /// The first socket binds without `SO_REUSEPORT`, so that another program on the port is an error. It then sets the
 /// option, and the other sockets join it (socket(7)).
 ///
+/// A Unix socket is one for all workers. One that joins listens at once, and its file takes the place of the other
+/// listener's when it is served.
+///
 /// Sockets that *join* bind with the option at once, beside a listener of ours that a change removes and whose
 /// address overlaps theirs. Over TCP they listen only when they are served, so that the other listener keeps every
 /// client until then.
@@ -19,6 +22,8 @@ final class ListenerSockets: Sendable {
     let family: Socket.Family
     /// Whether the bind is to every address, so that replies must choose their source address.
     let isWildcard: Bool
+    /// The file of a Unix socket; nil for an abstract name, and for IP.
+    let file: UnixSocketFile?
     private let numbers: [CInt]
     /// Whether the sockets do not listen yet.
     private let isListenDue: Bool
@@ -33,6 +38,18 @@ final class ListenerSockets: Sendable {
     init(
         _ listen: ListenAddress, count: Int, options: ListenerSettings?, isFreeBind: Bool = false, joins: Bool = false
     ) throws(StreamError) {
+        if let path = listen.path {
+            do throws(SystemError) {
+                let (number, file) = try Self.listen(at: path, mode: options?.unixMode ?? 0o660, replaces: joins)
+                numbers = [number]
+                self.file = file
+            } catch {
+                throw .bindFailed(listen, error)
+            }
+            (address, family, isWildcard, isListenDue) = (.unix, .unix, false, false)
+            return
+        }
+        file = nil
         var numbers: [CInt] = []
         var listen = listen
         do throws(SystemError) {
@@ -69,8 +86,9 @@ final class ListenerSockets: Sendable {
         self.numbers = numbers
     }
 
-    /// Lets joined TCP sockets listen, before they are served.
+    /// Lets joined TCP sockets listen, before they are served, and puts the file of a joined Unix socket in its place.
     func listenIfDue() throws(SystemError) {
+        do throws(UnixSocketFile.Failure) { try file?.takePlace() } catch { throw error.systemError }
         guard isListenDue else { return }
         for number in numbers {
             var failure: SystemError?
@@ -86,7 +104,28 @@ final class ListenerSockets: Sendable {
 
     /// Closes the sockets of an address that was never served.
     func close() {
+        file?.remove()
         for number in numbers { FileDescriptor(adopting: number).close() }
+    }
+
+    /// Opens a Unix socket that listens. An abstract name that is in use cannot be replaced.
+    private static func listen(
+        at path: UnixSocketPath, mode: UInt32, replaces: Bool
+    ) throws(SystemError) -> (CInt, UnixSocketFile?) {
+        let socket = try Socket(.stream, family: .unix)
+        if path.abstractName != nil {
+            try socket.bind(path)
+            try socket.listen(backlog: backlog)
+            return (socket.release(), nil)
+        }
+        let file: UnixSocketFile
+        do throws(UnixSocketFile.Failure) {
+            file = try UnixSocketFile.listen(
+                socket, at: path, mode: mode, backlog: backlog, replacesListener: replaces)
+        } catch {
+            throw error.systemError
+        }
+        return (socket.release(), file)
     }
 
     private static func open(
@@ -117,6 +156,17 @@ final class ListenerSockets: Sendable {
     }
 }
 
+extension UnixSocketFile.Failure {
+    /// The call that failed, or would have failed.
+    fileprivate var systemError: SystemError {
+        switch self {
+        case .system(let error): error
+        case .inUse: SystemError(.bind, EADDRINUSE)
+        case .occupied: SystemError(.bind, EEXIST)
+        }
+    }
+}
+
 extension ListenAddress {
     fileprivate var withoutIPv6: ListenAddress {
         // The initializer throws only for a family that the network excludes; a dual-stack network excludes none.
@@ -132,7 +182,7 @@ extension ListenAddress {
     }
 
     /// The address before anything is bound to it.
-    var unboundAddress: SocketAddress { SocketAddress(address.ip, port: port) }
+    var unboundAddress: SocketAddress { path == nil ? SocketAddress(address.ip, port: port) : .unix }
 }
 
 extension Socket {

@@ -10,6 +10,8 @@ package struct OwnListeners: Sendable {
 
     /// The number of streams at each address, by transport and port: most dials find no group.
     private var counts: [Group: [ListenerKey: Int]] = [:]
+    /// The number of streams at each Unix socket.
+    private var paths: [UnixSocketPath: Int] = [:]
     /// The number of changes, so that an older copy never replaces a newer one.
     private(set) var version = 0
     /// The addresses of this machine's interfaces. Loopback addresses are local without being in this set.
@@ -28,6 +30,23 @@ package struct OwnListeners: Sendable {
         guard var keys = counts[group], let count = keys[key] else { return }
         keys[key] = count > 1 ? count - 1 : nil
         counts[group] = keys.isEmpty ? nil : keys
+    }
+
+    mutating func insert(_ path: UnixSocketPath) {
+        version += 1
+        paths[path, default: 0] += 1
+    }
+
+    mutating func remove(_ path: UnixSocketPath) {
+        version += 1
+        guard let count = paths[path] else { return }
+        paths[path] = count > 1 ? count - 1 : nil
+    }
+
+    /// Whether an upstream, if it is a literal, is a listener of the engine. Paths are compared as they are written.
+    func wouldLoop(_ transport: Transport, _ upstream: Upstream) -> Bool {
+        if let path = upstream.host.unixPath { return paths[path] != nil }
+        return upstream.literal.map { wouldLoop(transport, $0) } ?? false
     }
 
     /// Whether a dial to `address` would reach a listener of the engine. `isLocal`: the address is known to be one of

@@ -65,7 +65,12 @@ final class TCPListener: EventHandler, WorkerListener {
 
     /// Sets the options that connections inherit which are accepted from now on.
     func apply(_ settings: ListenerSettings, previous: ListenerSettings) {
-        socket?.setListenerOptions(settings, previous: previous)
+        guard bound.family == .unix else {
+            socket?.setListenerOptions(settings, previous: previous)
+            return
+        }
+        // A file that is not ours any more keeps its bits.
+        if socket != nil, settings.unixMode != previous.unixMode { try? bound.file?.setMode(settings.unixMode) }
     }
 
     // MARK: Accepting
@@ -211,6 +216,8 @@ final class TCPListener: EventHandler, WorkerListener {
     func stopAccepting() {
         isClosing = true
         guard socket != nil else { return }
+        // Clients find nothing at a path from now on, instead of a socket that closes next.
+        bound.file?.remove()
         var rounds = 0
         while accept(atMost: WorkerCore.acceptsPerTurn), rounds < 1024 { rounds += 1 }
         socket.take()?.close()
@@ -272,6 +279,7 @@ final class TCPListener: EventHandler, WorkerListener {
 
     private func release() {
         isDone = true
+        if socket != nil { bound.file?.remove() }
         socket.take()?.close()
         drainTimer.cancel(on: core.loop)
         core.loop.cancel(&resumeTimer)

@@ -17,7 +17,7 @@ extension UDPListener {
     private func session(of datagram: ReceivedDatagram, _ key: SessionKey, at index: Int) -> UDPSession? {
         let expected = route.settings.proxyProtocol.datagrams
         if expected == .first, let known = sessions[key] { return known }
-        switch route.hooks.headerRequirement(of: key.peer.ip, route.settings.proxyProtocol) {
+        switch route.hooks.headerRequirement(of: key.peer, route.settings.proxyProtocol) {
         case .none: return sessions[key] ?? open(key, unlessDenied: nil, at: index)
         case .refused:
             refuse(.untrusted, datagram)

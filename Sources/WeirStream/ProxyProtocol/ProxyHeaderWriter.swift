@@ -13,6 +13,15 @@ public enum ProxyHeaderWriter {
         }
     }
 
+    /// Returns the header of a TCP stream whose client has no IP address: `UNKNOWN` in version 1, the command LOCAL in
+    /// version 2. The upstream takes the connection for one of the proxy itself.
+    static func bytesWithoutAddresses(_ version: ProxyHeader.Version) -> [UInt8] {
+        switch version {
+        case .v1: Array("PROXY UNKNOWN\r\n".utf8)
+        case .v2: ProxyHeaderParser.signatureOfV2 + [0x20, 0, 0, 0]
+        }
+    }
+
     /// Returns the header of a datagram, always of version 2.
     public static func datagramBytes(for addresses: ProxyHeader.Addresses) -> [UInt8] {
         binary(for: addresses, .udp)

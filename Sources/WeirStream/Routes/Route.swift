@@ -85,6 +85,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
         state.withLock { state in
             let isBound = state.isBound
             let listening = state.listen.enumerated().map { index, listen in
+                if let path = listen.address.path { return "\(path)" }
                 let address = isBound ? state.listeners[index].address : listen.address.unboundAddress
                 return "\(listen.address.network.rawValue)://\(address)"
             }
@@ -199,14 +200,14 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
     }
 
     private func checkForLoops(
-        _ upstreams: [Upstream], _ listen: [StreamListener], wouldLoop: (SocketAddress) -> Bool
+        _ upstreams: [Upstream], _ listen: [StreamListener], wouldLoop: (Upstream) -> Bool
     ) throws(StreamError) {
         // The listeners of a range have shifts of their own, those of a list often none.
         var shifts: Set<UInt16> = []
         for listener in listen where shifts.insert(listener.portShift).inserted {
             for upstream in upstreams {
                 let dialed = upstream.shifted(by: listener.portShift)
-                guard let literal = dialed.literal, wouldLoop(literal) else { continue }
+                guard wouldLoop(dialed) else { continue }
                 throw .loop(listener.address, upstream: dialed.description)
             }
         }
@@ -215,9 +216,7 @@ public final class Route<Settings: Hashable & Sendable>: Stream {
     /// Returns the first upstream of the route that is a literal and, for clients of a shared listener with this shift,
     /// a listening address of the engine.
     func loopingUpstream(shiftedBy portShift: UInt16) -> Upstream? {
-        state.withLock { $0.upstreams }.map { $0.shifted(by: portShift) }.first { upstream in
-            upstream.literal.map { engine.wouldLoop(transport, $0) } ?? false
-        }
+        state.withLock { $0.upstreams }.map { $0.shifted(by: portShift) }.first { engine.wouldLoop(transport, $0) }
     }
 
     private func watchNames(_ plan: RoutePlan<Settings>) async {

@@ -50,7 +50,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
     /// Begins a connection of the route's own listener. The caller has already taken its descriptors from the budget.
     func open(_ client: consuming Socket, _ address: SocketAddress, by listener: TCPListener) {
         let plan = snapshots.snapshot(ofListener: listener.bound.number)
-        let requirement = plan.hooks.headerRequirement(of: address.ip, plan.settings.proxyProtocol)
+        let requirement = plan.hooks.headerRequirement(of: address, plan.settings.proxyProtocol)
         begin(
             RelayEndpoint(accepted: client), registration: nil, address, plan, requirement, header: nil, preface: nil,
             by: listener)
@@ -63,7 +63,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
         header: ProxyHeader?, preface: UpstreamPreface?, by listener: TCPListener
     ) {
         let plan = snapshots.snapshot(shiftedBy: portShift)
-        if let dscp = plan.settings.dscp { client.withSocket { $0.mark(dscp) } }
+        if let dscp = plan.settings.dscp { client.withSocket { if $0.family != .unix { $0.mark(dscp) } } }
         begin(
             client, registration: registration, address, plan, .none, header: header, preface: preface, by: listener)
     }

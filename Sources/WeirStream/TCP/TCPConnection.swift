@@ -161,7 +161,8 @@ final class TCPConnection: EventHandler, PreDialing {
     /// stays in the kernel.
     private func clientEvent(_ events: EventSet) {
         relay.client.note(events)
-        if events.contains(.error) || events.contains(.hangup) {
+        // A Unix client that closes its socket hangs up, and what it sent before is to arrive all the same.
+        if events.contains(.error) || events.contains(.hangup) && !context.peerAddress.isUnix {
             if phase == .awaitingHeader, relay.client.isEmpty { reject(.probe) } else { clientBroke(.clientReset) }
         } else if phase == .awaitingHeader {
             receiveHeader()
@@ -369,7 +370,9 @@ final class TCPConnection: EventHandler, PreDialing {
     private func sendHeader() -> Bool {
         guard let version = route.settings.relayedHeader else { return true }
         let addresses = ProxyHeader.Addresses(source: context.clientAddress, destination: destinationAddress)
-        let header = ProxyHeaderWriter.bytes(version, for: addresses)
+        let header =
+            addresses.source.isUnix
+            ? ProxyHeaderWriter.bytesWithoutAddresses(version) : ProxyHeaderWriter.bytes(version, for: addresses)
         return unsafe header.withUnsafeBytes { bytes in
             unsafe relay.sendFirst(bytes, resources: core.relayResources)
         }

@@ -236,7 +236,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     /// Whether another proxy at this address may dial back to us. Where the route's upstreams answer, clients of this
     /// machine that ask from other addresses of it are no such chain.
     private func mayComeBack(_ address: SocketAddress) -> Bool {
-        let peer = context.peerAddress.ip
+        // A client of a Unix socket is on this machine.
+        let peer = context.peerAddress.isUnix ? .loopbackIPv6 : context.peerAddress.ip
         if address.ip == peer { return true }
         return route.answers?.hasAnswer != true && core.ownListeners.goesBack(address.ip, to: peer)
     }
@@ -251,6 +252,9 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         case .unresolvable(let failure): return .failed(DialFailure(failure))
         case .addresses(let all):
             let now = core.loop.now
+            if state.upstream.host.unixPath != nil, core.ownListeners.wouldLoop(context.transport, state.upstream) {
+                return .failed(.loop)
+            }
             let reachable = route.settings.reachable(all)
             if reachable.isEmpty { return .failed(.addressUnavailable) }
             addresses = core.ownListeners.withoutLoops(

@@ -145,9 +145,9 @@ public final class StreamEngine: Sendable {
         listenerNumber.add(1, ordering: .relaxed).newValue
     }
 
-    /// Whether a dial to `address` would reach a listener of this engine.
-    func wouldLoop(_ transport: Transport, _ address: SocketAddress) -> Bool {
-        ownListeners.withLock { $0.wouldLoop(transport, address) }
+    /// Whether a dial to the upstream, if it is a literal, would reach a listener of this engine.
+    func wouldLoop(_ transport: Transport, _ upstream: Upstream) -> Bool {
+        ownListeners.withLock { $0.wouldLoop(transport, upstream) }
     }
 
     /// Returns the listening addresses of this engine and `others`, which are bound and not served yet, with the
@@ -161,23 +161,30 @@ public final class StreamEngine: Sendable {
 
     /// Adds listeners to the list of listening addresses of every worker, or removes them.
     func announce(_ transport: Transport, _ listeners: [Listener], isListening: Bool) async {
-        await announce(transport, listeners.map(\.address), isListening: isListening)
+        await announce(
+            transport, listeners.filter { $0.family != .unix }.map(\.address),
+            paths: listeners.compactMap(\.configured.path), isListening: isListening)
     }
 
     /// Makes these addresses count as listeners of this engine, for its whole life: a dial to one of them fails as
     /// ``DialFailure/loop``. For listeners of the program that are no streams, such as an exporter that trusts clients
     /// with this machine's address.
     public func refuseDials(_ transport: Transport, to addresses: [SocketAddress]) async {
-        await announce(transport, addresses, isListening: true)
+        await announce(transport, addresses, paths: [], isListening: true)
     }
 
-    private func announce(_ transport: Transport, _ addresses: [SocketAddress], isListening: Bool) async {
-        if addresses.isEmpty { return }
+    private func announce(
+        _ transport: Transport, _ addresses: [SocketAddress], paths: [UnixSocketPath], isListening: Bool
+    ) async {
+        if addresses.isEmpty, paths.isEmpty { return }
         // Without the interfaces' addresses, a loop through one of them is not detected and ends at a limit.
         let interfaces = try? AddressLookup.interfaceAddresses()
         let snapshot = ownListeners.withLock { own in
             for address in addresses {
                 if isListening { own.insert(transport, address) } else { own.remove(transport, address) }
+            }
+            for path in paths {
+                if isListening { own.insert(path) } else { own.remove(path) }
             }
             if let interfaces { own.interfaceAddresses = Set(interfaces) }
             return own

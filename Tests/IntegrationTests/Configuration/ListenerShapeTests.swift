@@ -152,6 +152,38 @@ extension Integration {
             #expect(try weir.scrape().sessionsOpened("own") == 3)
         }
 
+        @Test("a Unix socket stands beside ports, outlives reloads, and goes with its route")
+        func unixSocket() throws {
+            let folder = try TemporaryDirectory("unix")
+            let path = folder.file("front.sock")
+            let (upstream, port) = (try UnixServer.echo(), try Ports.free())
+            func route(_ bind: String, _ more: String = "") -> String {
+                "db: { scheme: tcp, bind: [\(bind)], port: \(port), host: \"\(upstream.upstream)\"\(more) }"
+            }
+            func ask(_ client: TestConnection) throws -> String {
+                try client.send("?")
+                return client.receive(1).text
+            }
+            let weir = try WeirProcess(routes: route("127.0.0.1, \"unix:\(path)\""))
+            let client = try TestConnection(toUnix: path)
+            #expect(try ask(client) == "?")
+            #expect(try ask(try TestConnection(to: Endpoint(port))) == "?")
+            try weir.waitForLog("connection accepted", "client=unix")
+
+            // Another setting and another port keep the socket and its clients.
+            try weir.reload(routes: [route("127.0.0.2, \"unix:\(path)\"", ", max_connections: 5")])
+            #expect(try ask(client) == "?")
+            #expect(try ask(try TestConnection(toUnix: path)) == "?")
+            let samples = try weir.scrape(until: "the other clients have ended") { $0.active("db") == 1 }
+            #expect(samples.accepted("db") == 3)
+            let listen = "tcp://127.0.0.2:\(port),unix:\(path)"
+            #expect(samples["weir_route_info", ["route": "db", "protocol": "tcp", "listen": listen]] == 1)
+
+            try weir.reload(routes: [route("127.0.0.2")])
+            try waitUntil("the file is gone") { !FileManager.default.fileExists(atPath: path) }
+            #expect(try ask(client) == "?")
+        }
+
         @Test("a reload that cannot have one port of a range leaves all as it was")
         func refused() throws {
             let (first, target) = (try Ports.freeRange(4), try Ports.freeRange(4))

@@ -1,4 +1,5 @@
 import LinuxIO
+import NetworkTypes
 import TestSupport
 
 @testable import WeirStream
@@ -102,6 +103,16 @@ extension StreamEngine {
         let ended = TestSemaphore()
         for worker in workers { Task { await worker.tell(ended) } }
         for _ in workers { ended.wait() }
+    }
+}
+
+extension StreamEngine {
+    /// Whether a dial to the address would reach a listener of the engine.
+    func wouldLoop(_ transport: Transport, _ address: SocketAddress) -> Bool {
+        guard let upstream = try? Upstream(.address(ScopedAddress(address.ip)), port: address.port) else {
+            return false
+        }
+        return wouldLoop(transport, upstream)
     }
 }
 

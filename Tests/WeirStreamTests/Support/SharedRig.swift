@@ -137,7 +137,8 @@ struct SharedRig: Sendable {
 }
 
 func withShared(
-    settings: ListenerSettings = ListenerSettings(), matcher: FirstByteMatcher = FirstByteMatcher(),
+    listen: String = "tcp://127.0.0.1:0", settings: ListenerSettings = ListenerSettings(),
+    matcher: FirstByteMatcher = FirstByteMatcher(),
     other: (any FirstBytesMatcher)? = nil, engine setup: EngineSetup = EngineSetup(),
     hooks: ListenerHooks = ListenerHooks(), routeSettings: TCPSettings = TCPSettings(),
     routeHooks: StreamHooks = StreamHooks(), earlierUpstreams: [String] = [],
@@ -173,7 +174,7 @@ func withShared(
     let told = ListenerRecorder()
     hooks.observer = told
     let rig = SharedRig(
-        engine: engine, listener: try SharedListener("tcp://127.0.0.1:0", settings: settings, engine: engine),
+        engine: engine, listener: try SharedListener(listen, settings: settings, engine: engine),
         matcher: matcher, other: other, routes: routes, clock: setup.clock, listenerRecorder: told,
         routeRecorders: recorders)
     let result: Result<Void, any Error>

@@ -2,14 +2,47 @@ import NetworkTypes
 
 // Lists of addresses, and where the exporter listens.
 
-extension Notation where Value == [IPPrefix] {
+/// The peers whose PROXY headers are believed.
+struct TrustedProxies: Equatable, Sendable {
+    /// The word for clients of Unix sockets.
+    static let unixWord = "unix"
+
+    var networks: [IPPrefix]
+    /// Whether clients of Unix sockets are among them.
+    var hasUnixSockets: Bool
+}
+
+extension ProxyProtocolSettings {
+    /// The value of `trusted_proxies`.
+    var trusted: TrustedProxies {
+        get { TrustedProxies(networks: trustedProxies, hasUnixSockets: trustsUnixSockets) }
+        set { (trustedProxies, trustsUnixSockets) = (newValue.networks, newValue.hasUnixSockets) }
+    }
+}
+
+extension Notation where Value == TrustedProxies {
     /// The proxies that are believed.
     static var trustedProxies: Notation {
         Notation(
-            JSONValue.list(of: .anyText, 0...10_000).orNull, examples: ["[10.0.0.0/8]", "[192.0.2.0/24]"],
-            text: \.listText
+            JSONValue.list(of: .anyText, 0...10_000).orNull, examples: ["[10.0.0.0/8]", "[192.0.2.0/24, unix]"],
+            text: { trusted in
+                let words =
+                    trusted.networks.map(\.description) + (trusted.hasUnixSockets ? [TrustedProxies.unixWord] : [])
+                return words.isEmpty ? nil : "[\(words.map(flowText).joined(separator: ", "))]"
+            }
         ) { node, key, context in
-            context.diagnostics.blocks(node, key, ofEverything: "any client can then say that it is another one")
+            var node = node
+            var hasUnixSockets = false
+            if case .sequence(let items) = node.content {
+                let others = items.filter { item in
+                    if case .scalar(TrustedProxies.unixWord, _) = item.content { false } else { true }
+                }
+                hasUnixSockets = others.count < items.count
+                node = ConfigurationNode(origin: node.origin, content: .sequence(others))
+            }
+            let networks = context.diagnostics.blocks(
+                node, key, ofEverything: "any client can then say that it is another one")
+            return networks.map { TrustedProxies(networks: $0, hasUnixSockets: hasUnixSockets) }
         }
     }
 }

@@ -37,11 +37,15 @@ private let carriers: [String: Transport] = [
     "dtls": .udp, "wireguard": .udp,
 ]
 
-extension Notation where Value == [ScopedAddress] {
+extension Notation where Value == [BindAddress] {
     /// The addresses of listeners. Whether their families fit the scheme is looked at when both are known.
     static var bindAddresses: Notation {
-        distinct("an IP address to listen on", atMost: 64, examples: ["127.0.0.1", "[127.0.0.2, \"::1\"]"]) {
-            text throws(ValueError) in try parseBindAddress(text).address
+        distinct("an IP address to listen on", atMost: 64, examples: ["127.0.0.1", "[127.0.0.2, 127.0.0.3]"]) {
+            text throws(ValueError) in
+            if text.hasPrefix(UnixSocketPath.prefix) {
+                return .unix(try UnixSocketPath(configured: text, example: "unix:/run/weir/db.sock"))
+            }
+            return .ip(try parseBindAddress(text).address)
         }
     }
 }
