@@ -25,7 +25,8 @@ extension Integration {
             try inner.waitForLog("connection closed", "client=\(own)", "reason=client_eof")
             let samples = try inner.scrapeWhenIdle("in")
             #expect(
-                samples["weir_proxy_protocol_headers_total", ["route": "in", "protocol": "tcp", "version": version]]
+                samples[
+                    "weir_proxy_protocol_headers_total", ["route": "in", "protocol": "tcp", "version": version]]
                     == 1)
             #expect(samples.total("weir_proxy_protocol_headers_total") == 1)
             #expect(samples.total("weir_proxy_protocol_errors_total") == 0)

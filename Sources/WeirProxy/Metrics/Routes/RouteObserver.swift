@@ -155,7 +155,8 @@ struct RouteCommon: Sendable {
         reads = DirectionCounters(registration, MetricCatalogue.reads, labels: route.labels)
         timeouts = LabelCounters(registration, MetricCatalogue.timeouts, labels: route.labels, on: route.traits)
         preDialDuration =
-            route.traits.contains(.preDial) ? registration.histogram(MetricCatalogue.preDialDuration, route.labels) : nil
+            route.traits.contains(.preDial)
+            ? registration.histogram(MetricCatalogue.preDialDuration, route.labels) : nil
         proxyHeaders = route.traits.contains(.proxyHeaders) ? ProxyHeaderMetrics(registration, route) : nil
         let upstreams = route.upstreams.map { UpstreamMetrics(registration, settings: settings, route, $0) }
         self.upstreams = upstreams
