@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import NetworkTypes
+import Threading
 
 /// The file of a listening Unix socket (unix(7)). The process that created it removes it with ``remove()``.
 public struct UnixSocketFile: Sendable {
@@ -33,6 +34,9 @@ public struct UnixSocketFile: Sendable {
     private static let lockAttempts = 100
     private static let lockPause = Duration.milliseconds(10)
     private static let nextSuffix = ".next"
+    /// Held while a file is renamed, and between the look at a file and its removal: else one that takes its place in
+    /// between would be removed instead.
+    private static let changes = Lock(())
 
     /// Binds `socket` to `path` with these permission bits, and listens. Replaces a stale socket file, and no other
     /// file. Blocks for a second at most, while another process does the same at this path.
@@ -70,7 +74,8 @@ public struct UnixSocketFile: Sendable {
     /// Puts the file at its path, where it replaces that of the listener before it in one step (rename(2)). Does
     /// nothing where it is there already.
     public func takePlace() throws(Failure) {
-        if firstPath != path { try Self.call(.rename, unsafe weir_rename(firstPath.path, path.path)) }
+        if firstPath == path { return }
+        try Self.call(.rename, Self.changes.withLock { _ in unsafe weir_rename(firstPath.path, path.path) })
     }
 
     /// Changes the permission bits of the file, unless the path names another file by now.
@@ -82,10 +87,13 @@ public struct UnixSocketFile: Sendable {
     /// Removes the file, unless the path names another file by now. A failure is ignored: the next listener replaces
     /// the stale file.
     public func remove() {
-        for path in Set([path, firstPath]) {
-            guard let found = try? Self.look(at: path), found.device == identity.device, found.inode == identity.inode
-            else { continue }
-            _ = unsafe weir_unlink(path.path)
+        Self.changes.withLock { _ in
+            for path in Set([path, firstPath]) {
+                guard let found = try? Self.look(at: path), found.device == identity.device,
+                    found.inode == identity.inode
+                else { continue }
+                _ = unsafe weir_unlink(path.path)
+            }
         }
     }
 
