@@ -103,7 +103,7 @@ WRONG = [
     "geoip: {}\n" + ROUTES, "entrypoint: { proxy_protocol: {} }\n" + ROUTES,
     "defaults: { frequency: 3 }\n" + ROUTES, "defaults: { dial_timeout: 5 }\n" + ROUTES,
     "routes: { a: { port: 1:2 } }\n", "routes: { a: { scheme: tcp } }\n", "routes: { a: { scheme: http, port: 1:2 } }\n",
-    "routes: { a: { scheme: tcp, port: 0 } }\n", "routes: { a: { scheme: tcp, port: [1] } }\n",
+    "routes: { a: { scheme: tcp, port: 0 } }\n", "routes: { a: { scheme: tcp, port: [] } }\n",
     "routes: { a: { scheme: tcp, port: 1:2:3 } }\n", "routes: { a: { scheme: udp, port: 1:2, dial_timeout: 1s } }\n",
     "routes: { a: { scheme: tcp6, port: 1:2, responses: 1 } }\n", "routes: { a: { scheme: tcp, port: 1:2, host: [a, b] } }\n",
     "routes: { a: { scheme: tcp, port: 1:2, keepalive: on } }\n",
