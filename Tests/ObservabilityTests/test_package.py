@@ -28,6 +28,13 @@ def test_the_static_program_is_light_and_needs_few_libraries(program, tmp_path):
     assert needed - {"ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"} == LIBRARIES
 
 
+def test_the_program_has_no_parser_of_regular_expressions(program):
+    # One `contains("text")` of a String links them: more than 1 MB.
+    symbols = run("nm", program)
+    assert symbols.returncode == 0 and "WeirProxy" in symbols.stdout
+    assert "_StringProcessing" not in symbols.stdout and "_RegexParser" not in symbols.stdout
+
+
 def test_the_same_source_makes_the_same_bytes(program, packages, tmp_path):
     again = package(program, tmp_path, "0.2.0")
     assert again.returncode == 0, again.stdout + again.stderr

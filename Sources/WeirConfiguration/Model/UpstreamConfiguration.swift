@@ -97,7 +97,7 @@ extension UpstreamConfiguration {
 extension String {
     /// The host and port of `tcp://db-1:5432/`; nil where this is no URL.
     fileprivate var hostOfURL: String? {
-        guard let range = firstRange(of: "://") else { return nil }
+        guard let range = firstPlace(ofText: "://") else { return nil }
         return String(self[range.upperBound...].prefix { $0 != "/" })
     }
 }

@@ -17,9 +17,12 @@ extension PortMapping {
                 throw ValueError("expected a port on both sides of `:`, such as `2222:22`, found \(quoted(text))")
             case .malformedPort(let digits, let fault): throw ValueError(port: digits, fault)
             case .reversed(let first, let last):
+                var suggestion = text
+                if let range = text.firstPlace(ofText: "\(first)-\(last)") {
+                    suggestion.replaceSubrange(range, with: "\(last)-\(first)")
+                }
                 throw ValueError(
-                    "expected the lower port of a range first, found \(quoted(text))",
-                    suggestion: text.replacing("\(first)-\(last)", with: "\(last)-\(first)"))
+                    "expected the lower port of a range first, found \(quoted(text))", suggestion: suggestion)
             case .differentLengths(let listen, let target):
                 throw ValueError(
                     "expected as many ports on both sides of `:`, or one target, found \(listen) and \(target) in "

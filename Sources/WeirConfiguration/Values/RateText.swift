@@ -42,7 +42,7 @@ func parseByteRate(_ text: String) throws(ValueError) -> Int {
     }
     guard let scale = byteScales[unit] else {
         let number = String(decoding: bytes[..<rest.startIndex], as: UTF8.self)
-        if unit.lowercased().contains("bit") || unit.hasSuffix("bps") {
+        if unit.lowercased().contains(text: "bit") || unit.hasSuffix("bps") {
             throw ValueError("expected \(expected), found \(quoted(text)): Weir counts bytes, and a byte is 8 bits")
         }
         let lower = unit.lowercased()

@@ -47,7 +47,7 @@ extension UpstreamHost {
 
     /// A scheme or a port within `host` is the likely reason for a stray colon: say so.
     private static func explained(_ error: ValueError, text: String, bytes: [UInt8]) -> ValueError {
-        if text.contains("://") {
+        if text.contains(text: "://") {
             return ValueError("expected a host name or an IP address, found the URL \(quoted(text))")
         }
         let halves = bytes.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)

@@ -57,7 +57,7 @@ struct YAMLAdvice {
             let value = plainValue(of: line, from: start)
             // A name that no anchor has is a misspelled one rather than text.
             let isName = value.dropFirst().utf8.allSatisfy { isAlphanumeric($0) }
-            if problem.contains("undefined alias"), isName { continue }
+            if problem.contains(text: "undefined alias"), isName { continue }
             return finding(line[start], meaning, start, value)
         }
         for start in starts where line[start] == "[" || line[start] == "{" {
@@ -67,7 +67,7 @@ struct YAMLAdvice {
             guard isText, let meaning = meanings[line[start]] else { continue }
             return finding(line[start], meaning, start, value)
         }
-        guard problem.contains("mapping values are not allowed"), let start = starts.first else { return nil }
+        guard problem.contains(text: "mapping values are not allowed"), let start = starts.first else { return nil }
         let message = "\(problem): text that has a colon with a blank behind it stands in quotes"
         return Finding(column: nil, message: message, value: shown(plainValue(of: line, from: start)))
     }

@@ -188,7 +188,7 @@ func flowText(_ text: String) -> String {
     let isPlain =
         !text.isEmpty
         && text.utf8.allSatisfy { isAlphanumeric($0) || "._-/:%+".utf8.contains($0) }
-        && !text.hasPrefix(":") && !text.hasSuffix(":") && !text.hasPrefix("-") && !text.contains("::")
+        && !text.hasPrefix(":") && !text.hasSuffix(":") && !text.hasPrefix("-") && !text.contains(text: "::")
     if isPlain { return text }
     var quotedText = "\""
     for scalar in text.unicodeScalars {
