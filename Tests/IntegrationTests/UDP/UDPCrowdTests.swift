@@ -25,12 +25,13 @@ extension Integration {
             }
         }
 
-        @Test("one address with 16,384 ports, two datagrams each: 200 other clients are answered")
-        func hostileAddress() throws {
+        @Test("one address with 16,384 ports, two datagrams each: 200 other clients are answered", arguments: [1, 2])
+        func hostileAddress(workers: Int) throws {
             let server = try UDPServer.echo()
             let port = try Ports.free()
             let limit = 16_384
-            let weir = try WeirProcess(routes: .route("dns", port, to: server.port, scheme: "udp4"))
+            let weir = try WeirProcess(
+                routes: .route("dns", port, to: server.port, scheme: "udp4"), rest: "workers: \(workers)")
             let raw = try RawSocket()
             // Above the ports of listeners: a peer with the address of one would be refused as a loop.
             let ports = UInt16(24_000)..<UInt16(24_000 + limit)
@@ -56,7 +57,10 @@ extension Integration {
             let samples = try weir.scrape(until: "the others' questions are in the books") {
                 $0.total(closed, ["route": "dns", "reason": "network_evicted"]) >= answered
             }
-            #expect(samples.total(closed, ["route": "dns", "reason": "network_evicted"]) <= 200)
+            // One session makes room for each client. With two workers the flood may take the place that an eviction of
+            // the other worker has freed, and a second one makes room.
+            let evicted = samples.total(closed, ["route": "dns", "reason": "network_evicted"])
+            if workers == 1 { #expect(evicted <= 200) }
             #expect(samples.total("weir_udp_sessions_active", ["route": "dns"]) <= limit)
             #expect(
                 samples.total("weir_udp_sessions_opened_total", ["route": "dns"])
