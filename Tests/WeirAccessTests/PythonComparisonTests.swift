@@ -95,7 +95,7 @@ struct PythonComparisonTests {
 
     @Test("Blocks and addresses are read, and found in each other, as Python's ipaddress does")
     func comparison() throws {
-        let count = isLongRun ? 1_000_000 : 30_000
+        let count = isLongRun ? 1_000_000 : 100_000
         let folder = try TemporaryDirectory("python")
         let script = try folder.write("cases.py", Self.program)
         let run = try ChildProcess.run("python3", [script, "20261126", "\(count)"], deadline: .seconds(600))

@@ -113,7 +113,7 @@ import func TestSupport.fuzzRounds
         .map { Array($0.utf8) }
         #expect(errors(bytes: valid) == [])
         var generator = SeededGenerator(seed: 0x57_45_49_52)
-        for _ in 0..<fuzzRounds(8_000) {
+        for _ in 0..<fuzzRounds(20_000) {
             var bytes = valid
             for _ in 0..<Int.random(in: 1...4, using: &generator) {
                 let offset = Int.random(in: 0..<bytes.count, using: &generator)
