@@ -20,6 +20,7 @@ import health
 import idle_memory
 import names
 import proxies
+import ranges
 import scraped
 import scrapes
 import sets
@@ -44,12 +45,13 @@ OTHER_ROWS = {
     "scraped": "what a scrape every second takes of a proxy under full load (Weir alone)",
     "sets": "small requests and new connections over ten upstreams beside one (not with --quick)",
     "names": "new connections by the name of their TLS hello beside a plain route (not with --quick)",
+    "ranges": "DNS through a range of 100 UDP ports beside one port, and wide ranges at the start (not with --quick)",
     "checks": "what the checks of 1,000 upstreams take of a core (not with --quick)",
     "failover": "how long clients fail after one of three upstreams does (not with --quick)",
     "calls": "system calls per request and per connection (needs strace)",
     "instructions": "instructions per request (needs valgrind; not with --quick)",
 }
-NOT_QUICK = ("sets", "names", "checks", "failover", "instructions")
+NOT_QUICK = ("sets", "names", "ranges", "checks", "failover", "instructions")
 QUICK = {"rounds": 3, "seconds": 2, "limit": 265}
 USUAL = {"rounds": 5, "seconds": 5, "limit": 3600}
 
@@ -184,6 +186,12 @@ def measure_all(arguments, directory, report):
             "names": (
                 names.TITLE,
                 lambda: names.measure(
+                    arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
+            "ranges": (
+                ranges.TITLE,
+                lambda: ranges.measure(
                     arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report, is_over
                 ),
             ),

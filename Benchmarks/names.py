@@ -122,8 +122,15 @@ def measure(keys, directory, backends, rounds, seconds, report, is_over):
     try:
         for key in keys:
             if key in KINDS:
-                running.append(KINDS[key](directory, backends.answers_port, "-names"))
-                running[-1].start()
+                proxy = KINDS[key](directory, backends.answers_port, "-names")
+                try:
+                    proxy.start()
+                except (Failure, OSError) as failure:
+                    # An older build may know no names.
+                    proxy.stop()
+                    report.fail(TITLE, key, failure)
+                    continue
+                running.append(proxy)
         for number in range(-1, rounds * RUNS_PER_ROUND):
             if is_over():
                 report.fail(TITLE, "all", f"no time left for run {number + 1}")
