@@ -159,7 +159,7 @@ extension Proxy {
         for key in plan.removedShared { await removeShared(key, drainTimeout: Self.endlessDrain) }
         for entry in plan.updated { await dropListeners(of: entry, plan, drainTimeout: drainTimeout) }
         for route in plan.removed.compactMap({ before[$0] }) {
-            await handOver(route.entry.listen, of: route.stream, plan)
+            await handOver(route.entry.listen, of: route, plan)
             await remove(route, drainTimeout: drainTimeout)
         }
         await endLeaving(plan)
@@ -175,7 +175,7 @@ extension Proxy {
                 continue
             }
             do throws(StreamError) {
-                try running.stream.stage(entry.listen, joining: plan.joining(entry))
+                try running.stream.stream.stage(entry.listen, joining: plan.joining(entry))
             } catch {
                 throw .route(entry.route.name, error)
             }
@@ -183,36 +183,36 @@ extension Proxy {
     }
 
     private func unstage(_ plan: ReloadPlan) {
-        for entry in plan.updated { entry.previous.flatMap { routes[$0] }?.stream.unstage() }
+        for entry in plan.updated { entry.previous.flatMap { routes[$0] }?.stream.stream.unstage() }
     }
 
     /// Removes the listeners of a route that it has no more. Where it shares one of them now, its connections may stay.
     private func dropListeners(of entry: ReloadPlan.Entry, _ plan: ReloadPlan, drainTimeout: Duration) async {
         guard !entry.dropped.isEmpty, let running = routes[entry.key] else { return }
-        await handOver(entry.dropped, of: running.stream, plan)
+        await handOver(entry.dropped, of: running, plan)
         let addresses = Set(entry.dropped.map(\.address))
         let shared = addresses.filter { entry.shared.contains(ListenerKey($0)) }
-        await running.stream.remove(shared, drainTimeout: Self.endlessDrain)
-        await running.stream.remove(addresses.subtracting(shared), drainTimeout: drainTimeout)
+        await running.stream.stream.remove(shared, drainTimeout: Self.endlessDrain)
+        await running.stream.stream.remove(addresses.subtracting(shared), drainTimeout: drainTimeout)
     }
 
     /// Removes UDP listeners whose address another route has taken, with their sessions: sockets of both would receive
     /// what is for one. TCP closes its sockets at once.
-    private func handOver(_ listeners: [StreamListener], of stream: ServedStream, _ plan: ReloadPlan) async {
-        guard case .udp = stream else { return }
+    private func handOver(_ listeners: [StreamListener], of route: RunningRoute, _ plan: ReloadPlan) async {
+        guard case .udp(let stream) = route.stream else { return }
         let taken = Set(listeners.map(\.address).filter { plan.isTakenOver($0) })
         if !taken.isEmpty { await stream.remove(taken, drainTimeout: .zero) }
     }
 
     /// Ends, for the same reason, what earlier reloads have removed and other routes have taken now.
     private func endLeaving(_ plan: ReloadPlan) async {
-        let present = routes.values.map(\.stream) + draining.values.map(\.stream)
+        let present = routes.values.map(\.stream.stream) + draining.values.map(\.stream.stream)
         for stream in present {
             let taken = Set(stream.leavingAddresses.filter { plan.isTakenOver($0) })
             if !taken.isEmpty { await stream.endLeaving(taken) }
         }
         for route in draining.values {
-            await handOver(route.entry.listen, of: route.stream, plan)
+            await handOver(route.entry.listen, of: route, plan)
         }
     }
 
@@ -225,7 +225,9 @@ extension Proxy {
         }
         let checked = bound.map { ($0.entry, $0.stream) } + running
         let new = checked.flatMap { entry, stream in
-            (stream.localAddresses + stream.stagedAddresses).filter { !$0.isUnix }.map { (entry.route.transport, $0) }
+            (stream.stream.localAddresses + stream.stream.stagedAddresses).filter { !$0.isUnix }.map {
+                (entry.route.transport, $0)
+            }
         }
         let listeners = components.engine.listeningAddresses(
             with: new + shared.map { (Transport.tcp, $0.listener.localAddress) }.filter { !$0.1.isUnix })

@@ -16,7 +16,7 @@ extension Proxy {
         try ReloadPlan(
             running: routes.mapValues(\.entry), runningShared: Set(listeners.keys), wanted: wanted,
             affectsAll: affectsAll, members: components.members.known,
-            leaving: routes.values.flatMap(\.stream.leavingAddresses) + draining.values.flatMap(\.openAddresses))
+            leaving: routes.values.flatMap(\.stream.stream.leavingAddresses) + draining.values.flatMap(\.openAddresses))
     }
 
     /// Takes the addresses of new routes: of all of them, or of none. Those that overlap a listener which `plan`
@@ -27,7 +27,7 @@ extension Proxy {
             do throws(StreamError) {
                 let stream = try ServedStream(
                     entry.served, listen: entry.listen, engine: components.engine)
-                try stream.bind(joining: plan.joining(entry))
+                try stream.stream.bind(joining: plan.joining(entry))
                 bound.append(BoundRoute(entry: entry, stream: stream))
             } catch {
                 await release(bound)

@@ -2,7 +2,8 @@ import NetworkTypes
 import WeirConfiguration
 import WeirStream
 
-/// The work of a reload. A pure function of the routes that run and those that are wanted.
+/// The work of a reload: which running route goes on as which wanted one, what is new and what is gone. A pure function
+/// of the routes that run and those that are wanted.
 struct ReloadPlan: Equatable {
     /// A wanted route, and the listeners that it has.
     struct Entry: Equatable {

@@ -29,7 +29,7 @@ struct RunningRoute: Sendable {
 
     /// The addresses of a removed route whose sockets are still open: those of UDP, until the last session has ended.
     var openAddresses: [ListenAddress] {
-        guard case .udp = stream else { return [] }
+        guard case .udp(let stream) = stream else { return [] }
         return entry.listen.map(\.address) + stream.leavingAddresses
     }
 

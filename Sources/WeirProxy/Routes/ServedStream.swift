@@ -29,85 +29,17 @@ enum ServedStream: Sendable {
         try StreamError.reading { () throws(EndpointError) in try route.targets }
     }
 
-    /// The stream, as the interface of both transports.
-    var stream: any WeirStream.Stream {
+    /// The stream, as the interface that both transports have in common.
+    var stream: any ReloadableStream {
         switch self {
         case .tcp(let stream): stream
         case .udp(let stream): stream
         }
     }
 
-    /// Takes the addresses without serving them yet; those in `joining` beside listeners of ours that a reload removes.
-    func bind(joining: Set<ListenAddress>) throws(StreamError) {
-        switch self {
-        case .tcp(let stream): try stream.bind(joining: joining)
-        case .udp(let stream): try stream.bind(joining: joining)
-        }
-    }
-
-    /// Takes the addresses that an update will add, likewise.
-    func stage(_ listen: [StreamListener], joining: Set<ListenAddress>) throws(StreamError) {
-        switch self {
-        case .tcp(let stream): try stream.stage(listen, joining: joining)
-        case .udp(let stream): try stream.stage(listen, joining: joining)
-        }
-    }
-
-    /// Gives up what ``stage(_:joining:)`` took.
-    func unstage() {
-        switch self {
-        case .tcp(let stream): stream.unstage()
-        case .udp(let stream): stream.unstage()
-        }
-    }
-
-    /// The addresses that it has, with their real ports.
-    var localAddresses: [SocketAddress] {
-        switch self {
-        case .tcp(let stream): stream.localAddresses
-        case .udp(let stream): stream.localAddresses
-        }
-    }
-
-    /// The addresses that ``stage(_:joining:)`` took, with their real ports.
-    var stagedAddresses: [SocketAddress] {
-        switch self {
-        case .tcp(let stream): stream.stagedAddresses
-        case .udp(let stream): stream.stagedAddresses
-        }
-    }
-
-    /// Removes listeners; their clients may finish within the drain time.
-    func remove(_ addresses: Set<ListenAddress>, drainTimeout: Duration) async {
-        switch self {
-        case .tcp(let stream): await stream.remove(addresses, drainTimeout: drainTimeout)
-        case .udp(let stream): await stream.remove(addresses, drainTimeout: drainTimeout)
-        }
-    }
-
-    /// Ends what removed listeners at these addresses still carry.
-    func endLeaving(_ addresses: Set<ListenAddress>) async {
-        switch self {
-        case .tcp: break
-        case .udp(let stream): await stream.endLeaving(addresses)
-        }
-    }
-
-    /// The addresses of removed listeners whose sockets are still open.
-    var leavingAddresses: [ListenAddress] {
-        switch self {
-        case .tcp: []
-        case .udp(let stream): stream.leavingAddresses
-        }
-    }
-
     /// Checks that the targets of a route, which the stream has or is to get, are no listeners of ours.
     func checkForLoops(of entry: ReloadPlan.Entry, among listeners: OwnListeners) throws(StreamError) {
-        let upstreams = try Self.upstreams(of: entry.served)
-        switch self {
-        case .tcp(let stream): try stream.checkForLoops(upstreams, listen: entry.listen, among: listeners)
-        case .udp(let stream): try stream.checkForLoops(upstreams, listen: entry.listen, among: listeners)
-        }
+        try stream.checkForLoops(try Self.upstreams(of: entry.served), listen: entry.listen, among: listeners)
     }
 
     /// Serves a draining UDP address again, as another route. False where nothing of it is left; TCP has closed its

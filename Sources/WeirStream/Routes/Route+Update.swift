@@ -145,7 +145,7 @@ extension Route {
         await turns.enter()
         defer { turns.leave() }
         let numbers = state.withLock { state in
-            state.leaving.filter { addresses.contains($0.configured) }.map(\.number)
+            state.leavingDatagrams.filter { addresses.contains($0.configured) }.map(\.number)
         }
         if numbers.isEmpty { return }
         for worker in engine.workers { await worker.drain(listeners: numbers, timeout: .zero) }

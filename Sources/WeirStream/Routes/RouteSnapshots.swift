@@ -1,6 +1,6 @@
 /// The snapshots of one route on one worker: one for the clients of most listeners, and one for each other shift of the
-/// upstreams' ports (``StreamListener/portShift``), created for its first client. They have one selector, and differ in
-/// the addresses that they dial. Confined to the worker.
+/// upstreams' ports (``StreamListener/portShift``), created when a client, or a UDP listener, first needs it. They have
+/// one selector, and differ in the addresses that they dial. Confined to the worker.
 struct RouteSnapshots<Settings: Sendable> {
     /// The snapshot without a shift.
     private(set) var base: RouteSnapshot<Settings>
