@@ -5,7 +5,8 @@ extension Manual {
         let common = Self.table("option", CommandOption.common.map(Self.row))
         let rest = sections.map { section in
             let rows = section.entries.map { entry in
-                (entry.term.split(separator: ",").map { Self.code(String($0.drop { $0 == " " })) }.joined(separator: ", "), entry.meaning)
+                let terms = entry.term.split(separator: ",").map { Self.code(String($0.drop { $0 == " " })) }
+                return (terms.joined(separator: ", "), entry.meaning)
             }
             return ["## \(section.title)", Self.table(section.title.lowercased(), rows)]
         }

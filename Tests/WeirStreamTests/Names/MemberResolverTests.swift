@@ -129,10 +129,10 @@ private final class Pauses: Sendable {
         records.set("db.example", ["192.0.2.1"])
         pauses.end()
         try await waitForPause(2)
-        for failure in [.timedOut, .unavailable] as [AddressLookup.Failure] {
+        for (number, failure) in [(3, .timedOut), (4, .unavailable)] as [(Int, AddressLookup.Failure)] {
             records.fail("db.example", failure)
             pauses.end()
-            try await waitForPause(pauses.lengths.count + 1)
+            try await waitForPause(number)
         }
         records.set("db.example", ["192.0.2.1"])
         pauses.end()
