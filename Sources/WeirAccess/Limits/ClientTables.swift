@@ -49,6 +49,11 @@ final class ClientReservation: Sendable {
         giveBack()
     }
 
+    /// Moves the slot among the clients of the process to another owner.
+    func takeProcessSlot() -> ClientCounts.Slot? {
+        isOpen.exchange(false, ordering: .relaxed) ? slots.1 : nil
+    }
+
     /// Gives the slots back; the second time nothing is left.
     func giveBack() {
         guard isOpen.exchange(false, ordering: .relaxed) else { return }

@@ -90,12 +90,16 @@ package final class RouteLimiter: Sendable {
         let client = context.clientAddress.ip
         let hasAddress = !context.clientAddress.isUnix
         var slots: (ClientCounts.Slot?, ClientCounts.Slot?)
+        // A listener that chose this route has judged the limits of the process already.
+        let early = context.clientReservation
         if isCounting, hasAddress {
             if let limit = route.maxPerClient {
                 slots.0 = tables.counts.enter(client, route.scope, limit: limit)
                 if slots.0 == nil { return .reject(.perIPLimit) }
             }
-            if let limit = process.maxPerClient {
+            if let early {
+                slots.1 = early.takeProcessSlot()
+            } else if let limit = process.maxPerClient {
                 slots.1 = tables.counts.enter(client, process.scope, limit: limit)
                 if slots.1 == nil {
                     giveBack(slots)
@@ -103,7 +107,7 @@ package final class RouteLimiter: Sendable {
                 }
             }
         }
-        if isRating, hasAddress, !hasToken(client) {
+        if isRating, hasAddress, !hasToken(client, ofProcess: early == nil) {
             giveBack(slots)
             return .reject(.rateLimit)
         }
@@ -113,10 +117,12 @@ package final class RouteLimiter: Sendable {
         return .accept
     }
 
-    private func hasToken(_ client: IPAddress) -> Bool {
+    private func hasToken(_ client: IPAddress, ofProcess isOfProcess: Bool) -> Bool {
         let now = tables.clock.nanoseconds
         if let bucket = route.rate, !tables.rates.take(client, route.scope, bucket, at: now) { return false }
-        if let bucket = process.rate, !tables.rates.take(client, process.scope, bucket, at: now) { return false }
+        if isOfProcess, let bucket = process.rate, !tables.rates.take(client, process.scope, bucket, at: now) {
+            return false
+        }
         return true
     }
 

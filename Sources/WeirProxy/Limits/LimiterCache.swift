@@ -30,6 +30,11 @@ struct LimiterCache {
             process: level(Self.processName, process, workers))
     }
 
+    /// The limiter of clients that no route has yet; nil where the process limits none.
+    mutating func listenerLimiter(clients: ClientTables, workers: Int) -> ListenerLimiter? {
+        ListenerLimiter(clients, process: level(Self.processName, process, workers))
+    }
+
     /// Forgets the meters of routes that are gone.
     mutating func forget(except names: Set<String>) {
         meters = meters.filter { $0.key == Self.processName || names.contains($0.key) }

@@ -127,14 +127,19 @@ extension Proxy {
         return settings
     }
 
-    /// The hooks of clients that no route has yet. Only what is denied everywhere is refused here: the rules of a route
-    /// may let in what the default of all routes denies.
+    /// The hooks of clients that no route has yet. Only what holds for all routes is judged here: the
+    /// limits of the process, and what is denied everywhere, as the rules of a route may let in what the default of all
+    /// routes denies.
     private func makeHooks(of shared: SharedListenerPlan, _ metrics: SharedListenerMetrics) -> ListenerHooks {
         var hooks = ListenerHooks(observer: metrics)
         let trusted = IPPrefixList(shared.first.proxyProtocol.trustedProxies)
         hooks.isTrustedProxy = { trusted.contains($0) }
         if let denies = access.plan.denyEverywhere {
             hooks.admit = { !$0.isUnix && denies($0.ip) ? .reject(.acl) : .accept }
+        }
+        let workers = components.engine.workerCount
+        if let limiter = limits.listenerLimiter(clients: components.clients, workers: workers) {
+            hooks.reserve = { limiter.reserve($0) }
         }
         return hooks
     }

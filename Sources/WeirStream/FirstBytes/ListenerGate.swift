@@ -41,46 +41,52 @@ final class ListenerGate {
         if requirement == .refused {
             plan.hooks.observer?.proxyHeaderFailed(
                 reason: .untrusted, excerpt: ProxyHeaderExcerpt(), worker: core.index)
-            refuse(socket, address, .proxyProtocol, plan)
+            refuse(AcceptedClient(RelayEndpoint(accepted: socket), address), .proxyProtocol, plan)
             return
         }
+        var client = AcceptedClient(RelayEndpoint(accepted: socket), address)
         if requirement == .none {
-            if let reason = refusal(of: address, plan) {
-                refuse(socket, address, reason, plan)
+            if let reason = admit(&client, plan) {
+                refuse(client, reason, plan)
                 return
             }
             // One route and no header: nothing to inspect.
             if plan.matcher == nil {
-                decide(
-                    RelayEndpoint(accepted: socket), registration: nil, address, header: nil, RouteChoice(index: 0),
-                    by: listener, plan)
+                decide(client, RouteChoice(index: 0), by: listener, plan)
                 return
             }
         }
         guard makeRoom(plan) else {
-            refuse(socket, address, .overflow, plan)
+            refuse(client, .overflow, plan)
             return
         }
         core.load.connections.add(1, ordering: .relaxed)
         listener.clientOpened()
-        let client = UndecidedClient(
-            socket, address: address, awaitsHeader: requirement == .header, plan: plan, gate: self, listener: listener)
-        undecided.insert(client, at: address.ip)
-        client.start()
+        let undecidedClient = UndecidedClient(
+            client, awaitsHeader: requirement == .header, plan: plan, gate: self, listener: listener)
+        undecided.insert(undecidedClient, at: address.ip)
+        undecidedClient.start()
     }
 
-    /// Returns why the plan's hook refuses a client; nil where it admits the client.
-    func refusal(of client: SocketAddress, _ plan: ListenerPlan) -> ListenerFailure? {
-        guard let admit = plan.hooks.admit, case .reject(let reason) = admit(client) else { return nil }
-        return ListenerFailure(reason)
+    /// Asks the plan's hooks for a client whose address is known, and keeps what they have taken for it. Returns why
+    /// they refuse it; nil where they do not.
+    func admit(_ client: inout AcceptedClient, _ plan: ListenerPlan) -> ListenerFailure? {
+        if let admit = plan.hooks.admit, case .reject(let reason) = admit(client.clientAddress) {
+            return ListenerFailure(reason)
+        }
+        guard let reserve = plan.hooks.reserve else { return nil }
+        switch reserve(client.clientAddress) {
+        case .taken(let reservation): client.reservation = reservation
+        case .refused(let reason): return ListenerFailure(reason)
+        }
+        return nil
     }
 
-    private func refuse(
-        _ socket: consuming Socket, _ address: SocketAddress, _ reason: ListenerFailure, _ plan: ListenerPlan
-    ) {
-        socket.closeWithReset()
+    private func refuse(_ client: consuming AcceptedClient, _ reason: ListenerFailure, _ plan: ListenerPlan) {
+        if let token = client.registration { core.loop.remove(token) }
+        client.endpoint.close(withReset: true)
         core.budget.releaseConnection()
-        plan.hooks.observer?.failed(reason, client: address, worker: core.index)
+        plan.hooks.observer?.failed(reason, client: client.clientAddress, worker: core.index)
     }
 
     /// Counts one more undecided client. At the limit, it replaces the oldest client of the network with most of them,
@@ -95,23 +101,17 @@ final class ListenerGate {
     /// Hands a client to a route, which takes over its socket, the token under which this is registered, and its share
     /// of the budget.
     func decide(
-        _ client: consuming RelayEndpoint, registration: EventToken?, _ address: SocketAddress, header: ProxyHeader?,
-        _ choice: RouteChoice, by listener: TCPListener, _ plan: ListenerPlan
+        _ client: consuming AcceptedClient, _ choice: RouteChoice, by listener: TCPListener, _ plan: ListenerPlan
     ) {
         let index = choice.index
         guard plan.routes.indices.contains(index), let route = core.routes[plan.routes[index]] as? TCPRoute,
             !route.isDraining
         else {
-            if let registration { core.loop.remove(registration) }
-            guard let socket = client.takeSocket() else { return }
-            let address = header?.addresses?.source ?? address
-            refuse(socket, address, plan.routes.indices.contains(index) ? .drained : .error, plan)
+            refuse(client, plan.routes.indices.contains(index) ? .drained : .error, plan)
             return
         }
         plan.hooks.observer?.decided(route: index, by: choice.result, worker: core.index)
-        route.openDecided(
-            client, registration: registration, address, portShift: plan.portShifts[index], header: header,
-            preface: choice.preface, by: listener)
+        route.openDecided(client, portShift: plan.portShifts[index], preface: choice.preface, by: listener)
     }
 
     /// Removes a client from the undecided ones. The client still owns its socket. One that is replaced keeps its slot,

@@ -88,6 +88,14 @@ extension ListenerObserver {
     public func acceptPaused(worker: Int) {}
 }
 
+/// The answer of ``ListenerHooks/Reserve``.
+package enum ListenerReservation {
+    /// The client may go on. The object stands for what was taken: it is the reservation of the client's context, and
+    /// goes with the client where no route takes it over.
+    case taken((any AnyObject & Sendable)?)
+    case refused(RejectReason)
+}
+
 /// The hooks of a ``SharedListener``, which run before a route is chosen.
 public struct ListenerHooks: Sendable {
     /// Decides about a client before its first bytes are inspected. `client` is the address that a trusted PROXY header
@@ -97,6 +105,11 @@ public struct ListenerHooks: Sendable {
 
     /// See ``Admit``.
     public var admit: Admit?
+    /// Takes a client's share of limits that hold before its route is known. Called behind ``admit``, with the same
+    /// address; synchronous, on the worker.
+    package typealias Reserve = @Sendable (_ client: SocketAddress) -> ListenerReservation
+    /// See ``Reserve``.
+    package var reserve: Reserve?
     /// See ``StreamHooks/IsTrustedProxy``: called where the listener's settings read PROXY headers.
     public var isTrustedProxy: StreamHooks.IsTrustedProxy?
     /// Receives the listener's events.

@@ -15,14 +15,11 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     // Exclusivity is not checked at run time on the fields of every client: one thread owns it, and no access spans a
     // call that reaches the same field again.
     @safe @exclusivity(unchecked) var position = UndecidedPosition()
-    private let address: SocketAddress
     private let plan: ListenerPlan
     private let gate: ListenerGate
     private let listener: TCPListener
-    @safe @exclusivity(unchecked) private var client: RelayEndpoint
-    @safe @exclusivity(unchecked) private var header: ProxyHeader?
+    @safe @exclusivity(unchecked) private var client: AcceptedClient
     @safe @exclusivity(unchecked) private var phase: Phase
-    private var token: EventToken?
     @safe @exclusivity(unchecked) private var timer = TimerWheel.Identifier.none
     /// The bytes that must wait before the kernel reports them (`SO_RCVLOWAT`, socket(7)).
     private var lowWater = 1
@@ -34,15 +31,11 @@ final class UndecidedClient: EventHandler, UndecidedMember {
 
     private var core: WorkerCore { gate.core }
 
-    /// The client's address: the effective one, after a PROXY header.
-    private var clientAddress: SocketAddress { header?.addresses?.source ?? address }
-
     init(
-        _ socket: consuming Socket, address: SocketAddress, awaitsHeader: Bool, plan: ListenerPlan, gate: ListenerGate,
+        _ client: consuming AcceptedClient, awaitsHeader: Bool, plan: ListenerPlan, gate: ListenerGate,
         listener: TCPListener
     ) {
-        client = RelayEndpoint(accepted: socket)
-        self.address = address
+        self.client = client
         self.plan = plan
         self.gate = gate
         self.listener = listener
@@ -52,9 +45,9 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     /// Registers the socket, for all events that a route needs. Bytes that have arrived are inspected in the next turn:
     /// those of most clients have not yet. The client may have ended when this returns.
     func start() {
-        guard let number = client.withSocket({ $0.number }) else { return }
+        guard let number = client.endpoint.withSocket({ $0.number }) else { return }
         let token = core.loop.insert(self)
-        self.token = token
+        client.registration = token
         do {
             try core.loop.add(number, .relay, token: token)
             armTimer()
@@ -64,7 +57,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     }
 
     private func armTimer() {
-        guard let token else { return }
+        guard let token = client.registration else { return }
         let limit = phase == .awaitingHeader ? plan.settings.proxyHeaderTimeout : plan.settings.helloTimeout
         core.loop.cancel(&timer)
         timer = core.loop.schedule(afterNanoseconds: limit.clampedNanoseconds, token: token)
@@ -74,12 +67,12 @@ final class UndecidedClient: EventHandler, UndecidedMember {
 
     func descriptorReady(_ events: EventSet, tag: Int) {
         // A Unix client that closes its socket hangs up: what it sent before may still choose a route.
-        if events.contains(.error) || events.contains(.hangup) && !address.isUnix {
+        if events.contains(.error) || events.contains(.hangup) && !client.address.isUnix {
             fail(.closed)
             return
         }
-        client.note(events)
-        if client.isReadable { look() }
+        client.endpoint.note(events)
+        if client.endpoint.isReadable { look() }
     }
 
     func timerFired(tag: Int, deadline: UInt64) {
@@ -88,7 +81,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
             fail(.timeout)
             return
         }
-        let excerpt = unsafe client.headerExcerpt(buffer: core.relayResources.buffer)
+        let excerpt = unsafe client.endpoint.headerExcerpt(buffer: core.relayResources.buffer)
         refuseHeader(.timeout, excerpt)
     }
 
@@ -103,7 +96,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
 
     /// Peeks once per arrival (edge-triggered). The header is read from the socket only when it is complete.
     private func lookForHeader() {
-        switch unsafe client.receiveProxyHeader(buffer: core.relayResources.buffer) {
+        switch unsafe client.endpoint.receiveProxyHeader(buffer: core.relayResources.buffer) {
         case .waiting: break
         case .complete(let header): adopt(header)
         case .refused(let reason, let excerpt): refuseHeader(reason, excerpt)
@@ -112,9 +105,9 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     }
 
     private func adopt(_ header: ProxyHeader) {
-        self.header = header
+        client.header = header
         plan.hooks.observer?.proxyHeaderRead(version: header.version, worker: core.index)
-        if let reason = gate.refusal(of: clientAddress, plan) {
+        if let reason = gate.admit(&client, plan) {
             fail(reason)
             return
         }
@@ -131,17 +124,17 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         guard let matcher = plan.matcher else { return }
         let buffer = unsafe UnsafeMutableRawBufferPointer(
             rebasing: core.relayResources.buffer[..<FirstBytesTable.maxBytes])
-        switch unsafe client.receiveCopy(into: buffer) {
+        switch unsafe client.endpoint.receiveCopy(into: buffer) {
         case .bytes(let count):
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
-            switch unsafe matcher.match(bytes.span, isEnd: client.sawEnd, stage: stage) {
+            switch unsafe matcher.match(bytes.span, isEnd: client.endpoint.sawEnd, stage: stage) {
             case .route(let index, by: let result, preface: let preface):
                 decide(RouteChoice(index: index, result: result, preface: preface))
             case .answer(let answer): send(answer, having: count)
             case .none(let mismatch): fail(ListenerFailure(mismatch))
             case .needsMore(let wanted): waitForMore(wanted, having: count)
             }
-        case .wouldBlock: client.isReadable = false
+        case .wouldBlock: client.endpoint.isReadable = false
         case .endOfStream, .failed: fail(.closed)
         }
     }
@@ -151,7 +144,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     private func waitForMore(_ wanted: Int, having count: Int) {
         if count >= FirstBytesTable.maxBytes {
             fail(.tooLong)
-        } else if client.sawEnd {
+        } else if client.endpoint.sawEnd {
             fail(.closed)
         } else {
             setLowWater(min(max(wanted, count + 1), FirstBytesTable.maxBytes))
@@ -166,8 +159,8 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         }
         answerCount += 1
         stage = answer.stage
-        client.discard(answer.consumedByteCount)
-        switch unsafe answer.bytes.withUnsafeBytes({ unsafe client.send($0, more: false) }) {
+        client.endpoint.discard(answer.consumedByteCount)
+        switch unsafe answer.bytes.withUnsafeBytes({ unsafe client.endpoint.send($0, more: false) }) {
         case .bytes(let sent) where sent == answer.bytes.count:
             setLowWater(1)
             lookForMatch()
@@ -180,7 +173,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         guard bytes != lowWater else { return }
         lowWater = bytes
         // Best effort: without it the client is inspected at each arrival, which is only slower.
-        client.withSocket { $0.setIfPossible(.receiveLowWater, bytes) }
+        client.endpoint.withSocket { $0.setIfPossible(.receiveLowWater, bytes) }
     }
 
     // MARK: Ending
@@ -188,7 +181,7 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     private func decide(_ choice: RouteChoice) {
         setLowWater(1)
         guard leave() else { return }
-        gate.decide(client.take(), registration: token, address, header: header, choice, by: listener, plan)
+        gate.decide(client.take(), choice, by: listener, plan)
         listener.clientEnded()
     }
 
@@ -203,9 +196,10 @@ final class UndecidedClient: EventHandler, UndecidedMember {
     /// Resets the client, once.
     func fail(_ reason: ListenerFailure) {
         guard leave() else { return }
-        if let token { core.loop.remove(token) }
-        client.close(withReset: true)
-        plan.hooks.observer?.failed(reason, client: clientAddress, worker: core.index)
+        var client = client.take()
+        if let token = client.registration { core.loop.remove(token) }
+        client.endpoint.close(withReset: true)
+        plan.hooks.observer?.failed(reason, client: client.clientAddress, worker: core.index)
         core.connectionGivenUp()
         listener.clientEnded()
     }

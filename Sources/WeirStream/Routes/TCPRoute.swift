@@ -52,34 +52,32 @@ final class TCPRoute: WorkerRoute, EventHandler {
         let plan = snapshots.snapshot(ofListener: listener.bound.number)
         let requirement = plan.hooks.headerRequirement(of: address, plan.settings.proxyProtocol)
         begin(
-            RelayEndpoint(accepted: client), registration: nil, address, plan, requirement, header: nil, preface: nil,
-            by: listener)
+            AcceptedClient(RelayEndpoint(accepted: client), address), plan, requirement, preface: nil, by: listener)
     }
 
     /// Begins a connection of a shared listener, which has read the PROXY header and chosen this route. The route takes
-    /// over the token under which the client is registered.
+    /// over the client's socket, registration and reservation.
     func openDecided(
-        _ client: consuming RelayEndpoint, registration: EventToken?, _ address: SocketAddress, portShift: UInt16,
-        header: ProxyHeader?, preface: UpstreamPreface?, by listener: TCPListener
+        _ client: consuming AcceptedClient, portShift: UInt16, preface: UpstreamPreface?, by listener: TCPListener
     ) {
         let plan = snapshots.snapshot(shiftedBy: portShift)
-        if let dscp = plan.settings.dscp { client.withSocket { if $0.family != .unix { $0.mark(dscp) } } }
-        begin(
-            client, registration: registration, address, plan, .none, header: header, preface: preface, by: listener)
+        if let dscp = plan.settings.dscp { client.endpoint.withSocket { if $0.family != .unix { $0.mark(dscp) } } }
+        begin(client, plan, .none, preface: preface, by: listener)
     }
 
     private func begin(
-        _ client: consuming RelayEndpoint, registration: EventToken?, _ address: SocketAddress,
-        _ plan: RouteSnapshot<TCPSettings>,
-        _ requirement: HeaderRequirement, header: ProxyHeader?, preface: UpstreamPreface?, by listener: TCPListener
+        _ client: consuming AcceptedClient, _ plan: RouteSnapshot<TCPSettings>, _ requirement: HeaderRequirement,
+        preface: UpstreamPreface?, by listener: TCPListener
     ) {
+        let registration = client.registration
         let context = StreamContext(
-            id: core.makeIdentifier(), route: plan.identity, transport: .tcp, clientAddress: address,
+            id: core.makeIdentifier(), route: plan.identity, transport: .tcp, clientAddress: client.address,
             localAddress: listener.bound.address, worker: core.index, awaitsProxyHeader: requirement == .header)
-        if let header { context.adopt(header) }
+        if let header = client.header { context.adopt(header) }
+        if let reservation = client.reservation { context.reserve(reservation) }
         plan.observer?.opened(context)
         if let reason = refusal(context, plan, requirement) {
-            client.close(withReset: true)
+            client.endpoint.close(withReset: true)
             if let registration { core.loop.remove(registration) }
             core.budget.releaseConnection()
             plan.observer?.rejected(context, reason: reason)
@@ -87,7 +85,8 @@ final class TCPRoute: WorkerRoute, EventHandler {
         }
         core.load.connections.add(1, ordering: .relaxed)
         listener.clientOpened()
-        let connection = TCPConnection(client: client, context: context, route: plan, owner: self, listener: listener)
+        let connection = TCPConnection(
+            client: client.endpoint, context: context, route: plan, owner: self, listener: listener)
         connection.indexInRoute = connections.count
         connections.append(connection)
         connection.start(registration: registration, preface: preface)

@@ -136,6 +136,59 @@ extension Integration {
             #expect(samples.accepted("only") == 0 && server.accepted == 0)
         }
 
+        @Test("limits of the process hold before the hello, are counted once, and are given back")
+        func processLimits() throws {
+            let server = try Self.servers(1)[0]
+            let port = try Ports.free()
+            let route = Self.route("only", port, server, "sni: git.weir.test", "max_connections_per_ip: 2")
+            let weir = try WeirProcess(routes: route, rest: "workers: 2\nlimits: { max_connections_per_ip: 3 }")
+            let hello = Self.hello("git.weir.test")
+            func rejected(_ samples: Samples, _ reason: String) -> Int {
+                samples.total("weir_listener_connections_rejected_total", ["reason": reason])
+            }
+            // Silent clients take the places of their address; one more is refused before it has said anything.
+            var silent = try (0..<3).map { _ in try TestConnection(to: Endpoint(port)) }
+            try weir.scrape(until: "three are undecided") { $0.total("weir_listener_connections_undecided") == 3 }
+            #expect(try TestConnection(to: Endpoint(port)).receive().ending == .reset)
+            try weir.scrape(until: "the fourth is refused") { rejected($0, "per_ip_limit") == 1 }
+            // A client that chooses keeps its place: it is not counted twice.
+            try silent[0].send(hello)
+            #expect(silent[0].receive(1).bytes == [0])
+            #expect(try TestConnection(to: Endpoint(port)).receive().ending == .reset)
+            try weir.scrape(until: "the fifth is refused") { rejected($0, "per_ip_limit") == 2 }
+            // The route's own limit follows with the choice, and what it refuses leaves its place.
+            try silent[1].send(hello)
+            #expect(silent[1].receive(1).bytes == [0])
+            try silent[2].send(hello)
+            #expect(silent[2].receive().ending == .reset)
+            let third = try TestConnection(to: Endpoint(port))
+            try third.send(hello)
+            #expect(third.receive().ending == .reset)
+            // Places of clients that have ended are free, whether they had chosen or not.
+            silent.forEach { $0.close() }
+            silent = []
+            try weir.scrape(until: "all have ended") { $0.active("only") == 0 }
+            for _ in 0..<2 {
+                let others = try (0..<3).map { _ in try TestConnection(to: Endpoint(port)) }
+                try weir.scrape(until: "three are undecided") { $0.total("weir_listener_connections_undecided") == 3 }
+                others.forEach { $0.close() }
+                try weir.scrape(until: "all have ended") { $0.total("weir_listener_connections_undecided") == 0 }
+            }
+            // A rate is asked once for each client, before the hello.
+            try weir.reload(
+                routes: [Self.route("only", port, server, "sni: git.weir.test")],
+                rest: "workers: 2\nlimits: { rate_limit: { rate: 1/h, burst: 2 } }")
+            #expect(try Self.choice(port, hello) == 0)
+            #expect(try Self.choice(port, hello) == 0)
+            #expect(try TestConnection(to: Endpoint(port)).receive().ending == .reset)
+            let samples = try weir.scrape(until: "the refusal is counted") { rejected($0, "rate_limit") == 1 }
+            #expect(rejected(samples, "per_ip_limit") == 2)
+            #expect(
+                samples.total("weir_tcp_connections_rejected_total", ["route": "only", "reason": "per_ip_limit"]) == 2)
+            #expect(samples.total("weir_tcp_connections_rejected_total", ["reason": "rate_limit"]) == 0)
+            Self.expectBalance(samples, accepted: samples.total("weir_listener_connections_accepted_total"))
+        }
+
         @Test("reloads add, move and remove names, and let a route share its port and have it alone: connections stay")
         func reloads() throws {
             let servers = try Self.servers(3)
