@@ -211,6 +211,15 @@ import Testing
         #expect(try await Self.failure("unix:\(file)") == [.dialFailed(upstream: 0, .refused)])
     }
 
+    @Test func `a socket of datagrams is no stream, and one that is forbidden has its reason`() async throws {
+        let folder = try TemporaryDirectory("unix")
+        let datagrams = try ServiceManagerSocket(folder.file("datagrams"))
+        // EPROTOTYPE of connect(2).
+        #expect(try await Self.failure("unix:\(datagrams.name)") == [.dialFailed(upstream: 0, .other)])
+        // No file is forbidden to root.
+        #expect(DialFailure(SystemError(.connect, EACCES)) == .permission)
+    }
+
     @Test func `the next upstream takes the client of one that is gone`() async throws {
         let server = try UnixServer.echo()
         let folder = try TemporaryDirectory("unix")
