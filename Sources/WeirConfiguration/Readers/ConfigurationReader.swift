@@ -26,7 +26,10 @@ struct ConfigurationReader {
             context: context, defaults: defaults,
             proxyProtocol: faults.contains("entrypoint")
                 ? ProxyProtocolSettings() : configuration.entrypoint.proxyProtocol)
-        let drafts = read(routes: top["routes"], root: root, with: reader)
+        let docker = top["docker"].flatMap { $0.isOff ? nil : $0 }
+        checkTrait(of: docker)
+        let drafts =
+            docker != nil && top["routes"] == nil ? [] : read(routes: top["routes"], root: root, with: reader)
         let listen = top["exporter"]?["listen"]
         checkListeners(
             of: drafts, exporter: configuration.exporter, at: listen?.origins(of: configuration.exporter.listen) ?? [],
@@ -41,6 +44,16 @@ struct ConfigurationReader {
         checkUnixUpstreams(of: drafts, exporter: configuration.exporter, diagnostics: diagnostics)
         configuration.routes = drafts.filter(\.isComplete).map(\.route)
         return configuration
+    }
+
+    /// Refuses containers in a program that cannot ask for them.
+    private func checkTrait(of docker: ConfigurationNode?) {
+        #if !Docker
+            guard let docker else { return }
+            diagnostics.error(
+                docker.origin,
+                "`docker` needs a program that was built with the package trait `Docker` (`swift build --traits Docker`)")
+        #endif
     }
 
     /// Looks at the database once all rules are known that need it.

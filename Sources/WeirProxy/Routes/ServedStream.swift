@@ -93,6 +93,14 @@ enum ServedStream: Sendable {
         }
     }
 
+    /// Ends what it has at hosts that are gone for good.
+    func leave(_ gone: [GoneHost]) async {
+        switch self {
+        case .tcp(let stream): await stream.leave(gone)
+        case .udp(let stream): await stream.leave(gone)
+        }
+    }
+
     /// The addresses of removed listeners whose sockets are still open.
     var leavingAddresses: [ListenAddress] {
         switch self {

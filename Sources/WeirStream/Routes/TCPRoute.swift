@@ -151,6 +151,12 @@ final class TCPRoute: WorkerRoute, EventHandler {
         for connection in connections { connection.endUpstreamDown(upstream) }
     }
 
+    func leave(_ gone: [GoneHost]) {
+        for connection in connections {
+            for host in gone { connection.leave(host) }
+        }
+    }
+
     /// Ends the connections of one listener as drained.
     func endDrained(by listener: TCPListener) {
         for connection in connections where connection.listener === listener { connection.endDrained() }

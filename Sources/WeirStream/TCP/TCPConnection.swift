@@ -513,6 +513,18 @@ final class TCPConnection: EventHandler, PreDialing {
         end(.upstreamDown, withReset: true)
     }
 
+    /// Ends the connection because its upstream is gone; a dial to it goes on with the next one.
+    func leave(_ gone: GoneHost) {
+        guard phase != .closed else { return }
+        if let member, let upstream = route.state(of: member)?.upstream {
+            if gone.has(upstream) { end(.upstreamDown, withReset: true) }
+        } else if phase == .handshakingUpstream {
+            if let connector, connector.isDialing(gone) { upstreamHandshakeFailed(.canceled, nil) }
+        } else if let connector {
+            perform(connector.leave(gone))
+        }
+    }
+
     /// Ends the connection because its stream is killed.
     func endKilled() {
         guard phase != .closed else { return }

@@ -363,6 +363,18 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return goOn(after: begin(next))
     }
 
+    /// Whether the present choice is at a host that is gone.
+    func isDialing(_ gone: GoneHost) -> Bool {
+        member.flatMap { route.state(of: $0) }.map { gone.has($0.upstream) } ?? false
+    }
+
+    /// Leaves an upstream at a host that is gone, and continues with the next choice at once. Does nothing where another
+    /// one is dialed.
+    func leave(_ gone: GoneHost) -> DialOutcome {
+        guard phase == .resolving || phase == .dialing, isDialing(gone) else { return .pending }
+        return goOn(after: .failed(.canceled))
+    }
+
     /// Takes over a settled connection for ``goElsewhere()``: other addresses and all other upstreams are left to try.
     func adopt(_ member: UpstreamHandle, at address: SocketAddress?) {
         self.member = member
