@@ -15,14 +15,16 @@ static inline CURLcode weir_curl_set_text(CURL *handle, CURLoption option, const
     return curl_easy_setopt(handle, option, value);
 }
 
-static inline CURLcode weir_curl_set_pointer(CURL *handle, CURLoption option, void *value) {
-    return curl_easy_setopt(handle, option, value);
-}
-
 static inline CURLcode weir_curl_set_writer(
     CURL *handle, size_t (*writer)(char *bytes, size_t size, size_t count, void *owner), void *owner) {
     CURLcode code = curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, writer);
     return code == CURLE_OK ? curl_easy_setopt(handle, CURLOPT_WRITEDATA, owner) : code;
+}
+
+static inline CURLcode weir_curl_set_header_reader(
+    CURL *handle, size_t (*reader)(char *bytes, size_t size, size_t count, void *owner), void *owner) {
+    CURLcode code = curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, reader);
+    return code == CURLE_OK ? curl_easy_setopt(handle, CURLOPT_HEADERDATA, owner) : code;
 }
 
 static inline long weir_curl_status(CURL *handle) {

@@ -69,7 +69,7 @@ final class EngineSession {
         try client.begin("/v\(version)/events?filters=\(Self.eventFilter)", events, within: nil)
         // The list must not be older than the stream. An engine answers at once; one that does not is still listed.
         let deadline = now + Self.longestWait
-        while !events.isDone, !events.hasAnswer, !isStopped(), now < deadline, !isSubscribed(events) {
+        while !events.isDone, !events.hasAnswer, !isStopped(), now < deadline {
             try client.step(signal, milliseconds: 20)
         }
         try list(signal)
@@ -94,14 +94,6 @@ final class EngineSession {
 
     /// Events of containers and networks. The same as a query: `{"type":["container","network"]}`.
     private static let eventFilter = "%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D"
-
-    /// Whether a moment has passed in which the engine would have refused the stream.
-    private func isSubscribed(_ events: HTTPTransfer) -> Bool {
-        subscribeSteps += 1
-        return subscribeSteps > 2
-    }
-
-    private var subscribeSteps = 0
 
     /// The time at which all containers are listed because of events; nil where there were none.
     private var listingDue: UInt64? {

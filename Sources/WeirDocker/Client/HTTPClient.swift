@@ -51,6 +51,15 @@ import LinuxIO
                         let piece = unsafe UnsafeRawBufferPointer(start: bytes, count: length)
                         return unsafe transfer.take(Array(piece)) ? length : 0
                     }, owner) == CURLE_OK && isSet
+            isSet =
+                unsafe weir_curl_set_header_reader(
+                    handle,
+                    { _, size, count, owner in
+                        guard let owner = unsafe owner else { return 0 }
+                        // Proof: `Unmanaged`, as above.
+                        unsafe Unmanaged<HTTPTransfer>.fromOpaque(owner).takeUnretainedValue().hasAnswer = true
+                        return size * count
+                    }, owner) == CURLE_OK && isSet
             guard isSet, unsafe curl_multi_add_handle(multi, handle) == CURLM_OK else {
                 unsafe curl_easy_cleanup(handle)
                 throw EngineFailure(.connect, "libcurl refuses the request")

@@ -24,7 +24,6 @@ final class HTTPTransfer {
 
     /// Takes bytes of the answer. False where they are too many.
     func take(_ bytes: [UInt8]) -> Bool {
-        hasAnswer = true
         if let receive {
             receive(bytes)
             return true
