@@ -89,7 +89,8 @@ let package = Package(
         .target(
             name: "WeirProxy",
             dependencies: [
-                "NetworkTypes", "WeirConfiguration", "WeirDocker", "WeirStream", "WeirBalance", "WeirHealth", "WeirAccess",
+                "NetworkTypes", "WeirConfiguration", "WeirDocker", "WeirStream", "WeirBalance", "WeirHealth",
+                "WeirAccess",
                 "WeirExporter", "WeirMetrics", "LinuxIO", "Threading",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -152,7 +153,8 @@ let package = Package(
         .testTarget(
             name: "WeirProxyTests",
             dependencies: [
-                "WeirProxy", "NetworkTypes", "WeirConfiguration", "WeirDocker", "WeirStream", "WeirAccess", "WeirExporter",
+                "WeirProxy", "NetworkTypes", "WeirConfiguration", "WeirDocker", "WeirStream", "WeirAccess",
+                "WeirExporter",
                 "WeirMetrics", "LinuxIO", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -26,7 +26,9 @@ import WeirConfiguration
         #expect(routes(read(["weir.web.port": "80:80"])) == ["web": #"port="80:80""#])
         #expect(routes(read(["weir.#1.port": "80:80"])) == ["web": #"port="80:80""#])
         #expect(
-            routes(read(["weir.$1.port": "1:1", "weir.ssh.port": "2:2"])) == ["web": #"port="1:1""#, "ssh": #"port="2:2""#])
+            routes(read(["weir.$1.port": "1:1", "weir.ssh.port": "2:2"])) == [
+                "web": #"port="1:1""#, "ssh": #"port="2:2""#,
+            ])
     }
 
     @Test("Aliases by position, nested fields, and fields of all, which win")
@@ -49,7 +51,8 @@ import WeirConfiguration
     @Test("A block of YAML, which single fields override, tabs being two blanks")
     func blocks() {
         let labels = read([
-            "weir.ssh": "port: 2222:22\nacl:\n\tdeny: [\"ip:192.0.2.1\"]\nidle_timeout: 1m", "weir.ssh.idle_timeout": "2m",
+            "weir.ssh": "port: 2222:22\nacl:\n\tdeny: [\"ip:192.0.2.1\"]\nidle_timeout: 1m",
+            "weir.ssh.idle_timeout": "2m",
             "weir.*": "scheme: tcp",
         ])
         #expect(
@@ -94,16 +97,18 @@ import WeirConfiguration
             let read = shared(labels)
             #expect(read.aliases.isEmpty && read.problems.isEmpty, "\(labels)")
         }
-        #expect(routes(shared(["proxy.db.port": "5432:5432", "proxy.db.homepage.show": "false"])) == [
-            "db": #"port="5432:5432""#
-        ])
+        #expect(
+            routes(shared(["proxy.db.port": "5432:5432", "proxy.db.homepage.show": "false"])) == [
+                "db": #"port="5432:5432""#
+            ])
         #expect(routes(shared(["proxy.db.port": "5432", "proxy.db.scheme": "tcp"])).count == 1)
         #expect(shared(["proxy.exclude": "true", "proxy.db.port": "1:1"]).isExcluded)
     }
 
     @Test("Hostile labels are errors within bounds")
     func hostile() {
-        let bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
+        let bomb =
+            "a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
             + "c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nport: [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]"
         #expect(messages(read(["weir.a": bomb])).contains { $0.contains("aliases expand to more than 1000 values") })
         let deep = String(repeating: "[", count: 5_000)
@@ -120,7 +125,9 @@ import WeirConfiguration
 
     @Test("Variables are not expanded, and values that are no list stay text")
     func literal() {
-        #expect(routes(read(["weir.a.port": "1:1", "weir.a.balance": "${HOME}"])) == ["a": #"balance="${HOME}" port="1:1""#])
+        #expect(
+            routes(read(["weir.a.port": "1:1", "weir.a.balance": "${HOME}"])) == ["a": #"balance="${HOME}" port="1:1""#]
+        )
         #expect(routes(read(["weir.a": "port: 1:1\nbalance: ${HOME}"])) == ["a": #"balance="${HOME}" port="1:1""#])
     }
 

@@ -15,7 +15,8 @@ import WeirConfiguration
         var now: UInt64 = 1_000_000_000
 
         init(_ docker: String = "", routes: String = "", _ containers: Container...) {
-            file = "docker: { endpoint: \"unix:///run/none.sock\", label_prefix: weir\(docker) }\n"
+            file =
+                "docker: { endpoint: \"unix:///run/none.sock\", label_prefix: weir\(docker) }\n"
                 + (routes.isEmpty ? "" : "routes:\n\(routes)\n")
             self.containers = containers
         }
@@ -125,7 +126,8 @@ import WeirConfiguration
 
     @Test("The file goes first; ports, names and the ports of others are guarded")
     func guards() throws {
-        let routes = "  taken: { scheme: tcp, host: 192.0.2.99, port: 2000 }\n"
+        let routes =
+            "  taken: { scheme: tcp, host: 192.0.2.99, port: 2000 }\n"
             + "  shop: { scheme: tcp, host: 192.0.2.99, port: 8443, sni: shop.example.net }"
         let docker = ", listen_ports: [1024-65535], names: [\"*.apps.example.net\"]"
         func reason(_ labels: [String: String], ports: [String] = []) throws -> String {
@@ -135,7 +137,8 @@ import WeirConfiguration
             return "\(verdict.reason?.rawValue ?? ""): \(verdict.remarks.first ?? "")"
         }
         #expect(try reason(["weir.taken.port": "2001:1"]).hasPrefix("conflict: container `c`, label `weir.taken.port`"))
-        #expect(try reason(["weir.a.port": "53:53"]).contains("may not listen on 53: `docker.listen_ports` has 1024-65535"))
+        #expect(
+            try reason(["weir.a.port": "53:53"]).contains("may not listen on 53: `docker.listen_ports` has 1024-65535"))
         #expect(try reason(["weir.a.port": "8443:1"]).hasPrefix("conflict"))
         #expect(try reason(["weir.a.port": "9443:1", "weir.a.sni": "x.example.net"]).contains("`docker.names`"))
         #expect(try reason(["weir.a.port": "9443:1", "weir.a.sni": "[a.apps.example.net, b.net]"]).contains("b.net"))

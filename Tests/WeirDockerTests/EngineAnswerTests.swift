@@ -41,9 +41,11 @@ import Testing
         #expect(try event("die") == .gone && event("destroy") == .gone && event("start") == .other)
         #expect(try event("kill", #""signal":"15""#) == .stopping && event("kill", #""signal":"1""#) == .other)
         #expect(try event("pause") == .paused(true) && event("unpause") == .paused(false))
-        #expect(try event("health_status: healthy") == .other && event("exec_create: sh") == nil && event("attach") == nil)
+        #expect(
+            try event("health_status: healthy") == .other && event("exec_create: sh") == nil && event("attach") == nil)
         let network = try node(
-            #"{"Type":"network","Action":"disconnect","Actor":{"ID":"n","Attributes":{"container":"abc","name":"edge"}}}"#)
+            #"{"Type":"network","Action":"disconnect","Actor":{"ID":"n","Attributes":{"container":"abc","name":"edge"}}}"#
+        )
         #expect(EngineEvent(network)?.effect == .disconnected(network: "edge"))
         #expect(EngineEvent(try node("{}")) == nil && EngineEvent(try node("[]")) == nil)
     }
@@ -51,7 +53,9 @@ import Testing
     @Test("The version that both speak")
     func versions() throws {
         func negotiated(_ newest: String, _ oldest: String = "1.12") -> String? {
-            guard let answer = try? node(#"{"ApiVersion":"\#(newest)","MinAPIVersion":"\#(oldest)"}"#) else { return nil }
+            guard let answer = try? node(#"{"ApiVersion":"\#(newest)","MinAPIVersion":"\#(oldest)"}"#) else {
+                return nil
+            }
             return (try? APIVersion.negotiated(answer))?.description
         }
         #expect(negotiated("1.43") == "1.43" && negotiated("1.99", "1.44") == "1.52" && negotiated("1.24") == "1.24")

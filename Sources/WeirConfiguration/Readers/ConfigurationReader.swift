@@ -28,8 +28,9 @@ struct ConfigurationReader {
                 ? ProxyProtocolSettings() : configuration.entrypoint.proxyProtocol)
         let docker = top["docker"].flatMap { $0.isOff ? nil : $0 }
         checkTrait(of: docker)
+        let isWithoutRoutes = top["routes"].map { if case .null = $0.content { true } else { false } } ?? true
         let drafts =
-            docker != nil && top["routes"] == nil ? [] : read(routes: top["routes"], root: root, with: reader)
+            docker != nil && isWithoutRoutes ? [] : read(routes: top["routes"], root: root, with: reader)
         let listen = top["exporter"]?["listen"]
         checkListeners(
             of: drafts, exporter: configuration.exporter, at: listen?.origins(of: configuration.exporter.listen) ?? [],
@@ -49,10 +50,10 @@ struct ConfigurationReader {
     /// Refuses containers in a program that cannot ask for them.
     private func checkTrait(of docker: ConfigurationNode?) {
         #if !Docker
-            guard let docker else { return }
-            diagnostics.error(
-                docker.origin,
-                "`docker` needs a program that was built with the package trait `Docker` (`swift build --traits Docker`)")
+        guard let docker else { return }
+        diagnostics.error(
+            docker.origin,
+            "`docker` needs a program that was built with the package trait `Docker` (`swift build --traits Docker`)")
         #endif
     }
 

@@ -16,7 +16,8 @@ extension Configuration.Docker {
                     + "labels are then no error."),
             Setting(
                 "network", \.network, .optional(.networkName), default: "the only one of a container",
-                "The network whose addresses are dialed where a container has several; a label `network` goes before it."),
+                "The network whose addresses are dialed where a container has several; a label `network` goes before it."
+            ),
             Setting(
                 "listen_ports", \.listenPorts, .portRanges, "The ports that labels may listen on."),
             Setting(
@@ -88,7 +89,8 @@ extension Notation where Value == [Configuration.Docker.Endpoint] {
                 guard isEngineName(entry.key) else {
                     context.diagnostics.error(
                         entry.keyOrigin,
-                        "`\(key)`: expected a name of 1 to 64 letters, digits, `_`, `.` and `-`, found \(quoted(entry.key))")
+                        "`\(key)`: expected a name of 1 to 64 letters, digits, `_`, `.` and `-`, found \(quoted(entry.key))"
+                    )
                     return nil
                 }
                 return address(entry.value, key, context).map { Endpoint(name: entry.key, address: $0) }

@@ -1,7 +1,7 @@
 import LinuxIO
 import Synchronization
 import Threading
-public import WeirConfiguration
+import WeirConfiguration
 
 /// Follows one engine on a thread of its own, which waits in the kernel for its events. What it knows stays while the
 /// engine is away, to which it connects again.
@@ -9,7 +9,7 @@ public final class EngineFollower: Sendable {
     /// The means to ask it.
     public let access: EngineAccess
     private let prefix: String
-    private let observer: any EngineObserver
+    private let observer: any ContainerObserver
     private let onChange: @Sendable () -> Void
     private let signal: EventSignal
     private let isStopped = Atomic<Bool>(false)
@@ -21,7 +21,7 @@ public final class EngineFollower: Sendable {
 
     /// A follower that has not begun. `onChange` is called on its thread whenever it knows something else.
     public init(
-        _ access: EngineAccess, labelPrefix: String, observer: any EngineObserver,
+        _ access: EngineAccess, labelPrefix: String, observer: any ContainerObserver,
         onChange: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         self.access = access
@@ -92,7 +92,7 @@ public final class EngineFollower: Sendable {
 }
 
 /// An observer that tells nothing.
-private struct SilentObserver: EngineObserver {
+private struct SilentObserver: ContainerObserver {
     func connected(_ engine: String, version: String) {}
     func failed(_ engine: String, _ failure: EngineFailure, isAway: Bool) {}
     func listed(_ engine: String) {}

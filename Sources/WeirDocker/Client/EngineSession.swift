@@ -22,7 +22,7 @@ final class EngineSession {
     private let client: HTTPClient
     private let access: EngineAccess
     private let prefix: String
-    private let observer: any EngineObserver
+    private let observer: any ContainerObserver
     private let isStopped: () -> Bool
     private let publish: ([Container]) -> Void
     private var version = ""
@@ -42,7 +42,7 @@ final class EngineSession {
 
     /// Connects later; `prefix` begins the labels that count, with its dot.
     init(
-        _ access: EngineAccess, prefix: String, observer: any EngineObserver, isStopped: @escaping () -> Bool,
+        _ access: EngineAccess, prefix: String, observer: any ContainerObserver, isStopped: @escaping () -> Bool,
         publish: @escaping ([Container]) -> Void
     ) throws(EngineFailure) {
         client = try HTTPClient(access)
@@ -134,7 +134,8 @@ final class EngineSession {
     private func refused(_ path: String, _ status: Int, _ message: String?) -> EngineFailure {
         let plain = path.prefix { $0 != "?" }
         return EngineFailure(
-            .connect, "`\(plain)` is answered with \(status)\(message.map { ": \(shown($0))" } ?? "")"
+            .connect,
+            "`\(plain)` is answered with \(status)\(message.map { ": \(shown($0))" } ?? "")"
                 + (status == 403 ? "; a socket proxy must allow containers, events and version" : ""))
     }
 

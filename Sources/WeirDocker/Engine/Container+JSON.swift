@@ -49,7 +49,9 @@ extension Container {
 
     /// A field of its own in newer versions, else the end of a text for people: `Up 2 hours (healthy)`.
     private static func health(of entry: JSONNode) -> Health {
-        if let word = entry["Health"]?["Status"]?.text ?? entry["Health"]?.text { return Health(rawValue: word) ?? .none }
+        if let word = entry["Health"]?["Status"]?.text ?? entry["Health"]?.text {
+            return Health(rawValue: word) ?? .none
+        }
         let status = entry["Status"]?.text ?? ""
         if status.contains("(healthy)") { return .healthy }
         if status.contains("(unhealthy)") { return .unhealthy }

@@ -28,7 +28,9 @@ package struct EngineEvent: Sendable, Equatable {
         let action = event["Action"]?.text ?? event["status"]?.text ?? ""
         switch event["Type"]?.text ?? "container" {
         case "container":
-            guard let id = event["Actor"]?["ID"]?.text ?? event["id"]?.text, Container.isIdentifier(id) else { return nil }
+            guard let id = event["Actor"]?["ID"]?.text ?? event["id"]?.text, Container.isIdentifier(id) else {
+                return nil
+            }
             container = id
             switch action {
             case "die", "died", "destroy", "remove", "oom": effect = action == "oom" ? .other : .gone

@@ -68,7 +68,11 @@ extension ConfigurationNode {
     private func setting(_ key: String, to value: ConfigurationNode, at origin: Origin) -> ConfigurationNode {
         var entries = entries
         let new = Entry(key: key, keyOrigin: origin, value: value)
-        if let index = entries.firstIndex(where: { $0.key == key }) { entries[index] = new } else { entries.append(new) }
+        if let index = entries.firstIndex(where: { $0.key == key }) {
+            entries[index] = new
+        } else {
+            entries.append(new)
+        }
         return ConfigurationNode(origin: self.origin, content: .mapping(entries))
     }
 

@@ -9,7 +9,9 @@ enum SexagesimalPort {
         guard text.utf8.count <= 10, let number = Int(text), number >= 60 else { return nil }
         let (listen, target) = number.quotientAndRemainder(dividingBy: 60)
         guard (1...65_535).contains(listen), target > 0 else { return nil }
-        if let port = UInt16(exactly: number), exposed.contains(port) || !exposed.contains(UInt16(target)) { return nil }
+        if let port = UInt16(exactly: number), exposed.contains(port) || !exposed.contains(UInt16(target)) {
+            return nil
+        }
         return "\(listen):\(target)"
     }
 }

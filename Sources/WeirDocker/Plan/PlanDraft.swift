@@ -159,7 +159,8 @@ struct PlanDraft {
         let origin = alias["port"]?.origin ?? .label(container: title, name: nil)
         if namesOfFile.contains(alias.name) {
             throw Problem(
-                reason: .conflict, origin: origin, message: "the file has a route \(shown(alias.name)), which goes first")
+                reason: .conflict, origin: origin,
+                message: "the file has a route \(shown(alias.name)), which goes first")
         }
         guard let ports = alias.ports else {
             throw Problem(
@@ -263,7 +264,9 @@ struct PlanDraft {
                 reason: .conflict, origin: origin,
                 message: "its port is that of route \(shown(other.name)) (\(other.origin))")
         }
-        if let index = indices[route.name], routes[index].replicaKey == nil || routes[index].replicaKey != route.replicaKey {
+        if let index = indices[route.name],
+            routes[index].replicaKey == nil || routes[index].replicaKey != route.replicaKey
+        {
             throw Problem(
                 reason: .conflict, origin: origin,
                 message: "route \(shown(route.name)) is that of another container (\(routes[index].origin)); only "

@@ -51,7 +51,8 @@ public struct ConfigurationFile: Sendable {
             let loaded = try Configuration.load([fragment], rules: AccessRuleValidator())
             return Loaded(
                 configuration: loaded.configuration, warnings: loaded.warnings.map(\.description),
-                advice: loaded.advice.map(\.description), fragment: fragment, content: content, dependencies: loaded.dependencies)
+                advice: loaded.advice.map(\.description), fragment: fragment, content: content,
+                dependencies: loaded.dependencies)
         } catch {
             throw Refusal(
                 lines: error.diagnostics.map(\.description), content: content, dependencies: error.dependencies)

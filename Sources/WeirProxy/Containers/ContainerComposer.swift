@@ -72,7 +72,8 @@ struct ContainerComposer {
                     fragments + [ConfigurationFragment(root: route.root)], rules: AccessRuleValidator(),
                     replacing: replaced)
             } catch {
-                let message = error.diagnostics.first { $0.severity == .error }?.description ?? "it does not fit the file"
+                let message =
+                    error.diagnostics.first { $0.severity == .error }?.description ?? "it does not fit the file"
                 for container in route.containers {
                     refusals[container] = ContainerPlanner.Refusal(.conflict, message)
                 }

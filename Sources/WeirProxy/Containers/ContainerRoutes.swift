@@ -191,7 +191,7 @@ final class ContainerRoutes: Sendable {
 }
 
 /// Tells of one engine, in metrics and in the log.
-private final class EngineLog: EngineObserver {
+private final class EngineLog: ContainerObserver {
     private let metrics: ContainerMetrics
     private let logger: Logger
     private let access: EngineAccess

@@ -148,11 +148,12 @@ public final class ProxyRunner: Sendable {
     ) async throws(ProxyError) -> [String] {
         containers.follow(base.docker)
         while true {
-            let composed = containers.compose(fragments, base: base, replacing: await proxy.configuration)
+            let before = await proxy.configuration
+            let composed = containers.compose(fragments, base: base, replacing: before)
             let plan = composed.plan
             do throws(ProxyError) {
                 var fixed: [String] = []
-                if await !(isFollowing && proxy.configuration == composed.configuration) {
+                if !isFollowing || before != composed.configuration {
                     fixed = try await proxy.apply(
                         composed.configuration, tentative: Set(plan.routeNames), isFollowing: isFollowing)
                 }

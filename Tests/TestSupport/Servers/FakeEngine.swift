@@ -93,7 +93,9 @@ package final class FakeEngine: Sendable {
     package func tell(_ action: String, of id: String, _ attributes: [String: String] = [:]) {
         let attributes = attributes.map { "\(quote($0.key)):\(quote($0.value))" }.joined(separator: ",")
         tell(
-            line: "{\"Type\":\"container\",\"Action\":\"\(action)\",\"Actor\":{\"ID\":\"\(id)\",\"Attributes\":{\(attributes)}}}")
+            line:
+                "{\"Type\":\"container\",\"Action\":\"\(action)\",\"Actor\":{\"ID\":\"\(id)\",\"Attributes\":{\(attributes)}}}"
+        )
     }
 
     /// Sends a line to all that follow its events.
@@ -210,7 +212,8 @@ package final class FakeEngine: Sendable {
     private func send(
         _ body: String, _ connection: TestConnection, status: Int = 200, cutAfter: Int? = nil
     ) throws {
-        let head = "HTTP/1.1 \(status) Answer\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+        let head =
+            "HTTP/1.1 \(status) Answer\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
         try connection.send(Array(head.utf8) + (cutAfter.map { Array(body.utf8.prefix($0)) } ?? Array(body.utf8)))
     }
 }

@@ -1,5 +1,5 @@
 /// The receiver of what happens between Weir and its engines. Called on the engine's thread.
-public protocol EngineObserver: Sendable {
+public protocol ContainerObserver: Sendable {
     /// The engine answers, with this version of its API.
     func connected(_ engine: String, version: String)
     /// The engine cannot be asked, or something of it cannot be read. What is known of it stays in force. `isAway` says
