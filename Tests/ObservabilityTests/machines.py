@@ -103,6 +103,11 @@ class Engine:
         self.made = [path for path in HIDDEN if not path.exists()]
         for path in self.made:
             path.mkdir()
+        self.begin_daemon()
+
+    def begin_daemon(self):
+        """Starts the daemon, again where it was stopped: its data are those of before."""
+        folder = self.folder
         # Its mounts go with it: they are in a namespace of their own.
         hide = "".join(f"mount -t tmpfs none {path} && " for path in HIDDEN)
         self.daemon = Process(

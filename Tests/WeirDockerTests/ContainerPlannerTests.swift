@@ -14,7 +14,15 @@ import WeirConfiguration
         var planner = ContainerPlanner()
         var now: UInt64 = 1_000_000_000
 
-        init(_ docker: String = "", routes: String = "", _ containers: Container...) {
+        init(_ containers: Container...) {
+            self.init("", containers)
+        }
+
+        init(_ docker: String, routes: String = "", _ containers: Container...) {
+            self.init(docker, routes: routes, containers)
+        }
+
+        private init(_ docker: String, routes: String = "", _ containers: [Container]) {
             file =
                 "docker: { endpoint: \"unix:///run/none.sock\", label_prefix: weir\(docker) }\n"
                 + (routes.isEmpty ? "" : "routes:\n\(routes)\n")
