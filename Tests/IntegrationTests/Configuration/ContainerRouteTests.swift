@@ -128,12 +128,13 @@ extension Integration {
             let engine = try FakeEngine([box("a", "a", port, to: server.port, id: "aa")])
             let weir = try weir(engine)
             try weir.waitForLog("a container is routed")
-            for (change, reason, words) in [
+            let changes: [(@Sendable (inout FakeEngine.Manners) -> Void, String, String)] = [
                 ({ $0.status = 500 }, "connect", "is answered with 500: `not today`"),
                 ({ $0.cutAfter = 20 }, "connect", "error="), ({ $0.list = "[{" }, "parse", "no JSON"),
                 ({ $0.list = "{}" }, "parse", "expected a list"),
                 ({ ($0.version, $0.oldest) = ("1.12", "1.10") }, "version", "speaks the versions 1.10 to 1.12"),
-            ] as [(@Sendable (inout FakeEngine.Manners) -> Void, String, String)] {
+            ]
+            for (change, reason, words) in changes {
                 engine.behave { manners in
                     manners = FakeEngine.Manners()
                     change(&manners)

@@ -52,6 +52,8 @@ package final class FakeEngine: Sendable {
         package var cutAfter: Int?
         /// Bytes in place of a list.
         package var list: String?
+
+        package init() {}
     }
 
     private struct State {
