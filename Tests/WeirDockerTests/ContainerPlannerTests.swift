@@ -248,6 +248,48 @@ import WeirConfiguration
         #expect(try text(moved) == ["web tcp 8080:80 192.0.2.8"] && moved.gone.map { "\($0.host)" } == ["192.0.2.2"])
     }
 
+    @Test(
+        "Clients of a container that runs and only lost its route may finish; those of one that left its network may not"
+    )
+    func notGone() throws {
+        var world = World(container("a", ["weir.a.port": "2000:1"]))
+        _ = try world.advance()
+        // The file takes the name, then the section goes.
+        var taken = world
+        taken.file += "routes:\n  a: { scheme: tcp, host: 192.0.2.99, port: 3000 }\n"
+        let refused = try taken.plan()
+        #expect(refused.gone.isEmpty)
+        #expect(states(refused) == ["a": .error])
+        let none = try Configuration.parse(
+            bytes: Array("routes:\n  b: { scheme: tcp, host: 192.0.2.99, port: 3000 }\n".utf8), file: "weir.yml",
+            environment: [:]
+        ).configuration
+        let removed = world.planner.plan([], none, now: world.now)
+        #expect(removed.gone.isEmpty)
+        #expect(removed.root == nil)
+        world.containers[0].networks = []
+        let left = try world.advance()
+        #expect(left.gone.count == 1)
+        // The route waits for it.
+        #expect(left.routeCount == 1)
+        #expect(states(left) == ["a": .error])
+    }
+
+    @Test("Ports are bounded, for each container and for all together")
+    func portCounts() throws {
+        let wide = World(container("a", ["weir.a.port": "2000-2299:2000-2299"]))
+        #expect(remark(try wide.plan(), "a").contains("at most 256 ports"))
+        var many = World()
+        many.containers = (0..<20).map { index in
+            container(
+                "c\(index)", ["weir.c\(index).port": "\(2000 + index * 300)-\(2255 + index * 300):7"],
+                ip: "192.0.2.\(index + 1)")
+        }
+        let plan = try many.plan()
+        #expect(plan.routeCount == 16)
+        #expect(plan.verdicts.count { $0.state == .error && $0.reason == .port } == 4)
+    }
+
     @Test("The engine's health is the member's: it gets no clients, and keeps those that it has")
     func health() throws {
         var world = World(container("a", ["weir.a.port": "2000:1"]))

@@ -14,18 +14,20 @@ public final class EngineFollower: Sendable {
     private let signal: EventSignal
     private let isStopped = Atomic<Bool>(false)
     /// The containers of the last list, with the events since; nil before the first.
-    private let known = Lock<[Container]?>(nil)
+    private let known: Lock<[Container]?>
 
     /// The times between attempts to connect.
     private static let pauses: [Duration] = [.milliseconds(250), .seconds(1), .seconds(2), .seconds(4)]
 
-    /// A follower that has not begun. `onChange` is called on its thread whenever it knows something else.
+    /// A follower that has not begun. `known` are the containers that an earlier one of the engine knew, which count until
+    /// the engine answers. `onChange` is called on its thread whenever it knows something else.
     public init(
-        _ access: EngineAccess, labelPrefix: String, observer: any ContainerObserver,
+        _ access: EngineAccess, labelPrefix: String, known: [Container]? = nil, observer: any ContainerObserver,
         onChange: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         self.access = access
         prefix = labelPrefix + "."
+        self.known = Lock(known)
         self.observer = observer
         self.onChange = onChange
         signal = try EventSignal()

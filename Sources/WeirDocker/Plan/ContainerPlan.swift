@@ -56,6 +56,9 @@ struct PlannedRoute: Sendable {
     /// When its last container was gone; nil while it has one.
     var goneSince: UInt64?
 
+    /// On how many ports it listens.
+    var portCount: Int { ports.reduce(0) { $0 + $1.listen.count } }
+
     /// The ports to dial, as labels of metrics have them.
     var targetPorts: String { ports.map { PortMapping.text($0.target) }.joined(separator: ",") }
 }

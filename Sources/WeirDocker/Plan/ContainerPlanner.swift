@@ -30,10 +30,18 @@ public struct ContainerPlanner: Sendable {
     public func plan(
         _ snapshots: [EngineSnapshot], _ configuration: Configuration, refusals: Refusals = [:], now: UInt64
     ) -> ContainerPlan {
-        guard let settings = configuration.docker else { return plan([], [], settings: nil, refusals, now: now) }
+        guard let settings = configuration.docker else {
+            return ContainerPlan(root: nil, verdicts: [], gone: [], nextEnd: nil, routes: [], bind: [])
+        }
         var draft = PlanDraft(configuration, settings: settings, refusals: refusals, inForce: inForce)
         for snapshot in snapshots { draft.add(snapshot) }
-        return plan(draft.routes, draft.verdicts, settings: settings, refusals, now: now, alive: draft.alive)
+        let routes = draft.routes + outliving(draft, settings: settings, refusals, now: now)
+        let grace = nanoseconds(of: settings.grace)
+        return ContainerPlan(
+            root: FragmentTree.root(of: routes, bind: settings.bind),
+            verdicts: draft.verdicts.sorted { ($0.engine, $0.container, $0.id) < ($1.engine, $1.container, $1.id) },
+            gone: gone(draft, without: routes), nextEnd: routes.compactMap { $0.goneSince.map { $0 &+ grace } }.min(),
+            routes: routes, bind: settings.bind)
     }
 
     /// Notes that a plan is in force.
@@ -41,29 +49,14 @@ public struct ContainerPlanner: Sendable {
         inForce = plan.routes
     }
 
-    private func plan(
-        _ routes: [PlannedRoute], _ verdicts: [ContainerVerdict], settings: Configuration.Docker?,
-        _ refusals: Refusals, now: UInt64, alive: Set<ContainerKey> = []
-    ) -> ContainerPlan {
-        var routes = routes
-        if let settings { routes += outliving(routes, settings: settings, refusals, alive: alive, now: now) }
-        let grace = settings.map { nanoseconds(of: $0.grace) } ?? 0
-        return ContainerPlan(
-            root: FragmentTree.root(of: routes, bind: settings?.bind ?? []),
-            verdicts: verdicts.sorted { ($0.engine, $0.container, $0.id) < ($1.engine, $1.container, $1.id) },
-            gone: gone(without: routes), nextEnd: routes.compactMap { $0.goneSince.map { $0 &+ grace } }.min(),
-            routes: routes, bind: settings?.bind ?? [])
-    }
-
     /// Routes in force whose containers are gone and whose names are free, until their time is over.
     private func outliving(
-        _ routes: [PlannedRoute], settings: Configuration.Docker, _ refusals: Refusals, alive: Set<ContainerKey>,
-        now: UInt64
+        _ draft: PlanDraft, settings: Configuration.Docker, _ refusals: Refusals, now: UInt64
     ) -> [PlannedRoute] {
-        let names = Set(routes.map(\.name))
+        let names = Set(draft.routes.map(\.name))
         return inForce.compactMap { route in
             // Of a container that runs and is no member, its verdict says why.
-            guard !names.contains(route.name), route.members.allSatisfy({ !alive.contains($0.key) }),
+            guard !names.contains(route.name), route.members.allSatisfy({ !draft.isReachable($0.key) }),
                 route.members.allSatisfy({ refusals[$0.container] == nil }), var last = route.members.last
             else { return nil }
             let since = route.goneSince ?? now
@@ -76,8 +69,9 @@ public struct ContainerPlanner: Sendable {
         }
     }
 
-    /// The upstreams in force that these routes do not have any more.
-    private func gone(without routes: [PlannedRoute]) -> [ContainerPlan.Gone] {
+    /// The upstreams in force whose containers have ended, or have left their addresses. One that is only no upstream any
+    /// more, because its labels or the file say so, is not among them: its clients may finish.
+    private func gone(_ draft: PlanDraft, without routes: [PlannedRoute]) -> [ContainerPlan.Gone] {
         let left = Dictionary(routes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         return inForce.flatMap { route in
             route.members.compactMap { member -> ContainerPlan.Gone? in
@@ -85,7 +79,7 @@ public struct ContainerPlanner: Sendable {
                 let isLeft = left[route.name]?.members.contains {
                     !$0.isGone && $0.key == member.key && $0.host == member.host && $0.port == member.port
                 }
-                if isLeft == true { return nil }
+                if isLeft == true || draft.isThere(member) { return nil }
                 return ContainerPlan.Gone(
                     route: route.name, host: member.host.upstream,
                     ports: member.port.map { [$0...$0] } ?? route.ports.map(\.target))

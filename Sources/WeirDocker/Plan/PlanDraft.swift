@@ -15,7 +15,11 @@ struct PlanDraft {
     private(set) var routes: [PlannedRoute] = []
     private(set) var verdicts: [ContainerVerdict] = []
     /// The containers that run.
-    private(set) var alive: Set<ContainerKey> = []
+    private var alive: [ContainerKey: Container] = [:]
+    /// The engines that were asked.
+    private var engines: Set<String> = []
+    /// Containers that run and have no address.
+    private var unreachable: Set<ContainerKey> = []
 
     private let settings: Configuration.Docker
     private let refusals: ContainerPlanner.Refusals
@@ -43,6 +47,7 @@ struct PlanDraft {
 
     /// Looks at the containers of one engine: first those that are members already, then by their age.
     mutating func add(_ snapshot: EngineSnapshot) {
+        engines.insert(snapshot.engine)
         let addresses = MemberAddress(
             snapshot: snapshot, settings: settings,
             containers: Dictionary(snapshot.containers.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first }))
@@ -57,7 +62,7 @@ struct PlanDraft {
         var verdict = ContainerVerdict(
             engine: addresses.snapshot.engine, id: container.id, container: container.name, state: .notStream)
         defer { verdicts.append(verdict) }
-        if container.isAlive { alive.insert(verdict.key) }
+        if container.isAlive { alive[verdict.key] = container }
         let title = addresses.snapshot.title(of: container)
         let labels = ContainerLabels(
             container.labels, container: container.name, title: title, prefix: settings.labelPrefix)
@@ -113,11 +118,18 @@ struct PlanDraft {
                 let (route, member) = try claim(alias, labels, container, addresses, isDraining: isDraining)
                 claims.append((alias, route, member))
             }
+            try checkCount(of: claims.map(\.1), container, addresses)
             for (_, route, member) in claims { join(route, member) }
         } catch {
+            if error.reason == .network { unreachable.insert(verdict.key) }
             (verdict.state, verdict.reason, verdict.remarks) = (.error, error.reason, [error.line])
         }
     }
+
+    /// The most ports on which the labels of one container may listen, and those of all together: each is a descriptor of
+    /// every worker.
+    private static let maxPortsOfContainer = 256
+    private static let maxPorts = 4_096
 
     /// The most findings that are told of one container.
     private static let maxRemarks = 16
@@ -147,6 +159,22 @@ struct PlanDraft {
                         + "`\"\(meant)\"`")
             }
         }
+    }
+
+    // MARK: Members in force
+
+    /// Whether a container runs and has an address.
+    func isReachable(_ key: ContainerKey) -> Bool { alive[key] != nil && !unreachable.contains(key) }
+
+    /// Whether a member's address is still that of its container, as far as is known: of an engine that was not asked,
+    /// nothing is known to have changed.
+    func isThere(_ member: PlannedMember) -> Bool {
+        guard engines.contains(member.key.engine) else { return true }
+        guard let container = alive[member.key] else { return false }
+        if let port = member.port { return container.ports.contains { $0.published == port } }
+        let isOwn = container.networkMode != "host" && !container.networkMode.hasPrefix("container:")
+        guard isOwn, case .address(let address) = member.host else { return true }
+        return container.networks.contains { $0.address == address }
     }
 
     // MARK: Claims
@@ -203,6 +231,19 @@ struct PlanDraft {
         return PlannedRoute(
             name: alias.name, fields: fields, origin: origin, ports: ports, hasNames: hasNames,
             isTCP: scheme.hasPrefix("tcp"), replicaKey: replicaKey)
+    }
+
+    /// Bounds the listeners, which take descriptors of the process.
+    private func checkCount(
+        of new: [PlannedRoute], _ container: Container, _ addresses: MemberAddress
+    ) throws(Problem) {
+        let own = new.reduce(0) { $0 + $1.portCount }
+        let all = own + routes.reduce(0) { $0 + $1.portCount }
+        guard own > Self.maxPortsOfContainer || all > Self.maxPorts else { return }
+        throw Problem(
+            reason: .port, origin: .label(container: addresses.snapshot.title(of: container), name: nil),
+            message: "expected at most \(Self.maxPortsOfContainer) ports to listen on, and \(Self.maxPorts) of all "
+                + "containers, found \(own) and \(all)")
     }
 
     /// The scheme as it is written; else UDP where the container exposes the target ports for UDP alone.

@@ -65,15 +65,20 @@ final class ContainerRoutes: Sendable {
             return (ended, wanted.filter { access in !kept.contains { $0.follower.access == access } })
         }
         for engine in ended { engine.follower.stop() }
-        for access in new { begin(access, labelPrefix: settings?.labelPrefix ?? "") }
+        for access in new {
+            // What is in force stays while an engine is asked in another way.
+            let before = ended.first { $0.follower.access.endpoint.name == access.endpoint.name }
+            begin(access, labelPrefix: settings?.labelPrefix ?? "", known: before?.follower.containers)
+        }
     }
 
-    private func begin(_ access: EngineAccess, labelPrefix: String) {
+    private func begin(_ access: EngineAccess, labelPrefix: String, known: [Container]?) {
         let metrics = ContainerMetrics(access.endpoint.name, registry)
         do throws(SystemError) {
             let continuation = continuation
             let follower = try EngineFollower(
-                access, labelPrefix: labelPrefix, observer: EngineLog(metrics: metrics, logger: logger, access: access)
+                access, labelPrefix: labelPrefix, known: known,
+                observer: EngineLog(metrics: metrics, logger: logger, access: access)
             ) { continuation.yield() }
             state.withLock { $0.engines.append(Engine(follower: follower, metrics: metrics)) }
             try follower.start()
@@ -118,10 +123,10 @@ final class ContainerRoutes: Sendable {
     }
 
     /// Leaves the containers of a route out for a while, because it cannot be served. False where that changes nothing.
-    func refuse(_ route: String, of plan: ContainerPlan, because error: StreamError) -> Bool {
+    func refuse(_ route: String, of plan: ContainerPlan, because problem: String) -> Bool {
         guard let part = plan.parts.first(where: { $0.name == route }) else { return false }
         let until = now + Self.retryTime
-        let refusal = ContainerPlanner.Refusal(.conflict, "route `\(route)`: \(error)")
+        let refusal = ContainerPlanner.Refusal(.conflict, "route `\(route)`: \(problem)")
         return state.withLock { state in
             var isNew = false
             for container in part.containers where state.refusals[container] == nil {

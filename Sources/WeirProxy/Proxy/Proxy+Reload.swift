@@ -30,7 +30,11 @@ extension Proxy {
         do throws(ProxyError) {
             try await reload(to: new)
         } catch {
-            if case .route(let name, _) = error, tentative.contains(name) { throw error }
+            switch error {
+            case .route(let name, _) where tentative.contains(name): throw error
+            case .tooFewDescriptors where !tentative.isEmpty: throw error
+            default: break
+            }
             reloadFailed(["\(error)"])
             throw error
         }

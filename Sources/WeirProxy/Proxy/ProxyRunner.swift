@@ -162,10 +162,20 @@ public final class ProxyRunner: Sendable {
                 return fixed
             } catch {
                 // Each round leaves a route out, so that there is an end.
-                guard case .route(let name, let problem) = error, plan.has(name),
+                guard let (name, problem) = Self.obstacle(error, among: plan.routeNames),
                     containers.refuse(name, of: plan, because: problem)
                 else { throw error }
             }
+        }
+    }
+
+    /// The route of containers that cannot be had, and why: the one that the error names, or the newest where there are too
+    /// few descriptors for all.
+    private static func obstacle(_ error: ProxyError, among names: [String]) -> (name: String, problem: String)? {
+        switch error {
+        case .route(let name, let problem): names.contains(name) ? (name, "\(problem)") : nil
+        case .tooFewDescriptors: names.last.map { ($0, "\(error)") }
+        default: nil
         }
     }
 

@@ -54,7 +54,7 @@ extension Integration {
             engine.end("bb")
             engine.begin(box("web", "web", port, to: second.port, id: "cc"))
             try waitUntil("the second has it") {
-                try? echo(port)
+                try? TestConnection.exchange(port)
                 return second.accepted > 0
             }
             engine.end("cc")
@@ -262,13 +262,12 @@ extension Integration {
                 }
                 for id in ["a1", "a2"] {
                     engine.tell("kill", of: id, ["signal": "15"])
-                    try weir.scrape(until: "it drains") {
-                        $0.total("weir_upstream_members", ["state": "draining"]) > 0
+                    let label = ["upstream": "web_\(id.suffix(1)):7"]
+                    try weir.scrape(until: "it has no client any more") {
+                        $0.total("weir_upstream_members", label.merging(["state": "draining"]) { $1 }) == 1
+                            && $0.total("weir_upstream_connections_active", label) == 0
                     }
                     engine.end(id)
-                    try weir.scrape(until: "it is gone") {
-                        $0.total("weir_upstream_members", ["state": "draining"]) == 0
-                    }
                 }
             }
             load.stop()

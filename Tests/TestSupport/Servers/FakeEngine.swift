@@ -140,7 +140,8 @@ package final class FakeEngine: Sendable {
             defer { state.streams = [] }
             return state.streams
         }
-        for stream in streams { stream.close() }
+        // A thread waits in each: closing alone would not end them.
+        for stream in streams { try? stream.shutdownWriting() }
     }
 
     /// Comes back.
