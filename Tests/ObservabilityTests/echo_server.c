@@ -1,6 +1,6 @@
 // The only program of the tests' smallest image: sends its name to each TCP client and echoes, and puts its name before
-// each datagram that it sends back, both at port 7. It prints a line for each client and datagram. After SIGTERM it still
-// takes clients for a second, and ends when they have left.
+// each datagram that it sends back, both at port 7. It prints a line for each client and datagram. After SIGTERM it
+// still takes clients for a second, and ends when they have left.
 #define _GNU_SOURCE
 #include <netinet/in.h>
 #include <poll.h>

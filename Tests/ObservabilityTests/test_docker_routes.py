@@ -159,7 +159,7 @@ class Load:
             thread.join()
 
 
-def test_a_labelled_container_becomes_a_route_which_follows_its_life(engine, following, say):
+def test_a_container_with_labels_becomes_a_route_which_follows_its_life(engine, following, say):
     tcp, udp = free_port(), free_port()
     labels = {"weir.web.port": f"{tcp}:7", "weir.dns.port": f"{udp}:7", "weir.dns.scheme": "udp"}
     start(engine, "one", labels=labels)

@@ -74,7 +74,7 @@ import WeirConfiguration
                 $0.hasPrefix("container `web`, label `weir.a.idle_timeuot`: error: unknown field `idle_timeuot`")
                     && $0.hasSuffix("did you mean `idle_timeout`?")
             })
-        #expect(messages.contains { $0.contains("cannot set `host`: a label leads to its own container") })
+        #expect(messages.contains { $0.contains("cannot set `host`: labels are for their own container") })
         #expect(messages.contains { $0.contains("cannot set `pre_dial`") })
         #expect(messages.contains { $0.contains("can only `deny`, found `allow`") })
         #expect(messages.contains { $0.contains("labels name no files") })

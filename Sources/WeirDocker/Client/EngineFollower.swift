@@ -19,8 +19,8 @@ public final class EngineFollower: Sendable {
     /// The times between attempts to connect.
     private static let pauses: [Duration] = [.milliseconds(250), .seconds(1), .seconds(2), .seconds(4)]
 
-    /// A follower that has not begun. `known` are the containers that an earlier one of the engine knew, which count until
-    /// the engine answers. `onChange` is called on its thread whenever it knows something else.
+    /// A follower that has not begun. `known` are the containers that an earlier one of the engine knew, which count
+    /// until the engine answers. `onChange` is called on its thread whenever it knows something else.
     public init(
         _ access: EngineAccess, labelPrefix: String, known: [Container]? = nil, observer: any ContainerObserver,
         onChange: @escaping @Sendable () -> Void

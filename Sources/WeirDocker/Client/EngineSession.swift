@@ -64,8 +64,8 @@ final class EngineSession {
     /// Follows the engine until the connection ends, or the owner does.
     func follow(_ signal: borrowing EventSignal) throws(EngineFailure) {
         try negotiate(signal)
+        // `unowned`: the client and its transfers end with this session.
         let events = HTTPTransfer(maxBytes: 0) { [unowned self] in take($0) }
-        // Proof of `unowned`: the client and its transfers end with this session.
         try client.begin("/v\(version)/events?filters=\(Self.eventFilter)", events, within: nil)
         // The list must not be older than the stream. An engine answers at once; one that does not is still listed.
         let deadline = now + Self.longestWait

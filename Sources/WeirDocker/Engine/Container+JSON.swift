@@ -1,7 +1,7 @@
 import NetworkTypes
 
-// Containers from the answers of an engine: `/containers/json` and `/containers/ID/json` of the Docker Engine API, which
-// Podman has, too.
+// Containers from the answers of an engine: `/containers/json` and `/containers/ID/json` of the Docker Engine API,
+// which Podman has, too.
 
 extension Container {
     /// The most containers of one engine that are looked at.

@@ -83,7 +83,7 @@ public struct Container: Sendable, Equatable {
         self.state = state
     }
 
-    /// Whether it can serve: its processes run, also where they are about to end.
+    /// Whether it can serve: its processes run, also where they were told to end.
     var isAlive: Bool { state == .running || state == .paused }
 
     /// The compose project, where it belongs to one.

@@ -14,8 +14,8 @@ struct ContainerLabels: Sendable {
 
     /// The routes that it asks for, in the order of their names in `aliases`, and behind them those of labels alone.
     private(set) var aliases: [AliasFields] = []
-    /// Aliases that are no streams, as they are written, and have a port: it may have been `LISTEN:TARGET` to a reader of
-    /// YAML.
+    /// Aliases that are no streams, as they are written, and have a port: it may have been `LISTEN:TARGET` to a reader
+    /// of YAML.
     private(set) var others: [AliasFields] = []
     /// Whether it has a label of the prefix at all.
     private(set) var isLabeled = false
@@ -23,7 +23,7 @@ struct ContainerLabels: Sendable {
     private(set) var isExcluded = false
     /// The network that it names.
     private(set) var network: String?
-    /// What is wrong.
+    /// The errors of all labels.
     private(set) var problems: [Diagnostic] = []
 
     /// The name of the container, which is an alias where there is no other.

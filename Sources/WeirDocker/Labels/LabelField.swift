@@ -20,8 +20,8 @@ enum LabelField {
 
     /// Fields of a route of the file that labels may not set, and the reason.
     static let refused: [String: String] = [
-        "host": "a label leads to its own container",
-        "upstreams": "a label leads to its own container; containers of one service are upstreams of one route",
+        "host": "labels are for their own container",
+        "upstreams": "labels are for their own container; containers of one service are upstreams of one route",
         "bind": "`docker.bind` says where labels listen",
         "proxy_protocol": "`entrypoint.proxy_protocol` says which proxies are believed",
         "pre_dial": "programs are for the file alone",

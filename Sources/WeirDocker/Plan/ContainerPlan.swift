@@ -50,7 +50,7 @@ struct PlannedRoute: Sendable {
     /// Whether it takes clients by the names in their hellos.
     let hasNames: Bool
     let isTCP: Bool
-    /// What replicas have in common: project, service and fields; nil for a container of its own.
+    /// The parts that replicas have in common: project, service and fields; nil for a container of its own.
     let replicaKey: String?
     var members: [PlannedMember] = []
     /// When its last container was gone; nil while it has one.

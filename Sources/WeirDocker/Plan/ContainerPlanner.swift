@@ -69,8 +69,8 @@ public struct ContainerPlanner: Sendable {
         }
     }
 
-    /// The upstreams in force whose containers have ended, or have left their addresses. One that is only no upstream any
-    /// more, because its labels or the file say so, is not among them: its clients may finish.
+    /// The upstreams in force whose containers have ended, or have left their addresses. One that is only no upstream
+    /// any more, because its labels or the file say so, is not among them: its clients may finish.
     private func gone(_ draft: PlanDraft, without routes: [PlannedRoute]) -> [ContainerPlan.Gone] {
         let left = Dictionary(routes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         return inForce.flatMap { route in

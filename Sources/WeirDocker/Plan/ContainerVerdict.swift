@@ -2,11 +2,11 @@
 public struct ContainerVerdict: Sendable, Equatable {
     /// The states of the label `state`.
     public enum State: String, Sendable, CaseIterable {
-        /// Its routes lead to it.
+        /// It is an upstream of its routes.
         case routed
         /// No label of it makes a route.
         case notStream = "not_stream"
-        /// It does not run, or is about to end.
+        /// It does not run, or was told to end.
         case notRunning = "not_running"
         /// Its engine says that it does not serve, or not yet.
         case unhealthy

@@ -126,8 +126,8 @@ struct PlanDraft {
         }
     }
 
-    /// The most ports on which the labels of one container may listen, and those of all together: each is a descriptor of
-    /// every worker.
+    /// The most ports on which the labels of one container may listen, and those of all together: each is a descriptor
+    /// of every worker.
     private static let maxPortsOfContainer = 256
     private static let maxPorts = 4_096
 

@@ -10,7 +10,7 @@ struct ContainerComposer {
         let plan: ContainerPlan
     }
 
-    /// What the file says, by itself.
+    /// The fragments of the file, without containers.
     let fragments: [ConfigurationFragment]
     let base: Configuration
     let replaced: Configuration

@@ -2,7 +2,7 @@ import Threading
 import WeirDocker
 import WeirMetrics
 
-/// What is counted of one container engine. Any thread.
+/// The metrics of one container engine. Any thread.
 final class ContainerMetrics: Sendable {
     private let up: Gauge
     private let lastSync: Gauge

@@ -2,7 +2,7 @@ import LinuxIO
 import WeirConfiguration
 import WeirDocker
 
-/// What `weir check --docker` says: for each container of each engine why it is, or is not, a part of a route. Asking
+/// The answer of `weir check --docker`: for each container of each engine why it is, or is not, a part of a route. Asking
 /// the engines blocks.
 public struct ContainerReport: Sendable {
     /// One line for each container.

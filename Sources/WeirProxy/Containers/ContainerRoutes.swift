@@ -6,10 +6,11 @@ import WeirDocker
 import WeirMetrics
 import WeirStream
 
-/// The container engines that a process follows, and the routes that their containers ask for: a source of configuration
-/// that the file's own one names. Any thread.
+/// The container engines that a process follows, and the routes that their containers ask for: a source of
+/// configuration that the file's own one names. Any thread.
 final class ContainerRoutes: Sendable {
-    /// An element whenever the routes may be others than at the last ``compose(_:base:replacing:)``. It has one consumer.
+    /// An element whenever the routes may be others than at the last ``compose(_:base:replacing:)``. It has one
+    /// consumer.
     let changes: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
     private let registry: MetricsRegistry

@@ -16,7 +16,8 @@ public final class ProxyRunner: Sendable {
     private let steps = TurnQueue()
     /// The routes of containers, beside those of the sources.
     private let containers: ContainerRoutes
-    /// What the sources said when they were last taken; nil before the first reload of sources that were read elsewhere.
+    /// The fragments of the sources that were last taken; nil before the first reload of sources that were read
+    /// elsewhere.
     private let inForce = Lock<[ConfigurationFragment]?>(nil)
 
     private struct Told {
@@ -140,8 +141,8 @@ public final class ProxyRunner: Sendable {
         }
     }
 
-    /// Goes over to what the sources say, with the routes of containers. Of these, one that cannot be served is left out
-    /// for a while.
+    /// Goes over to what the sources say, with the routes of containers. Of these, one that cannot be served is left
+    /// out for a while.
     /// - Returns: what differs and cannot be reloaded.
     private func apply(
         _ fragments: [ConfigurationFragment], _ base: Configuration, isFollowing: Bool
@@ -169,8 +170,8 @@ public final class ProxyRunner: Sendable {
         }
     }
 
-    /// The route of containers that cannot be had, and why: the one that the error names, or the newest where there are too
-    /// few descriptors for all.
+    /// The route of containers that cannot be had, and why: the one that the error names, or the newest where there are
+    /// too few descriptors for all.
     private static func obstacle(_ error: ProxyError, among names: [String]) -> (name: String, problem: String)? {
         switch error {
         case .route(let name, let problem): names.contains(name) ? (name, "\(problem)") : nil

@@ -363,15 +363,12 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return goOn(after: begin(next))
     }
 
-    /// Whether the present choice is at a host that is gone.
-    func isDialing(_ gone: GoneHost) -> Bool {
-        member.flatMap { route.state(of: $0) }.map { gone.has($0.upstream) } ?? false
-    }
-
-    /// Leaves an upstream at a host that is gone, and continues with the next choice at once. Does nothing where another
-    /// one is dialed.
+    /// Leaves an upstream at a host that is gone, and continues with the next choice at once. Does nothing where
+    /// another one is dialed. The owner closes a socket that it was handed.
     func leave(_ gone: GoneHost) -> DialOutcome {
-        guard phase == .resolving || phase == .dialing, isDialing(gone) else { return .pending }
+        guard phase == .resolving || phase == .dialing || phase == .connected, let member,
+            let upstream = route.state(of: member)?.upstream, gone.has(upstream)
+        else { return .pending }
         return goOn(after: .failed(.canceled))
     }
 

@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// A container engine as far as its API goes: version, list, inspection and events, over a Unix socket. Tests change its
-/// containers, and how it answers.
+/// A container engine as far as its API goes: version, list, inspection and events, over a Unix socket. Tests change
+/// its containers, and how it answers.
 package final class FakeEngine: Sendable {
     /// A container, in the words of the API.
     package struct Box: Sendable {

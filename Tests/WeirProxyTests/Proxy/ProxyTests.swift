@@ -97,7 +97,8 @@ struct ProxyTests {
             let ofSets =
                 (MetricCatalogue.upstreamSets + MetricCatalogue.healthFamilies
                 + MetricCatalogue.sharedListeners).map(\.name)
-            // There is no limit, hook, rule, name or container engine, each upstream is one address, and no peer sends PROXY headers.
+            // There is no limit, hook, rule, name or container engine,
+            // each upstream is one address, and no peer sends PROXY headers.
             #expect(
                 absent.subtracting(ofSets) == [
                     "weir_acl_decisions_total", "weir_acl_list_rules", "weir_proxy_protocol_headers_total",
