@@ -61,7 +61,7 @@ PROCESS = Row("Process", (
 
 CONTAINERS = Row("Containers", (
     Panel("Engines that are away", "lines", "short", ZERO,
-          (q("sum by (instance, source) (weir_source_up{@} == bool 0) or on () vector(0)",
+          (q("(weir_source_up{@} == bool 0) or on () vector(0)",
              "{{instance}} {{source}} {{cluster}}"),),
           "1 while a container engine cannot be followed; its routes stay as they were. 0 without engines.",
           thresholds=ONE_IS_BAD),

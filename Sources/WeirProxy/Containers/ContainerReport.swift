@@ -2,8 +2,8 @@ import LinuxIO
 import WeirConfiguration
 import WeirDocker
 
-/// The answer of `weir check --docker`: for each container of each engine why it is, or is not, a part of a route. Asking
-/// the engines blocks.
+/// The answer of `weir check --docker`: for each container of each engine why it is, or is not, a part of a route.
+/// Asking the engines blocks.
 public struct ContainerReport: Sendable {
     /// One line for each container.
     public private(set) var lines: [String] = []
