@@ -195,6 +195,11 @@ import WeirConfiguration
         var host = networks()
         host.networkMode = "host"
         #expect(try text(World(host).plan()) == ["a tcp 2000:1 127.0.0.1"])
+        var proxied = World(host)
+        proxied.file = proxied.file.replacing("unix:///run/none.sock", with: "tcp://127.0.0.1:2375")
+        #expect(try text(proxied.plan()) == ["a tcp 2000:1 127.0.0.1"])
+        proxied.containers[0].labels["weir.a.port"] = "2000:2375"
+        #expect(try remark(proxied.plan(), "c").contains("2375 is the port of its engine"))
         var sharing = networks()
         sharing.networkMode = "container:other"
         var other = container("other", [:], ip: "192.0.2.7")

@@ -17,20 +17,28 @@ struct MemberAddress {
         _ container: Container, network: String?, ports: [PortMapping], _ transport: Transport
     ) throws(Missing) -> (host: IPOrName, port: UInt16?) {
         if settings.usesPublishedPorts { return try published(container, ports, transport) }
-        if container.networkMode == "host" { return (snapshot.host, nil) }
+        if container.networkMode == "host" { return (try host(ports), nil) }
         if container.networkMode.hasPrefix("container:") {
             let id = String(container.networkMode.dropFirst("container:".count))
             // Of a container whose network it shares there is one; a chain of them is none that engines make.
             guard let other = containers[id] ?? containers.values.first(where: { $0.name == id }), other.isAlive else {
                 throw Missing(message: "the container whose network it shares does not run")
             }
-            if other.networkMode == "host" { return (snapshot.host, nil) }
+            if other.networkMode == "host" { return (try host(ports), nil) }
             return (.address(try address(of: other, network: network)), nil)
         }
         if container.networks.isEmpty, container.ports.contains(where: { $0.published != nil }) {
             return try published(container, ports, transport)
         }
         return (.address(try address(of: container, network: network)), nil)
+    }
+
+    /// The engine's host, of which labels reach every port but that of the engine itself.
+    private func host(_ ports: [PortMapping]) throws(Missing) -> IPOrName {
+        if let api = snapshot.apiPort, ports.contains(where: { $0.target.contains(api) }) {
+            throw Missing(message: "\(api) is the port of its engine")
+        }
+        return snapshot.host
     }
 
     private func address(of container: Container, network: String?) throws(Missing) -> IPAddress {
@@ -81,6 +89,8 @@ public struct EngineSnapshot: Sendable {
     public let engine: String
     /// The host on which it publishes ports.
     let host: IPOrName
+    /// The port of its API on that host; nil for a Unix socket.
+    let apiPort: UInt16?
     /// Whether names of containers need that of the engine in front, because there are others.
     let isOneOfSeveral: Bool
     /// Its containers.
@@ -93,8 +103,8 @@ public struct EngineSnapshot: Sendable {
         engine = endpoint.name
         self.isOneOfSeveral = isOneOfSeveral
         switch endpoint.address {
-        case .unix: host = .address(.loopbackIPv4)
-        case .tcp(let host, _): self.host = IPOrName(host)
+        case .unix: (host, apiPort) = (.address(.loopbackIPv4), nil)
+        case .tcp(let host, let port): (self.host, apiPort) = (IPOrName(host), port)
         }
         self.containers = containers
     }
