@@ -34,7 +34,8 @@ let package = Package(
         .executable(name: "weir", targets: ["weir"]),
     ],
     traits: [
-        .trait(name: "GeoIP", description: "Access rules by country and time zone, through libmaxminddb.")
+        .trait(name: "GeoIP", description: "Access rules by country and time zone, through libmaxminddb."),
+        .trait(name: "Docker", description: "Routes from the labels of containers, through libcurl."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
@@ -47,6 +48,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "NetworkTypes", swiftSettings: strict),
         .target(name: "CommandInterface", swiftSettings: strict),
@@ -78,9 +80,17 @@ let package = Package(
             name: "WeirConfiguration", dependencies: ["NetworkTypes", "WeirHealth", "YAMLEvents"],
             swiftSettings: strict),
         .target(
+            name: "WeirDocker",
+            dependencies: [
+                "NetworkTypes", "Threading", "LinuxIO", "WeirConfiguration",
+                .target(name: "CCurl", condition: .when(traits: ["Docker"])),
+            ],
+            swiftSettings: strict),
+        .target(
             name: "WeirProxy",
             dependencies: [
-                "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirBalance", "WeirHealth", "WeirAccess",
+                "NetworkTypes", "WeirConfiguration", "WeirDocker", "WeirStream", "WeirBalance", "WeirHealth",
+                "WeirAccess",
                 "WeirExporter", "WeirMetrics", "LinuxIO", "Threading",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -137,9 +147,14 @@ let package = Package(
             dependencies: ["WeirConfiguration", "WeirHealth", "NetworkTypes", "TestSupport"],
             swiftSettings: testing),
         .testTarget(
+            name: "WeirDockerTests",
+            dependencies: ["WeirDocker", "WeirConfiguration", "NetworkTypes", "Threading", "TestSupport"],
+            swiftSettings: testing),
+        .testTarget(
             name: "WeirProxyTests",
             dependencies: [
-                "WeirProxy", "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirAccess", "WeirExporter",
+                "WeirProxy", "NetworkTypes", "WeirConfiguration", "WeirDocker", "WeirStream", "WeirAccess",
+                "WeirExporter",
                 "WeirMetrics", "LinuxIO", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],

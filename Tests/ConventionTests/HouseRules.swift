@@ -14,8 +14,9 @@ enum HouseRules {
         "WeirExporter": ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
         "YAMLEvents": ["CYAML"],
         "WeirConfiguration": ["NetworkTypes", "WeirHealth", "YAMLEvents"],
+        "WeirDocker": ["NetworkTypes", "Threading", "LinuxIO", "WeirConfiguration", "CCurl"],
         "WeirProxy": [
-            "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirBalance", "WeirHealth", "WeirAccess",
+            "NetworkTypes", "WeirConfiguration", "WeirDocker", "WeirStream", "WeirBalance", "WeirHealth", "WeirAccess",
             "WeirExporter", "WeirMetrics", "LinuxIO", "Threading", "Logging",
         ],
         "CommandInterface": [],

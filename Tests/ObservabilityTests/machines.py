@@ -12,7 +12,7 @@ from pathlib import Path
 from support import REPOSITORY, TOOLS, Process, run, tool, wait_until
 
 MIRROR = "http://deb.debian.org/debian"
-BUILD = "build -c release --product weir --static-swift-stdlib --traits GeoIP"
+BUILD = "build -c release --product weir --static-swift-stdlib --traits GeoIP,Docker"
 DEBIAN = "debian:bookworm-slim"
 # Of the block for benchmarks (RFC 2544), which no host has.
 NETWORKS = "198.18.64.0/18"
@@ -103,6 +103,11 @@ class Engine:
         self.made = [path for path in HIDDEN if not path.exists()]
         for path in self.made:
             path.mkdir()
+        self.begin_daemon()
+
+    def begin_daemon(self):
+        """Starts the daemon, again where it was stopped: its data are those of before."""
+        folder = self.folder
         # Its mounts go with it: they are in a namespace of their own.
         hide = "".join(f"mount -t tmpfs none {path} && " for path in HIDDEN)
         self.daemon = Process(

@@ -20,7 +20,7 @@ def name(path: Path) -> str:
 
 def configurations() -> list:
     """Every block of a page that is a configuration of Weir: YAML whose first line is a top-level key of Weir's."""
-    tops = "routes|defaults|exporter|log|shutdown|limits|entrypoint|acl|geoip|workers"
+    tops = "routes|docker|defaults|exporter|log|shutdown|limits|entrypoint|acl|geoip|workers"
     found = []
     for path in [TOP[0], *DOCS]:
         text = path.read_text()
@@ -57,7 +57,7 @@ def database() -> bytes:
 
 def written(folder: Path, text: str) -> Path:
     """The configuration as a file, with routes where it shows none, beside the files that it names."""
-    if not re.search(r"^routes:", text, re.MULTILINE):
+    if not re.search(r"^(routes|docker):", text, re.MULTILINE):
         text += ROUTES
     for secret in ("/etc/weir/tokens", "/etc/weir/users", "/var/log/weir/acl.log"):
         text = text.replace(secret, str(folder / Path(secret).name))

@@ -49,6 +49,11 @@ def test_every_mounted_file_exists_and_every_volume_is_declared():
     for service, source, _ in mounts():
         if source.startswith("."):
             assert (REPOSITORY / source).exists(), f"{service} mounts {source}"
+        elif source.startswith("/"):
+            # The engine's socket is for the proxy alone, whose network has no other service than the one that asks.
+            assert (service, source) == ("socket-proxy", "/var/run/docker.sock")
+            assert [name for name, other in SERVICES.items() if "socket" in other.get("networks", [])] == [
+                "socket-proxy", "labels"]
         else:
             assert source in COMPOSE["volumes"]
 
@@ -76,8 +81,11 @@ def test_every_published_port_is_listened_on():
     routes = weir_configuration()["routes"].values()
     listening = {(route["scheme"][:3], int(route["port"].split(":")[0])) for route in routes}
     assert {(protocol, port) for name, _, _, port, protocol in published() if name == "weir"} == listening
+    labels = yaml.safe_load((REPOSITORY / "Examples" / "compose" / "labels.yml").read_text())
+    assert [port for name, _, _, port, _ in published() if name == "labels"] == labels["docker"]["listen_ports"]
+    assert SERVICES["echo"]["labels"] == {"weir.echo.port": f"{labels['docker']['listen_ports'][0]}:7"}
     for name, _, _, port, protocol in published():
-        if name != "weir":
+        if name not in ("weir", "labels"):
             assert port == OWN_PORTS[name] and protocol == "tcp"
     hosts = [(port, protocol) for _, _, port, _, protocol in published()]
     assert len(set(hosts)) == len(hosts), "a port of the host is taken twice"
@@ -86,9 +94,9 @@ def test_every_published_port_is_listened_on():
 def test_nothing_is_published_to_the_world_and_the_exporter_not_at_all():
     assert all(address == "127.0.0.1" for _, address, _, _, _ in published())
     exporter = int(weir_configuration()["exporter"]["listen"].split(":")[1])
-    for name in ("weir", "demo"):
+    for name in ("weir", "demo", "labels"):
         assert SERVICES[name]["expose"] == [str(exporter)]
-    assert exporter not in [port for name, _, _, port, _ in published() if name in ("weir", "demo")]
+    assert exporter not in [port for name, _, _, port, _ in published() if name in ("weir", "demo", "labels")]
     assert f"0.0.0.0:{exporter}" in SERVICES["demo"]["command"]
     assert f"\nEXPOSE {exporter}\n" in DOCKERFILE
 
@@ -123,8 +131,9 @@ def test_there_is_no_secret_in_the_file():
     assert not re.search(r"(?i)\w*(password|secret|token|api_?key)\w*\s*[:=]\s*\S", text)
 
 
-def test_weir_accepts_the_configuration_that_compose_mounts():
-    checked = run(weir(), "check", "--config", str(REPOSITORY / "Examples" / "compose" / "weir.yml"))
+@pytest.mark.parametrize("name", ["weir", "labels"])
+def test_weir_accepts_the_configuration_that_compose_mounts(name):
+    checked = run(weir(), "check", "--config", str(REPOSITORY / "Examples" / "compose" / f"{name}.yml"))
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

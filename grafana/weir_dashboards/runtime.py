@@ -59,6 +59,32 @@ PROCESS = Row("Process", (
           "Rules of each list file in force; 0 without lists. A fall lets in clients that it kept out.", 12),
 ))
 
+CONTAINERS = Row("Containers", (
+    Panel("Engines that are away", "lines", "short", ZERO,
+          (q("(weir_source_up{@} == bool 0) or on () vector(0)",
+             "{{instance}} {{source}} {{cluster}}"),),
+          "1 while a container engine cannot be followed; its routes stay as they were. 0 without engines.",
+          thresholds=ONE_IS_BAD),
+    Panel("Containers left out", "lines", "short", ZERO,
+          (q('weir_docker_containers{@, state="error"} or on () vector(0)', "{{instance}} {{source}} {{cluster}}"),),
+          "Containers whose labels, network or ports are wrong; `weir check --docker` says why.",
+          thresholds=ONE_IS_BAD),
+    Panel("Containers by state", "lines", "short", ZERO,
+          (q("weir_docker_containers{@} or on () vector(0)", "{{instance}} {{source}} {{state}} {{cluster}}"),),
+          "Why each container is, or is not, a part of a route."),
+    Panel("Since the containers were listed", "lines", "s", ZERO,
+          (q("time() - weir_source_last_sync_timestamp_seconds{@} or on () vector(0)",
+             "{{instance}} {{source}} {{cluster}}"),),
+          "All are listed every minute, and after events."),
+    Panel("Events of engines", "lines", "cps", ZERO,
+          (q("rate(weir_docker_events_total{@}~) or on () vector(0)", "{{instance}} {{source}} {{cluster}}"),),
+          "Starts, stops and other changes that engines tell of."),
+    Panel("Errors with containers by reason", "lines", "short", ZERO,
+          (q("increase(weir_docker_errors_total{@}~) > 0 or on () vector(0)",
+             "{{instance}} {{source}} {{reason}} {{cluster}}"),),
+          "Failures of engines, and containers that became wrong.", thresholds=NONE_IS_GOOD),
+))
+
 EXPORTER = Row("Exporter", (
     Panel("Requests by code", "stack", "reqps", NONZERO,
           (q("rate(weir_exporter_requests_total{@}~) > 0", "{{instance}} {{code}} {{cluster}}"),),
@@ -85,4 +111,4 @@ EXPORTER = Row("Exporter", (
 
 RUNTIME = Dashboard(
     "weir-runtime", "Weir runtime and exporter", "The process, its event loops and its exporter.",
-    (ANSWERS, PROCESS, EXPORTER), has_routes=False)
+    (ANSWERS, PROCESS, CONTAINERS, EXPORTER), has_routes=False)

@@ -19,6 +19,8 @@ public struct Configuration: Sendable, Equatable {
     public var access: AccessConfiguration
     /// The database for rules about countries and time zones; nil where there is none.
     public var geoip: GeoIP?
+    /// The container engines whose labels make routes; nil where there is none.
+    public var docker: Docker?
     /// The routes, in the order of the file. Names and listeners are distinct.
     public var routes: [RouteConfiguration]
 

@@ -156,7 +156,7 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var hasSet: Bool {
         upstreams.count > 1 || health != nil
             || upstreams.contains {
-                $0.maxConnections != nil || $0.isDraining || $0.source != nil || $0.hasMembers(names)
+                $0.maxConnections != nil || $0.isDraining || $0.isTransient || $0.source != nil || $0.hasMembers(names)
             }
     }
 

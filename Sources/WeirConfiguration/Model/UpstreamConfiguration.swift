@@ -20,6 +20,9 @@ public struct UpstreamConfiguration: Sendable, Hashable {
     /// Whether it gets no new clients, and keeps those that it has.
     public var isDraining = false
 
+    /// Whether it may go away by itself, as a container does: a policy then chooses also where it is the only one, so
+    /// that no dial under an earlier configuration goes to its address any more.
+    public var isTransient = false
     /// The label of the upstream whose name has this address; nil for an upstream of the file.
     public var source: String?
 

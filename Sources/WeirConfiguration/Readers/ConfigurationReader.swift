@@ -26,7 +26,11 @@ struct ConfigurationReader {
             context: context, defaults: defaults,
             proxyProtocol: faults.contains("entrypoint")
                 ? ProxyProtocolSettings() : configuration.entrypoint.proxyProtocol)
-        let drafts = read(routes: top["routes"], root: root, with: reader)
+        let docker = top["docker"].flatMap { $0.isOff ? nil : $0 }
+        checkTrait(of: docker)
+        let isWithoutRoutes = top["routes"].map { if case .null = $0.content { true } else { false } } ?? true
+        let drafts =
+            docker != nil && isWithoutRoutes ? [] : read(routes: top["routes"], root: root, with: reader)
         let listen = top["exporter"]?["listen"]
         checkListeners(
             of: drafts, exporter: configuration.exporter, at: listen?.origins(of: configuration.exporter.listen) ?? [],
@@ -41,6 +45,16 @@ struct ConfigurationReader {
         checkUnixUpstreams(of: drafts, exporter: configuration.exporter, diagnostics: diagnostics)
         configuration.routes = drafts.filter(\.isComplete).map(\.route)
         return configuration
+    }
+
+    /// Refuses containers in a program that cannot ask for them.
+    private func checkTrait(of docker: ConfigurationNode?) {
+        #if !Docker
+        guard let docker else { return }
+        diagnostics.error(
+            docker.origin,
+            "`docker` needs a program that was built with the package trait `Docker` (`swift build --traits Docker`)")
+        #endif
     }
 
     /// Looks at the database once all rules are known that need it.

@@ -22,7 +22,9 @@ extension Configuration {
         Setting(
             group: "geoip", \.geoip, GeoIP.section, initial: GeoIP(database: ""), page: .access,
             "Where addresses are."),
-        .later("docker"),
+        Setting(
+            group: "docker", \.docker, Docker.section, initial: Docker(endpoints: []), page: .containers,
+            "Routes from the labels of containers; needs a build with the trait `Docker`."),
     ])
 }
 

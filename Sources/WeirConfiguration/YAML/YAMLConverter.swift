@@ -3,6 +3,8 @@
 struct YAMLConverter {
     let environment: [String: String]
     let diagnostics: FileDiagnostics
+    private let expandsVariables: Bool
+    private let expansionLimit: Int
 
     /// Locations seen so far: one that comes again was reached through an alias.
     private var seen: Set<SourceLocation> = []
@@ -10,15 +12,17 @@ struct YAMLConverter {
     /// Whether a bound was passed; the result is then incomplete.
     private(set) var isExhausted = false
 
-    init(environment: [String: String], diagnostics: FileDiagnostics) {
+    init(environment: [String: String], diagnostics: FileDiagnostics, expandsVariables: Bool, expansionLimit: Int) {
         self.environment = environment
         self.diagnostics = diagnostics
+        self.expandsVariables = expandsVariables
+        self.expansionLimit = expansionLimit
     }
 
     /// Converts the root. Top-level keys that start with `x-` are only checked for duplicates: they hold anchors, and
     /// their variables count where an alias uses them.
     mutating func convertRoot(_ node: YAMLNode) -> ConfigurationNode {
-        convert(node, depth: 0, expands: true)
+        convert(node, depth: 0, expands: expandsVariables)
     }
 
     private func origin(_ location: SourceLocation) -> Origin { .file(diagnostics.file, location) }
@@ -53,8 +57,8 @@ struct YAMLConverter {
             isExhausted = true
         } else if !seen.insert(location).inserted {
             expanded += 1
-            if expanded > YAMLReader.maxExpansion {
-                diagnostics.error(location, "aliases expand to more than \(YAMLReader.maxExpansion) values")
+            if expanded > expansionLimit {
+                diagnostics.error(location, "aliases expand to more than \(expansionLimit) values")
                 isExhausted = true
             }
         }

@@ -9,6 +9,10 @@ struct YAMLReader {
 
     let environment: [String: String]
     let diagnostics: FileDiagnostics
+    /// Whether `${NAME}` stands for a variable.
+    var expandsVariables = true
+    /// The most values that aliases may add to this text.
+    var expansionLimit = maxExpansion
 
     /// The document's root. Nil if there is none or it cannot be read; the reason is noted.
     func read(_ text: String) -> ConfigurationNode? {
@@ -18,7 +22,9 @@ struct YAMLReader {
                 noteEmpty()
                 return nil
             }
-            var converter = YAMLConverter(environment: environment, diagnostics: diagnostics)
+            var converter = YAMLConverter(
+                environment: environment, diagnostics: diagnostics, expandsVariables: expandsVariables,
+                expansionLimit: expansionLimit)
             let root = converter.convertRoot(node)
             return converter.isExhausted ? nil : root
         } catch {

@@ -20,6 +20,8 @@ public struct ConfigurationFile: Sendable {
         public let warnings: [String]
         /// Advice for `weir check`, in the same form (``Configuration/Loaded/advice``).
         public let advice: [String]
+        /// All that was read.
+        let fragment: ConfigurationFragment
         /// The bytes that it was read from: what has changed since differs from them.
         let content: [UInt8]?
         /// Files beside it that it depends on.
@@ -49,7 +51,8 @@ public struct ConfigurationFile: Sendable {
             let loaded = try Configuration.load([fragment], rules: AccessRuleValidator())
             return Loaded(
                 configuration: loaded.configuration, warnings: loaded.warnings.map(\.description),
-                advice: loaded.advice.map(\.description), content: content, dependencies: loaded.dependencies)
+                advice: loaded.advice.map(\.description), fragment: fragment, content: content,
+                dependencies: loaded.dependencies)
         } catch {
             throw Refusal(
                 lines: error.diagnostics.map(\.description), content: content, dependencies: error.dependencies)

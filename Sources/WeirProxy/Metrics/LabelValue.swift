@@ -1,4 +1,5 @@
 import WeirAccess
+import WeirDocker
 import WeirExporter
 import WeirMetrics
 import WeirStream
@@ -60,6 +61,8 @@ extension AccessAction: LabelValue {}
 extension AccessScope: LabelValue {}
 extension AccessRuleKind: LabelValue {}
 extension ContentEncoding: LabelValue {}
+extension ContainerVerdict.State: LabelValue {}
+extension EngineErrorReason: LabelValue {}
 
 extension HTTPStatus: LabelValue {
     var label: String { "\(rawValue)" }

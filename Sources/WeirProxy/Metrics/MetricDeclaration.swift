@@ -19,6 +19,7 @@ public struct MetricDeclaration: Sendable {
         static let listen = Label("listen")
         static let worker = Label("worker")
         static let list = Label("list")
+        static let source = Label("source")
         static let version = Label("version")
         static let revision = Label("revision")
         static let swift = Label("swift")

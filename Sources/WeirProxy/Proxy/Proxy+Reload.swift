@@ -13,6 +13,14 @@ extension Proxy {
     ///   ``start()``, and ``ProxyError/ending`` once ``shutdown()`` was called or the start has failed.
     @discardableResult
     public func apply(_ new: Configuration) async throws(ProxyError) -> [String] {
+        try await apply(new, tentative: [], isFollowing: false)
+    }
+
+    /// The same with routes that sources of their own supply. A route of `tentative` that cannot be had is no failed
+    /// reload: the caller leaves it out. `isFollowing` says that only such routes have changed.
+    func apply(
+        _ new: Configuration, tentative: Set<String>, isFollowing: Bool
+    ) async throws(ProxyError) -> [String] {
         // Not after a wait for the turn alone: the drain of a shutdown keeps its turn for long.
         if isEnding { throw .ending }
         guard state != .created else { throw .notStarted }
@@ -22,6 +30,11 @@ extension Proxy {
         do throws(ProxyError) {
             try await reload(to: new)
         } catch {
+            switch error {
+            case .route(let name, _) where tentative.contains(name): throw error
+            case .tooFewDescriptors where !tentative.isEmpty: throw error
+            default: break
+            }
             reloadFailed(["\(error)"])
             throw error
         }
@@ -39,9 +52,11 @@ extension Proxy {
         // What is fixed keeps the value that is in use, so that the next reload warns again.
         configuration = new.keepingFixedSettings(of: configuration)
         listMetrics.show(access.plan.ruleCounts)
-        components.metrics.configurationTaken(isReload: true)
+        if !isFollowing { components.metrics.configurationTaken(isReload: true) }
         log(changes.filter { !$0.needsRestart })
-        logger.info("configuration reloaded", metadata: ["routes": "\(routes.count)", "changes": "\(changes.count)"])
+        logger.info(
+            isFollowing ? "routes have followed their containers" : "configuration reloaded",
+            metadata: ["routes": "\(routes.count)", "changes": "\(changes.count)"])
         return fixed
     }
 

@@ -3,6 +3,7 @@ import Logging
 import NetworkTypes
 import WeirBalance
 import WeirConfiguration
+import WeirDocker
 import WeirStream
 
 // What happens to the upstreams of routes that have several.
@@ -102,6 +103,17 @@ extension Proxy {
     }
 
     private static let maxLoggedMembers = 16
+
+    // MARK: Upstreams that are gone
+
+    /// Ends what is left to upstreams of containers that are gone, before their addresses are those of others.
+    func leave(_ gone: [ContainerPlan.Gone]) async {
+        let streams = (Array(routes.values) + draining.values).map { ($0.configuration.name, $0.stream) }
+        for (name, stream) in streams {
+            let hosts = gone.filter { $0.route == name }.map { GoneHost($0.host, ports: $0.ports) }
+            if !hosts.isEmpty { await stream.leave(hosts) }
+        }
+    }
 
     // MARK: Checks
 

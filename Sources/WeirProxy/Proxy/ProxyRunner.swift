@@ -12,6 +12,13 @@ public final class ProxyRunner: Sendable {
     /// The state that the manager has: under a lock, so that no message follows the last one.
     private let told = Lock(Told())
     private let turns = Lock(Turns())
+    /// Reloads, and changes of containers between them, run one after another.
+    private let steps = TurnQueue()
+    /// The routes of containers, beside those of the sources.
+    private let containers: ContainerRoutes
+    /// The fragments of the sources that were last taken; nil before the first reload of sources that were read
+    /// elsewhere.
+    private let inForce = Lock<[ConfigurationFragment]?>(nil)
 
     private struct Told {
         var isEnding = false
@@ -35,6 +42,7 @@ public final class ProxyRunner: Sendable {
     ) throws(ProxyError) {
         let source = FileSource(file, seen: loaded.content, dependencies: loaded.dependencies)
         try self.init([source], configuration: loaded.configuration, options: options, manager: manager)
+        inForce.withLock { $0 = [loaded.fragment] }
     }
 
     /// A runner for sources that were read already, together: `configuration` is what they said.
@@ -45,6 +53,7 @@ public final class ProxyRunner: Sendable {
         self.sources = sources
         self.manager = manager
         proxy = try Proxy(configuration, options: options)
+        containers = ContainerRoutes(registry: proxy.components.registry, logger: proxy.logger)
     }
 
     /// Binds everything and serves, then follows the sources.
@@ -63,6 +72,12 @@ public final class ProxyRunner: Sendable {
                 await proxy.warn("the configuration is not watched, only SIGHUP reloads it: \(error)")
             }
         }
+        let changes = containers.changes
+        Task { [weak self] in
+            for await _ in changes { await self?.followInTurn() }
+        }
+        containers.follow(await proxy.configuration.docker)
+        if told.withLock({ $0.isEnding }) { containers.stop() }
         notify(.ready(await proxy.summary))
     }
 
@@ -109,8 +124,66 @@ public final class ProxyRunner: Sendable {
         }
     }
 
+    /// Follows the containers between reloads: one at a time with these.
+    private func followInTurn() async {
+        await steps.enter()
+        defer { steps.leave() }
+        guard !told.withLock({ $0.isEnding }) else { return }
+        var fragments = inForce.withLock { $0 } ?? []
+        if fragments.isEmpty { for source in sources { fragments.append(await source.load()) } }
+        do throws(ConfigurationErrors) {
+            let base = try Configuration.load(
+                fragments, rules: AccessRuleValidator(), replacing: await proxy.configuration)
+            _ = try? await apply(fragments, base.configuration, isFollowing: true)
+        } catch {
+            // A file that was taken and can no longer be read, a list beside it say: its own reload tells.
+            await proxy.warn("the routes of containers cannot follow: \(error.diagnostics.first?.description ?? "")")
+        }
+    }
+
+    /// Goes over to what the sources say, with the routes of containers. Of these, one that cannot be served is left
+    /// out for a while.
+    /// - Returns: what differs and cannot be reloaded.
+    private func apply(
+        _ fragments: [ConfigurationFragment], _ base: Configuration, isFollowing: Bool
+    ) async throws(ProxyError) -> [String] {
+        containers.follow(base.docker)
+        while true {
+            let before = await proxy.configuration
+            let composed = containers.compose(fragments, base: base, replacing: before)
+            let plan = composed.plan
+            do throws(ProxyError) {
+                var fixed: [String] = []
+                if !isFollowing || before != composed.configuration {
+                    fixed = try await proxy.apply(
+                        composed.configuration, tentative: Set(plan.routeNames), isFollowing: isFollowing)
+                }
+                await proxy.leave(plan.gone)
+                containers.commit(plan)
+                return fixed
+            } catch {
+                // Each round leaves a route out, so that there is an end.
+                guard let (name, problem) = Self.obstacle(error, among: plan.routeNames),
+                    containers.refuse(name, of: plan, because: problem)
+                else { throw error }
+            }
+        }
+    }
+
+    /// The route of containers that cannot be had, and why: the one that the error names, or the newest where there are
+    /// too few descriptors for all.
+    private static func obstacle(_ error: ProxyError, among names: [String]) -> (name: String, problem: String)? {
+        switch error {
+        case .route(let name, let problem): names.contains(name) ? (name, "\(problem)") : nil
+        case .tooFewDescriptors: names.last.map { ($0, "\(error)") }
+        default: nil
+        }
+    }
+
     /// Applies the configuration as it is now.
     private func readAgain() async -> ReloadOutcome {
+        await steps.enter()
+        defer { steps.leave() }
         await proxy.reopenLogs()
         var fragments: [ConfigurationFragment] = []
         for source in sources { fragments.append(await source.load()) }
@@ -128,7 +201,8 @@ public final class ProxyRunner: Sendable {
         for warning in loaded.warnings { await proxy.warn("\(warning)") }
         do throws(ProxyError) {
             // Logged and counted there, also where it is refused.
-            let fixed = try await proxy.apply(loaded.configuration)
+            let fixed = try await apply(fragments, loaded.configuration, isFollowing: false)
+            inForce.withLock { $0 = fragments }
             return ReloadOutcome(
                 warnings: loaded.warnings.map(\.description)
                     + fixed.map { "\($0) changes only with a restart; the old value stays" })
@@ -140,6 +214,7 @@ public final class ProxyRunner: Sendable {
     /// Drains and ends.
     public func shutdown() async {
         for source in sources { source.stop() }
+        containers.stop()
         let times = await proxy.configuration.shutdown
         told.withLock { told in
             told.isEnding = true

@@ -108,7 +108,7 @@ public enum SessionCloseReason: String, CaseIterable, Sendable {
     case upstreamError = "upstream_error"
     /// It was silent, or had its answer, while its route or the process drained, or it outlived the drain time.
     case drained
-    /// Its route was removed or no longer admits its client, and ended it at once.
+    /// Its route was removed or no longer admits its client, or its upstream is gone for good: it ended at once.
     case routeRemoved = "route_removed"
     /// A hook closed it.
     case hook

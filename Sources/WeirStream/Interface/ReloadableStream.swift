@@ -25,6 +25,9 @@ package protocol ReloadableStream: Stream {
     /// Ends the clients of removed listeners at these addresses, so that another route can have the addresses.
     func endLeaving(_ addresses: Set<ListenAddress>) async
 
+    /// Ends what it has at hosts that are gone for good, and lets dials to them go on with the next upstream.
+    func leave(_ gone: [GoneHost]) async
+
     /// Checks that no literal upstream, for a client of any of `listen`, is one of these addresses.
     /// - Throws: ``StreamError/loop(_:upstream:)``.
     func checkForLoops(

@@ -285,6 +285,13 @@ final class UDPListener: EventHandler, WorkerListener {
         for session in allSessions { session.end(.routeRemoved) }
     }
 
+    /// Ends the sessions whose upstream is gone.
+    func leave(_ gone: [GoneHost]) {
+        for session in allSessions {
+            for host in gone { session.leave(host) }
+        }
+    }
+
     func deferred(tag: Int) {}
 
     func timerFired(tag: Int, deadline: UInt64) {

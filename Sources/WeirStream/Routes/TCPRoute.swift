@@ -147,7 +147,13 @@ final class TCPRoute: WorkerRoute, EventHandler {
 
     /// Ends the connections to an upstream that is out.
     func endConnections(to upstream: Upstream) {
-        for connection in connections { connection.endUpstreamDown(upstream) }
+        for connection in connections { connection.endUpstreamDown { $0 == upstream } }
+    }
+
+    func leave(_ gone: [GoneHost]) {
+        for connection in connections {
+            for host in gone { connection.leave(host) }
+        }
     }
 
     /// Ends the connections of one listener as drained.

@@ -128,6 +128,10 @@ final class UDPRoute: WorkerRoute, EventHandler {
         finishIfDone()
     }
 
+    func leave(_ gone: [GoneHost]) {
+        for listener in listeners { listener.leave(gone) }
+    }
+
     /// Reports the end of the last session of a draining route. The sockets stay open until all workers have finished:
     /// with one socket less in a group, the kernel would deliver datagrams of open sessions to the wrong worker.
     private func finishIfDone() {

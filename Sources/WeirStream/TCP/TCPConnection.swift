@@ -508,9 +508,15 @@ final class TCPConnection: EventHandler, PreDialing {
     }
 
     /// Ends the connection where it has this upstream, which is out.
-    func endUpstreamDown(_ upstream: Upstream) {
-        guard let member, phase != .closed, route.state(of: member)?.upstream == upstream else { return }
+    func endUpstreamDown(where isOut: (Upstream) -> Bool) {
+        guard let member, phase != .closed, route.state(of: member).map({ isOut($0.upstream) }) == true else { return }
         end(.upstreamDown, withReset: true)
+    }
+
+    /// Ends the connection because its upstream is gone; a dial to it goes on with the next one.
+    func leave(_ gone: GoneHost) {
+        if member == nil, phase != .closed, let connector { perform(connector.leave(gone)) }
+        endUpstreamDown(where: gone.has)
     }
 
     /// Ends the connection because its stream is killed.

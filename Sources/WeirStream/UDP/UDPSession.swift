@@ -179,6 +179,17 @@ final class UDPSession: EventHandler, Evictable {
         if phase == .preparing { reject(reason) } else { end(.routeRemoved) }
     }
 
+    /// Ends the session because its upstream is gone; the client's next datagram opens another one. A dial to it goes
+    /// on with the next upstream.
+    func leave(_ gone: GoneHost) {
+        guard phase != .closed else { return }
+        if let member, let upstream = route.state(of: member)?.upstream, gone.has(upstream) {
+            end(.routeRemoved)
+        } else if let connector {
+            perform(connector.leave(gone))
+        }
+    }
+
     /// Ends the session, once.
     func end(_ reason: SessionCloseReason) {
         guard release(dropping: reason == .hook || reason == .upstreamError ? .error : .noUpstream) else { return }

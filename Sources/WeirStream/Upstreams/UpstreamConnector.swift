@@ -363,6 +363,15 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return goOn(after: begin(next))
     }
 
+    /// Leaves an upstream at a host that is gone, and continues with the next choice at once. Does nothing where
+    /// another one is dialed. The owner closes a socket that it was handed.
+    func leave(_ gone: GoneHost) -> DialOutcome {
+        guard phase == .resolving || phase == .dialing || phase == .connected, let member,
+            let upstream = route.state(of: member)?.upstream, gone.has(upstream)
+        else { return .pending }
+        return goOn(after: .failed(.canceled))
+    }
+
     /// Takes over a settled connection for ``goElsewhere()``: other addresses and all other upstreams are left to try.
     func adopt(_ member: UpstreamHandle, at address: SocketAddress?) {
         self.member = member

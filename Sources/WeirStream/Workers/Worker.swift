@@ -142,6 +142,12 @@ actor Worker: EventLoopDriver {
         (core.routes[route] as? TCPRoute)?.endConnections(to: upstream)
     }
 
+    /// Ends what a route has at hosts that are gone.
+    func leave(_ gone: [GoneHost], route: UInt32) {
+        core.takeHandoffs()
+        core.routes[route]?.leave(gone)
+    }
+
     /// Cancels the drain of a route.
     func resume(route: UInt32) {
         core.routes[route]?.resume()

@@ -15,6 +15,8 @@ protocol WorkerRoute: AnyObject {
     func drain(timeout: Duration)
     /// Ends all connections or sessions. Before this call, every listener has stopped accepting on every worker.
     func kill()
+    /// Ends connections and sessions whose upstreams are gone; dials to these go on with others.
+    func leave(_ gone: [GoneHost])
     /// Cancels a drain: the route serves again.
     func resume()
     /// Releases the route, which has ended on every worker or never served.

@@ -130,7 +130,8 @@ import Testing
                 "weir.yml:2:15: error: `level`: expected one of `debug`, `info`, `warning`, `error`, found `warn`",
                 "weir.yml:2:29: error: `format`: expected one of `text`, `json`, found `jsn`; did you mean `json`?",
                 "weir.yml:3:10: error: `workers`: expected `auto` or a number from 1 to 64, found `65`",
-                "weir.yml:4:1: error: the file: this version of Weir does not support `docker` yet",
+                "weir.yml:4:9: error: `docker`: expected an `endpoint` such as `unix:///var/run/docker.sock`, found none",
+                "weir.yml:4:11: error: `docker`: unknown key `default`; `weir schema` lists all keys",
                 "weir.yml:5:1: error: the file: unknown key `routs`; did you mean `routes`?",
                 "weir.yml:6:27: error: `dial_timeout`: expected a duration such as `300ms`, `5s` or `1m30s`, "
                     + "found `5` without a unit; did you mean `5s`?",
@@ -256,13 +257,6 @@ import Testing
         ])
     func wrongValues(line: String, expected: String) {
         #expect(errors(route(line)) == [expected])
-    }
-
-    @Test("Keys of later versions are refused, not ignored", arguments: ["docker"])
-    func laterKeys(key: String) {
-        let found = errors("\(key): {}\n" + route())
-        #expect(found.count == 1)
-        #expect(found[0].hasPrefix("weir.yml:1:1: error: the file: this version of Weir does not support `\(key)` yet"))
     }
 
     @Test("An idle timeout that is off fits TCP only, also from the defaults")

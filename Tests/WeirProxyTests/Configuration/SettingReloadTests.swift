@@ -52,7 +52,13 @@ private struct SettingsFile {
 /// Every setting of the table is changed in a running proxy, and the reload must notice it.
 struct SettingReloadTests {
     /// Settings that cannot stand without others.
+    private static func companions(of path: String) -> [String: String] {
+        guard path.hasPrefix("docker."), path != "docker.endpoint" else { return companions[path] ?? [:] }
+        return ["docker.endpoint": "\"unix:///run/weir-test.sock\""].merging(companions[path] ?? [:]) { $1 }
+    }
+
     private static let companions: [String: [String: String]] = [
+        "docker.certificate": ["docker.key": "key.pem"], "docker.key": ["docker.certificate": "certificate.pem"],
         "acl.log.log_allowed": ["acl.log.path": "stdout"],
         "entrypoint.proxy_protocol.mode": ["entrypoint.proxy_protocol.trusted_proxies": "[10.0.0.0/8]"],
         "entrypoint.proxy_protocol.trusted_proxies": ["entrypoint.proxy_protocol.mode": "mixed"],
@@ -108,7 +114,7 @@ struct SettingReloadTests {
                 let values = try values(of: setting, in: folder)
                 try #require(values.count >= 2, "no two values of \(setting.path)")
                 let path = setting.path.replacing("*", with: setting.transport == .udp ? "u" : "t")
-                let file = base.setting(Self.companions[setting.path] ?? [:])
+                let file = base.setting(Self.companions(of: setting.path))
                 let (old, new) = (
                     try load(file.setting([path: values[0]]), in: folder),
                     try load(file.setting([path: values[1]]), in: folder)

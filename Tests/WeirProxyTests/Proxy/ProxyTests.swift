@@ -97,13 +97,16 @@ struct ProxyTests {
             let ofSets =
                 (MetricCatalogue.upstreamSets + MetricCatalogue.healthFamilies
                 + MetricCatalogue.sharedListeners).map(\.name)
-            // There is no limit, hook, rule or name, each upstream is one address, and no peer sends PROXY headers.
+            // There is no limit, hook, rule, name or container engine,
+            // each upstream is one address, and no peer sends PROXY headers.
             #expect(
                 absent.subtracting(ofSets) == [
                     "weir_acl_decisions_total", "weir_acl_list_rules", "weir_proxy_protocol_headers_total",
                     "weir_proxy_protocol_errors_total", "weir_tcp_connections_limit", "weir_throttle_pauses_total",
                     "weir_pre_dial_duration_seconds", "weir_upstream_resolves_total",
-                    "weir_upstream_last_resolve_success_timestamp_seconds",
+                    "weir_upstream_last_resolve_success_timestamp_seconds", "weir_source_up",
+                    "weir_source_last_sync_timestamp_seconds", "weir_docker_containers", "weir_docker_events_total",
+                    "weir_docker_errors_total",
                 ])
             #expect(absent.isSuperset(of: ofSets))
         }

@@ -1,0 +1,232 @@
+import LinuxIO
+import WeirConfiguration
+
+/// One connection to an engine, from the negotiation of the version to its end: the stream of events, and lists between
+/// them. Confined to its thread.
+final class EngineSession {
+    /// The most bytes of a list, and of any other answer.
+    private static let maxListBytes = 32 << 20
+    private static let maxAnswerBytes = 1 << 20
+    /// How long an answer may take.
+    private static let answerMilliseconds = 30_000
+    private static let millisecond: UInt64 = 1_000_000
+    /// After the last event, and after the first one, all containers are listed; and again after a time without any.
+    private static let quietTime = 100 * millisecond
+    private static let longestWait = 1_000 * millisecond
+    private static let listInterval = 60_000 * millisecond
+    /// How long a container that was told to end gets no clients although it still runs.
+    private static let stoppingTime = 30_000 * millisecond
+    /// The most effects of events that are kept while a list is on its way.
+    private static let maxEffects = 10_000
+
+    private let client: HTTPClient
+    private let access: EngineAccess
+    private let prefix: String
+    private let observer: any ContainerObserver
+    private let isStopped: () -> Bool
+    private let publish: ([Container]) -> Void
+    private var version = ""
+    private var lines = EventLines()
+    private var containers: [String: Container] = [:]
+    /// The exposed ports of containers that were asked for one by one.
+    private var exposed: [String: [Container.Port]] = [:]
+    private var stopping: [String: UInt64] = [:]
+    /// Effects of events since the last list was asked for: its answer may be older.
+    private var effects: [(container: String, effect: EngineEvent.Effect)] = []
+    private var firstEvent: UInt64?
+    private var lastEvent: UInt64 = 0
+    private var isListing = false
+    private var hasListed = false
+
+    private var now: UInt64 { MonotonicClock.system.nanoseconds }
+
+    /// Connects later; `prefix` begins the labels that count, with its dot.
+    init(
+        _ access: EngineAccess, prefix: String, observer: any ContainerObserver, isStopped: @escaping () -> Bool,
+        publish: @escaping ([Container]) -> Void
+    ) throws(EngineFailure) {
+        client = try HTTPClient(access)
+        self.access = access
+        self.prefix = prefix
+        self.observer = observer
+        self.isStopped = isStopped
+        self.publish = publish
+    }
+
+    private var name: String { access.endpoint.name }
+
+    /// Lists all containers once, without following events.
+    func listOnce(_ signal: borrowing EventSignal) throws(EngineFailure) {
+        try negotiate(signal)
+        try list(signal)
+    }
+
+    /// Follows the engine until the connection ends, or the owner does.
+    func follow(_ signal: borrowing EventSignal) throws(EngineFailure) {
+        try negotiate(signal)
+        // `unowned`: the client and its transfers end with this session.
+        let events = HTTPTransfer(maxBytes: 0) { [unowned self] in take($0) }
+        try client.begin("/v\(version)/events?filters=\(Self.eventFilter)", events, within: nil)
+        // The list must not be older than the stream. An engine answers at once; one that does not is still listed.
+        let deadline = now + Self.longestWait
+        while !events.isDone, !events.hasAnswer, !isStopped(), now < deadline {
+            try client.step(signal, milliseconds: 20)
+        }
+        try list(signal)
+        observer.connected(name, version: version)
+        var nextList = now + Self.listInterval
+        while !isStopped() {
+            if events.isDone {
+                let message = events.problem ?? (events.status == 200 ? "the stream of events has ended" : "")
+                throw EngineFailure(
+                    .connect, message.isEmpty ? "`/events` is answered with \(events.status)" : message)
+            }
+            let due = listingDue.map { min($0, nextList) } ?? nextList
+            let time = now
+            if time >= due {
+                try list(signal)
+                nextList = now + Self.listInterval
+                continue
+            }
+            try client.step(signal, milliseconds: Int((due - time) / Self.millisecond) + 1)
+        }
+    }
+
+    /// Events of containers and networks. The same as a query: `{"type":["container","network"]}`.
+    private static let eventFilter = "%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D"
+
+    /// The time at which all containers are listed because of events; nil where there were none.
+    private var listingDue: UInt64? {
+        firstEvent.map { min($0 + Self.longestWait, lastEvent + Self.quietTime) }
+    }
+
+    // MARK: Requests
+
+    private func negotiate(_ signal: borrowing EventSignal) throws(EngineFailure) {
+        version = try APIVersion.negotiated(ask("/version", signal, maxBytes: Self.maxAnswerBytes)).description
+    }
+
+    /// The answer to a request. Events are taken meanwhile.
+    private func ask(
+        _ path: String, _ signal: borrowing EventSignal, maxBytes: Int
+    ) throws(EngineFailure) -> JSONNode {
+        let transfer = HTTPTransfer(maxBytes: maxBytes)
+        try client.begin(path, transfer, within: Self.answerMilliseconds)
+        while !transfer.isDone {
+            if isStopped() { throw EngineFailure(.connect, "no longer wanted") }
+            try client.step(signal, milliseconds: 1_000)
+        }
+        if let problem = transfer.problem { throw EngineFailure(.connect, problem) }
+        if transfer.isTooLarge {
+            throw EngineFailure(.parse, "an answer of more than \(maxBytes >> 20) MiB is not read")
+        }
+        let answer: JSONNode
+        do throws(JSONReader.Fault) {
+            answer = try JSONReader.read(transfer.body)
+        } catch {
+            guard transfer.status == 200 else { throw refused(path, transfer.status, nil) }
+            throw EngineFailure(.parse, "the answer is no JSON: \(error.message) behind \(error.offset) bytes")
+        }
+        guard transfer.status == 200 else { throw refused(path, transfer.status, answer["message"]?.text) }
+        return answer
+    }
+
+    private func refused(_ path: String, _ status: Int, _ message: String?) -> EngineFailure {
+        let plain = path.prefix { $0 != "?" }
+        return EngineFailure(
+            .connect,
+            "`\(plain)` is answered with \(status)\(message.map { ": \(shown($0))" } ?? "")"
+                + (status == 403 ? "; a socket proxy must allow containers, events and version" : ""))
+    }
+
+    private func list(_ signal: borrowing EventSignal) throws(EngineFailure) {
+        effects = []
+        firstEvent = nil
+        isListing = true
+        defer { isListing = false }
+        let answer = try ask("/v\(version)/containers/json?all=1", signal, maxBytes: Self.maxListBytes)
+        var found = try Container.list(answer)
+        for index in found.indices { try complete(&found[index], signal) }
+        containers = Dictionary(found.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        exposed = exposed.filter { containers[$0.key] != nil }
+        let time = now
+        stopping = stopping.filter { time < $0.value && containers[$0.key] != nil }
+        for (id, effect) in effects { apply(effect, to: id) }
+        isListing = false
+        hasListed = true
+        show()
+        observer.listed(name)
+    }
+
+    /// Asks for the ports of a container that the list does not have: some engines list published ones only.
+    private func complete(_ container: inout Container, _ signal: borrowing EventSignal) throws(EngineFailure) {
+        guard container.state == .running, container.ports.isEmpty,
+            container.labels.contains(where: { $0.key.hasPrefix(prefix) })
+        else { return }
+        if exposed[container.id] == nil {
+            do throws(EngineFailure) {
+                let answer = try ask(
+                    "/v\(version)/containers/\(container.id)/json", signal, maxBytes: Self.maxAnswerBytes)
+                var asked = container
+                asked.add(inspected: answer)
+                exposed[container.id] = asked.ports
+            } catch {
+                // It may be gone meanwhile: an event tells.
+                observer.failed(name, error, isAway: false)
+                return
+            }
+        }
+        container.ports = exposed[container.id] ?? []
+    }
+
+    // MARK: Events
+
+    private func take(_ bytes: [UInt8]) {
+        let (lines, isCut) = lines.take(bytes)
+        if isCut { observer.failed(name, EngineFailure(.parse, "an event is longer than 1 MiB"), isAway: false) }
+        var isUrgent = false
+        for line in lines {
+            observer.sawEvent(name)
+            do throws(JSONReader.Fault) {
+                guard let event = EngineEvent(try JSONReader.read(line)) else { continue }
+                if firstEvent == nil { firstEvent = now }
+                lastEvent = now
+                guard let id = event.container, event.effect != .other else { continue }
+                if isListing, effects.count < Self.maxEffects { effects.append((id, event.effect)) }
+                if apply(event.effect, to: id) { isUrgent = true }
+            } catch {
+                observer.failed(name, EngineFailure(.parse, "an event is no JSON: \(error.message)"), isAway: false)
+            }
+        }
+        if isUrgent { show() }
+    }
+
+    /// Changes what is known of a container. Whether anything did.
+    @discardableResult
+    private func apply(_ effect: EngineEvent.Effect, to id: String) -> Bool {
+        guard var container = containers[id] else { return false }
+        let before = container
+        switch effect {
+        case .gone:
+            container.state = .exited
+            stopping[id] = nil
+        case .stopping: stopping[id] = now + Self.stoppingTime
+        case .paused(let isPaused): container.state = isPaused ? .paused : .running
+        case .disconnected(let network): container.networks.removeAll { $0.name == network }
+        case .other: break
+        }
+        container.isStopping = stopping[id] != nil
+        containers[id] = container
+        return container != before
+    }
+
+    private func show() {
+        guard hasListed else { return }
+        publish(
+            containers.values.map { container in
+                var container = container
+                container.isStopping = stopping[container.id] != nil && container.state == .running
+                return container
+            }.sorted { $0.id < $1.id })
+    }
+}

@@ -1,0 +1,116 @@
+import NetworkTypes
+import WeirConfiguration
+
+/// Finds the address to dial for a container.
+struct MemberAddress {
+    /// Why there is none.
+    struct Missing: Error {
+        let message: String
+    }
+
+    let snapshot: EngineSnapshot
+    let settings: Configuration.Docker
+    let containers: [String: Container]
+
+    /// The address of a container for one route, and the port where it is another than the target.
+    func find(
+        _ container: Container, network: String?, ports: [PortMapping], _ transport: Transport
+    ) throws(Missing) -> (host: IPOrName, port: UInt16?) {
+        if settings.usesPublishedPorts { return try published(container, ports, transport) }
+        if container.networkMode == "host" { return (try host(ports), nil) }
+        if container.networkMode.hasPrefix("container:") {
+            let id = String(container.networkMode.dropFirst("container:".count))
+            // Of a container whose network it shares there is one; a chain of them is none that engines make.
+            guard let other = containers[id] ?? containers.values.first(where: { $0.name == id }), other.isAlive else {
+                throw Missing(message: "the container whose network it shares does not run")
+            }
+            if other.networkMode == "host" { return (try host(ports), nil) }
+            return (.address(try address(of: other, network: network)), nil)
+        }
+        if container.networks.isEmpty, container.ports.contains(where: { $0.published != nil }) {
+            return try published(container, ports, transport)
+        }
+        return (.address(try address(of: container, network: network)), nil)
+    }
+
+    /// The engine's host, of which labels reach every port but that of the engine itself.
+    private func host(_ ports: [PortMapping]) throws(Missing) -> IPOrName {
+        if let api = snapshot.apiPort, ports.contains(where: { $0.target.contains(api) }) {
+            throw Missing(message: "\(api) is the port of its engine")
+        }
+        return snapshot.host
+    }
+
+    private func address(of container: Container, network: String?) throws(Missing) -> IPAddress {
+        let networks = container.networks
+        let names = networks.prefix(8).map { shown($0.name) }.joined(separator: ", ")
+        if let network {
+            guard let found = find(network, container) else {
+                throw Missing(
+                    message: "it has no address in the network \(shown(network)), which its label names"
+                        + (names.isEmpty ? "" : "; it has some in \(names)"))
+            }
+            return found
+        }
+        if networks.count == 1 { return networks[0].address }
+        if networks.isEmpty { throw Missing(message: "it has no address: it is connected to no network") }
+        if let network = settings.network, let found = find(network, container) { return found }
+        throw Missing(
+            message: "it has addresses in the networks \(names): name one of them in `docker.network`, or in its label "
+                + "`\(settings.labelPrefix).network`")
+    }
+
+    /// The address in a network, whose name compose puts the project in front of.
+    private func find(_ network: String, _ container: Container) -> IPAddress? {
+        let names = [network] + (container.project.map { ["\($0)_\(network)"] } ?? [])
+        return names.lazy.compactMap { name in container.networks.first { $0.name == name }?.address }.first
+    }
+
+    private func published(
+        _ container: Container, _ ports: [PortMapping], _ transport: Transport
+    ) throws(Missing) -> (host: IPOrName, port: UInt16?) {
+        guard ports.count == 1, ports[0].target.count == 1 else {
+            throw Missing(message: "a published port is dialed for one target port only")
+        }
+        let target = ports[0].target.lowerBound
+        let found = container.ports.first {
+            $0.number == target && $0.transport == transport && $0.published != nil
+        }
+        guard let found, let port = found.published else {
+            throw Missing(message: "it publishes no port for \(target)/\(transport.rawValue)")
+        }
+        return (found.address.map { .address($0) } ?? snapshot.host, port)
+    }
+}
+
+/// The containers of one engine, as they are known.
+public struct EngineSnapshot: Sendable {
+    /// The name of the engine.
+    public let engine: String
+    /// The host on which it publishes ports.
+    let host: IPOrName
+    /// The port of its API on that host; nil for a Unix socket.
+    let apiPort: UInt16?
+    /// Whether names of containers need that of the engine in front, because there are others.
+    let isOneOfSeveral: Bool
+    /// Its containers.
+    public var containers: [Container]
+
+    /// Joins an engine and its containers.
+    public init(
+        _ endpoint: Configuration.Docker.Endpoint, isOneOfSeveral: Bool = false, containers: [Container]
+    ) {
+        engine = endpoint.name
+        self.isOneOfSeveral = isOneOfSeveral
+        switch endpoint.address {
+        case .unix: (host, apiPort) = (.address(.loopbackIPv4), nil)
+        case .tcp(let host, let port): (self.host, apiPort) = (IPOrName(host), port)
+        }
+        self.containers = containers
+    }
+
+    /// The name of a container in messages and labels, unlike that of any other.
+    func title(of container: Container) -> String {
+        isOneOfSeveral ? "\(engine)/\(container.name)" : container.name
+    }
+}

@@ -1,0 +1,367 @@
+"""Routes from the labels of containers, in a real Docker engine: the containers hold one small static program, which says
+its name to each client. Takes minutes, and needs root and a C compiler: `scripts/test --full`.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+import socket
+import statistics
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import machines
+from support import Process, free_port, http, run, tool, wait_until, weir
+
+IMAGE = "echo:local"
+SUBNET = "198.19.0"
+SERVER = Path(__file__).parent / "echo_server.c"
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def own_engine(tmp_path_factory):
+    """An engine of this module's own, with an image of one program and a network whose addresses can be asked for."""
+    folder = tmp_path_factory.mktemp("image")
+    compiler = shutil.which("clang") or tool("cc")
+    built = run(compiler, "-O1", "-static", "-o", str(folder / "server"), str(SERVER))
+    assert built.returncode == 0, built.stderr
+    made = machines.Engine(tmp_path_factory.mktemp("engine"))
+    try:
+        made.docker("import", "--change", 'ENTRYPOINT ["/server"]', "--change", "EXPOSE 7/tcp 7/udp",
+                    str(archive(folder)), IMAGE)
+        made.docker("network", "create", "--subnet", f"{SUBNET}.0/24", "edge")
+        yield made
+    finally:
+        made.stop()
+
+
+def archive(folder: Path) -> Path:
+    packed = run("tar", "-C", str(folder), "-cf", str(folder / "image.tar"), "server")
+    assert packed.returncode == 0, packed.stderr
+    return folder / "image.tar"
+
+
+@pytest.fixture
+def engine(own_engine):
+    """Without containers of earlier tests."""
+    yield own_engine
+    if left := own_engine.docker("ps", "--all", "--quiet").split():
+        own_engine.docker("rm", "--force", *left)
+
+
+class Weir:
+    """Weir on the host, which follows the engine."""
+
+    def __init__(self, engine, folder: Path, settings: str = "label_prefix: weir, bind: 127.0.0.1"):
+        self.exporter = free_port()
+        self.file = folder / "weir.yml"
+        self.file.write_text(
+            f"exporter: {{ listen: '127.0.0.1:{self.exporter}' }}\n"
+            f"docker: {{ endpoint: '{engine.address}', {settings} }}\n")
+        self.process = Process(folder, weir(), "run", "--config", str(self.file))
+        wait_until("Weir follows the engine", lambda: self.process.check() or self.value("weir_source_up") == 1, 60)
+
+    def value(self, name: str, **labels) -> float:
+        """The sum of a family's series with these labels."""
+        status, page = http(f"http://127.0.0.1:{self.exporter}/metrics")
+        if status != 200:
+            return 0
+        total = 0
+        for pairs, value in re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", page, re.MULTILINE):
+            if all(f'{key}="{wanted}"' in pairs for key, wanted in labels.items()):
+                total += float(value)
+        return total
+
+    def log(self) -> str:
+        return self.process.log.read_text()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stop()
+        assert self.process.process.returncode == 0, self.log()[-3000:]
+
+
+@pytest.fixture
+def following(engine, tmp_path):
+    with Weir(engine, tmp_path) as started:
+        yield started
+
+
+def start(engine, name: str, *options: str, labels: dict | None = None) -> str:
+    """A container that says its name."""
+    given = [part for key, value in (labels or {}).items() for part in ("--label", f"{key}={value}")]
+    return engine.docker("run", "--detach", "--network", "edge", "--name", name, *given, *options, IMAGE, name)
+
+
+def ask(port: int, data: bytes = b"x" * 1000, timeout: float = 10) -> str | None:
+    """The name that answers at a port of this machine, and echoes; nil where none does."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=timeout) as client:
+            stream = client.makefile("rb")
+            name = stream.readline().decode().strip()
+            if not name:
+                return None
+            client.sendall(data)
+            return name if stream.read(len(data)) == data else None
+    except OSError:
+        return None
+
+
+def ask_udp(port: int) -> str | None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(2)
+        client.connect(("127.0.0.1", port))
+        try:
+            client.send(b"data")
+            return client.recv(100).decode().removesuffix(":data")
+        except OSError:
+            return None
+
+
+def becomes(port: int, name: str | None, what: str, deadline: float = 2.5):
+    """Within two seconds, and a half for the machine."""
+    wait_until(what, lambda: ask(port, timeout=2), deadline, lambda found: found == name)
+
+
+class Load:
+    """Clients of a port, one after the other in each of a few threads."""
+
+    def __init__(self, port: int, threads: int = 4):
+        self.port = port
+        self.answers: dict[str | None, int] = {}
+        self.lock = threading.Lock()
+        self.is_over = threading.Event()
+        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
+
+    def run(self):
+        while not self.is_over.is_set():
+            name = ask(self.port)
+            with self.lock:
+                self.answers[name] = self.answers.get(name, 0) + 1
+            self.is_over.wait(0.01)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def test_a_container_with_labels_becomes_a_route_which_follows_its_life(engine, following, say):
+    tcp, udp = free_port(), free_port()
+    labels = {"weir.web.port": f"{tcp}:7", "weir.dns.port": f"{udp}:7", "weir.dns.scheme": "udp"}
+    start(engine, "one", labels=labels)
+    becomes(tcp, "one", "it is a route")
+    assert ask_udp(udp) == "one"
+    with socket.create_connection(("127.0.0.1", tcp), timeout=10) as kept:
+        assert kept.recv(100) == b"one\n"
+        # Another container's life does not matter to it.
+        start(engine, "other", labels={"weir.other.port": f"{free_port()}:7"})
+        engine.docker("rm", "--force", "other")
+        engine.docker("rename", "one", "two")
+        wait_until("the log knows the new name", lambda: "container=two" in following.log(), 5)
+        kept.sendall(b"still")
+        assert kept.recv(100) == b"still"
+    engine.docker("pause", "two")
+    becomes(tcp, None, "a paused container gets no clients")
+    engine.docker("unpause", "two")
+    becomes(tcp, "one", "it serves again")
+    engine.docker("network", "disconnect", "edge", "two")
+    becomes(tcp, None, "without a network it gets none")
+    engine.docker("network", "connect", "--ip", f"{SUBNET}.77", "edge", "two")
+    becomes(tcp, "one", "it is followed to another address")
+    engine.docker("restart", "--time", "5", "two")
+    becomes(tcp, "one", "it is back after a restart")
+    engine.docker("kill", "two")
+    becomes(tcp, None, "it is gone")
+    engine.docker("start", "two")
+    becomes(tcp, "one", "it is back")
+    assert ask_udp(udp) == "one"
+    assert following.value("weir_docker_errors_total") <= 1, following.log()[-2000:]
+
+
+def test_from_the_start_event_to_the_first_byte(engine, following, say):
+    port = free_port()
+    start(engine, "timed", labels={"weir.timed.port": f"{port}:7"})
+    becomes(port, "timed", "it is a route")
+    times = []
+    for _ in range(10):
+        engine.docker("kill", "timed")
+        wait_until("it is gone", lambda: ask(port, timeout=2) is None, 5)
+        with engine.begin("start", "timed"):
+            end = time.monotonic() + 10
+            while ask(port, timeout=1) != "timed":
+                assert time.monotonic() < end
+            served = time.time()
+        began = json.loads(engine.docker(
+            "events", "--since", str(int(served) - 10), "--until", f"{served:.3f}", "--filter", "event=start",
+            "--format", "{{json .}}").splitlines()[-1])["timeNano"] / 1e9
+        times.append(served - began)
+    say(f"start event to the first byte: median {statistics.median(times) * 1000:.0f} ms, "
+        f"most {max(times) * 1000:.0f} ms")
+    assert statistics.median(times) <= 0.3
+
+
+def test_a_service_is_scaled_under_load_without_a_failed_connection(engine, following, tmp_path):
+    port = free_port()
+    (tmp_path / "docker-compose.yml").write_text(f"""
+version: "2.4"
+services:
+  web:
+    image: {IMAGE}
+    command: web
+    stop_grace_period: 20s
+    networks: [edge]
+    labels:
+      weir.web.port: "{port}:7"
+networks:
+  edge: {{ external: {{ name: edge }} }}
+""")
+
+    def scale(count: int):
+        engine.compose("--project-name", "scaled", "--file", str(tmp_path / "docker-compose.yml"), "up", "--detach",
+                       "--scale", f"web={count}", cwd=tmp_path)
+        wait_until(f"there are {count}", lambda: following.value(
+            "weir_upstream_members", route="web", state="up") or following.value("weir_docker_containers", state="routed"),
+            20, lambda found: found == count)
+
+    scale(1)
+    becomes(port, "web", "one serves")
+    with Load(port) as load:
+        for _ in range(3):
+            scale(3)
+            scale(1)
+    assert set(load.answers) == {"web"} and load.answers["web"] > 100, load.answers
+
+
+@pytest.mark.parametrize("rounds", [100])
+def test_no_byte_reaches_another_container_that_took_over_an_address(engine, tmp_path, rounds):
+    port, udp = free_port(), free_port()
+    labels = {
+        "weir.web.port": f"{port}:7", "weir.dns.port": f"{udp}:7", "weir.dns.scheme": "udp",
+        "com.docker.compose.project": "p", "com.docker.compose.service": "web"}
+    for number in (1, 2, 3):
+        start(engine, f"web{number}", "--ip", f"{SUBNET}.{100 + number}", labels=labels)
+    # It takes the address of one of them whenever that is free.
+    engine.docker("create", "--network", "edge", "--ip", f"{SUBNET}.101", "--name", "thief", IMAGE, "thief")
+    with Weir(engine, tmp_path) as following:
+        wait_until("all are routed", lambda: following.value("weir_upstream_members", route="web", state="up") == 3, 20)
+        with Load(port) as load, Datagrams(udp) as datagrams:
+            for _ in range(rounds):
+                engine.docker("kill", "web1")
+                engine.docker("start", "thief")
+                engine.docker("kill", "thief")
+                engine.docker("start", "web1")
+        assert "thief" not in load.answers and "thief" not in datagrams.answers, (load.answers, datagrams.answers)
+        # It prints a line for each client.
+        seen = engine.docker("logs", "thief").split("\n")
+        assert set(seen) == {"thief listens"}, seen[:20]
+        # Nothing but what was open to the container that was killed was lost, and no client was turned away.
+        assert following.value("weir_tcp_connections_rejected_total", route="web") == 0
+        assert load.answers.get(None, 0) <= rounds * len(load.threads), load.answers
+        wait_until("all are routed", lambda: following.value("weir_upstream_members", route="web", state="up") == 3, 20)
+        assert load.answers["web1"] > 0 and load.answers["web2"] > 0, load.answers
+
+
+class Datagrams(Load):
+    """Clients that ask with datagrams, from the same port for a while."""
+
+    def __init__(self, port: int):
+        super().__init__(port, threads=2)
+
+    def run(self):
+        while not self.is_over.is_set():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.settimeout(0.2)
+                client.connect(("127.0.0.1", self.port))
+                for _ in range(20):
+                    name = None
+                    with contextlib.suppress(OSError):
+                        client.send(b"data")
+                        name = client.recv(100).decode().removesuffix(":data")
+                    with self.lock:
+                        self.answers[name] = self.answers.get(name, 0) + 1
+                    self.is_over.wait(0.02)
+
+
+def test_everything_stays_while_the_engine_is_away_and_follows_when_it_is_back(engine, following):
+    port, late = free_port(), free_port()
+    start(engine, "web", "--restart", "always", labels={"weir.web.port": f"{port}:7"})
+    becomes(port, "web", "it is a route")
+    engine.daemon.stop()
+    wait_until("the engine is away", lambda: following.value("weir_source_up") == 0, 20)
+    assert "a container engine is away" in following.log()
+    engine.begin_daemon()
+    wait_until("the engine is back", lambda: following.value("weir_source_up") == 1, 60)
+    wait_until("the container is served", lambda: ask(port), 30, lambda found: found == "web")
+    start(engine, "late", labels={"weir.late.port": f"{late}:7"})
+    becomes(late, "late", "events are followed again")
+
+
+def test_ports_without_quotes_are_told_by_docker_compose_1(engine, following, tmp_path):
+    (tmp_path / "docker-compose.yml").write_text(f"""
+version: "2.4"
+services:
+  ssh: {{ image: {IMAGE}, command: ssh, networks: [edge], labels: {{ weir.ssh.port: 2222:22 }} }}
+networks:
+  edge: {{ external: {{ name: edge }} }}
+""")
+    compose = ("--project-name", "unquoted", "--file", str(tmp_path / "docker-compose.yml"))
+    engine.compose(*compose, "up", "--detach", cwd=tmp_path)
+    wait_until("it is told", lambda: "133342" in following.log() and "`2222:22`" in following.log(), 10)
+    assert following.value("weir_docker_containers", state="error") == 1
+    checked = run(weir(), "check", "--docker", str(following.file))
+    assert checked.returncode == 1 and "`2222:22`" in checked.stdout, checked
+
+
+def test_labels_of_an_http_proxy_open_no_port(engine, tmp_path):
+    for number in range(20):
+        start(engine, f"web{number}", labels={
+            "proxy.aliases": f"app{number}", f"proxy.app{number}.port": "7", "proxy.*.scheme": "http",
+            "proxy.idle_timeout": "1h", f"proxy.app{number}.homepage.name": "x", "proxy.#1.middlewares.a.use": "b"})
+    with Weir(engine, tmp_path, "label_prefix: proxy") as following:
+        wait_until("all are judged",
+                   lambda: following.value("weir_docker_containers", state="not_stream"), 20, lambda found: found == 20)
+        assert following.value("weir_docker_errors_total") == 0 and following.value("weir_route_info") == 0
+        assert " WARNING " not in following.log() and " ERROR " not in following.log()
+
+
+def test_two_hundred_containers_start_at_once(engine, following, say):
+    first = 20_000
+    for number in range(200):
+        engine.docker("create", "--network", "edge", "--name", f"c{number}",
+                      "--label", f"weir.c{number}.port={first + number}:7", IMAGE, f"c{number}")
+    status = Path(f"/proc/{following.process.process.pid}")
+
+    def cpu() -> float:
+        fields = (status / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / 100
+
+    def anonymous() -> int:
+        return int((status / "status").read_text().partition("RssAnon:")[2].split()[0])
+
+    before = (cpu(), anonymous())
+    engine.docker("start", *[f"c{number}" for number in range(200)], timeout=600)
+    wait_until("all are routed", lambda: following.value("weir_docker_containers", state="routed"), 60,
+               lambda found: found == 200)
+    after = (cpu(), anonymous())
+    assert ask(first) == "c0" and ask(first + 199) == "c199"
+    say(f"200 containers: {after[0] - before[0]:.1f} s of CPU, {(after[1] - before[1]) / 1024:.1f} MiB of memory")
+    wait_until("the last list is over", lambda: time.sleep(2) or True, 5)
+    resting = cpu()
+    time.sleep(10)
+    say(f"at rest: {(cpu() - resting) * 100:.0f} ms of CPU in 10 s")
+    engine.docker("rm", "--force", *[f"c{number}" for number in range(200)], timeout=600)
+    wait_until("all routes are gone", lambda: following.value("weir_route_info"), 60, lambda found: found == 0)
