@@ -111,7 +111,7 @@ extension Proxy {
         let streams = (Array(routes.values) + draining.values).map { ($0.configuration.name, $0.stream) }
         for (name, stream) in streams {
             let hosts = gone.filter { $0.route == name }.map { GoneHost($0.host, ports: $0.ports) }
-            if !hosts.isEmpty { await stream.leave(hosts) }
+            if !hosts.isEmpty { await stream.stream.leave(hosts) }
         }
     }
 
