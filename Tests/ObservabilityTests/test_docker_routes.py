@@ -4,9 +4,11 @@ its name to each client. Takes minutes, and needs root and a C compiler: `script
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import socket
+import ssl
 import statistics
 import threading
 import time
@@ -18,7 +20,8 @@ import machines
 from support import Process, free_port, http, run, tool, wait_until, weir
 
 IMAGE = "echo:local"
-SUBNET = "198.19.0"
+# Of the block for benchmarks (RFC 2544), and of this run alone.
+SUBNET = f"198.19.{os.getpid() % 250}"
 SERVER = Path(__file__).parent / "echo_server.c"
 
 pytestmark = pytest.mark.long
@@ -37,6 +40,10 @@ def own_engine(tmp_path_factory):
                     str(archive(folder)), IMAGE)
         made.docker("network", "create", "--subnet", f"{SUBNET}.0/24", "edge")
         yield made
+        if left := made.docker("ps", "--all", "--quiet").split():
+            made.docker("rm", "--force", *left, timeout=600)
+        # A bridge that stays would take the packets of the next run.
+        made.docker("network", "rm", "edge")
     finally:
         made.stop()
 
@@ -58,12 +65,13 @@ def engine(own_engine):
 class Weir:
     """Weir on the host, which follows the engine."""
 
-    def __init__(self, engine, folder: Path, settings: str = "label_prefix: weir, bind: 127.0.0.1"):
+    def __init__(self, engine, folder: Path, settings: str = "label_prefix: weir, bind: 127.0.0.1",
+                 address: str | None = None):
         self.exporter = free_port()
         self.file = folder / "weir.yml"
         self.file.write_text(
             f"exporter: {{ listen: '127.0.0.1:{self.exporter}' }}\n"
-            f"docker: {{ endpoint: '{engine.address}', {settings} }}\n")
+            f"docker: {{ endpoint: '{address or engine.address}', {settings} }}\n")
         self.process = Process(folder, weir(), "run", "--config", str(self.file))
         wait_until("Weir follows the engine", lambda: self.process.check() or self.value("weir_source_up") == 1, 60)
 
@@ -95,8 +103,9 @@ def following(engine, tmp_path):
         yield started
 
 
-def start(engine, name: str, *options: str, labels: dict | None = None) -> str:
+def start(engine, name: str, *options: str, labels: dict | None = None, publish: str | None = None) -> str:
     """A container that says its name."""
+    options += ("--publish", publish) if publish else ()
     given = [part for key, value in (labels or {}).items() for part in ("--label", f"{key}={value}")]
     return engine.docker("run", "--detach", "--network", "edge", "--name", name, *given, *options, IMAGE, name)
 
@@ -308,6 +317,73 @@ def test_everything_stays_while_the_engine_is_away_and_follows_when_it_is_back(e
     wait_until("the container is served", lambda: ask(port), 30, lambda found: found == "web")
     start(engine, "late", labels={"weir.late.port": f"{late}:7"})
     becomes(late, "late", "events are followed again")
+
+
+def certificates(folder: Path):
+    """An authority, and certificates of it for a server and for a client."""
+    def openssl(*arguments: str):
+        done = run(tool("openssl"), *arguments, cwd=folder)
+        assert done.returncode == 0, done.stderr
+
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=ca")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
+    for name in ("server", "client"):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}-key.pem", "-out", f"{name}.csr",
+                "-subj", f"/CN={name}")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial",
+                "-out", f"{name}.pem", "-extfile", "names")
+
+
+@contextlib.contextmanager
+def encrypted(engine, folder: Path):
+    """The engine's API at a port of this machine, for clients with a certificate of the authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem", folder / "server-key.pem")
+    context.load_verify_locations(folder / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    def pass_on(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def serve(client: socket.socket):
+        with contextlib.suppress(OSError), context.wrap_socket(client, server_side=True) as inside:
+            with socket.socket(socket.AF_UNIX) as outside:
+                outside.connect(engine.address.removeprefix("unix://"))
+                back = threading.Thread(target=pass_on, args=(outside, inside))
+                back.start()
+                pass_on(inside, outside)
+                back.join()
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_engine_is_asked_over_tls_with_a_certificate_of_ours(engine, tmp_path):
+    port = free_port()
+    certificates(tmp_path)
+    start(engine, "web", labels={"weir.web.port": f"{port}:7"}, publish="127.0.0.1::7/tcp")
+    settings = "label_prefix: weir, published_ports: true, ca: ca.pem"
+    with encrypted(engine, tmp_path) as address:
+        with Weir(engine, tmp_path, f"{settings}, certificate: client.pem, key: client-key.pem", address):
+            becomes(port, "web", "it is a route", 10)
+        for less in ("label_prefix: weir, ca: ca.pem", "label_prefix: weir",
+                     "label_prefix: weir, certificate: client.pem, key: client-key.pem"):
+            file = tmp_path / "less.yml"
+            file.write_text(f"docker: {{ endpoint: '{address}', {less} }}\n")
+            refused = run(weir(), "check", "--docker", str(file))
+            assert refused.returncode == 1 and "engine `docker`" in refused.stderr, refused
 
 
 def test_ports_without_quotes_are_told_by_docker_compose_1(engine, following, tmp_path):

@@ -73,14 +73,11 @@ final class EngineSession {
             try client.step(signal, milliseconds: 20)
         }
         try list(signal)
+        try checkEnd(of: events)
         observer.connected(name, version: version)
         var nextList = now + Self.listInterval
         while !isStopped() {
-            if events.isDone {
-                let message = events.problem ?? (events.status == 200 ? "the stream of events has ended" : "")
-                throw EngineFailure(
-                    .connect, message.isEmpty ? "`/events` is answered with \(events.status)" : message)
-            }
+            try checkEnd(of: events)
             let due = listingDue.map { min($0, nextList) } ?? nextList
             let time = now
             if time >= due {
@@ -90,6 +87,13 @@ final class EngineSession {
             }
             try client.step(signal, milliseconds: Int((due - time) / Self.millisecond) + 1)
         }
+    }
+
+    /// Throws where the stream of events is over, or was refused.
+    private func checkEnd(of events: HTTPTransfer) throws(EngineFailure) {
+        guard events.isDone else { return }
+        if events.status != 200, events.problem == nil { throw refused("/events", events.status, nil) }
+        throw EngineFailure(.connect, events.problem ?? "the stream of events has ended")
     }
 
     /// Events of containers and networks. The same as a query: `{"type":["container","network"]}`.
