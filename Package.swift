@@ -34,7 +34,8 @@ let package = Package(
         .executable(name: "weir", targets: ["weir"]),
     ],
     traits: [
-        .trait(name: "GeoIP", description: "Access rules by country and time zone, through libmaxminddb.")
+        .trait(name: "GeoIP", description: "Access rules by country and time zone, through libmaxminddb."),
+        .trait(name: "TLS", description: "TLS on either side, through OpenSSL."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
@@ -47,6 +48,11 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // Without the trait its functions have no bodies, and nothing calls them.
+        .target(
+            name: "CTLS", dependencies: [.target(name: "COpenSSL", condition: .when(traits: ["TLS"]))],
+            cSettings: [.define("WEIR_TLS", .when(traits: ["TLS"]))]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "NetworkTypes", swiftSettings: strict),
         .target(name: "CommandInterface", swiftSettings: strict),
@@ -71,6 +77,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "WeirTLS", dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "CTLS"],
+            swiftSettings: strict),
+        .target(
             name: "WeirExporter",
             dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
             swiftSettings: strict),
@@ -82,6 +91,7 @@ let package = Package(
             dependencies: [
                 "NetworkTypes", "WeirConfiguration", "WeirStream", "WeirBalance", "WeirHealth", "WeirAccess",
                 "WeirExporter", "WeirMetrics", "LinuxIO", "Threading",
+                .target(name: "WeirTLS", condition: .when(traits: ["TLS"])),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -125,6 +135,13 @@ let package = Package(
         .testTarget(
             name: "WeirAccessTests",
             dependencies: ["WeirAccess", "WeirStream", "NetworkTypes", "LinuxIO", "TestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WeirTLSTests",
+            dependencies: [
+                .target(name: "WeirTLS", condition: .when(traits: ["TLS"])), "WeirStream", "NetworkTypes", "LinuxIO",
+                "TestSupport",
+            ],
             swiftSettings: testing),
         .testTarget(
             name: "WeirExporterTests",
