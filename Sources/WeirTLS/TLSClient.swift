@@ -47,11 +47,13 @@ public final class TLSClient: Sendable {
         return true
     }
 
-    /// Makes the session with an upstream, on the worker of its connection.
-    public func makeSession(to upstream: Upstream, worker: Int, observer: (any TLSObserver)?) -> TLSSession {
-        let name = serverName ?? Self.name(of: upstream.host)
-        // Upstreams on several ports of a host may be different servers.
-        let key = "\(name ?? ""):\(upstream.port)"
+    /// Makes the session with an upstream, on the worker of its connection. `name` is its host, where it has one, and
+    /// `port` tells servers on several ports of a host apart.
+    public func makeSession(
+        to name: String?, port: UInt16, worker: Int, observer: (any TLSObserver)?
+    ) -> TLSSession {
+        let name = serverName ?? name
+        let key = "\(name ?? ""):\(port)"
         let (context, sessions) = state.withLock { state -> (TLSContext, ResumableSessions?) in
             if let known = state.sessions[key] { return (state.context, known) }
             guard state.sessions.count < Self.maxNames else { return (state.context, nil) }
@@ -60,18 +62,7 @@ public final class TLSClient: Sendable {
             return (state.context, made)
         }
         return TLSSession(
-            connecting: context, sessions, name: name, isAddress: name.map(Self.isAddress) ?? false, worker: worker,
-            observer: observer)
+            connecting: context, sessions, name: name, isAddress: name.map { IPAddress($0) != nil } ?? false,
+            worker: worker, observer: observer)
     }
-
-    /// The name under which an upstream is known; nil for a Unix socket.
-    private static func name(of host: UpstreamHost) -> String? {
-        switch host {
-        case .name(let name): name.hasSuffix(".") ? String(name.dropLast()) : name
-        case .address(let address): address.ip.description
-        case .unix: nil
-        }
-    }
-
-    private static func isAddress(_ name: String) -> Bool { IPAddress(name) != nil }
 }

@@ -9,7 +9,9 @@ enum CheckCommand {
         operand: Operand("file", "The configuration file, instead of --config.")
     ) { arguments in
         let options = ConfigurationOption(path: arguments.operand ?? arguments[ConfigurationOption.option.name])
-        let count = try options.load(tellsAdvice: true).routeCount
+        let loaded = try options.load(tellsAdvice: true)
+        for certificate in loaded.certificates { Console.out(certificate) }
+        let count = loaded.routeCount
         Console.out("\(options.path): ok (\(count) \(count == 1 ? "route" : "routes"))")
     }
 }

@@ -98,7 +98,7 @@ final class TLSRig {
         self.client = TLSEnd(
             clientNumber,
             client.makeSession(
-                to: try Upstream(UpstreamHost(host), port: 443), worker: 0, observer: clientRecorder),
+                to: host, port: 443, worker: 0, observer: clientRecorder),
             clientRecorder)
     }
 

@@ -250,7 +250,7 @@ struct TLSSessionTests {
         let client = TLSEnd(
             clientNumber,
             try makeClient().makeSession(
-                to: try Upstream(UpstreamHost("a.example.net"), port: 1), worker: 0, observer: clientRecorder),
+                to: "a.example.net", port: 1, worker: 0, observer: clientRecorder),
             clientRecorder)
         client.queue([1, 2, 3])
         try waitUntil("the bytes arrive") {

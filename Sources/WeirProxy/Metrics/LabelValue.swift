@@ -1,3 +1,4 @@
+import NetworkTypes
 import WeirAccess
 import WeirExporter
 import WeirMetrics
@@ -60,6 +61,9 @@ extension AccessAction: LabelValue {}
 extension AccessScope: LabelValue {}
 extension AccessRuleKind: LabelValue {}
 extension ContentEncoding: LabelValue {}
+extension TLSFailure: LabelValue {}
+extension TLSSide: LabelValue {}
+extension TLSVersion: LabelValue {}
 
 extension HTTPStatus: LabelValue {
     var label: String { "\(rawValue)" }

@@ -96,7 +96,7 @@ struct ProxyTests {
             let absent = Set(MetricCatalogue.all.map(\.name)).subtracting(names)
             let ofSets =
                 (MetricCatalogue.upstreamSets + MetricCatalogue.healthFamilies
-                + MetricCatalogue.sharedListeners).map(\.name)
+                + MetricCatalogue.sharedListeners + MetricCatalogue.encryption).map(\.name)
             // There is no limit, hook, rule or name, each upstream is one address, and no peer sends PROXY headers.
             #expect(
                 absent.subtracting(ofSets) == [

@@ -1,9 +1,6 @@
-import CTLS
-import NetworkTypes
-
 /// The reason why a handshake failed.
 public enum TLSFailure: String, CaseIterable, Sendable {
-    // The order is that of the numbers of `weir_tls_failure`.
+    // The order is that of the numbers in `CTLS.h`.
 
     /// The peer showed no certificate.
     case noCertificate = "no_certificate"
@@ -27,11 +24,6 @@ public enum TLSFailure: String, CaseIterable, Sendable {
     case `protocol`
     /// Anything else.
     case other
-
-    init(code: CInt) {
-        let cases = Self.allCases
-        self = cases.indices.contains(Int(code)) ? cases[Int(code)] : .other
-    }
 }
 
 /// A side of a connection, whose peer takes part in a handshake.
@@ -40,27 +32,4 @@ public enum TLSSide: String, CaseIterable, Sendable {
     case client
     /// The upstream's: Weir is the client.
     case upstream
-}
-
-extension TLSVersion {
-    var code: CInt {
-        switch self {
-        case .tls12: CInt(WEIR_TLS_1_2)
-        case .tls13: CInt(WEIR_TLS_1_3)
-        }
-    }
-
-    init(code: CInt) {
-        self = code == TLSVersion.tls13.code ? .tls13 : .tls12
-    }
-}
-
-/// Receives the events of TLS sessions. Called on the worker of the session; must not block.
-public protocol TLSObserver: AnyObject, Sendable {
-    /// A handshake has succeeded.
-    func handshakeSucceeded(_ session: TLSSession, side: TLSSide, nanoseconds: UInt64, worker: Int)
-    /// A handshake has failed.
-    func handshakeFailed(side: TLSSide, reason: TLSFailure, worker: Int)
-    /// The peer has ended its stream with a FIN alone: whether bytes are missing is not known.
-    func truncated(side: TLSSide, worker: Int)
 }
