@@ -214,6 +214,9 @@ static weir_tls *new_connection(weir_tls_context *context) {
 
 void weir_tls_free(weir_tls *tls) {
     if (!tls) return;
+    // Otherwise OpenSSL marks the session of a connection that ended without close_notify as not resumable.
+    if (tls->ssl && !(tls->flags & FLAG_DEAD) && tls->is_shaken)
+        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls->ssl);
     free(tls->output);
     free(tls);

@@ -11,14 +11,14 @@ extension RouteConfiguration {
                     "{certificates: {certificate: mqtt.pem, key: mqtt.key}, alpn: [mqtt]}",
                     "{certificates: {certificate: web.pem, key: web.key}}",
                 ]),
-            for: .tcp, default: "off", page: .tls,
+            for: .tcp, page: .tls,
             "Whether clients speak TLS and the upstream gets what is inside: `true`, or `{client_ca: devices.pem}`."),
         Setting(
             "upstream_tls", \.upstreamTLS,
             .onOrSection(
                 UpstreamTLS.section, initial: UpstreamTLS(),
                 examples: ["{server_name: db.example.net}", "{server_name: ldap.example.net}"]),
-            for: .tcp, default: "off", page: .tls,
+            for: .tcp, page: .tls,
             "Whether upstreams speak TLS: `true`, or `{ca: corp.pem, server_name: ldap.example.net}`."),
         Setting(
             "handshake_timeout", \.tcpSettings.handshakeTimeout, .duration(), for: .tcp, page: .tls,

@@ -83,7 +83,8 @@ extension Integration {
 
         @Test("A session that one worker began is resumed by any other", arguments: ["-tls1_2", "-tls1_3"])
         func resumption(version: String) throws {
-            let server = try TCPServer.echo()
+            // Closes first: a client at the end of its input would not wait for the ticket.
+            let server = try TCPServer { connection in try connection.send(connection.receive(6).bytes) }
             let port = try Ports.free()
             let weir = try WeirProcess(
                 routes: .route("web", port, to: server.port, "tls: true"), rest: certificates + "\nworkers: 2")
@@ -93,7 +94,8 @@ extension Integration {
                 return try ChildProcess.run(
                     "openssl",
                     [
-                        "s_client", "-connect", "127.0.0.1:\(port)", version, "-CAfile", authority, "-sess_out",
+                        "s_client", "-ign_eof", "-connect", "127.0.0.1:\(port)", version, "-CAfile", authority,
+                        "-sess_out",
                         session,
                     ] + more, input: input
                 ).output
@@ -238,9 +240,14 @@ extension Integration {
                     .route("passed", port, to: passedPort, "sni: b.example.net"),
                     .route("rest", port, to: plain.port),
                 ].joined(separator: "\n"), rest: certificates)
+            let request = try folder.write("request", "GET / HTTP/1.0\n\n")
             func subject(_ name: String) throws -> String {
                 try ChildProcess.run(
-                    "openssl", ["s_client", "-connect", "127.0.0.1:\(port)", "-servername", name, "-CAfile", authority]
+                    "openssl",
+                    [
+                        "s_client", "-ign_eof", "-connect", "127.0.0.1:\(port)", "-servername", name, "-CAfile",
+                        authority,
+                    ], input: request
                 ).output
             }
             let first = try subject("a.example.net")
