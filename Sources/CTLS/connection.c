@@ -34,6 +34,7 @@ static int bio_read(BIO *bio, char *bytes, int length) {
     if (!bytes || length <= 0) return 0;
     if (tls->flags & FLAG_FIN) return 0;
     if (tls->flags & (FLAG_EMPTIED | FLAG_SHORT)) {
+        tls->flags |= FLAG_STARVED;
         BIO_set_retry_read(bio);
         return -1;
     }
@@ -56,7 +57,7 @@ static int bio_read(BIO *bio, char *bytes, int length) {
         return 0;
     }
     if (errno == EAGAIN) {
-        tls->flags |= FLAG_EMPTIED;
+        tls->flags |= FLAG_EMPTIED | FLAG_STARVED;
         BIO_set_retry_read(bio);
         return -1;
     }
@@ -269,7 +270,8 @@ weir_tls *weir_tls_connect(
 static void begin(weir_tls *tls, int descriptor) {
     tls->descriptor = descriptor;
     tls->input_count = 0;
-    tls->error = 0;
+    // The error of a connection that is over stays, for the call that tells of it.
+    if (!(tls->flags & FLAG_DEAD)) tls->error = 0;
     tls->flags &= (uint16_t) ~(FLAG_EMPTIED | FLAG_SHORT | FLAG_SPENT);
     staged = 0;
     weir_tls_clear_errors();
@@ -361,6 +363,7 @@ int64_t weir_tls_receive(weir_tls *tls, int descriptor, void *bytes, size_t leng
     int64_t outcome = 0;
     for (int records = 0; records < READ_BOUND && total < length; records++) {
         size_t count = 0;
+        tls->flags &= (uint16_t)~FLAG_STARVED;
         int result = SSL_read_ex(tls->ssl, (char *)bytes + total, length - total, &count);
         if (result == 1) {
             total += count;
@@ -368,13 +371,15 @@ int64_t weir_tls_receive(weir_tls *tls, int descriptor, void *bytes, size_t leng
         }
         int kind = SSL_get_error(tls->ssl, result);
         if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) {
+            // A record without data, such as a ticket: others may lie behind it.
+            if (!(tls->flags & (FLAG_STARVED | FLAG_SPENT))) continue;
+            if (tls->flags & FLAG_SPENT) break;
             // Without a byte to give, only the socket's own word is a proof that it is empty.
             if (total == 0 && (tls->flags & (FLAG_SHORT | FLAG_EMPTIED)) == FLAG_SHORT) {
                 tls->flags &= (uint16_t)~FLAG_SHORT;
                 continue;
             }
-            // Otherwise it was a record without data, perhaps, and not the end of what the socket has.
-            outcome = tls->flags & (FLAG_SHORT | FLAG_EMPTIED) ? WEIR_TLS_WOULD_BLOCK : 0;
+            outcome = WEIR_TLS_WOULD_BLOCK;
         } else if (kind == SSL_ERROR_ZERO_RETURN) {
             if (tls->flags & FLAG_FIN) tls->flags |= FLAG_TRUNCATED;
             outcome = WEIR_TLS_END;

@@ -58,6 +58,8 @@ enum {
     FLAG_USED = 128,
     // A read was short: the socket is empty, unless the peer's end waits behind it.
     FLAG_SHORT = 256,
+    // OpenSSL has asked for bytes that are not there.
+    FLAG_STARVED = 512,
 };
 
 struct weir_tls {
