@@ -1,15 +1,15 @@
-# Weir in a container: the Swift library is linked in, so that the image holds plain Debian, seven libraries and one program.
+# Weir in a container: the Swift library is linked in, so that the image holds plain Debian, eight libraries and one program.
 #
-#   docker build -t weir .                          with access rules by country and time zone, and routes from containers
+#   docker build -t weir .                          with TLS, access rules by country, and routes from containers
 #   docker build --build-arg TRAITS= -t weir .      without
 FROM swift:6.3-bookworm AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libcrypt-dev libcurl4-openssl-dev libmaxminddb-dev libyaml-dev \
-        pkg-config zlib1g-dev \
+    && apt-get install -y --no-install-recommends libcrypt-dev libcurl4-openssl-dev libmaxminddb-dev libssl-dev \
+        libyaml-dev pkg-config zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-ARG TRAITS=GeoIP,Docker
+ARG TRAITS=GeoIP,Docker,TLS
 RUN swift build -c release --product weir --static-swift-stdlib ${TRAITS:+--traits "$TRAITS"} \
     && install -D -s "$(swift build -c release --show-bin-path)/weir" /out/weir \
     && stat -c 'weir: %s bytes, stripped' /out/weir
@@ -17,7 +17,8 @@ RUN swift build -c release --product weir --static-swift-stdlib ${TRAITS:+--trai
 FROM debian:bookworm-slim
 # All that the program is linked with besides glibc.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libcrypt1 libcurl4 libgcc-s1 libmaxminddb0 libstdc++6 libyaml-0-2 zlib1g \
+    && apt-get install -y --no-install-recommends libcrypt1 libcurl4 libgcc-s1 libmaxminddb0 libssl3 libstdc++6 \
+        libyaml-0-2 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 10001 weir \
     && useradd --system --uid 10001 --gid weir --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin weir

@@ -36,6 +36,7 @@ let package = Package(
     traits: [
         .trait(name: "GeoIP", description: "Access rules by country and time zone, through libmaxminddb."),
         .trait(name: "Docker", description: "Routes from the labels of containers, through libcurl."),
+        .trait(name: "TLS", description: "TLS on either side, through OpenSSL."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
@@ -49,6 +50,11 @@ let package = Package(
         .systemLibrary(name: "CCrypt", pkgConfig: "libcrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // Without the trait its functions have no bodies, and nothing calls them.
+        .target(
+            name: "CTLS", dependencies: [.target(name: "COpenSSL", condition: .when(traits: ["TLS"]))],
+            cSettings: [.define("WEIR_TLS", .when(traits: ["TLS"]))]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "NetworkTypes", swiftSettings: strict),
         .target(name: "CommandInterface", swiftSettings: strict),
@@ -73,6 +79,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "WeirTLS", dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "CTLS"],
+            swiftSettings: strict),
+        .target(
             name: "WeirExporter",
             dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
             swiftSettings: strict),
@@ -92,6 +101,7 @@ let package = Package(
                 "NetworkTypes", "WeirConfiguration", "WeirDocker", "WeirStream", "WeirBalance", "WeirHealth",
                 "WeirAccess",
                 "WeirExporter", "WeirMetrics", "LinuxIO", "Threading",
+                .target(name: "WeirTLS", condition: .when(traits: ["TLS"])),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -135,6 +145,13 @@ let package = Package(
         .testTarget(
             name: "WeirAccessTests",
             dependencies: ["WeirAccess", "WeirStream", "NetworkTypes", "LinuxIO", "TestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WeirTLSTests",
+            dependencies: [
+                .target(name: "WeirTLS", condition: .when(traits: ["TLS"])), "WeirStream", "NetworkTypes", "LinuxIO",
+                "TestSupport",
+            ],
             swiftSettings: testing),
         .testTarget(
             name: "WeirExporterTests",

@@ -15,6 +15,7 @@ enum CheckCommand {
     ) { arguments in
         let options = ConfigurationOption(path: arguments.operand ?? arguments[ConfigurationOption.option.name])
         let loaded = try options.load(tellsAdvice: true)
+        for certificate in loaded.certificates { Console.out(certificate) }
         let count = loaded.routeCount
         if arguments.has(containers.name) {
             let report = ContainerReport(loaded)

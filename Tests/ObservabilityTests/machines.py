@@ -12,7 +12,7 @@ from pathlib import Path
 from support import REPOSITORY, TOOLS, Process, run, tool, wait_until
 
 MIRROR = "http://deb.debian.org/debian"
-BUILD = "build -c release --product weir --static-swift-stdlib --traits GeoIP,Docker"
+BUILD = "build -c release --product weir --static-swift-stdlib --traits GeoIP,Docker,TLS"
 DEBIAN = "debian:bookworm-slim"
 # Of the block for benchmarks (RFC 2544), which no host has.
 NETWORKS = "198.18.64.0/18"

@@ -90,6 +90,7 @@ def test_the_image_holds_the_packages_that_the_program_needs_and_no_other_user_t
     linked = inside("ldd", "/usr/local/bin/weir")
     assert "not found" not in linked and "swift" not in linked, linked
     assert "libmaxminddb" in linked and "libcurl" in linked, "built without the package traits GeoIP and Docker"
+    assert "libssl" in linked, "built without the package trait TLS"
     owned = inside("dpkg", "-S", *[f"*/{name}" for name in re.findall(r"^\s*(\S+\.so\S*) =>", linked, re.MULTILINE)])
     owners = set(re.findall(r"^([\w.+-]+)(?::\w+)?:", owned, re.MULTILINE))
     assert set(PACKAGES) <= owners, f"not linked: {set(PACKAGES) - owners}"

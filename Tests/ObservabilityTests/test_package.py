@@ -13,7 +13,7 @@ from support import REPOSITORY, Process, free_port, http, package, run, wait_unt
 # The Debian packages that a program without Foundation needs.
 LIBRARIES = {
     "libc.so.6", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6", "libz.so.1", "libcrypt.so.1", "libyaml-0.so.2",
-    "libcurl.so.4", "libmaxminddb.so.0"}
+    "libcurl.so.4", "libmaxminddb.so.0", "libssl.so.3", "libcrypto.so.3"}
 
 
 def deb(packages, version):
@@ -182,7 +182,8 @@ def test_apt_installs_upgrades_removes_and_purges_it_in_a_minimal_debian(root, t
 def test_the_package_names_what_it_needs(packages):
     control = run("dpkg-deb", "-f", str(deb(packages, "0.2.0")), "Depends").stdout.strip()
     assert re.fullmatch(
-        r"libc6 \(>= 2\.\d+\), libcrypt1, libcurl4, libgcc-s1, libmaxminddb0, libstdc\+\+6, libyaml-0-2, zlib1g", control), control
+        r"libc6 \(>= 2\.\d+\), libcrypt1, libcurl4, libgcc-s1, libmaxminddb0, libssl3, libstdc\+\+6, libyaml-0-2, zlib1g",
+        control), control
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -239,13 +239,18 @@ OF_A_DEAD_UPSTREAM = (
     "Upstreams down", "Time since its state changed", "State changes by cause", "Ejections by reason", "Retries")
 
 
+OF_TLS = (
+    "Handshakes", "Handshake failures", "Handshake time", "Streams without a close_notify", "Certificates")
+
+
 OF_A_SHARED_LISTENER = ("Clients by listener", "First bytes that no route takes")
 
 
 def test_every_event_is_injected_by_a_test_here():
     assert {title for _, title, _ in marked(EVENT)} == {
         "Instances down", "Alerts firing", "Configuration refused", "Reloads by result", "Refused requests",
-        "Bytes discarded", "Drops by reason", "PROXY headers", *OF_A_DEAD_UPSTREAM, "Fallbacks", *OF_A_SHARED_LISTENER}
+        "Bytes discarded", "Drops by reason", "PROXY headers", *OF_A_DEAD_UPSTREAM, "Fallbacks", *OF_A_SHARED_LISTENER,
+        *OF_TLS}
 
 
 def moves(world: World, title: str, inject, mend=None):
@@ -325,6 +330,14 @@ def test_a_route_with_several_upstreams_warns_of_a_dead_one_and_is_critical_once
         wait_until(f"{name} is over", lambda name=name: firing(name), 120, lambda upstreams: not upstreams)
     wait_until("none is down", lambda: shown(*event("Upstreams down")), 60, lambda number: number == 0)
     wait_until("all clients are served", lambda: shown(not_served), 60, lambda number: number == 0)
+
+
+def test_clients_that_speak_tls_and_one_that_does_not_are_seen(world):
+    values = all_values(world.edge_instance.replace(".", r"\\."))
+    world.speak_tls()
+    for title in OF_TLS:
+        wait_until(f"{title} shows it", lambda title=title: (
+            world.speak_tls(), total(world.hasty, event(title), values) or 0)[1], 90, lambda number: number > 0)
 
 
 def test_requests_that_the_exporter_refuses_are_seen(world):

@@ -10,7 +10,9 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 from pathlib import Path
 
@@ -94,6 +96,11 @@ class World:
         self.members = [EchoServer() for _ in range(3)]
         echo_datagrams(self.datagram_upstream)
         self.alertmanager = self._url(free_port())
+        self.tls_port = free_port()
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+             "-keyout", str(folder / "edge.key"), "-out", str(folder / "edge.pem"), "-subj", "/CN=edge"],
+            check=True, capture_output=True)
         self.configuration = folder / "weir.yml"
         self.configure()
         exporter, base_port = f"127.0.0.1:{self.demo_exporter}", str(free_ports(100))
@@ -127,12 +134,15 @@ class World:
         beside.write_text(
             f"exporter: {{ listen: '127.0.0.1:{self.edge_exporter}' }}\n"
             "log: { level: error }\n"
+            "tls: { certificates: { certificate: edge.pem, key: edge.key } }\n"
             f"routes:\n  edge: {{ scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, "
             f"port: '{self.edge_port}:{self.upstream.port}' }}\n"
             f"  datagrams: {{ scheme: udp4, bind: 127.0.0.1, host: 127.0.0.1, max_sessions: 1, idle_timeout: 2s, "
             f"port: '{self.edge_datagrams}:{self.datagram_upstream}' }}\n"
             f"  names: {{ scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, sni: a.weir.test, hello_timeout: 60s, "
             f"port: '{self.names_port}:{self.upstream.port}' }}\n"
+            f"  secret: {{ scheme: tcp4, bind: 127.0.0.1, host: 127.0.0.1, tls: true, "
+            f"port: '{self.tls_port}:{self.upstream.port}' }}\n"
             f"  balanced: {{ scheme: tcp4, bind: 127.0.0.1, port: {self.set_port}, proxy_protocol: {{ mode: disabled }}, "
             "eject: { failures: 3, for: 5s, at_most: 5s }, upstreams: [ "
             + ", ".join(f"{{ host: 127.0.0.1, port: {member.port}{more} }}" for member, more in zip(
@@ -219,6 +229,21 @@ class World:
                     assert first.recv(100) == b"mine"
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
                     other.sendto(b"no room", address)
+
+    def speak_tls(self):
+        """A client that speaks TLS and ends without close_notify, and one that does not."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", self.tls_port), timeout=10) as client:
+            with context.wrap_socket(client) as secret:
+                secret.sendall(b"hello")
+                assert secret.recv(100) == b"hello"
+                secret.shutdown(socket.SHUT_WR)
+                secret.recv(100)
+        with socket.create_connection(("127.0.0.1", self.tls_port), timeout=10) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            while client.recv(100):
+                pass
 
     def send_proxy_header(self):
         """The header that a trusted proxy sends in front of its client's bytes."""

@@ -35,6 +35,7 @@ import Testing
     /// Times that every connection or session has.
     private static let always = [
         "dial_timeout", "half_close_timeout", "pre_dial_timeout", "unassured_timeout", "idle_timeout", "hello_timeout",
+        "handshake_timeout",
     ]
 
     @Test("Every optional setting of a route takes `off`, which takes back the value of `defaults`")

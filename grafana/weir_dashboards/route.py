@@ -1,8 +1,8 @@
 """Weir route: everything about the chosen routes."""
 
 from .panel import (
-    EVENT, NONE_IS_GOOD, NONZERO, SHARE_OF_FAILURES, ZERO,
-    Dashboard, Panel, Row, clients_not_served, q, quantiles, shares, states,
+    EVENT, INSTANCE, NONE_IS_GOOD, NONZERO, SHARE_OF_FAILURES, ZERO,
+    Dashboard, Panel, Query, Row, clients_not_served, q, quantiles, shares, states,
 )
 
 ANSWERS = Row("", (
@@ -198,6 +198,31 @@ FLOW = Row("Flow", (
           thresholds=NONE_IS_GOOD),
 ))
 
+TLS = Row("TLS", (
+    Panel("Handshakes", "lines", "cps", EVENT,
+          (q("sum by (route, side, version, resumed) (rate(weir_tls_handshakes_total{#}~)) > 0",
+             "{{route}} {{side}} {{version}} resumed {{resumed}}"),),
+          "TLS handshakes that succeeded. Resumed ones cost a fraction. Nothing where no route speaks TLS."),
+    Panel("Handshake failures", "stack", "cps", EVENT,
+          (q("sum by (route, side, reason) (rate(weir_tls_handshake_failures_total{#}~))",
+             "{{route}} {{side}} {{reason}}"),),
+          "unknown_ca, name, expired: the peer's certificate. alert: the peer refuses. protocol: no TLS, or no protocol in "
+          "common.", thresholds=NONE_IS_GOOD),
+    Panel("Handshake time", "lines", "s", EVENT,
+          (q("histogram_quantile(0.99, sum by (route, side, le) (rate(weir_tls_handshake_duration_seconds_bucket{#}~)))"
+             " > 0", "{{route}} {{side}} 99%"),),
+          "Of handshakes that succeeded, round trips included."),
+    Panel("Streams without a close_notify", "lines", "cps", EVENT,
+          (q("sum by (route, side) (rate(weir_tls_truncated_total{#}~))", "{{route}} {{side}}"),),
+          "Streams that the peer ended with a FIN alone: common, and indistinguishable from a cut.", 12),
+    Panel("Certificates", "lines", "s", EVENT,
+          (Query(f"min by (certificate) (weir_tls_certificate_expiry_timestamp_seconds{{{INSTANCE}}}) - time()",
+                 "{{certificate}}"),
+           Query(f"1 - min by (certificate) (weir_tls_certificate_last_reload_successful{{{INSTANCE}}})",
+                 "{{certificate}} refused")),
+          "The time that each certificate has left; and 1 s where a changed one was refused and the old one stays.", 12),
+))
+
 ROUTE_DASHBOARD = Dashboard(
     "weir-route", "Weir route", "One route, or several: upstreams, connections, dials, sessions, flow.",
-    (ANSWERS, UPSTREAMS, CONNECTIONS, DIALS, SESSIONS, FLOW))
+    (ANSWERS, UPSTREAMS, CONNECTIONS, DIALS, TLS, SESSIONS, FLOW))

@@ -3,7 +3,9 @@ extension Configuration.Loaded {
     ///
     /// TCP routes on every address without `idle_timeout` and without a limit for each client: the silent connections
     /// of one client can take all places.
-    public var advice: [Diagnostic] {
+    public var advice: [Diagnostic] { silentClientAdvice + tlsAdvice }
+
+    private var silentClientAdvice: [Diagnostic] {
         if configuration.limits.traffic.maxConnectionsPerIP != nil { return [] }
         let routes = configuration.routes.filter { route in
             guard let settings = route.tcp, settings.idleTimeout == nil else { return false }

@@ -15,6 +15,8 @@ public struct Configuration: Sendable, Equatable {
     public var limits: Limits
     /// The settings for the clients of every route.
     public var entrypoint: Entrypoint
+    /// The TLS of all routes that terminate it.
+    public var tls = TLSDefaults()
     /// The access rules of all routes.
     public var access: AccessConfiguration
     /// The database for rules about countries and time zones; nil where there is none.

@@ -22,6 +22,10 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var ports: [PortMapping]
     /// The clients that it takes where it shares the listener with other routes (TCP).
     public var claims = NameClaims()
+    /// How its clients speak TLS; nil where it passes all bytes on.
+    public var tls: RouteTLS?
+    /// How its upstreams speak TLS; nil where they do not.
+    public var upstreamTLS: UpstreamTLS?
     /// The settings of the transport. Its case always agrees with ``scheme``.
     public var settings: TransportSettings
     /// The access rules of this route, besides those of the global section; nil without any.
@@ -52,6 +56,9 @@ public struct RouteConfiguration: Sendable, Equatable {
 
     /// The transport that the route carries.
     public var transport: Transport { scheme.transport }
+
+    /// Whether first bytes must be looked at: they choose the route, or precede its handshake.
+    public var choosesClients: Bool { !claims.isRest || claims.startTLS != nil && tls != nil }
 
     /// The TCP settings, on a TCP route.
     public var tcp: TCPSettings? {

@@ -7,6 +7,8 @@ public struct UpstreamConfiguration: Sendable, Hashable {
     /// Whether the host is the name of a service, such as `_ldap._tcp.example.net`, whose SRV records (RFC 2782) name
     /// the members with their ports, shares and precedence.
     public var isService = false
+    /// The name that a member comes from, which its certificate has; nil where the host is not looked up.
+    public var hostName: String?
     /// The port to dial; nil is the target port of the route. A Unix socket has none.
     public var port: UInt16?
     /// The `upstream` label; nil is host and port.

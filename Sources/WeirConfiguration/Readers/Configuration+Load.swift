@@ -7,17 +7,20 @@ extension Configuration {
         public let warnings: [Diagnostic]
         /// Files beside the configuration that it depends on.
         public let dependencies: [FileDependency]
+        /// The certificates, each once, in the order of the file; empty where they were not looked at.
+        public let certificates: [CertificateReport]
         /// All that was read, with its origins.
         private let tree: ConfigurationNode?
 
         /// Joins a configuration and its warnings.
         init(
             configuration: Configuration, warnings: [Diagnostic] = [], dependencies: [FileDependency] = [],
-            tree: ConfigurationNode? = nil
+            certificates: [CertificateReport] = [], tree: ConfigurationNode? = nil
         ) {
             self.configuration = configuration
             self.warnings = warnings
             self.dependencies = dependencies
+            self.certificates = certificates
             self.tree = tree
         }
 
@@ -45,15 +48,18 @@ extension Configuration {
     /// The largest file that is read, in bytes.
     public static let maxFileByteCount = 4 << 20
 
-    /// Reads and validates a file, and the files that it names. `rules` looks at access rules; without it they are not
-    /// looked at.
+    /// Reads and validates a file, and the files that it names. `rules` looks at access rules, and `certificates` at
+    /// certificates; without them they are not looked at.
     ///
     /// Blocks while it reads. Throws every error of the file at once; a file that cannot be read gives one error
     /// without a location.
     public static func load(
-        path: String, environment: [String: String], rules: (any AccessRuleValidation)? = nil
+        path: String, environment: [String: String], rules: (any AccessRuleValidation)? = nil,
+        certificates: (any CertificateValidation)? = nil
     ) throws(ConfigurationErrors) -> Loaded {
-        try load([ConfigurationFragment.reading(file: path, environment: environment).fragment], rules: rules)
+        try load(
+            [ConfigurationFragment.reading(file: path, environment: environment).fragment], rules: rules,
+            certificates: certificates)
     }
 
     /// Merges and validates what sources say, and reads the files that they name. Blocks while it reads those.
@@ -63,11 +69,13 @@ extension Configuration {
     /// - Throws: every error of every source, and each value or route that two of them have.
     public static func load(
         _ fragments: [ConfigurationFragment], rules: (any AccessRuleValidation)? = nil,
-        replacing replaced: Configuration? = nil
+        certificates: (any CertificateValidation)? = nil, replacing replaced: Configuration? = nil
     ) throws(ConfigurationErrors) -> Loaded {
         let counts = replaced?.listRuleCounts ?? [:]
         return try read(
-            fragments, referencedFiles: ReferencedFiles(opensFiles: true, rules: rules, ruleCountsBefore: counts))
+            fragments,
+            referencedFiles: ReferencedFiles(
+                opensFiles: true, rules: rules, certificates: certificates, ruleCountsBefore: counts))
     }
 
     /// Validates the bytes of a file; `file` is its name in messages. Pure: nothing is opened or resolved, and so list
@@ -93,6 +101,7 @@ extension Configuration {
             throw ConfigurationErrors(sorted, dependencies: referencedFiles.dependencies)
         }
         return Loaded(
-            configuration: configuration, warnings: sorted, dependencies: referencedFiles.dependencies, tree: root)
+            configuration: configuration, warnings: sorted, dependencies: referencedFiles.dependencies,
+            certificates: referencedFiles.certificateReports, tree: root)
     }
 }

@@ -42,6 +42,7 @@ struct ConfigurationReader {
         checkDatagramHeaders(of: drafts, entrypoint: top["entrypoint"], diagnostics: diagnostics)
         checkAmplification(of: drafts, diagnostics: diagnostics)
         checkDialSources(of: drafts, diagnostics: diagnostics)
+        checkTLS(of: drafts, global: configuration.tls, diagnostics: diagnostics)
         checkUnixUpstreams(of: drafts, exporter: configuration.exporter, diagnostics: diagnostics)
         configuration.routes = drafts.filter(\.isComplete).map(\.route)
         return configuration

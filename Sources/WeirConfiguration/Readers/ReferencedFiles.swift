@@ -21,6 +21,9 @@ final class ReferencedFiles {
     /// Whether files may be opened at all.
     let opensFiles: Bool
     let rules: (any AccessRuleValidation)?
+    let certificates: (any CertificateValidation)?
+    /// The certificates that were read, each once, in order.
+    private(set) var certificateReports: [CertificateReport] = []
     /// The files that were read, in order.
     private(set) var dependencies: [FileDependency] = []
     private var lists: [String: Result<AccessEntry.File, ValueError>] = [:]
@@ -30,14 +33,23 @@ final class ReferencedFiles {
     /// The data that rules need from a database.
     private(set) var locationKeys: Set<AccessRuleCheckResult.LocationKey> = []
 
-    init(opensFiles: Bool, rules: (any AccessRuleValidation)? = nil, ruleCountsBefore: [String: Int] = [:]) {
+    init(
+        opensFiles: Bool, rules: (any AccessRuleValidation)? = nil, certificates: (any CertificateValidation)? = nil,
+        ruleCountsBefore: [String: Int] = [:]
+    ) {
         self.opensFiles = opensFiles
         self.rules = rules
+        self.certificates = certificates
         self.ruleCountsBefore = ruleCountsBefore
     }
 
     /// How many rules a list file had until now; 0 for one that is new.
     func ruleCountBefore(of path: String) -> Int { ruleCountsBefore[path] ?? 0 }
+
+    /// Remembers the facts of a certificate.
+    func note(_ report: CertificateReport) {
+        if !certificateReports.contains(where: { $0.path == report.path }) { certificateReports.append(report) }
+    }
 
     /// Remembers what rules need a database to say.
     func need(_ keys: Set<AccessRuleCheckResult.LocationKey>) { locationKeys.formUnion(keys) }

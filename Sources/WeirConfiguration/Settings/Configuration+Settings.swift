@@ -18,6 +18,7 @@ extension Configuration {
         Setting(
             group: "entrypoint", \.entrypoint, Entrypoint.section, page: .proxyProtocol,
             "What holds for every route's clients."),
+        Setting(group: "tls", \.tls, TLSDefaults.section, page: .tls, "What holds for all routes that speak TLS."),
         Setting(group: "acl", \.access, AccessConfiguration.section, page: .access, "Who may use the routes."),
         Setting(
             group: "geoip", \.geoip, GeoIP.section, initial: GeoIP(database: ""), page: .access,

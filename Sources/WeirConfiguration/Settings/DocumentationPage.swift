@@ -2,7 +2,7 @@
 enum DocumentationPage: String, Sendable {
     case access, containers, exporter, hooks, limits, logs, names, performance
     case proxyProtocol = "proxy-protocol"
-    case reload, routes, udp, upstreams
+    case reload, routes, tls, udp, upstreams
 
     /// The link in a page of the same folder, in Markdown.
     var link: String { "[\(rawValue)](\(rawValue).md)" }

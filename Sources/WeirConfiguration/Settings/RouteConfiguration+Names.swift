@@ -49,7 +49,7 @@ extension Notation where Value == [ServerNamePattern] {
 
 extension Notation where Value == [String] {
     /// One protocol or a list of them.
-    fileprivate static var protocols: Notation {
+    static var protocols: Notation {
         distinct("a protocol such as `h2`", atMost: 16, examples: ["[h2, http/1.1]", "imap"]) {
             text throws(ValueError) in
             guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {

@@ -6,7 +6,7 @@ extension RouteConfiguration {
     static let counts = 1...10_000_000
 
     static let settings: [Setting<RouteConfiguration>] =
-        listenerAndUpstreams + nameSettings + selectionSettings + clientSettings
+        listenerAndUpstreams + nameSettings + tlsSettings + selectionSettings + clientSettings
 
     private static let listenerAndUpstreams: [Setting<RouteConfiguration>] = [
         Setting(

@@ -20,6 +20,8 @@ public struct ConfigurationFile: Sendable {
         public let warnings: [String]
         /// Advice for `weir check`, in the same form (``Configuration/Loaded/advice``).
         public let advice: [String]
+        /// The certificates, one line each: their path, names and end.
+        public let certificates: [String]
         /// All that was read.
         let fragment: ConfigurationFragment
         /// The bytes that it was read from: what has changed since differs from them.
@@ -48,11 +50,14 @@ public struct ConfigurationFile: Sendable {
     public func load() throws(Refusal) -> Loaded {
         let (fragment, content) = ConfigurationFragment.reading(file: path, environment: environment)
         do throws(ConfigurationErrors) {
-            let loaded = try Configuration.load([fragment], rules: AccessRuleValidator())
+            let loaded = try Configuration.load(
+                [fragment], rules: AccessRuleValidator(), certificates: CertificateValidator())
             return Loaded(
                 configuration: loaded.configuration, warnings: loaded.warnings.map(\.description),
-                advice: loaded.advice.map(\.description), fragment: fragment, content: content,
-                dependencies: loaded.dependencies)
+                advice: loaded.advice.map(\.description),
+                certificates: loaded.certificates.map {
+                    "\($0.path): \($0.names.isEmpty ? "no names" : $0.names), ends \(UTCTime.date($0.expiry))"
+                }, fragment: fragment, content: content, dependencies: loaded.dependencies)
         } catch {
             throw Refusal(
                 lines: error.diagnostics.map(\.description), content: content, dependencies: error.dependencies)

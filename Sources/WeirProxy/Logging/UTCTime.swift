@@ -28,6 +28,14 @@ struct UTCTime {
         year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     }
 
+    /// The day of a moment in seconds since 1970: `2026-11-22`.
+    static func date(_ seconds: Int64) -> String {
+        let bounded = min(max(seconds, 0), 9_000_000_000)
+        var bytes: [UInt8] = []
+        UTCTime(nanosecondsSince1970: bounded * 1_000_000_000).write(to: &bytes)
+        return String(decoding: bytes.prefix(10), as: UTF8.self)
+    }
+
     /// Appends the text.
     func write(to bytes: inout [UInt8]) {
         Self.write(year, digits: 4, to: &bytes)

@@ -1,3 +1,4 @@
+import NetworkTypes
 import WeirAccess
 import WeirDocker
 import WeirExporter
@@ -63,6 +64,9 @@ extension AccessRuleKind: LabelValue {}
 extension ContentEncoding: LabelValue {}
 extension ContainerVerdict.State: LabelValue {}
 extension EngineErrorReason: LabelValue {}
+extension TLSFailure: LabelValue {}
+extension TLSSide: LabelValue {}
+extension TLSVersion: LabelValue {}
 
 extension HTTPStatus: LabelValue {
     var label: String { "\(rawValue)" }

@@ -29,6 +29,7 @@ extension Proxy {
         let limiter = limits.limiter(of: route, clients: components.clients, workers: components.engine.workerCount)
         limiter?.install(in: &hooks, observer.common.route.transport)
         addPolicy(of: route, to: &hooks)
+        addTLS(of: route, observer, to: &hooks)
         if let program = route.preDial { hooks.preDial = components.programs.hook(program, of: route) }
         return hooks
     }

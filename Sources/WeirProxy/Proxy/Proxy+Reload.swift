@@ -51,6 +51,7 @@ extension Proxy {
         await components.exporter.update(new.exporter.access)
         // What is fixed keeps the value that is in use, so that the next reload warns again.
         configuration = new.keepingFixedSettings(of: configuration)
+        takeTLS()
         listMetrics.show(access.plan.ruleCounts)
         if !isFollowing { components.metrics.configurationTaken(isReload: true) }
         log(changes.filter { !$0.needsRestart })
@@ -89,6 +90,9 @@ extension Proxy {
     /// Goes over to other routes and rules, or throws and leaves everything as it was.
     private func reload(to new: Configuration) async throws(ProxyError) {
         try ProxyComponents.checkDescriptors(for: new, workers: workerCount)
+        try prepareTLS(new)
+        nextConfiguration = new
+        defer { nextConfiguration = nil }
         let before = access
         access = try AccessState(new, components: components, previous: before)
         // The members of names that only the old configuration has are kept until it is gone.
@@ -106,7 +110,9 @@ extension Proxy {
     }
 
     private func reload(to new: Configuration, accessBefore: AccessState) async throws(ProxyError) {
-        let affectsAll = access.plan.differs(from: accessBefore.plan) || new.limits.traffic != limits.process
+        let affectsAll =
+            access.plan.differs(from: accessBefore.plan) || new.limits.traffic != limits.process
+            || new.tls != configuration.tls
         let plan = try makePlan(new.routes, affectsAll: affectsAll)
         if plan.isEmpty { return }
         let limitsBefore = limits.process

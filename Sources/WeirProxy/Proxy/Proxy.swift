@@ -55,6 +55,15 @@ public actor Proxy {
     var probesRunning = 0
     /// Notices ejections that are over, once a second.
     var ejectionClock: Task<Void, Never>?
+    #if TLS
+    /// The TLS of routes.
+    var tls = TLSStore()
+    #endif
+    var certificateMetrics: CertificateMetrics
+    /// Looks at the files of certificates.
+    var certificateClock: Task<Void, Never>?
+    /// The configuration that a reload goes over to.
+    var nextConfiguration: Configuration?
     /// Removed routes whose streams still carry something.
     var draining: [ObjectIdentifier: RunningRoute] = [:]
 
@@ -65,6 +74,7 @@ public actor Proxy {
         components = try ProxyComponents(configuration, options: options)
         access = try AccessState(configuration, components: components)
         listMetrics = AccessListMetrics(components.registry)
+        certificateMetrics = CertificateMetrics(components.registry)
         let log = components.log
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
     }
@@ -113,6 +123,7 @@ public actor Proxy {
         // A shutdown that had its turn first has ended what there was; one behind this call does.
         if isEnding { throw .ending }
         do throws(ProxyError) {
+            try prepareTLS(configuration)
             await components.members.follow(configuration.routes)
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added, plan: plan)
@@ -138,6 +149,8 @@ public actor Proxy {
         state = .running
         followUpstreams()
         await checkUpstreams(routes.values.map(\.served))
+        takeTLS()
+        followCertificates()
         listMetrics.show(access.plan.ruleCounts)
         components.metrics.configurationTaken(isReload: false)
         components.health.phase = .ready
@@ -233,6 +246,7 @@ public actor Proxy {
     /// Ends what there is besides routes. `lastWords` is the last line of the log.
     private func stopComponents(lastWords: String? = nil) async {
         ejectionClock?.cancel()
+        certificateClock?.cancel()
         components.upstreamSets.close()
         await components.members.stop()
         await components.upstreamChecks.stop()

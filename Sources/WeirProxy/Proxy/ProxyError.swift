@@ -21,6 +21,8 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
     case metrics(RegistrationError)
     /// An access rule, a list of them or the database that they need cannot be used.
     case access(String)
+    /// A file of a certificate cannot be used.
+    case certificate(String)
     /// The access log cannot be written.
     case accessLog(String, SystemError)
     /// There is no socket for what the service manager wants to hear.
@@ -49,6 +51,7 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
                 + "connections"
         case .metrics(let error): "cannot register metrics: \(error)"
         case .access(let problem): "access rules: \(problem)"
+        case .certificate(let problem): "TLS: \(problem)"
         case .accessLog(let path, let error): "acl.log: \(path): \(error)"
         case .serviceManager(let error): "cannot reach the service manager: \(error)"
         case .serviceManagerName(let name): "NOTIFY_SOCKET: expected an absolute path or @name, found `\(name)`"

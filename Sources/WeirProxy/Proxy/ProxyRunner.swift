@@ -190,7 +190,8 @@ public final class ProxyRunner: Sendable {
         let loaded: Configuration.Loaded
         do throws(ConfigurationErrors) {
             loaded = try Configuration.load(
-                fragments, rules: AccessRuleValidator(), replacing: await proxy.configuration)
+                fragments, rules: AccessRuleValidator(), certificates: CertificateValidator(),
+                replacing: await proxy.configuration)
             for source in sources { source.follow(loaded.dependencies) }
         } catch {
             for source in sources { source.follow(error.dependencies) }

@@ -63,7 +63,7 @@ struct ReloadPlan: Equatable {
         affectsAll: Bool = false, members: KnownMembers = [:], leaving: [ListenAddress] = []
     ) throws(ProxyError) {
         let wants = try Self.wants(wanted)
-        let choosing = Set(wants.filter { !$0.route.claims.isRest }.flatMap { $0.listeners.map(\.key) })
+        let choosing = Set(wants.filter { $0.route.choosesClients }.flatMap { $0.listeners.map(\.key) })
         let matches = Self.matches(wants, running, choosing)
         var gone = running
         for (index, want) in wants.enumerated() {

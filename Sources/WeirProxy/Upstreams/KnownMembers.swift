@@ -42,6 +42,7 @@ extension UpstreamConfiguration {
         return found.map { member in
             var result = self
             result.isService = false
+            if !isService { result.hostName = host.description }
             result.host = .address(ScopedAddress(member.address.ip))
             // A port that the name does not have follows the listener of each client.
             result.port = isService ? member.address.port : port

@@ -20,8 +20,8 @@ public enum RejectReason: String, CaseIterable, Sendable {
     case upstreamLimit = "upstream_limit"
     /// The PROXY header was missing or wrong.
     case proxyProtocol = "proxy_protocol"
-    /// The peer ended the connection, with FIN or RST, before the first byte of the PROXY header that was due: as
-    /// health checks do that only connect. No error.
+    /// The peer ended the connection, with FIN or RST, before the first byte of the PROXY header or of the handshake
+    /// that was due: as health checks do that only connect. No error.
     case probe
     /// The route no longer takes new sessions.
     case draining
@@ -44,7 +44,8 @@ public enum RejectReason: String, CaseIterable, Sendable {
         case .noUpstream: .on(.udp, or: [.tcp, .preDial], [.tcp, .upstreamSet])
         case .upstreamLimit: .on(.upstreamLimit)
         // A datagram with a wrong header opens no session.
-        case .proxyProtocol, .probe: .on([.tcp, .proxyHeaders])
+        case .proxyProtocol: .on([.tcp, .proxyHeaders])
+        case .probe: .on([.tcp, .proxyHeaders], or: [.tcp, .encryptedClient])
         case .tls: .on([.tcp, .encryptedClient])
         }
     }

@@ -45,6 +45,8 @@ public enum HandshakeStep: Sendable, Equatable {
     case yielded
     /// The handshake failed, or the peer could not be verified. The session makes no further calls.
     case failed
+    /// The client closed before its first byte, as health checks do that only connect. No failure.
+    case unused
     /// The connection failed during the handshake.
     case broken(SystemError)
 }
@@ -65,6 +67,13 @@ public protocol SecureSession: AnyObject {
     /// more. `.endOfStream` is the peer's end of this direction: the peer may still read.
     func receive(into buffer: UnsafeMutableRawBufferPointer, from socket: borrowing Socket) -> ReadResult
 
+    /// Whether the last read has emptied the socket although it returned bytes: the next edge of epoll(7) reports what
+    /// follows them.
+    var hasEmptiedSocket: Bool { get }
+
+    /// The engine ends the handshake, because it takes too long.
+    func handshakeTimedOut()
+
     /// Encrypts and sends bytes. The session owns the bytes that it reports as accepted, at least one. It returns
     /// `.wouldBlock` only where the socket is full; the engine then offers the same bytes again.
     func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing Socket) -> WriteResult
@@ -79,4 +88,12 @@ public protocol SecureSession: AnyObject {
     /// Writes pending output to the socket.
     /// - Returns: nil where all of it is written or the socket is full; otherwise the error that ended the connection.
     func flush(to socket: borrowing Socket) -> SystemError?
+}
+
+extension SecureSession {
+    /// False: another read shows it.
+    public var hasEmptiedSocket: Bool { false }
+
+    /// Does nothing.
+    public func handshakeTimedOut() {}
 }

@@ -48,7 +48,7 @@ final class TCPConnection: EventHandler, PreDialing {
     @safe @exclusivity(unchecked) private var relay: Relay
     private var helper = Helper.none
     /// The upstream that was reached.
-    private var member: UpstreamHandle?
+    private(set) var member: UpstreamHandle?
     @safe @exclusivity(unchecked) private(set) var phase = Phase.dialing
     /// The upstream's descriptor among the attempts; negative where there is none.
     @safe @exclusivity(unchecked) private var upstreamTag: Int8 = -1
@@ -63,6 +63,8 @@ final class TCPConnection: EventHandler, PreDialing {
     /// The helper object of a phase. No phase needs two, so one field suffices, which saves memory in every connection.
     private enum Helper {
         case none
+        /// The upstream's preface, while the client's handshake is in progress.
+        case preface(UpstreamPreface)
         case connector(UpstreamConnector<TCPDialer>)
         case flushDeadline(FlushDeadline)
     }
@@ -120,6 +122,8 @@ final class TCPConnection: EventHandler, PreDialing {
     /// Begins the phase after the client was admitted.
     private func admitted(preface: UpstreamPreface? = nil) {
         if let makeSession = route.hooks.clientSession {
+            // What the client did in clear is done with the upstream only where that encrypts, too.
+            if let preface, route.hooks.upstreamSession != nil { helper = .preface(preface) }
             startClientHandshake(makeSession(context))
         } else {
             connect(preface: preface)
@@ -150,7 +154,7 @@ final class TCPConnection: EventHandler, PreDialing {
                 clientEvent(events)
             } else if phase == .handshakingUpstream, tag == Int(upstreamTag) {
                 relay.upstream.note(events)
-                stepUpstreamHandshake()
+                awaitHandshakeStep()
             } else if let connector {
                 perform(connector.attemptReady(events, tag: tag))
             }
@@ -162,12 +166,13 @@ final class TCPConnection: EventHandler, PreDialing {
     private func clientEvent(_ events: EventSet) {
         relay.client.note(events)
         // A Unix client that closes its socket hangs up, and what it sent before is to arrive all the same.
-        if events.contains(.error) || events.contains(.hangup) && !context.peerAddress.isUnix {
+        if phase != .handshaking, events.contains(.error) || events.contains(.hangup) && !context.peerAddress.isUnix {
             if phase == .awaitingHeader, relay.client.isEmpty { reject(.probe) } else { clientBroke(.clientReset) }
         } else if phase == .awaitingHeader {
             receiveHeader()
         } else if phase == .handshaking {
-            stepClientHandshake()
+            // The session meets the failure of the socket, too, and knows its reason.
+            awaitHandshakeStep()
         }
     }
 
@@ -179,10 +184,8 @@ final class TCPConnection: EventHandler, PreDialing {
     /// Continues after a lookup has ended, or after the budget of a turn was spent.
     func deferred(tag: Int) {
         switch phase {
-        case .closed, .awaitingHeader: return
+        case .closed, .awaitingHeader, .handshaking, .handshakingUpstream: return
         case .dialing: if let connector { perform(connector.nameAnswered()) }
-        case .handshaking: stepClientHandshake()
-        case .handshakingUpstream: stepUpstreamHandshake()
         case .relaying, .flushing: advance()
         }
     }
@@ -192,7 +195,8 @@ final class TCPConnection: EventHandler, PreDialing {
         case (.closed, _): return
         case (.awaitingHeader, TimerTag.main): headerTimedOut()
         case (.handshaking, TimerTag.main): clientHandshakeTimedOut()
-        case (.dialing, _), (.handshakingUpstream, _): if let connector { perform(connector.timerFired(tag: tag)) }
+        case (.dialing, _): if let connector { perform(connector.timerFired(tag: tag)) }
+        case (.handshakingUpstream, _): if let connector { upstreamTimerFired(connector.timerFired(tag: tag)) }
         case (.relaying, TimerTag.main): checkSilence()
         case (_, TimerTag.ingressPause): pauseEnded(.ingress)
         case (_, TimerTag.egressPause): pauseEnded(.egress)
@@ -246,24 +250,49 @@ final class TCPConnection: EventHandler, PreDialing {
         phase = .handshaking
         armMainTimer(route.settings.handshakeTimeout)
         relay.client.secure(with: session)
-        stepClientHandshake()
+        awaitHandshakeStep()
+    }
+
+    /// Takes a turn in the worker's queue of handshakes. A preface without a session needs none.
+    private func awaitHandshakeStep() {
+        guard let session = handshakingSession else { return stepUpstreamHandshake() }
+        if session.awaitsStep { return }
+        session.awaitsStep = true
+        core.handshakes.append(token)
+    }
+
+    private var handshakingSession: SecureChannel? {
+        phase == .handshaking ? relay.client.encrypted : relay.upstream.encrypted
+    }
+
+    /// Performs the step whose turn has come.
+    func stepHandshake() {
+        handshakingSession?.awaitsStep = false
+        switch phase {
+        case .handshaking: stepClientHandshake()
+        case .handshakingUpstream: stepUpstreamHandshake()
+        case .awaitingHeader, .dialing, .relaying, .flushing, .closed: break
+        }
     }
 
     private func stepClientHandshake() {
         switch relay.client.handshake() {
         case .waiting: return
-        case .yielded: core.loop.defer(token.with(tag: Self.clientTag))
-        case .failed: reject(.tls)
+        case .yielded: awaitHandshakeStep()
+        // With FIN: the session may have told the reason to the client, and a reset could overtake it.
+        case .failed: reject(.tls, withReset: false)
+        case .unused: reject(.probe)
         case .broken(let error): clientBroke(ConnectionCloseReason(error, party: .client))
         case .done:
             core.loop.cancel(&mainTimer)
-            connect()
+            if case .preface(let preface) = helper { connect(preface: preface) } else { connect() }
         }
     }
 
     private func clientHandshakeTimedOut() {
         mainTimer = .none
         route.observer?.timedOut(context, kind: .handshake)
+        relay.client.handshakeTimedOut()
         reject(.tls)
     }
 
@@ -293,6 +322,12 @@ final class TCPConnection: EventHandler, PreDialing {
         }
     }
 
+    /// Handles a timer during the upstream's handshake, which may have been the dial's limit.
+    private func upstreamTimerFired(_ outcome: consuming DialOutcome) {
+        if connector?.isHandedOut != true { relay.upstream.handshakeTimedOut() }
+        perform(outcome)
+    }
+
     /// Handles a connected upstream. With a preface or a session the dial continues, within its timeout.
     private func upstreamConnected(_ found: consuming ConnectedUpstream) {
         guard let connector else { return }
@@ -310,15 +345,15 @@ final class TCPConnection: EventHandler, PreDialing {
         if let makeSession {
             relay.upstream.secure(with: makeSession(context, route.configuredUpstreams[route.index(of: reached)]))
         }
-        stepUpstreamHandshake()
+        awaitHandshakeStep()
     }
 
     private func stepUpstreamHandshake() {
         let preface = connector?.dialer.stepPreface(on: &relay.upstream) ?? .done
         switch preface == .done ? relay.upstream.handshake() : preface {
         case .waiting: return
-        case .yielded: core.loop.defer(token.with(tag: Int(upstreamTag)))
-        case .failed: upstreamHandshakeFailed(.tls, nil)
+        case .yielded: awaitHandshakeStep()
+        case .failed, .unused: upstreamHandshakeFailed(.tls, nil)
         case .broken(let error): upstreamHandshakeFailed(DialFailure(error), error)
         case .done:
             guard let address = relay.upstream.withSocket({ try? $0.peerAddress() }).flatMap(\.self) else {
@@ -439,7 +474,7 @@ final class TCPConnection: EventHandler, PreDialing {
         }
     }
 
-    private func schedulePause(_ direction: Direction, _ time: Duration) {
+    func schedulePause(_ direction: Direction, _ time: Duration) {
         let tag = direction == .ingress ? TimerTag.ingressPause : TimerTag.egressPause
         _ = core.loop.schedule(afterNanoseconds: time.clampedNanoseconds, token: token.with(tag: tag))
     }
@@ -526,8 +561,8 @@ final class TCPConnection: EventHandler, PreDialing {
     }
 
     /// Ends the connection before its dial.
-    func reject(_ reason: RejectReason) {
-        guard release(withReset: true) else { return }
+    func reject(_ reason: RejectReason, withReset: Bool = true) {
+        guard release(withReset: withReset) else { return }
         route.observer?.rejected(context, reason: reason)
         owner.forget(self)
     }
@@ -555,46 +590,5 @@ final class TCPConnection: EventHandler, PreDialing {
         helper = .none
         core.loop.remove(token)
         return true
-    }
-}
-
-extension TCPConnection: RelayOwner {
-    func relayMayRead(_ direction: Direction) -> Int {
-        let limit = max(1, route.hooks.maxReadByteCount ?? .max)
-        guard let mayRead = route.hooks.mayRead else { return limit }
-        switch mayRead(context, direction) {
-        case .bytes(let count): return min(max(1, count), limit)
-        case .wait(let time):
-            schedulePause(direction, time)
-            route.observer?.paused(context, direction: direction, cause: .throttle)
-            return 0
-        }
-    }
-
-    func relayDidRead(_ byteCount: Int, _ direction: Direction) -> ReadDecision {
-        guard let onRead = route.hooks.onRead else { return .forward }
-        let decision = onRead(ReadEvent(context: context, direction: direction, byteCount: byteCount, readCount: 1))
-        if case .pause(let time) = decision {
-            schedulePause(direction, time)
-            route.observer?.paused(context, direction: direction, cause: .throttle)
-        }
-        return decision
-    }
-
-    func relayNeedsRoom(_ direction: Direction) { schedulePause(direction, RelayResources.roomRetryDelay) }
-
-    func relayMetBackpressure(_ direction: Direction) {
-        route.observer?.paused(context, direction: direction, cause: .backpressure)
-    }
-
-    func relayDiscarded(_ byteCount: Int, _ direction: Direction) {
-        route.observer?.discarded(context, direction: direction, byteCount: byteCount)
-    }
-
-    func relayGotResponse(isAsked: Bool, withEnd: Bool) {
-        guard let member, let state = route.state(of: member) else { return }
-        state.ackHeuristic.noteResponse(isAsked: isAsked, withEnd: withEnd)
-        state.returnedDials.noteServer()
-        route.selector.answered(member, now: core.loop.clockTime)
     }
 }

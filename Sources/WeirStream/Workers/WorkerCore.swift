@@ -8,6 +8,7 @@ final class WorkerCore {
     let budget: DescriptorBudget
     let load: WorkerLoad
     let relayResources: RelayResources
+    let handshakes: HandshakeQueue
     private let pipes: PipePool
     let inbox = DatagramInbox(capacity: WorkerCore.datagramsPerBatch)
     let outbox = DatagramOutbox(capacity: WorkerCore.datagramsPerBatch)
@@ -66,6 +67,7 @@ final class WorkerCore {
         self.budget = budget
         load = loads[index]
         loop = try EventLoop(wokenBy: threads[index], clock: clock)
+        handshakes = HandshakeQueue(loop: loop, clock: clock)
         policy = BatchPolicy(now: loop.now)
         moderation = DatagramModeration(now: loop.now)
         relayResources = RelayResources(bufferMemory: bufferMemory, budget: budget)

@@ -70,7 +70,7 @@ package final class Nginx {
 
 extension ChildProcess {
     /// Waits until the process accepts TCP connections; fails at once when it ends instead.
-    func waitUntilListening(on port: UInt16, deadline: Duration = .seconds(15)) throws {
+    package func waitUntilListening(on port: UInt16, deadline: Duration = .seconds(15)) throws {
         try waitUntil("\(name) listens on \(port)", deadline: deadline) {
             if let exit = exitIfEnded() {
                 throw DeadlineExceeded(description: "\(name) ended (\(exit)):\n\(output)\(errorOutput)")

@@ -66,6 +66,7 @@ struct SettingReloadTests {
             "entrypoint.proxy_protocol.mode": "mixed", "entrypoint.proxy_protocol.trusted_proxies": "[10.0.0.0/8]",
         ],
         "acl.allow_local": ["acl.default": "allow"],
+        "routes.*.tls": ["tls.certificates": "[{certificate: pair-1.pem, key: pair-1.key}]"],
     ]
 
     /// Values that name ports and files have to be those of this machine.
@@ -86,6 +87,9 @@ struct SettingReloadTests {
                 try folder.write(name, GeoDatabaseFile.bytes([.init("192.0.2.0/24", country: "DE")]))
             }
             return ["places-1", "places-2"]
+        case "routes.*.tls": return ["{alpn: [mqtt]}", "{alpn: [h2]}"]
+        case "tls.certificates":
+            return ["[{certificate: pair-1.pem, key: pair-1.key}]", "[{certificate: pair-2.pem, key: pair-2.key}]"]
         case "routes.*.port": return try ["\"\(Ports.free()):9\"", "\"\(Ports.free()):9\""]
         default: return setting.examples
         }
@@ -93,7 +97,12 @@ struct SettingReloadTests {
 
     private func load(_ file: SettingsFile, in folder: TemporaryDirectory) throws -> Configuration {
         let path = try folder.write("weir.yml", file.text)
-        return try Configuration.load(path: path, environment: [:], rules: AccessRuleValidator()).configuration
+        for name in ["pair-1", "pair-2"] where access(folder.file(name + ".pem"), R_OK) != 0 {
+            try TestCertificate.write(name, names: ["a.example.net"], to: folder)
+        }
+        return try Configuration.load(
+            path: path, environment: [:], rules: AccessRuleValidator(), certificates: CertificateValidator()
+        ).configuration
     }
 
     @Test("A reload notices a change of every setting, and names those that need a restart")
@@ -157,9 +166,10 @@ struct SettingReloadTests {
         for setting in all {
             let values = try values(of: setting, in: folder)
             let path = setting.path.replacing("*", with: setting.transport == .udp ? "u" : "t")
+            let file = base.setting(Self.companions[setting.path] ?? [:])
             let routes = try values.prefix(2).map { value in
                 try #require(
-                    try load(base.setting([path: value]), in: folder).routes.first { path.contains(".\($0.name).") })
+                    try load(file.setting([path: value]), in: folder).routes.first { path.contains(".\($0.name).") })
             }
             #expect(routes[0] != routes[1], "routes that differ in \(path) are the same")
         }

@@ -69,6 +69,8 @@ extension RouteDescription {
             if settings.amplification != nil { traits.insert(.amplificationLimit) }
         }
         if route.proxyProtocol.mode != .disabled { traits.insert(.proxyHeaders) }
+        if route.tls != nil { traits.insert(.encryptedClient) }
+        if route.upstreamTLS != nil { traits.insert(.encryptedUpstream) }
         if route.preDial != nil { traits.insert(.preDial) }
         if route.hasSet { traits.insert(.upstreamSet) }
         if route.upstreams.contains(where: { $0.maxConnections != nil }) { traits.insert(.upstreamLimit) }
@@ -85,5 +87,6 @@ extension StreamTraits {
     static let routes: StreamTraits = [
         .tcp, .udp, .ingress, .egress, .accessRules, .clientLimit, .rateLimit, .bandwidth, .preDial, .proxyHeaders,
         .idleTimeout, .upstreamName, .countedReplies, .amplificationLimit, .upstreamSet, .upstreamLimit,
+        .encryptedClient, .encryptedUpstream,
     ]
 }

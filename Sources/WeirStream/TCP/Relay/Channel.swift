@@ -48,6 +48,8 @@ enum Channel: ~Copyable {
 final class SecureChannel {
     private var socket: Socket?
     let session: any SecureSession
+    /// Whether its connection stands in the worker's queue of handshakes.
+    var awaitsStep = false
 
     init(_ socket: consuming Socket, _ session: any SecureSession) {
         self.socket = consume socket

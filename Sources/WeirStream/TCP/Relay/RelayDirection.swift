@@ -169,7 +169,7 @@ struct RelayDirection {
         case .bytes(let count):
             // A short read has emptied the socket. After an end, however, no new edge comes: keep it readable.
             let hasEmptied = count < limit && source.traits.contains(.shortReadMeansEmpty)
-            if hasEmptied, !source.sawEnd { source.isReadable = false }
+            if hasEmptied || source.hasEmptiedSocket, !source.sawEnd { source.isReadable = false }
             let isLastRead = hasEmptied && source.holdsEverything && !source.isBroken
             note(count, from: &source, withEnd: isLastRead, turn: &turn, owner: owner)
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])

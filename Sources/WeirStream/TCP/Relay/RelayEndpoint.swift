@@ -111,6 +111,15 @@ struct RelayEndpoint: ~Copyable {
         return step
     }
 
+    /// The encrypting channel; nil for a plain one.
+    var encrypted: SecureChannel? { isEncrypted ? channel.encrypted : nil }
+
+    /// Tells the session that its handshake takes too long.
+    func handshakeTimedOut() { channel.encrypted?.session.handshakeTimedOut() }
+
+    /// Whether a session's last read has emptied the socket although it returned bytes.
+    var hasEmptiedSocket: Bool { isEncrypted && channel.encrypted?.session.hasEmptiedSocket == true }
+
     /// Whether the session holds output that the socket has not accepted.
     var hasPendingOutput: Bool { isEncrypted && channel.encrypted?.session.hasPendingOutput == true }
 

@@ -1,0 +1,163 @@
+// OpenSSL over plain integers and pointers. No function blocks or prompts, each leaves the thread's error queue empty,
+// and none keeps a pointer to the caller's bytes.
+//
+// The bodies are there in builds with the package trait TLS alone.
+#ifndef WEIR_CTLS_H
+#define WEIR_CTLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Certificates with their keys, which a server chooses from by the client's server name. Immutable once it is used;
+// then shared by threads.
+typedef struct weir_tls_certificates weir_tls_certificates;
+// The settings of one side: an SSL_CTX. Immutable once it is used; then shared by threads.
+typedef struct weir_tls_context weir_tls_context;
+// Sessions that a client may resume with one server. Shared by threads.
+typedef struct weir_tls_sessions weir_tls_sessions;
+// One connection. Confined to a thread.
+typedef struct weir_tls weir_tls;
+
+// MARK: Certificates
+
+// What was wrong with a file.
+enum {
+    WEIR_TLS_LOADED = 0,
+    // There is no certificate in it.
+    WEIR_TLS_NO_CERTIFICATE,
+    // A certificate in it cannot be read.
+    WEIR_TLS_BAD_CERTIFICATE,
+    // There is no private key in it.
+    WEIR_TLS_NO_KEY,
+    // The private key cannot be read.
+    WEIR_TLS_BAD_KEY,
+    // The private key is encrypted.
+    WEIR_TLS_ENCRYPTED_KEY,
+    // The key is that of no certificate in the file.
+    WEIR_TLS_MISMATCH,
+    // The key is that of a certificate which is not the first.
+    WEIR_TLS_LEAF_NOT_FIRST,
+    // There are certificates of authorities alone, of which none has the key.
+    WEIR_TLS_NO_LEAF,
+    // OpenSSL refuses the certificate: its key is too short, or its signature too weak.
+    WEIR_TLS_REFUSED,
+    // There is no memory.
+    WEIR_TLS_NO_MEMORY,
+};
+
+// An empty set, or NULL without memory.
+weir_tls_certificates *weir_tls_certificates_new(void);
+void weir_tls_certificates_free(weir_tls_certificates *set);
+// Adds a chain, leaf first, with its key, both PEM. Returns one of the above. The first one is the default.
+int weir_tls_certificates_add(
+    weir_tls_certificates *set, const void *chain, size_t chain_length, const void *key, size_t key_length);
+// When the leaf ends, in seconds since 1970; 0 where there is no such certificate.
+int64_t weir_tls_certificates_expiry(const weir_tls_certificates *set, size_t index);
+// Writes the names of a leaf (DNS and IP), separated by commas, as far as they fit, with a NUL. Returns the length.
+size_t weir_tls_certificates_names(const weir_tls_certificates *set, size_t index, char *text, size_t size);
+// Whether the bytes are certificates alone that can be trusted: one of the above.
+int weir_tls_check_authorities(const void *bytes, size_t length);
+
+// MARK: Contexts
+
+enum {
+    WEIR_TLS_1_2 = 0x0303,
+    WEIR_TLS_1_3 = 0x0304,
+};
+
+// A context of a server, or NULL without memory. With the certificates of authorities, clients must have one of theirs.
+// `protocols` is a list of ALPN protocols in the form of the wire (RFC 7301), perhaps empty.
+weir_tls_context *weir_tls_server_new(
+    int minimum, const void *authorities, size_t authorities_length, const uint8_t *protocols,
+    size_t protocols_length);
+// Adds a name, or `*.` before one, that clients may ask for. Without one every name may be asked for. False without
+// memory.
+int weir_tls_server_allow_name(weir_tls_context *context, const char *name, size_t length);
+// A context of a client, or NULL without memory. Without authorities it trusts those of the system. Without `verify` it
+// trusts every server. The first certificate of `own`, which may be NULL, is shown to servers that ask.
+weir_tls_context *weir_tls_client_new(
+    int minimum, int verify, const void *authorities, size_t authorities_length, const weir_tls_certificates *own,
+    const uint8_t *protocols, size_t protocols_length);
+void weir_tls_context_free(weir_tls_context *context);
+
+weir_tls_sessions *weir_tls_sessions_new(void);
+void weir_tls_sessions_free(weir_tls_sessions *sessions);
+
+// MARK: Connections
+
+// A connection of a server, or NULL without memory. The context and the set outlive its handshake, the context also the
+// connection.
+weir_tls *weir_tls_accept(weir_tls_context *context, const weir_tls_certificates *set);
+// A connection of a client, or NULL without memory. `name` is the server's name, or its address where `is_address`;
+// NULL is none. `sessions` may be NULL, and outlives the connection.
+weir_tls *weir_tls_connect(
+    weir_tls_context *context, weir_tls_sessions *sessions, const char *name, int is_address);
+void weir_tls_free(weir_tls *tls);
+
+// The outcome of a step of a handshake.
+enum {
+    WEIR_TLS_DONE = 0,
+    WEIR_TLS_WAITING,
+    WEIR_TLS_YIELDED,
+    // weir_tls_failure says why.
+    WEIR_TLS_FAILED,
+    // The peer closed before its first byte.
+    WEIR_TLS_UNUSED,
+    // weir_tls_error says why.
+    WEIR_TLS_BROKEN,
+};
+
+// Why a handshake has failed.
+enum {
+    WEIR_TLS_FAILURE_NO_CERTIFICATE = 0,
+    WEIR_TLS_FAILURE_UNKNOWN_CA,
+    WEIR_TLS_FAILURE_EXPIRED,
+    WEIR_TLS_FAILURE_NAME,
+    WEIR_TLS_FAILURE_VERSION,
+    WEIR_TLS_FAILURE_CIPHER,
+    WEIR_TLS_FAILURE_ALERT,
+    WEIR_TLS_FAILURE_TIMEOUT,
+    WEIR_TLS_FAILURE_CLOSED,
+    WEIR_TLS_FAILURE_PROTOCOL,
+    WEIR_TLS_FAILURE_OTHER,
+};
+
+int weir_tls_handshake(weir_tls *tls, int descriptor);
+int weir_tls_failure(const weir_tls *tls);
+// The error number (errno) of the call that broke the connection; of a protocol error EPROTO.
+int weir_tls_error(const weir_tls *tls);
+
+enum {
+    WEIR_TLS_WOULD_BLOCK = -1,
+    WEIR_TLS_END = -2,
+    WEIR_TLS_ERROR = -3,
+};
+
+// Reads decrypted bytes: their number, 0 where there may be more work, or one of the above.
+int64_t weir_tls_receive(weir_tls *tls, int descriptor, void *bytes, size_t length);
+// Whether the last read has emptied the socket: the next edge of epoll tells of what follows.
+int weir_tls_has_emptied(const weir_tls *tls);
+// Whether the end that was read was a FIN without close_notify.
+int weir_tls_is_truncated(const weir_tls *tls);
+// Encrypts and sends: the number of accepted bytes, or WEIR_TLS_WOULD_BLOCK or WEIR_TLS_ERROR.
+int64_t weir_tls_send(weir_tls *tls, int descriptor, const void *bytes, size_t length);
+// Sends close_notify, and FIN behind it.
+void weir_tls_finish(weir_tls *tls, int descriptor);
+int weir_tls_has_output(const weir_tls *tls);
+// Writes accepted output. 0, or the error number that ended the connection.
+int weir_tls_flush(weir_tls *tls, int descriptor);
+
+// MARK: Facts of a connection after its handshake
+
+int weir_tls_version(const weir_tls *tls);
+int weir_tls_is_resumed(const weir_tls *tls);
+// Each writes a text as far as it fits, with a NUL, and returns its length; 0 where there is none.
+size_t weir_tls_protocol(const weir_tls *tls, char *text, size_t size);
+size_t weir_tls_server_name(const weir_tls *tls, char *text, size_t size);
+size_t weir_tls_cipher(const weir_tls *tls, char *text, size_t size);
+// The name of the peer's verified certificate: its first DNS name, else its common name.
+size_t weir_tls_peer_name(const weir_tls *tls, char *text, size_t size);
+// Whether the peer showed a certificate, which was verified.
+int weir_tls_has_peer_certificate(const weir_tls *tls);
+
+#endif

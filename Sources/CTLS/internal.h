@@ -1,0 +1,100 @@
+#ifndef WEIR_CTLS_INTERNAL_H
+#define WEIR_CTLS_INTERNAL_H
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "CTLS.h"
+
+// A chain with its key.
+struct weir_tls_entry {
+    X509 *leaf;
+    EVP_PKEY *key;
+    STACK_OF(X509) * chain;
+};
+
+// A name of a leaf, in lower case, and its entry.
+struct weir_tls_name {
+    char *text;
+    uint32_t entry;
+};
+
+struct weir_tls_certificates {
+    struct weir_tls_entry *entries;
+    size_t count;
+    // Sorted by their text, then by the order of the entries.
+    struct weir_tls_name *names;
+    size_t name_count;
+};
+
+struct weir_tls_context {
+    SSL_CTX *ssl;
+    // The protocols that a server offers, as on the wire.
+    uint8_t *protocols;
+    uint32_t protocols_length;
+    // Names that clients may ask for, or every one.
+    char **names;
+    uint32_t name_count;
+    int verifies;
+};
+
+enum {
+    // The socket had no more bytes (EAGAIN).
+    FLAG_EMPTIED = 1,
+    // The budget of a call is spent.
+    FLAG_SPENT = 2,
+    // The peer has sent FIN.
+    FLAG_FIN = 4,
+    // FIN came without close_notify.
+    FLAG_TRUNCATED = 8,
+    // FIN is to follow the output.
+    FLAG_FINISHING = 16,
+    // The client asked for a name that is not of the route.
+    FLAG_NAME_REFUSED = 32,
+    // A protocol error: OpenSSL must not be called any more.
+    FLAG_DEAD = 64,
+    // A byte has arrived.
+    FLAG_USED = 128,
+    // A read was short: the socket is empty, unless the peer's end waits behind it.
+    FLAG_SHORT = 256,
+    // OpenSSL has asked for bytes that are not there.
+    FLAG_STARVED = 512,
+};
+
+struct weir_tls {
+    SSL *ssl;
+    weir_tls_context *context;
+    const weir_tls_certificates *certificates;
+    weir_tls_sessions *sessions;
+    // Output that the socket did not accept.
+    uint8_t *output;
+    uint32_t output_start;
+    uint32_t output_end;
+    uint32_t output_size;
+    // The descriptor, during a call.
+    int descriptor;
+    // The bytes that this call has read.
+    uint32_t input_count;
+    // The error number of a failed system call; 0 for none.
+    int error;
+    uint16_t flags;
+    uint8_t failure;
+    // Whether the handshake is over.
+    uint8_t is_shaken;
+};
+
+BIO *weir_tls_bio_new(weir_tls *tls);
+int weir_tls_tickets_install(SSL_CTX *context);
+void weir_tls_sessions_put(weir_tls_sessions *sessions, SSL_SESSION *session);
+SSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions);
+// The name's entries are used for the connection; without one the default. False after an error.
+int weir_tls_use_certificate(SSL *ssl, const weir_tls_certificates *set, const char *name);
+STACK_OF(X509) * weir_tls_read_certificates(const void *bytes, size_t length, int *outcome);
+
+static inline void weir_tls_clear_errors(void) {
+    // Cheaper than to clear an empty queue.
+    if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
+#endif

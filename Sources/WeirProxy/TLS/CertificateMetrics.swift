@@ -1,0 +1,42 @@
+import WeirMetrics
+
+/// The gauges of certificates, by the path of the chain as it is configured. Used by the proxy alone.
+struct CertificateMetrics {
+    private struct Shown {
+        let registration: RouteRegistration
+        let expiry: Gauge
+        let isGood: Gauge
+    }
+
+    private let registry: MetricsRegistry
+    private var shown: [String: Shown] = [:]
+
+    init(_ registry: MetricsRegistry) {
+        self.registry = registry
+    }
+
+    /// Only these stay, as they are.
+    mutating func keep(_ paths: Set<String>) {
+        for path in shown.keys where !paths.contains(path) { shown[path] = nil }
+    }
+
+    /// The certificate is in use.
+    mutating func taken(_ path: String, expiry: Int64) {
+        let gauges = gauges(of: path)
+        gauges.expiry.set(expiry)
+        gauges.isGood.set(1)
+    }
+
+    /// Changed files cannot be used: the certificate that was in use stays.
+    mutating func refused(_ path: String) { gauges(of: path).isGood.set(0) }
+
+    private mutating func gauges(of path: String) -> Shown {
+        if let known = shown[path] { return known }
+        let registration = RouteRegistration(registry)
+        let made = Shown(
+            registration: registration, expiry: registration.gauge(MetricCatalogue.certificateExpiry, [path]),
+            isGood: registration.gauge(MetricCatalogue.certificateReload, [path]))
+        shown[path] = made
+        return made
+    }
+}

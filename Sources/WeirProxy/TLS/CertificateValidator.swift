@@ -1,0 +1,42 @@
+import WeirConfiguration
+
+#if TLS
+import WeirTLS
+#endif
+
+/// Looks at certificates for the reader of the configuration.
+struct CertificateValidator: CertificateValidation {
+    var now: Int64 { WallClock.nanoseconds / 1_000_000_000 }
+
+    #if TLS
+    var isSupported: Bool { true }
+
+    func check(chain: [UInt8], key: [UInt8]) -> CertificateCheckResult {
+        var result = CertificateCheckResult()
+        do throws(CertificateProblem) {
+            let set = try CertificateSet([CertificateBytes(chain: chain, key: key)])
+            result.names = set.names(at: 0)
+            result.expiry = set.expiry(at: 0)
+        } catch {
+            result.problem = error.text
+            result.isAboutKey = error.isAboutKey
+        }
+        return result
+    }
+
+    func check(authorities: [UInt8]) -> String? {
+        do throws(CertificateProblem) {
+            try CertificateSet.check(authorities: authorities)
+            return nil
+        } catch {
+            return error.text
+        }
+    }
+    #else
+    var isSupported: Bool { false }
+
+    func check(chain: [UInt8], key: [UInt8]) -> CertificateCheckResult { CertificateCheckResult() }
+
+    func check(authorities: [UInt8]) -> String? { nil }
+    #endif
+}
