@@ -63,8 +63,6 @@ final class TCPConnection: EventHandler, PreDialing {
     /// The helper object of a phase. No phase needs two, so one field suffices, which saves memory in every connection.
     private enum Helper {
         case none
-        /// The upstream's preface, while the client's handshake is in progress.
-        case preface(UpstreamPreface)
         case connector(UpstreamConnector<TCPDialer>)
         case flushDeadline(FlushDeadline)
     }
@@ -122,9 +120,9 @@ final class TCPConnection: EventHandler, PreDialing {
     /// Begins the phase after the client was admitted.
     private func admitted(preface: UpstreamPreface? = nil) {
         if let makeSession = route.hooks.clientSession {
-            // What the client did in clear is done with the upstream only where that encrypts, too.
-            if let preface, route.hooks.upstreamSession != nil { helper = .preface(preface) }
             startClientHandshake(makeSession(context))
+            // What the client did in clear is done with the upstream only where that encrypts, too.
+            if route.hooks.upstreamSession != nil { relay.client.encrypted?.preface = preface }
         } else {
             connect(preface: preface)
         }
@@ -285,7 +283,7 @@ final class TCPConnection: EventHandler, PreDialing {
         case .broken(let error): clientBroke(ConnectionCloseReason(error, party: .client))
         case .done:
             core.loop.cancel(&mainTimer)
-            if case .preface(let preface) = helper { connect(preface: preface) } else { connect() }
+            connect(preface: relay.client.encrypted?.preface)
         }
     }
 

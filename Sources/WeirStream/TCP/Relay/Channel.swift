@@ -50,6 +50,8 @@ final class SecureChannel {
     let session: any SecureSession
     /// Whether its connection stands in the worker's queue of handshakes.
     var awaitsStep = false
+    /// The upstream's preface, for after the handshake.
+    var preface: UpstreamPreface?
 
     init(_ socket: consuming Socket, _ session: any SecureSession) {
         self.socket = consume socket
