@@ -31,6 +31,7 @@ class Backends:
         self.ports = Ports()
         self.members = processes.free_ports(MEMBERS)
         self.answers_port = processes.free_port()
+        self.encrypted_port = processes.free_port()
         self.questions = self._write("questions", "".join(f"host{n}.{ZONE} A\n" for n in NAMES))
         self._children = {}
 
@@ -68,6 +69,31 @@ class Backends:
             """,
         )
         self._start("web", ["nginx", "-p", self.directory, "-e", "stderr", "-c", configuration], self.ports.http)
+
+    def encrypted_http(self, files):
+        """The same over TLS. Returns its port."""
+        if not self._runs("encrypted"):
+            configuration = self._write(
+                "encrypted.conf",
+                f"""
+                load_module {stream_module()};
+                daemon off; worker_processes 1; pid {self.directory}/encrypted.pid; error_log stderr crit;
+                worker_rlimit_nofile 8192;
+                events {{ worker_connections 4096; }}
+                stream {{
+                    access_log off;
+                    server {{
+                        listen 127.0.0.1:{self.encrypted_port} ssl backlog=4096;
+                        ssl_certificate {files.certificate}; ssl_certificate_key {files.key};
+                        ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:sessions:10m;
+                        proxy_pass 127.0.0.1:{self.ports.http};
+                    }}
+                }}
+                """,
+            )
+            self._start(
+                "encrypted", ["nginx", "-p", self.directory, "-e", "stderr", "-c", configuration], self.encrypted_port)
+        return self.encrypted_port
 
     def answers(self):
         """Takes a hello of TLS, which it does not answer as TLS: with a short answer of HTTP, and an end."""

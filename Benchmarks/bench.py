@@ -14,6 +14,7 @@ import checks
 import counting
 import crowd
 import denials
+import encryption
 import failover
 import greedy
 import health
@@ -46,12 +47,13 @@ OTHER_ROWS = {
     "sets": "small requests and new connections over ten upstreams beside one (not with --quick)",
     "names": "new connections by the name of their TLS hello beside a plain route (not with --quick)",
     "ranges": "DNS through a range of 100 UDP ports beside one port, and wide ranges at the start (not with --quick)",
+    "tls": "handshakes, small requests, bulk and idle connections with TLS on either side (not with --quick)",
     "checks": "what the checks of 1,000 upstreams take of a core (not with --quick)",
     "failover": "how long clients fail after one of three upstreams does (not with --quick)",
     "calls": "system calls per request and per connection (needs strace)",
     "instructions": "instructions per request (needs valgrind; not with --quick)",
 }
-NOT_QUICK = ("sets", "names", "ranges", "checks", "failover", "instructions")
+NOT_QUICK = ("sets", "names", "ranges", "tls", "checks", "failover", "instructions")
 QUICK = {"rounds": 3, "seconds": 2, "limit": 265}
 USUAL = {"rounds": 5, "seconds": 5, "limit": 3600}
 
@@ -192,6 +194,12 @@ def measure_all(arguments, directory, report):
             "ranges": (
                 ranges.TITLE,
                 lambda: ranges.measure(
+                    arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
+            "tls": (
+                encryption.TITLE,
+                lambda: encryption.measure(
                     arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report, is_over
                 ),
             ),

@@ -30,14 +30,14 @@ class Outcome:
     lost_share: float | None = None
 
 
-def requests(port, path, seconds, headers=(), script=None, connections=CONNECTIONS):
+def requests(port, path, seconds, headers=(), script=None, connections=CONNECTIONS, scheme="http"):
     """HTTP requests by wrk, one after the other on each connection."""
     arguments = [locate("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "5s"]
     for header in headers:
         arguments += ["-H", header]
     if script is not None:
         arguments += ["-s", script]
-    return parse_wrk(run([*arguments, f"http://127.0.0.1:{port}{path}"], seconds + GRACE_SECONDS))
+    return parse_wrk(run([*arguments, f"{scheme}://127.0.0.1:{port}{path}"], seconds + GRACE_SECONDS))
 
 
 def parse_wrk(text):

@@ -1,0 +1,254 @@
+"""What TLS costs on either side: handshakes, small requests on kept connections, and bulk, with the same library, the same
+certificate and the same clients for all proxies.
+"""
+
+import os
+import re
+import subprocess
+import time
+
+import loads
+import processes
+from accounting import precise_cpu_seconds, resident_bytes
+from idle_memory import SETTLE_SECONDS
+from proxies import HAProxy, Nginx, Weir, WeirBefore
+from report import duration, per_second, size
+from tools import Failure, locate
+
+TITLE = "TLS, P-256"
+# As in `names`: many short runs, not few long ones.
+RUNS_PER_ROUND = 2
+SHORTEST_RUN = 2
+# Clients that make new handshakes, one after the other each.
+CLIENTS = 4
+IDLE_CONNECTIONS = 1000
+CLOSING = ("Connection: close",)
+SIDES = ("terminated", "originated")
+
+
+class Certificate:
+    """A leaf for 127.0.0.1 that is its own authority."""
+
+    def __init__(self, directory):
+        self.certificate, self.key = (os.path.join(directory, f"tls.{kind}") for kind in ("crt", "key"))
+        self.both = os.path.join(directory, "tls.pem")
+        if os.path.exists(self.both):
+            return
+        processes.run(
+            [
+                *(locate("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+                *("-keyout", self.key, "-out", self.certificate, "-days", "2", "-subj", "/CN=weir.test"),
+                *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"),
+            ], 30)
+        with open(self.both, "w", encoding="ascii") as both:
+            for path in (self.certificate, self.key):
+                with open(path, encoding="ascii") as part:
+                    both.write(part.read())
+
+
+class Encrypting:
+    """A listener that terminates TLS, and one that originates it. `upstreams` has the ports of both servers."""
+
+    def __init__(self, directory, upstreams, label=""):
+        super().__init__(directory, upstreams, label)
+        self.plain_upstream, self.encrypted_upstream = upstreams
+        self.terminated, self.originated = processes.free_port(), processes.free_port()
+        self.files = Certificate(directory)
+
+    def pairs(self):
+        return []
+
+    def datagram_pairs(self):
+        return []
+
+    def listening_ports(self):
+        return (self.terminated, self.originated)
+
+
+class NginxEncrypting(Encrypting, Nginx):
+    def configuration(self):
+        files = self.files
+        text = (
+            f"    server {{ listen 127.0.0.1:{self.terminated} ssl reuseport backlog=4096;\n"
+            f"        ssl_certificate {files.certificate}; ssl_certificate_key {files.key};\n"
+            "        ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:sessions:10m;\n"
+            f"        proxy_pass 127.0.0.1:{self.plain_upstream}; }}\n"
+            f"    server {{ listen 127.0.0.1:{self.originated} reuseport backlog=4096;\n"
+            f"        proxy_ssl on; proxy_ssl_trusted_certificate {files.certificate}; proxy_ssl_verify on;\n"
+            "        proxy_ssl_name localhost; proxy_ssl_protocols TLSv1.2 TLSv1.3; proxy_ssl_session_reuse on;\n"
+            f"        proxy_pass 127.0.0.1:{self.encrypted_upstream}; }}\n"
+        )
+        return super().configuration().removesuffix("}\n") + text + "}\n"
+
+
+class HAProxyEncrypting(Encrypting, HAProxy):
+    def configuration(self):
+        return self.head() + (
+            f"listen terminated\n    bind 127.0.0.1:{self.terminated} ssl crt {self.files.both} backlog 4096\n"
+            f"    server upstream 127.0.0.1:{self.plain_upstream}\n"
+            f"listen originated\n    bind 127.0.0.1:{self.originated} backlog 4096\n"
+            f"    server upstream 127.0.0.1:{self.encrypted_upstream} ssl verify required sni str(localhost) "
+            f"verifyhost localhost ca-file {self.files.certificate}\n"
+        )
+
+
+class WeirEncrypting(Encrypting, Weir):
+    def configuration(self):
+        files = self.files
+        terminated = self.route("terminated", "tcp4", self.terminated, self.plain_upstream)
+        originated = self.route("originated", "tcp4", self.originated, self.encrypted_upstream)
+        pair = f"{{ certificate: {files.certificate}, key: {files.key} }}"
+        upstream = f"{{ ca: {files.certificate}, server_name: localhost }}"
+        return (
+            f"tls: {{ certificates: [{pair}] }}\n" + self.head() + terminated.replace(" }\n", ", tls: true }\n")
+            + originated.replace(" }\n", f", upstream_tls: {upstream} }}\n"))
+
+    def listening_ports(self):
+        return (*super().listening_ports(), self.exporter_port)
+
+
+class WeirBeforeEncrypting(WeirEncrypting, WeirBefore):
+    """The other build."""
+
+
+KINDS = {kind.key: kind for kind in (NginxEncrypting, HAProxyEncrypting, WeirBeforeEncrypting, WeirEncrypting)}
+
+
+def _full_handshakes(port, seconds):
+    """New handshakes by `openssl s_time`, none of which resumes a session; a request in each."""
+    command = [
+        locate("openssl"), "s_time", "-connect", f"127.0.0.1:{port}", "-new", "-time", str(seconds), "-www", "/small"]
+    clients = [
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(CLIENTS)
+    ]
+    try:
+        texts = [client.communicate(timeout=seconds + loads.GRACE_SECONDS)[0] for client in clients]
+    except subprocess.TimeoutExpired as expired:
+        raise Failure(f"openssl took longer than {seconds + loads.GRACE_SECONDS} s") from expired
+    finally:
+        for client in clients:
+            client.kill()
+            client.wait()
+    counts = [re.search(r"^(\d+) connections in \d+ real seconds", text, re.MULTILINE) for text in texts]
+    if not all(counts):
+        raise Failure(f"openssl s_time made no connections: {texts[0][-200:]}")
+    return loads.Outcome(operations=sum(int(found[1]) for found in counts), seconds=seconds)
+
+
+# Name, side, and the load on the port of that side.
+LOADS = (
+    ("full handshake", "terminated", _full_handshakes),
+    ("resumed handshake", "terminated", lambda port, seconds: _requests(port, seconds, "https", "/small", CLOSING)),
+    ("small request", "terminated", lambda port, seconds: _requests(port, seconds, "https", "/small")),
+    ("1 MiB response", "terminated", lambda port, seconds: _requests(port, seconds, "https", "/1m")),
+    ("new connection", "originated", lambda port, seconds: _requests(port, seconds, "http", "/small", CLOSING)),
+    ("small request", "originated", lambda port, seconds: _requests(port, seconds, "http", "/small")),
+    ("1 MiB response", "originated", lambda port, seconds: _requests(port, seconds, "http", "/1m")),
+)
+
+
+def _requests(port, seconds, scheme, path, headers=()):
+    return loads.requests(port, path, seconds, headers, scheme=scheme)
+
+
+def measure(keys, directory, backends, rounds, seconds, report, is_over):
+    """All proxies right after each other for each load, in an order that turns: ratios are those of one run."""
+    seconds = max(SHORTEST_RUN, seconds // RUNS_PER_ROUND)
+    backends.http()
+    upstreams = (backends.ports.http, backends.encrypted_http(Certificate(directory)))
+    lines = {
+        (name, side): (
+            report.line(TITLE, f"{side}, {name}: rate", per_second, better="higher"),
+            report.line(TITLE, f"{side}, {name}: proxy CPU", duration),
+        )
+        for name, side, _ in LOADS
+    }
+    memory = report.line(TITLE, "terminated: memory of an idle connection", size)
+    running = []
+    try:
+        for key in keys:
+            if key in KINDS:
+                proxy = KINDS[key](directory, upstreams, "-tls")
+                try:
+                    proxy.start()
+                except (Failure, OSError) as failure:
+                    # An older build may know no TLS.
+                    proxy.stop()
+                    report.fail(TITLE, key, failure)
+                    continue
+                running.append(proxy)
+        for proxy in running:
+            _measure_idle(proxy, memory, report)
+        for number in range(-1, rounds * RUNS_PER_ROUND):
+            turn = number % max(1, len(running))
+            for name, side, load in LOADS:
+                if is_over():
+                    report.fail(TITLE, "all", f"no time left for run {number + 1}")
+                    return
+                for proxy in running[turn:] + running[:turn]:
+                    try:
+                        rate, cost = _once(proxy, load, getattr(proxy, side), seconds)
+                    except (Failure, OSError) as failure:
+                        report.fail(TITLE, proxy.key, f"{side}, {name}: {failure}")
+                        continue
+                    # The first run finds cold memory.
+                    if number >= 0:
+                        for line, value in zip(lines[name, side], (rate, cost)):
+                            line.add(proxy.key, value)
+    finally:
+        for proxy in running:
+            proxy.stop()
+
+
+def _once(proxy, load, port, seconds):
+    """The rate, and the processor time of the proxy for an operation."""
+    proxy.start()
+    time.sleep(0.2)
+    before = precise_cpu_seconds(proxy.processes())
+    outcome = load(port, seconds)
+    cost = precise_cpu_seconds(proxy.processes()) - before
+    return outcome.operations / outcome.seconds, cost / outcome.operations
+
+
+def _measure_idle(proxy, line, report):
+    """Connections that have had one small request each, and are kept."""
+    try:
+        loads.requests(proxy.terminated, "/small", 1, scheme="https")
+        time.sleep(SETTLE_SECONDS)
+        before = resident_bytes(proxy.processes())
+        with processes.forked(lambda: _hold(proxy.terminated)):
+            deadline = time.monotonic() + 60
+            while _established(proxy.terminated) < IDLE_CONNECTIONS and time.monotonic() < deadline:
+                time.sleep(0.1)
+            time.sleep(SETTLE_SECONDS)
+            held = _established(proxy.terminated)
+            if held < IDLE_CONNECTIONS:
+                raise Failure(f"{held} of {IDLE_CONNECTIONS} connections were held")
+            line.add(proxy.key, (resident_bytes(proxy.processes()) - before) / held)
+    except (Failure, OSError) as failure:
+        report.fail(TITLE, proxy.key, f"idle connections: {failure}")
+
+
+def _hold(port):
+    """Holds encrypted connections until this process is ended."""
+    import socket
+    import ssl
+
+    context = ssl._create_unverified_context()  # noqa: S323 (the cost of the proxy is measured, on loopback)
+    held = []
+    while len(held) < IDLE_CONNECTIONS:
+        connection = context.wrap_socket(socket.create_connection(("127.0.0.1", port), 30))
+        connection.sendall(b"GET /small HTTP/1.1\r\nHost: weir.test\r\n\r\n")
+        connection.recv(4096)
+        held.append(connection)
+    while True:
+        time.sleep(60)
+
+
+def _established(port):
+    """The connections that a port has accepted, by the kernel's table."""
+    wanted = f":{port:04X}"
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        next(table)
+        return sum(1 for line in table if (fields := line.split(maxsplit=4))[3] == "01" and fields[1].endswith(wanted))
