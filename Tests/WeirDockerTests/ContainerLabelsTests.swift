@@ -85,6 +85,23 @@ import WeirConfiguration
         #expect(self.messages(read(["weir.a.scheme": "tcp"])).contains { $0.contains("has no `port`") })
     }
 
+    @Test("A label turns TLS on, and nothing else of it")
+    func tls() {
+        #expect(read(["weir.a.port": "443:80", "weir.a.tls": "true"]).problems.isEmpty)
+        for labels in [
+            ["weir.a.tls": "off"], ["weir.a.tls": "{ client_ca: /etc/passwd }"],
+            ["weir.a.tls.client_ca": "/etc/passwd"],
+            ["weir.a": "tls: [true]"],
+        ] {
+            let found = messages(read(labels.merging(["weir.a.port": "443:80"]) { first, _ in first }))
+            #expect(found.count == 1 && found[0].contains("labels can only say `true`"), "\(labels): \(found)")
+        }
+        #expect(
+            messages(read(["weir.a.port": "1:1", "weir.a.upstream_tls": "true"])).contains {
+                $0.contains("cannot set `upstream_tls`")
+            })
+    }
+
     @Test("With the prefix of an HTTP proxy only streams count, and its own labels are no error")
     func shared() {
         func shared(_ labels: [String: String]) -> ContainerLabels { read(labels, prefix: "proxy") }

@@ -246,6 +246,7 @@ struct ContainerLabels: Sendable {
         let key = entry.key
         if LabelField.all.contains(key) {
             if key == "acl" { check(acl: entry.value) }
+            if key == "tls" { check(tls: entry.value) }
             return
         }
         var message = "unknown field \(shown(key))"
@@ -256,6 +257,12 @@ struct ContainerLabels: Sendable {
             suggestion = nearMiss(of: key, among: LabelField.all.sorted())
         }
         problems.append(Diagnostic(origin: entry.keyOrigin, message: message, suggestion: suggestion))
+    }
+
+    /// Labels only turn TLS on: certificates, authorities and protocols are the file's.
+    private mutating func check(tls value: ConfigurationNode) {
+        if case .scalar(let text, _) = value.content, text == "true" { return }
+        problems.append(Diagnostic(origin: value.origin, message: "`tls`: labels can only say `true`"))
     }
 
     /// Labels only turn clients away, and name no file.

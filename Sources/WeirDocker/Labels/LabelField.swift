@@ -4,8 +4,9 @@ import WeirConfiguration
 enum LabelField {
     /// The fields of a route's own settings.
     static let ofRoutes: Set = [
-        "scheme", "port", "sni", "alpn", "acl", "dial_timeout", "attempt_timeout", "idle_timeout",
-        "half_close_timeout", "keepalive", "tcp_user_timeout", "unassured_timeout", "hello_timeout", "max_connections",
+        "scheme", "port", "sni", "alpn", "tls", "acl", "dial_timeout", "attempt_timeout", "idle_timeout",
+        "half_close_timeout", "keepalive", "tcp_user_timeout", "unassured_timeout", "hello_timeout",
+        "handshake_timeout", "max_connections",
         "max_connections_per_ip", "max_sessions", "rate_limit", "bandwidth", "responses", "amplification",
         "relay_proxy_protocol_header", "balance", "health", "eject", "slow_start", "on_down", "when_none",
     ]
@@ -30,7 +31,7 @@ enum LabelField {
         "freebind": "it is for the file alone", "defer_accept": "it is for the file alone",
         "fast_open": "it is for the file alone", "unix_mode": "it is for the file alone",
         "resolve": "a container has no name to resolve", "starttls": "it is for the file alone",
-        "tls": "this version does not support it yet",
+        "upstream_tls": "it is for the file alone",
     ]
 
     /// Keys that an HTTP proxy reads behind an alias, and Weir does not.
