@@ -131,21 +131,21 @@ static size_t common_name(X509 *certificate, char *text, size_t size) {
 // Adds the names that clients may ask for. Where there is no DNS name, the common name chooses, too.
 static int add_names(weir_tls_certificates *set, X509 *leaf, size_t entry) {
     GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
-    int isGood = 1, hasName = 0;
-    for (int i = 0; names && isGood && i < sk_GENERAL_NAME_num(names); i++) {
+    int is_good = 1, has_name = 0;
+    for (int i = 0; names && is_good && i < sk_GENERAL_NAME_num(names); i++) {
         GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type != GEN_DNS) continue;
-        hasName = 1;
-        isGood = add_name(
+        has_name = 1;
+        is_good = add_name(
             set, (const char *)ASN1_STRING_get0_data(name->d.dNSName), (size_t)ASN1_STRING_length(name->d.dNSName),
             entry);
     }
     GENERAL_NAMES_free(names);
     char text[256];
-    size_t length = hasName ? 0 : common_name(leaf, text, sizeof text);
-    if (length > 0 && isGood) isGood = add_name(set, text, length, entry);
+    size_t length = has_name ? 0 : common_name(leaf, text, sizeof text);
+    if (length > 0 && is_good) is_good = add_name(set, text, length, entry);
     qsort(set->names, set->name_count, sizeof(*set->names), compare_names);
-    return isGood;
+    return is_good;
 }
 
 // Tells what is wrong where the key is not that of the first certificate.

@@ -20,7 +20,7 @@ typedef struct weir_tls weir_tls;
 
 // MARK: Certificates
 
-// What was wrong with a file.
+// The fault of a file.
 enum {
     WEIR_TLS_LOADED = 0,
     // There is no certificate in it.
@@ -107,7 +107,7 @@ enum {
     WEIR_TLS_BROKEN,
 };
 
-// Why a handshake has failed.
+// The reasons of failed handshakes.
 enum {
     WEIR_TLS_FAILURE_NO_CERTIFICATE = 0,
     WEIR_TLS_FAILURE_UNKNOWN_CA,
