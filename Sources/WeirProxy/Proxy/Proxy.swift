@@ -60,7 +60,7 @@ public actor Proxy {
     var tls = TLSStore()
     #endif
     var certificateMetrics: CertificateMetrics
-    /// Looks at the files of certificates.
+    /// Looks at the files of certificates, while there are some.
     var certificateClock: Task<Void, Never>?
     /// The configuration that a reload goes over to.
     var nextConfiguration: Configuration?
@@ -150,7 +150,6 @@ public actor Proxy {
         followUpstreams()
         await checkUpstreams(routes.values.map(\.served))
         takeTLS()
-        followCertificates()
         listMetrics.show(access.plan.ruleCounts)
         components.metrics.configurationTaken(isReload: false)
         components.health.phase = .ready

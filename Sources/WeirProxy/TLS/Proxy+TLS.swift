@@ -29,11 +29,17 @@ extension Proxy {
         let certificates = tls.report(configuration)
         certificateMetrics.keep(Set(certificates.map(\.path)))
         for certificate in certificates { certificateMetrics.taken(certificate.path, expiry: certificate.expiry) }
+        if tls.isEmpty {
+            certificateClock?.cancel()
+            certificateClock = nil
+        } else if certificateClock == nil {
+            certificateClock = followCertificates()
+        }
     }
 
-    /// Takes changed files until the end.
-    func followCertificates() {
-        certificateClock = Task { [weak self] in
+    /// Takes changed files until it is cancelled.
+    private func followCertificates() -> Task<Void, Never> {
+        Task { [weak self] in
             while (try? await Task.sleep(for: Self.certificateInterval)) != nil {
                 guard let self else { return }
                 await self.refreshCertificates()
@@ -42,7 +48,6 @@ extension Proxy {
     }
 
     private func refreshCertificates() {
-        if tls.isEmpty { return }
         for news in tls.refresh(now: WallClock.nanoseconds / 1_000_000_000) {
             switch news {
             case .taken(let path, let names, let expiry):
@@ -106,8 +111,6 @@ extension Proxy {
     }
 
     func takeTLS() {}
-
-    func followCertificates() {}
 
     func addTLS(of route: RouteConfiguration, _ observer: any RouteObserver, to hooks: inout StreamHooks) {}
     #endif
