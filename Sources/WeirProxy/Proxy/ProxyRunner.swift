@@ -16,9 +16,14 @@ public final class ProxyRunner: Sendable {
     private let steps = TurnQueue()
     /// The routes of containers, beside those of the sources.
     private let containers: ContainerRoutes
-    /// The fragments of the sources that were last taken; nil before the first reload of sources that were read
-    /// elsewhere.
-    private let inForce = Lock<[ConfigurationFragment]?>(nil)
+    /// What the sources last said that was taken; nil before the first reload of sources that were read elsewhere.
+    private let inForce = Lock<Taken?>(nil)
+
+    /// What the sources say, and the configuration that it is without the routes of containers.
+    private struct Taken {
+        let fragments: [ConfigurationFragment]
+        let base: Configuration
+    }
 
     private struct Told {
         var isEnding = false
@@ -42,7 +47,7 @@ public final class ProxyRunner: Sendable {
     ) throws(ProxyError) {
         let source = FileSource(file, seen: loaded.content, dependencies: loaded.dependencies)
         try self.init([source], configuration: loaded.configuration, options: options, manager: manager)
-        inForce.withLock { $0 = [loaded.fragment] }
+        inForce.withLock { $0 = Taken(fragments: [loaded.fragment], base: loaded.configuration) }
     }
 
     /// A runner for sources that were read already, together: `configuration` is what they said.
@@ -129,28 +134,39 @@ public final class ProxyRunner: Sendable {
         await steps.enter()
         defer { steps.leave() }
         guard !told.withLock({ $0.isEnding }) else { return }
-        var fragments = inForce.withLock { $0 } ?? []
-        if fragments.isEmpty { for source in sources { fragments.append(await source.load()) } }
         do throws(ConfigurationErrors) {
-            let base = try Configuration.load(
-                fragments, rules: AccessRuleValidator(), replacing: await proxy.configuration)
-            _ = try? await apply(fragments, base.configuration, isFollowing: true)
+            let taken = try await takenOrRead()
+            // Where it is refused, the proxy has said so.
+            _ = try? await apply(taken, isFollowing: true)
         } catch {
-            // A file that was taken and can no longer be read, a list beside it say: its own reload tells.
+            // The sources have changed, and cannot be read: their own reload tells.
             await proxy.warn("the routes of containers cannot follow: \(error.diagnostics.first?.description ?? "")")
         }
+    }
+
+    /// What the sources said last, or say now where nobody has asked them yet.
+    private func takenOrRead() async throws(ConfigurationErrors) -> Taken {
+        if let taken = inForce.withLock({ $0 }) { return taken }
+        let fragments = await readSources()
+        let loaded = try Configuration.load(
+            fragments, rules: AccessRuleValidator(), replacing: await proxy.configuration)
+        return Taken(fragments: fragments, base: loaded.configuration)
+    }
+
+    private func readSources() async -> [ConfigurationFragment] {
+        var fragments: [ConfigurationFragment] = []
+        for source in sources { fragments.append(await source.load()) }
+        return fragments
     }
 
     /// Goes over to what the sources say, with the routes of containers. Of these, one that cannot be served is left
     /// out for a while.
     /// - Returns: what differs and cannot be reloaded.
-    private func apply(
-        _ fragments: [ConfigurationFragment], _ base: Configuration, isFollowing: Bool
-    ) async throws(ProxyError) -> [String] {
-        containers.follow(base.docker)
+    private func apply(_ taken: Taken, isFollowing: Bool) async throws(ProxyError) -> [String] {
+        containers.follow(taken.base.docker)
         while true {
             let before = await proxy.configuration
-            let composed = containers.compose(fragments, base: base, replacing: before)
+            let composed = containers.compose(taken.fragments, base: taken.base, replacing: before)
             let plan = composed.plan
             do throws(ProxyError) {
                 var fixed: [String] = []
@@ -185,8 +201,7 @@ public final class ProxyRunner: Sendable {
         await steps.enter()
         defer { steps.leave() }
         await proxy.reopenLogs()
-        var fragments: [ConfigurationFragment] = []
-        for source in sources { fragments.append(await source.load()) }
+        let fragments = await readSources()
         let loaded: Configuration.Loaded
         do throws(ConfigurationErrors) {
             loaded = try Configuration.load(
@@ -202,8 +217,9 @@ public final class ProxyRunner: Sendable {
         for warning in loaded.warnings { await proxy.warn("\(warning)") }
         do throws(ProxyError) {
             // Logged and counted there, also where it is refused.
-            let fixed = try await apply(fragments, loaded.configuration, isFollowing: false)
-            inForce.withLock { $0 = fragments }
+            let taken = Taken(fragments: fragments, base: loaded.configuration)
+            let fixed = try await apply(taken, isFollowing: false)
+            inForce.withLock { $0 = taken }
             return ReloadOutcome(
                 warnings: loaded.warnings.map(\.description)
                     + fixed.map { "\($0) changes only with a restart; the old value stays" })
