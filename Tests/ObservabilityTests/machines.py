@@ -50,7 +50,8 @@ def built_program() -> str:
     if given := os.environ.get("WEIR_IMAGE_BINARY"):
         return given
     command = ["swift", *BUILD.split(), "--scratch-path", str(REPOSITORY / ".build-static")]
-    made = run(*command, cwd=REPOSITORY, timeout=3600)
+    # As `swift_build` of scripts/lib/common does, so that what was built before is found.
+    made = run(*command, cwd=REPOSITORY, timeout=3600, env=os.environ | {"SWIFT_DETERMINISTIC_HASHING": "1"})
     assert made.returncode == 0, made.stdout[-4000:] + made.stderr[-4000:]
     return run(*command, "--show-bin-path", cwd=REPOSITORY).stdout.strip() + "/weir"
 
