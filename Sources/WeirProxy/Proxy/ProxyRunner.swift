@@ -16,10 +16,10 @@ public final class ProxyRunner: Sendable {
     private let steps = TurnQueue()
     /// The routes of containers, beside those of the sources.
     private let containers: ContainerRoutes
-    /// What the sources last said that was taken; nil before the first reload of sources that were read elsewhere.
+    /// The state of the sources that was last taken; nil before the first reload of sources that were read elsewhere.
     private let inForce = Lock<Taken?>(nil)
 
-    /// What the sources say, and the configuration that it is without the routes of containers.
+    /// The fragments of the sources, and the configuration that they are without the routes of containers.
     private struct Taken {
         let fragments: [ConfigurationFragment]
         let base: Configuration
@@ -144,7 +144,7 @@ public final class ProxyRunner: Sendable {
         }
     }
 
-    /// What the sources said last, or say now where nobody has asked them yet.
+    /// The last state of the sources, or that of now where they were never asked.
     private func takenOrRead() async throws(ConfigurationErrors) -> Taken {
         if let taken = inForce.withLock({ $0 }) { return taken }
         let fragments = await readSources()

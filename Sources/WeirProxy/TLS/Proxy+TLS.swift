@@ -37,7 +37,7 @@ extension Proxy {
         }
     }
 
-    /// Takes changed files until it is cancelled.
+    /// Takes changed files until it is told to end.
     private func followCertificates() -> Task<Void, Never> {
         Task { [weak self] in
             while (try? await Task.sleep(for: Self.certificateInterval)) != nil {
