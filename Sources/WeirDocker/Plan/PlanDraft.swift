@@ -16,8 +16,8 @@ struct PlanDraft {
     private(set) var verdicts: [ContainerVerdict] = []
     /// The containers that run.
     private var alive: [ContainerKey: Container] = [:]
-    /// The engines that were asked.
-    private var engines: Set<String> = []
+    /// The engines that were asked, with the addresses of their containers.
+    private var engines: [String: MemberAddress] = [:]
     /// Containers that run and have no address.
     private var unreachable: Set<ContainerKey> = []
 
@@ -47,10 +47,10 @@ struct PlanDraft {
 
     /// Looks at the containers of one engine: first those that are members already, then by their age.
     mutating func add(_ snapshot: EngineSnapshot) {
-        engines.insert(snapshot.engine)
         let addresses = MemberAddress(
             snapshot: snapshot, settings: settings,
             containers: Dictionary(snapshot.containers.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first }))
+        engines[snapshot.engine] = addresses
         func rank(_ container: Container) -> (Int, Int, String) {
             let isIncumbent = incumbents.contains(ContainerKey(engine: snapshot.engine, id: container.id))
             return (isIncumbent ? 0 : 1, container.created, container.id)
@@ -169,12 +169,9 @@ struct PlanDraft {
     /// Whether a member's address is still that of its container, as far as is known: of an engine that was not asked,
     /// nothing is known to have changed.
     func isThere(_ member: PlannedMember) -> Bool {
-        guard engines.contains(member.key.engine) else { return true }
+        guard let addresses = engines[member.key.engine] else { return true }
         guard let container = alive[member.key] else { return false }
-        if let port = member.port { return container.ports.contains { $0.published == port } }
-        let isOwn = container.networkMode != "host" && !container.networkMode.hasPrefix("container:")
-        guard isOwn, case .address(let address) = member.host else { return true }
-        return container.networks.contains { $0.address == address }
+        return addresses.isStill(member.host, member.port, of: container)
     }
 
     // MARK: Claims
@@ -226,7 +223,7 @@ struct PlanDraft {
         }
         let canonical = ConfigurationNode(origin: origin, content: .mapping(fields)).canonicalText
         let replicaKey = container.project.flatMap { project in
-            container.service.map { "\(project)\n\($0)\n\(canonical)" }
+            container.isNamedAsReplica ? container.service.map { "\(project)\n\($0)\n\(canonical)" } : nil
         }
         return PlannedRoute(
             name: alias.name, fields: fields, origin: origin, ports: ports, hasNames: hasNames,
@@ -311,7 +308,7 @@ struct PlanDraft {
             throw Problem(
                 reason: .conflict, origin: origin,
                 message: "route \(shown(route.name)) is that of another container (\(routes[index].origin)); only "
-                    + "containers of one service with the same fields share one")
+                    + "containers of one compose service, with its names and the same fields, share one")
         }
     }
 
