@@ -203,6 +203,9 @@ import WeirConfiguration
         #expect(try text(proxied.plan()) == ["a tcp 2000:1 127.0.0.1"])
         proxied.containers[0].labels["weir.a.port"] = "2000:2375"
         #expect(try remark(proxied.plan(), "c").contains("2375 is the port of its engine"))
+        proxied.containers[0].labels["weir.a.port"] = "2000:1"
+        proxied.containers[0].labels["weir.a.health"] = "{ check: http, port: 2375, path: /containers/json }"
+        #expect(try remark(proxied.plan(), "c").contains("2375 is the port of its engine"))
         var sharing = networks()
         sharing.networkMode = "container:other"
         var other = container("other", [:], ip: "192.0.2.7")
@@ -232,6 +235,33 @@ import WeirConfiguration
         away.containers[0].ports.append(
             Container.Port(number: 1, transport: .tcp, published: 40_002, address: IPAddress("2001:db8::1")))
         #expect(try text(away.plan()) == ["a tcp 2000:1 2001:db8::1:40002"])
+    }
+
+    @Test("Ports of the host's network lead to no route")
+    func loops() throws {
+        func host(_ name: String, _ port: String, scheme: String = "tcp") -> Container {
+            var box = container(name, ["weir.\(name).port": port, "weir.\(name).scheme": scheme])
+            (box.networkMode, box.networks) = ("host", [])
+            return box
+        }
+        func errors(_ containers: Container..., docker: String = "", routes: String = "") throws -> [String] {
+            var world = World(docker, routes: routes)
+            world.containers = containers
+            return try world.plan().verdicts.filter { $0.state == .error }.map(\.container)
+        }
+        #expect(try errors(host("a", "2000:2000")) == ["a"])
+        #expect(try errors(host("a", "2000-2009:2009")) == ["a"])
+        #expect(try errors(host("a", "2000:2001"), host("b", "2001:2000")) == ["b"])
+        #expect(try errors(host("a", "2000:2001"), container("b", ["weir.b.port": "2001:2000"])) == ["b"])
+        #expect(
+            try errors(host("a", "2000:3000"), routes: "  f: { scheme: tcp, host: 192.0.2.99, port: 3000 }") == ["a"])
+        #expect(try errors(host("a", "2000:2001"), host("b", "2002:2001")) == [])
+        // The same number at another address.
+        #expect(try errors(host("a", "2000:2000"), docker: ", bind: 192.0.2.50") == [])
+        #expect(try errors(host("a", "2000:2000"), docker: ", bind: '::1'") == ["a"])
+        // Datagrams that come from a route's own address open no session.
+        #expect(try errors(host("a", "2000:2000", scheme: "udp")) == [])
+        #expect(try errors(container("a", ["weir.a.port": "2000:2000"])) == [])
     }
 
     @Test("A route outlives its last container for the grace, and nothing is sent to what is gone")

@@ -12,16 +12,19 @@ struct MemberAddress {
     let settings: Configuration.Docker
     let containers: [String: Container]
 
-    /// The address of a container for one route, and the port where it is another than the target.
+    /// The address of a container for one route, and the port where it is another than the target. `checked` is the port
+    /// of health checks, where they have one.
     func find(
-        _ container: Container, network: String?, ports: [PortMapping], _ transport: Transport
+        _ container: Container, network: String?, ports: [PortMapping], checked: UInt16? = nil, _ transport: Transport
     ) throws(Missing) -> (host: IPOrName, port: UInt16?) {
         let owner = owner(of: container)
         guard let owner, owner.isAlive else {
             throw Missing(message: "the container whose network it shares does not run")
         }
         // Its ports are the host's, and published nowhere.
-        if owner.networkMode == "host" { return (try host(ports), nil) }
+        if owner.networkMode == "host" {
+            return (try host(ports.map(\.target) + (checked.map { [$0...$0] } ?? [])), nil)
+        }
         let isPublished = owner.ports.contains { $0.published != nil }
         if settings.usesPublishedPorts || (owner.networks.isEmpty && isPublished) {
             return try published(owner, ports, transport)
@@ -38,6 +41,11 @@ struct MemberAddress {
         return owner.networks.contains { $0.address == address }
     }
 
+    /// Whether a container is dialed at this host itself.
+    func isOnThisHost(_ container: Container) -> Bool {
+        snapshot.isOnThisHost && owner(of: container)?.networkMode == "host"
+    }
+
     /// The container whose network another one is in: mostly itself. Nil where its engine does not list it.
     private func owner(of container: Container) -> Container? {
         guard container.networkMode.hasPrefix("container:") else { return container }
@@ -47,8 +55,8 @@ struct MemberAddress {
     }
 
     /// The engine's host, of which labels reach every port but that of the engine itself.
-    private func host(_ ports: [PortMapping]) throws(Missing) -> IPOrName {
-        if let api = snapshot.apiPort, ports.contains(where: { $0.target.contains(api) }) {
+    private func host(_ ports: [ClosedRange<UInt16>]) throws(Missing) -> IPOrName {
+        if let api = snapshot.apiPort, ports.contains(where: { $0.contains(api) }) {
             throw Missing(message: "\(api) is the port of its engine")
         }
         return snapshot.host

@@ -28,7 +28,12 @@ struct PlanDraft {
     private let namesOfFile: Set<String>
     /// Ports of TCP listeners of the file, and whether first bytes choose among their routes.
     private let portsOfFile: [(ports: ClosedRange<UInt16>, hasNames: Bool)]
+    /// Those that listen on the loopback address, too, and whether routes of labels do.
+    private let loopbackPortsOfFile: [ClosedRange<UInt16>]
+    private let isOnLoopback: Bool
     private var indices: [String: Int] = [:]
+    /// TCP ports of this host that containers on its network are dialed at.
+    private var portsOfHost: [ClosedRange<UInt16>] = []
 
     init(
         _ configuration: Configuration, settings: Configuration.Docker, refusals: ContainerPlanner.Refusals,
@@ -38,6 +43,13 @@ struct PlanDraft {
         self.refusals = refusals
         incumbents = Set(inForce.flatMap(\.members).filter { !$0.isGone }.map(\.key))
         namesOfFile = Set(configuration.routes.map(\.name))
+        func isOnLoopback(_ bind: [BindAddress]) -> Bool {
+            bind.isEmpty || bind.contains { $0.ip.map { $0.ip.isWildcard || $0.ip.isLoopback } ?? false }
+        }
+        self.isOnLoopback = isOnLoopback(settings.bind)
+        loopbackPortsOfFile = configuration.routes.filter { $0.transport == .tcp && isOnLoopback($0.bind) }.flatMap {
+            $0.ports.map(\.listen)
+        }
         portsOfFile = configuration.routes.filter { $0.transport == .tcp }.flatMap { route in
             route.ports.map {
                 ($0.listen, !route.claims.serverNames.isEmpty || !route.claims.protocols.isEmpty)
@@ -119,6 +131,7 @@ struct PlanDraft {
                 claims.append((alias, route, member))
             }
             try checkCount(of: claims.map(\.1), container, addresses)
+            try checkLoops(claims.map(\.1), container, addresses)
             for (_, route, member) in claims { join(route, member) }
         } catch {
             if error.reason == .network { unreachable.insert(verdict.key) }
@@ -201,7 +214,8 @@ struct PlanDraft {
         try checkPorts(of: route, origin)
         let found: (host: IPOrName, port: UInt16?)
         do throws(MemberAddress.Missing) {
-            found = try addresses.find(container, network: labels.network, ports: ports, transport)
+            found = try addresses.find(
+                container, network: labels.network, ports: ports, checked: alias.portOfChecks, transport)
         } catch {
             throw Problem(
                 reason: .network, origin: .label(container: title, name: nil), message: error.message)
@@ -228,6 +242,27 @@ struct PlanDraft {
         return PlannedRoute(
             name: alias.name, fields: fields, origin: origin, ports: ports, hasNames: hasNames,
             isTCP: scheme.hasPrefix("tcp"), replicaKey: replicaKey)
+    }
+
+    /// A container on the network of this host is dialed at no port that routes listen on: a client would go round and
+    /// round until there are no descriptors left.
+    private mutating func checkLoops(
+        _ new: [PlannedRoute], _ container: Container, _ addresses: MemberAddress
+    ) throws(Problem) {
+        func listening(_ routes: [PlannedRoute]) -> [ClosedRange<UInt16>] {
+            isOnLoopback ? routes.filter(\.isTCP).flatMap { $0.ports.map(\.listen) } : []
+        }
+        func overlap(_ some: [ClosedRange<UInt16>], _ others: [ClosedRange<UInt16>]) -> Bool {
+            some.contains { range in others.contains { $0.overlaps(range) } }
+        }
+        let isOnHost = addresses.isOnThisHost(container)
+        let targets = isOnHost ? new.filter(\.isTCP).flatMap { $0.ports.map(\.target) } : []
+        if overlap(targets, listening(new + routes) + loopbackPortsOfFile) || overlap(listening(new), portsOfHost) {
+            throw Problem(
+                reason: .conflict, origin: .label(container: addresses.snapshot.title(of: container), name: nil),
+                message: "a port of the host's network would lead from a route to a route")
+        }
+        portsOfHost += targets
     }
 
     /// Bounds the listeners, which take descriptors of the process.
