@@ -99,7 +99,7 @@ public final class ProxyRunner: Sendable {
         let warning =
             "ready without all routes of containers: no list of them came within "
             + "\(Self.longestWaitForContainers.components.seconds) s from \(missing)"
-        guard await proxy.becomeReady(warning: isLate ? warning : nil) else { return }
+        guard await proxy.becomeReady(warning: isLate && !missing.isEmpty ? warning : nil) else { return }
         notify(.ready(await proxy.summary))
     }
 

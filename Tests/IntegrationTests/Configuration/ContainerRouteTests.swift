@@ -221,6 +221,7 @@ extension Integration {
                 ({ $0.status = 500 }, "connect", "is answered with 500: `not today`"),
                 ({ $0.cutAfter = 20 }, "connect", "error="), ({ $0.list = "[{" }, "parse", "no JSON"),
                 ({ $0.list = "{}" }, "parse", "expected a list"),
+                ({ $0.list = String(repeating: " ", count: 33 << 20) }, "parse", "more than 32 MiB"),
                 ({ ($0.version, $0.oldest) = ("1.12", "1.10") }, "version", "speaks the versions 1.10 to 1.12"),
             ]
             for (change, reason, words) in changes {
