@@ -119,6 +119,14 @@ final class EngineSession {
     private func ask(
         _ path: String, _ signal: borrowing EventSignal, maxBytes: Int
     ) throws(EngineFailure) -> JSONNode {
+        guard let answer = try askIfThere(path, signal, maxBytes: maxBytes) else { throw refused(path, 404, nil) }
+        return answer
+    }
+
+    /// The same; nil where the engine has nothing of this path.
+    private func askIfThere(
+        _ path: String, _ signal: borrowing EventSignal, maxBytes: Int
+    ) throws(EngineFailure) -> JSONNode? {
         let transfer = HTTPTransfer(maxBytes: maxBytes)
         try client.begin(path, transfer, within: Self.answerMilliseconds)
         while !transfer.isDone {
@@ -129,6 +137,7 @@ final class EngineSession {
         if transfer.isTooLarge {
             throw EngineFailure(.parse, "an answer of more than \(maxBytes >> 20) MiB is not read")
         }
+        if transfer.status == 404 { return nil }
         let answer: JSONNode
         do throws(JSONReader.Fault) {
             answer = try JSONReader.read(transfer.body)
@@ -207,8 +216,8 @@ final class EngineSession {
         // Before it is asked: an event that comes meanwhile makes the answer an old one.
         outdated.remove(id)
         do throws(EngineFailure) {
-            return Container.Inspection(
-                try ask("/v\(version)/containers/\(id)/json", signal, maxBytes: Self.maxAnswerBytes))
+            return try askIfThere("/v\(version)/containers/\(id)/json", signal, maxBytes: Self.maxAnswerBytes)
+                .map { Container.Inspection($0) }
         } catch {
             if isStopped() { throw error }
             outdated.insert(id)
