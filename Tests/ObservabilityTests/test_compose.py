@@ -267,16 +267,16 @@ def test_the_alert_of_an_upstream_that_was_stopped_arrives(project):
     clients.start()
     try:
         project.compose("stop", "--timeout", "5", "grafana")
-        alert = "WeirUpstreamUnreachable"
-        wait_until("the alert arrives", lambda: project.receiver.alerts("/critical"), 180,
-                   lambda seen: ("firing", alert) in seen)
-        message = next(message for path, message in project.receiver.received
-                       if path == "/critical" and message["alerts"][0]["labels"]["alertname"] == alert)
-        labels = message["alerts"][0]["labels"]
-        assert (labels["instance"], labels["route"]) == ("weir:9847", "web")
+        alert = {"alertname": "WeirUpstreamUnreachable", "instance": "weir:9847", "route": "web"}
+
+        def states() -> list[str]:
+            """What was told of the alert; the demo has others."""
+            return [one["status"] for path, message in project.receiver.received for one in message["alerts"]
+                    if path == "/critical" and alert.items() <= one["labels"].items()]
+
+        wait_until("the alert arrives", states, 180, lambda seen: "firing" in seen)
         project.compose("start", "grafana")
-        wait_until("its end arrives", lambda: project.receiver.alerts("/critical"), 180,
-                   lambda seen: ("resolved", alert) in seen)
+        wait_until("its end arrives", states, 180, lambda seen: "resolved" in seen)
     finally:
         is_over.set()
         clients.join()
