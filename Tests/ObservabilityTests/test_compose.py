@@ -26,7 +26,7 @@ PACKAGES = "haproxy socat wget prometheus prometheus-alertmanager"
 # A program that answers at Grafana's port with a page.
 PAGE = (r"use IO::Socket::INET; $SIG{TERM} = sub { exit }; my $l = IO::Socket::INET->new(Listen => 9, LocalPort => 3000); "
         r"while (my $c = $l->accept) { <$c>; print $c \"HTTP/1.0 200 OK\r\n\r\nGrafana\"; close $c }")
-OWN_FOLDER = "RUN mkdir -p {0} && chown nobody:nogroup {0}\nUSER nobody\nVOLUME {0}\nWORKDIR {0}\n"
+OWN_FOLDER = "RUN mkdir -p {0} && chown 65534:65534 {0}\nUSER 65534\nVOLUME {0}\nWORKDIR {0}\n"
 # By the names of the images that are pinned in the file.
 STAND_INS = {
     "haproxy": 'CMD ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]',

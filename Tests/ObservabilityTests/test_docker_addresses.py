@@ -103,11 +103,13 @@ def test_of_several_networks_one_must_be_named_by_the_file_or_a_label(engine, tm
 
 def test_a_network_with_ipv6_and_published_ports_of_ipv6(engine, tmp_path):
     port, published, tcp6 = free_port(), free_port(), free_port()
-    start(engine, "web", labels={"weir.web.port": f"{port}:7"}, publish=f"[::1]:{published}:7/tcp", network="six")
+    start(engine, "web", labels={"weir.web.port": f"{port}:7"}, network="six")
     assert address(engine, "web", "six", "GlobalIPv6Address").startswith("fd00:7e57::")
     with Weir(engine, tmp_path):
         assert ask(port) == "web"
+    engine.docker("rm", "--force", "web")
     # Its addresses are not dialed: the engine's host has the port on `::1` alone.
+    start(engine, "web", labels={"weir.web.port": f"{port}:7"}, publish=f"[::1]:{published}:7/tcp")
     with Weir(engine, tmp_path, "label_prefix: weir, bind: 127.0.0.1, published_ports: true") as following:
         assert ask(port) == "web"
         assert following.value("weir_docker_containers", state="routed") == 1
@@ -132,7 +134,7 @@ def test_a_container_on_the_network_of_the_host(engine, tmp_path):
             assert ask(port) == "web"
 
 
-def test_a_container_on_the_network_of_another_never_leads_to_who_has_the_address_next(engine, tmp_path):
+def test_a_container_on_the_network_of_another_is_dialed_no_more_when_that_has_ended(engine, tmp_path):
     port, udp = free_port(), free_port()
     engine.docker("run", "--detach", "--network", "edge", "--ip", "198.19.0.77", "--name", "owner", IMAGE, "owner")
     labels = {"weir.guest.port": f"{port}:8", "weir.dns.port": f"{udp}:8", "weir.dns.scheme": "udp"}

@@ -114,7 +114,8 @@ import WeirConfiguration
         #expect(states(plan)["thief"] == .error)
         #expect(plan.verdicts.first { $0.container == "thief" }?.reason == .conflict)
         // An image can have the service's labels, all of them, and not its name.
-        let forged = container("happy_euler", labels, ip: "192.0.2.9", service: "web")
+        var forged = container("happy_euler", labels, ip: "192.0.2.9", service: "web")
+        forged.created = 9
         #expect(try states(World(first, forged).plan()) == ["p-web-1": .routed, "happy_euler": .error])
         var run = container("web_run_1", labels, ip: "192.0.2.4", service: "web")
         run.labels["com.docker.compose.oneoff"] = "True"
@@ -237,7 +238,7 @@ import WeirConfiguration
         #expect(try text(away.plan()) == ["a tcp 2000:1 2001:db8::1:40002"])
     }
 
-    @Test("Ports of the host's network lead to no route")
+    @Test("On the host's network no route dials a port of another one")
     func loops() throws {
         func host(_ name: String, _ port: String, scheme: String = "tcp") -> Container {
             var box = container(name, ["weir.\(name).port": port, "weir.\(name).scheme": scheme])

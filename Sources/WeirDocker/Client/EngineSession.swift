@@ -14,8 +14,8 @@ final class EngineSession {
     private static let quietTime = 100 * millisecond
     private static let longestWait = 1_000 * millisecond
     private static let listInterval = 60_000 * millisecond
-    /// How long a container that was told to end gets no clients although it still runs: one that drains may take minutes,
-    /// and one that has ignored the signal gets clients again.
+    /// How long a container that was told to end gets no clients although it still runs: one that drains may take
+    /// minutes, and one that has ignored the signal gets clients again.
     private static let stoppingTime = 300_000 * millisecond
     /// How long single containers are asked for after a list; those that are left keep what was known of them.
     private static let inspectionTime = 30_000 * millisecond

@@ -95,8 +95,8 @@ public struct Container: Sendable, Equatable {
     /// The service of that project.
     var service: String? { labels["com.docker.compose.service"].flatMap { $0.isEmpty ? nil : $0 } }
 
-    /// Whether its name is one that compose gives to a replica of its service, such as `shop-web-2`. An image can claim a
-    /// project and a service by labels, and no name.
+    /// Whether its name is one that compose gives to a replica of its service, such as `shop-web-2`. An image can claim
+    /// a project and a service by labels, and no name.
     var isNamedAsReplica: Bool {
         guard let project, let service else { return false }
         var rest = name[...]

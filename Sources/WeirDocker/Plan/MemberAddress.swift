@@ -12,8 +12,8 @@ struct MemberAddress {
     let settings: Configuration.Docker
     let containers: [String: Container]
 
-    /// The address of a container for one route, and the port where it is another than the target. `checked` is the port
-    /// of health checks, where they have one.
+    /// The address of a container for one route, and the port where it is another than the target. `checked` is the
+    /// port of health checks, where they have one.
     func find(
         _ container: Container, network: String?, ports: [PortMapping], checked: UInt16? = nil, _ transport: Transport
     ) throws(Missing) -> (host: IPOrName, port: UInt16?) {

@@ -162,8 +162,8 @@ public actor Proxy {
         if !awaitingContainers { becomeReady() }
     }
 
-    /// Tells `/readyz` and the log that all routes serve, behind a warning where there is one. False where that was told
-    /// before, and where the proxy ends.
+    /// Tells `/readyz` and the log that all routes serve, behind a warning where there is one. False where that was
+    /// told before, and where the proxy ends.
     @discardableResult
     func becomeReady(warning: String? = nil) -> Bool {
         guard state == .running, !isEnding, components.health.phase == .awaitingContainers else { return false }

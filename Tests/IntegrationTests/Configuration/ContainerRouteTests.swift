@@ -184,6 +184,7 @@ extension Integration {
             engine.end("aa")
             try waitUntil("the new one is there", deadline: .seconds(30)) { isOpen(second) }
             try echo(second)
+            try weir.waitForLog("is routed", "container=b")
             func line(_ words: String...) throws -> Int {
                 try #require(weir.logLines.firstIndex { line in words.allSatisfy(line.contains) })
             }

@@ -177,8 +177,8 @@ package final class FakeEngine: Sendable {
     /// Whether the connection goes on.
     private func answer(_ target: String, _ connection: TestConnection) throws -> Bool {
         state.withLock { $0.requests.append(target) }
-        let end = ContinuousClock.now + state.withLock { $0.manners.delay }
-        while state.withLock({ $0.manners.delay }) > .zero, ContinuousClock.now < end { usleep(5_000) }
+        let delay = state.withLock { $0.manners.delay }
+        try? waitUntil("it is told to answer at once", deadline: delay) { state.withLock { $0.manners.delay } == .zero }
         let manners = state.withLock { $0.manners }
         if target == "/version" {
             try send("{\"ApiVersion\":\"\(manners.version)\",\"MinAPIVersion\":\"\(manners.oldest)\"}", connection)
