@@ -126,6 +126,13 @@ def test_images_are_pinned_and_every_service_has_a_health_check():
     assert SERVICES["grafana"]["image"] == f"grafana/grafana:{sdk[1]}"
 
 
+def test_services_can_write_nowhere_and_have_no_capability():
+    for name, service in SERVICES.items():
+        assert service.get("read_only") is True and service.get("cap_drop") == ["ALL"], name
+        assert service.get("security_opt") == ["no-new-privileges:true"], name
+        assert not service.get("privileged") and "cap_add" not in service and "network_mode" not in service, name
+
+
 def test_there_is_no_secret_in_the_file():
     text = (REPOSITORY / "docker-compose.yml").read_text()
     assert not re.search(r"(?i)\w*(password|secret|token|api_?key)\w*\s*[:=]\s*\S", text)

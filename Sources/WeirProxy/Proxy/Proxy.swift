@@ -115,6 +115,11 @@ public actor Proxy {
     /// - Throws: ``ProxyError/alreadyStarted`` for a second call, which changes nothing; ``ProxyError/ending`` where
     ///   ``shutdown()`` was called before or meanwhile; otherwise what could not be had.
     public func start() async throws(ProxyError) {
+        try await start(awaitingContainers: false)
+    }
+
+    /// As ``start()``. Where routes of containers are awaited, the proxy is ready with ``becomeReady(warning:)`` only.
+    func start(awaitingContainers: Bool) async throws(ProxyError) {
         if isEnding { throw .ending }
         guard state == .created else { throw .alreadyStarted }
         state = .starting
@@ -152,6 +157,16 @@ public actor Proxy {
         takeTLS()
         listMetrics.show(access.plan.ruleCounts)
         components.metrics.configurationTaken(isReload: false)
+        components.health.phase = .awaitingContainers
+        if !awaitingContainers { becomeReady() }
+    }
+
+    /// Tells `/readyz` and the log that all routes serve, behind a warning where there is one. False where that was
+    /// told before, and where the proxy ends.
+    @discardableResult
+    func becomeReady(warning: String? = nil) -> Bool {
+        guard state == .running, !isEnding, components.health.phase == .awaitingContainers else { return false }
+        if let warning { warn(warning) }
         components.health.phase = .ready
         logger.info(
             "ready",
@@ -159,6 +174,7 @@ public actor Proxy {
                 "routes": "\(routes.count)", "workers": "\(workerCount)",
                 "workers_from": "\(components.workersSource)", "exporter": exporterText,
             ])
+        return true
     }
 
     private func startExporter() async throws(ProxyError) {

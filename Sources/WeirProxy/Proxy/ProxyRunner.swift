@@ -63,7 +63,8 @@ public final class ProxyRunner: Sendable {
 
     /// Binds everything and serves, then follows the sources.
     public func start() async throws(ProxyError) {
-        try await proxy.start()
+        let awaitsContainers = await proxy.configuration.docker != nil
+        try await proxy.start(awaitingContainers: awaitsContainers)
         for source in sources {
             let changes = source.changes
             Task { [weak self] in
@@ -79,10 +80,31 @@ public final class ProxyRunner: Sendable {
         }
         let changes = containers.changes
         Task { [weak self] in
-            for await _ in changes { await self?.followInTurn() }
+            for await _ in changes {
+                let isComplete = self?.containers.unlisted.isEmpty == true
+                await self?.followInTurn()
+                if isComplete { await self?.becomeReady() }
+            }
         }
         containers.follow(await proxy.configuration.docker)
         if told.withLock({ $0.isEnding }) { containers.stop() }
+        guard awaitsContainers else { return notify(.ready(await proxy.summary)) }
+        Task { [weak self] in
+            try? await Task.sleep(for: Self.longestWaitForContainers)
+            await self?.becomeReady(isLate: true)
+        }
+    }
+
+    /// How long `/readyz` waits for the first list of every engine.
+    private static let longestWaitForContainers = Duration.seconds(5)
+
+    /// Tells that all routes serve, those of containers included; or, late, that there is no list of some of these.
+    private func becomeReady(isLate: Bool = false) async {
+        let missing = containers.unlisted.map { "`\($0)`" }.joined(separator: ", ")
+        let warning =
+            "ready without all routes of containers: no list of them came within "
+            + "\(Self.longestWaitForContainers.components.seconds) s from \(missing)"
+        guard await proxy.becomeReady(warning: isLate && !missing.isEmpty ? warning : nil) else { return }
         notify(.ready(await proxy.summary))
     }
 
@@ -104,7 +126,7 @@ public final class ProxyRunner: Sendable {
         told.withLock { told in
             told.reloads -= 1
             // Who was told of the end must not hear that all is ready behind it, nor while another reload is under way.
-            if told.isEnding || told.reloads > 0 { return }
+            if told.isEnding || told.reloads > 0 || proxy.health.phase == .awaitingContainers { return }
             let problem = outcome.problems.first
             send(.ready(problem.map { "\(summary); the last reload was refused: \($0)" } ?? summary))
         }
