@@ -52,8 +52,11 @@ extension Integration {
             #expect(try !curl(port, as: "device-8", "--haproxy-protocol").succeeded)
             let samples = try weir.scrapeWhenIdle("web")
             let labels = ["route": "web", "rule_kind": "name", "scope": "route"]
-            #expect(samples.total("weir_acl_decisions_total", labels.merging(["decision": "allow"]) { $1 }) == 1)
-            #expect(samples.total("weir_acl_decisions_total", labels.merging(["decision": "deny"]) { $1 }) == 0)
+            func decisions(_ decision: String) -> Int {
+                samples.total("weir_acl_decisions_total", labels.merging(["decision": decision]) { $1 })
+            }
+            #expect(decisions("allow") == 1)
+            #expect(decisions("deny") == 0)
             #expect(samples.total("weir_acl_decisions_total", ["route": "web", "decision": "deny"]) == 1)
             #expect(samples.total("weir_tcp_connections_rejected_total", ["route": "web", "reason": "acl"]) == 1)
             #expect(samples.total("weir_dials_total", ["route": "web"]) == 1)
@@ -129,18 +132,20 @@ extension Integration {
                     + .route("raw", rawPort, to: raw.port, tls, "relay_proxy_protocol_header: v2"), rest: rest)
             let seen = try curl(port, as: "device-7", output: "-")
             #expect(seen.output == "a.example.net 127.0.0.1\n", "\(seen)")
-            let bytes = try curl(rawPort, as: "device-7", output: "-").output.split(separator: ",").map {
-                UInt8($0, radix: 16) ?? 0
-            }
+            let text = try curl(rawPort, as: "device-7", output: "-").output
+            let bytes = text.split(separator: ",").map { UInt8($0, radix: 16) ?? 0 }
             func field(_ kind: UInt8, _ text: String) -> [UInt8] {
                 [kind, 0, UInt8(text.utf8.count)] + Array(text.utf8)
             }
-            let beginning = field(1, "http/1.1") + field(2, "a.example.net") + [0x20, 0]
+            var beginning = field(1, "http/1.1") + field(2, "a.example.net")
+            beginning += [0x20, 0]
             #expect(Array(bytes.prefix(beginning.count)) == beginning)
             let inner = Array(bytes.dropFirst(beginning.count + 1))
             #expect(bytes.count > beginning.count && Int(bytes[beginning.count]) == inner.count)
             #expect(Array(inner.prefix(5)) == [7, 0, 0, 0, 0])
-            let start = [7, 0, 0, 0, 0] + field(0x21, "TLSv1.3") + field(0x22, "device-7") + [0x23]
+            var start: [UInt8] = [7, 0, 0, 0, 0]
+            start += field(0x21, "TLSv1.3") + field(0x22, "device-7")
+            start.append(0x23)
             #expect(Array(inner.prefix(start.count)) == start, "\(inner)")
             // And in the log.
             let line = try weir.waitForLog("connection closed", "route=raw")

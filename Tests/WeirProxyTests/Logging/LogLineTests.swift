@@ -51,7 +51,7 @@ struct LogLineTests {
         var closed = record(.connectionClosed(.clientEOF, flow), isDialed: true)
         closed.session = SecureSessionFacts(
             serverName: "a.example.net", applicationProtocol: "mqtt", version: .tls13, isResumed: true,
-            peer: .init(name: "device-7.example.net", commonName: "seven"))
+            peer: SecureSessionFacts.Peer(name: "device-7.example.net", commonName: "seven"))
         #expect(
             line(closed, .text).hasSuffix(
                 " tls=1.3 resumed=true sni=a.example.net alpn=mqtt client_name=device-7.example.net\n"))

@@ -17,18 +17,18 @@ import Testing
         let facts = SecureSessionFacts(
             serverName: "a.example.net", applicationProtocol: "mqtt", version: .tls13,
             cipher: "TLS_AES_128_GCM_SHA256",
-            peer: .init(name: "device-7.example.net", commonName: "seven"))
-        let inner =
-            [0x07, 0, 0, 0, 0] + Self.text(0x21, "TLSv1.3") + Self.text(0x22, "seven")
-            + Self.text(0x23, "TLS_AES_128_GCM_SHA256")
-        let fields =
-            Self.text(0x01, "mqtt") + Self.text(0x02, "a.example.net") + [0x20, 0, UInt8(inner.count)] + inner
-        let header: [UInt8] =
-            [
-                0x0d, 0x0a, 0x0d, 0x0a, 0, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a, 0x21, 0x11, 0,
-                UInt8(12 + fields.count),
-            ]
-            + [192, 0, 2, 1, 198, 51, 100, 2, 0xdc, 0x04, 0x01, 0xbb] + fields
+            peer: SecureSessionFacts.Peer(name: "device-7.example.net", commonName: "seven"))
+        var inner: [UInt8] = [0x07, 0, 0, 0, 0]
+        inner += Self.text(0x21, "TLSv1.3")
+        inner += Self.text(0x22, "seven")
+        inner += Self.text(0x23, "TLS_AES_128_GCM_SHA256")
+        var fields = Self.text(0x01, "mqtt") + Self.text(0x02, "a.example.net")
+        fields += [0x20, 0, UInt8(inner.count)]
+        fields += inner
+        var header: [UInt8] = [0x0d, 0x0a, 0x0d, 0x0a, 0, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a, 0x21, 0x11, 0]
+        header.append(UInt8(12 + fields.count))
+        header += [192, 0, 2, 1, 198, 51, 100, 2, 0xdc, 0x04, 0x01, 0xbb]
+        header += fields
         #expect(ProxyHeaderWriter.bytes(.v2, for: Self.addresses, facts) == header)
         #expect(
             ProxyHeaderParser.parse(stream: header.span)
@@ -37,16 +37,19 @@ import Testing
 
     @Test func `a client without a certificate has no verified one, and a resumed one showed it before`() {
         let plain = SecureSessionFacts(version: .tls12)
-        #expect(ProxyHeaderFields.bytes(of: plain) == [0x20, 0, 15, 0x01, 0, 0, 0, 1] + Self.text(0x21, "TLSv1.2"))
-        let resumed = SecureSessionFacts(version: .tls12, isResumed: true, peer: .init(name: "", commonName: ""))
-        #expect(ProxyHeaderFields.bytes(of: resumed) == [0x20, 0, 15, 0x05, 0, 0, 0, 0] + Self.text(0x21, "TLSv1.2"))
+        let plainClient: [UInt8] = [0x20, 0, 15, 0x01, 0, 0, 0, 1]
+        #expect(ProxyHeaderFields.bytes(of: plain) == plainClient + Self.text(0x21, "TLSv1.2"))
+        let resumed = SecureSessionFacts(
+            version: .tls12, isResumed: true, peer: SecureSessionFacts.Peer(name: "", commonName: ""))
+        let knownClient: [UInt8] = [0x20, 0, 15, 0x05, 0, 0, 0, 0]
+        #expect(ProxyHeaderFields.bytes(of: resumed) == knownClient + Self.text(0x21, "TLSv1.2"))
     }
 
     @Test func `version 1 tells nothing of it, and what is too long is left out`() {
         let long = String(repeating: "a", count: 256)
         let facts = SecureSessionFacts(
             serverName: long, applicationProtocol: long, version: .tls13, cipher: long,
-            peer: .init(name: long, commonName: long))
+            peer: SecureSessionFacts.Peer(name: long, commonName: long))
         #expect(ProxyHeaderFields.bytes(of: facts).count == 3 + 5 + 3 + 7)
         #expect(
             ProxyHeaderWriter.bytes(.v1, for: Self.addresses, facts)

@@ -17,7 +17,8 @@ private final class ToldSession: SecureSession {
     var peerNames: [String] { ["device-7.example.net"] }
     var facts: SecureSessionFacts? {
         SecureSessionFacts(
-            serverName: "a.example.net", version: .tls13, peer: .init(name: "device-7.example.net", commonName: "7"))
+            serverName: "a.example.net", version: .tls13,
+            peer: SecureSessionFacts.Peer(name: "device-7.example.net", commonName: "7"))
     }
 
     func expect(serverName: [UInt8]) { expected.update { $0.append(serverName) } }
