@@ -83,8 +83,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "WeirTLS", dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "CTLS"],
-            swiftSettings: strict),
+            name: "WeirTLS", dependencies: ["NetworkTypes", "Threading", "LinuxIO", "CTLS"], swiftSettings: strict),
         .target(
             name: "WeirExporter",
             dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],

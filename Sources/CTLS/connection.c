@@ -220,6 +220,7 @@ void weir_tls_free(weir_tls *tls) {
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls->ssl);
     free(tls->output);
+    free(tls->expected_name);
     free(tls);
     weir_tls_clear_errors();
 }
@@ -263,6 +264,19 @@ weir_tls *weir_tls_connect(
     if (is_good) return tls;
     weir_tls_free(tls);
     return NULL;
+}
+
+void weir_tls_expect_name(weir_tls *tls, const void *name, size_t length) {
+    char *copy = malloc(length + 1);
+    if (!copy) {
+        tls->flags |= FLAG_NAME_REFUSED | FLAG_DEAD;
+        tls->failure = WEIR_TLS_FAILURE_OTHER;
+        return;
+    }
+    if (length > 0) memcpy(copy, name, length);
+    copy[length] = 0;
+    free(tls->expected_name);
+    tls->expected_name = copy;
 }
 
 // MARK: Calls
@@ -348,6 +362,8 @@ int weir_tls_handshake(weir_tls *tls, int descriptor) {
     }
     if (outcome == WEIR_TLS_DONE) {
         tls->certificates = NULL;
+        free(tls->expected_name);
+        tls->expected_name = NULL;
         tls->is_shaken = 1;
     }
     return outcome;

@@ -75,11 +75,16 @@ static int allows(const weir_tls_context *context, const char *name) {
     return 0;
 }
 
+// Whether the hello names what its first reader has found in it.
+static int is_expected(const weir_tls *tls, const char *name) {
+    return !tls->expected_name || equals(name ? name : "", tls->expected_name);
+}
+
 static int server_name(SSL *ssl, int *alert, void *data) {
     weir_tls *tls = of(ssl);
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     (void)data;
-    if (!tls || !allows(tls->context, name)) {
+    if (!tls || !allows(tls->context, name) || !is_expected(tls, name)) {
         if (tls) tls->flags |= FLAG_NAME_REFUSED;
         *alert = SSL_AD_UNRECOGNIZED_NAME;
         return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -171,8 +176,8 @@ static int trust(weir_tls_context *context, const void *bytes, size_t length, in
 }
 
 // A session opens only what has the same verification.
-static int set_session_context(weir_tls_context *context, const void *authorities, size_t length) {
-    unsigned char digest[EVP_MAX_MD_SIZE], is_verifying = length > 0;
+static int set_session_context(weir_tls_context *context, const void *authorities, size_t length, int demand) {
+    unsigned char digest[EVP_MAX_MD_SIZE], is_verifying = length == 0 ? 0 : demand ? 1 : 2;
     unsigned int size = 0;
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
     int is_good = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
@@ -194,21 +199,22 @@ static int copy_protocols(weir_tls_context *context, const uint8_t *protocols, s
 }
 
 weir_tls_context *weir_tls_server_new(
-    int minimum, const void *authorities, size_t authorities_length, const uint8_t *protocols,
+    int minimum, const void *authorities, size_t authorities_length, int demand, const uint8_t *protocols,
     size_t protocols_length) {
     weir_tls_context *context = new_context(TLS_server_method(), minimum);
     if (!context) return NULL;
     SSL_CTX *ssl = context->ssl;
     int is_good = copy_protocols(context, protocols, protocols_length) &&
                   SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
-                  set_session_context(context, authorities, authorities_length) && weir_tls_tickets_install(ssl);
+                  set_session_context(context, authorities, authorities_length, demand) &&
+                  weir_tls_tickets_install(ssl);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_tlsext_servername_callback(ssl, server_name);
     SSL_CTX_set_cert_cb(ssl, choose_certificate, NULL);
     if (protocols_length > 0) SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, context);
     if (authorities_length > 0) {
         context->verifies = 1;
-        SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | (demand ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
         is_good = is_good && trust(context, authorities, authorities_length, 1);
     }
     ERR_clear_error();

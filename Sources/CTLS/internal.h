@@ -72,6 +72,8 @@ struct weir_tls {
     uint32_t output_start;
     uint32_t output_end;
     uint32_t output_size;
+    // The name that the client must ask for, empty for none; NULL where it does not matter, and after the handshake.
+    char *expected_name;
     // The descriptor, during a call.
     int descriptor;
     // The bytes that this call has read.

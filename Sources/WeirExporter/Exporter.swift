@@ -13,6 +13,7 @@ import Threading
 public actor Exporter: EventLoopDriver {
     private nonisolated let thread: EventLoopThread
     private nonisolated let bound = Lock<[SocketAddress]>([])
+    private nonisolated let encryption: EncryptionSlot
     private let configuration: ExporterConfiguration
     private let server: ExporterServer
     private let loop: EventLoop
@@ -33,12 +34,21 @@ public actor Exporter: EventLoopDriver {
             throw .cannotStart(error)
         }
         self.configuration = configuration
-        server = ExporterServer(configuration, loop: loop, page: page, health: health, observer: observer)
+        encryption = EncryptionSlot(configuration.encryption)
+        server = ExporterServer(
+            configuration, encryption: encryption, loop: loop, page: page, health: health, observer: observer)
     }
 
     /// Replaces the access rules. Connections that are not allowed any more are closed; the next requests of the others
     /// are checked by the new rules.
     public func update(_ access: ExporterAccess) { server.update(access) }
+
+    /// Encrypts the TCP connections that are accepted from now on, or, with nil, no longer does. Those that are open
+    /// stay as they are. Any thread.
+    public nonisolated func encrypt(with encryption: ExporterEncryption?) { self.encryption.value = encryption }
+
+    /// Whether TCP connections that are accepted now are encrypted. Any thread.
+    public nonisolated var isEncrypted: Bool { encryption.value != nil }
 
     /// The addresses that it listens on, with the real ports; Unix sockets excluded. Empty before ``start()`` and after
     /// ``stop()``.

@@ -24,6 +24,8 @@ public struct ExporterConfiguration: Sendable {
     public var unixSockets: [UnixListener]
     /// The access rules at the start.
     public var access: ExporterAccess
+    /// The encryption of TCP connections at the start; nil for plain HTTP.
+    public var encryption: ExporterEncryption?
     /// The program's name on the page at `/`.
     public var product: String
     /// The bounds.
@@ -34,11 +36,13 @@ public struct ExporterConfiguration: Sendable {
     /// A configuration, by default with Weir's bounds.
     public init(
         listen: [SocketAddress], unixSockets: [UnixListener] = [], access: ExporterAccess = ExporterAccess(),
-        product: String = "Weir", limits: ExporterLimits = ExporterLimits(), clock: MonotonicClock = .system
+        encryption: ExporterEncryption? = nil, product: String = "Weir", limits: ExporterLimits = ExporterLimits(),
+        clock: MonotonicClock = .system
     ) {
         self.listen = listen
         self.unixSockets = unixSockets
         self.access = access
+        self.encryption = encryption
         self.product = product
         self.limits = limits
         self.clock = clock

@@ -17,8 +17,8 @@ import CTLS
         let handle = unsafe settings.clientAuthorities.withUnsafeBytes { authorities in
             unsafe protocols.withUnsafeBufferPointer { protocols in
                 unsafe weir_tls_server_new(
-                    settings.minimum.code, authorities.baseAddress, authorities.count, protocols.baseAddress,
-                    protocols.count)
+                    settings.minimum.code, authorities.baseAddress, authorities.count,
+                    settings.demandsCertificate ? 1 : 0, protocols.baseAddress, protocols.count)
             }
         }
         guard let handle = unsafe handle else { return nil }

@@ -2,7 +2,6 @@ import CTLS
 import Glibc
 public import LinuxIO
 public import NetworkTypes
-public import WeirStream
 
 /// One encrypted side of a connection. Confined to its worker.
 @safe public final class TLSSession: SecureSession {
@@ -103,6 +102,12 @@ public import WeirStream
     /// Counts the failure.
     public func handshakeTimedOut() { tell(.timeout) }
 
+    /// See ``SecureSession/expect(serverName:)``. Without memory for it every name is another one.
+    public func expect(serverName: [UInt8]) {
+        guard let tls = unsafe tls else { return }
+        unsafe serverName.withUnsafeBufferPointer { unsafe weir_tls_expect_name(tls, $0.baseAddress, $0.count) }
+    }
+
     // MARK: Bytes
 
     /// See ``SecureSession/receive(into:from:)``.
@@ -192,6 +197,31 @@ public import WeirStream
     public var peerName: String {
         guard let tls = unsafe tls else { return "" }
         return unsafe text(capacity: 256) { unsafe weir_tls_peer_name(tls, $0, $1) }
+    }
+
+    /// The common name of the peer's verified certificate, without control characters; empty for none.
+    public var peerCommonName: String {
+        guard let tls = unsafe tls else { return "" }
+        return unsafe text(capacity: 256) { unsafe weir_tls_peer_common_name(tls, $0, $1) }
+    }
+
+    /// See ``SecureSession/peerNames``.
+    public var peerNames: [String] {
+        guard let tls = unsafe tls else { return [] }
+        let length = unsafe weir_tls_peer_names(tls, nil, 0)
+        if length == 0 { return [] }
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            count = min(length, unsafe weir_tls_peer_names(tls, buffer.baseAddress, length))
+        }
+        return bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// See ``SecureSession/facts``.
+    public var facts: SecureSessionFacts? {
+        let peer = hasPeerCertificate ? SecureSessionFacts.Peer(name: peerName, commonName: peerCommonName) : nil
+        return SecureSessionFacts(
+            serverName: serverName, applicationProtocol: applicationProtocol, version: version, isResumed: isResumed,
+            cipher: cipher, peer: peer)
     }
 
     /// Whether the peer has a certificate, which was verified.

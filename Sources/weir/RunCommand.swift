@@ -30,7 +30,10 @@ struct RunCommand {
             throw Failure()
         }
         // Clients wait until all is served; a service manager may ask for a reload right after it was told so.
-        let control = listen(for: runner, exporter: loaded.configuration.exporter.listen)
+        let listeners = loaded.configuration.exporter.listen
+        let control = listen(for: runner) {
+            ExporterEndpoints(listeners, isEncrypted: runner.proxy.isExporterEncrypted)
+        }
         do {
             try waitFor { try await runner.start() }
             try control?.start()
@@ -43,7 +46,7 @@ struct RunCommand {
 
     /// The socket for `weir reload` and `weir health`. Without one Weir runs all the same.
     private func listen(
-        for runner: ProxyRunner, exporter: [HealthProbe.Listener]
+        for runner: ProxyRunner, exporter: @escaping @Sendable () -> ExporterEndpoints
     ) -> ControlServer? {
         do {
             return try ControlServer(configuration: options.path, exporter: exporter) { await runner.reload() }

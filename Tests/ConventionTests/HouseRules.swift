@@ -11,7 +11,7 @@ enum HouseRules {
         "WeirBalance": ["NetworkTypes", "Threading", "LinuxIO", "WeirStream"],
         "WeirHealth": ["NetworkTypes", "Threading", "LinuxIO"],
         "WeirAccess": ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "CMaxMindDB"],
-        "WeirTLS": ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "CTLS"],
+        "WeirTLS": ["NetworkTypes", "Threading", "LinuxIO", "CTLS"],
         "WeirExporter": ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
         "YAMLEvents": ["CYAML"],
         "WeirConfiguration": ["NetworkTypes", "WeirHealth", "YAMLEvents"],

@@ -68,7 +68,7 @@ import Testing
     @Test("Settings and sections outside of routes that may be left out take `off`, too")
     func offElsewhere() throws {
         let rest = """
-            exporter: { auth: off }
+            exporter: { auth: off, tls: off }
             geoip: off
             acl: { log: off }
             limits: { max_sessions: off, max_connections_per_ip: off, rate_limit: off, bandwidth: off }

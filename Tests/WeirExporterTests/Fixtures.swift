@@ -153,13 +153,15 @@ final class SteppedServer {
     init(
         page: any MetricsPage = TestPage(), limits: ExporterLimits = ExporterLimits(),
         access: ExporterAccess = ExporterAccess(), unixSockets: [UnixListener] = [],
+        encryption: ExporterEncryption? = nil,
         passwordCheck: @escaping PasswordVerifier.Check = PasswordHash.matches
     ) throws {
         let configuration = ExporterConfiguration(
             listen: [loopback], unixSockets: unixSockets, access: access, limits: limits, clock: time.clock)
         loop = try EventLoop(wokenBy: EventLoopThread(name: "unused"), clock: time.clock)
         server = ExporterServer(
-            configuration, loop: loop, page: page, health: HealthChecks(), observer: observer)
+            configuration, encryption: EncryptionSlot(encryption), loop: loop, page: page, health: HealthChecks(),
+            observer: observer)
         server.passwordCheck = passwordCheck
         port = try server.start(configuration.listen, unixSockets)[0].port
     }

@@ -65,10 +65,11 @@ enum {
     WEIR_TLS_1_3 = 0x0304,
 };
 
-// A context of a server, or NULL without memory. With the certificates of authorities, clients must have one of theirs.
+// A context of a server, or NULL without memory. With the certificates of authorities, clients are asked for one of
+// theirs, and with `demand` they must have one.
 // `protocols` is a list of ALPN protocols in the form of the wire (RFC 7301), perhaps empty.
 weir_tls_context *weir_tls_server_new(
-    int minimum, const void *authorities, size_t authorities_length, const uint8_t *protocols,
+    int minimum, const void *authorities, size_t authorities_length, int demand, const uint8_t *protocols,
     size_t protocols_length);
 // Adds a name, or `*.` before one, that clients may ask for. Without one every name may be asked for. False without
 // memory.
@@ -93,6 +94,9 @@ weir_tls *weir_tls_accept(weir_tls_context *context, const weir_tls_certificates
 weir_tls *weir_tls_connect(
     weir_tls_context *context, weir_tls_sessions *sessions, const char *name, int is_address);
 void weir_tls_free(weir_tls *tls);
+// Refuses a client whose hello names another server than this, in lower case; an empty name is none. Before the
+// handshake. Without memory every name is another one.
+void weir_tls_expect_name(weir_tls *tls, const void *name, size_t length);
 
 // The outcome of a step of a handshake.
 enum {
@@ -157,6 +161,11 @@ size_t weir_tls_server_name(const weir_tls *tls, char *text, size_t size);
 size_t weir_tls_cipher(const weir_tls *tls, char *text, size_t size);
 // The name of the peer's verified certificate: its first DNS name, else its common name.
 size_t weir_tls_peer_name(const weir_tls *tls, char *text, size_t size);
+// The common name of the peer's verified certificate in UTF-8, without control characters.
+size_t weir_tls_peer_common_name(const weir_tls *tls, char *text, size_t size);
+// The DNS names of the peer's verified certificate, in lower case, each with a line feed behind it. Returns the length
+// of all; writes them where they fit.
+size_t weir_tls_peer_names(const weir_tls *tls, void *text, size_t size);
 // Whether the peer showed a certificate, which was verified.
 int weir_tls_has_peer_certificate(const weir_tls *tls);
 

@@ -38,6 +38,8 @@ struct ConfigurationReader {
         checkAccess(
             of: drafts, global: configuration.access, at: top["acl"]?["default"]?.origin ?? root.origin,
             diagnostics: diagnostics)
+        checkNameRules(
+            of: drafts, global: configuration.access, at: top["acl"]?.origin ?? root.origin, diagnostics: diagnostics)
         checkDatabase(configuration.geoip, at: top["geoip"]?["database"]?.origin)
         checkDatagramHeaders(of: drafts, entrypoint: top["entrypoint"], diagnostics: diagnostics)
         checkAmplification(of: drafts, diagnostics: diagnostics)

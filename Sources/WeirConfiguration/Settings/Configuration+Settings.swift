@@ -40,6 +40,9 @@ extension Configuration.Exporter {
             group: "auth", \.authentication, ExporterAuthentication.section, initial: ExporterAuthentication(),
             "Who may read its pages."),
         Setting(
+            group: "tls", \.tls, ExporterTLS.section, initial: .empty,
+            "HTTPS at its addresses. Unix sockets stay as they are."),
+        Setting(
             "allow", \.allow, .exporterClients, default: "every address",
             "Addresses and blocks, such as `[10.0.0.0/8]`, whose connections are taken; this machine's always are."),
         Setting(

@@ -78,6 +78,15 @@ struct RequestPlan: Equatable {
         credentials = .none
     }
 
+    /// Turns it into the refusal of a client without a certificate, unless it asks for health.
+    mutating func demandCertificate() {
+        if action == .health || action == .readiness { return }
+        action = .refuse(.forbidden)
+        explanation = "403 Forbidden: this page needs a certificate of the client"
+        needsCredentials = false
+        credentials = .none
+    }
+
     private static func action(_ head: RequestHead, of bytes: Span<UInt8>) throws(RequestError) -> Action {
         if head.method == .other { return .refuse(.methodNotAllowed) }
         if bytes.equals(head.path, metricsPath) {

@@ -15,6 +15,8 @@ final class ExporterServer: EventHandler {
     let clock: MonotonicClock
     /// The page at `/`.
     let index: String
+    private let encryption: EncryptionSlot
+    let handshakes: HandshakeTurns
 
     private(set) var access: ExporterAccess
     private var hosts: Set<[UInt8]> = []
@@ -50,10 +52,12 @@ final class ExporterServer: EventHandler {
     var renderRetry = TimerWheel.Identifier.none
 
     init(
-        _ configuration: ExporterConfiguration, loop: EventLoop, page: any MetricsPage, health: HealthChecks,
-        observer: (any ExporterObserver)?
+        _ configuration: ExporterConfiguration, encryption: EncryptionSlot, loop: EventLoop, page: any MetricsPage,
+        health: HealthChecks, observer: (any ExporterObserver)?
     ) {
         self.loop = loop
+        self.encryption = encryption
+        handshakes = HandshakeTurns(loop: loop, clock: configuration.clock)
         self.page = page
         self.health = health
         self.observer = observer
@@ -120,6 +124,7 @@ final class ExporterServer: EventHandler {
         if let token { loop.remove(token) }
         token = nil
         for connection in connections { connection.close() }
+        handshakes.close()
         awaitingPage = []
         if rendering != nil { page.drop() }
         rendering = nil
@@ -185,15 +190,17 @@ final class ExporterServer: EventHandler {
     /// Takes a client in, and evicts another one where it must. Those of Unix sockets have no address.
     func accept(_ socket: consuming Socket, from peer: SocketAddress?) {
         refillReserve()
+        let encryption = peer == nil ? nil : encryption.value
         guard let local = try? socket.localAddress(), isAllowed(peer, local) else {
-            return refuse(socket, .forbidden, "connections from this address are not taken\n")
+            return refuse(
+                socket, .forbidden, "connections from this address are not taken\n", isEncrypted: encryption != nil)
         }
         let isOnThisMachine = peer.map { $0.ip.isLoopback || $0.ip == local.ip } ?? true
         guard evictIfFull(for: ClientSource(peer), isOnThisMachine: isOnThisMachine) else {
-            return refuse(socket, .unavailable, "too many connections\n")
+            return refuse(socket, .unavailable, "too many connections\n", isEncrypted: encryption != nil)
         }
         let connection = ScrapeConnection(
-            socket, from: peer, isOnLoopback: peer != nil && local.ip.isLoopback, server: self)
+            socket, from: peer, isOnLoopback: peer != nil && local.ip.isLoopback, encryption, server: self)
         connections.append(connection)
         do {
             try connection.start()
@@ -208,9 +215,11 @@ final class ExporterServer: EventHandler {
         if token != nil { refillReserve() }
     }
 
-    /// Tells a client why it is refused. Best effort: the answer takes no connection, so a slow reader may miss it.
-    private func refuse(_ socket: consuming Socket, _ status: HTTPStatus, _ text: String) {
+    /// Tells a client why it is refused. Best effort: the answer takes no connection, so a slow reader may miss it. A
+    /// client that speaks TLS could not read it before a handshake.
+    private func refuse(_ socket: consuming Socket, _ status: HTTPStatus, _ text: String, isEncrypted: Bool) {
         observer?.requestAnswered(status)
+        if isEncrypted { return socket.close() }
         var answer: [UInt8] = []
         ResponseHead(status: status, contentLength: text.utf8.count).append(to: &answer)
         answer.append(ascii: text)
@@ -225,10 +234,9 @@ final class ExporterServer: EventHandler {
     /// Receives into the buffer that all connections share.
     func receive(from connection: ScrapeConnection, atMost limit: Int) -> ReadResult {
         let length = min(limit, received.count)
-        let result = unsafe received.withUnsafeMutableBytes {
-            unsafe connection.socket?.receive(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<length]))
+        return unsafe received.withUnsafeMutableBytes {
+            unsafe connection.receive(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<length]))
         }
-        return result ?? .endOfStream
     }
 
     /// Appends what the last receive brought.

@@ -33,7 +33,7 @@ extension ScrapeConnection {
         switch phase {
         case .awaitingHead where isServed && !scanner.hasBegun:
             return hasPipelinedInput ? pipelinerPriority : EvictionPriority(rank: .idle, since: waitingSince)
-        case .awaitingHead, .discardingBody:
+        case .handshaking, .awaitingHead, .discardingBody:
             return EvictionPriority(rank: hasWaitedLong ? .slowSender : .newcomer, since: waitingSince)
         // The client is not known yet.
         case .awaitingVerdict: return EvictionPriority(rank: .newcomer, since: waitingSince)

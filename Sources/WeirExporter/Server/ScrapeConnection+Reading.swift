@@ -1,6 +1,9 @@
 import LinuxIO
 
 extension ScrapeConnection {
+    /// The bytes for which a read from a session counts at the least, where they are thrown away.
+    private static let minLingerBytes = 4096
+
     /// Takes in what has arrived of a head, and acts on it where that completes a request.
     func readHead() {
         if hasPipelinedInput {
@@ -12,6 +15,7 @@ extension ScrapeConnection {
         case .bytes(let count):
             server.appendReceived(count, to: &input)
             advance()
+            readOn()
         case .wouldBlock: break
         case .endOfStream, .failed: close()
         }
@@ -50,6 +54,7 @@ extension ScrapeConnection {
     private func begin(_ plan: RequestPlan) {
         self.plan = plan
         countRequest()
+        if lacksCertificate { self.plan.demandCertificate() }
         if peer != nil, !server.serves(plan.host, isOnLoopback: isOnLoopback) { self.plan.misdirect() }
         let arrived = min(plan.discards, input.count)
         input.removeFirst(arrived)
@@ -65,7 +70,9 @@ extension ScrapeConnection {
     func discardBody(_ rest: Int) {
         switch server.receive(from: self, atMost: rest) {
         case .bytes(let count) where count == rest: answer()
-        case .bytes(let count): phase = .discardingBody(rest - count)
+        case .bytes(let count):
+            phase = .discardingBody(rest - count)
+            readOn()
         case .wouldBlock: break
         case .endOfStream, .failed: close()
         }
@@ -84,7 +91,8 @@ extension ScrapeConnection {
         var rest = rest
         while rest > 0 {
             switch server.receive(from: self, atMost: rest) {
-            case .bytes(let count): rest -= count
+            // A session may do work for which there are no bytes: that has a bound, too.
+            case .bytes(let count): rest -= session == nil ? count : max(count, Self.minLingerBytes)
             case .wouldBlock: return phase = .lingering(rest)
             case .endOfStream, .failed: return close()
             }

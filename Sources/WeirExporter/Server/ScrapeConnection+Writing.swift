@@ -82,7 +82,7 @@ extension ScrapeConnection {
             case .failed: return close()
             }
         }
-        finish()
+        if flushSession() { finish() }
     }
 
     private func sendSome(atMost limit: Int) -> WriteResult {
@@ -90,13 +90,13 @@ extension ScrapeConnection {
         if outputOffset < output.count {
             let end = min(output.count, outputOffset + limit)
             result = unsafe output.withUnsafeBytes {
-                unsafe socket?.send(UnsafeRawBufferPointer(rebasing: $0[outputOffset..<end]))
+                unsafe send(UnsafeRawBufferPointer(rebasing: $0[outputOffset..<end]))
             }
             if case .bytes(let count) = result { outputOffset += count }
         } else {
             let end = min(page?.count ?? 0, pageOffset + limit)
             result = unsafe page?.storage.withUnsafeBytes {
-                unsafe socket?.send(UnsafeRawBufferPointer(rebasing: $0[pageOffset..<end]))
+                unsafe send(UnsafeRawBufferPointer(rebasing: $0[pageOffset..<end]))
             }
             if case .bytes(let count) = result { pageOffset += count }
         }
@@ -116,18 +116,21 @@ extension ScrapeConnection {
             // In the next turn, so that a client with many requests takes turns with the others.
             hasPipelinedInput = true
             server.loop.defer(token)
+        } else {
+            readOn()
         }
     }
 
-    private func finishForGood() {
-        do {
-            try socket?.shutdownWriting()
+    /// Ends our side, and lets the client read what it was sent.
+    func finishForGood() {
+        do throws(SystemError) {
+            try finishWriting()
         } catch {
             return close()
         }
         phase = .lingering(server.limits.lingerBytes)
         setDeadline(after: server.limits.lingerTimeout)
         listen(for: .readable)
-        if phase != .closed { linger(server.limits.lingerBytes) }
+        if phase != .closed, flushSession() { linger(server.limits.lingerBytes) }
     }
 }

@@ -7,6 +7,8 @@ import NetworkTypes
 /// nothing, costs no turns.
 final class ScrapeConnection: EventHandler {
     enum Phase: Equatable {
+        /// The handshake of its session is in progress.
+        case handshaking
         /// For the first byte of a head, or the rest of it.
         case awaitingHead
         /// So many bytes of a request body are still to come and to be thrown away.
@@ -31,6 +33,14 @@ final class ScrapeConnection: EventHandler {
     let isOnLoopback: Bool
     var phase = Phase.awaitingHead
     var socket: Socket?
+    /// Encrypts it; nil for plain HTTP.
+    var session: (any SecureSession)?
+    /// Whether pages are only for clients with a certificate, and it has shown none yet.
+    var lacksCertificate: Bool
+    /// Whether it waits for a step of its handshake.
+    var awaitsStep = false
+    /// Whether decrypted bytes may wait in the session, for which no event comes.
+    var mayHoldInput = false
     private(set) var token: EventToken?
     private var timer = TimerWheel.Identifier.none
     private var interest = EventSet.readable
@@ -62,8 +72,14 @@ final class ScrapeConnection: EventHandler {
     /// When the client last took a byte of the answer.
     var lastProgress: UInt64 = 0
 
-    init(_ socket: consuming Socket, from peer: SocketAddress?, isOnLoopback: Bool, server: ExporterServer) {
+    init(
+        _ socket: consuming Socket, from peer: SocketAddress?, isOnLoopback: Bool, _ encryption: ExporterEncryption?,
+        server: ExporterServer
+    ) {
         self.socket = consume socket
+        session = encryption?.makeSession()
+        lacksCertificate = encryption?.demandsCertificate ?? false
+        if session != nil { phase = .handshaking }
         self.peer = peer
         source = ClientSource(peer)
         self.isOnLoopback = isOnLoopback
@@ -76,8 +92,13 @@ final class ScrapeConnection: EventHandler {
         let token = server.loop.insert(self)
         self.token = token
         if let number = socket?.number { try server.loop.add(number, interest, token: token) }
-        setDeadline(after: server.limits.headTimeout)
-        readHead()
+        if phase == .handshaking {
+            setDeadline(after: server.limits.handshakeTimeout)
+            awaitHandshakeStep()
+        } else {
+            setDeadline(after: server.limits.headTimeout)
+            readHead()
+        }
     }
 
     /// Counts a request that is complete.
@@ -93,25 +114,33 @@ final class ScrapeConnection: EventHandler {
 
     func descriptorReady(_ events: EventSet, tag: Int) {
         switch phase {
+        case .handshaking: awaitHandshakeStep()
         case .awaitingHead: readHead()
         case .discardingBody(let rest): discardBody(rest)
         case .awaitingVerdict: if !events.isDisjoint(with: [.peerClosed, .hangup, .error]) { close() }
         // Nothing was asked for, so this is a broken connection.
         case .awaitingPage: if !events.isDisjoint(with: [.hangup, .error]) { close() }
         case .writing: flush()
-        case .lingering(let rest): linger(rest)
+        case .lingering(let rest): if flushSession() { linger(rest) }
         case .closed: break
         }
     }
 
-    /// The next request, which came in one piece with the one that was just answered.
+    /// The next request, which came in one piece with the one that was just answered, or bytes that the session holds.
     func deferred(tag: Int) {
-        if phase == .awaitingHead, hasPipelinedInput { readHead() }
+        switch phase {
+        case .awaitingHead: if hasPipelinedInput || mayHoldInput { readHead() }
+        case .discardingBody(let rest): if mayHoldInput { discardBody(rest) }
+        default: break
+        }
     }
 
     func timerFired(tag: Int, deadline: UInt64) {
         timer = .none
         switch phase {
+        case .handshaking:
+            session?.handshakeTimedOut()
+            close()
         case .awaitingHead:
             // Silence is no request, and so gets no answer.
             if scanner.hasBegun { refuse(.requestTimeout) } else { close() }
@@ -150,6 +179,7 @@ final class ScrapeConnection: EventHandler {
 
     /// Closes it. What was written still reaches the client.
     func close() {
+        if phase != .handshaking { finishSession() }
         socket.take()?.close()
         forget()
     }

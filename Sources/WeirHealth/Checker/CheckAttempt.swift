@@ -18,6 +18,9 @@ final class CheckAttempt {
 
     /// The bound on bytes that are read and dropped while a conversation ends in order.
     private static let maxLeavingBytes = 64 * 1024
+    /// The bounds on steps of a handshake, and on reads without bytes, that a member may cause in a row.
+    private static let maxStepsInARow = 4
+    private static let maxEmptyReads = 16
 
     private let address: SocketAddress
     private let path: UnixSocketPath?
@@ -25,6 +28,11 @@ final class CheckAttempt {
     private var socket: Socket?
     private var conversation: Conversation
     private var output: ArraySlice<UInt8>
+    /// Encrypts the conversation; nil for none.
+    private let session: (any SecureSession)?
+    /// Whether the session's handshake is still to be done.
+    private var awaitsHandshake: Bool
+    private var emptyReads = 0
     private var isConnected = false
     /// Whether the last connect found the member busy.
     private(set) var isBusy = false
@@ -34,8 +42,11 @@ final class CheckAttempt {
     /// Opens a socket, bound to `source` where there is one.
     init(
         to address: SocketAddress, at path: UnixSocketPath? = nil, from source: SocketAddress?,
-        over transport: Transport, _ conversation: Conversation, opening: [UInt8]
+        over transport: Transport, _ conversation: Conversation, opening: [UInt8],
+        session: (any SecureSession)? = nil
     ) throws(SystemError) {
+        self.session = session
+        awaitsHandshake = session != nil
         self.address = address
         self.path = path
         self.conversation = conversation
@@ -90,7 +101,12 @@ final class CheckAttempt {
             guard !events.isDisjoint(with: [.writable, .hangup, .error]) else { return .pending }
             if let error = socket?.takeError() { return ended(by: error) }
             let progress = talk()
-            guard case .pending = progress else { return progress }
+            guard case .pending = progress, !awaitsHandshake else { return progress }
+        } else if awaitsHandshake {
+            let progress = shakeHands()
+            guard case .pending = progress, !awaitsHandshake else { return progress }
+        } else if session?.hasPendingOutput == true {
+            if let error = flush() { return ended(by: error) }
         } else if !output.isEmpty {
             let progress = send()
             guard case .pending = progress else { return progress }
@@ -106,15 +122,39 @@ final class CheckAttempt {
         if isStream, path == nil, let local = try? socket?.localAddress(), local == address {
             return .failed(.failure(.refused))
         }
+        if awaitsHandshake { return shakeHands() }
         if conversation.endsWithConnection { return .passed }
         return send()
+    }
+
+    /// Goes on with the handshake, and then with the conversation.
+    private func shakeHands() -> Progress {
+        guard let session, socket != nil else { return .pending }
+        for _ in 0..<Self.maxStepsInARow {
+            switch session.handshake(on: socket!) {
+            case .waiting: return .pending
+            case .yielded: continue
+            case .failed, .unused: return .failed(.failure(.tls))
+            case .broken(let error): return ended(by: error)
+            case .done:
+                awaitsHandshake = false
+                return conversation.endsWithConnection ? .passed : send()
+            }
+        }
+        // A member that keeps the thread busy.
+        return .failed(.failure(.tls))
+    }
+
+    private func flush() -> SystemError? {
+        guard let session, socket != nil else { return nil }
+        return session.flush(to: socket!)
     }
 
     private func send() -> Progress {
         if isStream, output.isEmpty { return .pending }
         // A datagram is sent once, also an empty one.
         repeat {
-            switch socket?.send(output) {
+            switch sendOnce() {
             case .bytes(let count): output = output.dropFirst(count)
             case .wouldBlock, nil: return .pending
             case .failed(let error): return ended(by: error)
@@ -123,11 +163,27 @@ final class CheckAttempt {
         return .pending
     }
 
+    private func sendOnce() -> WriteResult? {
+        guard let session else { return socket?.send(output) }
+        guard socket != nil else { return nil }
+        return unsafe output.withUnsafeBytes { unsafe session.send($0, to: socket!) }
+    }
+
+    private func receiveOnce(into buffer: inout [UInt8]) -> ReadResult? {
+        guard let session else { return socket?.receive(into: &buffer) }
+        guard socket != nil else { return nil }
+        return unsafe buffer.withUnsafeMutableBytes { unsafe session.receive(into: $0, from: socket!) }
+    }
+
     /// Reads until nothing is left, or the conversation is decided; it bounds the bytes and datagrams.
     private func receive(into buffer: inout [UInt8]) -> Progress {
         while true {
             let step: CheckStep
-            switch socket?.receive(into: &buffer) {
+            switch receiveOnce(into: &buffer) {
+            case .bytes(0) where session != nil:
+                // Records without data: a ticket or two, and not many.
+                emptyReads += 1
+                step = emptyReads < Self.maxEmptyReads ? .more : .failed(.malformed)
             case .bytes(let count):
                 let bytes = buffer[..<count]
                 step = isStream ? conversation.receive(bytes) : conversation.receive(datagram: bytes)
@@ -150,6 +206,8 @@ final class CheckAttempt {
     }
 
     private func ended(by error: SystemError, isLocal: Bool = false) -> Progress {
+        // The session's word for records that break the protocol.
+        if session != nil, error.code == EPROTO { return .failed(.failure(.tls)) }
         guard let result = CheckResult(error, isLocal: isLocal) else { return .impossible(error) }
         return .failed(.failure(result))
     }
@@ -164,6 +222,11 @@ final class CheckAttempt {
     /// Ends the conversation in order, where its protocol is served by that. Returns whether the member's end is still
     /// to be awaited, before the socket may be closed.
     func beginLeaving(receivingInto buffer: inout [UInt8]) -> Bool {
+        if let session, !awaitsHandshake, !hasEnded, socket != nil {
+            // A reset behind a handshake is an error in the logs of servers.
+            session.finishWriting(on: socket!)
+            return !isLeft(receivingInto: &buffer)
+        }
         guard isConnected, !hasEnded, let farewell = conversation.farewell else { return false }
         if !farewell.isEmpty { _ = socket?.send(farewell[...], more: true) }
         guard (try? socket?.shutdownWriting()) != nil else { return false }

@@ -13,12 +13,15 @@ public struct HealthTarget: Hashable, Sendable {
     /// The address of this machine that checks come from; nil leaves it to the kernel. Its port is 0 as a rule: a fixed
     /// one cannot be used again at once.
     public var source: SocketAddress?
+    /// The encryption of the check; nil for none.
+    public var encryption: CheckEncryption?
 
     /// A target.
     public init(
         address: SocketAddress, check: HealthCheck, schedule: CheckSchedule = CheckSchedule(),
-        source: SocketAddress? = nil
+        source: SocketAddress? = nil, encryption: CheckEncryption? = nil
     ) {
+        self.encryption = encryption
         self.address = address
         self.check = check
         self.schedule = schedule
@@ -26,8 +29,11 @@ public struct HealthTarget: Hashable, Sendable {
     }
 
     /// A Unix socket as a target.
-    public init(path: UnixSocketPath, check: HealthCheck, schedule: CheckSchedule = CheckSchedule()) {
-        self.init(address: .unix, check: check, schedule: schedule)
+    public init(
+        path: UnixSocketPath, check: HealthCheck, schedule: CheckSchedule = CheckSchedule(),
+        encryption: CheckEncryption? = nil
+    ) {
+        self.init(address: .unix, check: check, schedule: schedule, encryption: encryption)
         self.path = path
     }
 

@@ -18,7 +18,7 @@ public enum CheckResult: String, CaseIterable, Sendable {
     /// The upstream's name has no address. The owner tells it, because names are resolved there; this module never
     /// does.
     case dns
-    /// The handshake failed.
+    /// The handshake failed: the member does not speak TLS, or its certificate could not be verified.
     case tls
     /// The answer does not pass: another status, an error, bytes that make no sense, or an end before the answer.
     case unexpected
@@ -34,9 +34,8 @@ public enum CheckResult: String, CaseIterable, Sendable {
         case .timeout: !check.awaitsSilence
         case .reset: check.transport == .tcp
         case .dns: ofName
-        // No kind of today has a handshake.
-        case .tls: false
-        case .unexpected: check.kind != .tcp && !check.awaitsSilence
+        case .tls: check.isEncrypted
+        case .unexpected: check.kind != .tcp && check.kind != .tls && !check.awaitsSilence
         }
     }
 

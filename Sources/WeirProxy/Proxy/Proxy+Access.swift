@@ -25,6 +25,7 @@ extension Proxy {
         if let access = access.makeAccess(route, observer) {
             hooks.admit = { access.admit($0) }
             hooks.review = { access.review($0) }
+            if access.judgesNames { hooks.admitSecured = { access.admitSecured($0, $1) } }
         }
         let limiter = limits.limiter(of: route, clients: components.clients, workers: components.engine.workerCount)
         limiter?.install(in: &hooks, observer.common.route.transport)

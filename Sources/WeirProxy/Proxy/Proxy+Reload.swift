@@ -52,6 +52,7 @@ extension Proxy {
         // What is fixed keeps the value that is in use, so that the next reload warns again.
         configuration = new.keepingFixedSettings(of: configuration)
         takeTLS()
+        secureExporter(configuration)
         listMetrics.show(access.plan.ruleCounts)
         if !isFollowing { components.metrics.configurationTaken(isReload: true) }
         log(changes.filter { !$0.needsRestart })

@@ -4,6 +4,7 @@ import NetworkTypes
 import WeirBalance
 import WeirConfiguration
 import WeirDocker
+import WeirHealth
 import WeirStream
 
 // What happens to the upstreams of routes that have several.
@@ -119,8 +120,14 @@ extension Proxy {
 
     /// Checks the upstreams of these routes, those that want it.
     func checkUpstreams(_ routes: [RouteConfiguration]) async {
+        var encryption: [UpstreamChecks.Member: CheckEncryption] = [:]
+        for route in routes where route.checkTLS != nil {
+            for upstream in route.upstreams {
+                encryption[UpstreamChecks.Member(route, upstream)] = checkEncryption(of: route, upstream)
+            }
+        }
         do throws(SystemError) {
-            try await components.upstreamChecks.follow(routes)
+            try await components.upstreamChecks.follow(routes, encryption: encryption)
         } catch {
             logger.error("health checks cannot be made", metadata: ["error": "\(error)"])
         }

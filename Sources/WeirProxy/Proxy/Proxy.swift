@@ -84,6 +84,9 @@ public actor Proxy {
     /// The addresses of the exporter, with the real ports; without Unix sockets.
     public nonisolated var exporterAddresses: [SocketAddress] { components.exporter.localAddresses }
 
+    /// Whether the exporter speaks TLS at its addresses.
+    public nonisolated var isExporterEncrypted: Bool { components.exporter.isEncrypted }
+
     /// Whether the process lives and should get traffic.
     public nonisolated var health: Health { components.health }
 
@@ -129,6 +132,7 @@ public actor Proxy {
         if isEnding { throw .ending }
         do throws(ProxyError) {
             try prepareTLS(configuration)
+            secureExporter(configuration)
             await components.members.follow(configuration.routes)
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added, plan: plan)

@@ -1,6 +1,9 @@
+import LinuxIO
 import Logging
 import NetworkTypes
 import WeirConfiguration
+import WeirExporter
+import WeirHealth
 import WeirStream
 
 #if TLS
@@ -34,6 +37,30 @@ extension Proxy {
             certificateClock = nil
         } else if certificateClock == nil {
             certificateClock = followCertificates()
+        }
+    }
+
+    /// Encrypts what the exporter accepts from now on, as a configuration says.
+    func secureExporter(_ configuration: Configuration) {
+        guard let settings = configuration.exporter.tls else { return components.exporter.encrypt(with: nil) }
+        let server = tls.exporterServer(configuration)
+        let metrics = ExporterTLSMetrics(components.registry)
+        components.exporter.encrypt(
+            with: ExporterEncryption(demandsCertificate: settings.clientAuthorities != nil) {
+                if let server { server.makeSession(worker: 0, observer: metrics) } else { RefusingSession() }
+            })
+    }
+
+    /// How the checks of a route are encrypted; nil where they are not.
+    func checkEncryption(of route: RouteConfiguration, _ upstream: UpstreamConfiguration) -> CheckEncryption? {
+        guard route.checkTLS != nil else { return nil }
+        let wanted = nextConfiguration ?? configuration
+        guard let client = tls.checkClient(of: route, wanted) ?? tls.checkClient(of: route, configuration) else {
+            return CheckEncryption(refusal, name: nil) { RefusingSession() }
+        }
+        let name = Self.serverName(of: upstream)
+        return CheckEncryption(client, name: name) {
+            client.makeSession(to: name, port: 0, resumes: false, worker: 0, observer: nil)
         }
     }
 
@@ -94,30 +121,42 @@ extension Proxy {
         var names: [Upstream: String?] = [:]
         for upstream in route.upstreams {
             guard let target = try? route.target(of: upstream) else { continue }
-            let name: String? =
-                switch upstream.host {
-                case .name(let name): name
-                case .address(let address): upstream.hostName ?? address.ip.description
-                case .unix: nil
-                }
-            names[target] = name.map { $0.hasSuffix(".") ? String($0.dropLast()) : $0 }
+            names[target] = serverName(of: upstream)
         }
         return names
     }
+
+    private static func serverName(of upstream: UpstreamConfiguration) -> String? {
+        let name: String? =
+            switch upstream.host {
+            case .name(let name): name
+            case .address(let address): upstream.hostName ?? address.ip.description
+            case .unix: nil
+            }
+        return name.map { $0.hasSuffix(".") ? String($0.dropLast()) : $0 }
+    }
     #else
     func prepareTLS(_ new: Configuration) throws(ProxyError) {
-        let speaks = new.routes.contains { $0.tls != nil || $0.upstreamTLS != nil }
-        if speaks { throw .certificate("this program was built without the package trait `TLS`") }
+        let speaks = new.routes.contains { $0.tls != nil || $0.upstreamTLS != nil || $0.checkTLS != nil }
+        if speaks || new.exporter.tls != nil {
+            throw .certificate("this program was built without the package trait `TLS`")
+        }
     }
 
     func takeTLS() {}
+
+    func secureExporter(_ configuration: Configuration) {}
+
+    func checkEncryption(of route: RouteConfiguration, _ upstream: UpstreamConfiguration) -> CheckEncryption? { nil }
 
     func addTLS(of route: RouteConfiguration, _ observer: any RouteObserver, to hooks: inout StreamHooks) {}
     #endif
 }
 
 #if TLS
-import LinuxIO
+/// Stands for no client: checks that cannot be made over TLS fail.
+private final class Refusal: Sendable {}
+private let refusal = Refusal()
 
 /// Refuses its peer: nothing is ever sent in clear where TLS was asked for.
 private final class RefusingSession: SecureSession {

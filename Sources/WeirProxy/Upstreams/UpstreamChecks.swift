@@ -29,6 +29,7 @@ actor UpstreamChecks {
         let upstream: Upstream
         /// The addresses that checks come from.
         let source: DialSource?
+        let encryption: CheckEncryption?
 
         /// The address that checks of an address come from; nil leaves it to the kernel.
         func source(towards address: SocketAddress) -> SocketAddress? {
@@ -42,9 +43,12 @@ actor UpstreamChecks {
 
         /// The target of checks of an address.
         func target(_ address: SocketAddress) -> HealthTarget {
-            if let path = upstream.host.unixPath { return HealthTarget(path: path, check: check, schedule: schedule) }
+            if let path = upstream.host.unixPath {
+                return HealthTarget(path: path, check: check, schedule: schedule, encryption: encryption)
+            }
             return HealthTarget(
-                address: address, check: check, schedule: schedule, source: source(towards: address))
+                address: address, check: check, schedule: schedule, source: source(towards: address),
+                encryption: encryption)
         }
     }
 
@@ -74,10 +78,13 @@ actor UpstreamChecks {
     /// The last result that spoke against an upstream, for the log.
     nonisolated func lastFailure(of member: Member) -> CheckOutcome? { results.lastFailure(of: member) }
 
-    /// Follows the routes of a configuration. Checks of upstreams that stay go on undisturbed.
+    /// Follows the routes of a configuration. Checks of upstreams that stay go on undisturbed. `encryption` has those
+    /// of which the checks speak TLS.
     /// - Throws: the call that failed for want of a descriptor or a thread; nothing is checked then.
-    func follow(_ routes: [RouteConfiguration]) async throws(SystemError) {
-        let wanted = Self.wanted(routes)
+    func follow(
+        _ routes: [RouteConfiguration], encryption: [Member: CheckEncryption] = [:]
+    ) async throws(SystemError) {
+        let wanted = Self.wanted(routes, encryption)
         for (member, checked) in members {
             if let new = wanted[member], new.upstream == checked.wanted.upstream {
                 change(member, from: checked.wanted, to: new)
@@ -94,16 +101,23 @@ actor UpstreamChecks {
         await publish()
     }
 
-    private static func wanted(_ routes: [RouteConfiguration]) -> [Member: Wanted] {
+    private static func wanted(
+        _ routes: [RouteConfiguration], _ encryption: [Member: CheckEncryption]
+    ) -> [Member: Wanted] {
         var wanted: [Member: Wanted] = [:]
         for route in routes {
             // A file has valid values only.
-            guard let health = route.health, let check = try? health.check(over: route.transport),
+            guard let health = route.health,
+                let check = try? health.check(over: route.transport, besideTLS: route.upstreamTLS != nil),
                 let targets = try? route.targets
             else { continue }
             for (upstream, target) in zip(route.upstreams, targets) {
-                wanted[Member(route, upstream)] = Wanted(
-                    check: check, schedule: health.schedule, upstream: target, source: route.dialFrom)
+                let member = Member(route, upstream)
+                // Never in clear where TLS was asked for.
+                if check.isEncrypted, encryption[member] == nil { continue }
+                wanted[member] = Wanted(
+                    check: check, schedule: health.schedule, upstream: target, source: route.dialFrom,
+                    encryption: encryption[member])
             }
         }
         return wanted

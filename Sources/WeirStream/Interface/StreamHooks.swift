@@ -96,6 +96,11 @@ public struct StreamHooks: Sendable {
     /// client was admitted. The handshake precedes ``PreDial`` and the dial. One that fails, or takes longer than
     /// ``TCPSettings/handshakeTimeout``, rejects the client as ``RejectReason/tls``.
     public typealias MakeClientSession = @Sendable (StreamContext) -> any SecureSession
+    /// Decides about a client after the handshake of its session, with what the handshake has proved, such as the names
+    /// in a verified certificate. Synchronous, on the worker, before ``PreDial``: must not block. Resumed sessions are
+    /// judged like others. It runs for no client that ``Admit`` rejects or whose handshake fails. The client of a
+    /// rejection gets a reset.
+    public typealias AdmitSecured = @Sendable (StreamContext, any SecureSession) -> AdmitDecision
     /// Creates the session that encrypts the upstream's side. Synchronous, on the worker, for each upstream that is
     /// connected. The handshake belongs to the dial and to its timeout: one that fails is a failed dial with
     /// ``DialFailure/tls``. A PROXY header precedes it, unencrypted.
@@ -123,6 +128,8 @@ public struct StreamHooks: Sendable {
     public var isTrustedProxy: IsTrustedProxy?
     /// See ``MakeClientSession``. TCP only; nil is no encryption.
     public var clientSession: MakeClientSession?
+    /// See ``AdmitSecured``. It needs a ``clientSession``.
+    public var admitSecured: AdmitSecured?
     /// See ``MakeUpstreamSession``. TCP only; nil is no encryption.
     public var upstreamSession: MakeUpstreamSession?
     /// Receives the stream's events.

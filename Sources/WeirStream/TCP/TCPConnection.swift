@@ -98,8 +98,8 @@ final class TCPConnection: EventHandler, PreDialing {
     }
 
     /// Registers the client, unless its socket is registered under a token already, and begins the first phase. The
-    /// connection may have ended when this returns. No PROXY header is awaited of a client that comes with a preface.
-    func start(registration: EventToken?, preface: UpstreamPreface?) {
+    /// connection may have ended when this returns. No PROXY header is awaited of a client that comes with a choice.
+    func start(registration: EventToken?, _ choice: RouteChoice?) {
         // From here on the end of the client is noticed, also during the dial.
         if let registration {
             token = registration
@@ -114,17 +114,19 @@ final class TCPConnection: EventHandler, PreDialing {
                 return
             }
         }
-        if context.awaitsProxyHeader { awaitHeader() } else { admitted(preface: preface) }
+        if context.awaitsProxyHeader { awaitHeader() } else { admitted(choice) }
     }
 
     /// Begins the phase after the client was admitted.
-    private func admitted(preface: UpstreamPreface? = nil) {
+    private func admitted(_ choice: RouteChoice? = nil) {
         if let makeSession = route.hooks.clientSession {
-            startClientHandshake(makeSession(context))
+            let session = makeSession(context)
+            if let name = choice?.serverName { session.expect(serverName: name) }
+            startClientHandshake(session)
             // What the client did in clear is done with the upstream only where that encrypts, too.
-            if route.hooks.upstreamSession != nil { relay.client.encrypted?.preface = preface }
+            if route.hooks.upstreamSession != nil { relay.client.encrypted?.preface = choice?.preface }
         } else {
-            connect(preface: preface)
+            connect(preface: choice?.preface)
         }
     }
 
@@ -283,6 +285,7 @@ final class TCPConnection: EventHandler, PreDialing {
         case .broken(let error): clientBroke(ConnectionCloseReason(error, party: .client))
         case .done:
             core.loop.cancel(&mainTimer)
+            if let reason = judge(relay.client.encrypted?.session) { return reject(reason) }
             connect(preface: relay.client.encrypted?.preface)
         }
     }
@@ -402,10 +405,7 @@ final class TCPConnection: EventHandler, PreDialing {
     /// it.
     private func sendHeader() -> Bool {
         guard let version = route.settings.relayedHeader else { return true }
-        let addresses = ProxyHeader.Addresses(source: context.clientAddress, destination: destinationAddress)
-        let header =
-            addresses.source.isUnix
-            ? ProxyHeaderWriter.bytesWithoutAddresses(version) : ProxyHeaderWriter.bytes(version, for: addresses)
+        let header = proxyHeader(version, destination: destinationAddress)
         return unsafe header.withUnsafeBytes { bytes in
             unsafe relay.sendFirst(bytes, resources: core.relayResources)
         }

@@ -1,5 +1,11 @@
 import LinuxIO
 
+extension ChannelTraits {
+    /// The traits of a plain Unix socket (unix(7)). A read stops at bytes that came with descriptors, so that a short
+    /// one does not mean "empty"; and what was sent is with the peer at once, also after a close.
+    static let unixSocket: ChannelTraits = [.canPeek, .canSplice, .shortWriteMeansFull, .closeSendsEnd]
+}
+
 /// The channel of an endpoint's bytes: a socket, or a session that encrypts over one.
 enum Channel: ~Copyable {
     case closed
