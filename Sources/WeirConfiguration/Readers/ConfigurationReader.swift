@@ -29,8 +29,9 @@ struct ConfigurationReader {
         let docker = top["docker"].flatMap { $0.isOff ? nil : $0 }
         checkTrait(of: docker)
         let isWithoutRoutes = top["routes"].map { if case .null = $0.content { true } else { false } } ?? true
-        let drafts =
+        var drafts =
             docker != nil && isWithoutRoutes ? [] : read(routes: top["routes"], root: root, with: reader)
+        resolveAgents(of: &drafts, configuration.agents, isKnown: !faults.contains("agents"), diagnostics: diagnostics)
         let listen = top["exporter"]?["listen"]
         checkListeners(
             of: drafts, exporter: configuration.exporter, at: listen?.origins(of: configuration.exporter.listen) ?? [],
