@@ -58,6 +58,9 @@ public actor Proxy {
     #if TLS
     /// The TLS of routes.
     var tls = TLSStore()
+    /// The agents that routes dial through.
+    var agents = AgentStore()
+    let agentProbes: AgentProbes
     #endif
     var certificateMetrics: CertificateMetrics
     /// Looks at the files of certificates.
@@ -77,6 +80,9 @@ public actor Proxy {
         certificateMetrics = CertificateMetrics(components.registry)
         let log = components.log
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
+        #if TLS
+        agentProbes = AgentProbes(logger: logger)
+        #endif
     }
 
     // MARK: Outside
@@ -124,6 +130,7 @@ public actor Proxy {
         if isEnding { throw .ending }
         do throws(ProxyError) {
             try prepareTLS(configuration)
+            try prepareAgents(configuration)
             await components.members.follow(configuration.routes)
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added, plan: plan)
@@ -149,6 +156,7 @@ public actor Proxy {
         state = .running
         followUpstreams()
         await checkUpstreams(routes.values.map(\.served))
+        await takeAgents()
         takeTLS()
         followCertificates()
         listMetrics.show(access.plan.ruleCounts)
@@ -247,6 +255,9 @@ public actor Proxy {
     private func stopComponents(lastWords: String? = nil) async {
         ejectionClock?.cancel()
         certificateClock?.cancel()
+        #if TLS
+        await agentProbes.stop()
+        #endif
         components.upstreamSets.close()
         await components.members.stop()
         await components.upstreamChecks.stop()
