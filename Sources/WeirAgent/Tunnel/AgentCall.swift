@@ -1,5 +1,5 @@
 import Glibc
-public import LinuxIO
+import LinuxIO
 public import NetworkTypes
 import Threading
 public import WeirStream

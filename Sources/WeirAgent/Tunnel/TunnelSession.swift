@@ -234,7 +234,7 @@ public final class TunnelSession: SecureSession {
 
     /// See ``SecureSession/receive(into:from:)``. An end without close_notify is that of a tunnel that has broken.
     public func receive(into buffer: UnsafeMutableRawBufferPointer, from socket: borrowing Socket) -> ReadResult {
-        if let byte = firstByte, !buffer.isEmpty {
+        if let byte = firstByte, unsafe !buffer.isEmpty {
             firstByte = nil
             hasGivenFirstByte = true
             unsafe buffer[0] = byte
