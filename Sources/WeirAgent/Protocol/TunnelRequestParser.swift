@@ -1,5 +1,5 @@
-public import NetworkTypes
-public import WeirStream
+import NetworkTypes
+import WeirStream
 
 /// The outcome of a parse of the first bytes of a tunnel.
 public enum TunnelRequestScan: Hashable, Sendable {
