@@ -47,6 +47,8 @@ public enum HandshakeStep: Sendable, Equatable {
     case failed
     /// The client closed before its first byte, as health checks do that only connect. No failure.
     case unused
+    /// The session ends its peer for this reason, and has said so itself. Only a client's session can.
+    case refused(RejectReason)
     /// The connection failed during the handshake.
     case broken(SystemError)
 }
@@ -74,6 +76,11 @@ public protocol SecureSession: AnyObject {
     /// The engine ends the handshake, because it takes too long.
     func handshakeTimedOut()
 
+    /// The dial for this client has ended. A session whose client waits for that answers here, and then ends its output
+    /// unless the upstream is connected.
+    /// - Returns: whether the client was told, so that the connection of a failed dial ends without a reset.
+    func dialEnded(_ end: DialEnd, on socket: borrowing Socket) -> Bool
+
     /// Encrypts and sends bytes. The session owns the bytes that it reports as accepted, at least one. It returns
     /// `.wouldBlock` only where the socket is full; the engine then offers the same bytes again.
     func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing Socket) -> WriteResult
@@ -96,4 +103,7 @@ extension SecureSession {
 
     /// Does nothing.
     public func handshakeTimedOut() {}
+
+    /// Tells nothing.
+    public func dialEnded(_ end: DialEnd, on socket: borrowing Socket) -> Bool { false }
 }

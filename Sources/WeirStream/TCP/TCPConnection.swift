@@ -279,6 +279,7 @@ final class TCPConnection: EventHandler, PreDialing {
         case .yielded: awaitHandshakeStep()
         // With FIN: the session may have told the reason to the client, and a reset could overtake it.
         case .failed: reject(.tls, withReset: false)
+        case .refused(let reason): reject(reason, withReset: false)
         case .unused: reject(.probe)
         case .broken(let error): clientBroke(ConnectionCloseReason(error, party: .client))
         case .done:
@@ -315,8 +316,8 @@ final class TCPConnection: EventHandler, PreDialing {
         switch consume outcome {
         case .pending: return
         case .connected(let upstream): upstreamConnected(upstream)
-        case .failed: end(.dialFailed, withReset: true)
-        case .rejected(let reason): reject(reason)
+        case .failed(let reason): end(.dialFailed, withReset: !relay.client.dialEnded(.failed(reason)))
+        case .rejected(let reason): reject(reason, withReset: !relay.client.dialEnded(.rejected(reason)))
         }
     }
 
@@ -351,7 +352,7 @@ final class TCPConnection: EventHandler, PreDialing {
         switch preface == .done ? relay.upstream.handshake() : preface {
         case .waiting: return
         case .yielded: awaitHandshakeStep()
-        case .failed, .unused: upstreamHandshakeFailed(.tls, nil)
+        case .failed, .unused, .refused: upstreamHandshakeFailed(.tls, nil)
         case .broken(let error): upstreamHandshakeFailed(DialFailure(error), error)
         case .done:
             guard let address = relay.upstream.withSocket({ try? $0.peerAddress() }).flatMap(\.self) else {
@@ -393,6 +394,7 @@ final class TCPConnection: EventHandler, PreDialing {
         helper = .none
         awaitsKeepalive = route.settings.keepalive != nil && !address.isUnix
         armSilenceTimer()
+        _ = relay.client.dialEnded(.connected)
         // An upstream that sends first needs the header before it does.
         guard hasSentHeader || sendHeader() else { return end(.error, withReset: true) }
         advance()
@@ -537,7 +539,8 @@ final class TCPConnection: EventHandler, PreDialing {
     func endDrained() {
         guard phase != .closed else { return }
         route.observer?.timedOut(context, kind: .drain)
-        end(.drained, withReset: true)
+        let isTold = connector != nil && relay.client.dialEnded(.drained)
+        end(.drained, withReset: !isTold)
     }
 
     /// Ends the connection where it has this upstream, which is out.

@@ -95,7 +95,9 @@ struct TCPDialer: UpstreamDialer {
     mutating func start(
         _ address: SocketAddress, of upstream: UpstreamState, settings: TCPSettings, loop: EventLoop, token: EventToken
     ) -> AttemptStart {
-        if let path = upstream.upstream.host.unixPath { return Self.connect(to: path, loop: loop, token: token) }
+        if address.isUnix, let path = upstream.upstream.host.unixPath {
+            return Self.connect(to: path, loop: loop, token: token)
+        }
         do throws(SystemError) {
             let socket = try Socket(.stream, family: Socket.family(of: address))
             expectsSingleResponse = upstream.ackHeuristic.expectsSingleResponse
