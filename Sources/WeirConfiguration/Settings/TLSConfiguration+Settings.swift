@@ -164,7 +164,7 @@ extension Notation where Value == [CertificateFiles] {
 
 extension Notation where Value == NamedFile {
     /// The path of a file.
-    fileprivate static func file(_ expected: String) -> Notation {
+    static func file(_ expected: String) -> Notation {
         Notation(.anyText, examples: ["a.pem", "b.pem"], text: { flowText($0.text) }) { node, key, context in
             context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
                 guard !text.isEmpty, !text.utf8.contains(0) else {
@@ -180,7 +180,7 @@ extension Notation where Value == NamedFile {
     }
 
     /// A file with certificates of authorities.
-    fileprivate static var authorities: Notation {
+    static var authorities: Notation {
         let file = file("a file such as `ca.pem`")
         return Notation(file.schema, examples: file.examples, text: file.text) { node, key, context in
             guard let found = file.read(node, key, context) else { return nil }
