@@ -91,6 +91,7 @@ extension Proxy {
     private func reload(to new: Configuration) async throws(ProxyError) {
         try ProxyComponents.checkDescriptors(for: new, workers: workerCount)
         try prepareTLS(new)
+        try await serveAgentPages(new)
         nextConfiguration = new
         defer { nextConfiguration = nil }
         let before = access

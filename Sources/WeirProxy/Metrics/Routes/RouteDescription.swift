@@ -71,7 +71,8 @@ extension RouteDescription {
         if route.proxyProtocol.mode != .disabled { traits.insert(.proxyHeaders) }
         if route.tls != nil { traits.insert(.encryptedClient) }
         if route.upstreamTLS != nil { traits.insert(.encryptedUpstream) }
-        if route.preDial != nil { traits.insert(.preDial) }
+        if route.preDial != nil || route.agent != nil { traits.insert(.preDial) }
+        if route.agent != nil { traits.insert(.chosenDestinations) }
         if route.hasSet { traits.insert(.upstreamSet) }
         if route.upstreams.contains(where: { $0.maxConnections != nil }) { traits.insert(.upstreamLimit) }
         for limits in [route.limits, limits] {
@@ -87,6 +88,6 @@ extension StreamTraits {
     static let routes: StreamTraits = [
         .tcp, .udp, .ingress, .egress, .accessRules, .clientLimit, .rateLimit, .bandwidth, .preDial, .proxyHeaders,
         .idleTimeout, .upstreamName, .countedReplies, .amplificationLimit, .upstreamSet, .upstreamLimit,
-        .encryptedClient, .encryptedUpstream,
+        .encryptedClient, .encryptedUpstream, .chosenDestinations,
     ]
 }
