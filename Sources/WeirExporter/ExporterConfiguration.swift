@@ -14,7 +14,7 @@ public struct UnixListener: Hashable, Sendable {
     public enum Clients: Hashable, Sendable {
         /// All that reach it.
         case all
-        /// Those that this program itself lets through, of whom no credentials are asked. Connections of other users
+        /// The clients that this program itself lets through, and that need no credentials. Connections of other users
         /// are closed. Their requests may be for the paths of the ``PathHandler`` where `hasPaths` is true.
         case verified(hasPaths: Bool)
     }

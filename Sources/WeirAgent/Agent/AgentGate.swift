@@ -60,7 +60,10 @@ public final class AgentGate: Sendable {
         guard let ticket = context.attachment as? TunnelTicket else { return .reject(.destination) }
         switch ticket.purpose {
         case .unknown: return .reject(.destination)
-        case .pages(let role): return .dialUpstream(list.entries.count + (role.contains(.client) ? 0 : 1))
+        case .pages(let role):
+            // As a target, so that nothing else is tried where it fails.
+            let index = list.entries.count + (role.contains(.client) ? 0 : 1)
+            return .dialTarget(DialTarget(upstream: index, addresses: [.unix]))
         case .tunnel(let request):
             guard case .dial(let destination) = request.purpose else { return .reject(.probe) }
             if let client = request.client {

@@ -11,7 +11,7 @@ public struct AgentRole: OptionSet, Sendable {
     /// To ask for `/metrics` and `/healthz`.
     public static let scraper = AgentRole(rawValue: 2)
 
-    /// What the names (URIs) of roles begin with in a certificate.
+    /// The beginning of the names (URIs) of roles in a certificate.
     static let prefix = "urn:weir:agent:"
     /// The name of ``client``.
     public static let clientName = prefix + "client"

@@ -88,7 +88,9 @@ final class TunnelSession: SecureSession {
             case .bytes(0): return .yielded
             case .bytes: continue
             case .wouldBlock: return .waiting
+            // As health checks do that only connect: with an end, or with a reset where tickets are unread.
             case .endOfStream where received.isEmpty: return .unused
+            case .failed where received.isEmpty: return .unused
             case .endOfStream: return refuse(.malformed, .malformed, tunnelProtocol, on: socket)
             case .failed(let error): return .broken(error)
             }

@@ -5,7 +5,7 @@ import WeirStream
 /// The state of one connection to the agent that its session, on the worker, and the hooks share: what the client asks
 /// for, and why it does not get it.
 final class TunnelTicket: Sendable {
-    /// What a connection is for.
+    /// The purpose of a connection.
     enum Purpose: Sendable {
         /// The handshake or the request is not over.
         case unknown

@@ -28,11 +28,12 @@ struct ConfigurationReader {
                 ? ProxyProtocolSettings() : configuration.entrypoint.proxyProtocol)
         let docker = top["docker"].flatMap { $0.isOff ? nil : $0 }
         checkTrait(of: docker)
+        let agentNode = top["agent"].flatMap { $0.isOff ? nil : $0 }
         let isWithoutRoutes = top["routes"].map { if case .null = $0.content { true } else { false } } ?? true
         var drafts =
-            (docker ?? top["agent"]) != nil && isWithoutRoutes
+            (docker ?? agentNode) != nil && isWithoutRoutes
             ? [] : read(routes: top["routes"], root: root, with: reader)
-        if let agent = configuration.agent, !faults.contains("agent"), let origin = top["agent"]?.origin {
+        if let agent = configuration.agent, !faults.contains("agent"), let origin = agentNode?.origin {
             drafts.append(draft(of: agent, at: origin, beside: drafts))
         }
         let listen = top["exporter"]?["listen"]

@@ -8,7 +8,7 @@ import WeirExporter
 import WeirMetrics
 import WeirStream
 
-/// What the agent of this process counts, logs, and says of itself. Safe from any thread.
+/// The counts and log lines of the agent of this process, and its pages. Safe from any thread.
 final class AgentState: TunnelObserver, PathHandler {
     /// The agent, as its pages tell.
     private struct Identity {

@@ -62,7 +62,7 @@ public actor Proxy {
     #if TLS
     /// The TLS of routes.
     var tls = TLSStore()
-    /// What lets an agent's clients through; nil before the first agent.
+    /// The gate of an agent's clients; nil before the first agent.
     var agentGate: AgentGate?
     /// Whether the exporter serves the pages of an agent.
     var servesAgentPages = false
