@@ -4,7 +4,7 @@ import WeirProxy
 /// `weir agent`.
 enum AgentCommand {
     private static let directory = CommandOption(
-        "directory", short: "d", value: .file, "The folder of the certificates.", defaultValue: ".")
+        "directory", short: "d", value: .file, "The folder of the certificates (default: the present one).")
     private static let days = CommandOption(
         "days", value: .text("n"), "The days until certificates end, at most 825.", defaultValue: "825")
     private static let client = CommandOption(
