@@ -16,8 +16,8 @@ enum AgentCommand {
     static let command = Command(
         "agent", "Run the agent of a configuration file, or make the certificates of one.",
         discussion: """
-            An agent is run as run does, and its file must have an agent. With the word certificates and a name it makes \
-            ca.pem and ca.key, which stay where they are made, server.pem and server.key for the agent, client.pem and \
+            An agent is run as run does, and its file must have an agent. With the word certificates and a name it \
+            makes ca.pem and ca.key, which stay where they are made, server.pem and server.key for the agent, client.pem and \
             client.key, and a bundle of these for a proxy, which is named after the agent. No file is overwritten.
             """,
         options: [ConfigurationOption.option, directory, days, client, scraper],

@@ -45,7 +45,7 @@ public final class AgentGate: Sendable {
         hooks.clientSession = { [self] context in
             let ticket = TunnelTicket()
             context.attach(ticket)
-            return TunnelSession(makeSession(context), ticket, self, worker: context.worker)
+            return AgentSession(makeSession(context), ticket, self, worker: context.worker)
         }
         hooks.decide = { [self] in decide($0) }
         hooks.preDial = { [self] in await decide($0) }

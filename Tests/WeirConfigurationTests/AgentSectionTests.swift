@@ -4,7 +4,7 @@ import Testing
 @testable import WeirConfiguration
 
 @Suite("agent:")
-struct AgentTests {
+struct AgentSectionTests {
     private static func allow(_ text: String) throws -> AllowedDestination {
         try AllowedDestination(configured: text)
     }

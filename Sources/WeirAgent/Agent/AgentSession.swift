@@ -5,7 +5,7 @@ import WeirTLS
 
 /// The session of an agent's client: TLS, and inside of it the request for a tunnel. To the engine both are one
 /// handshake, within one time limit. Confined to its worker.
-final class TunnelSession: SecureSession {
+final class AgentSession: SecureSession {
     private enum Phase {
         case shaking
         /// The request is read.
