@@ -60,7 +60,7 @@ struct AgentSectionTests {
         let route = agent.route
         #expect(route.upstreamTexts == ["tcp:127.0.0.1:22", "pages", "metrics"])
         #expect(route.upstreams.allSatisfy { $0.host.unixPath?.abstractName != nil })
-        #expect(route.agent?.allow == [try Self.allow("tcp:127.0.0.1:22")])
+        #expect(route.ownAgent?.allow == [try Self.allow("tcp:127.0.0.1:22")])
         #expect(route.tcp?.maxConnections == 7)
         #expect(!route.hasSet)
         #expect(route.listenText == "tcp://*:8890")

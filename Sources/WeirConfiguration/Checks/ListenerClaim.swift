@@ -26,7 +26,7 @@ struct ListenerClaim {
     }
 
     private init(_ draft: RouteDraft, _ key: ListenerKey, _ ports: ClosedRange<UInt16>, _ origin: Origin?) {
-        owner = "\(draft.route.agent == nil ? "route" : "agent") \(quoted(draft.name))"
+        owner = "\(draft.route.ownAgent == nil ? "route" : "agent") \(quoted(draft.name))"
         self.key = key
         self.ports = ports
         self.origin = origin

@@ -25,7 +25,7 @@ final class AgentState: TunnelObserver, PathHandler {
 
     private let registry: MetricsRegistry
     private let logger: Logger
-    private let checker: AgentChecker
+    private let checker: RequestedChecker
     private let identity = Lock<Identity?>(nil)
     private let counters = Lock<(RouteRegistration, LabelCounters<TunnelResult>)?>(nil)
     private let lines = Lock(Lines())
@@ -37,7 +37,7 @@ final class AgentState: TunnelObserver, PathHandler {
     init(_ registry: MetricsRegistry, _ engine: StreamEngine, _ log: LogOutput) {
         self.registry = registry
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
-        checker = AgentChecker(engine)
+        checker = RequestedChecker(engine)
     }
 
     /// There is an agent: its series are there from now on.
@@ -132,9 +132,9 @@ final class AgentState: TunnelObserver, PathHandler {
     }
 
     private func check(_ request: PathRequest, _ list: DestinationList) async -> PathAnswer {
-        let check: AgentCheck
-        do throws(AgentCheck.Malformed) {
-            check = try AgentCheck(request)
+        let check: RequestedCheck
+        do throws(RequestedCheck.Malformed) {
+            check = try RequestedCheck(request)
         } catch {
             return .page(.badRequest, contentType: Self.text, body: error.text + "\n")
         }

@@ -67,7 +67,7 @@ extension Proxy {
         if route.tls != nil {
             // The second one is that of a route which goes back to where it was.
             if let server = tls.server(of: route, wanted) ?? tls.server(of: route, configuration) {
-                if let agent = route.agent {
+                if let agent = route.ownAgent {
                     install(agent, of: route, in: &hooks) { server.makeSession(worker: $0.worker, observer: metrics) }
                 } else {
                     hooks.clientSession = { server.makeSession(worker: $0.worker, observer: metrics) }

@@ -149,7 +149,7 @@ struct TLSStore {
         return ServerKey(
             certificates: configuration.certificates(of: route), authorities: tls.clientAuthorities,
             protocols: tls.protocols, minimum: tls.minimum ?? configuration.tls.minimum,
-            names: route.claims.serverNames.map(\.description), pins: route.agent?.clients ?? [])
+            names: route.claims.serverNames.map(\.description), pins: route.ownAgent?.clients ?? [])
     }
 
     private static func clientKey(of route: RouteConfiguration, _ configuration: Configuration) -> ClientKey? {

@@ -71,8 +71,8 @@ extension RouteDescription {
         if route.proxyProtocol.mode != .disabled { traits.insert(.proxyHeaders) }
         if route.tls != nil { traits.insert(.encryptedClient) }
         if route.upstreamTLS != nil { traits.insert(.encryptedUpstream) }
-        if route.preDial != nil || route.agent != nil { traits.insert(.preDial) }
-        if route.agent != nil { traits.insert(.chosenDestinations) }
+        if route.preDial != nil || route.ownAgent != nil { traits.insert(.preDial) }
+        if route.ownAgent != nil { traits.insert(.chosenDestinations) }
         if route.hasSet { traits.insert(.upstreamSet) }
         if route.upstreams.contains(where: { $0.maxConnections != nil }) { traits.insert(.upstreamLimit) }
         for limits in [route.limits, limits] {

@@ -4,7 +4,7 @@ import WeirAgent
 import WeirExporter
 
 /// A check of a destination that a client asks an agent for: `/godoxy/agent/health?scheme=tcp&host=10.0.0.5&port=22`.
-struct AgentCheck: Sendable {
+struct RequestedCheck: Sendable {
     /// A request that cannot be read.
     struct Malformed: Error {
         let text: String

@@ -7,7 +7,7 @@ import WeirStream
 
 /// Performs the checks that clients ask an agent for: a few at once, each on a thread of its own, to destinations that
 /// its list allows.
-actor AgentChecker {
+actor RequestedChecker {
     struct Verdict: Sendable {
         var isHealthy = false
         var isDenied = false
@@ -25,7 +25,7 @@ actor AgentChecker {
         self.engine = engine
     }
 
-    func run(_ check: AgentCheck, _ list: DestinationList) async -> Verdict {
+    func run(_ check: RequestedCheck, _ list: DestinationList) async -> Verdict {
         guard let scheme = check.scheme, let destination = check.destination else {
             return Verdict(detail: "this scheme is not checked here")
         }
@@ -48,7 +48,7 @@ actor AgentChecker {
         return await Self.perform(scheme, check, at: allowed)
     }
 
-    private static func perform(_ scheme: AgentCheck.Scheme, _ check: AgentCheck, at address: SocketAddress) async
+    private static func perform(_ scheme: RequestedCheck.Scheme, _ check: RequestedCheck, at address: SocketAddress) async
         -> Verdict
     {
         await withCheckedContinuation { continuation in
@@ -73,7 +73,7 @@ actor AgentChecker {
 
     /// Asks the destination. Returns what is wrong; empty where nothing is.
     private static func ask(
-        _ scheme: AgentCheck.Scheme, _ check: AgentCheck, at address: SocketAddress
+        _ scheme: RequestedCheck.Scheme, _ check: RequestedCheck, at address: SocketAddress
     ) throws(SystemError) -> String {
         switch scheme {
         // A datagram that is not of its protocol would tell nothing.

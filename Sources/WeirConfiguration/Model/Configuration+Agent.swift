@@ -108,7 +108,7 @@ extension Configuration.Agent {
         route.settings = .tcp(settings)
         route.limits = limits.traffic
         route.access = access
-        route.agent = AgentRoute(
+        route.ownAgent = AgentRoute(
             allow: allowed, clients: clients ?? [],
             maxConnectionsPerCertificate: limits.maxConnectionsPerCertificate)
         return route
