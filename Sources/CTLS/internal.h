@@ -36,6 +36,9 @@ struct weir_tls_context {
     // Names that clients may ask for, or every one.
     char **names;
     uint32_t name_count;
+    // The fingerprints of the certificates that clients may have, one behind the other; NULL for no such bound.
+    uint8_t *pins;
+    uint32_t pin_count;
     int verifies;
 };
 

@@ -209,6 +209,19 @@ public import WeirStream
         return unsafe text(capacity: 256) { unsafe weir_tls_peer_name(tls, $0, $1) }
     }
 
+    /// The URIs in the peer's verified certificate, separated by commas; empty for none.
+    public var peerURIs: String {
+        guard let tls = unsafe tls else { return "" }
+        return unsafe text(capacity: 1024) { unsafe weir_tls_peer_uris(tls, $0, $1) }
+    }
+
+    /// The SHA-256 of the peer's certificate; empty where it has none.
+    public var peerFingerprint: [UInt8] {
+        guard let tls = unsafe tls else { return [] }
+        var digest = [UInt8](repeating: 0, count: Int(WEIR_TLS_DIGEST_LENGTH))
+        return unsafe weir_tls_peer_fingerprint(tls, &digest) == 1 ? digest : []
+    }
+
     /// Whether the peer has a certificate, which was verified.
     public var hasPeerCertificate: Bool {
         guard let tls = unsafe tls else { return false }

@@ -58,6 +58,30 @@ size_t weir_tls_certificates_names(const weir_tls_certificates *set, size_t inde
 // Whether the bytes are certificates alone that can be trusted: one of the above.
 int weir_tls_check_authorities(const void *bytes, size_t length);
 
+// The kinds of certificates that can be made.
+enum {
+    // An authority, which has signed itself.
+    WEIR_TLS_AUTHORITY = 0,
+    WEIR_TLS_SERVER,
+    WEIR_TLS_CLIENT,
+};
+
+// The room for a certificate or a key in PEM, with its NUL.
+enum { WEIR_TLS_PEM_SIZE = 4096 };
+
+// Makes a P-256 key and its certificate, both PEM with a NUL, which ends after some days and no later than that of the
+// authority that signs it. `names` are alternative names as OpenSSL writes them, such as `DNS:a.example.net,URI:urn:x`;
+// an authority has none, and no authority. False where the authority cannot be read or does not fit its key, or without
+// memory.
+int weir_tls_make_certificate(
+    int kind, const char *common_name, const char *names, int days, const void *authority, size_t authority_length,
+    const void *authority_key, size_t authority_key_length, char certificate[WEIR_TLS_PEM_SIZE],
+    char key[WEIR_TLS_PEM_SIZE]);
+// Writes the fingerprint of the first certificate in PEM. False where there is none.
+int weir_tls_fingerprint(const void *bytes, size_t length, uint8_t digest[32]);
+// The number of certificates in PEM, and whether the first has an elliptic key. -1 where they cannot be read.
+int weir_tls_describe(const void *bytes, size_t length, int *is_elliptic);
+
 // MARK: Contexts
 
 enum {
@@ -65,11 +89,15 @@ enum {
     WEIR_TLS_1_3 = 0x0304,
 };
 
-// A context of a server, or NULL without memory. With the certificates of authorities, clients must have one of theirs.
-// `protocols` is a list of ALPN protocols in the form of the wire (RFC 7301), perhaps empty.
+// The length of a certificate's fingerprint, its SHA-256.
+enum { WEIR_TLS_DIGEST_LENGTH = 32 };
+
+// A context of a server, or NULL without memory. With the certificates of authorities, clients must have one of theirs;
+// with pins, fingerprints one behind the other, it must have one of these. `protocols` is a list of ALPN protocols in
+// the form of the wire (RFC 7301), perhaps empty.
 weir_tls_context *weir_tls_server_new(
     int minimum, const void *authorities, size_t authorities_length, const uint8_t *protocols,
-    size_t protocols_length);
+    size_t protocols_length, const uint8_t *pins, size_t pin_count);
 // Adds a name, or `*.` before one, that clients may ask for. Without one every name may be asked for. False without
 // memory.
 int weir_tls_server_allow_name(weir_tls_context *context, const char *name, size_t length);
@@ -159,6 +187,10 @@ size_t weir_tls_server_name(const weir_tls *tls, char *text, size_t size);
 size_t weir_tls_cipher(const weir_tls *tls, char *text, size_t size);
 // The name of the peer's verified certificate: its first DNS name, else its common name.
 size_t weir_tls_peer_name(const weir_tls *tls, char *text, size_t size);
+// The URIs of the peer's verified certificate, separated by commas.
+size_t weir_tls_peer_uris(const weir_tls *tls, char *text, size_t size);
+// Writes the fingerprint of the peer's certificate. False where there is none.
+int weir_tls_peer_fingerprint(const weir_tls *tls, uint8_t digest[WEIR_TLS_DIGEST_LENGTH]);
 // Whether the peer showed a certificate, which was verified.
 int weir_tls_has_peer_certificate(const weir_tls *tls);
 

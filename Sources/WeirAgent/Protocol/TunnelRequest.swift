@@ -93,7 +93,7 @@ extension TunnelRequest {
         guard let time else { return 0 }
         let (seconds, attoseconds) = time.components
         guard seconds >= 0, attoseconds >= 0 else { return 1 }
-        guard seconds < 4_000_000 else { return 4_000_000_000 }
-        return max(1, UInt32(seconds) * 1000 + UInt32(attoseconds / 1_000_000_000_000_000))
+        guard seconds <= UInt32.max / 1000 else { return .max }
+        return max(1, UInt32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000))
     }
 }

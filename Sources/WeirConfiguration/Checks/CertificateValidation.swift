@@ -8,6 +8,10 @@ public struct CertificateCheckResult: Sendable {
     public var names = ""
     /// Its end, in seconds since 1970.
     public var expiry: Int64 = 0
+    /// The number of certificates in the chain.
+    public var chainLength = 1
+    /// Whether the key of the first is an elliptic one (ECDSA).
+    public var isElliptic = true
 
     /// Creates a result without a fault.
     public init() {}

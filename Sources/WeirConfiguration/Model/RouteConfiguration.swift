@@ -30,6 +30,8 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var tls: RouteTLS?
     /// How its upstreams speak TLS; nil where they do not.
     public var upstreamTLS: UpstreamTLS?
+    /// The settings of an agent, whose clients say where they are connected to; nil for every other route.
+    public var ownAgent: AgentRoute?
     /// The settings of the transport. Its case always agrees with ``scheme``.
     public var settings: TransportSettings
     /// The access rules of this route, besides those of the global section; nil without any.
@@ -173,7 +175,8 @@ public struct RouteConfiguration: Sendable, Equatable {
 
     /// Whether a policy chooses among the upstreams. A single one needs none without checks, a bound or a drain.
     public var hasSet: Bool {
-        upstreams.count > 1 || health != nil
+        guard ownAgent == nil else { return false }
+        return upstreams.count > 1 || health != nil
             || upstreams.contains {
                 $0.maxConnections != nil || $0.isDraining || $0.isTransient || $0.source != nil || $0.hasMembers(names)
             }

@@ -38,6 +38,35 @@ struct CertificateReader {
         return true
     }
 
+    /// The name that a client verifies, whatever address it dials.
+    private static let agentName = "godoxy.agent"
+
+    /// Checks the certificate of an agent, with its key. False after an error.
+    func checkAgent(_ files: CertificateFiles, at origins: (certificate: Origin, key: Origin)) -> Bool {
+        guard isSupported("agent", at: origins.certificate), check(files, at: origins) else { return false }
+        guard let validation, context.referencedFiles.opensFiles,
+            let chain = read(files.certificate, "certificate", at: origins.certificate),
+            let key = read(files.key, "key", at: origins.key)
+        else { return true }
+        let result = validation.check(chain: chain, key: key)
+        let problem: String? =
+            if result.expiry < validation.now {
+                "it has ended, and every client refuses it"
+            } else if !result.names.split(separator: ",").contains(where: { $0.lowercased() == Self.agentName }) {
+                "expected the name `\(Self.agentName)`, which clients verify, found \(quoted(result.names))"
+            } else if !result.isElliptic {
+                "expected a key for ECDSA (P-256), found another kind: the one cipher of its UDP half needs it"
+            } else if result.chainLength > 1 {
+                "expected one certificate, signed by the authority itself, found \(result.chainLength): the handshake "
+                    + "of its UDP half must fit a datagram"
+            } else {
+                nil
+            }
+        guard let problem else { return true }
+        diagnostics.error(origins.certificate, "`certificate`: \(quoted(files.certificate.text)): \(problem)")
+        return false
+    }
+
     /// Checks a file of authorities. False after an error.
     func check(authorities file: NamedFile, _ key: String, at origin: Origin) -> Bool {
         guard let validation, context.referencedFiles.opensFiles else { return true }

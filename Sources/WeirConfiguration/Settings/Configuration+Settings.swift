@@ -28,6 +28,9 @@ extension Configuration {
             group: "geoip", \.geoip, GeoIP.section, initial: GeoIP(database: ""), page: .access,
             "Where addresses are."),
         Setting(
+            group: "agent", \.agent, Agent.section, initial: Agent(), page: .agents,
+            "The end of tunnels for other Weirs, on one port; needs a build with the trait `TLS`."),
+        Setting(
             group: "docker", \.docker, Docker.section, initial: Docker(endpoints: []), page: .containers,
             "Routes from the labels of containers; needs a build with the trait `Docker`."),
     ])

@@ -16,6 +16,9 @@ final class ExporterServer: EventHandler {
     /// The page at `/`.
     let index: String
 
+    /// Has the request of a connection answered elsewhere (``deliver(_:to:)``); nil where no other paths are served.
+    var askPath: ((PathRequest, _ number: UInt64) -> Void)?
+    private var lastNumber: UInt64 = 0
     private(set) var access: ExporterAccess
     private var hosts: Set<[UInt8]> = []
     var authenticator = Authenticator()
@@ -113,6 +116,24 @@ final class ExporterServer: EventHandler {
         return listeners.compactMap(\.address)
     }
 
+    /// Listens on one more Unix socket.
+    func add(_ listener: UnixListener) throws(ExporterError) {
+        guard token != nil else { return }
+        let added: ListeningSocket
+        do throws(UnixSocketFile.Failure) {
+            added = try ListeningSocket(listener, server: self)
+        } catch {
+            throw .cannotListenAt(listener.path, error)
+        }
+        do throws(SystemError) {
+            try added.start()
+        } catch {
+            added.close()
+            throw .cannotStart(error)
+        }
+        listeners.append(added)
+    }
+
     /// Closes everything.
     func stop() {
         for listener in listeners { listener.close() }
@@ -183,7 +204,7 @@ final class ExporterServer: EventHandler {
     // MARK: Connections
 
     /// Takes a client in, and evicts another one where it must. Those of Unix sockets have no address.
-    func accept(_ socket: consuming Socket, from peer: SocketAddress?) {
+    func accept(_ socket: consuming Socket, from peer: SocketAddress?, _ clients: UnixListener.Clients = .all) {
         refillReserve()
         guard let local = try? socket.localAddress(), isAllowed(peer, local) else {
             return refuse(socket, .forbidden, "connections from this address are not taken\n")
@@ -192,14 +213,21 @@ final class ExporterServer: EventHandler {
         guard evictIfFull(for: ClientSource(peer), isOnThisMachine: isOnThisMachine) else {
             return refuse(socket, .unavailable, "too many connections\n")
         }
+        lastNumber += 1
         let connection = ScrapeConnection(
-            socket, from: peer, isOnLoopback: peer != nil && local.ip.isLoopback, server: self)
+            socket, from: peer, isOnLoopback: peer != nil && local.ip.isLoopback, number: lastNumber, clients,
+            server: self)
         connections.append(connection)
         do {
             try connection.start()
         } catch {
             connection.close()
         }
+    }
+
+    /// Gives a connection the answer of its request, if it still waits.
+    func deliver(_ answer: PathAnswer?, to number: UInt64) {
+        connections.first { $0.number == number }?.answer(answer)
     }
 
     func remove(_ connection: ScrapeConnection) {

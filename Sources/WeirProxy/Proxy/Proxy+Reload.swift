@@ -93,6 +93,7 @@ extension Proxy {
         try ProxyComponents.checkDescriptors(for: new, workers: workerCount)
         try prepareTLS(new)
         try prepareAgents(new)
+        try await serveAgentPages(new)
         nextConfiguration = new
         defer { nextConfiguration = nil }
         let before = access

@@ -6,6 +6,10 @@ import WeirExporter
 import WeirMetrics
 public import WeirStream
 
+#if TLS
+import WeirAgent
+#endif
+
 /// A running Weir: routes with their metrics and logs, the exporter, health, reload and drain.
 ///
 /// ``start()``, ``apply(_:)`` and ``shutdown()`` may be called from any task at any time. They take turns in the order
@@ -61,6 +65,10 @@ public actor Proxy {
     /// The agents that routes dial through.
     var agents = AgentStore()
     let agentProbes: AgentProbes
+    /// The gate of an agent's clients; nil before the first agent.
+    var agentGate: AgentGate?
+    /// Whether the exporter serves the pages of an agent.
+    var servesAgentPages = false
     #endif
     var certificateMetrics: CertificateMetrics
     /// Looks at the files of certificates.
@@ -138,6 +146,7 @@ public actor Proxy {
             do throws(ProxyError) {
                 shared = try await bindShared(plan)
                 try await startExporter()
+                try await serveAgentPages(configuration)
                 try await serve(bound)
             } catch {
                 await release(bound)

@@ -18,6 +18,9 @@ struct CertificateValidator: CertificateValidation {
             let set = try CertificateSet([CertificateBytes(chain: chain, key: key)])
             result.names = set.names(at: 0)
             result.expiry = set.expiry(at: 0)
+            let description = CertificateSet.describe(chain)
+            result.chainLength = description.count
+            result.isElliptic = description.isElliptic
         } catch {
             result.problem = error.text
             result.isAboutKey = error.isAboutKey

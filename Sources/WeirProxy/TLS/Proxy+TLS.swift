@@ -68,7 +68,11 @@ extension Proxy {
         if route.tls != nil {
             // The second one is that of a route which goes back to where it was.
             if let server = tls.server(of: route, wanted) ?? tls.server(of: route, configuration) {
-                hooks.clientSession = { server.makeSession(worker: $0.worker, observer: metrics) }
+                if let agent = route.ownAgent {
+                    install(agent, of: route, in: &hooks) { server.makeSession(worker: $0.worker, observer: metrics) }
+                } else {
+                    hooks.clientSession = { server.makeSession(worker: $0.worker, observer: metrics) }
+                }
             } else {
                 hooks.clientSession = { _ in RefusingSession() }
             }
@@ -107,6 +111,8 @@ extension Proxy {
     }
 
     func takeTLS() {}
+
+    func serveAgentPages(_ configuration: Configuration) async throws(ProxyError) {}
 
     func followCertificates() {}
 

@@ -19,6 +19,7 @@ struct TLSStore {
         let protocols: [String]
         let minimum: TLSVersion
         let names: [String]
+        let pins: [CertificatePin]
     }
 
     private struct ClientKey: Hashable {
@@ -148,7 +149,7 @@ struct TLSStore {
         return ServerKey(
             certificates: configuration.certificates(of: route), authorities: tls.clientAuthorities,
             protocols: tls.protocols, minimum: tls.minimum ?? configuration.tls.minimum,
-            names: route.claims.serverNames.map(\.description))
+            names: route.claims.serverNames.map(\.description), pins: route.ownAgent?.clients ?? [])
     }
 
     private static func clientKey(of route: RouteConfiguration, _ configuration: Configuration) -> ClientKey? {
@@ -186,6 +187,7 @@ struct TLSStore {
         settings.minimum = key.minimum
         settings.protocols = key.protocols
         settings.allowedNames = key.names
+        settings.clientPins = key.pins.map(\.bytes)
         if let file = key.authorities { settings.clientAuthorities = sources[[file]]?.bytes[0] ?? [] }
         return settings
     }

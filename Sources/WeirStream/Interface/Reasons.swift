@@ -29,6 +29,8 @@ public enum RejectReason: String, CaseIterable, Sendable {
     case loop
     /// The handshake with the client failed, or took too long.
     case tls
+    /// The client's first bytes ask for a destination that it does not get, or for nothing that can be read.
+    case destination
 
     /// The streams on which it can occur.
     public var occurrence: Occurrence {
@@ -47,6 +49,7 @@ public enum RejectReason: String, CaseIterable, Sendable {
         case .proxyProtocol: .on([.tcp, .proxyHeaders])
         case .probe: .on([.tcp, .proxyHeaders], or: [.tcp, .encryptedClient])
         case .tls: .on([.tcp, .encryptedClient])
+        case .destination: .on([.tcp, .chosenDestinations])
         }
     }
 }

@@ -50,6 +50,8 @@ public enum HandshakeStep: Sendable, Equatable {
     case failed
     /// The client closed before its first byte, as health checks do that only connect. No failure.
     case unused
+    /// The session ends its peer for this reason, and has said so itself. Only a client's session can.
+    case refused(RejectReason)
     /// The connection failed during the handshake.
     case broken(SystemError)
 }
@@ -87,6 +89,11 @@ public protocol SecureSession: AnyObject {
     /// the peer itself precedes it, in clear.
     var carriesProxyHeader: Bool { get }
 
+    /// The dial for this client has ended. A session whose client waits for that answers here, and then ends its output
+    /// unless the upstream is connected.
+    /// - Returns: whether the client was told, so that the connection of a failed dial ends without a reset.
+    func dialEnded(_ end: DialEnd, on socket: borrowing Socket) -> Bool
+
     /// Encrypts and sends bytes. The session owns the bytes that it reports as accepted, at least one. It returns
     /// `.wouldBlock` only where the socket is full; the engine then offers the same bytes again.
     func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing Socket) -> WriteResult
@@ -118,4 +125,7 @@ extension SecureSession {
 
     /// False: the header precedes the handshake.
     public var carriesProxyHeader: Bool { false }
+
+    /// Tells nothing.
+    public func dialEnded(_ end: DialEnd, on socket: borrowing Socket) -> Bool { false }
 }

@@ -16,6 +16,8 @@ public enum DialDecision: Sendable {
     /// Dial this index of ``DialRequest/upstreams``, and the policy's choices where it cannot be reached. An index that
     /// does not exist rejects with ``RejectReason/noUpstream``.
     case dialUpstream(Int)
+    /// Dial these addresses, and nothing else. An index that does not exist rejects, likewise.
+    case dialTarget(DialTarget)
     /// Do not dial.
     case reject(RejectReason)
 }
@@ -69,6 +71,10 @@ public struct StreamHooks: Sendable {
     /// with `hook`. Its task is canceled when the client resets or ``TCPSettings/preDialTimeout`` has passed. A hook
     /// that ignores the cancellation continues to run, and its decision is ignored.
     public typealias PreDial = @concurrent @Sendable (DialRequest) async throws -> DialDecision
+    /// Decides as ``PreDial`` does, where that takes no time: nil leaves it to that hook, or else to the policy.
+    /// Synchronous, on the worker: must not block. It runs after the handshake of a ``MakeClientSession``, and may call
+    /// ``StreamContext/nameClient(_:)``.
+    public typealias Decide = @Sendable (StreamContext) -> DialDecision?
     /// Sees every read, spliced bytes included, before the bytes are forwarded. Synchronous, on the worker: must not
     /// block. Calls for one connection never overlap. A hook that limits also sets ``maxReadByteCount``.
     public typealias OnRead = @Sendable (ReadEvent) -> ReadDecision
@@ -111,6 +117,8 @@ public struct StreamHooks: Sendable {
     /// is separate from ``admit``, which may count, because a session is counted once. A rejected session ends as
     /// ``SessionCloseReason/routeRemoved``, or before its dial with the given reason.
     public var review: Review?
+    /// See ``Decide``.
+    public var decide: Decide?
     /// See ``PreDial``.
     public var preDial: PreDial?
     /// See ``MakeSelector``. Nil dials the upstreams in their order.

@@ -256,6 +256,7 @@ final class TCPConnection: EventHandler, PreDialing {
         case .yielded: awaitHandshakeStep()
         // With FIN: the session may have told the reason to the client, and a reset could overtake it.
         case .failed: reject(.tls, withReset: false)
+        case .refused(let reason): reject(reason, withReset: false)
         case .unused: reject(.probe)
         case .broken(let error): clientBroke(ConnectionCloseReason(error, party: .client))
         case .done, .doneUnlessRefused:
@@ -292,8 +293,8 @@ final class TCPConnection: EventHandler, PreDialing {
         switch consume outcome {
         case .pending: return
         case .connected(let upstream): upstreamConnected(upstream)
-        case .failed: end(.dialFailed, withReset: true)
-        case .rejected(let reason): reject(reason)
+        case .failed(let reason): end(.dialFailed, withReset: !relay.client.dialEnded(.failed(reason)))
+        case .rejected(let reason): reject(reason, withReset: !relay.client.dialEnded(.rejected(reason)))
         }
     }
 
@@ -348,7 +349,7 @@ final class TCPConnection: EventHandler, PreDialing {
         case .doneUnlessRefused(let time):
             if relay.client.isReadable { return upstreamHandshakeDone() }
             if mainTimer.isNone { armMainTimer(time) }
-        case .failed, .unused:
+        case .failed, .unused, .refused:
             upstreamHandshakeFailed(relay.upstream.encrypted?.session.dialFailure ?? .tls, nil)
         case .broken(let error): upstreamHandshakeFailed(DialFailure(error), error)
         case .done: upstreamHandshakeDone()
@@ -398,6 +399,7 @@ final class TCPConnection: EventHandler, PreDialing {
         helper = .none
         awaitsKeepalive = route.settings.keepalive != nil && !address.isUnix
         armSilenceTimer()
+        _ = relay.client.dialEnded(.connected)
         // An upstream that sends first needs the header before it does.
         guard hasSentHeader || sendHeader() else { return end(.error, withReset: true) }
         advance()
@@ -537,6 +539,9 @@ final class TCPConnection: EventHandler, PreDialing {
     }
 
     // MARK: Ending
+
+    /// Tells a client whose dial is in progress of the drain. Returns whether it was told.
+    func tellDrained() -> Bool { connector != nil && relay.client.dialEnded(.drained) }
 
     /// Ends the connection because its upstream is gone; a dial to it goes on with the next one.
     func leave(_ gone: GoneHost) {

@@ -51,6 +51,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     /// Whether this upstream was reported as reached: attempts at its other addresses are then not reported as dials.
     private var isReached = false
     private var tried = TriedUpstreams()
+    /// The addresses that the client has asked for; nil where those of the upstreams are dialed.
+    private var target: DialTarget?
     /// The addresses that are left to try.
     private var addresses: ArraySlice<SocketAddress> = []
     /// The last error of this dial, for the log.
@@ -94,12 +96,15 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     var timeLeft: Duration { .nanoseconds(timerDeadline - min(timerDeadline, core.loop.now)) }
 
     /// Whether another address or another upstream may be left to try.
-    var hasOthers: Bool { !addresses.isEmpty || tried.count + 1 < route.upstreams.count }
+    var hasOthers: Bool { !addresses.isEmpty || hasOtherUpstreams }
+
+    private var hasOtherUpstreams: Bool { target == nil && tried.count + 1 < route.upstreams.count }
 
     // MARK: Beginning
 
-    /// Runs the pre-dial hook, if any, and dials.
+    /// Runs the hooks, if any, and dials.
     func start(worker: @autoclosure () -> Worker) -> DialOutcome {
+        if let decide = route.hooks.decide, let decision = decide(context) { return act(on: decision) }
         guard let preDial = route.hooks.preDial else { return dial(nextChoice()) }
         guard core.enterPreDial() else {
             phase = .ended
@@ -115,6 +120,10 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     func decided(_ decision: DialDecision) -> DialOutcome {
         guard hook != nil else { return .pending }
         leaveHook()
+        return act(on: decision)
+    }
+
+    private func act(on decision: DialDecision) -> DialOutcome {
         switch decision {
         case .dial: return dial(nextChoice())
         case .dialUpstream(let index):
@@ -123,6 +132,13 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
                 return .rejected(.noUpstream)
             }
             return dial(route.selector.accepts(member, now: core.loop.clockTime) ? member : nextChoice())
+        case .dialTarget(let wanted):
+            guard let member = route.handle(ofUpstream: wanted.upstream) else {
+                phase = .ended
+                return .rejected(.noUpstream)
+            }
+            target = wanted
+            return dial(member)
         case .reject(let reason):
             phase = .ended
             return .rejected(reason)
@@ -142,7 +158,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             phase = .ended
             return .rejected(route.selector.rejectReason)
         }
-        deadline = core.loop.deadline(afterNanoseconds: route.settings.dialTimeout.clampedNanoseconds)
+        let limit = min(route.settings.dialTimeout, target?.timeout ?? route.settings.dialTimeout)
+        deadline = core.loop.deadline(afterNanoseconds: limit.clampedNanoseconds)
         return goOn(after: begin(first))
     }
 
@@ -150,7 +167,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     /// Returns the selector's next choice; nil where it has none, or where the choice is invalid.
     private func nextChoice() -> UpstreamHandle? {
-        guard let choice = route.selector.next(for: context.clientAddress, tried: tried, now: core.loop.clockTime),
+        guard target == nil,
+            let choice = route.selector.next(for: context.clientAddress, tried: tried, now: core.loop.clockTime),
             route.holds(choice), !tried.contains(choice)
         else { return nil }
         return choice
@@ -207,7 +225,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         let limit: UInt64
         if let attempt = settings.attemptTimeout {
             limit = attempt.clampedNanoseconds
-        } else if tried.count + 1 < route.upstreams.count {
+        } else if hasOtherUpstreams {
             limit = settings.dialTimeout.clampedNanoseconds / 3
         } else {
             return deadline
@@ -260,7 +278,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     private func lookUp() -> Step {
         guard let member, let state = route.state(of: member) else { return .failed(.other) }
-        switch state.answer {
+        switch target.map({ NameAnswer.addresses($0.addresses) }) ?? state.answer {
         case .pending:
             phase = .resolving
             state.wait(token, on: core.loop)

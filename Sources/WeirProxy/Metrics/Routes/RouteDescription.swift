@@ -73,7 +73,8 @@ extension RouteDescription {
         if route.proxyProtocol.mode != .disabled { traits.insert(.proxyHeaders) }
         if route.tls != nil { traits.insert(.encryptedClient) }
         if route.upstreamTLS != nil { traits.insert(.encryptedUpstream) }
-        if route.preDial != nil { traits.insert(.preDial) }
+        if route.preDial != nil || route.ownAgent != nil { traits.insert(.preDial) }
+        if route.ownAgent != nil { traits.insert(.chosenDestinations) }
         if route.hasSet { traits.insert(.upstreamSet) }
         if route.upstreams.contains(where: { $0.agent != nil }) { traits.insert(.agentUpstream) }
         if route.upstreams.contains(where: { $0.maxConnections != nil }) { traits.insert(.upstreamLimit) }
@@ -90,6 +91,6 @@ extension StreamTraits {
     static let routes: StreamTraits = [
         .tcp, .udp, .ingress, .egress, .accessRules, .clientLimit, .rateLimit, .bandwidth, .preDial, .proxyHeaders,
         .idleTimeout, .upstreamName, .countedReplies, .amplificationLimit, .upstreamSet, .upstreamLimit,
-        .encryptedClient, .encryptedUpstream, .agentUpstream,
+        .encryptedClient, .encryptedUpstream, .agentUpstream, .chosenDestinations,
     ]
 }

@@ -76,6 +76,8 @@ final class SecureChannel {
         withSocket { unsafe session.send(bytes, to: $0) } ?? .wouldBlock
     }
 
+    func dialEnded(_ end: DialEnd) -> Bool { withSocket { session.dialEnded(end, on: $0) } ?? false }
+
     func finishWriting() { withSocket { session.finishWriting(on: $0) } }
 
     func flush() -> SystemError? { withSocket { session.flush(to: $0) } ?? nil }
