@@ -85,6 +85,10 @@ let package = Package(
         .target(
             name: "WeirTLS", dependencies: ["NetworkTypes", "Threading", "LinuxIO", "CTLS"], swiftSettings: strict),
         .target(
+            name: "WeirAgent",
+            dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "WeirTLS", "CTLS"],
+            swiftSettings: strict),
+        .target(
             name: "WeirExporter",
             dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirMetrics", "CZlib", "CCrypt"],
             swiftSettings: strict),
@@ -105,6 +109,7 @@ let package = Package(
                 "WeirAccess",
                 "WeirExporter", "WeirMetrics", "LinuxIO", "Threading",
                 .target(name: "WeirTLS", condition: .when(traits: ["TLS"])),
+                .target(name: "WeirAgent", condition: .when(traits: ["TLS"])),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -155,6 +160,13 @@ let package = Package(
             name: "WeirTLSTests",
             dependencies: [
                 .target(name: "WeirTLS", condition: .when(traits: ["TLS"])), "WeirStream", "NetworkTypes", "LinuxIO",
+                "TestSupport",
+            ],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WeirAgentTests",
+            dependencies: [
+                .target(name: "WeirAgent", condition: .when(traits: ["TLS"])), "WeirStream", "NetworkTypes", "LinuxIO",
                 "TestSupport",
             ],
             swiftSettings: testing),

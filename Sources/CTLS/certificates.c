@@ -317,6 +317,38 @@ size_t weir_tls_peer_name(const weir_tls *tls, char *text, size_t size) {
     return length;
 }
 
+size_t weir_tls_peer_uris(const weir_tls *tls, char *text, size_t size) {
+    size_t length = 0;
+    if (size == 0) return 0;
+    text[0] = 0;
+    X509 *certificate = verified(tls);
+    if (!certificate) return 0;
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
+        GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_URI) continue;
+        const unsigned char *bytes = ASN1_STRING_get0_data(name->d.uniformResourceIdentifier);
+        int count = ASN1_STRING_length(name->d.uniformResourceIdentifier), is_text = count > 0;
+        // A comma would make one URI look like two.
+        for (int j = 0; j < count; j++) is_text &= bytes[j] > 0x20 && bytes[j] < 0x7f && bytes[j] != ',';
+        if (is_text) append(text, size, &length, (const char *)bytes, (size_t)count);
+    }
+    GENERAL_NAMES_free(names);
+    weir_tls_clear_errors();
+    return length;
+}
+
+int weir_tls_peer_fingerprint(const weir_tls *tls, uint8_t digest[WEIR_TLS_DIGEST_LENGTH]) {
+    X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
+    uint8_t all[EVP_MAX_MD_SIZE];
+    unsigned int length = 0;
+    int is_good = certificate && X509_digest(certificate, EVP_sha256(), all, &length) == 1 &&
+                  length == WEIR_TLS_DIGEST_LENGTH;
+    if (is_good) memcpy(digest, all, WEIR_TLS_DIGEST_LENGTH);
+    weir_tls_clear_errors();
+    return is_good;
+}
+
 size_t weir_tls_peer_common_name(const weir_tls *tls, char *text, size_t size) {
     X509 *certificate = verified(tls);
     if (size > 0) text[0] = 0;

@@ -36,6 +36,9 @@ struct weir_tls_context {
     // Names that clients may ask for, or every one.
     char **names;
     uint32_t name_count;
+    // The fingerprints of the certificates that clients may have, one behind the other; NULL for no such bound.
+    uint8_t *pins;
+    uint32_t pin_count;
     int verifies;
 };
 
@@ -84,6 +87,8 @@ struct weir_tls {
     uint8_t failure;
     // Whether the handshake is over.
     uint8_t is_shaken;
+    // The number of the fatal alert that ended the connection; 0 for none.
+    uint8_t alert;
 };
 
 BIO *weir_tls_bio_new(weir_tls *tls);

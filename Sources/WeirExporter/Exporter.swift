@@ -17,15 +17,16 @@ public actor Exporter: EventLoopDriver {
     private let configuration: ExporterConfiguration
     private let server: ExporterServer
     private let loop: EventLoop
+    private let paths: (any PathHandler)?
 
     /// The exporter's thread.
     @safe public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
 
     /// An exporter that does not listen yet. `page` makes the metrics; `observer` hears what is served. Both are used
-    /// on the exporter's thread only.
+    /// on the exporter's thread only. `paths` answers for paths that the exporter does not know.
     public init(
         _ configuration: ExporterConfiguration, page: sending any MetricsPage, health: HealthChecks = HealthChecks(),
-        observer: (any ExporterObserver)? = nil
+        paths: (any PathHandler)? = nil, observer: (any ExporterObserver)? = nil
     ) throws(ExporterError) {
         do throws(SystemError) {
             thread = try EventLoopThread(name: "weir-exporter")
@@ -37,7 +38,16 @@ public actor Exporter: EventLoopDriver {
         encryption = EncryptionSlot(configuration.encryption)
         server = ExporterServer(
             configuration, encryption: encryption, loop: loop, page: page, health: health, observer: observer)
+        self.paths = paths
     }
+
+    private func ask(_ paths: any PathHandler, for request: PathRequest, _ number: UInt64) async {
+        let answer = await paths.answer(request)
+        server.deliver(answer, to: number)
+    }
+
+    /// Listens on one more Unix socket, until ``stop()``.
+    public func listen(_ listener: UnixListener) throws(ExporterError) { try server.add(listener) }
 
     /// Replaces the access rules. Connections that are not allowed any more are closed; the next requests of the others
     /// are checked by the new rules.
@@ -80,6 +90,11 @@ public actor Exporter: EventLoopDriver {
     }
 
     private func listen() throws(ExporterError) {
+        if let paths {
+            server.askPath = { [weak self] request, number in
+                Task { await self?.ask(paths, for: request, number) }
+            }
+        }
         let addresses = try server.start(configuration.listen, configuration.unixSockets)
         bound.withLock { $0 = addresses }
     }

@@ -13,6 +13,9 @@ public struct TLSServerSettings: Sendable, Equatable {
     public var demandsCertificate = true
     /// The protocols (ALPN) in the order of preference. A client that offers others only is refused.
     public var protocols: [String] = []
+    /// The SHA-256 of the certificates that clients may have, 32 bytes each; empty for all that the authorities have
+    /// signed.
+    public var clientPins: [[UInt8]] = []
     /// The names, or names behind `*.`, that clients may ask for; empty for all.
     public var allowedNames: [String] = []
 

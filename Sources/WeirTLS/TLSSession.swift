@@ -19,6 +19,8 @@ public import NetworkTypes
     /// Whether the end of the handshake was told.
     private var isTold = false
     private var isTruncationTold = false
+    /// The reason of a failed handshake; nil for none.
+    public private(set) var failure: TLSFailure?
     /// The time of the first byte, which begins the handshake.
     private let start = MonotonicClock.system.nanoseconds
 
@@ -96,6 +98,7 @@ public import NetworkTypes
     private func tell(_ reason: TLSFailure) {
         if isTold { return }
         isTold = true
+        failure = reason
         observer?.handshakeFailed(side: side, reason: reason, worker: Int(worker))
     }
 
@@ -161,6 +164,18 @@ public import NetworkTypes
         return code == 0 ? nil : SystemError(.send, code)
     }
 
+    /// The number of the fatal alert with which the peer ended the connection (RFC 8446 section 6.2); 0 for none.
+    public var alert: UInt8 {
+        guard let tls = unsafe tls else { return 0 }
+        return UInt8(truncatingIfNeeded: unsafe weir_tls_alert(tls))
+    }
+
+    /// Whether the end that was read was a FIN without close_notify: whether bytes are missing is not known.
+    public var isTruncated: Bool {
+        guard let tls = unsafe tls else { return false }
+        return unsafe weir_tls_is_truncated(tls) == 1
+    }
+
     // MARK: Facts, after the handshake
 
     /// The version that is spoken.
@@ -222,6 +237,19 @@ public import NetworkTypes
         return SecureSessionFacts(
             serverName: serverName, applicationProtocol: applicationProtocol, version: version, isResumed: isResumed,
             cipher: cipher, peer: peer)
+    }
+
+    /// The URIs in the peer's verified certificate, separated by commas; empty for none.
+    public var peerURIs: String {
+        guard let tls = unsafe tls else { return "" }
+        return unsafe text(capacity: 1024) { unsafe weir_tls_peer_uris(tls, $0, $1) }
+    }
+
+    /// The SHA-256 of the peer's certificate; empty where it has none.
+    public var peerFingerprint: [UInt8] {
+        guard let tls = unsafe tls else { return [] }
+        var digest = [UInt8](repeating: 0, count: Int(WEIR_TLS_DIGEST_LENGTH))
+        return unsafe weir_tls_peer_fingerprint(tls, &digest) == 1 ? digest : []
     }
 
     /// Whether the peer has a certificate, which was verified.

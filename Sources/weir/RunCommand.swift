@@ -12,16 +12,26 @@ struct RunCommand {
             """,
         options: [ConfigurationOption.option]
     ) { arguments in
-        try RunCommand(options: ConfigurationOption(arguments)).run()
+        try run(ConfigurationOption(arguments))
+    }
+
+    /// Runs a configuration file, which must have an agent where `needsAgent` is true.
+    static func run(_ options: ConfigurationOption, needsAgent: Bool = false) throws(Failure) {
+        try RunCommand(options: options, needsAgent: needsAgent).run()
     }
 
     let options: ConfigurationOption
+    let needsAgent: Bool
 
     private func run() throws(Failure) {
         // Before any thread is there, so that all of them leave the signals to this one.
         ProcessSignals.block()
         ProcessPrivileges.keep()
         let loaded = try options.load()
+        guard !needsAgent || loaded.configuration.agent != nil else {
+            Console.failure("\(options.path): expected `agent:`, found none")
+            throw Failure()
+        }
         let runner: ProxyRunner
         do throws(ProxyError) {
             runner = try ProxyRunner(options.file, loaded: loaded, manager: serviceManager())

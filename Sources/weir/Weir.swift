@@ -11,7 +11,7 @@ enum Weir {
         abstract: "A TCP and UDP stream proxy that measures everything it carries.",
         version: Version.text,
         commands: [
-            RunCommand.command, ReloadCommand.command, CheckCommand.command, DemoCommand.command,
+            RunCommand.command, AgentCommand.command, ReloadCommand.command, CheckCommand.command, DemoCommand.command,
             MetricsCommand.command, SchemaCommand.command, HealthCommand.command, VersionCommand.command,
             ManualCommand.command,
         ],

@@ -84,8 +84,11 @@ def test_every_published_port_is_listened_on():
     labels = yaml.safe_load((REPOSITORY / "Examples" / "compose" / "labels.yml").read_text())
     assert [port for name, _, _, port, _ in published() if name == "labels"] == labels["docker"]["listen_ports"]
     assert SERVICES["echo"]["labels"] == {"weir.echo.port": f"{labels['docker']['listen_ports'][0]}:7"}
+    agent = yaml.safe_load((REPOSITORY / "Examples" / "compose" / "agent" / "agent.yml").read_text())["agent"]
+    # The port of agents, unless its file says another one.
+    assert [port for name, _, _, port, _ in published() if name == "agent"] == [8890] and "listen" not in agent
     for name, _, _, port, protocol in published():
-        if name not in ("weir", "labels"):
+        if name not in ("weir", "labels", "agent"):
             assert port == OWN_PORTS[name] and protocol == "tcp"
     hosts = [(port, protocol) for _, _, port, _, protocol in published()]
     assert len(set(hosts)) == len(hosts), "a port of the host is taken twice"
@@ -94,7 +97,7 @@ def test_every_published_port_is_listened_on():
 def test_nothing_is_published_to_the_world_and_the_exporter_not_at_all():
     assert all(address == "127.0.0.1" for _, address, _, _, _ in published())
     exporter = int(weir_configuration()["exporter"]["listen"].split(":")[1])
-    for name in ("weir", "demo", "labels"):
+    for name in ("weir", "demo", "labels", "agent"):
         assert SERVICES[name]["expose"] == [str(exporter)]
     assert exporter not in [port for name, _, _, port, _ in published() if name in ("weir", "demo", "labels")]
     assert f"0.0.0.0:{exporter}" in SERVICES["demo"]["command"]

@@ -58,6 +58,30 @@ size_t weir_tls_certificates_names(const weir_tls_certificates *set, size_t inde
 // Whether the bytes are certificates alone that can be trusted: one of the above.
 int weir_tls_check_authorities(const void *bytes, size_t length);
 
+// The kinds of certificates that can be made.
+enum {
+    // An authority, which has signed itself.
+    WEIR_TLS_AUTHORITY = 0,
+    WEIR_TLS_SERVER,
+    WEIR_TLS_CLIENT,
+};
+
+// The room for a certificate or a key in PEM, with its NUL.
+enum { WEIR_TLS_PEM_SIZE = 4096 };
+
+// Makes a P-256 key and its certificate, both PEM with a NUL, which ends after some days and no later than that of the
+// authority that signs it. `names` are alternative names as OpenSSL writes them, such as `DNS:a.example.net,URI:urn:x`;
+// an authority has none, and no authority. False where the authority cannot be read or does not fit its key, or without
+// memory.
+int weir_tls_make_certificate(
+    int kind, const char *common_name, const char *names, int days, const void *authority, size_t authority_length,
+    const void *authority_key, size_t authority_key_length, char certificate[WEIR_TLS_PEM_SIZE],
+    char key[WEIR_TLS_PEM_SIZE]);
+// Writes the fingerprint of the first certificate in PEM. False where there is none.
+int weir_tls_fingerprint(const void *bytes, size_t length, uint8_t digest[32]);
+// The number of certificates in PEM, and whether the first has an elliptic key. -1 where they cannot be read.
+int weir_tls_describe(const void *bytes, size_t length, int *is_elliptic);
+
 // MARK: Contexts
 
 enum {
@@ -65,12 +89,15 @@ enum {
     WEIR_TLS_1_3 = 0x0304,
 };
 
+// The length of a certificate's fingerprint, its SHA-256.
+enum { WEIR_TLS_DIGEST_LENGTH = 32 };
+
 // A context of a server, or NULL without memory. With the certificates of authorities, clients are asked for one of
-// theirs, and with `demand` they must have one.
+// theirs, and with `demand` they must have one; with pins, fingerprints one behind the other, it must be one of these.
 // `protocols` is a list of ALPN protocols in the form of the wire (RFC 7301), perhaps empty.
 weir_tls_context *weir_tls_server_new(
     int minimum, const void *authorities, size_t authorities_length, int demand, const uint8_t *protocols,
-    size_t protocols_length);
+    size_t protocols_length, const uint8_t *pins, size_t pin_count);
 // Adds a name, or `*.` before one, that clients may ask for. Without one every name may be asked for. False without
 // memory.
 int weir_tls_server_allow_name(weir_tls_context *context, const char *name, size_t length);
@@ -128,6 +155,8 @@ enum {
 
 int weir_tls_handshake(weir_tls *tls, int descriptor);
 int weir_tls_failure(const weir_tls *tls);
+// The number of the fatal alert with which the peer ended the connection (RFC 8446 section 6.2); 0 for none.
+int weir_tls_alert(const weir_tls *tls);
 // The error number (errno) of the call that broke the connection; of a protocol error EPROTO.
 int weir_tls_error(const weir_tls *tls);
 
@@ -166,6 +195,10 @@ size_t weir_tls_peer_common_name(const weir_tls *tls, char *text, size_t size);
 // The DNS names of the peer's verified certificate, in lower case, each with a line feed behind it. Returns the length
 // of all; writes them where they fit.
 size_t weir_tls_peer_names(const weir_tls *tls, void *text, size_t size);
+// The URIs of the peer's verified certificate, separated by commas.
+size_t weir_tls_peer_uris(const weir_tls *tls, char *text, size_t size);
+// Writes the fingerprint of the peer's certificate. False where there is none.
+int weir_tls_peer_fingerprint(const weir_tls *tls, uint8_t digest[WEIR_TLS_DIGEST_LENGTH]);
 // Whether the peer showed a certificate, which was verified.
 int weir_tls_has_peer_certificate(const weir_tls *tls);
 

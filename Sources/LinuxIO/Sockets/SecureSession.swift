@@ -37,10 +37,15 @@ public enum HandshakeStep: Sendable, Equatable {
     /// The next step can run in another turn, without an event. One step takes up to two milliseconds of processor
     /// time.
     case yielded
+    /// Bytes can flow, and yet a later step may find that the peer refuses. The handshake of an upstream ends with the
+    /// first bytes of either side, or after this time, whatever is first.
+    case doneUnlessRefused(within: Duration)
     /// The handshake failed, or the peer could not be verified. The session makes no further calls.
     case failed
     /// The client closed before its first byte, as health checks do that only connect. No failure.
     case unused
+    /// The session ends its peer for a reason of its own, and has said so itself. Only a client's session can.
+    case refused
     /// The connection failed during the handshake.
     case broken(SystemError)
 }

@@ -191,7 +191,7 @@ extension Notation where Value == [CertificateFiles] {
 
 extension Notation where Value == NamedFile {
     /// The path of a file.
-    fileprivate static func file(_ expected: String) -> Notation {
+    static func file(_ expected: String) -> Notation {
         Notation(.anyText, examples: ["a.pem", "b.pem"], text: { flowText($0.text) }) { node, key, context in
             context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
                 guard !text.isEmpty, !text.utf8.contains(0) else {

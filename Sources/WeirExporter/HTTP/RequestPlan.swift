@@ -6,6 +6,8 @@ struct RequestPlan: Equatable {
     enum Action: Equatable {
         case page(PageRequest, ContentEncoding)
         case health, readiness, index
+        /// A path of the ``PathHandler``.
+        case other(PathRequest)
         case refuse(HTTPStatus)
     }
 

@@ -18,6 +18,9 @@ final class ExporterServer: EventHandler {
     private let encryption: EncryptionSlot
     let handshakes: HandshakeTurns
 
+    /// Has the request of a connection answered elsewhere (``deliver(_:to:)``); nil where no other paths are served.
+    var askPath: ((PathRequest, _ number: UInt64) -> Void)?
+    private var lastNumber: UInt64 = 0
     private(set) var access: ExporterAccess
     private var hosts: Set<[UInt8]> = []
     var authenticator = Authenticator()
@@ -117,6 +120,24 @@ final class ExporterServer: EventHandler {
         return listeners.compactMap(\.address)
     }
 
+    /// Listens on one more Unix socket.
+    func add(_ listener: UnixListener) throws(ExporterError) {
+        guard token != nil else { return }
+        let added: ListeningSocket
+        do throws(UnixSocketFile.Failure) {
+            added = try ListeningSocket(listener, server: self)
+        } catch {
+            throw .cannotListenAt(listener.path, error)
+        }
+        do throws(SystemError) {
+            try added.start()
+        } catch {
+            added.close()
+            throw .cannotStart(error)
+        }
+        listeners.append(added)
+    }
+
     /// Closes everything.
     func stop() {
         for listener in listeners { listener.close() }
@@ -188,7 +209,7 @@ final class ExporterServer: EventHandler {
     // MARK: Connections
 
     /// Takes a client in, and evicts another one where it must. Those of Unix sockets have no address.
-    func accept(_ socket: consuming Socket, from peer: SocketAddress?) {
+    func accept(_ socket: consuming Socket, from peer: SocketAddress?, _ clients: UnixListener.Clients = .all) {
         refillReserve()
         let encryption = peer == nil ? nil : encryption.value
         guard let local = try? socket.localAddress(), isAllowed(peer, local) else {
@@ -199,14 +220,21 @@ final class ExporterServer: EventHandler {
         guard evictIfFull(for: ClientSource(peer), isOnThisMachine: isOnThisMachine) else {
             return refuse(socket, .unavailable, "too many connections\n", isEncrypted: encryption != nil)
         }
+        lastNumber += 1
         let connection = ScrapeConnection(
-            socket, from: peer, isOnLoopback: peer != nil && local.ip.isLoopback, encryption, server: self)
+            socket, from: peer, isOnLoopback: peer != nil && local.ip.isLoopback, number: lastNumber, clients,
+            encryption, server: self)
         connections.append(connection)
         do {
             try connection.start()
         } catch {
             connection.close()
         }
+    }
+
+    /// Gives a connection the answer of its request, if it still waits.
+    func deliver(_ answer: PathAnswer?, to number: UInt64) {
+        connections.first { $0.number == number }?.answer(answer)
     }
 
     func remove(_ connection: ScrapeConnection) {

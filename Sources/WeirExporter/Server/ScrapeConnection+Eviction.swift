@@ -39,7 +39,8 @@ extension ScrapeConnection {
         case .awaitingVerdict: return EvictionPriority(rank: .newcomer, since: waitingSince)
         case .lingering: return EvictionPriority(rank: .lingering, since: waitingSince)
         case .writing: return isStalled ? EvictionPriority(rank: .slowReader, since: lastProgress) : pipelinerPriority
-        case .awaitingPage: return pipelinerPriority
+        case .awaitingPage, .awaitingAnswer: return pipelinerPriority
+        case .silent: return EvictionPriority(rank: .idle, since: waitingSince)
         case .closed: return nil
         }
     }

@@ -29,7 +29,13 @@ extension ScrapeConnection {
                 if isFirstByte, scanner.hasBegun { beginHead() }
                 return
             }
-            let plan = try Self.plan(for: input, length: length, limits: server.limits)
+            var plan = try Self.plan(for: input, length: length, limits: server.limits)
+            if case .verified(let hasPaths) = clients {
+                plan.needsCredentials = false
+                if hasPaths, server.askPath != nil, plan.action == .refuse(.notFound) {
+                    plan.action = .other(try Self.pathRequest(in: input, length: length))
+                }
+            }
             input.removeFirst(length)
             scanner = HeadScanner()
             begin(plan)
@@ -43,6 +49,11 @@ extension ScrapeConnection {
     ) throws(RequestError) -> RequestPlan {
         let head = input.span.extracting(0..<length)
         return RequestPlan(try RequestHead.parse(head), of: head, limits: limits)
+    }
+
+    private static func pathRequest(in input: [UInt8], length: Int) throws(RequestError) -> PathRequest {
+        let head = input.span.extracting(0..<length)
+        return try PathRequest(try RequestHead.parse(head), of: head)
     }
 
     private func beginHead() {

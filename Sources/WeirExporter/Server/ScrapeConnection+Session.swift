@@ -22,12 +22,12 @@ extension ScrapeConnection {
         switch session.handshake(on: socket!) {
         case .waiting: listen(for: session.hasPendingOutput ? [.readable, .writable] : .readable)
         case .yielded: awaitHandshakeStep()
-        case .failed:
+        case .failed, .refused:
             // The session may have told the reason to the client, and a reset could overtake it.
             self.session = nil
             finishForGood()
         case .unused, .broken: close()
-        case .done:
+        case .done, .doneUnlessRefused:
             if session.hasPeerCertificate { lacksCertificate = false }
             phase = .awaitingHead
             waitingSince = server.loop.now

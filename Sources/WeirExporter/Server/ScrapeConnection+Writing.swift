@@ -12,6 +12,7 @@ extension ScrapeConnection {
             listen(for: [])
             // `listen` closes a connection that epoll does not know any more.
             if phase == .awaitingPage { server.awaitPage(self) }
+        case .other(let request): awaitAnswer(to: request)
         case .health: answer(server.health.health())
         case .readiness: answer(server.health.readiness())
         case .index: answer(.ok, ResponseHead.html, server.index)
@@ -19,6 +20,39 @@ extension ScrapeConnection {
             let text = plan.explanation ?? "\(status.rawValue) \(status.reason)"
             answer(status, ResponseHead.plainText, text + "\n")
         }
+    }
+
+    private func awaitAnswer(to request: PathRequest) {
+        phase = .awaitingAnswer
+        setDeadline(after: server.limits.writeTimeout)
+        listen(for: .peerClosed)
+        if phase == .awaitingAnswer { server.askPath?(request, number) }
+    }
+
+    /// Answers the request that another module was asked for.
+    func answer(_ answer: PathAnswer?) {
+        guard phase == .awaitingAnswer else { return }
+        switch answer {
+        case nil: self.answer(.notFound, ResponseHead.plainText, "404 Not Found\n")
+        case .page(let status, let contentType, let body): self.answer(status, contentType, body)
+        case .silence(let contentType): beginSilence(contentType)
+        }
+    }
+
+    /// Sends the head of a page in pieces (RFC 9112 section 7.1), of which none comes.
+    private func beginSilence(_ contentType: String) {
+        var head = ResponseHead(status: .ok, contentType: contentType, contentLength: nil)
+        head.persistence = .silent
+        server.observer?.requestAnswered(.ok)
+        var bytes: [UInt8] = []
+        head.append(to: &bytes)
+        guard case .bytes(bytes.count) = unsafe bytes.withUnsafeBytes({ unsafe socket?.send($0) }) else {
+            return close()
+        }
+        phase = .silent
+        waitingSince = server.loop.now
+        clearDeadline()
+        listen(for: .peerClosed)
     }
 
     private func answer(_ state: HealthState) {

@@ -17,6 +17,10 @@ final class ScrapeConnection: EventHandler {
         case awaitingVerdict
         /// The request is complete; the page is made at the end of the turn.
         case awaitingPage
+        /// The request is complete; another module answers it.
+        case awaitingAnswer
+        /// Its answer has begun and never goes on.
+        case silent
         case writing
         /// The last answer is written and our side is shut; so many bytes more are thrown away.
         case lingering(Int)
@@ -31,6 +35,9 @@ final class ScrapeConnection: EventHandler {
     let source: ClientSource
     /// Whether it was made to a loopback address of ours.
     let isOnLoopback: Bool
+    /// Unlike that of every other connection.
+    let number: UInt64
+    let clients: UnixListener.Clients
     var phase = Phase.awaitingHead
     var socket: Socket?
     /// Encrypts it; nil for plain HTTP.
@@ -73,8 +80,8 @@ final class ScrapeConnection: EventHandler {
     var lastProgress: UInt64 = 0
 
     init(
-        _ socket: consuming Socket, from peer: SocketAddress?, isOnLoopback: Bool, _ encryption: ExporterEncryption?,
-        server: ExporterServer
+        _ socket: consuming Socket, from peer: SocketAddress?, isOnLoopback: Bool, number: UInt64,
+        _ clients: UnixListener.Clients, _ encryption: ExporterEncryption?, server: ExporterServer
     ) {
         self.socket = consume socket
         session = encryption?.makeSession()
@@ -83,6 +90,8 @@ final class ScrapeConnection: EventHandler {
         self.peer = peer
         source = ClientSource(peer)
         self.isOnLoopback = isOnLoopback
+        self.number = number
+        self.clients = clients
         self.server = server
         waitingSince = server.loop.now
     }
@@ -120,6 +129,7 @@ final class ScrapeConnection: EventHandler {
         case .awaitingVerdict: if !events.isDisjoint(with: [.peerClosed, .hangup, .error]) { close() }
         // Nothing was asked for, so this is a broken connection.
         case .awaitingPage: if !events.isDisjoint(with: [.hangup, .error]) { close() }
+        case .awaitingAnswer, .silent: if !events.isDisjoint(with: [.peerClosed, .hangup, .error]) { close() }
         case .writing: flush()
         case .lingering(let rest): if flushSession() { linger(rest) }
         case .closed: break
@@ -151,11 +161,15 @@ final class ScrapeConnection: EventHandler {
         case .writing where server.loop.now - lastProgress < server.limits.writeTimeout.clampedNanoseconds:
             let passed = Duration.nanoseconds(Int64(clamping: server.loop.now - lastProgress))
             setDeadline(after: server.limits.writeTimeout - passed)
+        case .awaitingAnswer: refuse(.unavailable)
         case .writing, .awaitingPage: reset()
         case .lingering: close()
-        case .closed: break
+        case .silent, .closed: break
         }
     }
+
+    /// Ends a deadline: the connection may last.
+    func clearDeadline() { server.loop.cancel(&timer) }
 
     func setDeadline(after duration: Duration) {
         guard let token else { return }

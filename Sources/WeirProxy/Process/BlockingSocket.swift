@@ -106,13 +106,12 @@ final class BlockingSocket: Sendable {
     func exchange(
         _ request: [UInt8], over session: any SecureSession, limit: Int
     ) throws(SystemError) -> [UInt8] {
-        var step = HandshakeStep.yielded
-        while step != .done {
-            step = session.handshake(on: socket)
-            switch step {
-            case .done, .yielded: continue
+        handshake: while true {
+            switch session.handshake(on: socket) {
+            case .done, .doneUnlessRefused: break handshake
+            case .yielded: continue
             case .waiting: try wait(for: session)
-            case .failed, .unused: throw SystemError(.receive, EPROTO)
+            case .failed, .unused, .refused: throw SystemError(.receive, EPROTO)
             case .broken(let error): throw error
             }
         }

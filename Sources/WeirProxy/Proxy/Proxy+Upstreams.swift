@@ -127,7 +127,7 @@ extension Proxy {
             }
         }
         do throws(SystemError) {
-            try await components.upstreamChecks.follow(routes, encryption: encryption)
+            try await components.upstreamChecks.follow(routes, encryption: encryption, carrier: checkCarrier)
         } catch {
             logger.error("health checks cannot be made", metadata: ["error": "\(error)"])
         }
@@ -144,9 +144,8 @@ extension Proxy {
             // Without a probe the suspicion ends by its time.
             guard probesRunning < Self.maxProbes else { return }
             probesRunning += 1
-            let source = route.served.dialFrom
             Task {
-                let stayedOpen = await SuspectProbe.connect(to: target, from: source)
+                let stayedOpen = await staysOpen(target, of: route.served)
                 probeEnded(key, member, stayedOpen)
             }
         }

@@ -6,6 +6,10 @@ import WeirExporter
 import WeirMetrics
 public import WeirStream
 
+#if TLS
+import WeirAgent
+#endif
+
 /// A running Weir: routes with their metrics and logs, the exporter, health, reload and drain.
 ///
 /// ``start()``, ``apply(_:)`` and ``shutdown()`` may be called from any task at any time. They take turns in the order
@@ -58,6 +62,13 @@ public actor Proxy {
     #if TLS
     /// The TLS of routes.
     var tls = TLSStore()
+    /// The agents that routes dial through.
+    var agents = AgentStore()
+    let agentProbes: AgentProbes
+    /// The gate of an agent's clients; nil before the first agent.
+    var agentGate: AgentGate?
+    /// Whether the exporter serves the pages of an agent.
+    var servesAgentPages = false
     #endif
     var certificateMetrics: CertificateMetrics
     /// Looks at the files of certificates, while there are some.
@@ -77,6 +88,9 @@ public actor Proxy {
         certificateMetrics = CertificateMetrics(components.registry)
         let log = components.log
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
+        #if TLS
+        agentProbes = AgentProbes(logger: logger)
+        #endif
     }
 
     // MARK: Outside
@@ -133,6 +147,7 @@ public actor Proxy {
         do throws(ProxyError) {
             try prepareTLS(configuration)
             secureExporter(configuration)
+            try prepareAgents(configuration)
             await components.members.follow(configuration.routes)
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added, plan: plan)
@@ -140,6 +155,7 @@ public actor Proxy {
             do throws(ProxyError) {
                 shared = try await bindShared(plan)
                 try await startExporter()
+                try await serveAgentPages(configuration)
                 try await serve(bound)
             } catch {
                 await release(bound)
@@ -158,6 +174,7 @@ public actor Proxy {
         state = .running
         followUpstreams()
         await checkUpstreams(routes.values.map(\.served))
+        await takeAgents()
         takeTLS()
         listMetrics.show(access.plan.ruleCounts)
         components.metrics.configurationTaken(isReload: false)
@@ -266,6 +283,9 @@ public actor Proxy {
     private func stopComponents(lastWords: String? = nil) async {
         ejectionClock?.cancel()
         certificateClock?.cancel()
+        #if TLS
+        await agentProbes.stop()
+        #endif
         components.upstreamSets.close()
         await components.members.stop()
         await components.upstreamChecks.stop()

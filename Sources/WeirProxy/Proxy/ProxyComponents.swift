@@ -20,6 +20,9 @@ struct ProxyComponents: Sendable {
     let upstreamSets = UpstreamSets()
     let upstreamChecks: UpstreamChecks
     let members: MemberDirectory
+    #if TLS
+    let agent: AgentState
+    #endif
     /// The reason for the number of workers, in words.
     let workersSource: String
 
@@ -54,8 +57,15 @@ struct ProxyComponents: Sendable {
         upstreamChecks = UpstreamChecks(engine: engine, sets: upstreamSets, registry: registry)
         members = MemberDirectory()
         health = Health()
+        #if TLS
+        agent = AgentState(registry, engine, log)
+        let paths: (any PathHandler)? = agent
+        #else
+        let paths: (any PathHandler)? = nil
+        #endif
         exporter = try Self.makeExporter(
-            configuration, registry: registry, engine: engine, health: health, observer: observers.exporter)
+            configuration, registry: registry, engine: engine, health: health, paths: paths,
+            observer: observers.exporter)
         self.registry = registry
         // Weak: the registry keeps the callback as long as it lives, and must not keep its users alive.
         registry.onCollect { [weak registry, weak engine, weak log, weak upstreamSets, metrics, health] in
@@ -91,7 +101,7 @@ struct ProxyComponents: Sendable {
 
     private static func makeExporter(
         _ configuration: Configuration, registry: MetricsRegistry, engine: StreamEngine, health: Health,
-        observer: ExporterMetrics
+        paths: (any PathHandler)?, observer: ExporterMetrics
     ) throws(ProxyError) -> Exporter {
         let section = configuration.exporter
         let settings = ExporterConfiguration(
@@ -102,7 +112,8 @@ struct ProxyComponents: Sendable {
             },
             readiness: { health.readiness })
         do throws(ExporterError) {
-            return try Exporter(settings, page: RegistryPage(registry), health: checks, observer: observer)
+            return try Exporter(
+                settings, page: RegistryPage(registry), health: checks, paths: paths, observer: observer)
         } catch {
             throw .exporter(error)
         }

@@ -29,10 +29,10 @@ extension Proxy {
     /// Follows the configuration that is in use now.
     func takeTLS() {
         tls.forget(except: configuration)
-        let certificates = tls.report(configuration)
+        let certificates = tls.report(configuration) + agents.report
         certificateMetrics.keep(Set(certificates.map(\.path)))
         for certificate in certificates { certificateMetrics.taken(certificate.path, expiry: certificate.expiry) }
-        if tls.isEmpty {
+        if tls.isEmpty, agents.isEmpty {
             certificateClock?.cancel()
             certificateClock = nil
         } else if certificateClock == nil {
@@ -75,7 +75,8 @@ extension Proxy {
     }
 
     private func refreshCertificates() {
-        for news in tls.refresh(now: WallClock.nanoseconds / 1_000_000_000) {
+        let now = WallClock.nanoseconds / 1_000_000_000
+        for news in tls.refresh(now: now) + agents.refresh(now: now) {
             switch news {
             case .taken(let path, let names, let expiry):
                 if expiry > 0 { certificateMetrics.taken(path, expiry: expiry) }
@@ -99,7 +100,11 @@ extension Proxy {
         if route.tls != nil {
             // The second one is that of a route which goes back to where it was.
             if let server = tls.server(of: route, wanted) ?? tls.server(of: route, configuration) {
-                hooks.clientSession = { server.makeSession(worker: $0.worker, observer: metrics) }
+                if let agent = route.ownAgent {
+                    install(agent, of: route, in: &hooks) { server.makeSession(worker: $0.worker, observer: metrics) }
+                } else {
+                    hooks.clientSession = { server.makeSession(worker: $0.worker, observer: metrics) }
+                }
             } else {
                 hooks.clientSession = { _ in RefusingSession() }
             }
@@ -148,6 +153,8 @@ extension Proxy {
     func secureExporter(_ configuration: Configuration) {}
 
     func checkEncryption(of route: RouteConfiguration, _ upstream: UpstreamConfiguration) -> CheckEncryption? { nil }
+
+    func serveAgentPages(_ configuration: Configuration) async throws(ProxyError) {}
 
     func addTLS(of route: RouteConfiguration, _ observer: any RouteObserver, to hooks: inout StreamHooks) {}
     #endif

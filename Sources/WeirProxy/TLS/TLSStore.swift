@@ -21,6 +21,7 @@ struct TLSStore {
         let protocols: [String]
         let minimum: TLSVersion
         let names: [String]
+        let pins: [CertificatePin]
     }
 
     private struct ClientKey: Hashable {
@@ -152,7 +153,7 @@ struct TLSStore {
         return ServerKey(
             certificates: configuration.certificates(of: route), authorities: tls.clientAuthorities,
             protocols: tls.protocols, minimum: tls.minimum ?? configuration.tls.minimum,
-            names: route.claims.serverNames.map(\.description))
+            names: route.claims.serverNames.map(\.description), pins: route.ownAgent?.clients ?? [])
     }
 
     private static func exporterKey(_ configuration: Configuration) -> ServerKey? {
@@ -214,6 +215,7 @@ struct TLSStore {
         settings.protocols = key.protocols
         settings.allowedNames = key.names
         settings.demandsCertificate = key.demandsCertificate
+        settings.clientPins = key.pins.map(\.bytes)
         if let file = key.authorities { settings.clientAuthorities = sources[[file]]?.bytes[0] ?? [] }
         return settings
     }

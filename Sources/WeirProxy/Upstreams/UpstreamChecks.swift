@@ -30,6 +30,8 @@ actor UpstreamChecks {
         /// The addresses that checks come from.
         let source: DialSource?
         let encryption: CheckEncryption?
+        /// The way through an agent.
+        let carrier: CheckCarrier?
 
         /// The address that checks of an address come from; nil leaves it to the kernel.
         func source(towards address: SocketAddress) -> SocketAddress? {
@@ -48,7 +50,7 @@ actor UpstreamChecks {
             }
             return HealthTarget(
                 address: address, check: check, schedule: schedule, source: source(towards: address),
-                encryption: encryption)
+                encryption: encryption, carrier: carrier)
         }
     }
 
@@ -81,10 +83,13 @@ actor UpstreamChecks {
     /// Follows the routes of a configuration. Checks of upstreams that stay go on undisturbed. `encryption` has those
     /// of which the checks speak TLS.
     /// - Throws: the call that failed for want of a descriptor or a thread; nothing is checked then.
+    ///
+    /// `carrier` makes the way to an upstream behind an agent.
     func follow(
-        _ routes: [RouteConfiguration], encryption: [Member: CheckEncryption] = [:]
+        _ routes: [RouteConfiguration], encryption: [Member: CheckEncryption] = [:],
+        carrier: @Sendable (Upstream, HealthCheck) -> CheckCarrier?
     ) async throws(SystemError) {
-        let wanted = Self.wanted(routes, encryption)
+        let wanted = Self.wanted(routes, encryption, carrier)
         for (member, checked) in members {
             if let new = wanted[member], new.upstream == checked.wanted.upstream {
                 change(member, from: checked.wanted, to: new)
@@ -102,7 +107,8 @@ actor UpstreamChecks {
     }
 
     private static func wanted(
-        _ routes: [RouteConfiguration], _ encryption: [Member: CheckEncryption]
+        _ routes: [RouteConfiguration], _ encryption: [Member: CheckEncryption],
+        _ carrier: (Upstream, HealthCheck) -> CheckCarrier?
     ) -> [Member: Wanted] {
         var wanted: [Member: Wanted] = [:]
         for route in routes {
@@ -114,10 +120,11 @@ actor UpstreamChecks {
             for (upstream, target) in zip(route.upstreams, targets) {
                 let member = Member(route, upstream)
                 // Never in clear where TLS was asked for.
-                if check.isEncrypted, encryption[member] == nil { continue }
+                if check.isEncrypted, encryption[member] == nil || target.behindAgent != nil { continue }
                 wanted[member] = Wanted(
                     check: check, schedule: health.schedule, upstream: target, source: route.dialFrom,
-                    encryption: encryption[member])
+                    encryption: encryption[member],
+                    carrier: target.behindAgent == nil ? nil : carrier(target, check))
             }
         }
         return wanted
@@ -126,11 +133,15 @@ actor UpstreamChecks {
     /// Checks an upstream in another way, or at other times. Its state stays until a check of the new kind decides.
     private func change(_ member: Member, from old: Wanted, to new: Wanted) {
         members[member]?.wanted = new
-        if old.check != new.check { results.change(member, new.check, isName: new.upstream.host.isName) }
+        if old.check == new.check { return }
+        results.change(
+            member, new.check, isName: new.upstream.host.isName, isCarried: new.upstream.behindAgent != nil)
     }
 
     private func begin(_ member: Member, _ wanted: Wanted) async {
-        results.begin(member, wanted.check, isName: wanted.upstream.host.isName)
+        results.begin(
+            member, wanted.check, isName: wanted.upstream.host.isName,
+            isCarried: wanted.upstream.behindAgent != nil)
         var checked = Checked(wanted: wanted)
         if let literal = wanted.upstream.literal {
             checked.addresses = [literal]

@@ -94,8 +94,16 @@ public final class StreamContext {
         dialCount = isFirst ? 1 : dialCount == .max ? .max : dialCount + 1
     }
 
-    /// Attaches a hook's own state to the connection or session. Call it only from `admit`, which runs first and on the
-    /// worker; every later hook finds the state in ``attachment``.
+    /// Names the client behind the peer, which the peer itself has told: ``peerAddress`` stays the address of the
+    /// connection. Call it only from ``StreamHooks/Decide``, on the worker.
+    public func nameClient(_ addresses: ProxyHeader.Addresses) {
+        proxy = ProxyPeer(peerAddress)
+        clientAddress = addresses.source
+        localAddress = addresses.destination
+    }
+
+    /// Attaches a hook's own state to the connection or session. Call it only from `admit`, or where a client's session
+    /// is made, which run first and on the worker; every later hook finds the state in ``attachment``.
     public func attach(_ state: any AnyObject & Sendable) {
         attachment = state
     }

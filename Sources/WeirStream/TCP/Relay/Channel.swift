@@ -82,6 +82,14 @@ final class SecureChannel {
         withSocket { unsafe session.send(bytes, to: $0) } ?? .wouldBlock
     }
 
+    /// The session, where another dial goes on behind it.
+    var dialSession: (any DialSession)? { session as? any DialSession }
+
+    func dialEnded(_ end: DialEnd) -> Bool {
+        guard let dialSession else { return false }
+        return withSocket { dialSession.dialEnded(end, on: $0) } ?? false
+    }
+
     func finishWriting() { withSocket { session.finishWriting(on: $0) } }
 
     func flush() -> SystemError? { withSocket { session.flush(to: $0) } ?? nil }
