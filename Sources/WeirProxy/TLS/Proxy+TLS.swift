@@ -31,11 +31,12 @@ extension Proxy {
         for certificate in certificates { certificateMetrics.taken(certificate.path, expiry: certificate.expiry) }
     }
 
-    /// Takes changed files until the end.
+    /// Takes changed files, and changes the keys of tickets, until the end.
     func followCertificates() {
         certificateClock = Task { [weak self] in
             while (try? await Task.sleep(for: Self.certificateInterval)) != nil {
                 guard let self else { return }
+                TicketKeys.follow(seconds: Int64(clamping: MonotonicClock.system.nanoseconds / 1_000_000_000))
                 await self.refreshCertificates()
             }
         }
@@ -46,7 +47,11 @@ extension Proxy {
         for news in tls.refresh(now: WallClock.nanoseconds / 1_000_000_000) {
             switch news {
             case .taken(let path, let names, let expiry):
-                if expiry > 0 { certificateMetrics.taken(path, expiry: expiry) }
+                certificateMetrics.taken(path, expiry: expiry)
+                guard expiry > 0 else {
+                    logger.info("certificates of authorities reloaded", metadata: ["certificate": "\(path)"])
+                    continue
+                }
                 logger.info(
                     "certificate reloaded",
                     metadata: ["certificate": "\(path)", "names": "\(names)", "ends": "\(UTCTime.date(expiry))"])
