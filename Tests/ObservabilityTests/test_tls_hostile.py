@@ -347,6 +347,7 @@ def allow_early_data(file: Path):
         crypto.BIO_free(bio)
 
 
+@pytest.mark.long
 def test_crowds_of_bad_peers_leave_no_descriptor_and_no_memory(weir):
     hello = client_hello()
     before = weir.descriptors
