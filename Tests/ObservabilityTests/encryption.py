@@ -7,10 +7,11 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 from pathlib import Path
 
 from peers import Weir
-from support import free_port, run
+from support import free_port, run, wait_until
 
 NAME = "a.example.net"
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -45,6 +46,24 @@ class Authority(Pair):
             "req", "-x509", "-newkey", *key, "-nodes", "-days", "5", "-subj", f"/CN={name}",
             "-CA", str(self.certificate), "-CAkey", str(self.key), "-addext", f"subjectAltName={alternatives}",
             "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", str(made.key), "-out", str(made.certificate))
+        return made
+
+    def sign_for(self, seconds: int, name: str, *names: str) -> Pair:
+        """A certificate that ends so soon: openssl(1) takes an end only where it keeps a list of what it has signed."""
+        made, request = self.sign(name, *names), self.folder / f"{name}.csr"
+        alternatives = ",".join(names or [f"DNS:{name}"])
+        (self.folder / "index").write_text("")
+        settings = self.folder / "settings"
+        settings.write_text(
+            f"[ca]\ndefault_ca = a\n[a]\ndatabase = {self.folder}/index\nnew_certs_dir = {self.folder}\n"
+            f"default_md = sha256\npolicy = p\nrand_serial = yes\nx509_extensions = e\n[p]\ncommonName = supplied\n"
+            f"[e]\nbasicConstraints = critical,CA:FALSE\nsubjectAltName = {alternatives}\n")
+        self._openssl("req", "-new", "-key", str(made.key), "-subj", f"/CN={name}", "-out", str(request))
+        end = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
+        self._openssl(
+            "ca", "-batch", "-notext", "-config", str(settings), "-cert", str(self.certificate), "-keyfile",
+            str(self.key), "-startdate", "20200101000000Z", "-enddate", end, "-in", str(request), "-out",
+            str(made.certificate))
         return made
 
     @staticmethod
@@ -93,6 +112,10 @@ class WeirWithTLS(Weir):
             sample.labels["reason"]: int(sample.value) for sample in self.page().samples
             if sample.name == "weir_tls_handshake_failures_total" and sample.value
             and sample.labels["route"] == route and sample.labels["side"] == side}
+
+    def await_failures(self, expected: dict[str, int], route: str, side: str = "client"):
+        """Waits for what a peer may have seen before it was counted, and for nothing else."""
+        wait_until("the failures are counted", lambda: self.failures(route, side), accept=lambda found: found == expected)
 
     def active(self) -> float:
         return self.page().total("weir_tcp_connections_active")

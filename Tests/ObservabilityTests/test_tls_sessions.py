@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import ssl
 import threading
 import time
@@ -100,14 +101,63 @@ def test_a_ticket_opens_no_route_that_verifies_its_clients_otherwise(authority, 
             # With TLS 1.3 a client is done before it is refused.
             with pytest.raises((ssl.SSLError, ConnectionResetError, AssertionError)):
                 speak(context, weir.ports[route], session)
-        assert weir.failures("first") == {"no_certificate": 1}
-        assert weir.failures("second") == {"no_certificate": 1, "unknown_ca": 1}
+        weir.await_failures({"no_certificate": 1}, "first")
+        weir.await_failures({"no_certificate": 1, "unknown_ca": 1}, "second")
         assert weir.page().total("weir_dials_total") == dials
         # Neither does one of a verified client make another out of a route that verifies nothing.
         resumed, _ = speak(having, weir.ports["open"], verified)
         assert not resumed
         resumed, _ = speak(having, weir.ports["same"], verified)
         assert resumed
+
+
+LIFE_SECONDS = 8
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_session_ends_with_the_certificate_of_its_client(authority, server, echo, tmp_path, version):
+    with WeirWithTLS(tmp_path, server, {"web": (echo.port, f", tls: {{ client_ca: {authority.certificate} }}")}) as weir:
+        device = authority.sign_for(LIFE_SECONDS, "guest.example.net")
+        end = time.time() + LIFE_SECONDS
+        context = authority.context(version, device)
+        _, session = speak(context, weir.port)
+        resumed, session = speak(context, weir.port, session)
+        assert resumed
+        wait_until("the certificate has ended", lambda: time.time() > end + 1)
+        with pytest.raises((ssl.SSLError, ConnectionResetError, AssertionError)):
+            speak(context, weir.port, session)
+        weir.await_failures({"expired": 1}, "web")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_session_ends_with_the_certificate_of_its_upstream(authority, server, tmp_path, version):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = context.maximum_version = VERSIONS[version]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fields = f", upstream_tls: {{ ca: {authority.certificate} }}"
+        with WeirWithTLS(tmp_path, server, {"up": (listener.getsockname()[1], fields)}) as weir:
+            pair = authority.sign_for(LIFE_SECONDS, "short", "IP:127.0.0.1")
+            end = time.time() + LIFE_SECONDS
+            context.load_cert_chain(pair.certificate, pair.key)
+
+            def serve() -> bool:
+                with connect(weir.port) as client:
+                    client.sendall(b"x")
+                    upstream, _ = listener.accept()
+                    with context.wrap_socket(upstream, server_side=True) as peer:
+                        assert peer.recv(1) == b"x"
+                        peer.sendall(b"y")
+                        assert client.recv(1) == b"y"
+                        return peer.session_reused
+
+            assert not serve()
+            assert serve()
+            wait_until("the certificate has ended", lambda: time.time() > end + 1)
+            with pytest.raises((ssl.SSLError, OSError)):
+                serve()
+            weir.await_failures({"expired": 1}, "up", "upstream")
 
 
 def replace(file: Path, content: bytes):
