@@ -6,7 +6,7 @@ import NetworkTypes
 import WeirStream
 import WeirTLS
 
-// Sessions of TLS behind someone who changes their records.
+// Sessions of TLS whose records change on their way.
 //
 // The first byte of an input chooses. Either all others are bytes for a session that has no real peer; or they are
 // orders for the one in the middle of a server and a client of ours: what to do with each record that comes by. Nothing

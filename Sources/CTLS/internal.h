@@ -60,7 +60,7 @@ enum {
     FLAG_SHORT = 256,
     // OpenSSL has asked for bytes that are not there.
     FLAG_STARVED = 512,
-    // The peer sends records that give nothing, more than anyone needs.
+    // The peer has sent more records in a row that give nothing than any use has.
     FLAG_FLOODED = 1024,
 };
 
