@@ -12,8 +12,8 @@ enum {
     INPUT_BOUND = 72 << 10,
     // The records that one call reads.
     READ_BOUND = 32,
-    // The records without data that may come between two bytes of data: tickets, changes of keys, refused renegotiations.
-    // OpenSSL has bounds of its own for empty records and warnings, and none for these.
+    // The records without data that may come between two bytes of data: tickets, changes of keys, renegotiations that
+    // are refused. OpenSSL has bounds of its own for empty records and warnings, and none for these.
     IDLE_BOUND = 32,
     // The records that one call writes.
     WRITE_BOUND = 8,

@@ -83,8 +83,8 @@ void weir_tls_context_free(weir_tls_context *context);
 weir_tls_sessions *weir_tls_sessions_new(void);
 void weir_tls_sessions_free(weir_tls_sessions *sessions);
 
-// Changes the keys of session tickets where it is time, and forgets one that opens nothing any more. `now` is in seconds
-// since any moment. Without calls the first key stays.
+// Changes the keys of session tickets where it is time, and forgets one that opens nothing any more. `now` is in
+// seconds since any moment. Without calls the first key stays.
 void weir_tls_tickets_follow(int64_t now);
 
 // MARK: Connections
