@@ -162,6 +162,7 @@ static int mismatch(STACK_OF(X509) * certificates, EVP_PKEY *key) {
 // Whether OpenSSL would use them: a context of its own tells before a client does.
 static int is_accepted(const struct weir_tls_entry *entry) {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    if (context) SSL_CTX_set_security_level(context, SECURITY_LEVEL);
     int is_good = context && SSL_CTX_use_cert_and_key(context, entry->leaf, entry->key, entry->chain, 1) == 1;
     SSL_CTX_free(context);
     return is_good;

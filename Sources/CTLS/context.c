@@ -122,6 +122,16 @@ static void start(void) {
     OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
 }
 
+void weir_tls_context_free(weir_tls_context *context) {
+    if (!context) return;
+    SSL_CTX_free(context->ssl);
+    for (uint32_t i = 0; i < context->name_count; i++) free(context->names[i]);
+    free(context->names);
+    free(context->protocols);
+    free(context->pins);
+    free(context);
+}
+
 static weir_tls_context *new_context(const SSL_METHOD *method, int minimum) {
     pthread_once(&once, start);
     weir_tls_context *context = calloc(1, sizeof(*context));
@@ -141,18 +151,14 @@ static weir_tls_context *new_context(const SSL_METHOD *method, int minimum) {
     SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
     // One call for a whole record, and what lies behind it.
     SSL_CTX_set_read_ahead(ssl, 1);
-    SSL_CTX_set1_groups_list(ssl, "X25519:P-256:P-384");
-    return context;
-}
-
-void weir_tls_context_free(weir_tls_context *context) {
-    if (!context) return;
-    SSL_CTX_free(context->ssl);
-    for (uint32_t i = 0; i < context->name_count; i++) free(context->names[i]);
-    free(context->names);
-    free(context->protocols);
-    free(context->pins);
-    free(context);
+    // The configuration of the system's OpenSSL decides about neither, and in an image there is none.
+    SSL_CTX_set_security_level(ssl, SECURITY_LEVEL);
+    if (SSL_CTX_set1_groups_list(ssl, "X25519:P-256:P-384") == 1 &&
+        SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1)
+        return context;
+    weir_tls_context_free(context);
+    ERR_clear_error();
+    return NULL;
 }
 
 // Refuses a client whose certificate is none of the pins: alert 44, certificate_revoked.
@@ -236,7 +242,6 @@ weir_tls_context *weir_tls_server_new(
     if (!context) return NULL;
     SSL_CTX *ssl = context->ssl;
     int is_good = copy_protocols(context, protocols, protocols_length) &&
-                  SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
                   copy_pins(context, pins, pin_count) &&
                   set_session_context(context, authorities, authorities_length, demand, pins, pin_count) &&
                   weir_tls_tickets_install(ssl);

@@ -63,6 +63,8 @@ enum {
     FLAG_SHORT = 256,
     // OpenSSL has asked for bytes that are not there.
     FLAG_STARVED = 512,
+    // The peer has sent more records in a row that give nothing than any use has.
+    FLAG_FLOODED = 1024,
 };
 
 struct weir_tls {
@@ -89,10 +91,19 @@ struct weir_tls {
     uint8_t is_shaken;
     // The number of the fatal alert that ended the connection; 0 for none.
     uint8_t alert;
+    // The records that have come since the last byte of data.
+    uint8_t idle_records;
+};
+
+enum {
+    // No key or signature of less than 112 bits: RSA of 2048 bits, and no SHA-1 (SSL_CTX_set_security_level(3)).
+    SECURITY_LEVEL = 2,
 };
 
 BIO *weir_tls_bio_new(weir_tls *tls);
 int weir_tls_tickets_install(SSL_CTX *context);
+// Whether the peer's certificate of a session has ended since; without one it has not.
+int weir_tls_has_ended(const SSL_SESSION *session);
 void weir_tls_sessions_put(weir_tls_sessions *sessions, SSL_SESSION *session);
 SSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions);
 // The name's entries are used for the connection; without one the default. False after an error.

@@ -111,13 +111,17 @@ void weir_tls_context_free(weir_tls_context *context);
 weir_tls_sessions *weir_tls_sessions_new(void);
 void weir_tls_sessions_free(weir_tls_sessions *sessions);
 
+// Changes the keys of session tickets where it is time, and forgets one that opens nothing any more. `now` is in
+// seconds since any moment. Without calls the first key stays.
+void weir_tls_tickets_follow(int64_t now);
+
 // MARK: Connections
 
 // A connection of a server, or NULL without memory. The context and the set outlive its handshake, the context also the
 // connection.
 weir_tls *weir_tls_accept(weir_tls_context *context, const weir_tls_certificates *set);
-// A connection of a client, or NULL without memory. `name` is the server's name, or its address where `is_address`;
-// NULL is none. `sessions` may be NULL, and outlives the connection.
+// A connection of a client, or NULL without memory, or where a server is to be verified that has no name. `name` is the
+// server's name, or its address where `is_address`; NULL is none. `sessions` may be NULL, and outlives the connection.
 weir_tls *weir_tls_connect(
     weir_tls_context *context, weir_tls_sessions *sessions, const char *name, int is_address);
 void weir_tls_free(weir_tls *tls);
@@ -132,7 +136,7 @@ enum {
     WEIR_TLS_YIELDED,
     // weir_tls_failure says why.
     WEIR_TLS_FAILED,
-    // The peer closed before its first byte.
+    // The client closed, or reset, before its first byte.
     WEIR_TLS_UNUSED,
     // weir_tls_error says why.
     WEIR_TLS_BROKEN,

@@ -4,8 +4,9 @@ import WeirMetrics
 struct CertificateMetrics {
     private struct Shown {
         let registration: RouteRegistration
-        let expiry: Gauge
         let isGood: Gauge
+        /// Nil for certificates of authorities: no end of one is the end of its file.
+        var expiry: Gauge?
     }
 
     private let registry: MetricsRegistry
@@ -20,11 +21,15 @@ struct CertificateMetrics {
         for path in shown.keys where !paths.contains(path) { shown[path] = nil }
     }
 
-    /// The certificate is in use.
+    /// The certificate, or the authorities where `expiry` is 0, are in use.
     mutating func taken(_ path: String, expiry: Int64) {
-        let gauges = gauges(of: path)
-        gauges.expiry.set(expiry)
+        var gauges = gauges(of: path)
         gauges.isGood.set(1)
+        guard expiry > 0 else { return }
+        let gauge = gauges.expiry ?? gauges.registration.gauge(MetricCatalogue.certificateExpiry, [path])
+        gauge.set(expiry)
+        gauges.expiry = gauge
+        shown[path] = gauges
     }
 
     /// Changed files cannot be used: the certificate that was in use stays.
@@ -34,8 +39,7 @@ struct CertificateMetrics {
         if let known = shown[path] { return known }
         let registration = RouteRegistration(registry)
         let made = Shown(
-            registration: registration, expiry: registration.gauge(MetricCatalogue.certificateExpiry, [path]),
-            isGood: registration.gauge(MetricCatalogue.certificateReload, [path]))
+            registration: registration, isGood: registration.gauge(MetricCatalogue.certificateReload, [path]))
         shown[path] = made
         return made
     }

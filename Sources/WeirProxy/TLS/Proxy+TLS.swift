@@ -64,11 +64,12 @@ extension Proxy {
         }
     }
 
-    /// Takes changed files until it is told to end.
+    /// Takes changed files, and changes the keys of tickets, until it is told to end.
     private func followCertificates() -> Task<Void, Never> {
         Task { [weak self] in
             while (try? await Task.sleep(for: Self.certificateInterval)) != nil {
                 guard let self else { return }
+                TicketKeys.follow(seconds: Int64(clamping: MonotonicClock.system.nanoseconds / 1_000_000_000))
                 await self.refreshCertificates()
             }
         }
@@ -79,7 +80,11 @@ extension Proxy {
         for news in tls.refresh(now: now) + agents.refresh(now: now) {
             switch news {
             case .taken(let path, let names, let expiry):
-                if expiry > 0 { certificateMetrics.taken(path, expiry: expiry) }
+                certificateMetrics.taken(path, expiry: expiry)
+                guard expiry > 0 else {
+                    logger.info("certificates of authorities reloaded", metadata: ["certificate": "\(path)"])
+                    continue
+                }
                 logger.info(
                     "certificate reloaded",
                     metadata: ["certificate": "\(path)", "names": "\(names)", "ends": "\(UTCTime.date(expiry))"])
