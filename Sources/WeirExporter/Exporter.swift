@@ -20,11 +20,11 @@ public actor Exporter: EventLoopDriver {
     /// The exporter's thread.
     @safe public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
 
-    /// An exporter that does not listen yet. `page` makes the metrics; `observer` hears what is served. Both are used
-    /// on the exporter's thread only.
+    /// An exporter that does not listen yet. `page` makes the metrics, `document` the answer of `/api/v1/status`, if
+    /// there is one; `observer` hears what is served. All are used on the exporter's thread only.
     public init(
         _ configuration: ExporterConfiguration, page: sending any MetricsPage, health: HealthChecks = HealthChecks(),
-        observer: (any ExporterObserver)? = nil
+        document: sending (any LiveDocument)? = nil, observer: (any ExporterObserver)? = nil
     ) throws(ExporterError) {
         do throws(SystemError) {
             thread = try EventLoopThread(name: "weir-exporter")
@@ -33,7 +33,8 @@ public actor Exporter: EventLoopDriver {
             throw .cannotStart(error)
         }
         self.configuration = configuration
-        server = ExporterServer(configuration, loop: loop, page: page, health: health, observer: observer)
+        server = ExporterServer(
+            configuration, loop: loop, page: page, health: health, document: document, observer: observer)
     }
 
     /// Replaces the access rules. Connections that are not allowed any more are closed; the next requests of the others

@@ -14,7 +14,7 @@ final class ExporterServer: EventHandler {
     let observer: (any ExporterObserver)?
     let clock: MonotonicClock
     /// The page at `/`.
-    let index: String
+    var startPage: StartPageBody
 
     private(set) var access: ExporterAccess
     private var hosts: Set<[UInt8]> = []
@@ -28,6 +28,10 @@ final class ExporterServer: EventHandler {
     private var received = [UInt8](repeating: 0, count: receiveBytes)
 
     let page: any MetricsPage
+    /// The document at `/api/v1/status`; nil where there is none.
+    let document: (any LiveDocument)?
+    /// The loop's time from which on the next document may be begun.
+    var nextDocument: UInt64 = 0
     let gzip = GzipStream()
     var pagePool: PagePool
     var pageBytes: [UInt8] = []
@@ -51,16 +55,17 @@ final class ExporterServer: EventHandler {
 
     init(
         _ configuration: ExporterConfiguration, loop: EventLoop, page: any MetricsPage, health: HealthChecks,
-        observer: (any ExporterObserver)?
+        document: (any LiveDocument)? = nil, observer: (any ExporterObserver)?
     ) {
         self.loop = loop
         self.page = page
+        self.document = document
         self.health = health
         self.observer = observer
         limits = configuration.limits
         access = configuration.access
         clock = configuration.clock
-        index = IndexPage.html(product: configuration.product)
+        startPage = StartPageBody(configuration.startPage, product: configuration.product)
         pagePool = PagePool(capacity: configuration.limits.pagesInFlight)
     }
 
@@ -121,7 +126,7 @@ final class ExporterServer: EventHandler {
         token = nil
         for connection in connections { connection.close() }
         awaitingPage = []
-        if rendering != nil { page.drop() }
+        if let rendering { drop(rendering.wanted) }
         rendering = nil
         authenticator.verifier?.stop()
         authenticator.verifier = nil
