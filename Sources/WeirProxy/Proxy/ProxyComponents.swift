@@ -15,6 +15,7 @@ struct ProxyComponents: Sendable {
     let metrics: ProcessMetrics
     let health: Health
     let exporter: Exporter
+    let live = LiveBoard()
     let clients = ClientTables()
     let programs: PreDialPrograms
     let upstreamSets = UpstreamSets()
@@ -55,7 +56,9 @@ struct ProxyComponents: Sendable {
         members = MemberDirectory()
         health = Health()
         exporter = try Self.makeExporter(
-            configuration, registry: registry, engine: engine, health: health, observer: observers.exporter)
+            configuration, registry: registry, engine: engine, health: health,
+            document: StatusDocument(live: live, health: health, metrics: metrics, engine: engine, log: log),
+            observer: observers.exporter)
         self.registry = registry
         // Weak: the registry keeps the callback as long as it lives, and must not keep its users alive.
         registry.onCollect { [weak registry, weak engine, weak log, weak upstreamSets, metrics, health] in
@@ -91,18 +94,20 @@ struct ProxyComponents: Sendable {
 
     private static func makeExporter(
         _ configuration: Configuration, registry: MetricsRegistry, engine: StreamEngine, health: Health,
-        observer: ExporterMetrics
+        document: sending StatusDocument, observer: ExporterMetrics
     ) throws(ProxyError) -> Exporter {
         let section = configuration.exporter
-        let settings = ExporterConfiguration(
+        var settings = ExporterConfiguration(
             listen: try section.addresses(), unixSockets: section.unixSockets, access: section.access)
+        settings.startPage = StartPage(html: Array(LivePage.html.utf8), policy: LivePage.policy)
         let checks = HealthChecks(
             health: { [weak engine] in
                 Health.liveness(stalledWorker: engine?.stalledWorker(after: Health.maxTurn))
             },
             readiness: { health.readiness })
         do throws(ExporterError) {
-            return try Exporter(settings, page: RegistryPage(registry), health: checks, observer: observer)
+            return try Exporter(
+                settings, page: RegistryPage(registry), health: checks, document: document, observer: observer)
         } catch {
             throw .exporter(error)
         }

@@ -6,6 +6,7 @@ struct CertificateMetrics {
         let registration: RouteRegistration
         let expiry: Gauge
         let isGood: Gauge
+        var names = ""
     }
 
     private let registry: MetricsRegistry
@@ -20,9 +21,18 @@ struct CertificateMetrics {
         for path in shown.keys where !paths.contains(path) { shown[path] = nil }
     }
 
-    /// The certificate is in use.
-    mutating func taken(_ path: String, expiry: Int64) {
+    /// What is shown, in the order of the paths.
+    var shownCertificates: [LiveBoard.Certificate] {
+        shown.sorted { $0.key < $1.key }.map { path, shown in
+            LiveBoard.Certificate(
+                path: path, names: shown.names, expiry: shown.expiry.value, isGood: shown.isGood.value == 1)
+        }
+    }
+
+    /// The certificate is in use, for these names.
+    mutating func taken(_ path: String, names: String, expiry: Int64) {
         let gauges = gauges(of: path)
+        shown[path]?.names = names
         gauges.expiry.set(expiry)
         gauges.isGood.set(1)
     }

@@ -28,7 +28,10 @@ extension Proxy {
         tls.forget(except: configuration)
         let certificates = tls.report(configuration)
         certificateMetrics.keep(Set(certificates.map(\.path)))
-        for certificate in certificates { certificateMetrics.taken(certificate.path, expiry: certificate.expiry) }
+        for certificate in certificates {
+            certificateMetrics.taken(certificate.path, names: certificate.names, expiry: certificate.expiry)
+        }
+        publishCertificates()
     }
 
     /// Takes changed files until the end.
@@ -43,10 +46,12 @@ extension Proxy {
 
     private func refreshCertificates() {
         if tls.isEmpty { return }
-        for news in tls.refresh(now: WallClock.nanoseconds / 1_000_000_000) {
+        let changes = tls.refresh(now: WallClock.nanoseconds / 1_000_000_000)
+        defer { if !changes.isEmpty { publishCertificates() } }
+        for news in changes {
             switch news {
             case .taken(let path, let names, let expiry):
-                if expiry > 0 { certificateMetrics.taken(path, expiry: expiry) }
+                if expiry > 0 { certificateMetrics.taken(path, names: names, expiry: expiry) }
                 logger.info(
                     "certificate reloaded",
                     metadata: ["certificate": "\(path)", "names": "\(names)", "ends": "\(UTCTime.date(expiry))"])
