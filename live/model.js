@@ -131,7 +131,9 @@ class Model {
       for (const counts of [upstream.failures, upstream.errors || {}]) {
         for (const reason in counts) route.failures[reason] = (route.failures[reason] || 0) + counts[reason];
       }
-      this.judge(upstream, known, counted, data, document);
+      // Sockets of datagrams connect to anything: there, an answer is what is good.
+      const isGood = known && (data.protocol === "udp" ? old.bytes[1] < data.bytes[1] : counted.good > known.good);
+      this.judge(upstream, known, counted, isGood, data, document);
       dials += counted.good; dialSeconds += counted.seconds; failed += counted.failed;
       if (known) { dialsBefore += known.good; secondsBefore += known.seconds; failedBefore += known.failed; }
       route.upstreams.set(upstream.name, counted);
@@ -154,7 +156,7 @@ class Model {
   }
 
   // When an upstream was last dialed with and without success.
-  judge(upstream, known, counted, data, document) {
+  judge(upstream, known, counted, isGood, data, document) {
     counted.failedAt = known ? known.failedAt : 0;
     counted.goodAt = known ? known.goodAt : 0;
     counted.reason = known ? known.reason : "";
@@ -165,7 +167,7 @@ class Model {
       counted.counts = { ...upstream.failures, ...upstream.errors };
       return;
     }
-    if (counted.good > known.good) counted.goodAt = document.now;
+    if (isGood) counted.goodAt = document.now;
     counted.counts = { ...upstream.failures, ...upstream.errors };
     if (counted.failed > known.failed) {
       counted.failedAt = document.now;

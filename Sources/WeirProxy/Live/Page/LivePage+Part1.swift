@@ -287,7 +287,8 @@ extension LivePage {
         for (const counts of [upstream.failures, upstream.errors || {}]) {
         for (const reason in counts) route.failures[reason] = (route.failures[reason] || 0) + counts[reason];
         }
-        this.judge(upstream, known, counted, data, document);
+        const isGood = known && (data.protocol === "udp" ? old.bytes[1] < data.bytes[1] : counted.good > known.good);
+        this.judge(upstream, known, counted, isGood, data, document);
         dials += counted.good; dialSeconds += counted.seconds; failed += counted.failed;
         if (known) { dialsBefore += known.good; secondsBefore += known.seconds; failedBefore += known.failed; }
         route.upstreams.set(upstream.name, counted);
@@ -308,7 +309,7 @@ extension LivePage {
         if (old && data.accepted > old.accepted || route.now.in > 0 || route.now.out > 0) route.movedAt = document.now;
         Object.assign(route, this.verdict(route, document));
         }
-        judge(upstream, known, counted, data, document) {
+        judge(upstream, known, counted, isGood, data, document) {
         counted.failedAt = known ? known.failedAt : 0;
         counted.goodAt = known ? known.goodAt : 0;
         counted.reason = known ? known.reason : "";
@@ -319,7 +320,7 @@ extension LivePage {
         counted.counts = { ...upstream.failures, ...upstream.errors };
         return;
         }
-        if (counted.good > known.good) counted.goodAt = document.now;
+        if (isGood) counted.goodAt = document.now;
         counted.counts = { ...upstream.failures, ...upstream.errors };
         if (counted.failed > known.failed) {
         counted.failedAt = document.now;
@@ -352,7 +353,6 @@ extension LivePage {
         const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
         function bytes(value, perSecond) {
         if (!(value >= 0)) return "–";
-        let unit = 0;
 
         """#
 }

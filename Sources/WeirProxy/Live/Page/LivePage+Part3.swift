@@ -3,6 +3,7 @@
 
 extension LivePage {
     static let part3 = #"""
+        function lookRows(route) {
         const found = [];
         const seen = new Set();
         const reasons = [...route.upstreams.values()].filter((upstream) => upstream.failedAt > 0).map((upstream) => upstream.reason);
