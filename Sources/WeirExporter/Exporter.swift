@@ -22,11 +22,13 @@ public actor Exporter: EventLoopDriver {
     /// The exporter's thread.
     @safe public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
 
-    /// An exporter that does not listen yet. `page` makes the metrics; `observer` hears what is served. Both are used
-    /// on the exporter's thread only. `paths` answers for paths that the exporter does not know.
+    /// An exporter that does not listen yet. `page` makes the metrics, `document` the answer of `/api/v1/status`, if
+    /// there is one; `observer` hears what is served. All are used on the exporter's thread only. `paths` answers for
+    /// paths that the exporter does not know.
     public init(
         _ configuration: ExporterConfiguration, page: sending any MetricsPage, health: HealthChecks = HealthChecks(),
-        paths: (any PathHandler)? = nil, observer: (any ExporterObserver)? = nil
+        document: sending (any LiveDocument)? = nil, paths: (any PathHandler)? = nil,
+        observer: (any ExporterObserver)? = nil
     ) throws(ExporterError) {
         do throws(SystemError) {
             thread = try EventLoopThread(name: "weir-exporter")
@@ -37,7 +39,8 @@ public actor Exporter: EventLoopDriver {
         self.configuration = configuration
         encryption = EncryptionSlot(configuration.encryption)
         server = ExporterServer(
-            configuration, encryption: encryption, loop: loop, page: page, health: health, observer: observer)
+            configuration, encryption: encryption, loop: loop, page: page, health: health, document: document,
+            observer: observer)
         self.paths = paths
     }
 

@@ -40,6 +40,8 @@ public struct ExporterConfiguration: Sendable {
     public var encryption: ExporterEncryption?
     /// The program's name on the page at `/`.
     public var product: String
+    /// The page at `/`; nil for a list of the others.
+    public var startPage: StartPage?
     /// The bounds.
     public var limits: ExporterLimits
     /// The clock of its timers.

@@ -154,14 +154,16 @@ final class SteppedServer {
         page: any MetricsPage = TestPage(), limits: ExporterLimits = ExporterLimits(),
         access: ExporterAccess = ExporterAccess(), unixSockets: [UnixListener] = [],
         encryption: ExporterEncryption? = nil,
+        document: (any LiveDocument)? = nil, startPage: StartPage? = nil,
         passwordCheck: @escaping PasswordVerifier.Check = PasswordHash.matches
     ) throws {
-        let configuration = ExporterConfiguration(
+        var configuration = ExporterConfiguration(
             listen: [loopback], unixSockets: unixSockets, access: access, limits: limits, clock: time.clock)
+        configuration.startPage = startPage
         loop = try EventLoop(wokenBy: EventLoopThread(name: "unused"), clock: time.clock)
         server = ExporterServer(
             configuration, encryption: EncryptionSlot(encryption), loop: loop, page: page, health: HealthChecks(),
-            observer: observer)
+            document: document, observer: observer)
         server.passwordCheck = passwordCheck
         port = try server.start(configuration.listen, unixSockets)[0].port
     }

@@ -4,8 +4,9 @@ import WeirMetrics
 /// be dropped.
 struct RequestPlan: Equatable {
     enum Action: Equatable {
-        case page(PageRequest, ContentEncoding)
-        case health, readiness, index
+        case page(WantedPage, ContentEncoding)
+        case health, readiness
+        case index(ContentEncoding)
         /// A path of the ``PathHandler``.
         case other(PathRequest)
         case refuse(HTTPStatus)
@@ -17,6 +18,7 @@ struct RequestPlan: Equatable {
     /// The names that Prometheus and Alertmanager give the two.
     private static let otherHealthPath = Array("/-/healthy".utf8)
     private static let otherReadinessPath = Array("/-/ready".utf8)
+    private static let statusPath = Array("/api/v1/status".utf8)
     private static let indexPath = Array("/".utf8)
 
     var action: Action
@@ -92,11 +94,12 @@ struct RequestPlan: Equatable {
     private static func action(_ head: RequestHead, of bytes: Span<UInt8>) throws(RequestError) -> Action {
         if head.method == .other { return .refuse(.methodNotAllowed) }
         if bytes.equals(head.path, metricsPath) {
-            return .page(try PageRequest(head, of: bytes), head.encodings.preferred)
+            return .page(.metrics(try PageRequest(head, of: bytes)), head.encodings.preferred)
         }
         if bytes.equals(head.path, healthPath) || bytes.equals(head.path, otherHealthPath) { return .health }
         if bytes.equals(head.path, readinessPath) || bytes.equals(head.path, otherReadinessPath) { return .readiness }
-        if head.path.isEmpty || bytes.equals(head.path, indexPath) { return .index }
+        if bytes.equals(head.path, statusPath) { return .page(.status, head.encodings.preferred) }
+        if head.path.isEmpty || bytes.equals(head.path, indexPath) { return .index(head.encodings.preferred) }
         return .refuse(.notFound)
     }
 }

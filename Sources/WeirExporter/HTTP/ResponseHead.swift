@@ -10,6 +10,7 @@ struct ResponseHead {
 
     static let plainText = "text/plain; charset=utf-8"
     static let html = "text/html; charset=utf-8"
+    static let json = "application/json"
 
     var status: HTTPStatus
     var contentType = ResponseHead.plainText
@@ -23,6 +24,8 @@ struct ResponseHead {
     var date = HTTPDate.now
     /// With 401: how one may be let in (RFC 9110 section 11.6.1).
     var challenges: [String] = []
+    /// The policy of a document for browsers (`Content-Security-Policy`).
+    var policy: String?
 
     /// Appends it, closing empty line included.
     func append(to output: inout [UInt8]) {
@@ -56,7 +59,15 @@ struct ResponseHead {
         case .announced: output.append(ascii: "\r\nConnection: keep-alive")
         case .silent: break
         }
-        output.append(ascii: "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n")
+        if let policy {
+            output.append(ascii: "\r\nContent-Security-Policy: ")
+            output.append(ascii: policy)
+            output.append(ascii: "\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer")
+            output.append(ascii: "\r\nCross-Origin-Opener-Policy: same-origin")
+        }
+        // No page of another origin can read an answer, nor take it into itself.
+        output.append(ascii: "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff")
+        output.append(ascii: "\r\nCross-Origin-Resource-Policy: same-origin\r\n\r\n")
     }
 }
 

@@ -1,13 +1,13 @@
 /// A page that is being made, a piece in each turn. It is for the clients that asked before it began: a later
 /// request gets values that were read later.
 struct PageRendering {
-    let wanted: PageRequest
+    let wanted: WantedPage
     let clients: [ScrapeConnection]
     /// Turns that it has taken.
     var steps = 0
     /// Time that it has taken in them.
     var nanoseconds: UInt64 = 0
-    /// Its series lines, once it is rendered.
+    /// Its series lines, once it is rendered; 0 of what has none.
     var series: Int?
     /// The page compressed, as far as it is; nil before, and where no client takes it.
     var compressed: PageBody?
@@ -19,7 +19,7 @@ struct PageRendering {
 
 extension ScrapeConnection {
     /// The page that it waits for.
-    var wantedPage: PageRequest? {
+    var wantedPage: WantedPage? {
         guard phase == .awaitingPage, case .page(let wanted, _) = plan.action else { return nil }
         return wanted
     }
@@ -32,6 +32,6 @@ extension ScrapeConnection {
     /// Whether its answer is the whole page: what scrapers ask for.
     var isScrape: Bool {
         guard case .page(let wanted, _) = plan.action else { return false }
-        return wanted.filter == nil
+        return wanted.isScrape
     }
 }

@@ -1,5 +1,4 @@
 import LinuxIO
-import WeirMetrics
 
 extension ExporterServer {
     /// How soon stalled readers are looked at again, where all pages are in flight.
@@ -8,6 +7,8 @@ extension ExporterServer {
     private static let wholePagesInARow = 3
     /// Plain bytes that are compressed in one turn: about 2 ms.
     private static let bytesPerCompression = 256 * 1024
+    /// Between the beginnings of two documents: however many browsers are open, five a second are made, and shared.
+    private static let documentPause: UInt64 = 200_000_000
     /// How many turns in a row a part waits for a whole page that is being written.
     private static let maxPostponedTurns = 16
 
@@ -65,7 +66,7 @@ extension ExporterServer {
         guard var current = rendering ?? nextRendering() else { return }
         rendering = nil
         guard !current.waiting.isEmpty else {
-            if current.series == nil { page.drop() }
+            if current.series == nil { drop(current.wanted) }
             if let compressed = current.compressed { release(compressed) }
             return
         }
@@ -80,7 +81,7 @@ extension ExporterServer {
     /// - Returns: whether the page is complete.
     private func step(_ current: inout PageRendering) -> Bool {
         if current.series == nil {
-            current.series = page.appendPiece(to: &pageBytes)
+            current.series = appendPiece(of: current.wanted)
             guard current.series != nil else { return false }
             // From here on its clients are known, but for those that leave.
             guard current.waiting.contains(where: { $0.takesGzip }), gzip.begin() else { return true }
@@ -102,19 +103,48 @@ extension ExporterServer {
 
     private func answer(_ made: PageRendering) {
         let clients = Array(made.waiting)
-        let (format, compressed) = (made.wanted.format, made.compressed)
+        let (contentType, compressed) = (made.wanted.contentType, made.compressed)
         let plain = compressed == nil || clients.contains { !$0.takesGzip } ? takePlain() : nil
         for client in clients {
-            observer?.pageMade(
-                format, nanoseconds: made.nanoseconds, series: made.wanted.filter == nil ? made.series : nil)
+            if case .metrics(let request) = made.wanted {
+                observer?.pageMade(
+                    request.format, nanoseconds: made.nanoseconds, series: made.wanted.isScrape ? made.series : nil)
+            }
             if client.takesGzip, let compressed {
-                client.answer(compressed, format, .gzip)
+                client.answer(compressed, contentType: contentType, .gzip)
             } else if let plain {
-                client.answer(plain, format, .identity)
+                client.answer(plain, contentType: contentType, .identity)
             }
         }
         if let compressed { release(compressed) }
         if let plain { release(plain) }
+    }
+
+    // MARK: Pages and documents
+
+    private func begin(_ wanted: WantedPage) {
+        switch wanted {
+        case .metrics(let request): page.begin(request.format, filter: request.filter)
+        case .status:
+            nextDocument = loop.now + Self.documentPause
+            document?.begin()
+        }
+    }
+
+    /// - Returns: the number of the page's series lines once it is complete; 0 of a document.
+    private func appendPiece(of wanted: WantedPage) -> Int? {
+        switch wanted {
+        case .metrics: page.appendPiece(to: &pageBytes)
+        case .status: document?.appendPiece(to: &pageBytes) ?? true ? 0 : nil
+        }
+    }
+
+    /// Gives up what was begun and is not complete.
+    func drop(_ wanted: WantedPage) {
+        switch wanted {
+        case .metrics: page.drop()
+        case .status: document?.drop()
+        }
     }
 
     private func takePlain() -> PageBody {
@@ -131,22 +161,30 @@ extension ExporterServer {
     private func nextRendering() -> PageRendering? {
         loop.cancel(&renderRetry)
         awaitingPage.removeAll { $0.phase != .awaitingPage }
-        guard let next = nextClient(), let wanted = next.wantedPage else { return nil }
-        if wanted.filter != nil, writeBudget.isScrapeUnderway, postponedTurns < Self.maxPostponedTurns {
+        guard let next = nextClient(), let wanted = next.wantedPage else {
+            // Only documents are wanted, and it is too early for one.
+            if !awaitingPage.isEmpty { retry(after: nextDocument - min(loop.now, nextDocument)) }
+            return nil
+        }
+        if !wanted.isScrape, writeBudget.isScrapeUnderway, postponedTurns < Self.maxPostponedTurns {
             postponedTurns += 1
             return nil
         }
         guard resetStalledReadersIfFull() else {
-            if let token { renderRetry = loop.schedule(afterNanoseconds: Self.retryNanoseconds, token: token) }
+            retry(after: Self.retryNanoseconds)
             return nil
         }
         postponedTurns = 0
-        noteTurn(of: next.source, isPart: wanted.filter != nil)
+        noteTurn(of: next.source, isPart: !wanted.isScrape)
         let clients = awaitingPage.filter { $0.wantedPage == wanted }
         awaitingPage.removeAll { $0.wantedPage == wanted }
         pageBytes.removeAll(keepingCapacity: true)
-        page.begin(wanted.format, filter: wanted.filter)
+        begin(wanted)
         return PageRendering(wanted: wanted, clients: clients)
+    }
+
+    private func retry(after nanoseconds: UInt64) {
+        if let token { renderRetry = loop.schedule(afterNanoseconds: nanoseconds, token: token) }
     }
 
     /// Whole pages before parts: there are as many as formats, however many clients ask, and a scraper wants one. A
@@ -159,7 +197,10 @@ extension ExporterServer {
 
     private func nextClient(ofParts isPart: Bool) -> ScrapeConnection? {
         var next: ScrapeConnection?
-        for client in awaitingPage where (client.wantedPage?.filter != nil) == isPart {
+        for client in awaitingPage {
+            guard let wanted = client.wantedPage, wanted.isScrape != isPart,
+                wanted != .status || loop.now >= nextDocument
+            else { continue }
             guard let best = next, lastRendering[best.source, default: 0] <= lastRendering[client.source, default: 0]
             else {
                 next = client

@@ -14,7 +14,7 @@ final class ExporterServer: EventHandler {
     let observer: (any ExporterObserver)?
     let clock: MonotonicClock
     /// The page at `/`.
-    let index: String
+    var startPage: StartPageBody
     private let encryption: EncryptionSlot
     let handshakes: HandshakeTurns
 
@@ -33,6 +33,10 @@ final class ExporterServer: EventHandler {
     private var received = [UInt8](repeating: 0, count: receiveBytes)
 
     let page: any MetricsPage
+    /// The document at `/api/v1/status`; nil where there is none.
+    let document: (any LiveDocument)?
+    /// The loop's time from which on the next document may be begun.
+    var nextDocument: UInt64 = 0
     let gzip = GzipStream()
     var pagePool: PagePool
     var pageBytes: [UInt8] = []
@@ -56,18 +60,19 @@ final class ExporterServer: EventHandler {
 
     init(
         _ configuration: ExporterConfiguration, encryption: EncryptionSlot, loop: EventLoop, page: any MetricsPage,
-        health: HealthChecks, observer: (any ExporterObserver)?
+        health: HealthChecks, document: (any LiveDocument)? = nil, observer: (any ExporterObserver)?
     ) {
         self.loop = loop
         self.encryption = encryption
         handshakes = HandshakeTurns(loop: loop, clock: configuration.clock)
         self.page = page
+        self.document = document
         self.health = health
         self.observer = observer
         limits = configuration.limits
         access = configuration.access
         clock = configuration.clock
-        index = IndexPage.html(product: configuration.product)
+        startPage = StartPageBody(configuration.startPage, product: configuration.product)
         pagePool = PagePool(capacity: configuration.limits.pagesInFlight)
     }
 
@@ -147,7 +152,7 @@ final class ExporterServer: EventHandler {
         for connection in connections { connection.close() }
         handshakes.close()
         awaitingPage = []
-        if rendering != nil { page.drop() }
+        if let rendering { drop(rendering.wanted) }
         rendering = nil
         authenticator.verifier?.stop()
         authenticator.verifier = nil

@@ -1,11 +1,11 @@
 import LinuxIO
-import WeirMetrics
 
 extension ScrapeConnection {
     /// Carries out the plan of the request, once it is known that the client may have the answer.
     func answer() {
         if plan.needsCredentials, !isAuthorized() { return }
         switch plan.action {
+        case .page(.status, _) where server.document == nil: answer(refusing: .notFound)
         case .page:
             phase = .awaitingPage
             setDeadline(after: server.limits.writeTimeout)
@@ -15,10 +15,8 @@ extension ScrapeConnection {
         case .other(let request): awaitAnswer(to: request)
         case .health: answer(server.health.health())
         case .readiness: answer(server.health.readiness())
-        case .index: answer(.ok, ResponseHead.html, server.index)
-        case .refuse(let status):
-            let text = plan.explanation ?? "\(status.rawValue) \(status.reason)"
-            answer(status, ResponseHead.plainText, text + "\n")
+        case .index(let encoding): answerStart(encoding)
+        case .refuse(let status): answer(refusing: status, plan.explanation)
         }
     }
 
@@ -55,6 +53,23 @@ extension ScrapeConnection {
         listen(for: .peerClosed)
     }
 
+    private func answer(refusing status: HTTPStatus, _ explanation: String? = nil) {
+        let text = explanation ?? "\(status.rawValue) \(status.reason)"
+        answer(status, ResponseHead.plainText, text + "\n")
+    }
+
+    /// Answers with the page at `/`.
+    private func answerStart(_ encoding: ContentEncoding) {
+        let (body, coding) = server.startPage.body(encoding)
+        var head = ResponseHead(
+            status: .ok, contentType: ResponseHead.html, contentLength: body.count, encoding: coding,
+            isNegotiated: true)
+        head.policy = server.startPage.policy
+        write(head)
+        if plan.sendsBody { output.append(contentsOf: body) }
+        flush()
+    }
+
     private func answer(_ state: HealthState) {
         switch state {
         case .ok(let text): answer(.ok, ResponseHead.plainText, text + "\n")
@@ -71,10 +86,10 @@ extension ScrapeConnection {
     }
 
     /// Answers with a page that is shared with others.
-    func answer(_ page: PageBody, _ format: ExpositionFormat, _ encoding: ContentEncoding) {
+    func answer(_ page: PageBody, contentType: String, _ encoding: ContentEncoding) {
         write(
             ResponseHead(
-                status: .ok, contentType: format.contentType, contentLength: page.count, encoding: encoding,
+                status: .ok, contentType: contentType, contentLength: page.count, encoding: encoding,
                 isNegotiated: true))
         if plan.sendsBody {
             server.retain(page)

@@ -27,6 +27,13 @@ final class ContainerMetrics: Sendable {
         up.set(0)
     }
 
+    /// The values of the gauges. Any thread.
+    func live(_ name: String) -> LiveBoard.Engine {
+        LiveBoard.Engine(
+            name: name, isUp: up.value == 1, listedAt: lastSync.value,
+            containers: LabelIndex<ContainerVerdict.State>.values.map { ($0, states[$0.ordinal].value) })
+    }
+
     func show(isUp: Bool) { up.set(isUp ? 1 : 0) }
 
     func listed() { lastSync.set(WallClock.nanoseconds / 1_000_000) }

@@ -109,6 +109,11 @@ final class ContainerRoutes: Sendable {
         continuation.finish()
     }
 
+    /// How the engines stand.
+    var live: [LiveBoard.Engine] {
+        state.withLock { $0.engines }.map { $0.metrics.live($0.follower.access.endpoint.name) }
+    }
+
     // MARK: Routes
 
     /// The configuration of the file with the routes of all containers that fit. `fragments` are what it was read from.

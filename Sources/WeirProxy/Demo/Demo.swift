@@ -129,7 +129,8 @@ public final class Demo: Sendable {
 
     private var footer: [String] {
         [
-            "", "metrics    \(exporterURL)/metrics", "health     \(exporterURL)/healthz  \(exporterURL)/readyz",
+            "", "live page  \(exporterURL)/", "metrics    \(exporterURL)/metrics",
+            "health     \(exporterURL)/healthz  \(exporterURL)/readyz",
             "reference  weir metrics", "end        Ctrl-C",
         ]
     }

@@ -23,6 +23,9 @@ extension LogLine {
         return line.finish()
     }
 
+    /// The message of its line.
+    static func message(of fact: LogRecord.Fact, isTCP: Bool) -> String { words(for: fact, isTCP: isTCP).message }
+
     private static func words(for fact: LogRecord.Fact, isTCP: Bool) -> (message: String, action: String) {
         switch fact {
         case .opened: isTCP ? ("connection accepted", "accept") : ("session opened", "open")

@@ -27,7 +27,7 @@ struct LogLine {
             bytes += "\",\"level\":\"".utf8
             bytes += Self.name(of: level).lowercased().utf8
             bytes += "\",\"message\":".utf8
-            writeQuoted(message)
+            bytes.append(quoted: message)
         }
     }
 
@@ -35,7 +35,7 @@ struct LogLine {
     mutating func add(_ key: String, _ value: String) {
         begin(key)
         if format == .json || Self.needsQuotes(value) {
-            writeQuoted(value)
+            bytes.append(quoted: value)
         } else {
             bytes += value.utf8
         }
@@ -108,7 +108,7 @@ struct LogLine {
             bytes.append(UInt8(ascii: "="))
         case .json:
             bytes.append(UInt8(ascii: ","))
-            writeQuoted(key)
+            bytes.append(quoted: key)
             bytes.append(UInt8(ascii: ":"))
         }
     }
@@ -124,24 +124,5 @@ struct LogLine {
                 byte <= 0x20 || byte == 0x7f || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=")
                     || byte == UInt8(ascii: "\\")
             }
-    }
-
-    /// A JSON string; text lines quote in the same way.
-    private mutating func writeQuoted(_ value: String) {
-        bytes.append(UInt8(ascii: "\""))
-        for byte in value.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-            case UInt8(ascii: "\n"): bytes += "\\n".utf8
-            case UInt8(ascii: "\r"): bytes += "\\r".utf8
-            case UInt8(ascii: "\t"): bytes += "\\t".utf8
-            case 0..<0x20, 0x7f:
-                let digits = String(byte, radix: 16)
-                bytes += (digits.utf8.count == 1 ? "\\u000" : "\\u00").utf8
-                bytes += digits.utf8
-            default: bytes.append(byte)
-            }
-        }
-        bytes.append(UInt8(ascii: "\""))
     }
 }

@@ -32,6 +32,8 @@ public final class LogOutput: Sendable {
     private let rings: [LogRing]
     private let others = Lock<[Item]>([])
     let routes = LogRouteTable()
+    /// The last events for people, whatever level the log has.
+    let events = EventRecorder()
     private let levelValue: Atomic<UInt8>
     private let writesJSON: Atomic<Bool>
     private let dropped: LogDrops
@@ -102,6 +104,12 @@ public final class LogOutput: Sendable {
     @inline(__always)
     public func isEnabled(_ level: Logger.Level) -> Bool {
         Self.number(of: level) >= levelValue.load(ordering: .relaxed)
+    }
+
+    /// Whether records of this level are taken: those that are written, and those that are events for people.
+    @inline(__always)
+    func takes(_ level: Logger.Level) -> Bool {
+        Self.number(of: level) >= min(levelValue.load(ordering: .relaxed), Self.number(of: .warning))
     }
 
     /// Lines that were thrown away: queues were full, or the descriptor could not be written to.
@@ -263,7 +271,12 @@ public final class LogOutput: Sendable {
         for item in Self.ordered(batch) {
             switch item {
             case .line(let bytes, _): drain.add(line: bytes)
-            case .record(let record): drain.add(record, format: format, now: min(now, clock.nanoseconds))
+            case .record(let record):
+                if record.fact.level >= .warning {
+                    if let route = known[record.route] { events.note(record, of: route) }
+                    guard isEnabled(record.fact.level) else { continue }
+                }
+                drain.add(record, format: format, now: min(now, clock.nanoseconds))
             }
         }
         drain.expire(format: format, now: now)

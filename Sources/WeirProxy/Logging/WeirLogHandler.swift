@@ -14,9 +14,9 @@ public struct WeirLogHandler: LogHandler {
         self.output = output
     }
 
-    /// The output's level.
+    /// The output's level, or `info` where that is lower: what is not written may still be an event for people.
     public var logLevel: Logger.Level {
-        get { output.level }
+        get { min(output.level, .info) }
         set { output.level = newValue }
     }
 
@@ -31,22 +31,24 @@ public struct WeirLogHandler: LogHandler {
 
     /// Queues the line.
     public func log(event: LogEvent) {
-        if let line = line(event) { output.write(line: line) }
-    }
-
-    /// Makes the line; nil where its level is not logged.
-    private func line(_ event: LogEvent) -> [UInt8]? {
-        guard output.isEnabled(event.level) else { return nil }
         var fields = metadata
         if let provided = metadataProvider?.get() { fields.merge(provided) { _, new in new } }
         if let own = event.metadata { fields.merge(own) { _, new in new } }
-        var line = LogLine(
-            output.format, time: WallClock.nanoseconds, level: event.level, message: "\(event.message)")
+        if let error = event.error { fields["error"] = "\(error)" }
+        let time = WallClock.nanoseconds
+        output.events.note(event.level, "\(event.message)", fields, at: time)
+        if output.isEnabled(event.level) { output.write(line: line(event, fields, time: time)) }
+    }
+
+    private func line(_ event: LogEvent, _ fields: Logger.Metadata, time: Int64) -> [UInt8] {
+        var fields = fields
+        let error = event.error.flatMap { _ in fields.removeValue(forKey: "error") }
+        var line = LogLine(output.format, time: time, level: event.level, message: "\(event.message)")
         for key in Self.firstFields {
             if let value = fields.removeValue(forKey: key) { line.add(key, "\(value)") }
         }
         for (key, value) in fields.sorted(by: { $0.key < $1.key }) { line.add(key, "\(value)") }
-        if let error = event.error { line.add("error", "\(error)") }
+        if let error { line.add("error", "\(error)") }
         return line.finish()
     }
 }

@@ -46,6 +46,9 @@ final class ProcessMetrics: Sendable {
         if let milliseconds = ProcessStatus.startMilliseconds() { start.set(milliseconds) }
     }
 
+    /// Reloads so far. Any thread.
+    var reloads: (taken: UInt64, refused: UInt64) { (reloadSuccesses.value, reloadFailures.value) }
+
     /// The configuration was taken: at the start, or by a reload.
     func configurationTaken(isReload: Bool) {
         if isReload { reloadSuccesses.add() }

@@ -27,6 +27,8 @@ extension Proxy {
         await turns.enter()
         defer { turns.leave() }
         guard !isEnding, state == .running else { throw .ending }
+        // Also after a reload that was refused: it has made new observers for what went back.
+        defer { publishRoutes() }
         do throws(ProxyError) {
             try await reload(to: new)
         } catch {
@@ -55,7 +57,10 @@ extension Proxy {
         takeTLS()
         secureExporter(configuration)
         listMetrics.show(access.plan.ruleCounts)
-        if !isFollowing { components.metrics.configurationTaken(isReload: true) }
+        if !isFollowing {
+            components.metrics.configurationTaken(isReload: true)
+            publishConfiguration(problem: nil)
+        }
         log(changes.filter { !$0.needsRestart })
         logger.info(
             isFollowing ? "routes have followed their containers" : "configuration reloaded",
@@ -77,6 +82,7 @@ extension Proxy {
     /// Tells of a file that could not be used; the old configuration goes on.
     public func reloadFailed(_ errors: [String]) {
         components.metrics.reloadFailed()
+        publishConfiguration(problem: errors.first ?? "the configuration cannot be read")
         for error in errors {
             logger.error("reload failed, the old configuration goes on", metadata: ["error": "\(error)"])
         }

@@ -72,7 +72,10 @@ extension Proxy {
                 logger.error("new members cannot be used", metadata: ["error": "\(error)"])
             }
         }
-        if isChanged { await checkUpstreams(routes.values.map(\.served)) }
+        if isChanged {
+            publishRoutes()
+            await checkUpstreams(routes.values.map(\.served))
+        }
     }
 
     private func log(_ failure: AddressLookup.Failure, _ label: String, _ route: RouteConfiguration) {

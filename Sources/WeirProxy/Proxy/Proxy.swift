@@ -178,6 +178,8 @@ public actor Proxy {
         takeTLS()
         listMetrics.show(access.plan.ruleCounts)
         components.metrics.configurationTaken(isReload: false)
+        publishRoutes()
+        publishConfiguration(problem: nil)
         components.health.phase = .awaitingContainers
         if !awaitingContainers { becomeReady() }
     }
@@ -267,6 +269,7 @@ public actor Proxy {
         let shared = listeners.values.map(\.listener)
         routes = [:]
         listeners = [:]
+        publishRoutes()
         for listener in shared { await listener.close(drainTimeout: drainTimeout) }
         for stream in streams { await stream.close(drainTimeout: drainTimeout) }
         // The engine ends what outlives the drain time; this bound is for what should not happen.

@@ -15,6 +15,7 @@ struct ProxyComponents: Sendable {
     let metrics: ProcessMetrics
     let health: Health
     let exporter: Exporter
+    let live = LiveBoard()
     let clients = ClientTables()
     let programs: PreDialPrograms
     let upstreamSets = UpstreamSets()
@@ -64,7 +65,9 @@ struct ProxyComponents: Sendable {
         let paths: (any PathHandler)? = nil
         #endif
         exporter = try Self.makeExporter(
-            configuration, registry: registry, engine: engine, health: health, paths: paths,
+            configuration, registry: registry, engine: engine, health: health,
+            document: StatusDocument(live: live, health: health, metrics: metrics, engine: engine, log: log),
+            paths: paths,
             observer: observers.exporter)
         self.registry = registry
         // Weak: the registry keeps the callback as long as it lives, and must not keep its users alive.
@@ -101,11 +104,12 @@ struct ProxyComponents: Sendable {
 
     private static func makeExporter(
         _ configuration: Configuration, registry: MetricsRegistry, engine: StreamEngine, health: Health,
-        paths: (any PathHandler)?, observer: ExporterMetrics
+        document: sending StatusDocument, paths: (any PathHandler)?, observer: ExporterMetrics
     ) throws(ProxyError) -> Exporter {
         let section = configuration.exporter
-        let settings = ExporterConfiguration(
+        var settings = ExporterConfiguration(
             listen: try section.addresses(), unixSockets: section.unixSockets, access: section.access)
+        settings.startPage = StartPage(html: Array(LivePage.html.utf8), policy: LivePage.policy)
         let checks = HealthChecks(
             health: { [weak engine] in
                 Health.liveness(stalledWorker: engine?.stalledWorker(after: Health.maxTurn))
@@ -113,7 +117,8 @@ struct ProxyComponents: Sendable {
             readiness: { health.readiness })
         do throws(ExporterError) {
             return try Exporter(
-                settings, page: RegistryPage(registry), health: checks, paths: paths, observer: observer)
+                settings, page: RegistryPage(registry), health: checks, document: document, paths: paths,
+                observer: observer)
         } catch {
             throw .exporter(error)
         }

@@ -58,7 +58,9 @@ public final class ProxyRunner: Sendable {
         self.sources = sources
         self.manager = manager
         proxy = try Proxy(configuration, options: options)
-        containers = ContainerRoutes(registry: proxy.components.registry, logger: proxy.logger)
+        let containers = ContainerRoutes(registry: proxy.components.registry, logger: proxy.logger)
+        self.containers = containers
+        proxy.components.live.update { $0.engines = { [weak containers] in containers?.live ?? [] } }
     }
 
     /// Binds everything and serves, then follows the sources.

@@ -7,6 +7,7 @@ struct CertificateMetrics {
         let isGood: Gauge
         /// Nil for certificates of authorities: no end of one is the end of its file.
         var expiry: Gauge?
+        var names = ""
     }
 
     private let registry: MetricsRegistry
@@ -21,14 +22,24 @@ struct CertificateMetrics {
         for path in shown.keys where !paths.contains(path) { shown[path] = nil }
     }
 
-    /// The certificate, or the authorities where `expiry` is 0, are in use.
-    mutating func taken(_ path: String, expiry: Int64) {
+    /// The certificates that are shown, in the order of their paths.
+    var shownCertificates: [LiveBoard.Certificate] {
+        shown.sorted { $0.key < $1.key }.map { path, shown in
+            LiveBoard.Certificate(
+                path: path, names: shown.names, expiry: shown.expiry?.value ?? 0, isGood: shown.isGood.value == 1)
+        }
+    }
+
+    /// The certificate is in use, for these names; or the authorities are, where `expiry` is 0.
+    mutating func taken(_ path: String, names: String, expiry: Int64) {
         var gauges = gauges(of: path)
+        gauges.names = names
         gauges.isGood.set(1)
-        guard expiry > 0 else { return }
-        let gauge = gauges.expiry ?? gauges.registration.gauge(MetricCatalogue.certificateExpiry, [path])
-        gauge.set(expiry)
-        gauges.expiry = gauge
+        if expiry > 0 {
+            let gauge = gauges.expiry ?? gauges.registration.gauge(MetricCatalogue.certificateExpiry, [path])
+            gauge.set(expiry)
+            gauges.expiry = gauge
+        }
         shown[path] = gauges
     }
 

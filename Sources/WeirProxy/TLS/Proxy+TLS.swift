@@ -31,7 +31,10 @@ extension Proxy {
         tls.forget(except: configuration)
         let certificates = tls.report(configuration) + agents.report
         certificateMetrics.keep(Set(certificates.map(\.path)))
-        for certificate in certificates { certificateMetrics.taken(certificate.path, expiry: certificate.expiry) }
+        for certificate in certificates {
+            certificateMetrics.taken(certificate.path, names: certificate.names, expiry: certificate.expiry)
+        }
+        publishCertificates()
         if tls.isEmpty, agents.isEmpty {
             certificateClock?.cancel()
             certificateClock = nil
@@ -77,10 +80,12 @@ extension Proxy {
 
     private func refreshCertificates() {
         let now = WallClock.nanoseconds / 1_000_000_000
-        for news in tls.refresh(now: now) + agents.refresh(now: now) {
+        let changes = tls.refresh(now: now) + agents.refresh(now: now)
+        defer { if !changes.isEmpty { publishCertificates() } }
+        for news in changes {
             switch news {
             case .taken(let path, let names, let expiry):
-                certificateMetrics.taken(path, expiry: expiry)
+                certificateMetrics.taken(path, names: names, expiry: expiry)
                 guard expiry > 0 else {
                     logger.info("certificates of authorities reloaded", metadata: ["certificate": "\(path)"])
                     continue

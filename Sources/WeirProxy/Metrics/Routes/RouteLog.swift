@@ -21,7 +21,7 @@ struct RouteLog: Sendable {
     /// Queues what happened to a connection or session, on its worker.
     @inline(__always)
     func record(_ fact: LogRecord.Fact, _ context: StreamContext) {
-        guard output.isEnabled(fact.level) else { return }
+        guard output.takes(fact.level) else { return }
         output.record(
             LogRecord(
                 time: WallClock.nanoseconds, route: number, id: context.id, client: context.clientAddress,
@@ -37,13 +37,13 @@ struct RouteLog: Sendable {
 
     /// Queues what happened to the route on a worker.
     func record(_ fact: LogRecord.Fact, worker: Int) {
-        guard output.isEnabled(fact.level) else { return }
+        guard output.takes(fact.level) else { return }
         output.record(plain(fact), shard: worker)
     }
 
     /// Queues what happened to a client that belongs to no route yet.
     func record(_ fact: LogRecord.Fact, of client: SocketAddress, worker: Int) {
-        guard output.isEnabled(fact.level) else { return }
+        guard output.takes(fact.level) else { return }
         var record = plain(fact)
         record.client = client
         output.record(record, shard: worker)
@@ -51,7 +51,7 @@ struct RouteLog: Sendable {
 
     /// Queues what happened to the route elsewhere.
     func record(_ fact: LogRecord.Fact) {
-        guard output.isEnabled(fact.level) else { return }
+        guard output.takes(fact.level) else { return }
         output.record(plain(fact))
     }
 

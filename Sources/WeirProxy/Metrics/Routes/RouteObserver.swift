@@ -10,6 +10,10 @@ protocol RouteObserver: StreamObserver, AnyObject {
     var report: RouteReport { get }
     /// The counters that routes of both transports have.
     var common: RouteCommon { get }
+    /// Writes the ended connections or sessions by reason, and returns their number. Any thread.
+    func writeEnds(to json: inout JSONOutput) -> UInt64
+    /// Writes what only routes of this transport count. Any thread.
+    func writeRest(to json: inout JSONOutput)
 }
 
 extension RouteObserver {

@@ -8,15 +8,15 @@ import WeirStream
 /// The engine holds it as long as a connection lives that began under it, and so its series stay.
 final class TCPRouteMetrics: RouteObserver {
     let common: RouteCommon
-    private let closed: LabelCounters<ConnectionCloseReason>
+    let closed: LabelCounters<ConnectionCloseReason>
     private let active: DerivedGauge?
     private let duration: Histogram
-    private let discarded: DirectionCounters
+    let discarded: DirectionCounters
     private let backpressure: DirectionCounters
     /// Only where there is a limit that pauses.
     private let throttle: DirectionCounters?
-    private let acceptErrors: LabelCounters<AcceptErrorReason>
-    private let acceptPauses: Counter
+    let acceptErrors: LabelCounters<AcceptErrorReason>
+    let acceptPauses: Counter
 
     init(_ route: RouteDescription, registry: MetricsRegistry, log: LogOutput) {
         let registration = RouteRegistration(registry)

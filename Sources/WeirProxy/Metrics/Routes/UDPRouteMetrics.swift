@@ -8,14 +8,14 @@ import WeirStream
 /// The engine holds it as long as a session lives that began under it, and so its series stay.
 final class UDPRouteMetrics: RouteObserver {
     let common: RouteCommon
-    private let closed: LabelCounters<SessionCloseReason>
+    let closed: LabelCounters<SessionCloseReason>
     private let active: DerivedGauge?
     private let duration: Histogram
-    private let unanswered: Counter
+    let unanswered: Counter
     private let moves: LabelCounters<SessionMoveReason>
-    private let datagrams: DirectionCounters
-    private let ingressDrops: LabelCounters<DropReason>
-    private let egressDrops: LabelCounters<DropReason>
+    let datagrams: DirectionCounters
+    let ingressDrops: LabelCounters<DropReason>
+    let egressDrops: LabelCounters<DropReason>
 
     init(_ route: RouteDescription, registry: MetricsRegistry, log: LogOutput) {
         let registration = RouteRegistration(registry)
