@@ -325,6 +325,11 @@ import WeirConfiguration
         #expect(removed.gone.isEmpty)
         #expect(removed.root == nil)
         world.containers[0].networks = []
+        // By an event: it may be one that ends. The next list tells.
+        var leaving = world
+        leaving.containers[0].hasLeftNetworks = true
+        let ending = try leaving.plan()
+        #expect(ending.gone.count == 1 && ending.routeCount == 1 && states(ending) == ["a": .notRunning])
         let left = try world.advance()
         #expect(left.gone.count == 1)
         // The route waits for it.

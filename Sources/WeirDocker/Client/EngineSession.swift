@@ -252,20 +252,23 @@ final class EngineSession {
 
     /// Changes what is known of a container. Whether anything did.
     private func apply(_ effect: EngineEvent.Effect, to id: String) -> Bool {
+        let wasStopping = stopping[id] != nil
+        // Also of a container that no list has had yet: none will tell.
+        if effect == .stopping { stopping[id] = now + Self.stoppingTime }
         guard var container = containers[id] else { return false }
-        let before = (container: container, isStopping: stopping[id] != nil)
+        let before = container
         switch effect {
         case .gone:
             container.state = .exited
             stopping[id] = nil
-        case .stopping: stopping[id] = now + Self.stoppingTime
         case .paused(let isPaused): container.state = isPaused ? .paused : .running
         case .disconnected(let network?): container.networks.removeAll { $0.name == network }
         case .disconnected(nil): if container.networks.count == 1 { container.networks = [] }
-        case .other: break
+        case .stopping, .other: break
         }
+        if container.networks.isEmpty, !before.networks.isEmpty { container.hasLeftNetworks = true }
         containers[id] = container
-        return container != before.container || (stopping[id] != nil) != before.isStopping
+        return container != before || (stopping[id] != nil) != wasStopping
     }
 
     private func show() {

@@ -74,6 +74,8 @@ public struct Container: Sendable, Equatable {
     public var created = 0
     /// Whether it was told to stop, and so gets no new clients while it ends.
     public var isStopping = false
+    /// Whether it has just left its last network: one that ends does so before its engine tells of the end.
+    var hasLeftNetworks = false
     /// Whether its mode of networking, its health and the ports that it exposes are not known: Podman's list is without
     /// them, and an inspection tells.
     var isAbridged = false

@@ -116,6 +116,11 @@ struct PlanDraft {
             verdict.remarks = ["no label of it makes a stream: a `scheme` such as `tcp`, or a port `LISTEN:TARGET`"]
             return
         }
+        if container.hasLeftNetworks {
+            unreachable.insert(verdict.key)
+            (verdict.state, verdict.remarks) = (.notRunning, ["it has left its last network"])
+            return
+        }
         let isMember = incumbents.contains(verdict.key)
         if let (state, remark) = standing(of: container) {
             (verdict.state, verdict.remarks) = (state, [remark])

@@ -157,6 +157,7 @@ extension Integration {
             engine.change { $0[2].networks = [:] }
             engine.tell(
                 line: #"{"Type":"network","Action":"disconnect","Actor":{"ID":"cc","Attributes":{"name":"lone"}}}"#)
+            try weir.waitForLog("container=lone", "it has left its last network")
             try weir.waitForLog("container=lone", "it has no address")
             let accepted = server.accepted
             try? TestConnection.exchange(lone)
