@@ -14,6 +14,7 @@ from peers import Weir
 from support import free_port, run, wait_until
 
 NAME = "a.example.net"
+EC = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -35,10 +36,10 @@ class Authority(Pair):
         super().__init__(folder, name)
         self.folder = folder
         self._openssl(
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9",
-            "-subj", f"/CN={name}", "-keyout", str(self.key), "-out", str(self.certificate))
+            "req", "-x509", "-newkey", *EC, "-nodes", "-days", "9", "-subj", f"/CN={name}", "-keyout", str(self.key),
+            "-out", str(self.certificate))
 
-    def sign(self, name: str, *names: str, key: tuple[str, ...] = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")) -> Pair:
+    def sign(self, name: str, *names: str, key: tuple[str, ...] = EC) -> Pair:
         """A certificate whose common name is `name`."""
         made = Pair(self.folder, name)
         alternatives = ",".join(names or [f"DNS:{name}"])
@@ -115,7 +116,8 @@ class WeirWithTLS(Weir):
 
     def await_failures(self, expected: dict[str, int], route: str, side: str = "client"):
         """Waits for what a peer may have seen before it was counted, and for nothing else."""
-        wait_until("the failures are counted", lambda: self.failures(route, side), accept=lambda found: found == expected)
+        wait_until(
+            "the failures are counted", lambda: self.failures(route, side), accept=lambda found: found == expected)
 
     def active(self) -> float:
         return self.page().total("weir_tcp_connections_active")

@@ -1,5 +1,5 @@
-"""Peers of TLS that send garbage, stop, flood or lie: each ends with its reason, and leaves nothing behind. Most of them
-are made by hand, with tlslite-ng.
+"""Peers of TLS that send garbage, stop, flood or lie: each ends with its reason, and leaves nothing behind. Most of
+them are made by hand, with tlslite-ng.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from tlslite.constants import ContentType, KeyUpdateMessageType
 from tlslite.errors import TLSError
 from tlslite.messages import Message
 
-from encryption import NAME, VERSIONS, Authority, Echo, WeirWithTLS, connect, exchange
+from encryption import EC, NAME, VERSIONS, Authority, Echo, WeirWithTLS, connect, exchange
 from support import run, tool, wait_until
 
 NUMBERS = {"1.2": (3, 3), "1.3": (3, 4)}
@@ -287,7 +287,8 @@ def test_a_record_out_of_place_ends_the_connection_and_gives_nothing(weir, echo,
 def test_openssls_client_that_renegotiates_is_refused(authority, weir):
     client = subprocess.Popen(
         [tool("openssl"), "s_client", "-connect", f"127.0.0.1:{weir.port}", "-tls1_2", "-servername", NAME, "-CAfile",
-         str(authority.certificate)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+         str(authority.certificate)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True)
     with client:
         client.stdin.write("R\n")
         client.stdin.flush()
@@ -305,8 +306,8 @@ def test_early_data_is_never_taken(authority, weir, echo, tmp_path):
 
     def s_client(*options: str) -> str:
         client = subprocess.Popen(
-            [tool("openssl"), "s_client", "-connect", f"127.0.0.1:{weir.port}", "-tls1_3", "-servername", NAME, "-CAfile",
-             str(authority.certificate), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [tool("openssl"), "s_client", "-connect", f"127.0.0.1:{weir.port}", "-tls1_3", "-servername", NAME,
+             "-CAfile", str(authority.certificate), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True)
         with client:
             client.stdin.write("later words\n")
@@ -333,8 +334,8 @@ def allow_early_data(file: Path):
     """Writes into the session of a file that it may send early data."""
     library = ctypes.CDLL(ctypes.util.find_library("ssl"))
     crypto = ctypes.CDLL(ctypes.util.find_library("crypto"))
-    for function, result in ((crypto.BIO_new_file, ctypes.c_void_p), (library.PEM_read_bio_SSL_SESSION, ctypes.c_void_p)):
-        function.restype = result
+    for function in (crypto.BIO_new_file, library.PEM_read_bio_SSL_SESSION):
+        function.restype = ctypes.c_void_p
 
     def opened(mode: bytes) -> ctypes.c_void_p:
         return ctypes.c_void_p(crypto.BIO_new_file(str(file).encode(), mode))
@@ -386,7 +387,7 @@ def test_crowds_of_bad_peers_leave_no_descriptor_and_no_memory(weir):
 
 @pytest.mark.parametrize("ciphers", ["AES128-SHA256", "ECDHE-ECDSA-AES128-SHA256", "AES128-GCM-SHA256"])
 def test_upstreams_without_forward_secrecy_or_authenticated_ciphers_are_refused(authority, tmp_path, ciphers):
-    key = ("rsa:2048",) if ciphers.startswith("AES") else ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    key = ("rsa:2048",) if ciphers.startswith("AES") else EC
     server = authority.sign("weak", f"DNS:{NAME}", "IP:127.0.0.1", key=key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = ssl.TLSVersion.TLSv1_2

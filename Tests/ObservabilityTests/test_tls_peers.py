@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from encryption import NAME, Authority, Echo, WeirWithTLS, connect, exchange
+from encryption import EC, NAME, Authority, Echo, WeirWithTLS, connect, exchange
 from support import TOOLS, Process, free_port, run, tool, wait_until
 from test_names_ssh import SSHServer, await_listening, digest
 
@@ -79,7 +79,8 @@ def gnutls_client(port: int, authority: Authority, version: str, *options: str) 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_gnutls_is_a_client_with_a_certificate_and_resumes(authority, server, device, echo, tmp_path, version):
-    with WeirWithTLS(tmp_path, server, {"echo": (echo.port, f", tls: {{ client_ca: {authority.certificate} }}")}) as weir:
+    fields = f", tls: {{ client_ca: {authority.certificate} }}"
+    with WeirWithTLS(tmp_path, server, {"echo": (echo.port, fields)}) as weir:
         own = ("--x509certfile", str(device.certificate), "--x509keyfile", str(device.key))
         shown = gnutls_client(weir.port, authority, version, "--resume", *own)
         assert f"Description: (TLS{version}" in shown and "This is a resumed session" in shown, shown
@@ -258,7 +259,7 @@ def test_files_of_200_mb_go_by_scp_through_two_of_ours_with_tls_between_them(aut
 # testssl.sh
 
 
-@pytest.mark.parametrize("key", [("ec", "-pkeyopt", "ec_paramgen_curve:P-256"), ("rsa:2048",)], ids=["ecdsa", "rsa"])
+@pytest.mark.parametrize("key", [EC, ("rsa:2048",)], ids=["ecdsa", "rsa"])
 def test_testssl_finds_nothing_of_weight_in_protocols_ciphers_and_known_holes(authority, tmp_path, key):
     server = authority.sign("scanned", f"DNS:{NAME}", "DNS:localhost", "IP:127.0.0.1", key=key)
     with ExitStack() as stack:
