@@ -71,12 +71,7 @@ public final class StreamContext {
     /// Applies the peer's PROXY header. Call it only before any hook has seen the context.
     func adopt(_ header: ProxyHeader) {
         awaitsProxyHeader = false
-        guard let addresses = header.addresses else { return }
-        let extras = extras ?? ClientExtras()
-        extras.proxyAddress = clientAddress
-        self.extras = extras
-        clientAddress = addresses.source
-        localAddress = addresses.destination
+        if let addresses = header.addresses { nameClient(addresses) }
     }
 
     /// Keeps the facts of the client's handshake.
@@ -97,7 +92,9 @@ public final class StreamContext {
     /// Names the client behind the peer, which the peer itself has told: ``peerAddress`` stays the address of the
     /// connection. Call it only from ``StreamHooks/Decide``, on the worker.
     public func nameClient(_ addresses: ProxyHeader.Addresses) {
-        proxy = ProxyPeer(peerAddress)
+        let extras = extras ?? ClientExtras()
+        extras.proxyAddress = peerAddress
+        self.extras = extras
         clientAddress = addresses.source
         localAddress = addresses.destination
     }
