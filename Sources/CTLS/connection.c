@@ -307,9 +307,18 @@ static int failure_of_error(unsigned long error) {
     }
 }
 
+// The number of the alert that the peer has sent (RFC 8446 section 6.2); 0 where the error is none.
+static uint8_t alert_of(unsigned long error) {
+    int reason = ERR_GET_REASON(error);
+    int is_alert = ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET &&
+                   reason <= SSL_AD_REASON_OFFSET + UINT8_MAX;
+    return is_alert ? (uint8_t)(reason - SSL_AD_REASON_OFFSET) : 0;
+}
+
 static int note_failure(weir_tls *tls) {
     // The first error is the cause.
     unsigned long error = ERR_peek_error();
+    tls->alert = alert_of(error);
     long verify_result = SSL_get_verify_result(tls->ssl);
     tls->flags |= FLAG_DEAD;
     if (tls->error) {
@@ -354,6 +363,7 @@ int weir_tls_handshake(weir_tls *tls, int descriptor) {
 }
 
 int weir_tls_failure(const weir_tls *tls) { return tls->failure; }
+int weir_tls_alert(const weir_tls *tls) { return tls->alert; }
 int weir_tls_error(const weir_tls *tls) { return tls->error ? tls->error : EPROTO; }
 
 int64_t weir_tls_receive(weir_tls *tls, int descriptor, void *bytes, size_t length) {
@@ -386,7 +396,8 @@ int64_t weir_tls_receive(weir_tls *tls, int descriptor, void *bytes, size_t leng
         } else {
             tls->flags |= FLAG_DEAD;
             // A fatal alert ends the connection as a reset does.
-            if (!tls->error && ERR_GET_REASON(ERR_peek_error()) >= SSL_AD_REASON_OFFSET) tls->error = ECONNRESET;
+            tls->alert = alert_of(ERR_peek_error());
+            if (!tls->error && tls->alert) tls->error = ECONNRESET;
             outcome = WEIR_TLS_ERROR;
         }
         break;

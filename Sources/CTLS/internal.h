@@ -85,6 +85,8 @@ struct weir_tls {
     uint8_t failure;
     // Whether the handshake is over.
     uint8_t is_shaken;
+    // The number of the fatal alert that ended the connection; 0 for none.
+    uint8_t alert;
 };
 
 BIO *weir_tls_bio_new(weir_tls *tls);

@@ -20,6 +20,8 @@ public import WeirStream
     /// Whether the end of the handshake was told.
     private var isTold = false
     private var isTruncationTold = false
+    /// The reason of a failed handshake; nil for none.
+    public private(set) var failure: TLSFailure?
     /// The time of the first byte, which begins the handshake.
     private let start = MonotonicClock.system.nanoseconds
 
@@ -97,6 +99,7 @@ public import WeirStream
     private func tell(_ reason: TLSFailure) {
         if isTold { return }
         isTold = true
+        failure = reason
         observer?.handshakeFailed(side: side, reason: reason, worker: Int(worker))
     }
 
@@ -154,6 +157,18 @@ public import WeirStream
         guard let tls = unsafe tls else { return nil }
         let code = unsafe weir_tls_flush(tls, socket.number)
         return code == 0 ? nil : SystemError(.send, code)
+    }
+
+    /// The number of the fatal alert with which the peer ended the connection (RFC 8446 section 6.2); 0 for none.
+    public var alert: UInt8 {
+        guard let tls = unsafe tls else { return 0 }
+        return UInt8(truncatingIfNeeded: unsafe weir_tls_alert(tls))
+    }
+
+    /// Whether the end that was read was a FIN without close_notify: whether bytes are missing is not known.
+    public var isTruncated: Bool {
+        guard let tls = unsafe tls else { return false }
+        return unsafe weir_tls_is_truncated(tls) == 1
     }
 
     // MARK: Facts, after the handshake

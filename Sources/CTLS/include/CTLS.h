@@ -152,6 +152,8 @@ enum {
 
 int weir_tls_handshake(weir_tls *tls, int descriptor);
 int weir_tls_failure(const weir_tls *tls);
+// The number of the fatal alert with which the peer ended the connection (RFC 8446 section 6.2); 0 for none.
+int weir_tls_alert(const weir_tls *tls);
 // The error number (errno) of the call that broke the connection; of a protocol error EPROTO.
 int weir_tls_error(const weir_tls *tls);
 

@@ -22,7 +22,7 @@ extension TunnelStatus {
         case .descriptorLimit, .addressUnavailable: self = .limit
         // A listening address of the agent itself.
         case .loop, .permission: self = .denied
-        case .tls, .canceled, .other: self = .other
+        case .agent, .agentDenied, .tls, .canceled, .other: self = .other
         }
     }
 

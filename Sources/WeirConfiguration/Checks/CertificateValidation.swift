@@ -24,6 +24,8 @@ public protocol CertificateValidation: Sendable {
     var isSupported: Bool { get }
     /// Looks at a chain with its key.
     func check(chain: [UInt8], key: [UInt8]) -> CertificateCheckResult
+    /// Looks at the archive with the credentials of an agent.
+    func check(bundle: [UInt8]) -> CertificateCheckResult
     /// Looks at certificates of authorities. Returns their fault.
     func check(authorities: [UInt8]) -> String?
     /// The present time, in seconds since 1970.

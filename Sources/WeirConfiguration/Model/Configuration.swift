@@ -25,6 +25,8 @@ public struct Configuration: Sendable, Equatable {
     public var docker: Docker?
     /// The end of tunnels; nil where there is none. Its route is among ``routes``.
     public var agent: Agent?
+    /// The agents on other machines, in the order of the file. Names are distinct.
+    public var agents: [AgentConfiguration] = []
     /// The routes, in the order of the file. Names and listeners are distinct.
     public var routes: [RouteConfiguration]
 

@@ -76,6 +76,28 @@ struct CertificateReader {
         return false
     }
 
+    /// Checks an archive with the credentials of an agent. False after an error.
+    func check(bundle file: NamedFile, at origin: Origin) -> Bool {
+        guard let validation, context.referencedFiles.opensFiles else { return true }
+        guard let bytes = read(file, "bundle", at: origin) else { return false }
+        if isReadableByEverybody(path: file.path) {
+            diagnostics.warning(
+                origin,
+                "`bundle`: everybody on this machine may read \(quoted(file.text)): take that away with `chmod o-r`")
+        }
+        let result = validation.check(bundle: bytes)
+        if let problem = result.problem {
+            diagnostics.error(origin, "`bundle`: \(quoted(file.text)): \(problem)")
+            return false
+        }
+        if result.expiry < validation.now {
+            diagnostics.warning(origin, "`bundle`: the certificate in \(quoted(file.text)) has ended: agents refuse it")
+        }
+        context.referencedFiles.note(
+            CertificateReport(path: file.text, names: result.names, expiry: result.expiry))
+        return true
+    }
+
     /// Whether the program speaks TLS; the error of one that does not is noted.
     func isSupported(_ key: String, at origin: Origin) -> Bool {
         guard let validation, !validation.isSupported else { return true }

@@ -19,6 +19,10 @@ extension Configuration {
             group: "entrypoint", \.entrypoint, Entrypoint.section, page: .proxyProtocol,
             "What holds for every route's clients."),
         Setting(group: "tls", \.tls, TLSDefaults.section, page: .tls, "What holds for all routes that speak TLS."),
+        Setting(
+            "agents", \.agents, .agents, default: "none", page: .agents,
+            "Agents on other machines, which dial upstreams there, by their names: `{edge-1: {address: "
+                + "agent.example.net:8890, bundle: edge-1.zip}}`."),
         Setting(group: "acl", \.access, AccessConfiguration.section, page: .access, "Who may use the routes."),
         Setting(
             group: "geoip", \.geoip, GeoIP.section, initial: GeoIP(database: ""), page: .access,

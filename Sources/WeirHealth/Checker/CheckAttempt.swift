@@ -23,9 +23,13 @@ final class CheckAttempt {
     private let path: UnixSocketPath?
     private let isStream: Bool
     private var socket: Socket?
+    /// Carries the conversation; nil where the socket does.
+    private let session: (any CheckSession)?
     private var conversation: Conversation
     private var output: ArraySlice<UInt8>
     private var isConnected = false
+    /// Whether the conversation has begun.
+    private var hasBegun = false
     /// Whether the last connect found the member busy.
     private(set) var isBusy = false
     private var hasEnded = false
@@ -34,8 +38,9 @@ final class CheckAttempt {
     /// Opens a socket, bound to `source` where there is one.
     init(
         to address: SocketAddress, at path: UnixSocketPath? = nil, from source: SocketAddress?,
-        over transport: Transport, _ conversation: Conversation, opening: [UInt8]
+        over transport: Transport, _ conversation: Conversation, opening: [UInt8], session: (any CheckSession)? = nil
     ) throws(SystemError) {
+        self.session = session
         self.address = address
         self.path = path
         self.conversation = conversation
@@ -91,11 +96,14 @@ final class CheckAttempt {
             if let error = socket?.takeError() { return ended(by: error) }
             let progress = talk()
             guard case .pending = progress else { return progress }
+        } else if !hasBegun {
+            let progress = shakeHands()
+            guard case .pending = progress else { return progress }
         } else if !output.isEmpty {
             let progress = send()
             guard case .pending = progress else { return progress }
         }
-        return receive(into: &buffer)
+        return hasBegun ? receive(into: &buffer) : .pending
     }
 
     /// The connection is established.
@@ -106,6 +114,20 @@ final class CheckAttempt {
         if isStream, path == nil, let local = try? socket?.localAddress(), local == address {
             return .failed(.failure(.refused))
         }
+        return shakeHands()
+    }
+
+    /// The peer in between connects the member, where there is one.
+    private func shakeHands() -> Progress {
+        if let session {
+            guard socket != nil else { return .pending }
+            switch session.handshake(on: socket!) {
+            case .done: break
+            case .waiting: return .pending
+            case .failed(let result): return .failed(.failure(result))
+            }
+        }
+        hasBegun = true
         if conversation.endsWithConnection { return .passed }
         return send()
     }
@@ -114,7 +136,7 @@ final class CheckAttempt {
         if isStream, output.isEmpty { return .pending }
         // A datagram is sent once, also an empty one.
         repeat {
-            switch socket?.send(output) {
+            switch write() {
             case .bytes(let count): output = output.dropFirst(count)
             case .wouldBlock, nil: return .pending
             case .failed(let error): return ended(by: error)
@@ -127,7 +149,8 @@ final class CheckAttempt {
     private func receive(into buffer: inout [UInt8]) -> Progress {
         while true {
             let step: CheckStep
-            switch socket?.receive(into: &buffer) {
+            switch read(into: &buffer) {
+            case .bytes(0) where session != nil: continue
             case .bytes(let count):
                 let bytes = buffer[..<count]
                 step = isStream ? conversation.receive(bytes) : conversation.receive(datagram: bytes)
@@ -149,6 +172,18 @@ final class CheckAttempt {
         }
     }
 
+    private func write() -> WriteResult? {
+        guard let session else { return socket?.send(output) }
+        guard socket != nil else { return nil }
+        return unsafe output.withUnsafeBytes { unsafe session.send($0, to: socket!) }
+    }
+
+    private func read(into buffer: inout [UInt8]) -> ReadResult? {
+        guard let session else { return socket?.receive(into: &buffer) }
+        guard socket != nil else { return nil }
+        return unsafe buffer.withUnsafeMutableBytes { unsafe session.receive(into: $0, from: socket!) }
+    }
+
     private func ended(by error: SystemError, isLocal: Bool = false) -> Progress {
         guard let result = CheckResult(error, isLocal: isLocal) else { return .impossible(error) }
         return .failed(.failure(result))
@@ -156,7 +191,7 @@ final class CheckAttempt {
 
     /// The outcome where the timeout ends first.
     var timeoutOutcome: CheckOutcome {
-        isConnected ? conversation.timeoutOutcome : .failure(.timeout)
+        hasBegun ? conversation.timeoutOutcome : .failure(.timeout)
     }
 
     // MARK: End
@@ -164,7 +199,7 @@ final class CheckAttempt {
     /// Ends the conversation in order, where its protocol is served by that. Returns whether the member's end is still
     /// to be awaited, before the socket may be closed.
     func beginLeaving(receivingInto buffer: inout [UInt8]) -> Bool {
-        guard isConnected, !hasEnded, let farewell = conversation.farewell else { return false }
+        guard hasBegun, session == nil, !hasEnded, let farewell = conversation.farewell else { return false }
         if !farewell.isEmpty { _ = socket?.send(farewell[...], more: true) }
         guard (try? socket?.shutdownWriting()) != nil else { return false }
         return !isLeft(receivingInto: &buffer)
@@ -189,6 +224,10 @@ final class CheckAttempt {
     /// check, of which a thousand members would make twelve thousand.
     func close() {
         guard let socket = socket.take() else { return }
+        if let session {
+            session.finish(on: socket)
+            return socket.close()
+        }
         if isStream, !hasEnded { socket.closeWithReset() } else { socket.close() }
     }
 }

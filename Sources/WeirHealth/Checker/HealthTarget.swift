@@ -13,16 +13,19 @@ public struct HealthTarget: Hashable, Sendable {
     /// The address of this machine that checks come from; nil leaves it to the kernel. Its port is 0 as a rule: a fixed
     /// one cannot be used again at once.
     public var source: SocketAddress?
+    /// The way through a peer at ``address``; nil where that is the member itself.
+    public var carrier: CheckCarrier?
 
     /// A target.
     public init(
         address: SocketAddress, check: HealthCheck, schedule: CheckSchedule = CheckSchedule(),
-        source: SocketAddress? = nil
+        source: SocketAddress? = nil, carrier: CheckCarrier? = nil
     ) {
         self.address = address
         self.check = check
         self.schedule = schedule
         self.source = source
+        self.carrier = carrier
     }
 
     /// A Unix socket as a target.
@@ -31,9 +34,10 @@ public struct HealthTarget: Hashable, Sendable {
         self.path = path
     }
 
-    /// The address with the port that is checked. A Unix socket has none.
+    /// The address with the port that is checked. A Unix socket has none, and a peer in between its own.
     var checkedAddress: SocketAddress {
         if path != nil { return .unix }
+        if carrier != nil { return address }
         return SocketAddress(address.ip, port: check.port ?? address.port, scope: address.scope)
     }
 }

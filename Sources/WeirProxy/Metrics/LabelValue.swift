@@ -65,6 +65,7 @@ extension ContentEncoding: LabelValue {}
 extension ContainerVerdict.State: LabelValue {}
 extension EngineErrorReason: LabelValue {}
 extension TunnelResult: LabelValue {}
+extension AgentFailure: LabelValue {}
 extension TLSFailure: LabelValue {}
 extension TLSSide: LabelValue {}
 extension TLSVersion: LabelValue {}

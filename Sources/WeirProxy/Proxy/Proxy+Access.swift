@@ -30,6 +30,7 @@ extension Proxy {
         limiter?.install(in: &hooks, observer.common.route.transport)
         addPolicy(of: route, to: &hooks)
         addTLS(of: route, observer, to: &hooks)
+        addTunnels(of: route, to: &hooks)
         if let program = route.preDial { hooks.preDial = components.programs.hook(program, of: route) }
         return hooks
     }

@@ -120,7 +120,7 @@ extension Proxy {
     /// Checks the upstreams of these routes, those that want it.
     func checkUpstreams(_ routes: [RouteConfiguration]) async {
         do throws(SystemError) {
-            try await components.upstreamChecks.follow(routes)
+            try await components.upstreamChecks.follow(routes, carrier: checkCarrier)
         } catch {
             logger.error("health checks cannot be made", metadata: ["error": "\(error)"])
         }
@@ -137,9 +137,8 @@ extension Proxy {
             // Without a probe the suspicion ends by its time.
             guard probesRunning < Self.maxProbes else { return }
             probesRunning += 1
-            let source = route.served.dialFrom
             Task {
-                let stayedOpen = await SuspectProbe.connect(to: target, from: source)
+                let stayedOpen = await staysOpen(target, of: route.served)
                 probeEnded(key, member, stayedOpen)
             }
         }

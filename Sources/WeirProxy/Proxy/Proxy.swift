@@ -66,6 +66,9 @@ public actor Proxy {
     var agentGate: AgentGate?
     /// Whether the exporter serves the pages of an agent.
     var servesAgentPages = false
+    /// The agents that routes dial through.
+    var agents = AgentStore()
+    let agentProbes: AgentProbes
     #endif
     var certificateMetrics: CertificateMetrics
     /// Looks at the files of certificates.
@@ -85,6 +88,9 @@ public actor Proxy {
         certificateMetrics = CertificateMetrics(components.registry)
         let log = components.log
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
+        #if TLS
+        agentProbes = AgentProbes(logger: logger)
+        #endif
     }
 
     // MARK: Outside
@@ -132,6 +138,7 @@ public actor Proxy {
         if isEnding { throw .ending }
         do throws(ProxyError) {
             try prepareTLS(configuration)
+            try prepareAgents(configuration)
             await components.members.follow(configuration.routes)
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added, plan: plan)
@@ -158,6 +165,7 @@ public actor Proxy {
         state = .running
         followUpstreams()
         await checkUpstreams(routes.values.map(\.served))
+        await takeAgents()
         takeTLS()
         followCertificates()
         listMetrics.show(access.plan.ruleCounts)
@@ -256,6 +264,9 @@ public actor Proxy {
     private func stopComponents(lastWords: String? = nil) async {
         ejectionClock?.cancel()
         certificateClock?.cancel()
+        #if TLS
+        await agentProbes.stop()
+        #endif
         components.upstreamSets.close()
         await components.members.stop()
         await components.upstreamChecks.stop()

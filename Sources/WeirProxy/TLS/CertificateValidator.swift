@@ -1,6 +1,7 @@
 import WeirConfiguration
 
 #if TLS
+import WeirAgent
 import WeirTLS
 #endif
 
@@ -27,6 +28,23 @@ struct CertificateValidator: CertificateValidation {
         return result
     }
 
+    func check(bundle: [UInt8]) -> CertificateCheckResult {
+        do throws(AgentBundle.Fault) {
+            let bundle = try AgentBundle(zip: bundle)
+            var result = check(chain: bundle.certificate, key: bundle.key)
+            if let problem = result.problem {
+                result.problem = "`\(result.isAboutKey ? "key" : "cert").pem`: \(problem)"
+            } else if let problem = check(authorities: bundle.authority) {
+                result.problem = "`ca.pem`: \(problem)"
+            }
+            return result
+        } catch {
+            var result = CertificateCheckResult()
+            result.problem = error.text
+            return result
+        }
+    }
+
     func check(authorities: [UInt8]) -> String? {
         do throws(CertificateProblem) {
             try CertificateSet.check(authorities: authorities)
@@ -39,6 +57,8 @@ struct CertificateValidator: CertificateValidation {
     var isSupported: Bool { false }
 
     func check(chain: [UInt8], key: [UInt8]) -> CertificateCheckResult { CertificateCheckResult() }
+
+    func check(bundle: [UInt8]) -> CertificateCheckResult { CertificateCheckResult() }
 
     func check(authorities: [UInt8]) -> String? { nil }
     #endif

@@ -26,7 +26,7 @@ extension Proxy {
     /// Follows the configuration that is in use now.
     func takeTLS() {
         tls.forget(except: configuration)
-        let certificates = tls.report(configuration)
+        let certificates = tls.report(configuration) + agents.report
         certificateMetrics.keep(Set(certificates.map(\.path)))
         for certificate in certificates { certificateMetrics.taken(certificate.path, expiry: certificate.expiry) }
     }
@@ -42,8 +42,9 @@ extension Proxy {
     }
 
     private func refreshCertificates() {
-        if tls.isEmpty { return }
-        for news in tls.refresh(now: WallClock.nanoseconds / 1_000_000_000) {
+        if tls.isEmpty, agents.isEmpty { return }
+        let now = WallClock.nanoseconds / 1_000_000_000
+        for news in tls.refresh(now: now) + agents.refresh(now: now) {
             switch news {
             case .taken(let path, let names, let expiry):
                 if expiry > 0 { certificateMetrics.taken(path, expiry: expiry) }

@@ -29,6 +29,8 @@ actor UpstreamChecks {
         let upstream: Upstream
         /// The addresses that checks come from.
         let source: DialSource?
+        /// The way through an agent.
+        let carrier: CheckCarrier?
 
         /// The address that checks of an address come from; nil leaves it to the kernel.
         func source(towards address: SocketAddress) -> SocketAddress? {
@@ -44,7 +46,8 @@ actor UpstreamChecks {
         func target(_ address: SocketAddress) -> HealthTarget {
             if let path = upstream.host.unixPath { return HealthTarget(path: path, check: check, schedule: schedule) }
             return HealthTarget(
-                address: address, check: check, schedule: schedule, source: source(towards: address))
+                address: address, check: check, schedule: schedule, source: source(towards: address),
+                carrier: carrier)
         }
     }
 
@@ -76,8 +79,12 @@ actor UpstreamChecks {
 
     /// Follows the routes of a configuration. Checks of upstreams that stay go on undisturbed.
     /// - Throws: the call that failed for want of a descriptor or a thread; nothing is checked then.
-    func follow(_ routes: [RouteConfiguration]) async throws(SystemError) {
-        let wanted = Self.wanted(routes)
+    ///
+    /// `carrier` makes the way to an upstream behind an agent.
+    func follow(
+        _ routes: [RouteConfiguration], carrier: @Sendable (Upstream, HealthCheck) -> CheckCarrier?
+    ) async throws(SystemError) {
+        let wanted = Self.wanted(routes, carrier)
         for (member, checked) in members {
             if let new = wanted[member], new.upstream == checked.wanted.upstream {
                 change(member, from: checked.wanted, to: new)
@@ -94,7 +101,9 @@ actor UpstreamChecks {
         await publish()
     }
 
-    private static func wanted(_ routes: [RouteConfiguration]) -> [Member: Wanted] {
+    private static func wanted(
+        _ routes: [RouteConfiguration], _ carrier: (Upstream, HealthCheck) -> CheckCarrier?
+    ) -> [Member: Wanted] {
         var wanted: [Member: Wanted] = [:]
         for route in routes {
             // A file has valid values only.
@@ -103,7 +112,8 @@ actor UpstreamChecks {
             else { continue }
             for (upstream, target) in zip(route.upstreams, targets) {
                 wanted[Member(route, upstream)] = Wanted(
-                    check: check, schedule: health.schedule, upstream: target, source: route.dialFrom)
+                    check: check, schedule: health.schedule, upstream: target, source: route.dialFrom,
+                    carrier: target.behindAgent == nil ? nil : carrier(target, check))
             }
         }
         return wanted
@@ -112,11 +122,15 @@ actor UpstreamChecks {
     /// Checks an upstream in another way, or at other times. Its state stays until a check of the new kind decides.
     private func change(_ member: Member, from old: Wanted, to new: Wanted) {
         members[member]?.wanted = new
-        if old.check != new.check { results.change(member, new.check, isName: new.upstream.host.isName) }
+        if old.check == new.check { return }
+        results.change(
+            member, new.check, isName: new.upstream.host.isName, isCarried: new.upstream.behindAgent != nil)
     }
 
     private func begin(_ member: Member, _ wanted: Wanted) async {
-        results.begin(member, wanted.check, isName: wanted.upstream.host.isName)
+        results.begin(
+            member, wanted.check, isName: wanted.upstream.host.isName,
+            isCarried: wanted.upstream.behindAgent != nil)
         var checked = Checked(wanted: wanted)
         if let literal = wanted.upstream.literal {
             checked.addresses = [literal]

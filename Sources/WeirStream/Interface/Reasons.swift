@@ -153,6 +153,10 @@ public enum DialFailure: String, CaseIterable, Sendable {
     case loop
     /// The handshake with the upstream failed, or it refused one.
     case tls
+    /// The agent in front of the upstream could not be reached, or serves no dial.
+    case agent
+    /// The agent in front of the upstream does not allow the destination.
+    case agentDenied = "agent_denied"
     /// The connection or session ended before the dial did.
     case canceled
     /// Anything else.
@@ -167,8 +171,20 @@ public enum DialFailure: String, CaseIterable, Sendable {
         case .canceled: .on(.tcp, or: [.udp, .upstreamName, .rare])
         case .unreachable, .descriptorLimit, .addressUnavailable, .permission, .loop, .other: .always
         // Only a name can fail to resolve.
-        case .dnsNotFound, .dnsTimeout, .dnsFailure: .on(.upstreamName)
+        case .dnsNotFound, .dnsTimeout: .on(.upstreamName)
+        // An agent does not tell why.
+        case .dnsFailure: .on(.upstreamName, or: .agentUpstream)
         case .tls: .on([.tcp, .encryptedUpstream])
+        case .agent, .agentDenied: .on(.agentUpstream)
+        }
+    }
+
+    /// The failure of a dial whose agent could not be connected: that of this machine stays.
+    var inFrontOfAgent: DialFailure {
+        switch self {
+        case .refused, .timeout, .unreachable, .reset, .dnsNotFound, .dnsTimeout, .dnsFailure: .agent
+        case .descriptorLimit, .addressUnavailable, .permission, .loop, .tls, .agent, .agentDenied, .canceled, .other:
+            self
         }
     }
 
@@ -177,7 +193,7 @@ public enum DialFailure: String, CaseIterable, Sendable {
         switch self {
         case .dnsNotFound, .dnsTimeout, .dnsFailure, .loop: true
         case .refused, .timeout, .unreachable, .reset, .descriptorLimit, .addressUnavailable, .permission, .tls,
-            .canceled, .other:
+            .agent, .agentDenied, .canceled, .other:
             false
         }
     }

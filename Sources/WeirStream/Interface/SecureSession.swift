@@ -43,6 +43,9 @@ public enum HandshakeStep: Sendable, Equatable {
     /// The next step can run in another turn, without an event. One step takes up to two milliseconds of processor
     /// time.
     case yielded
+    /// Bytes can flow, and yet a later step may find that the peer refuses. The handshake of an upstream ends with the
+    /// first bytes of either side, or after this time, whatever is first.
+    case doneUnlessRefused(within: Duration)
     /// The handshake failed, or the peer could not be verified. The session makes no further calls.
     case failed
     /// The client closed before its first byte, as health checks do that only connect. No failure.
@@ -81,6 +84,16 @@ public protocol SecureSession: AnyObject {
     /// - Returns: whether the client was told, so that the connection of a failed dial ends without a reset.
     func dialEnded(_ end: DialEnd, on socket: borrowing Socket) -> Bool
 
+    /// The reason of a dial whose handshake failed.
+    var dialFailure: DialFailure { get }
+
+    /// The reason of a dial whose handshake takes too long.
+    var timeoutFailure: DialFailure { get }
+
+    /// Whether a PROXY header of the route is for a destination behind the peer, and so follows the handshake. One for
+    /// the peer itself precedes it, in clear.
+    var carriesProxyHeader: Bool { get }
+
     /// Encrypts and sends bytes. The session owns the bytes that it reports as accepted, at least one. It returns
     /// `.wouldBlock` only where the socket is full; the engine then offers the same bytes again.
     func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing Socket) -> WriteResult
@@ -106,4 +119,13 @@ extension SecureSession {
 
     /// Tells nothing.
     public func dialEnded(_ end: DialEnd, on socket: borrowing Socket) -> Bool { false }
+
+    /// The handshake of TLS.
+    public var dialFailure: DialFailure { .tls }
+
+    /// The peer's silence.
+    public var timeoutFailure: DialFailure { .timeout }
+
+    /// False: the header precedes the handshake.
+    public var carriesProxyHeader: Bool { false }
 }

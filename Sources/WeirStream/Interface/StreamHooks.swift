@@ -107,6 +107,10 @@ public struct StreamHooks: Sendable {
     /// ``DialFailure/tls``. A PROXY header precedes it, unencrypted.
     public typealias MakeUpstreamSession = @Sendable (StreamContext, Upstream) -> any SecureSession
 
+    /// Returns the tunnel to an upstream behind an agent (``Upstream/behindAgent``); nil where there is none, and then no
+    /// dial succeeds. Called when the stream starts, and with each update. Synchronous, on the worker.
+    public typealias MakeTunnel = @Sendable (Upstream, _ worker: Int) -> (any UpstreamTunnel)?
+
     /// See ``Admit``.
     public var admit: Admit?
     /// See ``Review``. UDP only, because sessions have no end of their own; open TCP connections are not reviewed. It
@@ -133,6 +137,8 @@ public struct StreamHooks: Sendable {
     public var clientSession: MakeClientSession?
     /// See ``MakeUpstreamSession``. TCP only; nil is no encryption.
     public var upstreamSession: MakeUpstreamSession?
+    /// See ``MakeTunnel``. TCP only.
+    public var tunnel: MakeTunnel?
     /// Receives the stream's events.
     public var observer: (any StreamObserver)?
 

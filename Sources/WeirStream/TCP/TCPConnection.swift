@@ -8,32 +8,6 @@ import NetworkTypes
 /// them; the dial, with the upstream's handshake; the relay; after a failure of one endpoint, a short flush. The
 /// connection ends once, in ``release(withReset:)``.
 final class TCPConnection: EventHandler, PreDialing {
-    enum Phase {
-        /// The PROXY header of a trusted peer is not complete yet.
-        case awaitingHeader
-        /// The handshake of the client's session is in progress.
-        case handshaking
-        /// An upstream is chosen and dialed (see ``UpstreamConnector``).
-        case dialing
-        /// The upstream is connected, and its preface or the handshake of its session is in progress.
-        case handshakingUpstream
-        /// Bytes flow.
-        case relaying
-        /// One endpoint has failed: the other one gets its remaining bytes, and then a reset.
-        case flushing
-        case closed
-    }
-
-    /// The descriptor tag of the client; 1 to 7 are attempts to reach the upstream.
-    static let clientTag = 0
-
-    enum TimerTag {
-        static let main = 0
-        static let ingressPause = 2
-        static let egressPause = 3
-        static let flush = 4
-    }
-
     /// The age of a connection at which keepalive starts on its upstream side.
     private static let keepaliveDelayNanoseconds: UInt64 = 10_000_000_000
 
@@ -171,6 +145,8 @@ final class TCPConnection: EventHandler, PreDialing {
         } else if phase == .handshaking {
             // The session meets the failure of the socket, too, and knows its reason.
             awaitHandshakeStep()
+        } else if phase == .handshakingUpstream, !mainTimer.isNone {
+            upstreamHandshakeDone()
         }
     }
 
@@ -194,7 +170,8 @@ final class TCPConnection: EventHandler, PreDialing {
         case (.awaitingHeader, TimerTag.main): headerTimedOut()
         case (.handshaking, TimerTag.main): clientHandshakeTimedOut()
         case (.dialing, _): if let connector { perform(connector.timerFired(tag: tag)) }
-        case (.handshakingUpstream, _): if let connector { upstreamTimerFired(connector.timerFired(tag: tag)) }
+        case (.handshakingUpstream, TimerTag.main): if !mainTimer.isNone { upstreamHandshakeDone() }
+        case (.handshakingUpstream, _): if let connector { upstreamTimerFired(connector, tag: tag) }
         case (.relaying, TimerTag.main): checkSilence()
         case (_, TimerTag.ingressPause): pauseEnded(.ingress)
         case (_, TimerTag.egressPause): pauseEnded(.egress)
@@ -282,7 +259,7 @@ final class TCPConnection: EventHandler, PreDialing {
         case .refused(let reason): reject(reason, withReset: false)
         case .unused: reject(.probe)
         case .broken(let error): clientBroke(ConnectionCloseReason(error, party: .client))
-        case .done:
+        case .done, .doneUnlessRefused:
             core.loop.cancel(&mainTimer)
             connect(preface: relay.client.encrypted?.preface)
         }
@@ -322,8 +299,10 @@ final class TCPConnection: EventHandler, PreDialing {
     }
 
     /// Handles a timer during the upstream's handshake, which may have been the dial's limit.
-    private func upstreamTimerFired(_ outcome: consuming DialOutcome) {
-        if connector?.isHandedOut != true { relay.upstream.handshakeTimedOut() }
+    private func upstreamTimerFired(_ connector: UpstreamConnector<TCPDialer>, tag: Int) {
+        let reason = relay.upstream.encrypted?.session.timeoutFailure ?? .timeout
+        let outcome = connector.timerFired(tag: tag, handshakeFailure: reason)
+        if self.connector?.isHandedOut != true { relay.upstream.handshakeTimedOut() }
         perform(outcome)
     }
 
@@ -335,16 +314,31 @@ final class TCPConnection: EventHandler, PreDialing {
         relay.upstream = RelayEndpoint(
             dialed: found.takeSocket(), expectsSingleResponse: connector.dialer.expectsSingleResponse)
         relay.upstream.note(events)
-        let makeSession = route.hooks.upstreamSession
-        guard makeSession != nil || connector.dialer.preface != nil else { return relayBegins(at: address) }
+        guard route.hasUpstreamHandshake || connector.dialer.preface != nil else { return relayBegins(at: address) }
+        let session = makeUpstreamSession(reached, connector)
+        guard session != nil || connector.dialer.preface != nil else { return relayBegins(at: address) }
         phase = .handshakingUpstream
-        // The header is not encrypted and precedes all else.
-        guard sendHeader(), relay.hasSentFirst else { return upstreamHandshakeFailed(.other, nil) }
-        connector.dialer.beginPreface()
-        if let makeSession {
-            relay.upstream.secure(with: makeSession(context, route.configuredUpstreams[route.index(of: reached)]))
+        // The header for the peer is not encrypted and precedes all else.
+        if session?.carriesProxyHeader != true {
+            guard sendHeader(), relay.hasSentFirst else { return upstreamHandshakeFailed(.other, nil) }
         }
+        connector.dialer.beginPreface()
+        if let session { relay.upstream.secure(with: session) }
         awaitHandshakeStep()
+    }
+
+    private func makeUpstreamSession(
+        _ reached: UpstreamHandle, _ connector: UpstreamConnector<TCPDialer>
+    ) -> (any SecureSession)? {
+        if let reservation = connector.dialer.takeReservation(),
+            let destination = route.state(of: reached)?.upstream.behindAgent
+        {
+            return reservation.makeSession(
+                for: TunnelSessionRequest(
+                    destination, clientAddress: context.clientAddress, localAddress: destinationAddress,
+                    timeLeft: connector.timeLeft))
+        }
+        return route.hooks.upstreamSession?(context, route.configuredUpstreams[route.index(of: reached)])
     }
 
     private func stepUpstreamHandshake() {
@@ -352,14 +346,23 @@ final class TCPConnection: EventHandler, PreDialing {
         switch preface == .done ? relay.upstream.handshake() : preface {
         case .waiting: return
         case .yielded: awaitHandshakeStep()
-        case .failed, .unused, .refused: upstreamHandshakeFailed(.tls, nil)
+        case .doneUnlessRefused(let time):
+            if relay.client.isReadable { return upstreamHandshakeDone() }
+            if mainTimer.isNone { armMainTimer(time) }
+        case .failed, .unused, .refused:
+            upstreamHandshakeFailed(relay.upstream.encrypted?.session.dialFailure ?? .tls, nil)
         case .broken(let error): upstreamHandshakeFailed(DialFailure(error), error)
-        case .done:
-            guard let address = relay.upstream.withSocket({ try? $0.peerAddress() }).flatMap(\.self) else {
-                return upstreamHandshakeFailed(.reset, nil)
-            }
-            relayBegins(at: address)
+        case .done: upstreamHandshakeDone()
         }
+    }
+
+    private func upstreamHandshakeDone() {
+        guard let address = relay.upstream.withSocket({ try? $0.peerAddress() }).flatMap(\.self) else {
+            return upstreamHandshakeFailed(.reset, nil)
+        }
+        // Bytes may wait in the session, for which no event comes.
+        relay.upstream.isReadable = true
+        relayBegins(at: address)
     }
 
     private func upstreamHandshakeFailed(_ reason: DialFailure, _ error: SystemError?) {
@@ -370,6 +373,7 @@ final class TCPConnection: EventHandler, PreDialing {
     /// Closes an upstream whose handshake has not ended.
     private func dropUpstream() {
         relay.dropUpstream(resources: core.relayResources)
+        core.loop.cancel(&mainTimer)
         upstreamTag = -1
         phase = .dialing
     }
@@ -387,7 +391,8 @@ final class TCPConnection: EventHandler, PreDialing {
     // MARK: Relay
 
     private func relayBegins(at address: SocketAddress) {
-        let hasSentHeader = phase == .handshakingUpstream
+        let hasSentHeader =
+            phase == .handshakingUpstream && relay.upstream.encrypted?.session.carriesProxyHeader != true
         phase = .relaying
         relay.touch(now: core.loop.now)
         member = connector?.settle(at: address)
@@ -535,30 +540,13 @@ final class TCPConnection: EventHandler, PreDialing {
 
     // MARK: Ending
 
-    /// Ends the connection after the drain time.
-    func endDrained() {
-        guard phase != .closed else { return }
-        route.observer?.timedOut(context, kind: .drain)
-        let isTold = connector != nil && relay.client.dialEnded(.drained)
-        end(.drained, withReset: !isTold)
-    }
-
-    /// Ends the connection where it has this upstream, which is out.
-    func endUpstreamDown(where isOut: (Upstream) -> Bool) {
-        guard let member, phase != .closed, route.state(of: member).map({ isOut($0.upstream) }) == true else { return }
-        end(.upstreamDown, withReset: true)
-    }
+    /// Tells a client that waits for its dial of the end of the drain, where its session can.
+    func tellsClientOfDrain() -> Bool { connector != nil && relay.client.dialEnded(.drained) }
 
     /// Ends the connection because its upstream is gone; a dial to it goes on with the next one.
     func leave(_ gone: GoneHost) {
         if member == nil, phase != .closed, let connector { perform(connector.leave(gone)) }
         endUpstreamDown(where: gone.has)
-    }
-
-    /// Ends the connection because its stream is killed.
-    func endKilled() {
-        guard phase != .closed else { return }
-        end(.killed, withReset: true)
     }
 
     /// Ends the connection before its dial.

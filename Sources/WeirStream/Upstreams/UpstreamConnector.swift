@@ -92,6 +92,9 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     /// this false, the connection has failed: its owner closes the socket.
     var isHandedOut: Bool { phase == .connected }
 
+    /// The time that is left for the dial of the current upstream.
+    var timeLeft: Duration { .nanoseconds(timerDeadline - min(timerDeadline, core.loop.now)) }
+
     /// Whether another address or another upstream may be left to try.
     var hasOthers: Bool { !addresses.isEmpty || hasOtherUpstreams }
 
@@ -172,14 +175,18 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     }
 
     /// Dials one choice after the other until an attempt is in progress or connected, or no choice is left.
-    private func goOn(after first: consuming Step) -> DialOutcome {
+    ///
+    /// `isConnected` tells that the first failure is one of a handshake.
+    private func goOn(after first: consuming Step, isConnected: Bool = false) -> DialOutcome {
         var step = first
+        var isConnected = isConnected
         while true {
             switch consume step {
             case .pending: return .pending
             case .connected(let upstream): return handOut(upstream)
             case .failed(let reason):
-                dialFailed(reason)
+                dialFailed(reason, isConnected: isConnected)
+                isConnected = false
                 guard let next = nextChoice() else { return fail(reason) }
                 step = begin(next)
             }
@@ -227,14 +234,16 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     }
 
     /// Ends a failed dial. Attempts at other addresses of an upstream that was reached are not reported.
-    private func dialFailed(_ reason: DialFailure) {
+    private func dialFailed(_ cause: DialFailure, isConnected: Bool) {
         core.loop.cancel(&staggerTimer)
         attempts.closeAll()
+        dialer.dialFailed()
         addresses = []
         guard let member else { return }
         self.member = nil
         tried.insert(member)
-        if reason == .refused { route.state(of: member)?.returnedDials.noteServer() }
+        let reason = isConnected ? cause : failure(cause, inFrontOf: member)
+        if cause == .refused { route.state(of: member)?.returnedDials.noteServer() }
         if isReached { return }
         if failure == nil || !reason.isAboutName { failure = reason }
         let index = route.index(of: member)
@@ -242,6 +251,13 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         route.selector.dialEnded(member, failure: reason, now: core.loop.clockTime)
         route.selector.released(member)
         if reason != .canceled { route.requestRefresh(index, now: core.loop.now) }
+    }
+
+    /// The failure of a dial whose upstream could not be connected. That of an agent is the agent's.
+    private func failure(_ cause: DialFailure, inFrontOf member: UpstreamHandle) -> DialFailure {
+        guard let tunnel = route.state(of: member)?.tunnel, cause.inFrontOfAgent == .agent else { return cause }
+        tunnel.connectFailed(cause)
+        return .agent
     }
 
     // MARK: Addresses of one upstream
@@ -358,7 +374,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     func failed(_ reason: DialFailure, detail: SystemError?) -> DialOutcome {
         guard phase == .connected else { return .pending }
         lastError = detail
-        return goOn(after: .failed(reason))
+        return goOn(after: .failed(reason), isConnected: true)
     }
 
     /// Leaves an upstream that refuses the datagrams of a settled connection and never answered: tries its other
@@ -409,8 +425,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     }
 
     /// Handles a timer of the connector. A timer that was canceled in this turn may still fire: the times tell them
-    /// apart.
-    func timerFired(tag: Int) -> DialOutcome {
+    /// apart. `handshakeFailure` is the reason where the handshake with a connected upstream takes too long.
+    func timerFired(tag: Int, handshakeFailure: DialFailure = .timeout) -> DialOutcome {
         let now = core.loop.now
         if tag == TimerTag.stagger {
             guard phase == .dialing, now >= nextAttemptAt else { return .pending }
@@ -420,7 +436,9 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         core.loop.cancel(&timer)
         switch phase {
         case .deciding: return hookTimedOut()
-        case .resolving, .dialing, .connected: return dialTimedOut()
+        case .resolving: return dialTimedOut(.dnsTimeout)
+        case .dialing: return dialTimedOut(.timeout)
+        case .connected: return dialTimedOut(handshakeFailure)
         case .settled, .ended: return .pending
         }
     }
@@ -433,11 +451,11 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return .rejected(.hook)
     }
 
-    private func dialTimedOut() -> DialOutcome {
-        let reason: DialFailure = phase == .resolving ? .dnsTimeout : .timeout
+    private func dialTimedOut(_ reason: DialFailure) -> DialOutcome {
+        let isConnected = phase == .connected
         if core.loop.now >= deadline {
             route.observer?.timedOut(context, kind: .dial)
-            dialFailed(reason)
+            dialFailed(reason, isConnected: isConnected)
             return fail(reason)
         }
         // The selector may have no other choice although there are other members.
@@ -448,7 +466,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             return .pending
         }
         route.observer?.timedOut(context, kind: .dial)
-        dialFailed(reason)
+        dialFailed(reason, isConnected: isConnected)
         guard let next else { return fail(reason) }
         return goOn(after: begin(next))
     }
@@ -469,7 +487,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     /// Ends the connector, and releases its timers, sockets and hook. A second call has no effect.
     func cancel() {
         leaveHook()
-        if phase != .settled, member != nil { dialFailed(.canceled) }
+        if phase != .settled, member != nil { dialFailed(.canceled, isConnected: phase == .connected) }
         core.loop.cancel(&timer)
         core.loop.cancel(&staggerTimer)
         attempts.closeAll()

@@ -21,6 +21,12 @@ private struct Validation: CertificateValidation {
         return result
     }
 
+    func check(bundle: [UInt8]) -> CertificateCheckResult {
+        var result = CertificateCheckResult()
+        if bundle != Array("zip".utf8) { result.problem = "no archive" }
+        return result
+    }
+
     func check(authorities: [UInt8]) -> String? { authorities == Array("ca".utf8) ? nil : "no authority" }
 }
 
