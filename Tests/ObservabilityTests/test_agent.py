@@ -315,8 +315,8 @@ def test_denials_are_logged_with_the_destination(agent):
 
 def certificate(folder, name: str, *, authority: str = "ca", days: int = 2):
     """Makes a client's certificate with openssl(1)."""
-    made = run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-               "-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.csr"))
+    made = run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+               "-subj", f"/CN={name}", "-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.csr"))
     assert made.returncode == 0, made.stderr
     made = run("openssl", "x509", "-req", "-in", str(folder / f"{name}.csr"), "-CA", str(folder / f"{authority}.pem"),
                "-CAkey", str(folder / f"{authority}.key"), "-days", str(days), "-out", str(folder / f"{name}.pem"))
@@ -335,8 +335,8 @@ def is_refused(agent, **options) -> bool:
 
 def test_clients_need_a_certificate_of_the_authority_that_has_not_ended(agent):
     folder = agent.folder
-    made = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-               "-subj", "/CN=other", "-keyout", str(folder / "other-ca.key"), "-out", str(folder / "other-ca.pem"))
+    made = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+               "-days", "2", "-subj", "/CN=other", "-keyout", str(folder / "other-ca.key"), "-out", str(folder / "other-ca.pem"))
     assert made.returncode == 0, made.stderr
     certificate(folder, "stranger", authority="other-ca")
     certificate(folder, "late", days=-1)
@@ -517,7 +517,8 @@ def test_the_environment_of_other_agents(tmp_path):
 def test_faults_of_a_configuration(tmp_path):
     made = run(weir(), "agent", "certificates", NAME, "-d", str(tmp_path))
     assert made.returncode == 0, made.stderr
-    good = {"name": NAME, "ca": "ca.pem", "certificate": "server.pem", "key": "server.key", "allow": "['tcp:127.0.0.1:22']"}
+    good = {"name": NAME, "ca": "ca.pem", "certificate": "server.pem", "key": "server.key",
+            "allow": "['tcp:127.0.0.1:22']"}
 
     def check(**changes) -> str:
         values = {key: value for key, value in (good | changes).items() if value is not None}
@@ -538,7 +539,8 @@ def test_faults_of_a_configuration(tmp_path):
     certificate(tmp_path, "late", days=-1)
     assert "has ended" in check(certificate="late.pem", key="late.key")
     made = run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=rsa", "-addext",
-               "subjectAltName=DNS:godoxy.agent", "-keyout", str(tmp_path / "rsa.key"), "-out", str(tmp_path / "rsa.pem"))
+               "subjectAltName=DNS:godoxy.agent", "-keyout", str(tmp_path / "rsa.key"),
+               "-out", str(tmp_path / "rsa.pem"))
     assert made.returncode == 0, made.stderr
     assert "ECDSA" in check(certificate="rsa.pem", key="rsa.key")
     both = (tmp_path / "server.pem").read_text() + (tmp_path / "ca.pem").read_text()
