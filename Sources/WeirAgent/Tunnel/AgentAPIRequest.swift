@@ -37,7 +37,7 @@ public final class AgentAPIRequest {
             case .done, .doneUnlessRefused: isShaken = true
             case .waiting: return .waiting
             case .yielded: continue
-            case .failed, .unused, .broken: return .failed
+            case .failed, .unused, .refused, .broken: return .failed
             }
         }
         if tls.hasPendingOutput, tls.flush(to: socket) != nil { return .failed }

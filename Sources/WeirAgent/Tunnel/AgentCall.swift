@@ -56,7 +56,7 @@ public enum AgentCall {
                     outcome.agentFailure = session.agentFailure ?? (request.purpose == .probe ? .timeout : nil)
                 case .doneUnlessRefused, .done:
                     if let openTime, !staysOpen(session, socket, openTime) { outcome.dialFailure = .reset }
-                case .failed, .unused, .broken:
+                case .failed, .unused, .refused, .broken:
                     outcome.dialFailure = session.dialFailure
                     outcome.agentFailure = session.agentFailure
                 }

@@ -87,7 +87,7 @@ public final class TunnelSession: SecureSession {
             switch step {
             case .done, .doneUnlessRefused: break
             case .waiting, .yielded: return step
-            case .failed, .unused: return fail(AgentFailure(tls.failure ?? .other, alert: tls.alert))
+            case .failed, .unused, .refused: return fail(AgentFailure(tls.failure ?? .other, alert: tls.alert))
             case .broken(let error): return fail(error.code == ECONNRESET ? .reset : .closed)
             }
             handshakeNanoseconds = MonotonicClock.system.nanoseconds - start
