@@ -33,7 +33,7 @@ struct ConfigurationReader {
         var drafts =
             (docker ?? agentNode) != nil && isWithoutRoutes
             ? [] : read(routes: top["routes"], root: root, with: reader)
-        if let agent = configuration.agent, !faults.contains("agent"), let origin = agentNode?.origin {
+        if let agent = configuration.ownAgent, !faults.contains("agent"), let origin = agentNode?.origin {
             drafts.append(draft(of: agent, at: origin, beside: drafts))
         }
         let listen = top["exporter"]?["listen"]
