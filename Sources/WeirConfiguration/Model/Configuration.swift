@@ -24,7 +24,7 @@ public struct Configuration: Sendable, Equatable {
     /// The container engines whose labels make routes; nil where there is none.
     public var docker: Docker?
     /// The end of tunnels; nil where there is none. Its route is among ``routes``.
-    public var agent: Agent?
+    public var ownAgent: Agent?
     /// The agents on other machines, in the order of the file. Names are distinct.
     public var agents: [AgentConfiguration] = []
     /// The routes, in the order of the file. Names and listeners are distinct.

@@ -34,7 +34,7 @@ struct ConfigurationReader {
             (docker ?? agentNode) != nil && isWithoutRoutes
             ? [] : read(routes: top["routes"], root: root, with: reader)
         resolveAgents(of: &drafts, configuration.agents, isKnown: !faults.contains("agents"), diagnostics: diagnostics)
-        if let agent = configuration.agent, !faults.contains("agent"), let origin = agentNode?.origin {
+        if let agent = configuration.ownAgent, !faults.contains("agent"), let origin = agentNode?.origin {
             drafts.append(draft(of: agent, at: origin, beside: drafts))
         }
         let listen = top["exporter"]?["listen"]
