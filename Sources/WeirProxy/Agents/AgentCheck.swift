@@ -38,7 +38,7 @@ private final class TunnelCheck: CheckSession {
             case .done, .doneUnlessRefused: return .done
             case .waiting: return .waiting
             case .yielded: continue
-            case .failed, .unused, .broken: return .failed(CheckResult(tunnel.dialFailure))
+            case .failed, .unused, .refused, .broken: return .failed(CheckResult(tunnel.dialFailure))
             }
         }
     }
