@@ -84,12 +84,16 @@ class Agent:
         self.process = Process(self.folder, weir(), "agent", "--config", str(self.folder / "agent.yml"))
         url = f"http://127.0.0.1:{self.exporter}/readyz"
         wait_until("the agent is ready", lambda: self.process.check() or http(url)[0] == 200, 60)
+        self.descriptors = self.open_descriptors()
         return self
 
     def __exit__(self, *_):
         self.process.stop()
         self.echo.__exit__()
         self.other.__exit__()
+
+    def open_descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.process.pid}/fd"))
 
     def tunnel(self, alpn: str | None = WEIR, name: str | None = "client", **options) -> Tunnel:
         return Tunnel(self.port, context(self.folder, name, alpn), **options)
@@ -472,6 +476,22 @@ def test_checks_keep_to_the_list(agent):
 
 
 # MARK: The end
+
+
+def test_nothing_is_left_of_all_that(agent):
+    def counts():
+        page = agent.page()
+
+        def total(name: str) -> float:
+            return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
+                       if line.startswith(f'weir_tcp_connections_{name}{{route="{NAME}"'))
+
+        return total("active"), total("accepted_total") - total("closed_total") - total("rejected_total")
+
+    wait_until("all connections have ended, and each is counted once", counts, accept=lambda found: found == (0, 0))
+    wait_until("their descriptors are closed", agent.open_descriptors, accept=lambda found: found <= agent.descriptors)
+
+
 
 
 def test_tunnels_drain(tmp_path):
