@@ -270,6 +270,25 @@ def test_a_request_that_ends_early(agent):
         f'weir_tcp_connections_rejected_total{{route="{NAME}",reason="probe"}}') == before + 1)
 
 
+def test_a_request_that_is_late(tmp_path):
+    with Agent(tmp_path, ", handshake_timeout: 300ms") as agent:
+        with agent.counts("timeout"), agent.tunnel() as tunnel:
+            tunnel.send(header("127.0.0.1", 22)[:100])
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                assert tunnel.receive(4) == b""
+                raise ConnectionError("ended without a status")
+
+
+def test_the_client_that_a_request_names_is_judged_too(tmp_path):
+    with Agent(tmp_path, ", acl: { deny: ['cidr:198.51.100.0/24'] }") as agent:
+        for address, status in (("198.51.100.7", "denied"), ("192.0.2.7", "ok")):
+            with agent.tunnel() as tunnel:
+                tunnel.send(request("127.0.0.1", agent.echo_port, client=((address, 4711), ("192.0.2.1", 22))))
+                assert tunnel.status() == status
+        wait_until("the log names it", lambda: "client=192.0.2.7:4711" in agent.process.log.read_text())
+        assert agent.echo.count == 1
+
+
 # MARK: Destinations
 
 
