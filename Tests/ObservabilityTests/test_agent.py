@@ -84,12 +84,16 @@ class Agent:
         self.process = Process(self.folder, weir(), "agent", "--config", str(self.folder / "agent.yml"))
         url = f"http://127.0.0.1:{self.exporter}/readyz"
         wait_until("the agent is ready", lambda: self.process.check() or http(url)[0] == 200, 60)
+        self.descriptors = self.open_descriptors()
         return self
 
     def __exit__(self, *_):
         self.process.stop()
         self.echo.__exit__()
         self.other.__exit__()
+
+    def open_descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.process.pid}/fd"))
 
     def tunnel(self, alpn: str | None = WEIR, name: str | None = "client", **options) -> Tunnel:
         return Tunnel(self.port, context(self.folder, name, alpn), **options)
@@ -264,6 +268,25 @@ def test_a_request_that_ends_early(agent):
         pass
     wait_until("a client without a request is no fault", lambda: agent.value(
         f'weir_tcp_connections_rejected_total{{route="{NAME}",reason="probe"}}') == before + 1)
+
+
+def test_a_request_that_is_late(tmp_path):
+    with Agent(tmp_path, ", handshake_timeout: 300ms") as agent:
+        with agent.counts("timeout"), agent.tunnel() as tunnel:
+            tunnel.send(header("127.0.0.1", 22)[:100])
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                assert tunnel.receive(4) == b""
+                raise ConnectionError("ended without a status")
+
+
+def test_the_client_that_a_request_names_is_judged_too(tmp_path):
+    with Agent(tmp_path, ", acl: { deny: ['cidr:198.51.100.0/24'] }") as agent:
+        for address, status in (("198.51.100.7", "denied"), ("192.0.2.7", "ok")):
+            with agent.tunnel() as tunnel:
+                tunnel.send(request("127.0.0.1", agent.echo_port, client=((address, 4711), ("192.0.2.1", 22))))
+                assert tunnel.status() == status
+        wait_until("the log names it", lambda: "client=192.0.2.7:4711" in agent.process.log.read_text())
+        assert agent.echo.count == 1
 
 
 # MARK: Destinations
@@ -472,6 +495,22 @@ def test_checks_keep_to_the_list(agent):
 
 
 # MARK: The end
+
+
+def test_nothing_is_left_of_all_that(agent):
+    def counts():
+        page = agent.page()
+
+        def total(name: str) -> float:
+            return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
+                       if line.startswith(f'weir_tcp_connections_{name}{{route="{NAME}"'))
+
+        return total("active"), total("accepted_total") - total("closed_total") - total("rejected_total")
+
+    wait_until("all connections have ended, and each is counted once", counts, accept=lambda found: found == (0, 0))
+    wait_until("their descriptors are closed", agent.open_descriptors, accept=lambda found: found <= agent.descriptors)
+
+
 
 
 def test_tunnels_drain(tmp_path):
