@@ -9,7 +9,7 @@ public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     if let bundle = try? AgentBundle(zip: input) {
         precondition([bundle.authority, bundle.certificate, bundle.key].allSatisfy { $0.count <= 256 << 10 })
     }
-    if let archive = try? ZipArchive(input) { _ = try? archive.bytes(of: "ca.pem") }
+    if let archive = try? ZipReader(input) { _ = try? archive.bytes(of: "ca.pem") }
     if let output = try? Inflate.bytes(of: input[...], maxLength: 4096) { precondition(output.count <= 4096) }
     return 0
 }

@@ -10,20 +10,20 @@ import Testing
     private static let deflated = [UInt8](
         Data(
             base64Encoded:
-                "UEsDBBQAAAAIAAAAIVw1VuvGJgAAAGsAAAAGAAAAY2EucGVt09UFAidXd08/hQgQU5crMNTLJcg1zD3IIN2WEjYX2DhXPxeY" +
-        "wQBQSwMEFAAAAAgAAAAhXDVW68YmAAAAawAAAAgAAABjZXJ0LnBlbdPVBQInV3dPP4UIEFOXKzDUyyXINcw9yCDdlhI2F9g4" +
-        "Vz8XmMEAUEsDBBQAAAAIAAAAIVw1VuvGJgAAAGsAAAAHAAAAa2V5LnBlbdPVBQInV3dPP4UIEFOXKzDUyyXINcw9yCDdlhI2" +
-        "F9g4Vz8XmMEAUEsBAhQDFAAAAAgAAAAhXDVW68YmAAAAawAAAAYAAAAAAAAAAAAAAIABAAAAAGNhLnBlbVBLAQIUAxQAAAAI" +
-        "AAAAIVw1VuvGJgAAAGsAAAAIAAAAAAAAAAAAAACAAUoAAABjZXJ0LnBlbVBLAQIUAxQAAAAIAAAAIVw1VuvGJgAAAGsAAAAH" +
-        "AAAAAAAAAAAAAACAAZYAAABrZXkucGVtUEsFBgAAAAADAAMAnwAAAOEAAAAAAA==")!)
+                "UEsDBBQAAAAIAAAAIVw1VuvGJgAAAGsAAAAGAAAAY2EucGVt09UFAidXd08/hQgQU5crMNTLJcg1zD3IIN2WEjYX2DhXPxeY"
+                + "wQBQSwMEFAAAAAgAAAAhXDVW68YmAAAAawAAAAgAAABjZXJ0LnBlbdPVBQInV3dPP4UIEFOXKzDUyyXINcw9yCDdlhI2F9g4"
+                + "Vz8XmMEAUEsDBBQAAAAIAAAAIVw1VuvGJgAAAGsAAAAHAAAAa2V5LnBlbdPVBQInV3dPP4UIEFOXKzDUyyXINcw9yCDdlhI2"
+                + "F9g4Vz8XmMEAUEsBAhQDFAAAAAgAAAAhXDVW68YmAAAAawAAAAYAAAAAAAAAAAAAAIABAAAAAGNhLnBlbVBLAQIUAxQAAAAI"
+                + "AAAAIVw1VuvGJgAAAGsAAAAIAAAAAAAAAAAAAACAAUoAAABjZXJ0LnBlbVBLAQIUAxQAAAAIAAAAIVw1VuvGJgAAAGsAAAAH"
+                + "AAAAAAAAAAAAAACAAZYAAABrZXkucGVtUEsFBgAAAAADAAMAnwAAAOEAAAAAAA==")!)
     /// Made by zlib: all bytes three times, and a text that repeats itself.
     private static let deflate = [UInt8](
         Data(
             base64Encoded:
-                "Y2BkYmZhZWPn4OTi5uHl4xcQFBIWERUTl5CUkpaRlZNXUFRSVlFVU9fQ1NLW0dXTNzA0MjYxNTO3sLSytrG1s3dwdHJ2cXVz" +
-        "9/D08vbx9fMPCAwKDgkNC4+IjIqOiY2LT0hMSk5JTUvPyMzKzsnNyy8oLCouKS0rr6isqq6pratvaGxqbmlta+/o7Oru6e3r" +
-        "nzBx0uQpU6dNnzFz1uw5c+fNX7Bw0eIlS5ctX7Fy1eo1a9et37Bx0+YtW7dt37Fz1+49e/ftP3Dw0OEjR48dP3Hy1OkzZ8+d" +
-        "v3Dx0uUrV69dv3Hz1u07d+/df/Dw0eMnT589f/Hy1es3b9+9//Dx0+cvX799//Hz1+8/f//9Zxj1/4j2P9B5o4gOCAA=")!)
+                "Y2BkYmZhZWPn4OTi5uHl4xcQFBIWERUTl5CUkpaRlZNXUFRSVlFVU9fQ1NLW0dXTNzA0MjYxNTO3sLSytrG1s3dwdHJ2cXVz"
+                + "9/D08vbx9fMPCAwKDgkNC4+IjIqOiY2LT0hMSk5JTUvPyMzKzsnNyy8oLCouKS0rr6isqq6pratvaGxqbmlta+/o7Oru6e3r"
+                + "nzBx0uQpU6dNnzFz1uw5c+fNX7Bw0eIlS5ctX7Fy1eo1a9et37Bx0+YtW7dt37Fz1+49e/ftP3Dw0OEjR48dP3Hy1OkzZ8+d"
+                + "v3Dx0uUrV69dv3Hz1u07d+/df/Dw0eMnT589f/Hy1es3b9+9//Dx0+cvX799//Hz1+8/f//9Zxj1/4j2P9B5o4gOCAA=")!)
     private static let content = Array(
         ("-----BEGIN X-----\n" + String(repeating: "QUJDREVGR0g=", count: 6) + "\n-----END X-----\n").utf8)
 

@@ -21,8 +21,8 @@ extension TunnelStatus {
         case .dnsNotFound, .dnsTimeout, .dnsFailure: self = .dns
         case .descriptorLimit, .addressUnavailable: self = .limit
         // A listening address of the agent itself.
-        case .loop, .permission: self = .denied
-        case .agent, .agentDenied, .tls, .canceled, .other: self = .other
+        case .loop, .permission, .agentDenied: self = .denied
+        case .tls, .agent, .canceled, .other: self = .other
         }
     }
 

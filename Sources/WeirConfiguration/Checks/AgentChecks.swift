@@ -48,7 +48,8 @@ private func tellUnknown(
     let names = agents.map(\.name)
     let found = names.isEmpty ? "there are none" : "found \(names.prefix(10).map(quoted).joined(separator: ", "))"
     diagnostics.error(
-        origin, "route \(quoted(draft.name)): expected `agent` to be one of `agents`, and \(quoted(name)) is not: \(found)",
+        origin,
+        "route \(quoted(draft.name)): expected `agent` to be one of `agents`, and \(quoted(name)) is not: \(found)",
         suggestion: nearMiss(of: name, among: names))
 }
 

@@ -27,7 +27,9 @@ extension AgentConfiguration {
             let reader = CertificateReader(context: section.context)
             let origins = ["ca", "certificate", "key"].map { section.entries[$0]?.origin }
             if let bundle = agent.bundle, let origin = section.entries["bundle"]?.origin {
-                guard let other = origins.compactMap(\.self).first else { return reader.check(bundle: bundle, at: origin) }
+                guard let other = origins.compactMap(\.self).first else {
+                    return reader.check(bundle: bundle, at: origin)
+                }
                 section.context.diagnostics.error(
                     other, "\(section.name): expected `bundle`, or `ca`, `certificate` and `key`, found both")
                 return false
@@ -50,10 +52,12 @@ extension AgentConfiguration.Probe {
     static let section = Section<Self>(
         [
             Setting(
-                "interval", \.interval, .duration(in: Duration.seconds(1)...Duration.seconds(3_600), examples: ["10s", "30s"]),
+                "interval", \.interval,
+                .duration(in: Duration.seconds(1)...Duration.seconds(3_600), examples: ["10s", "30s"]),
                 "From one probe to the next."),
             Setting(
-                "timeout", \.timeout, .duration(in: Duration.milliseconds(100)...Duration.seconds(60), examples: ["2s", "3s"]),
+                "timeout", \.timeout,
+                .duration(in: Duration.milliseconds(100)...Duration.seconds(60), examples: ["2s", "3s"]),
                 "For one probe."),
         ],
         check: { probe, section in
@@ -88,7 +92,7 @@ extension Notation where Value == String {
     }
 
     /// The name of an agent.
-    static var agentName: Notation {
+    static var agentReference: Notation {
         Notation(.anyText, examples: ["edge-1", "edge-2"], text: flowText) { node, key, context in
             context.diagnostics.parsed(node, key, expected: expectedName) { text throws(ValueError) in
                 guard isAgentName(text) else { throw ValueError("expected \(expectedName), found \(quoted(text))") }
@@ -101,7 +105,7 @@ extension Notation where Value == String {
 extension Notation where Value == String? {
     /// The name of an agent; `off` is an empty one.
     static var upstreamAgent: Notation {
-        let name = Notation<String>.agentName
+        let name = Notation<String>.agentReference
         return Notation(
             .anyOf([.off, name.schema]), examples: name.examples, text: { $0.map { $0.isEmpty ? "off" : flowText($0) } }
         ) { node, key, context in
@@ -111,11 +115,7 @@ extension Notation where Value == String? {
     }
 }
 
-private func isAgentName(_ text: String) -> Bool {
-    let bytes = Array(text.utf8)
-    return (1...64).contains(bytes.count) && isAlphanumeric(bytes[0])
-        && bytes.allSatisfy { isAlphanumeric($0) || "_.-".utf8.contains($0) } && !isOff(text)
-}
+private func isAgentName(_ text: String) -> Bool { isRouteName(text) && !isOff(text) }
 
 extension Notation where Value == [AgentConfiguration] {
     private static var maxAgents: Int { 256 }
@@ -153,7 +153,8 @@ extension Notation where Value == [AgentConfiguration] {
             let agents = entries.map { entry -> AgentConfiguration? in
                 guard isAgentName(entry.key) else {
                     context.diagnostics.error(
-                        entry.keyOrigin, "`\(key)`: expected \(Notation<String>.expectedName), found \(quoted(entry.key))")
+                        entry.keyOrigin,
+                        "`\(key)`: expected \(Notation<String>.expectedName), found \(quoted(entry.key))")
                     return nil
                 }
                 var agent = AgentConfiguration(name: entry.key, address: AgentAddress(.name("")))

@@ -62,13 +62,13 @@ public actor Proxy {
     #if TLS
     /// The TLS of routes.
     var tls = TLSStore()
+    /// The agents that routes dial through.
+    var agents = AgentStore()
+    let agentProbes: AgentProbes
     /// The gate of an agent's clients; nil before the first agent.
     var agentGate: AgentGate?
     /// Whether the exporter serves the pages of an agent.
     var servesAgentPages = false
-    /// The agents that routes dial through.
-    var agents = AgentStore()
-    let agentProbes: AgentProbes
     #endif
     var certificateMetrics: CertificateMetrics
     /// Looks at the files of certificates.

@@ -79,11 +79,6 @@ public protocol SecureSession: AnyObject {
     /// The engine ends the handshake, because it takes too long.
     func handshakeTimedOut()
 
-    /// The dial for this client has ended. A session whose client waits for that answers here, and then ends its output
-    /// unless the upstream is connected.
-    /// - Returns: whether the client was told, so that the connection of a failed dial ends without a reset.
-    func dialEnded(_ end: DialEnd, on socket: borrowing Socket) -> Bool
-
     /// The reason of a dial whose handshake failed.
     var dialFailure: DialFailure { get }
 
@@ -93,6 +88,11 @@ public protocol SecureSession: AnyObject {
     /// Whether a PROXY header of the route is for a destination behind the peer, and so follows the handshake. One for
     /// the peer itself precedes it, in clear.
     var carriesProxyHeader: Bool { get }
+
+    /// The dial for this client has ended. A session whose client waits for that answers here, and then ends its output
+    /// unless the upstream is connected.
+    /// - Returns: whether the client was told, so that the connection of a failed dial ends without a reset.
+    func dialEnded(_ end: DialEnd, on socket: borrowing Socket) -> Bool
 
     /// Encrypts and sends bytes. The session owns the bytes that it reports as accepted, at least one. It returns
     /// `.wouldBlock` only where the socket is full; the engine then offers the same bytes again.
@@ -117,9 +117,6 @@ extension SecureSession {
     /// Does nothing.
     public func handshakeTimedOut() {}
 
-    /// Tells nothing.
-    public func dialEnded(_ end: DialEnd, on socket: borrowing Socket) -> Bool { false }
-
     /// The handshake of TLS.
     public var dialFailure: DialFailure { .tls }
 
@@ -128,4 +125,7 @@ extension SecureSession {
 
     /// False: the header precedes the handshake.
     public var carriesProxyHeader: Bool { false }
+
+    /// Tells nothing.
+    public func dialEnded(_ end: DialEnd, on socket: borrowing Socket) -> Bool { false }
 }

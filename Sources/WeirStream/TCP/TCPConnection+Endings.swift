@@ -6,7 +6,7 @@ extension TCPConnection {
     func endDrained() {
         guard phase != .closed else { return }
         route.observer?.timedOut(context, kind: .drain)
-        end(.drained, withReset: !tellsClientOfDrain())
+        end(.drained, withReset: !tellDrained())
     }
 
     /// Ends the connection where it has this upstream, which is out.

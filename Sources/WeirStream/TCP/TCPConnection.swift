@@ -540,8 +540,8 @@ final class TCPConnection: EventHandler, PreDialing {
 
     // MARK: Ending
 
-    /// Tells a client that waits for its dial of the end of the drain, where its session can.
-    func tellsClientOfDrain() -> Bool { connector != nil && relay.client.dialEnded(.drained) }
+    /// Tells a client whose dial is in progress of the drain. Returns whether it was told.
+    func tellDrained() -> Bool { connector != nil && relay.client.dialEnded(.drained) }
 
     /// Ends the connection because its upstream is gone; a dial to it goes on with the next one.
     func leave(_ gone: GoneHost) {

@@ -105,12 +105,10 @@ struct TCPDialer: UpstreamDialer {
         _ address: SocketAddress, of upstream: UpstreamState, settings: TCPSettings, loop: EventLoop, token: EventToken
     ) -> AttemptStart {
         if !upstream.isDirect {
-            if let path = upstream.upstream.host.unixPath {
-                // A target has addresses of its own (``DialTarget``).
-                if address.isUnix { return Self.connect(to: path, loop: loop, token: token) }
-            } else if let refusal = reserve(upstream.tunnel) {
-                return refusal
+            if address.isUnix, let path = upstream.upstream.host.unixPath {
+                return Self.connect(to: path, loop: loop, token: token)
             }
+            if upstream.upstream.behindAgent != nil, let refusal = reserve(upstream.tunnel) { return refusal }
         }
         do throws(SystemError) {
             let socket = try Socket(.stream, family: Socket.family(of: address))

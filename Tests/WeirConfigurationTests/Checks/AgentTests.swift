@@ -31,7 +31,9 @@ private struct Validation: CertificateValidation {
 
     init() throws {
         folder = try TemporaryDirectory("agents")
-        for (name, content) in [("edge.zip", "zip"), ("bad.zip", "no"), ("ca.pem", "a"), ("a.pem", "b"), ("a.key", "c")] {
+        for (name, content) in [
+            ("edge.zip", "zip"), ("bad.zip", "no"), ("ca.pem", "a"), ("a.pem", "b"), ("a.key", "c"),
+        ] {
             try folder.write(name, content)
             chmod(folder.file(name), 0o600)
         }
@@ -72,7 +74,8 @@ private struct Validation: CertificateValidation {
         let agents = loaded.configuration.agents
         #expect(agents.map(\.name) == ["edge-1", "edge-2"])
         #expect(agents.map(\.address.description) == ["agent.example.net:8890", "[2001:db8::1]:99"])
-        #expect(agents[0].files.map(\.text) == ["edge.zip"] && agents[1].files.map(\.text) == ["ca.pem", "a.pem", "a.key"])
+        #expect(
+            agents[0].files.map(\.text) == ["edge.zip"] && agents[1].files.map(\.text) == ["ca.pem", "a.pem", "a.key"])
         #expect(agents[0].probe == AgentConfiguration.Probe() && agents[1].probe.interval == .seconds(30))
         #expect(loaded.certificates.map(\.path) == ["edge.zip", "a.pem"])
         #expect(loaded.warnings.isEmpty)
@@ -124,7 +127,10 @@ private struct Validation: CertificateValidation {
     @Test(
         "Every mistake is told with its line",
         arguments: [
-            ("{ scheme: tcp, port: 1, host: a, agent: edge-2 }", "expected `agent` to be one of `agents`, and `edge-2` is not"),
+            (
+                "{ scheme: tcp, port: 1, host: a, agent: edge-2 }",
+                "expected `agent` to be one of `agents`, and `edge-2` is not"
+            ),
             ("{ scheme: udp, port: 1, host: a, agent: edge-1 }", "UDP comes with DTLS"),
             ("{ scheme: tcp+udp, port: 1, host: a, agent: edge-1 }", "UDP comes with DTLS"),
             ("{ scheme: tcp, port: 1, host: \"unix:/run/a\", agent: edge-1 }", "is a Unix socket"),

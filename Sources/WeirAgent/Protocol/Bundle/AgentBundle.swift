@@ -16,8 +16,8 @@ public struct AgentBundle: Sendable, Equatable {
 
     /// Reads an archive.
     public init(zip bytes: [UInt8]) throws(Fault) {
-        do throws(ZipArchive.Fault) {
-            let archive = try ZipArchive(bytes)
+        do throws(ZipReader.Fault) {
+            let archive = try ZipReader(bytes)
             authority = try archive.bytes(of: "ca.pem")
             certificate = try archive.bytes(of: "cert.pem")
             key = try archive.bytes(of: "key.pem")
@@ -27,7 +27,7 @@ public struct AgentBundle: Sendable, Equatable {
     }
 }
 
-extension ZipArchive.Fault {
+extension ZipReader.Fault {
     fileprivate var text: String {
         switch self {
         case .noArchive: "expected a zip archive, found none, or one that was cut off"

@@ -1,6 +1,6 @@
 /// Reads small archives (APPNOTE.TXT of PKWARE): entries that are stored or deflated, each within a bound. Pure, and
 /// without a trap on any bytes. Archives of several parts, encrypted entries and ZIP64 are refused.
-struct ZipArchive {
+struct ZipReader {
     /// A fault of an archive.
     enum Fault: Error, Equatable {
         /// The bytes are no archive, or one that was cut off.
