@@ -28,7 +28,7 @@ struct RunCommand {
         ProcessSignals.block()
         ProcessPrivileges.keep()
         let loaded = try options.load()
-        guard !needsAgent || loaded.configuration.agent != nil else {
+        guard !needsAgent || loaded.configuration.ownAgent != nil else {
             Console.failure("\(options.path): expected `agent:`, found none")
             throw Failure()
         }

@@ -84,12 +84,16 @@ class Agent:
         self.process = Process(self.folder, weir(), "agent", "--config", str(self.folder / "agent.yml"))
         url = f"http://127.0.0.1:{self.exporter}/readyz"
         wait_until("the agent is ready", lambda: self.process.check() or http(url)[0] == 200, 60)
+        self.descriptors = self.open_descriptors()
         return self
 
     def __exit__(self, *_):
         self.process.stop()
         self.echo.__exit__()
         self.other.__exit__()
+
+    def open_descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.process.pid}/fd"))
 
     def tunnel(self, alpn: str | None = WEIR, name: str | None = "client", **options) -> Tunnel:
         return Tunnel(self.port, context(self.folder, name, alpn), **options)
@@ -266,6 +270,25 @@ def test_a_request_that_ends_early(agent):
         f'weir_tcp_connections_rejected_total{{route="{NAME}",reason="probe"}}') == before + 1)
 
 
+def test_a_request_that_is_late(tmp_path):
+    with Agent(tmp_path, ", handshake_timeout: 300ms") as agent:
+        with agent.counts("timeout"), agent.tunnel() as tunnel:
+            tunnel.send(header("127.0.0.1", 22)[:100])
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                assert tunnel.receive(4) == b""
+                raise ConnectionError("ended without a status")
+
+
+def test_the_client_that_a_request_names_is_judged_too(tmp_path):
+    with Agent(tmp_path, ", acl: { deny: ['cidr:198.51.100.0/24'] }") as agent:
+        for address, status in (("198.51.100.7", "denied"), ("192.0.2.7", "ok")):
+            with agent.tunnel() as tunnel:
+                tunnel.send(request("127.0.0.1", agent.echo_port, client=((address, 4711), ("192.0.2.1", 22))))
+                assert tunnel.status() == status
+        wait_until("the log names it", lambda: "client=192.0.2.7:4711" in agent.process.log.read_text())
+        assert agent.echo.count == 1
+
+
 # MARK: Destinations
 
 
@@ -315,8 +338,8 @@ def test_denials_are_logged_with_the_destination(agent):
 
 def certificate(folder, name: str, *, authority: str = "ca", days: int = 2):
     """Makes a client's certificate with openssl(1)."""
-    made = run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-               "-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.csr"))
+    made = run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+               "-subj", f"/CN={name}", "-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.csr"))
     assert made.returncode == 0, made.stderr
     made = run("openssl", "x509", "-req", "-in", str(folder / f"{name}.csr"), "-CA", str(folder / f"{authority}.pem"),
                "-CAkey", str(folder / f"{authority}.key"), "-days", str(days), "-out", str(folder / f"{name}.pem"))
@@ -335,8 +358,8 @@ def is_refused(agent, **options) -> bool:
 
 def test_clients_need_a_certificate_of_the_authority_that_has_not_ended(agent):
     folder = agent.folder
-    made = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-               "-subj", "/CN=other", "-keyout", str(folder / "other-ca.key"), "-out", str(folder / "other-ca.pem"))
+    made = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+               "-days", "2", "-subj", "/CN=other", "-keyout", str(folder / "other-ca.key"), "-out", str(folder / "other-ca.pem"))
     assert made.returncode == 0, made.stderr
     certificate(folder, "stranger", authority="other-ca")
     certificate(folder, "late", days=-1)
@@ -474,6 +497,22 @@ def test_checks_keep_to_the_list(agent):
 # MARK: The end
 
 
+def test_nothing_is_left_of_all_that(agent):
+    def counts():
+        page = agent.page()
+
+        def total(name: str) -> float:
+            return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
+                       if line.startswith(f'weir_tcp_connections_{name}{{route="{NAME}"'))
+
+        return total("active"), total("accepted_total") - total("closed_total") - total("rejected_total")
+
+    wait_until("all connections have ended, and each is counted once", counts, accept=lambda found: found == (0, 0))
+    wait_until("their descriptors are closed", agent.open_descriptors, accept=lambda found: found <= agent.descriptors)
+
+
+
+
 def test_tunnels_drain(tmp_path):
     with Agent(tmp_path) as agent:
         with agent.tunnel() as tunnel:
@@ -517,7 +556,8 @@ def test_the_environment_of_other_agents(tmp_path):
 def test_faults_of_a_configuration(tmp_path):
     made = run(weir(), "agent", "certificates", NAME, "-d", str(tmp_path))
     assert made.returncode == 0, made.stderr
-    good = {"name": NAME, "ca": "ca.pem", "certificate": "server.pem", "key": "server.key", "allow": "['tcp:127.0.0.1:22']"}
+    good = {"name": NAME, "ca": "ca.pem", "certificate": "server.pem", "key": "server.key",
+            "allow": "['tcp:127.0.0.1:22']"}
 
     def check(**changes) -> str:
         values = {key: value for key, value in (good | changes).items() if value is not None}
@@ -538,7 +578,8 @@ def test_faults_of_a_configuration(tmp_path):
     certificate(tmp_path, "late", days=-1)
     assert "has ended" in check(certificate="late.pem", key="late.key")
     made = run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=rsa", "-addext",
-               "subjectAltName=DNS:godoxy.agent", "-keyout", str(tmp_path / "rsa.key"), "-out", str(tmp_path / "rsa.pem"))
+               "subjectAltName=DNS:godoxy.agent", "-keyout", str(tmp_path / "rsa.key"),
+               "-out", str(tmp_path / "rsa.pem"))
     assert made.returncode == 0, made.stderr
     assert "ECDSA" in check(certificate="rsa.pem", key="rsa.key")
     both = (tmp_path / "server.pem").read_text() + (tmp_path / "ca.pem").read_text()

@@ -44,6 +44,17 @@ HANDSHAKES = Row("Tunnels", (
           "What probes have found."),
 ))
 
+AT_THE_AGENT = Row("At the agent", (
+    Panel("Requests for tunnels by result", "lines", "cps", ZERO,
+          (q("rate(weir_tunnel_requests_total{@}~) > 0 or on () vector(0)",
+             "{{instance}} {{protocol}} {{result}} {{cluster}}"),),
+          "What became of requests, where an instance is itself an agent."),
+    Panel("Requests denied", "lines", "short", ZERO,
+          (q('increase(weir_tunnel_requests_total{@, result="denied"}~) or on () vector(0)',
+             "{{instance}} {{protocol}} {{cluster}}"),),
+          "Destinations that the list of the agent does not have.", thresholds=NONE_IS_GOOD),
+))
+
 AGENTS_DASHBOARD = Dashboard(
     "weir-agents", "Weir agents", "Tunnels to agents on other machines: whether they can be had, and why not.",
-    (AGENTS, HANDSHAKES), has_routes=False)
+    (AGENTS, HANDSHAKES, AT_THE_AGENT), has_routes=False)

@@ -123,7 +123,7 @@ public struct AgentCertificates: Sendable {
 
     /// The files that a proxy needs, by the names that proxies expect.
     private static func bundle(_ authority: IssuedCertificate, _ client: IssuedCertificate) -> [UInt8] {
-        var archive = ZipArchive()
+        var archive = ZipWriter()
         archive.append("ca.pem", authority.certificate)
         archive.append("cert.pem", client.certificate)
         archive.append("key.pem", client.key)

@@ -26,7 +26,7 @@ public struct Configuration: Sendable, Equatable {
     /// The agents on other machines, in the order of the file. Names are distinct.
     public var agents: [AgentConfiguration] = []
     /// The end of tunnels; nil where there is none. Its route is among ``routes``.
-    public var agent: Agent?
+    public var ownAgent: Agent?
     /// The routes, in the order of the file. Names and listeners are distinct.
     public var routes: [RouteConfiguration]
 

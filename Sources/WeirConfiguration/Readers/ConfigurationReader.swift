@@ -33,10 +33,10 @@ struct ConfigurationReader {
         var drafts =
             (docker ?? agentNode) != nil && isWithoutRoutes
             ? [] : read(routes: top["routes"], root: root, with: reader)
-        if let agent = configuration.agent, !faults.contains("agent"), let origin = agentNode?.origin {
+        resolveAgents(of: &drafts, configuration.agents, isKnown: !faults.contains("agents"), diagnostics: diagnostics)
+        if let agent = configuration.ownAgent, !faults.contains("agent"), let origin = agentNode?.origin {
             drafts.append(draft(of: agent, at: origin, beside: drafts))
         }
-        resolveAgents(of: &drafts, configuration.agents, isKnown: !faults.contains("agents"), diagnostics: diagnostics)
         let listen = top["exporter"]?["listen"]
         checkListeners(
             of: drafts, exporter: configuration.exporter, at: listen?.origins(of: configuration.exporter.listen) ?? [],

@@ -5,7 +5,7 @@ extension Configuration.Agent {
     static let section = Section<Self>(
         [
             Setting(
-                "name", \.name, .agentName, default: "required", required: "a `name`",
+                "name", \.name, .ownAgentName, default: "required", required: "a `name`",
                 "The name of the agent, which its metrics have as `route`."),
             Setting(
                 "listen", \.listen, .agentListeners, default: "[::]:8890",
@@ -70,7 +70,7 @@ extension Configuration.Agent.Limits {
 
 extension Notation where Value == String {
     /// The name of an agent, which is that of a route.
-    fileprivate static var agentName: Notation {
+    fileprivate static var ownAgentName: Notation {
         Notation(.text("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"), examples: ["edge-1", "edge-2"], text: { $0 }) {
             node, key, context in
             let expected = "a name of 1 to 64 characters of `A-Z a-z 0-9 _ . -` that starts with a letter or a digit"

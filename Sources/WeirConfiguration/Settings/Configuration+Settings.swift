@@ -28,7 +28,7 @@ extension Configuration {
             group: "geoip", \.geoip, GeoIP.section, initial: GeoIP(database: ""), page: .access,
             "Where addresses are."),
         Setting(
-            group: "agent", \.agent, Agent.section, initial: Agent(), page: .agents,
+            group: "agent", \.ownAgent, Agent.section, initial: Agent(), page: .agents,
             "The end of tunnels for other Weirs, on one port; needs a build with the trait `TLS`."),
         Setting(
             group: "docker", \.docker, Docker.section, initial: Docker(endpoints: []), page: .containers,

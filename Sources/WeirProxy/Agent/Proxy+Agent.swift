@@ -26,7 +26,7 @@ extension Proxy {
 
     /// Has the exporter serve the pages of an agent, for clients that come through its route.
     func serveAgentPages(_ configuration: Configuration) async throws(ProxyError) {
-        guard configuration.agent != nil, !servesAgentPages else { return }
+        guard configuration.ownAgent != nil, !servesAgentPages else { return }
         do throws(ExporterError) {
             for (name, path) in Configuration.Agent.pageSockets {
                 let clients = UnixListener.Clients.verified(hasPaths: name == Configuration.Agent.pageSockets[0].name)

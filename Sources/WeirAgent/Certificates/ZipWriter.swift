@@ -1,5 +1,5 @@
-/// A zip archive whose entries are stored as they are (PKWARE APPNOTE 6.3.10, section 4.3). For a few short files.
-struct ZipArchive {
+/// Writes a zip archive whose entries are stored as they are (PKWARE APPNOTE 6.3.10, section 4.3). For short files.
+struct ZipWriter {
     private struct Entry {
         let name: [UInt8]
         let content: [UInt8]
