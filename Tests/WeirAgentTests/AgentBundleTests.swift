@@ -86,16 +86,15 @@ import Testing
         let all: [(name: String, bytes: [UInt8])] = [("ca.pem", [1]), ("cert.pem", [2]), ("key.pem", [3])]
         #expect(fault(stored(Array(all[..<2])))?.contains("`key.pem`") == true)
         #expect(fault(stored(all + [("ca.pem", [4])]))?.contains("`ca.pem`") == true)
-        #expect(fault(stored(all))?.isEmpty == nil)
+        #expect(fault(stored(all)) == nil)
         var damaged = stored(all)
         damaged[30 + 6] ^= 1
         #expect(fault(damaged) == "the zip archive is damaged")
         var encrypted = stored(all)
-        let directory = encrypted.firstIndex(of: 0x02).map { $0 - 3 }
         if let start = (0..<encrypted.count).first(where: { encrypted[$0...].starts(with: [0x50, 0x4b, 1, 2]) }) {
             encrypted[start + 8] = 1
         }
-        #expect(directory != nil && fault(encrypted)?.contains("encrypted") == true)
+        #expect(fault(encrypted)?.contains("encrypted") == true)
         #expect(fault(stored((0..<65).map { ("\($0)", []) }))?.contains("a few files") == true)
         #expect(fault(stored([("ca.pem", [UInt8](repeating: 0, count: (256 << 10) + 1))]))?.contains("256 KiB") == true)
         #expect(fault([])?.contains("found none") == true && fault(Array("PK".utf8))?.contains("found none") == true)
