@@ -160,7 +160,7 @@ struct TLSStore {
         configuration.exporter.tls.map { tls in
             ServerKey(
                 certificates: [tls.files], authorities: tls.clientAuthorities, demandsCertificate: false,
-                protocols: ["http/1.1", "http/1.0"], minimum: configuration.tls.minimum, names: [])
+                protocols: ["http/1.1", "http/1.0"], minimum: configuration.tls.minimum, names: [], pins: [])
         }
     }
 

@@ -181,11 +181,11 @@ struct TLSTests {
     func nameRules() throws {
         func errors(_ text: String) throws -> [String] {
             let path = try folder.write("weir.yml", text)
-            do {
+            do throws(ConfigurationErrors) {
                 _ = try Configuration.load(
                     path: path, environment: [:], rules: NameRules(), certificates: Validation())
                 return []
-            } catch let error as ConfigurationErrors {
+            } catch {
                 return error.diagnostics.map(\.description)
             }
         }
