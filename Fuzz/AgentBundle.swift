@@ -2,7 +2,7 @@
 
 @testable import WeirAgent
 
-/// The bytes of an archive, and those of a deflated entry alone. Nothing may trap, and no output is longer than allowed.
+/// The bytes of an archive, and those of a deflated entry alone. Nothing may trap, and no output is too long.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: data, count: count))

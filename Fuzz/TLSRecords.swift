@@ -11,8 +11,8 @@ import WeirTLS
 /// The first byte of an input chooses. Either all others are bytes for a session that has no real peer; or they are
 /// orders for the one in the middle of a server and a client of ours: what to do with each record that comes by.
 ///
-/// Nothing may trap or go on for ever. Each side gets a beginning of what the other has sent, and nothing else. What has
-/// ended stays so, and each handshake is told once.
+/// Nothing may trap or go on for ever. Each side gets a beginning of what the other has sent, and nothing else. An end
+/// stays one, and each handshake is told once.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var orders = Orders(Array(UnsafeBufferPointer(start: data, count: count)))

@@ -86,6 +86,7 @@ extension HouseRules {
     static let readers: Set = [
         "Sources/WeirAccess/Geo/GeoDatabase.swift",
         "Sources/WeirConfiguration/Readers/FileBytes.swift",
+        "Sources/WeirExporter/Server/ScrapeConnection+Session.swift",
         "Sources/WeirExporter/Server/ScrapeConnection+Writing.swift",
         "Sources/WeirExporter/Credentials/PasswordHash.swift",
         "Sources/WeirExporter/Exporter.swift",

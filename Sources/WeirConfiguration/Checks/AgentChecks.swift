@@ -74,8 +74,8 @@ private func problem(of upstream: UpstreamConfiguration, _ draft: RouteDraft) ->
         return "`agent` stands beside `starttls`, which is not supported within a tunnel yet"
     }
     if route.checkTLS != nil {
-        return "`agent` stands beside a check that speaks TLS, which is not supported within a tunnel yet: `check: tcp` "
-            + "asks whether the agent can connect"
+        return "`agent` stands beside a check that speaks TLS, which is not supported within a tunnel yet: "
+            + "`check: tcp` asks whether the agent can connect"
     }
     return nil
 }

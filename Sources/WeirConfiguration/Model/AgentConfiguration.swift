@@ -35,7 +35,7 @@ public struct AgentConfiguration: Sendable, Hashable {
 
     /// Its name, which is also the `agent` label.
     public var name: String
-    /// Where it listens.
+    /// The address that it listens on.
     public var address: AgentAddress
     /// The archive with all three; nil where they are files of their own.
     public var bundle: NamedFile?

@@ -17,7 +17,7 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var names = NameSettings()
     /// The agent that dials upstreams which name none themselves; nil where this process does.
     public var agent: String?
-    /// Where the agents of the upstreams listen, by their names.
+    /// The addresses of the agents of the upstreams, by their names.
     public var agentAddresses: [String: AgentAddress] = [:]
     /// How they are checked; nil is not at all.
     public var health: HealthSettings?

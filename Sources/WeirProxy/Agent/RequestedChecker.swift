@@ -48,9 +48,9 @@ actor RequestedChecker {
         return await Self.perform(scheme, check, at: allowed)
     }
 
-    private static func perform(_ scheme: RequestedCheck.Scheme, _ check: RequestedCheck, at address: SocketAddress) async
-        -> Verdict
-    {
+    private static func perform(
+        _ scheme: RequestedCheck.Scheme, _ check: RequestedCheck, at address: SocketAddress
+    ) async -> Verdict {
         await withCheckedContinuation { continuation in
             do {
                 try Thread.start(name: "weir-check") {

@@ -41,9 +41,9 @@ actor AgentProbes {
         var last: AgentCall.Outcome?
         let clock = ContinuousClock()
         var next = clock.now
-        while !Task.isCancelled {
+        while (try? Task.checkCancellation()) != nil {
             let outcome = await AgentCalls.probe(agent.client, at: address, timeout: times.timeout)
-            if Task.isCancelled { return }
+            if (try? Task.checkCancellation()) == nil { return }
             agent.metrics.probed(outcome.agentFailure)
             if last != outcome { log(outcome, of: agent.configuration) }
             last = outcome

@@ -27,7 +27,7 @@ struct AgentStore {
 
     private var clients: [String: (client: AgentClient, metrics: AgentMetrics)] = [:]
     private var sources: [String: Source] = [:]
-    /// What a configuration that is not in use yet needs otherwise.
+    /// The sources of a configuration that is not in use yet, where they differ.
     private var prepared: [String: (source: Source, credentials: AgentCredentials)] = [:]
 
     /// Whether there are files to watch.

@@ -37,7 +37,7 @@ enum AgentProbeResult: String, LabelValue {
     case tls
     /// It took the connection, and refused the tunnel.
     case refused
-    /// What answers there is no agent.
+    /// Another program answers there.
     case unexpected
 
     /// The result for an agent that took no tunnel.

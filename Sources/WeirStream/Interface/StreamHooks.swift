@@ -112,8 +112,8 @@ public struct StreamHooks: Sendable {
     /// ``DialFailure/tls``. A PROXY header precedes it, unencrypted.
     public typealias MakeUpstreamSession = @Sendable (StreamContext, Upstream) -> any SecureSession
 
-    /// Returns the tunnel to an upstream behind an agent (``Upstream/behindAgent``); nil where there is none, and then no
-    /// dial succeeds. Called when the stream starts, and with each update. Synchronous, on the worker.
+    /// Returns the tunnel to an upstream behind an agent (``Upstream/behindAgent``); nil where there is none, and then
+    /// no dial succeeds. Called when the stream starts, and with each update. Synchronous, on the worker.
     public typealias MakeTunnel = @Sendable (Upstream, _ worker: Int) -> (any UpstreamTunnel)?
 
     /// See ``Admit``.

@@ -31,7 +31,7 @@ private final class ToldSession: SecureSession {
     func flush(to socket: borrowing Socket) -> SystemError? { nil }
 }
 
-/// What a client's handshake has proved: judged before the dial, and told to the upstream.
+/// The facts of a client's handshake: judged before the dial, and told to the upstream.
 @Suite(.timeLimit(.minutes(1))) struct TCPSecuredClientTests {
     @Test func `a client is judged by its session before the dial`() async throws {
         let server = try TCPServer.echo()

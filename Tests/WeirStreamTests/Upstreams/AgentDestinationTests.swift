@@ -16,8 +16,10 @@ import Testing
         let found = try upstream("db-1")
         #expect(found.literal == SocketAddress(found.literal?.ip ?? .anyIPv4, port: 8890))
         #expect(found.description == "db-1:22 via edge-1")
-        let other = try Upstream(agent: UpstreamHost("192.0.2.7"), port: 8890, destination: try #require(
-            try upstream("db-2").behindAgent))
+        let other = try Upstream(
+            agent: UpstreamHost("192.0.2.7"), port: 8890,
+            destination: try #require(
+                try upstream("db-2").behindAgent))
         #expect(found != other)
         #expect(UpstreamState(found).isDirect == false)
         #expect(UpstreamState(try Upstream("192.0.2.7:22")).isDirect)
