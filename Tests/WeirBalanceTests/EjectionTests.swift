@@ -13,7 +13,7 @@ struct EjectionTests {
     }
 
     private static let own: [DialFailure] = [
-        .refused, .timeout, .unreachable, .reset, .tls, .dnsNotFound, .dnsTimeout, .dnsFailure,
+        .refused, .timeout, .unreachable, .reset, .tls, .dnsNotFound, .dnsTimeout, .dnsFailure, .agent,
     ]
 
     @Test("five failed dials in a row eject, and four do not", arguments: own)

@@ -74,7 +74,7 @@ import WeirHealth
             ),
             (
                 "tcp", "{check: ping}",
-                "5:21: error: `check`: expected one of `tcp`, `dns`, `postgres`, `redis`, `http`, `send`, found `ping`"
+                "5:21: error: `check`: expected one of `tcp`, `tls`, `dns`, `postgres`, `redis`, `http`, `send`, found `ping`"
             ),
         ])
     func mistakes(scheme: String, line: String, expected: String) {

@@ -48,7 +48,7 @@ import Testing
             (
                 "upstreams: [{ srv: _ldap._tcp.example.net, port: 389 }]",
                 "5:48: error: `upstreams`: `port` stands beside `srv`: the records of a service name its hosts, ports, "
-                    + "shares and backups"
+                    + "shares and backups, which are dialed from here"
             ),
             (
                 "upstreams: { srv: ldap.example.net }",

@@ -190,7 +190,7 @@ import Testing
     func reference() {
         let rows = Configuration.fieldReference.split(separator: "\n")
         #expect(rows.first == "| field | for | default | meaning | page |")
-        #expect(rows.count == 2 + 45)
+        #expect(rows.count == 2 + 46)
         #expect(rows.contains { $0.hasPrefix("| `dial_timeout` | TCP | `5s` | ") })
         #expect(Configuration.settingReference.contains("| `acl.allow_local` | `true` |"))
         #expect(!Configuration.settingReference.contains("`acl.log`"))

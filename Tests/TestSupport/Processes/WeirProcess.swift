@@ -28,7 +28,7 @@ package final class WeirProcess {
                 throw DeadlineExceeded(
                     description: "weir ended (\(exit)) before it was ready:\n\(process.output)\(process.errorOutput)")
             }
-            if isExporterEncrypted { return process.outputLines.contains { $0.contains(" ready routes=") } }
+            if isExporterEncrypted { return process.outputLines.contains { $0.contains(" INFO ready ") } }
             return (try? HTTP.get("/readyz", port: exporterPort).status) == 200
         }
     }
