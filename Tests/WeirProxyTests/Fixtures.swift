@@ -20,7 +20,7 @@ func makeRoute(
 }
 
 /// A log that goes nowhere.
-func makeSilentLog(shardCount: Int = 1) throws -> LogOutput {
+func makeSilentLog(shardCount: Int = 4) throws -> LogOutput {
     try LogOutput(descriptor: 1, shardCount: shardCount, level: .critical, startsThread: false)
 }
 

@@ -64,9 +64,15 @@ struct RouteMetricsTests {
             ])
         let upstream = ["route": "a", "protocol": "tcp", "upstream": "localhost:22"]
         #expect(samples["weir_dials_total", upstream] == 0)
-        // All but `tls`: its upstream is spoken to in clear.
-        #expect(samples.matching("weir_dial_failures_total", upstream).count == DialFailure.allCases.count - 1)
-        #expect(samples["weir_dial_failures_total", upstream.merging(["reason": "tls"]) { $1 }] == nil)
+        // Its upstream is spoken to in clear, and behind no agent.
+        let impossible: [DialFailure] = [.tls, .agent, .agentDenied]
+        #expect(
+            samples.matching("weir_dial_failures_total", upstream).count
+                == DialFailure.allCases.count - impossible.count)
+        for failure in impossible {
+            let labels = upstream.merging(["reason": failure.rawValue]) { $1 }
+            #expect(samples["weir_dial_failures_total", labels] == nil, "\(failure)")
+        }
         let rejected = samples.matching("weir_tcp_connections_rejected_total").map { $0.key.labels["reason"] }
         #expect(Set(rejected) == ["route_limit"])
         // What is off is not there.

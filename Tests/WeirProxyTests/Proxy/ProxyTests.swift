@@ -96,9 +96,10 @@ struct ProxyTests {
             let absent = Set(MetricCatalogue.all.map(\.name)).subtracting(names)
             let ofSets =
                 (MetricCatalogue.upstreamSets + MetricCatalogue.healthFamilies
-                + MetricCatalogue.sharedListeners + MetricCatalogue.encryption).map(\.name)
-            // There is no limit, hook, rule, name or container engine, each upstream is one address, and no peer sends
-            // PROXY headers.
+                + MetricCatalogue.sharedListeners + MetricCatalogue.encryption + MetricCatalogue.agents
+                + MetricCatalogue.tunnels).map(\.name)
+            // There is no limit, hook, rule, name, agent or container engine, each upstream is one address, and no peer
+            // sends PROXY headers.
             #expect(
                 absent.subtracting(ofSets) == [
                     "weir_acl_decisions_total", "weir_acl_list_rules", "weir_proxy_protocol_headers_total",
