@@ -80,18 +80,33 @@ extension Integration {
             #expect(try reload(weir.configurationPath).exit == .code(0))
         }
 
-        /// The abstract names of Unix sockets that listen, as unix(7) and /proc/net/unix show them.
-        private static func controlNames() throws -> [String] {
-            try String(contentsOfFile: "/proc/net/unix", encoding: .utf8).split(separator: "\n").compactMap { line in
-                line.split(separator: "@").dropFirst().first.map(String.init)
-            }.filter { $0.hasPrefix("weir-control-") }
+        /// The abstract names of Unix sockets for commands by their inodes (unix(7), /proc/net/unix). Other tests may
+        /// run such processes meanwhile.
+        private static func controlNames() throws -> [String: String] {
+            var names: [String: String] = [:]
+            for line in try String(contentsOfFile: "/proc/net/unix", encoding: .utf8).split(separator: "\n") {
+                let fields = line.split(separator: " ")
+                guard fields.count == 8, fields[7].hasPrefix("@weir-control-") else { continue }
+                names[String(fields[6])] = String(fields[7].dropFirst())
+            }
+            return names
+        }
+
+        /// The inodes of a process's sockets.
+        private static func sockets(of process: pid_t) throws -> [String] {
+            let folder = "/proc/\(process)/fd"
+            return try FileManager.default.contentsOfDirectory(atPath: folder).compactMap { number in
+                let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(number)")
+                guard let target, target.hasPrefix("socket:[") else { return nil }
+                return String(target.dropFirst("socket:[".count).dropLast())
+            }
         }
 
         @Test("another user's process that has taken the name of a Weir that is gone is not believed")
         func takenName() throws {
-            let before = try Self.controlNames()
             let weir = try WeirProcess(routes: .route("a", try Ports.free(), to: 9))
-            let name = try #require(try Self.controlNames().first { !before.contains($0) })
+            let names = try Self.controlNames()
+            let name = try #require(try Self.sockets(of: weir.process.processID).compactMap { names[$0] }.first)
             #expect(try weir.stop() == .code(0))
             // Debian's perl is there for every user.
             let script = """
@@ -102,7 +117,7 @@ extension Integration {
                 while (accept(my $client, $server)) { syswrite($client, "taken\\n"); close($client); }
                 """
             let impostor = try ChildProcess("perl", ["-e", script], user: 65_533)
-            try waitUntil("the name is taken") { try Self.controlNames().contains(name) }
+            try waitUntil("the name is taken") { try Self.controlNames().values.contains(name) }
             let run = try reload(
                 weir.configurationPath, launcher: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
             #expect(run.exit == .code(1) && run.output.isEmpty, "\(run)")
