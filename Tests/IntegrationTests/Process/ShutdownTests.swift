@@ -44,7 +44,9 @@ extension Integration {
             }
             try waitUntil("new clients are refused") { (try? TestConnection(to: Endpoint(tcp))) == nil }
             // The old connection, alone now, may still finish. Clients that came while the test waited are gone.
-            let draining = try weir.scrape(until: "only the old one is left") { $0.active("tcp") == 1 }
+            let draining = try weir.scrape(until: "only the old one is left") {
+                $0.active("tcp") == 1 && $0.sessionsClosed("udp") == 1
+            }
             #expect(draining.closed("tcp", "client_eof") == draining.closed("tcp"))
             #expect(draining.sessionsClosed("udp", "drained") == 1)
             try Self.expectEcho(old, "still")
