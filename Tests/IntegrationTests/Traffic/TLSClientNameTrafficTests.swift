@@ -113,6 +113,7 @@ extension Integration {
                 frontend f
                  bind 127.0.0.1:\(haproxyPort) accept-proxy
                  http-request return status 200 content-type text/plain lf-string "%[fc_pp_authority] %[src]\\n"
+
                 """)
             let haproxy = try ChildProcess("haproxy", ["-f", path])
             try haproxy.waitUntilListening(on: haproxyPort)
