@@ -84,7 +84,8 @@ extension Integration {
         /// run such processes meanwhile.
         private static func controlNames() throws -> [String: String] {
             var names: [String: String] = [:]
-            for line in try String(contentsOfFile: "/proc/net/unix", encoding: .utf8).split(separator: "\n") {
+            // Foundation reads the first 4 KiB of a file whose size is not known.
+            for line in try ChildProcess.run("cat", ["/proc/net/unix"]).output.split(separator: "\n") {
                 let fields = line.split(separator: " ")
                 guard fields.count == 8, fields[7].hasPrefix("@weir-control-") else { continue }
                 names[String(fields[6])] = String(fields[7].dropFirst())
