@@ -82,10 +82,9 @@ extension Integration {
 
         /// The abstract names of Unix sockets for commands by their inodes (unix(7), /proc/net/unix). Other tests may
         /// run such processes meanwhile.
-        private static func controlNames() throws -> [String: String] {
+        private static func controlNames() -> [String: String] {
             var names: [String: String] = [:]
-            // Foundation reads the first 4 KiB of a file whose size is not known.
-            for line in try ChildProcess.run("cat", ["/proc/net/unix"]).output.split(separator: "\n") {
+            for line in contents(of: "/proc/net/unix").split(separator: "\n") {
                 let fields = line.split(separator: " ")
                 guard fields.count == 8, fields[7].hasPrefix("@weir-control-") else { continue }
                 names[String(fields[6])] = String(fields[7].dropFirst())
@@ -106,7 +105,7 @@ extension Integration {
         @Test("another user's process that has taken the name of a Weir that is gone is not believed")
         func takenName() throws {
             let weir = try WeirProcess(routes: .route("a", try Ports.free(), to: 9))
-            let names = try Self.controlNames()
+            let names = Self.controlNames()
             let name = try #require(try Self.sockets(of: weir.process.processID).compactMap { names[$0] }.first)
             #expect(try weir.stop() == .code(0))
             // Debian's perl is there for every user.
@@ -118,7 +117,7 @@ extension Integration {
                 while (accept(my $client, $server)) { syswrite($client, "taken\\n"); close($client); }
                 """
             let impostor = try ChildProcess("perl", ["-e", script], user: 65_533)
-            try waitUntil("the name is taken") { try Self.controlNames().values.contains(name) }
+            try waitUntil("the name is taken") { Self.controlNames().values.contains(name) }
             let run = try reload(
                 weir.configurationPath, launcher: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
             #expect(run.exit == .code(1) && run.output.isEmpty, "\(run)")

@@ -94,8 +94,8 @@ import Testing
     }
 
     /// The connections to 127.0.0.1 that no process has accepted yet: the receive queue of a listening socket.
-    private static func unaccepted(on port: UInt16) throws -> Int {
-        try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8).split(separator: "\n").dropFirst()
+    private static func unaccepted(on port: UInt16) -> Int {
+        contents(of: "/proc/net/tcp").split(separator: "\n").dropFirst()
             .reduce(0) { sum, line in
                 let fields = line.split(separator: " ", omittingEmptySubsequences: true)
                 guard fields.count > 9, fields[3] == "0A", fields[1] == "0100007F:" + String(format: "%04X", port),
