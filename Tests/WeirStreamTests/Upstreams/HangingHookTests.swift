@@ -151,7 +151,7 @@ import Testing
             let port = rig.stream.localAddress.port
             try waitUntil("everybody is served who does not wait at the blocked worker's socket") {
                 rig.turn()
-                return try clients.count { $0.isReadable() } + Self.unaccepted(on: port) == clients.count
+                return clients.count { $0.isReadable() } + Self.unaccepted(on: port) == clients.count
             }
 
             isOver.set(true)
