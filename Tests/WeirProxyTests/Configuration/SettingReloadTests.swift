@@ -53,8 +53,23 @@ private struct SettingsFile {
 struct SettingReloadTests {
     /// Settings that cannot stand without others.
     private static func companions(of path: String) -> [String: String] {
+        if path.hasPrefix("agent.") { return agent }
         guard path.hasPrefix("docker."), path != "docker.endpoint" else { return companions[path] ?? [:] }
         return ["docker.endpoint": "\"unix:///run/weir-test.sock\""].merging(companions[path] ?? [:]) { $1 }
+    }
+
+    /// An agent, of which no setting can stand alone.
+    private static let agent = [
+        "agent.name": "edge-1", "agent.listen": "127.0.0.1:\((try? Ports.free()) ?? 0)", "agent.ca": "authority-1.pem",
+        "agent.certificate": "pair-1.pem", "agent.key": "pair-1.key", "agent.allow": "[\"tcp:127.0.0.1:22\"]",
+    ]
+
+    /// Agents of these names, on which nothing listens.
+    private static func agents(_ names: String...) -> String {
+        let each = names.map {
+            "\($0): {address: \"127.0.0.1:9\", ca: authority-1.pem, certificate: pair-1.pem, key: pair-1.key}"
+        }
+        return "{\(each.joined(separator: ", "))}"
     }
 
     private static let companions: [String: [String: String]] = [
@@ -69,6 +84,7 @@ struct SettingReloadTests {
             "entrypoint.proxy_protocol.mode": "mixed", "entrypoint.proxy_protocol.trusted_proxies": "[10.0.0.0/8]",
         ],
         "acl.allow_local": ["acl.default": "allow"],
+        "routes.*.agent": ["agents": agents("edge-1", "edge-2")],
         "routes.*.tls": ["tls.certificates": "[{certificate: pair-1.pem, key: pair-1.key}]"],
     ]
 
@@ -94,6 +110,11 @@ struct SettingReloadTests {
         case "exporter.tls.certificate": return ["pair-1.pem", "copy.pem"]
         case "exporter.tls.key": return ["pair-1.key", "copy.key"]
         case "exporter.tls.client_ca": return ["pair-1.pem", "pair-2.pem"]
+        case "agent.listen": return try ["127.0.0.1:\(Ports.free())", "127.0.0.1:\(Ports.free())"]
+        case "agent.ca": return ["authority-1.pem", "authority-2.pem"]
+        case "agent.certificate": return ["pair-1.pem", "copy.pem"]
+        case "agent.key": return ["pair-1.key", "copy.key"]
+        case "agents": return [Self.agents("edge-1"), Self.agents("edge-2")]
         case "routes.*.tls": return ["{alpn: [mqtt]}", "{alpn: [h2]}"]
         case "tls.certificates":
             return ["[{certificate: pair-1.pem, key: pair-1.key}]", "[{certificate: pair-2.pem, key: pair-2.key}]"]
@@ -104,8 +125,11 @@ struct SettingReloadTests {
 
     private func load(_ file: SettingsFile, in folder: TemporaryDirectory) throws -> Configuration {
         let path = try folder.write("weir.yml", file.text)
-        for name in ["pair-1", "pair-2"] where access(folder.file(name + ".pem"), R_OK) != 0 {
-            try TestCertificate.write(name, names: ["a.example.net"], to: folder)
+        for number in 1...2 where access(folder.file("pair-\(number).pem"), R_OK) != 0 {
+            let authority = "authority-\(number)"
+            try TestCertificate.write(authority, names: [], to: folder, isAuthority: true)
+            try TestCertificate.write(
+                "pair-\(number)", names: ["a.example.net", "godoxy.agent"], to: folder, authority: authority)
         }
         for file in [".pem", ".key"] { try folder.write("copy" + file, contents(of: folder.file("pair-1" + file))) }
         return try Configuration.load(
@@ -174,7 +198,7 @@ struct SettingReloadTests {
         for setting in all {
             let values = try values(of: setting, in: folder)
             let path = setting.path.replacing("*", with: setting.transport == .udp ? "u" : "t")
-            let file = base.setting(Self.companions[setting.path] ?? [:])
+            let file = base.setting(Self.companions(of: setting.path))
             let routes = try values.prefix(2).map { value in
                 try #require(
                     try load(file.setting([path: value]), in: folder).routes.first { path.contains(".\($0.name).") })
