@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support import REPOSITORY
+from support import REPOSITORY, run
 
 DOCS = sorted((REPOSITORY / "docs").glob("**/*.md"))
 TOP = [REPOSITORY / f"{name}.md" for name in ("README", "ARCHITECTURE", "CHANGELOG", "SECURITY", "CONTRIBUTING")]
@@ -66,6 +66,18 @@ def written(folder: Path, text: str) -> Path:
     (folder / "GeoLite2-Country.mmdb").write_bytes(database())
     for list_name in re.findall(r"(?<!_)file: ?([\w./-]+)", text):
         (folder / list_name).write_text("192.0.2.66\n")
+    names = re.findall(r"\b(?:certificate|ca|client_ca|key): ?([\w./-]+\.(?:pem|key))", text)
+    if names:
+        pair = folder / "test"
+        made = run(
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+            "-keyout", f"{pair}.key", "-out", f"{pair}.pem", "-subj", "/CN=test", "-addext", "subjectAltName=DNS:localhost")
+        assert made.returncode == 0, made.stderr
+        for named in sorted(set(names), key=len, reverse=True):
+            text = text.replace(named, f"{pair}{Path(named).suffix}")
+        # A page shows the routes alone where it has told of the process's certificates before.
+        if not re.search(r"^tls:", text, re.MULTILINE):
+            text += f"tls: {{ certificates: [{{ certificate: {pair}.pem, key: {pair}.key }}] }}\n"
     file = folder / "weir.yml"
     file.write_text(text)
     return file

@@ -68,6 +68,9 @@ def test_every_block_of_yaml_can_be_read_and_prometheus_takes_its_own(path, tmp_
                 for section in (job.get("authorization"), job.get("basic_auth")):
                     if section and key in section:
                         section[key] = str(tmp_path / "secret")
+            for key in ("ca_file", "cert_file", "key_file"):
+                if key in job.get("tls_config", {}):
+                    job["tls_config"][key] = str(tmp_path / "secret")
         (tmp_path / "secret").write_text("secret\n")
         file = tmp_path / f"prometheus-{number}.yml"
         file.write_text(yaml.safe_dump(content))

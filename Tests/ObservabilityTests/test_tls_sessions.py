@@ -76,9 +76,8 @@ def test_every_worker_resumes_a_session_of_s_client(authority, server, echo, tmp
         # A client at the end of its input may end before the first ticket: a byte that came back came behind it.
         with authority.context(version).wrap_socket(connect(weir.port), server_hostname=NAME) as peer:
             assert exchange(peer, b"x") == b"x"
+        wait_until("a client has stayed for a ticket", lambda: shown() and file.exists())
         for _ in range(20):
-            if not file.exists():
-                shown()
             assert "Reused, TLS" in shown("-sess_in", str(file))
 
 

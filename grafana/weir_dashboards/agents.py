@@ -1,6 +1,6 @@
 """Weir agents: the tunnels through which routes dial upstreams on other machines, as the proxy sees them."""
 
-from .panel import NONE_IS_GOOD, ONE_IS_BAD, ZERO, Dashboard, Panel, Row, q
+from .panel import EVENT, NONE_IS_GOOD, ONE_IS_BAD, ZERO, Dashboard, Panel, Row, q
 
 AGENTS = Row("", (
     Panel("Agents down", "stat", "short", ZERO, (q("count(weir_agent_up{@} == 0) or vector(0)"),),
@@ -14,8 +14,8 @@ AGENTS = Row("", (
     Panel("Destinations denied", "stat", "short", ZERO,
           (q('sum(increase(weir_dial_failures_total{@, reason="agent_denied"}~)) or vector(0)'),),
           "Dials that the list of an agent does not allow.", 4, 4, NONE_IS_GOOD),
-    Panel("Nearest end of a certificate", "stat", "s", ZERO,
-          (q("min(weir_tls_certificate_expiry_timestamp_seconds{@}) - time() or vector(0)"),),
+    Panel("Nearest end of a certificate", "stat", "s", EVENT,
+          (q("min(weir_tls_certificate_expiry_timestamp_seconds{@}) - time()"),),
           "Of all certificates, those shown to agents included.", 4, 4),
 ))
 
