@@ -51,6 +51,8 @@ public actor Proxy {
     private(set) var isEnding = false
     /// The start, reloads and the end run one after another.
     let turns = TurnQueue()
+    /// The socket for operators, where one is configured.
+    var admin: AdminServer?
     /// Connections that tell whether a suspected upstream was the cause.
     var probesRunning = 0
     /// Notices ejections that are over, once a second.
@@ -131,6 +133,7 @@ public actor Proxy {
             do throws(ProxyError) {
                 shared = try await bindShared(plan)
                 try await startExporter()
+                try startAdmin()
                 try await serve(bound)
             } catch {
                 await release(bound)
@@ -248,6 +251,7 @@ public actor Proxy {
 
     /// Ends what there is besides routes. `lastWords` is the last line of the log.
     private func stopComponents(lastWords: String? = nil) async {
+        admin?.stop()
         ejectionClock?.cancel()
         certificateClock?.cancel()
         components.upstreamSets.close()

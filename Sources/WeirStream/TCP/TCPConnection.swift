@@ -533,6 +533,11 @@ final class TCPConnection: EventHandler, PreDialing {
 
     // MARK: Ending
 
+    /// When it began and last moved a byte, and the bytes of both directions.
+    var progress: (openedAt: UInt64, lastActivity: UInt64, ingress: UInt64, egress: UInt64) {
+        (openedAt, relay.lastActivity, relay.ingressByteCount, relay.egressByteCount)
+    }
+
     /// Ends the connection after the drain time.
     func endDrained() {
         guard phase != .closed else { return }

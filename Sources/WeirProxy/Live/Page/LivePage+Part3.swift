@@ -3,6 +3,7 @@
 
 extension LivePage {
     static let part3 = #"""
+        }
         function lookRows(route) {
         const found = [];
         const seen = new Set();
