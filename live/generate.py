@@ -51,7 +51,7 @@ def rendered() -> dict[str, str]:
     names = [f"part{index + 1}" for index in range(len(parts))]
     files = {
         "LivePage.swift": NOTE + "/// The page at `/`: one document that asks for nothing but `/api/v1/status`.\nenum LivePage {\n"
-        + "    /// What the page may do in a browser.\n"
+        + "    /// The policy under which a browser shows the page (Content-Security-Policy).\n"
         + f'    static let policy = "{policy}"\n\n'
         + "    /// The whole document.\n"
         + f"    static var html: String {{ {' + '.join(names)} }}\n}}\n"

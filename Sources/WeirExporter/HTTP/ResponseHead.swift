@@ -23,7 +23,7 @@ struct ResponseHead {
     var date = HTTPDate.now
     /// With 401: how one may be let in (RFC 9110 section 11.6.1).
     var challenges: [String] = []
-    /// Of a document for browsers: what it may do in one.
+    /// The policy of a document for browsers (`Content-Security-Policy`).
     var policy: String?
 
     /// Appends it, closing empty line included.

@@ -1,5 +1,5 @@
-/// The document at `/api/v1/status`, made in pieces as a ``MetricsPage`` is. It is called on the exporter's thread only,
-/// for one document at a time.
+/// The document at `/api/v1/status`, made in pieces as a ``MetricsPage`` is. It is called on the exporter's thread
+/// only, for one document at a time.
 public protocol LiveDocument: AnyObject {
     /// Begins the document.
     func begin()

@@ -1,4 +1,4 @@
-/// What is made for a client in steps. Clients that ask for the same share it.
+/// A page or document that is made for a client in steps. Clients that ask for the same share it.
 enum WantedPage: Equatable {
     case metrics(PageRequest)
     case status

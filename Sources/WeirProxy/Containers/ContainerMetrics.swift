@@ -27,7 +27,7 @@ final class ContainerMetrics: Sendable {
         up.set(0)
     }
 
-    /// What the gauges show. Any thread.
+    /// The values of the gauges. Any thread.
     func live(_ name: String) -> LiveBoard.Engine {
         LiveBoard.Engine(
             name: name, isUp: up.value == 1, listedAt: lastSync.value,

@@ -32,7 +32,7 @@ public final class LogOutput: Sendable {
     private let rings: [LogRing]
     private let others = Lock<[Item]>([])
     let routes = LogRouteTable()
-    /// What is told to people, whatever level the log has.
+    /// The last events for people, whatever level the log has.
     let events = EventRecorder()
     private let levelValue: Atomic<UInt8>
     private let writesJSON: Atomic<Bool>

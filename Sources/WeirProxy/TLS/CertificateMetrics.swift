@@ -21,7 +21,7 @@ struct CertificateMetrics {
         for path in shown.keys where !paths.contains(path) { shown[path] = nil }
     }
 
-    /// What is shown, in the order of the paths.
+    /// The certificates that are shown, in the order of their paths.
     var shownCertificates: [LiveBoard.Certificate] {
         shown.sorted { $0.key < $1.key }.map { path, shown in
             LiveBoard.Certificate(

@@ -140,29 +140,29 @@ extension LivePage {
         <p id="facts" class="muted"></p>
         </header>
         <main>
-        <section id="summary" data-state="wait" aria-labelledby="verdict">
+        <section id="summary" data-state="wait" aria-label="Summary">
         <div role="status"><h1 id="verdict">Asking…</h1></div>
         <p id="flow" class="muted"></p>
         <ul id="trouble" hidden></ul>
         <dl id="tiles"></dl>
         </section>
         <noscript><p>This page needs JavaScript of its own. The same figures are at <a href="metrics">/metrics</a>.</p></noscript>
-        <section aria-labelledby="routes">
+        <section aria-label="Routes">
         <div class="bar"><h2 id="routes" tabindex="-1">Routes</h2>
         <label class="search"><span class="unseen">Show routes whose name, port or upstream has</span><input id="filter" type="search" placeholder="Filter" autocomplete="off" spellcheck="false"></label></div>
-        <table id="table" role="table" aria-labelledby="routes">
+        <table id="table" role="table" aria-label="Routes">
         <thead role="rowgroup"><tr role="row" id="head"></tr></thead>
         <tbody role="rowgroup" id="rows"></tbody>
         </table>
         <p id="none" class="muted" hidden>No route fits.</p>
         </section>
         <div class="columns">
-        <section aria-labelledby="h-events"><h2 id="h-events">Events</h2><ol id="events"></ol></section>
+        <section aria-label="Events"><h2 id="h-events">Events</h2><ol id="events"></ol></section>
         <div>
-        <section aria-labelledby="h-upstreams"><h2 id="h-upstreams">Upstreams</h2><ul id="upstreams" class="list"></ul></section>
-        <section id="s-certificates" aria-labelledby="h-certificates" hidden><h2 id="h-certificates">Certificates</h2><ul id="certificates" class="list"></ul></section>
-        <section id="s-engines" aria-labelledby="h-engines" hidden><h2 id="h-engines">Containers</h2><ul id="engines" class="list"></ul></section>
-        <section aria-labelledby="h-configuration"><h2 id="h-configuration">Configuration</h2><ul id="configuration" class="list"></ul></section>
+        <section aria-label="Upstreams"><h2 id="h-upstreams">Upstreams</h2><ul id="upstreams" class="list"></ul></section>
+        <section id="s-certificates" aria-label="Certificates" hidden><h2 id="h-certificates">Certificates</h2><ul id="certificates" class="list"></ul></section>
+        <section id="s-engines" aria-label="Containers" hidden><h2 id="h-engines">Containers</h2><ul id="engines" class="list"></ul></section>
+        <section aria-label="Configuration"><h2 id="h-configuration">Configuration</h2><ul id="configuration" class="list"></ul></section>
         </div>
         </div>
         </main>
