@@ -9,6 +9,10 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// For modules that run once for a start or a reload: small code, because the program is kept small as a whole. The
+/// libraries that others use cannot have it: a package with such flags may not be depended on.
+let compact: [SwiftSetting] = strict + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
 /// Tests run in the same language mode, but may touch pointers without ceremony.
 let testing: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
@@ -57,8 +61,8 @@ let package = Package(
             cSettings: [.define("WEIR_TLS", .when(traits: ["TLS"]))]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "NetworkTypes", swiftSettings: strict),
-        .target(name: "CommandInterface", swiftSettings: strict),
-        .target(name: "YAMLEvents", dependencies: ["CYAML"], swiftSettings: strict),
+        .target(name: "CommandInterface", swiftSettings: compact),
+        .target(name: "YAMLEvents", dependencies: ["CYAML"], swiftSettings: compact),
         .target(name: "Threading", swiftSettings: strict),
         .target(name: "LinuxIO", dependencies: ["NetworkTypes", "Threading", "CLinux"], swiftSettings: strict),
         .target(name: "WeirMetrics", dependencies: ["Threading"], swiftSettings: strict),
@@ -79,7 +83,10 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "WeirTLS", dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "CTLS"],
+            name: "WeirTLS", dependencies: ["NetworkTypes", "Threading", "LinuxIO", "CTLS"], swiftSettings: strict),
+        .target(
+            name: "WeirAgent",
+            dependencies: ["NetworkTypes", "Threading", "LinuxIO", "WeirStream", "WeirTLS", "CTLS"],
             swiftSettings: strict),
         .target(
             name: "WeirExporter",
@@ -87,14 +94,14 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "WeirConfiguration", dependencies: ["NetworkTypes", "WeirHealth", "YAMLEvents"],
-            swiftSettings: strict),
+            swiftSettings: compact),
         .target(
             name: "WeirDocker",
             dependencies: [
                 "NetworkTypes", "Threading", "LinuxIO", "WeirConfiguration",
                 .target(name: "CCurl", condition: .when(traits: ["Docker"])),
             ],
-            swiftSettings: strict),
+            swiftSettings: compact),
         .target(
             name: "WeirProxy",
             dependencies: [
@@ -102,6 +109,7 @@ let package = Package(
                 "WeirAccess",
                 "WeirExporter", "WeirMetrics", "LinuxIO", "Threading",
                 .target(name: "WeirTLS", condition: .when(traits: ["TLS"])),
+                .target(name: "WeirAgent", condition: .when(traits: ["TLS"])),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -109,7 +117,9 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: ["WeirProxy", "WeirConfiguration", "CommandInterface", "Threading"],
-            swiftSettings: strict
+            swiftSettings: compact,
+            // No plug-in asks for the program's symbols.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--no-export-dynamic"])]
         ),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testing),
@@ -150,6 +160,13 @@ let package = Package(
             name: "WeirTLSTests",
             dependencies: [
                 .target(name: "WeirTLS", condition: .when(traits: ["TLS"])), "WeirStream", "NetworkTypes", "LinuxIO",
+                "TestSupport",
+            ],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WeirAgentTests",
+            dependencies: [
+                .target(name: "WeirAgent", condition: .when(traits: ["TLS"])), "WeirStream", "NetworkTypes", "LinuxIO",
                 "TestSupport",
             ],
             swiftSettings: testing),

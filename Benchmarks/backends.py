@@ -72,51 +72,45 @@ class Backends:
 
     def encrypted_http(self, files):
         """The same over TLS. Returns its port."""
-        if not self._runs("encrypted"):
-            configuration = self._write(
-                "encrypted.conf",
-                f"""
-                load_module {stream_module()};
-                daemon off; worker_processes 1; pid {self.directory}/encrypted.pid; error_log stderr crit;
-                worker_rlimit_nofile 8192;
-                events {{ worker_connections 4096; }}
-                stream {{
-                    access_log off;
-                    server {{
-                        listen 127.0.0.1:{self.encrypted_port} ssl backlog=4096;
-                        ssl_certificate {files.certificate}; ssl_certificate_key {files.key};
-                        ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:sessions:10m;
-                        proxy_pass 127.0.0.1:{self.ports.http};
-                    }}
+        self._stream(
+            "encrypted", self.encrypted_port,
+            f"""
+                server {{
+                    listen 127.0.0.1:{self.encrypted_port} ssl backlog=4096;
+                    ssl_certificate {files.certificate}; ssl_certificate_key {files.key};
+                    ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:sessions:10m;
+                    proxy_pass 127.0.0.1:{self.ports.http};
                 }}
-                """,
-            )
-            self._start(
-                "encrypted", ["nginx", "-p", self.directory, "-e", "stderr", "-c", configuration], self.encrypted_port)
+            """)
         return self.encrypted_port
 
     def answers(self):
         """Takes a hello of TLS, which it does not answer as TLS: with a short answer of HTTP, and an end."""
-        if self._runs("answers"):
-            return
         answer = f"HTTP/1.1 200 OK\\r\\nContent-Length: 64\\r\\nConnection: close\\r\\n\\r\\n{'w' * 64}"
-        configuration = self._write(
-            "answers.conf",
+        self._stream(
+            "answers", self.answers_port,
             f"""
-            load_module {stream_module()};
-            daemon off; worker_processes 1; pid {self.directory}/answers.pid; error_log stderr crit;
-            worker_rlimit_nofile 8192;
-            events {{ worker_connections 4096; }}
-            stream {{
-                access_log off;
                 # To read the hello: a socket with unread bytes would be reset.
                 ssl_preread on;
                 server {{ listen 127.0.0.1:{self.answers_port} backlog=4096; return "{answer}"; }}
-            }}
+            """)
+
+    def _stream(self, name, port, servers):
+        """An nginx with stream servers, one of which listens on the port."""
+        if self._runs(name):
+            return
+        configuration = self._write(
+            f"{name}.conf",
+            f"""
+            load_module {stream_module()};
+            daemon off; worker_processes 1; pid {self.directory}/{name}.pid; error_log stderr crit;
+            worker_rlimit_nofile 8192;
+            events {{ worker_connections 4096; }}
+            stream {{
+                access_log off;{servers}}}
             """,
         )
-        self._start(
-            "answers", ["nginx", "-p", self.directory, "-e", "stderr", "-c", configuration], self.answers_port)
+        self._start(name, ["nginx", "-p", self.directory, "-e", "stderr", "-c", configuration], port)
 
     def iperf(self):
         """A fresh server for one test: one that was cut off may stay busy for long."""

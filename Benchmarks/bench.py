@@ -1,6 +1,7 @@
 """Compares Weir with nginx and HAProxy on this machine. Run it as scripts/bench; see Benchmarks/README.md."""
 
 import argparse
+import functools
 import json
 import os
 import resource
@@ -53,6 +54,8 @@ OTHER_ROWS = {
     "calls": "system calls per request and per connection (needs strace)",
     "instructions": "instructions per request (needs valgrind; not with --quick)",
 }
+# Rows that start proxies of their own, to compare them within each round.
+COMPARED = {"sets": sets, "names": names, "ranges": ranges, "tls": encryption}
 NOT_QUICK = ("sets", "names", "ranges", "tls", "checks", "failover", "instructions")
 QUICK = {"rounds": 3, "seconds": 2, "limit": 265}
 USUAL = {"rounds": 5, "seconds": 5, "limit": 3600}
@@ -179,30 +182,6 @@ def measure_all(arguments, directory, report):
                     directory, backends, arguments.rounds, arguments.seconds, arguments.quick, report, is_over
                 ),
             ),
-            "sets": (
-                sets.TITLE,
-                lambda: sets.measure(
-                    arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report, is_over
-                ),
-            ),
-            "names": (
-                names.TITLE,
-                lambda: names.measure(
-                    arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report, is_over
-                ),
-            ),
-            "ranges": (
-                ranges.TITLE,
-                lambda: ranges.measure(
-                    arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report, is_over
-                ),
-            ),
-            "tls": (
-                encryption.TITLE,
-                lambda: encryption.measure(
-                    arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report, is_over
-                ),
-            ),
             "checks": (
                 checks.TITLE,
                 lambda: checks.measure(
@@ -222,6 +201,10 @@ def measure_all(arguments, directory, report):
                 ),
             ),
         }
+        for key, row in COMPARED.items():
+            steps[key] = (row.TITLE, functools.partial(
+                row.measure, arguments.proxies, directory, backends, arguments.rounds, arguments.seconds, report,
+                is_over))
         for key, (title, step) in steps.items():
             if key in arguments.rows:
                 say(title)

@@ -2,7 +2,6 @@
 
 import contextlib
 import selectors
-import socket
 import time
 import urllib.request
 

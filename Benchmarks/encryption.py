@@ -4,14 +4,15 @@ certificate and the same clients for all proxies.
 
 import os
 import re
-import subprocess
+import socket
+import ssl
 import time
 
 import loads
 import processes
-from accounting import precise_cpu_seconds, resident_bytes
+from accounting import resident_bytes
 from idle_memory import SETTLE_SECONDS
-from proxies import HAProxy, Nginx, Weir, WeirBefore
+from proxies import HAProxy, Nginx, OwnListeners, Weir, WeirBefore
 from report import duration, per_second, size
 from tools import Failure, locate
 
@@ -46,7 +47,7 @@ class Certificate:
                     both.write(part.read())
 
 
-class Encrypting:
+class Encrypting(OwnListeners):
     """A listener that terminates TLS, and one that originates it. `upstreams` has the ports of both servers."""
 
     def __init__(self, directory, upstreams, label=""):
@@ -54,12 +55,6 @@ class Encrypting:
         self.plain_upstream, self.encrypted_upstream = upstreams
         self.terminated, self.originated = processes.free_port(), processes.free_port()
         self.files = Certificate(directory)
-
-    def pairs(self):
-        return []
-
-    def datagram_pairs(self):
-        return []
 
     def listening_ports(self):
         return (self.terminated, self.originated)
@@ -118,18 +113,7 @@ def _full_handshakes(port, seconds):
     """New handshakes by `openssl s_time`, none of which resumes a session; a request in each."""
     command = [
         locate("openssl"), "s_time", "-connect", f"127.0.0.1:{port}", "-new", "-time", str(seconds), "-www", "/small"]
-    clients = [
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for _ in range(CLIENTS)
-    ]
-    try:
-        texts = [client.communicate(timeout=seconds + loads.GRACE_SECONDS)[0] for client in clients]
-    except subprocess.TimeoutExpired as expired:
-        raise Failure(f"openssl took longer than {seconds + loads.GRACE_SECONDS} s") from expired
-    finally:
-        for client in clients:
-            client.kill()
-            client.wait()
+    texts = loads.together([command] * CLIENTS, seconds)
     counts = [re.search(r"^(\d+) connections in \d+ real seconds", text, re.MULTILINE) for text in texts]
     if not all(counts):
         raise Failure(f"openssl s_time made no connections: {texts[0][-200:]}")
@@ -188,7 +172,8 @@ def measure(keys, directory, backends, rounds, seconds, report, is_over):
                     return
                 for proxy in running[turn:] + running[:turn]:
                     try:
-                        rate, cost = _once(proxy, load, getattr(proxy, side), seconds)
+                        port = getattr(proxy, side)
+                        rate, cost = proxy.measured(lambda: load(port, seconds))
                     except (Failure, OSError) as failure:
                         report.fail(TITLE, proxy.key, f"{side}, {name}: {failure}")
                         continue
@@ -199,16 +184,6 @@ def measure(keys, directory, backends, rounds, seconds, report, is_over):
     finally:
         for proxy in running:
             proxy.stop()
-
-
-def _once(proxy, load, port, seconds):
-    """The rate, and the processor time of the proxy for an operation."""
-    proxy.start()
-    time.sleep(0.2)
-    before = precise_cpu_seconds(proxy.processes())
-    outcome = load(port, seconds)
-    cost = precise_cpu_seconds(proxy.processes()) - before
-    return outcome.operations / outcome.seconds, cost / outcome.operations
 
 
 def _measure_idle(proxy, line, report):
@@ -232,9 +207,6 @@ def _measure_idle(proxy, line, report):
 
 def _hold(port):
     """Holds encrypted connections until this process is ended."""
-    import socket
-    import ssl
-
     context = ssl._create_unverified_context()  # noqa: S323 (the cost of the proxy is measured, on loopback)
     held = []
     while len(held) < IDLE_CONNECTIONS:

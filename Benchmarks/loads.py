@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 from dataclasses import dataclass
 
 from processes import run
@@ -28,6 +29,24 @@ class Outcome:
     seconds: float
     p99_seconds: float | None = None
     lost_share: float | None = None
+
+
+def together(commands, seconds):
+    """Runs clients at once, which end by themselves after some seconds, and returns what each printed."""
+    clients = [
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for command in commands
+    ]
+    try:
+        return [client.communicate(timeout=seconds + GRACE_SECONDS)[0] for client in clients]
+    except subprocess.TimeoutExpired as expired:
+        program = os.path.basename(commands[0][0])
+        raise Failure(f"{program} took longer than {seconds + GRACE_SECONDS} s") from expired
+    finally:
+        for client in clients:
+            client.kill()
+            client.wait()
 
 
 def requests(port, path, seconds, headers=(), script=None, connections=CONNECTIONS, scheme="http"):

@@ -2,13 +2,11 @@
 
 import os
 import socket
-import time
 
 import loads
 import processes
 import tracing
-from accounting import precise_cpu_seconds
-from proxies import HAProxy, Nginx, Weir, WeirBefore
+from proxies import HAProxy, Nginx, OwnListeners, Weir, WeirBefore
 from report import count, duration, per_second
 from tools import REPOSITORY, Failure
 
@@ -24,18 +22,12 @@ OTHER_NAMES = ["git.example.net", "mail.example.net"]
 SHAPES = ("plain", "named")
 
 
-class Named:
+class Named(OwnListeners):
     """A listener for one route, and one where the hello's name chooses among three. `upstreams` is a single port."""
 
     def __init__(self, directory, upstreams, label=""):
         super().__init__(directory, upstreams, label)
         self.plain, self.named = processes.free_port(), processes.free_port()
-
-    def pairs(self):
-        return []
-
-    def datagram_pairs(self):
-        return []
 
     def listening_ports(self):
         return (self.plain, self.named)
@@ -140,7 +132,8 @@ def measure(keys, directory, backends, rounds, seconds, report, is_over):
             for proxy in running[turn:] + running[:turn]:
                 for shape in SHAPES if number % 2 else SHAPES[::-1]:
                     try:
-                        rate, cost = _once(proxy, getattr(proxy, shape), seconds, script)
+                        port = getattr(proxy, shape)
+                        rate, cost = proxy.measured(lambda: loads.requests(port, "/", seconds, script=script))
                     except (Failure, OSError) as failure:
                         report.fail(TITLE, proxy.key, failure)
                         continue
@@ -162,16 +155,6 @@ def _compare(costs, beside_plain, beside_nginx):
             beside_plain.add(key, cost / costs[key, "plain"])
         if shape == "named" and ("nginx", "named") in costs:
             beside_nginx.add(key, cost / costs["nginx", "named"])
-
-
-def _once(proxy, port, seconds, script):
-    """The rate, and the processor time of the proxy for a connection."""
-    proxy.start()
-    time.sleep(0.2)
-    before = precise_cpu_seconds(proxy.processes())
-    outcome = loads.requests(port, "/", seconds, script=script)
-    cost = precise_cpu_seconds(proxy.processes()) - before
-    return outcome.operations / outcome.seconds, cost / outcome.operations
 
 
 def _ratio(value):

@@ -4,12 +4,11 @@ the start and in `weir check`.
 
 import os
 import re
-import subprocess
 import time
 
 import loads
 import processes
-from accounting import precise_cpu_seconds, resident_bytes
+from accounting import resident_bytes
 from proxies import Weir, WeirBefore
 from report import duration, per_second, size
 from tools import Failure, locate
@@ -112,11 +111,10 @@ def measure(keys, directory, backends, rounds, seconds, report, is_over):
                 return
             for proxy in running:
                 try:
-                    proxy.start()
-                    found = {
-                        shape: _once(proxy, getattr(proxy, shape), seconds, backends.questions)
-                        for shape in (SHAPES if number % 2 else SHAPES[::-1])
-                    }
+                    found = {}
+                    for shape in SHAPES if number % 2 else SHAPES[::-1]:
+                        ports = getattr(proxy, shape)
+                        found[shape] = proxy.measured(lambda: _ask(ports, seconds, backends.questions))
                 except (Failure, OSError) as failure:
                     report.fail(TITLE, proxy.key, failure)
                     continue
@@ -133,39 +131,21 @@ def measure(keys, directory, backends, rounds, seconds, report, is_over):
             proxy.stop()
 
 
-def _once(proxy, ports, seconds, questions):
-    """The rate over all clients, and the processor time of the proxy for a question and its answer."""
-    time.sleep(0.2)
-    before = precise_cpu_seconds(proxy.processes())
-    completed = _ask(ports, seconds, questions)
-    cost = precise_cpu_seconds(proxy.processes()) - before
-    return completed / seconds, cost / completed
-
-
 def _ask(ports, seconds, questions):
-    """A client of dnsperf for each port, all at once. Returns how many questions were answered."""
-    clients = [
-        subprocess.Popen(
+    """A client of dnsperf for each port, all at once; an operation is a question that was answered."""
+    texts = loads.together(
+        [
             [
                 *(locate("dnsperf"), "-s", "127.0.0.1", "-p", str(port), "-d", questions, "-l", str(seconds)),
                 *("-c", "1", "-T", "1", "-q", str(QUESTIONS), "-t", "1"),
-            ],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for port in ports
-    ]
-    try:
-        texts = [client.communicate(timeout=seconds + loads.GRACE_SECONDS)[0] for client in clients]
-    except subprocess.TimeoutExpired as expired:
-        raise Failure(f"dnsperf took longer than {seconds + loads.GRACE_SECONDS} s") from expired
-    finally:
-        for client in clients:
-            client.kill()
-            client.wait()
+            ]
+            for port in ports
+        ], seconds)
     counts = [re.search(r"Queries completed:\s+(\d+)", text) for text in texts]
     silent = sum(1 for found in counts if found is None or int(found[1]) == 0)
     if silent:
         raise Failure(f"{silent} of {len(ports)} clients got no answers")
-    return sum(int(found[1]) for found in counts)
+    return loads.Outcome(operations=sum(int(found[1]) for found in counts), seconds=seconds)
 
 
 def _measure_wide(keys, directory, backends, rounds, report, is_over):

@@ -1,11 +1,8 @@
 """What a set of upstreams costs beside a single one: the same clients and the same server, over ten ports and over one."""
 
-import time
-
 import loads
 import processes
-from accounting import precise_cpu_seconds
-from proxies import HAProxy, Nginx, Weir, WeirBefore
+from proxies import HAProxy, Nginx, OwnListeners, Weir, WeirBefore
 from report import duration
 from tools import Failure
 
@@ -17,7 +14,7 @@ BAR = 1.02
 LOADS = {"small requests": (), "new connections": ("Connection: close",)}
 
 
-class Sets:
+class Sets(OwnListeners):
     """A route with one upstream and one with ten, each the default of its project. `upstreams` are the ten ports."""
 
     def __init__(self, directory, upstreams, label=""):
@@ -27,12 +24,6 @@ class Sets:
     def sets(self):
         """Name, listening port and upstream ports of both."""
         return [("one", self.one, self.upstreams[:1]), ("ten", self.ten, self.upstreams)]
-
-    def pairs(self):
-        return []
-
-    def datagram_pairs(self):
-        return []
 
     def listening_ports(self):
         return (self.one, self.ten)
@@ -100,7 +91,10 @@ def measure(keys, directory, backends, rounds, seconds, report, is_over):
 def _pair(proxy, number, headers, seconds, cost, ratio, report):
     order = ("one", "ten") if number % 2 == 0 else ("ten", "one")
     try:
-        found = {name: _once(proxy, getattr(proxy, name), headers, seconds) for name in order}
+        found = {}
+        for name in order:
+            port = getattr(proxy, name)
+            _, found[name] = proxy.measured(lambda: loads.requests(port, "/small", seconds, headers))
     except (Failure, OSError) as failure:
         report.fail(TITLE, proxy.key, failure)
         return
@@ -108,15 +102,6 @@ def _pair(proxy, number, headers, seconds, cost, ratio, report):
     if number >= 0:
         cost.add(proxy.key, found["ten"])
         ratio.add(proxy.key, found["ten"] / found["one"])
-
-
-def _once(proxy, port, headers, seconds):
-    """Processor time of the proxy per operation."""
-    proxy.start()
-    time.sleep(0.2)
-    before = precise_cpu_seconds(proxy.processes())
-    outcome = loads.requests(port, "/small", seconds, headers)
-    return (precise_cpu_seconds(proxy.processes()) - before) / outcome.operations
 
 
 def _ratio(value):

@@ -6,11 +6,9 @@ from typing import Callable
 
 import loads
 from accounting import Reading
+from proxies import SETTLE_SECONDS
 from report import HIGHER, count, duration, gigabits_from_gibibytes, per_second, share
 from tools import Failure
-
-# Lets the previous load's last packets and timers pass before the clocks are read again.
-SETTLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)

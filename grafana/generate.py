@@ -14,12 +14,13 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from weir_dashboards.agents import AGENTS_DASHBOARD
 from weir_dashboards.build import build
 from weir_dashboards.overview import OVERVIEW
 from weir_dashboards.route import ROUTE_DASHBOARD
 from weir_dashboards.runtime import RUNTIME
 
-DASHBOARDS = (OVERVIEW, ROUTE_DASHBOARD, RUNTIME)
+DASHBOARDS = (OVERVIEW, ROUTE_DASHBOARD, AGENTS_DASHBOARD, RUNTIME)
 FOLDER = Path(__file__).parent / "dashboards"
 
 

@@ -82,7 +82,8 @@ function drawSummary() {
   if (warn.length > 0) [state, text] = ["warn", `${warn.length} of ${plural(routes.length, "route")} need${warn.length === 1 ? "s" : ""} a look`];
   if (doc.configuration.problem) [state, text] = ["warn", "The last reload was refused, the old configuration goes on"];
   if (bad.length > 0) [state, text] = ["bad", `${bad.length} of ${plural(routes.length, "route")} ${bad.length === 1 ? "is" : "are"} in trouble`];
-  if (doc.health.phase === "starting") [state, text] = ["warn", "Starting: not every route is bound yet"];
+  if (doc.health.phase === "listing") [state, text] = ["warn", "Starting: the containers of an engine are not known yet"];
+  else if (doc.health.phase === "starting") [state, text] = ["warn", "Starting: not every route is bound yet"];
   if (doc.health.phase === "draining") [state, text] = ["warn", "Draining: nothing new is taken"];
   if (!doc.health.live) [state, text] = ["bad", "Not well: " + doc.health.problem];
   mark($("summary"), "data-state", state);
@@ -405,9 +406,11 @@ function drawRest() {
 
   $("s-certificates").hidden = doc.certificates.length === 0;
   fill($("certificates"), doc.certificates.map((certificate) => {
+    const where = certificate.path + (certificate.good ? "" : " · a changed file was refused, this one stays");
+    if (certificate.ends === 0) return [certificate.good ? "ok" : "warn", "trusted", "authorities", where];
     const left = certificate.ends * 1000 - doc.now;
     const state = left <= 0 || left < 3 * 86400000 ? "bad" : left < 21 * 86400000 || !certificate.good ? "warn" : "ok";
-    return [state, left > 0 ? span(left) + " left" : "ended", certificate.names || "no names", certificate.path + (certificate.good ? "" : " · a changed file was refused, this one stays")];
+    return [state, left > 0 ? span(left) + " left" : "ended", certificate.names || "no names", where];
   }), upstreamItem);
 
   $("s-engines").hidden = doc.engines.length === 0;

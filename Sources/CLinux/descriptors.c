@@ -105,6 +105,18 @@ int weir_copy_to_memory(const char *path, int64_t limit) {
     return count < 0 ? (int)count : -EFBIG;
 }
 
+int weir_memory_file(const void *bytes, size_t length) {
+    int fd;
+    RETRY(fd, memfd_create("weir", MFD_CLOEXEC));
+    if (fd < 0) return fd;
+    ssize_t count = fchmod(fd, 0600) < 0 ? -errno : 0;
+    for (size_t done = 0; count >= 0 && done < length; done += (size_t)count)
+        RETRY(count, write(fd, (const char *)bytes + done, length - done));
+    if (count >= 0) return fd;
+    close(fd);
+    return (int)count;
+}
+
 int weir_replace_descriptor(int from, int to) {
     int fd;
     RETRY(fd, dup3(from, to, O_CLOEXEC));

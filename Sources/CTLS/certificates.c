@@ -106,8 +106,8 @@ static int add_name(weir_tls_certificates *set, const char *text, size_t length,
     return 1;
 }
 
-// The text of a common name as ASCII; its length, or 0.
-static size_t common_name(X509 *certificate, char *text, size_t size) {
+// The text of a common name, without control characters, as ASCII or else as UTF-8; its length, or 0.
+static size_t common_name(X509 *certificate, char *text, size_t size, int is_ascii) {
     X509_NAME *subject = X509_get_subject_name(certificate);
     int position = subject ? X509_NAME_get_index_by_NID(subject, NID_commonName, -1) : -1;
     if (position < 0) return 0;
@@ -117,7 +117,7 @@ static size_t common_name(X509 *certificate, char *text, size_t size) {
     size_t count = 0;
     if (length > 0 && (size_t)length < size) {
         int is_text = 1;
-        for (int i = 0; i < length; i++) is_text &= utf8[i] >= 0x20 && utf8[i] < 0x7f;
+        for (int i = 0; i < length; i++) is_text &= utf8[i] >= 0x20 && utf8[i] != 0x7f && (!is_ascii || utf8[i] < 0x80);
         if (is_text) {
             memcpy(text, utf8, (size_t)length);
             count = (size_t)length;
@@ -131,21 +131,21 @@ static size_t common_name(X509 *certificate, char *text, size_t size) {
 // Adds the names that clients may ask for. Where there is no DNS name, the common name chooses, too.
 static int add_names(weir_tls_certificates *set, X509 *leaf, size_t entry) {
     GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
-    int isGood = 1, hasName = 0;
-    for (int i = 0; names && isGood && i < sk_GENERAL_NAME_num(names); i++) {
+    int is_good = 1, has_name = 0;
+    for (int i = 0; names && is_good && i < sk_GENERAL_NAME_num(names); i++) {
         GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type != GEN_DNS) continue;
-        hasName = 1;
-        isGood = add_name(
+        has_name = 1;
+        is_good = add_name(
             set, (const char *)ASN1_STRING_get0_data(name->d.dNSName), (size_t)ASN1_STRING_length(name->d.dNSName),
             entry);
     }
     GENERAL_NAMES_free(names);
     char text[256];
-    size_t length = hasName ? 0 : common_name(leaf, text, sizeof text);
-    if (length > 0 && isGood) isGood = add_name(set, text, length, entry);
+    size_t length = has_name ? 0 : common_name(leaf, text, sizeof text, 1);
+    if (length > 0 && is_good) is_good = add_name(set, text, length, entry);
     qsort(set->names, set->name_count, sizeof(*set->names), compare_names);
-    return isGood;
+    return is_good;
 }
 
 // Tells what is wrong where the key is not that of the first certificate.
@@ -162,6 +162,7 @@ static int mismatch(STACK_OF(X509) * certificates, EVP_PKEY *key) {
 // Whether OpenSSL would use them: a context of its own tells before a client does.
 static int is_accepted(const struct weir_tls_entry *entry) {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    if (context) SSL_CTX_set_security_level(context, SECURITY_LEVEL);
     int is_good = context && SSL_CTX_use_cert_and_key(context, entry->leaf, entry->key, entry->chain, 1) == 1;
     SSL_CTX_free(context);
     return is_good;
@@ -243,7 +244,7 @@ size_t weir_tls_certificates_names(const weir_tls_certificates *set, size_t inde
     GENERAL_NAMES_free(names);
     if (length == 0) {
         char name[256];
-        append(text, size, &length, name, common_name(leaf, name, sizeof name));
+        append(text, size, &length, name, common_name(leaf, name, sizeof name, 1));
     }
     weir_tls_clear_errors();
     return length;
@@ -290,12 +291,18 @@ int weir_tls_use_certificate(SSL *ssl, const weir_tls_certificates *set, const c
     return SSL_use_cert_and_key(ssl, entry->leaf, entry->key, entry->chain, 1) == 1;
 }
 
+// The certificate of the peer; NULL where it showed none, or none that was verified.
+static X509 *verified(const weir_tls *tls) {
+    if (!tls->context->verifies || SSL_get_verify_result(tls->ssl) != X509_V_OK) return NULL;
+    return SSL_get0_peer_certificate(tls->ssl);
+}
+
 size_t weir_tls_peer_name(const weir_tls *tls, char *text, size_t size) {
     size_t length = 0;
     if (size == 0) return 0;
     text[0] = 0;
-    X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
-    if (!certificate || SSL_get_verify_result(tls->ssl) != X509_V_OK) return 0;
+    X509 *certificate = verified(tls);
+    if (!certificate) return 0;
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     for (int i = 0; names && length == 0 && i < sk_GENERAL_NAME_num(names); i++) {
         GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
@@ -306,12 +313,73 @@ size_t weir_tls_peer_name(const weir_tls *tls, char *text, size_t size) {
         if (is_text) append(text, size, &length, (const char *)bytes, (size_t)count);
     }
     GENERAL_NAMES_free(names);
-    if (length == 0) length = common_name(certificate, text, size);
+    if (length == 0) length = common_name(certificate, text, size, 1);
     weir_tls_clear_errors();
     return length;
 }
 
-int weir_tls_has_peer_certificate(const weir_tls *tls) {
-    return tls->context->verifies && SSL_get0_peer_certificate(tls->ssl) != NULL;
+size_t weir_tls_peer_uris(const weir_tls *tls, char *text, size_t size) {
+    size_t length = 0;
+    if (size == 0) return 0;
+    text[0] = 0;
+    X509 *certificate = verified(tls);
+    if (!certificate) return 0;
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
+        GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_URI) continue;
+        const unsigned char *bytes = ASN1_STRING_get0_data(name->d.uniformResourceIdentifier);
+        int count = ASN1_STRING_length(name->d.uniformResourceIdentifier), is_text = count > 0;
+        // A comma would make one URI look like two.
+        for (int j = 0; j < count; j++) is_text &= bytes[j] > 0x20 && bytes[j] < 0x7f && bytes[j] != ',';
+        if (is_text) append(text, size, &length, (const char *)bytes, (size_t)count);
+    }
+    GENERAL_NAMES_free(names);
+    weir_tls_clear_errors();
+    return length;
 }
+
+int weir_tls_peer_fingerprint(const weir_tls *tls, uint8_t digest[WEIR_TLS_DIGEST_LENGTH]) {
+    X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
+    uint8_t all[EVP_MAX_MD_SIZE];
+    unsigned int length = 0;
+    int is_good = certificate && X509_digest(certificate, EVP_sha256(), all, &length) == 1 &&
+                  length == WEIR_TLS_DIGEST_LENGTH;
+    if (is_good) memcpy(digest, all, WEIR_TLS_DIGEST_LENGTH);
+    weir_tls_clear_errors();
+    return is_good;
+}
+
+size_t weir_tls_peer_common_name(const weir_tls *tls, char *text, size_t size) {
+    X509 *certificate = verified(tls);
+    if (size > 0) text[0] = 0;
+    size_t length = certificate ? common_name(certificate, text, size, 0) : 0;
+    weir_tls_clear_errors();
+    return length;
+}
+
+size_t weir_tls_peer_names(const weir_tls *tls, void *text, size_t size) {
+    size_t length = 0;
+    X509 *certificate = verified(tls);
+    GENERAL_NAMES *names = certificate ? X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL) : NULL;
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
+        GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_DNS) continue;
+        const unsigned char *bytes = ASN1_STRING_get0_data(name->d.dNSName);
+        size_t count = (size_t)ASN1_STRING_length(name->d.dNSName);
+        int is_text = count > 0;
+        for (size_t j = 0; j < count; j++) is_text &= bytes[j] > 0x20 && bytes[j] < 0x7f;
+        if (!is_text) continue;
+        if (length + count + 1 <= size) {
+            for (size_t j = 0; j < count; j++) ((char *)text)[length + j] = (char)tolower(bytes[j]);
+            ((char *)text)[length + count] = '\n';
+        }
+        length += count + 1;
+    }
+    GENERAL_NAMES_free(names);
+    weir_tls_clear_errors();
+    return length;
+}
+
+int weir_tls_has_peer_certificate(const weir_tls *tls) { return verified(tls) != NULL; }
 #endif

@@ -12,12 +12,15 @@ enum {
     INPUT_BOUND = 72 << 10,
     // The records that one call reads.
     READ_BOUND = 32,
+    // The records without data that may come between two bytes of data: tickets, changes of keys, renegotiations that
+    // are refused. OpenSSL has bounds of its own for empty records and warnings, and none for these.
+    IDLE_BOUND = 32,
     // The records that one call writes.
     WRITE_BOUND = 8,
     // The room for the output of a call; a record is 16 KiB and less than 300 bytes more.
     STAGE_SIZE = (WRITE_BOUND + 2) * 17 << 10,
-    // The bound on output that waits for the socket.
-    OUTPUT_BOUND = 2 * STAGE_SIZE,
+    // The bound on output that waits for the socket: that of one call, and replies to what is read meanwhile.
+    OUTPUT_BOUND = STAGE_SIZE,
 };
 
 // MARK: The stage: the output of a call of the thread, which leaves it in one send(2)
@@ -220,6 +223,7 @@ void weir_tls_free(weir_tls *tls) {
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls->ssl);
     free(tls->output);
+    free(tls->expected_name);
     free(tls);
     weir_tls_clear_errors();
 }
@@ -238,7 +242,8 @@ weir_tls *weir_tls_connect(
     if (!tls) return NULL;
     tls->sessions = sessions;
     SSL_set_connect_state(tls->ssl);
-    int is_good = 1;
+    // A chain without a name would be that of any server.
+    int is_good = name != NULL || !context->verifies;
     if (name) {
         if (!is_address) is_good = SSL_set_tlsext_host_name(tls->ssl, name) == 1;
         if (is_good && context->verifies) {
@@ -250,7 +255,10 @@ weir_tls *weir_tls_connect(
         }
     }
     SSL_SESSION *session = is_good && sessions ? weir_tls_sessions_take(sessions) : NULL;
-    if (session) {
+    if (session && context->verifies && weir_tls_has_ended(session)) {
+        // A server that is asked anew has to show another certificate.
+        SSL_SESSION_free(session);
+    } else if (session) {
         SSL_set_session(tls->ssl, session);
         // A ticket of TLS 1.3 is for one use (RFC 8446 section C.4); one of TLS 1.2 may be used again.
         if (SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION) {
@@ -263,6 +271,19 @@ weir_tls *weir_tls_connect(
     if (is_good) return tls;
     weir_tls_free(tls);
     return NULL;
+}
+
+void weir_tls_expect_name(weir_tls *tls, const void *name, size_t length) {
+    char *copy = malloc(length + 1);
+    if (!copy) {
+        tls->flags |= FLAG_NAME_REFUSED | FLAG_DEAD;
+        tls->failure = WEIR_TLS_FAILURE_OTHER;
+        return;
+    }
+    if (length > 0) memcpy(copy, name, length);
+    copy[length] = 0;
+    free(tls->expected_name);
+    tls->expected_name = copy;
 }
 
 // MARK: Calls
@@ -287,10 +308,19 @@ static int failure_of(long verify_result) {
     }
 }
 
-static int failure_of_error(unsigned long error) {
-    if (ERR_GET_LIB(error) != ERR_LIB_SSL) return WEIR_TLS_FAILURE_OTHER;
+// The number of the alert that the peer has sent (RFC 8446 section 6.2); 0 where the error is none. Above these reasons
+// OpenSSL has those of its own troubles.
+static uint8_t alert_of(unsigned long error) {
     int reason = ERR_GET_REASON(error);
-    switch (reason) {
+    int is_alert = ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET &&
+                   reason <= SSL_AD_REASON_OFFSET + UINT8_MAX;
+    return is_alert ? (uint8_t)(reason - SSL_AD_REASON_OFFSET) : 0;
+}
+
+static int failure_of_error(unsigned long error) {
+    if (alert_of(error) && ERR_GET_REASON(error) != SSL_R_TLSV1_ALERT_PROTOCOL_VERSION) return WEIR_TLS_FAILURE_ALERT;
+    if (ERR_FATAL_ERROR(error)) return WEIR_TLS_FAILURE_OTHER;
+    switch (ERR_GET_REASON(error)) {
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return WEIR_TLS_FAILURE_NO_CERTIFICATE;
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_VERSION_TOO_LOW:
@@ -300,28 +330,48 @@ static int failure_of_error(unsigned long error) {
     case SSL_R_INAPPROPRIATE_FALLBACK:
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION: return WEIR_TLS_FAILURE_VERSION;
     case SSL_R_NO_SHARED_CIPHER:
+    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
     case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
     case SSL_R_NO_SUITABLE_KEY_SHARE:
     case SSL_R_NO_SUITABLE_GROUPS: return WEIR_TLS_FAILURE_CIPHER;
-    default: return reason >= SSL_AD_REASON_OFFSET ? WEIR_TLS_FAILURE_ALERT : WEIR_TLS_FAILURE_PROTOCOL;
+    default: return WEIR_TLS_FAILURE_PROTOCOL;
     }
 }
 
+// The first error of TLS is the cause. Those of other parts before it are its details, and alone they are no fault of
+// the peer.
+static int failure_of_errors(void) {
+    for (unsigned long error = ERR_get_error(); error != 0; error = ERR_get_error())
+        if (ERR_GET_LIB(error) == ERR_LIB_SSL) return failure_of_error(error);
+    return WEIR_TLS_FAILURE_OTHER;
+}
+
 static int note_failure(weir_tls *tls) {
-    // The first error is the cause.
-    unsigned long error = ERR_peek_error();
+    tls->alert = alert_of(ERR_peek_error());
+    int is_unused = SSL_is_server(tls->ssl) && !(tls->flags & FLAG_USED);
     long verify_result = SSL_get_verify_result(tls->ssl);
     tls->flags |= FLAG_DEAD;
     if (tls->error) {
         tls->failure = WEIR_TLS_FAILURE_CLOSED;
-        return WEIR_TLS_BROKEN;
+        return is_unused ? WEIR_TLS_UNUSED : WEIR_TLS_BROKEN;
     }
     if (tls->flags & FLAG_NAME_REFUSED) tls->failure = WEIR_TLS_FAILURE_NAME;
     else if (verify_result != X509_V_OK && tls->context->verifies) tls->failure = (uint8_t)failure_of(verify_result);
     else if (tls->flags & FLAG_FIN) tls->failure = WEIR_TLS_FAILURE_CLOSED;
-    else if (error) tls->failure = (uint8_t)failure_of_error(error);
-    else tls->failure = WEIR_TLS_FAILURE_OTHER;
-    return tls->flags & FLAG_USED ? WEIR_TLS_FAILED : WEIR_TLS_UNUSED;
+    else tls->failure = (uint8_t)failure_of_errors();
+    return is_unused ? WEIR_TLS_UNUSED : WEIR_TLS_FAILED;
+}
+
+// Counts the records without data behind the handshake. The type of one is in its header, or, with TLS 1.3, encrypted.
+static void record_seen(
+    int is_written, int version, int kind, const void *bytes, size_t length, SSL *ssl, void *data) {
+    (void)version, (void)data;
+    if (is_written || length == 0 || (kind != SSL3_RT_HEADER && kind != SSL3_RT_INNER_CONTENT_TYPE)) return;
+    weir_tls *tls = SSL_get_app_data(ssl);
+    if (*(const uint8_t *)bytes == SSL3_RT_APPLICATION_DATA || tls->idle_records++ < IDLE_BOUND) return;
+    // OpenSSL reads all that it has before it returns; only behind the end of the stream it takes no record any more.
+    tls->flags |= FLAG_FLOODED;
+    SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
 }
 
 int weir_tls_handshake(weir_tls *tls, int descriptor) {
@@ -348,12 +398,16 @@ int weir_tls_handshake(weir_tls *tls, int descriptor) {
     }
     if (outcome == WEIR_TLS_DONE) {
         tls->certificates = NULL;
+        free(tls->expected_name);
+        tls->expected_name = NULL;
         tls->is_shaken = 1;
+        SSL_set_msg_callback(tls->ssl, record_seen);
     }
     return outcome;
 }
 
 int weir_tls_failure(const weir_tls *tls) { return tls->failure; }
+int weir_tls_alert(const weir_tls *tls) { return tls->alert; }
 int weir_tls_error(const weir_tls *tls) { return tls->error ? tls->error : EPROTO; }
 
 int64_t weir_tls_receive(weir_tls *tls, int descriptor, void *bytes, size_t length) {
@@ -367,10 +421,14 @@ int64_t weir_tls_receive(weir_tls *tls, int descriptor, void *bytes, size_t leng
         int result = SSL_read_ex(tls->ssl, (char *)bytes + total, length - total, &count);
         if (result == 1) {
             total += count;
+            tls->idle_records = 0;
             continue;
         }
         int kind = SSL_get_error(tls->ssl, result);
-        if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) {
+        if (tls->flags & FLAG_FLOODED) {
+            tls->flags |= FLAG_DEAD;
+            outcome = WEIR_TLS_ERROR;
+        } else if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) {
             // A record without data, such as a ticket: others may lie behind it.
             if (!(tls->flags & (FLAG_STARVED | FLAG_SPENT))) continue;
             if (tls->flags & FLAG_SPENT) break;
@@ -386,7 +444,8 @@ int64_t weir_tls_receive(weir_tls *tls, int descriptor, void *bytes, size_t leng
         } else {
             tls->flags |= FLAG_DEAD;
             // A fatal alert ends the connection as a reset does.
-            if (!tls->error && ERR_GET_REASON(ERR_peek_error()) >= SSL_AD_REASON_OFFSET) tls->error = ECONNRESET;
+            tls->alert = alert_of(ERR_peek_error());
+            if (!tls->error && tls->alert) tls->error = ECONNRESET;
             outcome = WEIR_TLS_ERROR;
         }
         break;
@@ -447,7 +506,8 @@ void weir_tls_finish(weir_tls *tls, int descriptor) {
     SSL_shutdown(tls->ssl);
     ERR_clear_error();
     tls->flags |= FLAG_FINISHING;
-    if (!send_staged(tls)) tls->flags |= FLAG_DEAD;
+    // What the peer has sent before an error can still be read, and then the error.
+    send_staged(tls);
 }
 
 int weir_tls_has_output(const weir_tls *tls) { return tls->output_end > tls->output_start; }

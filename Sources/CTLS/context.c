@@ -75,11 +75,16 @@ static int allows(const weir_tls_context *context, const char *name) {
     return 0;
 }
 
+// Whether the hello names what its first reader has found in it.
+static int is_expected(const weir_tls *tls, const char *name) {
+    return !tls->expected_name || equals(name ? name : "", tls->expected_name);
+}
+
 static int server_name(SSL *ssl, int *alert, void *data) {
     weir_tls *tls = of(ssl);
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     (void)data;
-    if (!tls || !allows(tls->context, name)) {
+    if (!tls || !allows(tls->context, name) || !is_expected(tls, name)) {
         if (tls) tls->flags |= FLAG_NAME_REFUSED;
         *alert = SSL_AD_UNRECOGNIZED_NAME;
         return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -117,6 +122,16 @@ static void start(void) {
     OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
 }
 
+void weir_tls_context_free(weir_tls_context *context) {
+    if (!context) return;
+    SSL_CTX_free(context->ssl);
+    for (uint32_t i = 0; i < context->name_count; i++) free(context->names[i]);
+    free(context->names);
+    free(context->protocols);
+    free(context->pins);
+    free(context);
+}
+
 static weir_tls_context *new_context(const SSL_METHOD *method, int minimum) {
     pthread_once(&once, start);
     weir_tls_context *context = calloc(1, sizeof(*context));
@@ -136,17 +151,41 @@ static weir_tls_context *new_context(const SSL_METHOD *method, int minimum) {
     SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
     // One call for a whole record, and what lies behind it.
     SSL_CTX_set_read_ahead(ssl, 1);
-    SSL_CTX_set1_groups_list(ssl, "X25519:P-256:P-384");
-    return context;
+    // The configuration of the system's OpenSSL decides about neither, and in an image there is none.
+    SSL_CTX_set_security_level(ssl, SECURITY_LEVEL);
+    if (SSL_CTX_set1_groups_list(ssl, "X25519:P-256:P-384") == 1 &&
+        SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1)
+        return context;
+    weir_tls_context_free(context);
+    ERR_clear_error();
+    return NULL;
 }
 
-void weir_tls_context_free(weir_tls_context *context) {
-    if (!context) return;
-    SSL_CTX_free(context->ssl);
-    for (uint32_t i = 0; i < context->name_count; i++) free(context->names[i]);
-    free(context->names);
-    free(context->protocols);
-    free(context);
+// Refuses a client whose certificate is none of the pins: alert 44, certificate_revoked.
+static int check_pin(int is_good, X509_STORE_CTX *store) {
+    if (!is_good || X509_STORE_CTX_get_error_depth(store) != 0) return is_good;
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const weir_tls *tls = ssl ? of(ssl) : NULL;
+    X509 *leaf = X509_STORE_CTX_get_current_cert(store);
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned int length = 0;
+    if (tls && leaf && X509_digest(leaf, EVP_sha256(), digest, &length) == 1 && length == WEIR_TLS_DIGEST_LENGTH) {
+        const uint8_t *pin = tls->context->pins;
+        for (uint32_t i = 0; i < tls->context->pin_count; i++, pin += WEIR_TLS_DIGEST_LENGTH)
+            if (memcmp(pin, digest, WEIR_TLS_DIGEST_LENGTH) == 0) return 1;
+    }
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REVOKED);
+    return 0;
+}
+
+static int copy_pins(weir_tls_context *context, const uint8_t *pins, size_t count) {
+    if (count == 0) return 1;
+    if (count > UINT16_MAX) return 0;
+    context->pins = malloc(count * WEIR_TLS_DIGEST_LENGTH);
+    if (!context->pins) return 0;
+    memcpy(context->pins, pins, count * WEIR_TLS_DIGEST_LENGTH);
+    context->pin_count = (uint32_t)count;
+    return 1;
 }
 
 // Trusts these certificates alone, also where one is not of an authority: it is pinned then.
@@ -171,12 +210,15 @@ static int trust(weir_tls_context *context, const void *bytes, size_t length, in
 }
 
 // A session opens only what has the same verification.
-static int set_session_context(weir_tls_context *context, const void *authorities, size_t length) {
-    unsigned char digest[EVP_MAX_MD_SIZE], is_verifying = length > 0;
+static int set_session_context(
+    weir_tls_context *context, const void *authorities, size_t length, int demand, const uint8_t *pins,
+    size_t pin_count) {
+    unsigned char digest[EVP_MAX_MD_SIZE], is_verifying = length == 0 ? 0 : demand ? 1 : 2;
     unsigned int size = 0;
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
     int is_good = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
                   EVP_DigestUpdate(hash, &is_verifying, 1) == 1 && EVP_DigestUpdate(hash, authorities, length) == 1 &&
+                  EVP_DigestUpdate(hash, pins, pin_count * WEIR_TLS_DIGEST_LENGTH) == 1 &&
                   EVP_DigestFinal_ex(hash, digest, &size) == 1 && size >= SSL_MAX_SID_CTX_LENGTH &&
                   SSL_CTX_set_session_id_context(context->ssl, digest, SSL_MAX_SID_CTX_LENGTH) == 1;
     EVP_MD_CTX_free(hash);
@@ -194,21 +236,23 @@ static int copy_protocols(weir_tls_context *context, const uint8_t *protocols, s
 }
 
 weir_tls_context *weir_tls_server_new(
-    int minimum, const void *authorities, size_t authorities_length, const uint8_t *protocols,
-    size_t protocols_length) {
+    int minimum, const void *authorities, size_t authorities_length, int demand, const uint8_t *protocols,
+    size_t protocols_length, const uint8_t *pins, size_t pin_count) {
     weir_tls_context *context = new_context(TLS_server_method(), minimum);
     if (!context) return NULL;
     SSL_CTX *ssl = context->ssl;
     int is_good = copy_protocols(context, protocols, protocols_length) &&
-                  SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
-                  set_session_context(context, authorities, authorities_length) && weir_tls_tickets_install(ssl);
+                  copy_pins(context, pins, pin_count) &&
+                  set_session_context(context, authorities, authorities_length, demand, pins, pin_count) &&
+                  weir_tls_tickets_install(ssl);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_tlsext_servername_callback(ssl, server_name);
     SSL_CTX_set_cert_cb(ssl, choose_certificate, NULL);
     if (protocols_length > 0) SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, context);
     if (authorities_length > 0) {
         context->verifies = 1;
-        SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        SSL_CTX_set_verify(
+            ssl, SSL_VERIFY_PEER | (demand ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), pin_count > 0 ? check_pin : NULL);
         is_good = is_good && trust(context, authorities, authorities_length, 1);
     }
     ERR_clear_error();

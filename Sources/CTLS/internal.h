@@ -36,6 +36,9 @@ struct weir_tls_context {
     // Names that clients may ask for, or every one.
     char **names;
     uint32_t name_count;
+    // The fingerprints of the certificates that clients may have, one behind the other; NULL for no such bound.
+    uint8_t *pins;
+    uint32_t pin_count;
     int verifies;
 };
 
@@ -60,6 +63,8 @@ enum {
     FLAG_SHORT = 256,
     // OpenSSL has asked for bytes that are not there.
     FLAG_STARVED = 512,
+    // The peer has sent more records in a row that give nothing than any use has.
+    FLAG_FLOODED = 1024,
 };
 
 struct weir_tls {
@@ -72,6 +77,8 @@ struct weir_tls {
     uint32_t output_start;
     uint32_t output_end;
     uint32_t output_size;
+    // The name that the client must ask for, empty for none; NULL where it does not matter, and after the handshake.
+    char *expected_name;
     // The descriptor, during a call.
     int descriptor;
     // The bytes that this call has read.
@@ -82,10 +89,21 @@ struct weir_tls {
     uint8_t failure;
     // Whether the handshake is over.
     uint8_t is_shaken;
+    // The number of the fatal alert that ended the connection; 0 for none.
+    uint8_t alert;
+    // The records that have come since the last byte of data.
+    uint8_t idle_records;
+};
+
+enum {
+    // No key or signature of less than 112 bits: RSA of 2048 bits, and no SHA-1 (SSL_CTX_set_security_level(3)).
+    SECURITY_LEVEL = 2,
 };
 
 BIO *weir_tls_bio_new(weir_tls *tls);
 int weir_tls_tickets_install(SSL_CTX *context);
+// Whether the peer's certificate of a session has ended since; without one it has not.
+int weir_tls_has_ended(const SSL_SESSION *session);
 void weir_tls_sessions_put(weir_tls_sessions *sessions, SSL_SESSION *session);
 SSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions);
 // The name's entries are used for the connection; without one the default. False after an error.

@@ -4,14 +4,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 #include "internal.h"
 
 // Keys of session tickets (RFC 5077), shared by all threads and contexts. A key makes tickets for an hour and opens
 // them for two more. There are four places: the present key, the two before it, and one that is written next. No
-// thread reads that one, because its key has opened nothing for an hour.
-enum { KEY_COUNT = 4, KEY_SECONDS = 3600, VALID_COUNT = 3 };
+// thread reads that one any more: its key has opened nothing since the last change, and is forgotten a minute later.
+enum { KEY_COUNT = 4, KEY_SECONDS = 3600, FORGET_SECONDS = 60, VALID_COUNT = 3 };
 
 static struct {
     unsigned char name[16];
@@ -21,16 +20,13 @@ static struct {
 
 // The number of keys that were made; the present one is in the place before it.
 static _Atomic(uint64_t) made;
-static _Atomic(int64_t) next_change;
+// The times of weir_tls_tickets_follow; 0 for none.
+static pthread_mutex_t follow_lock = PTHREAD_MUTEX_INITIALIZER;
+static int64_t next_change;
+static int64_t next_forgetting;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static EVP_CIPHER *cipher;
 static int is_broken;
-
-static int64_t seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
 
 static int make_key(void) {
     uint64_t count = atomic_load_explicit(&made, memory_order_relaxed);
@@ -43,14 +39,23 @@ static int make_key(void) {
 static void start(void) {
     cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
     is_broken = !cipher || !make_key();
-    atomic_store(&next_change, seconds() + KEY_SECONDS);
 }
 
-// One thread makes the next key, when it is time.
-static void change(void) {
-    int64_t now = seconds(), due = atomic_load_explicit(&next_change, memory_order_relaxed);
-    if (now < due || !atomic_compare_exchange_strong(&next_change, &due, now + KEY_SECONDS)) return;
-    make_key();
+void weir_tls_tickets_follow(int64_t now) {
+    pthread_once(&once, start);
+    pthread_mutex_lock(&follow_lock);
+    if (next_change == 0) {
+        next_change = now + KEY_SECONDS;
+    } else if (now >= next_change && make_key()) {
+        next_change = now + KEY_SECONDS;
+        next_forgetting = now + FORGET_SECONDS;
+    } else if (next_forgetting != 0 && now >= next_forgetting) {
+        next_forgetting = 0;
+        uint64_t next = atomic_load_explicit(&made, memory_order_relaxed) % KEY_COUNT;
+        OPENSSL_cleanse(&keys[next], sizeof keys[next]);
+    }
+    pthread_mutex_unlock(&follow_lock);
+    weir_tls_clear_errors();
 }
 
 static int use(int place, unsigned char *iv, EVP_CIPHER_CTX *context, EVP_MAC_CTX *mac, int is_making) {
@@ -66,7 +71,6 @@ static int use(int place, unsigned char *iv, EVP_CIPHER_CTX *context, EVP_MAC_CT
 static int ticket_key(
     SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *context, EVP_MAC_CTX *mac, int is_making) {
     (void)ssl;
-    change();
     uint64_t count = atomic_load_explicit(&made, memory_order_acquire);
     if (is_making) {
         int place = (int)((count - 1) % KEY_COUNT);
@@ -84,6 +88,11 @@ static int ticket_key(
     return 0;
 }
 
+int weir_tls_has_ended(const SSL_SESSION *session) {
+    X509 *peer = SSL_SESSION_get0_peer((SSL_SESSION *)session);
+    return peer && X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0;
+}
+
 // A client's certificate that has ended since is asked for again.
 static SSL_TICKET_RETURN decrypted(
     SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t length, SSL_TICKET_STATUS status, void *data) {
@@ -91,8 +100,7 @@ static SSL_TICKET_RETURN decrypted(
     if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
         return status == SSL_TICKET_EMPTY || status == SSL_TICKET_NO_DECRYPT ? SSL_TICKET_RETURN_IGNORE_RENEW
                                                                             : SSL_TICKET_RETURN_IGNORE;
-    X509 *peer = SSL_SESSION_get0_peer(session);
-    if (peer && X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0) return SSL_TICKET_RETURN_IGNORE_RENEW;
+    if (weir_tls_has_ended(session)) return SSL_TICKET_RETURN_IGNORE_RENEW;
     return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 

@@ -34,7 +34,9 @@ extension Manual {
         return lines
     }
 
-    private static func spelling(of operand: Operand) -> String { "\\fI\(escaped(operand.valueName))\\fR" }
+    private static func spelling(of operand: Operand) -> String {
+        "\\fI\(escaped(operand.valueNames.joined(separator: " ")))\\fR"
+    }
 
     /// `\fB-c\fR, \fB--config\fR \fIfile\fR`.
     private static func spelling(of option: CommandOption) -> String {

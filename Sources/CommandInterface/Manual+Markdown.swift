@@ -20,7 +20,7 @@ extension Manual {
         var blocks = [
             "## \(program.name) \(command.name)", "```text\n\(program.usage(of: command))\n```", Self.escaped(text),
         ]
-        let operand = command.operand.map { [(Self.code("<\($0.valueName)>"), $0.help)] } ?? []
+        let operand = command.operand.map { [(Self.code($0.term), $0.help)] } ?? []
         let rows = command.options.map(Self.row) + operand
         if !rows.isEmpty { blocks.append(Self.table("argument", rows)) }
         return blocks

@@ -73,7 +73,7 @@ extension Program {
                     return "'\(spelling)[\(Self.zshText(option.help))]\(value)'"
                 }
             }
-            let operand = command.operand.map { ["'1:\($0.valueName):_files'"] } ?? []
+            let operand = command.operand.map { ["'1:\($0.valueNames[0]):_files'"] } ?? []
             return "        \(command.name)) _arguments \((options + operand).joined(separator: " ")) ;;"
         }
         return """

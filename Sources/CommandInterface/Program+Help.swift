@@ -20,7 +20,7 @@ extension Program {
         if let discussion = command.discussion { parts.append(Self.wrapped(discussion)) }
         parts.append("USAGE: \(usage(of: command))")
         if let operand = command.operand {
-            parts.append(Self.section("ARGUMENTS", [("<\(operand.valueName)>", operand.help)]))
+            parts.append(Self.section("ARGUMENTS", [(operand.term, operand.help)]))
         }
         parts.append(Self.section("OPTIONS", (command.options + CommandOption.common).map(Self.entry)))
         return parts.joined(separator: "\n\n")
@@ -40,7 +40,7 @@ extension Program {
         let options = command.options.map { option in
             "[--\(option.name)\(option.valueName.map { " <\($0)>" } ?? "")]"
         }
-        let operand = command.operand.map { ["[<\($0.valueName)>]"] } ?? []
+        let operand = command.operand.map { ["[\($0.term)]"] } ?? []
         return ([name, command.name] + options + operand).joined(separator: " ")
     }
 

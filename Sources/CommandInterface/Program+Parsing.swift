@@ -70,10 +70,10 @@ extension Program {
         var takesOptions = true
         while let word = words.popFirst() {
             guard takesOptions, word.hasPrefix("-"), word != "-" else {
-                guard command.operand != nil, arguments.operand == nil else {
+                guard arguments.operands.count < command.operand?.valueNames.count ?? 0 else {
                     throw UsageError("Unexpected argument '\(word)'", command: command.name)
                 }
-                arguments.operand = word
+                arguments.operands.append(word)
                 continue
             }
             if word == "--" {

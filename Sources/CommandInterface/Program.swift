@@ -46,7 +46,7 @@ public struct Command: Sendable {
     public let isListed: Bool
     /// The options, in the order of the help.
     public let options: [CommandOption]
-    /// The one argument that may stand without an option.
+    /// The arguments that may stand without an option.
     public let operand: Operand?
     /// The work, with the arguments that were given.
     public let run: @Sendable (Arguments) throws -> Void
@@ -67,18 +67,21 @@ public struct Command: Sendable {
     }
 }
 
-/// An argument that stands without an option.
+/// An argument that stands without an option, or several in a row.
 public struct Operand: Sendable {
-    /// The value in the usage, such as `file`.
-    public let valueName: String
+    /// The values in the usage, such as `file`.
+    public let valueNames: [String]
     /// One sentence.
     public let help: String
 
     /// Joins the parts of an operand.
-    public init(_ valueName: String, _ help: String) {
-        self.valueName = valueName
+    public init(_ valueNames: String..., help: String) {
+        self.valueNames = valueNames
         self.help = help
     }
+
+    /// `<file>`, as usage and help show it.
+    var term: String { valueNames.map { "<\($0)>" }.joined(separator: " ") }
 }
 
 /// An option of a command: `--name VALUE`, or `--name` alone.
@@ -138,8 +141,10 @@ public struct CommandOption: Sendable {
 public struct Arguments: Sendable {
     var values: [String: String] = [:]
     var flags: Set<String> = []
-    /// The argument that stood without an option.
-    public internal(set) var operand: String?
+    /// The arguments that stood without an option.
+    public internal(set) var operands: [String] = []
+    /// The first of them.
+    public var operand: String? { operands.first }
 
     /// The value of an option; the last one, where it was given more than once.
     public subscript(option: String) -> String? { values[option] }

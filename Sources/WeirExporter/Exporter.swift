@@ -13,18 +13,22 @@ import Threading
 public actor Exporter: EventLoopDriver {
     private nonisolated let thread: EventLoopThread
     private nonisolated let bound = Lock<[SocketAddress]>([])
+    private nonisolated let encryption: EncryptionSlot
     private let configuration: ExporterConfiguration
     private let server: ExporterServer
     private let loop: EventLoop
+    private let paths: (any PathHandler)?
 
     /// The exporter's thread.
     @safe public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
 
     /// An exporter that does not listen yet. `page` makes the metrics, `document` the answer of `/api/v1/status`, if
-    /// there is one; `observer` hears what is served. All are used on the exporter's thread only.
+    /// there is one; `observer` hears what is served. All are used on the exporter's thread only. `paths` answers for
+    /// paths that the exporter does not know.
     public init(
         _ configuration: ExporterConfiguration, page: sending any MetricsPage, health: HealthChecks = HealthChecks(),
-        document: sending (any LiveDocument)? = nil, observer: (any ExporterObserver)? = nil
+        document: sending (any LiveDocument)? = nil, paths: (any PathHandler)? = nil,
+        observer: (any ExporterObserver)? = nil
     ) throws(ExporterError) {
         do throws(SystemError) {
             thread = try EventLoopThread(name: "weir-exporter")
@@ -33,13 +37,31 @@ public actor Exporter: EventLoopDriver {
             throw .cannotStart(error)
         }
         self.configuration = configuration
+        encryption = EncryptionSlot(configuration.encryption)
         server = ExporterServer(
-            configuration, loop: loop, page: page, health: health, document: document, observer: observer)
+            configuration, encryption: encryption, loop: loop, page: page, health: health, document: document,
+            observer: observer)
+        self.paths = paths
     }
+
+    private func ask(_ paths: any PathHandler, for request: PathRequest, _ number: UInt64) async {
+        let answer = await paths.answer(request)
+        server.deliver(answer, to: number)
+    }
+
+    /// Listens on one more Unix socket, until ``stop()``.
+    public func listen(_ listener: UnixListener) throws(ExporterError) { try server.add(listener) }
 
     /// Replaces the access rules. Connections that are not allowed any more are closed; the next requests of the others
     /// are checked by the new rules.
     public func update(_ access: ExporterAccess) { server.update(access) }
+
+    /// Encrypts the TCP connections that are accepted from now on, or, with nil, no longer does. Those that are open
+    /// stay as they are. Any thread.
+    public nonisolated func encrypt(with encryption: ExporterEncryption?) { self.encryption.value = encryption }
+
+    /// Whether TCP connections that are accepted now are encrypted. Any thread.
+    public nonisolated var isEncrypted: Bool { encryption.value != nil }
 
     /// The addresses that it listens on, with the real ports; Unix sockets excluded. Empty before ``start()`` and after
     /// ``stop()``.
@@ -71,6 +93,11 @@ public actor Exporter: EventLoopDriver {
     }
 
     private func listen() throws(ExporterError) {
+        if let paths {
+            server.askPath = { [weak self] request, number in
+                Task { await self?.ask(paths, for: request, number) }
+            }
+        }
         let addresses = try server.start(configuration.listen, configuration.unixSockets)
         bound.withLock { $0 = addresses }
     }

@@ -5,13 +5,25 @@ public import NetworkTypes
 public struct UnixListener: Hashable, Sendable {
     /// The path of its file. The folder must exist.
     public var path: UnixSocketPath
-    /// The file's permission bits: who may write to it may connect (unix(7)).
+    /// The file's permission bits: who may write to it may connect (unix(7)). An abstract name has none.
     public var mode: UInt32
+    /// The clients that connect there.
+    public var clients: Clients
+
+    /// The clients of a listener.
+    public enum Clients: Hashable, Sendable {
+        /// All that reach it.
+        case all
+        /// The clients that this program itself lets through, and that need no credentials. Connections of other users
+        /// are closed. Their requests may be for the paths of the ``PathHandler`` where `hasPaths` is true.
+        case verified(hasPaths: Bool)
+    }
 
     /// Names a path; by default for the owner and the group.
-    public init(path: UnixSocketPath, mode: UInt32 = 0o660) {
+    public init(path: UnixSocketPath, mode: UInt32 = 0o660, clients: Clients = .all) {
         self.path = path
         self.mode = mode
+        self.clients = clients
     }
 }
 
@@ -24,6 +36,8 @@ public struct ExporterConfiguration: Sendable {
     public var unixSockets: [UnixListener]
     /// The access rules at the start.
     public var access: ExporterAccess
+    /// The encryption of TCP connections at the start; nil for plain HTTP.
+    public var encryption: ExporterEncryption?
     /// The program's name on the page at `/`.
     public var product: String
     /// The page at `/`; nil for a list of the others.
@@ -36,11 +50,13 @@ public struct ExporterConfiguration: Sendable {
     /// A configuration, by default with Weir's bounds.
     public init(
         listen: [SocketAddress], unixSockets: [UnixListener] = [], access: ExporterAccess = ExporterAccess(),
-        product: String = "Weir", limits: ExporterLimits = ExporterLimits(), clock: MonotonicClock = .system
+        encryption: ExporterEncryption? = nil, product: String = "Weir", limits: ExporterLimits = ExporterLimits(),
+        clock: MonotonicClock = .system
     ) {
         self.listen = listen
         self.unixSockets = unixSockets
         self.access = access
+        self.encryption = encryption
         self.product = product
         self.limits = limits
         self.clock = clock

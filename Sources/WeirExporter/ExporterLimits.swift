@@ -14,6 +14,8 @@ public struct ExporterLimits: Hashable, Sendable {
     public var pagesInFlight = 16
     /// From a head's first byte to its last; also how long a new connection may stay silent.
     public var headTimeout: Duration = .seconds(10)
+    /// How long the handshake of an encrypted connection may take; ``headTimeout`` begins after it.
+    public var handshakeTimeout: Duration = .seconds(10)
     /// How long a connection that was served may wait for its next request.
     public var idleTimeout: Duration = .seconds(120)
     /// How long a reader may take nothing.

@@ -8,7 +8,7 @@ public protocol ExporterObserver: Sendable {
     /// A page was made for a request: rendering and compressing took this long. A whole one has this many series lines;
     /// a part of one tells none.
     func pageMade(_ format: ExpositionFormat, nanoseconds: UInt64, series: Int?)
-    /// The kernel took this many bytes of an answer, its head included.
+    /// The kernel took this many bytes of an answer, its head included; of an encrypted one its session did.
     func bytesSent(_ count: Int, _ encoding: ContentEncoding)
     /// A client closed its connection while its password was being checked, so that its request has no answer. The
     /// attempt was charged.

@@ -115,6 +115,15 @@ public enum CertificateProblem: Error, Equatable, Sendable {
         unsafe text(capacity: 1024) { unsafe weir_tls_certificates_names(handle, index, $0, $1) }
     }
 
+    /// The number of certificates in PEM, and whether the first has a key for ECDSA.
+    public static func describe(_ chain: [UInt8]) -> (count: Int, isElliptic: Bool) {
+        var isElliptic: CInt = 0
+        let count = unsafe chain.withUnsafeBytes { bytes in
+            unsafe weir_tls_describe(bytes.baseAddress, bytes.count, &isElliptic)
+        }
+        return (Int(max(0, count)), isElliptic == 1)
+    }
+
     /// Whether the bytes are certificates that can be trusted.
     public static func check(authorities: [UInt8]) throws(CertificateProblem) {
         let code = unsafe authorities.withUnsafeBytes { unsafe weir_tls_check_authorities($0.baseAddress, $0.count) }

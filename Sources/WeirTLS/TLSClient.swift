@@ -48,11 +48,13 @@ public final class TLSClient: Sendable {
     }
 
     /// Makes the session with an upstream, on the worker of its connection. `name` is its host, where it has one, and
-    /// `port` tells servers on several ports of a host apart.
+    /// `port` tells servers on several ports of a host apart. Without `resumes` the server's certificate is always
+    /// looked at again.
     public func makeSession(
-        to name: String?, port: UInt16, worker: Int, observer: (any TLSObserver)?
+        to name: String?, port: UInt16, resumes: Bool = true, worker: Int, observer: (any TLSObserver)?
     ) -> TLSSession {
         let name = serverName ?? name
+        guard resumes else { return makeSession(state.withLock { $0.context }, nil, name, worker, observer) }
         let key = "\(name ?? ""):\(port)"
         let (context, sessions) = state.withLock { state -> (TLSContext, ResumableSessions?) in
             if let known = state.sessions[key] { return (state.context, known) }
@@ -61,7 +63,14 @@ public final class TLSClient: Sendable {
             state.sessions[key] = made
             return (state.context, made)
         }
-        return TLSSession(
+        return makeSession(context, sessions, name, worker, observer)
+    }
+
+    private func makeSession(
+        _ context: TLSContext, _ sessions: ResumableSessions?, _ name: String?, _ worker: Int,
+        _ observer: (any TLSObserver)?
+    ) -> TLSSession {
+        TLSSession(
             connecting: context, sessions, name: name, isAddress: name.map { IPAddress($0) != nil } ?? false,
             worker: worker, observer: observer)
     }

@@ -16,9 +16,12 @@ import CTLS
         let protocols = wireForm(settings.protocols)
         let handle = unsafe settings.clientAuthorities.withUnsafeBytes { authorities in
             unsafe protocols.withUnsafeBufferPointer { protocols in
-                unsafe weir_tls_server_new(
-                    settings.minimum.code, authorities.baseAddress, authorities.count, protocols.baseAddress,
-                    protocols.count)
+                unsafe settings.clientPins.flatMap(\.self).withUnsafeBufferPointer { pins in
+                    unsafe weir_tls_server_new(
+                        settings.minimum.code, authorities.baseAddress, authorities.count,
+                        settings.demandsCertificate ? 1 : 0, protocols.baseAddress, protocols.count, pins.baseAddress,
+                        pins.count / Int(WEIR_TLS_DIGEST_LENGTH))
+                }
             }
         }
         guard let handle = unsafe handle else { return nil }

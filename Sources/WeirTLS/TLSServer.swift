@@ -8,8 +8,14 @@ public struct TLSServerSettings: Sendable, Equatable {
     public var minimum = TLSVersion.tls12
     /// Certificates of authorities, PEM: clients must have a certificate of one of them. Empty for no such demand.
     public var clientAuthorities: [UInt8] = []
+    /// Whether clients without a certificate are refused; otherwise they are only asked for one, and one that cannot be
+    /// verified is refused.
+    public var demandsCertificate = true
     /// The protocols (ALPN) in the order of preference. A client that offers others only is refused.
     public var protocols: [String] = []
+    /// The SHA-256 of the certificates that clients may have, 32 bytes each; empty for all that the authorities have
+    /// signed.
+    public var clientPins: [[UInt8]] = []
     /// The names, or names behind `*.`, that clients may ask for; empty for all.
     public var allowedNames: [String] = []
 

@@ -2,7 +2,6 @@ import CTLS
 import Glibc
 public import LinuxIO
 public import NetworkTypes
-public import WeirStream
 
 /// One encrypted side of a connection. Confined to its worker.
 @safe public final class TLSSession: SecureSession {
@@ -20,6 +19,8 @@ public import WeirStream
     /// Whether the end of the handshake was told.
     private var isTold = false
     private var isTruncationTold = false
+    /// The reason of a failed handshake; nil for none.
+    public private(set) var failure: TLSFailure?
     /// The time of the first byte, which begins the handshake.
     private let start = MonotonicClock.system.nanoseconds
 
@@ -97,11 +98,18 @@ public import WeirStream
     private func tell(_ reason: TLSFailure) {
         if isTold { return }
         isTold = true
+        failure = reason
         observer?.handshakeFailed(side: side, reason: reason, worker: Int(worker))
     }
 
     /// Counts the failure.
     public func handshakeTimedOut() { tell(.timeout) }
+
+    /// See ``SecureSession/expect(serverName:)``. Without memory for it every name is another one.
+    public func expect(serverName: [UInt8]) {
+        guard let tls = unsafe tls else { return }
+        unsafe serverName.withUnsafeBufferPointer { unsafe weir_tls_expect_name(tls, $0.baseAddress, $0.count) }
+    }
 
     // MARK: Bytes
 
@@ -156,6 +164,18 @@ public import WeirStream
         return code == 0 ? nil : SystemError(.send, code)
     }
 
+    /// The number of the fatal alert with which the peer ended the connection (RFC 8446 section 6.2); 0 for none.
+    public var alert: UInt8 {
+        guard let tls = unsafe tls else { return 0 }
+        return UInt8(truncatingIfNeeded: unsafe weir_tls_alert(tls))
+    }
+
+    /// Whether the end that was read was a FIN without close_notify: whether bytes are missing is not known.
+    public var isTruncated: Bool {
+        guard let tls = unsafe tls else { return false }
+        return unsafe weir_tls_is_truncated(tls) == 1
+    }
+
     // MARK: Facts, after the handshake
 
     /// The version that is spoken.
@@ -192,6 +212,44 @@ public import WeirStream
     public var peerName: String {
         guard let tls = unsafe tls else { return "" }
         return unsafe text(capacity: 256) { unsafe weir_tls_peer_name(tls, $0, $1) }
+    }
+
+    /// The common name of the peer's verified certificate, without control characters; empty for none.
+    public var peerCommonName: String {
+        guard let tls = unsafe tls else { return "" }
+        return unsafe text(capacity: 256) { unsafe weir_tls_peer_common_name(tls, $0, $1) }
+    }
+
+    /// See ``SecureSession/peerNames``.
+    public var peerNames: [String] {
+        guard let tls = unsafe tls else { return [] }
+        let length = unsafe weir_tls_peer_names(tls, nil, 0)
+        if length == 0 { return [] }
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            count = min(length, unsafe weir_tls_peer_names(tls, buffer.baseAddress, length))
+        }
+        return bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// See ``SecureSession/facts``.
+    public var facts: SecureSessionFacts? {
+        let peer = hasPeerCertificate ? SecureSessionFacts.Peer(name: peerName, commonName: peerCommonName) : nil
+        return SecureSessionFacts(
+            serverName: serverName, applicationProtocol: applicationProtocol, version: version, isResumed: isResumed,
+            cipher: cipher, peer: peer)
+    }
+
+    /// The URIs in the peer's verified certificate, separated by commas; empty for none.
+    public var peerURIs: String {
+        guard let tls = unsafe tls else { return "" }
+        return unsafe text(capacity: 1024) { unsafe weir_tls_peer_uris(tls, $0, $1) }
+    }
+
+    /// The SHA-256 of the peer's certificate; empty where it has none.
+    public var peerFingerprint: [UInt8] {
+        guard let tls = unsafe tls else { return [] }
+        var digest = [UInt8](repeating: 0, count: Int(WEIR_TLS_DIGEST_LENGTH))
+        return unsafe weir_tls_peer_fingerprint(tls, &digest) == 1 ? digest : []
     }
 
     /// Whether the peer has a certificate, which was verified.

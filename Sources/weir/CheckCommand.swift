@@ -11,7 +11,7 @@ enum CheckCommand {
         "check", "Say whether a configuration file can be used, and what is wrong or odd about it.",
         discussion: "Prints every finding at once and ends with 1 where there is an error. Binds and resolves nothing.",
         options: [ConfigurationOption.option, containers],
-        operand: Operand("file", "The configuration file, instead of --config.")
+        operand: Operand("file", help: "The configuration file, instead of --config.")
     ) { arguments in
         let options = ConfigurationOption(path: arguments.operand ?? arguments[ConfigurationOption.option.name])
         let loaded = try options.load(tellsAdvice: true)

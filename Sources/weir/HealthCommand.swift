@@ -14,7 +14,7 @@ struct HealthCommand {
             CommandOption(
                 "ready", "Ask whether it should get traffic (/readyz) instead of whether it lives (/healthz)."),
             CommandOption(
-                "exporter", value: .text("address:port or unix:path"),
+                "exporter", value: .text("address:port, https://address:port or unix:path"),
                 "Query the exporter at this address, without asking the process or the file for it."
             ),
         ]
@@ -32,9 +32,9 @@ struct HealthCommand {
     let exporter: String?
 
     private func run() throws(Failure) {
-        let listeners = exporter == nil ? try findListeners() : []
+        let endpoints = exporter == nil ? try findEndpoints() : nil
         do throws(HealthProbe.Failure) {
-            let answer = try makeProbe(listeners).ask()
+            let answer = try makeProbe(endpoints).ask()
             if answer.isHealthy {
                 Console.out(answer.text)
                 return
@@ -48,18 +48,16 @@ struct HealthCommand {
 
     /// The running process itself knows its exporter best: the file may have changed since, and be refused. Where the
     /// process cannot be asked, the file says what it is.
-    private func findListeners() throws(Failure) -> [HealthProbe.Listener] {
+    private func findEndpoints() throws(Failure) -> ExporterEndpoints {
         do throws(ControlClient.Failure) {
             return try ControlClient(configuration: options.path, timeout: Self.patience).exporter()
         } catch {
-            return try options.load(tellsWarnings: false).configuration.exporter.listen
+            return ExporterEndpoints(try options.load(tellsWarnings: false).configuration)
         }
     }
 
-    private func makeProbe(
-        _ listeners: [HealthProbe.Listener]
-    ) throws(HealthProbe.Failure) -> HealthProbe {
-        if let exporter { return try HealthProbe(exporter: exporter, asksReadiness: ready) }
-        return try HealthProbe(listeners: listeners, asksReadiness: ready)
+    private func makeProbe(_ endpoints: ExporterEndpoints?) throws(HealthProbe.Failure) -> HealthProbe {
+        if let endpoints { return try HealthProbe(endpoints, asksReadiness: ready) }
+        return try HealthProbe(exporter: exporter ?? "", asksReadiness: ready)
     }
 }

@@ -12,16 +12,26 @@ struct RunCommand {
             """,
         options: [ConfigurationOption.option]
     ) { arguments in
-        try RunCommand(options: ConfigurationOption(arguments)).run()
+        try run(ConfigurationOption(arguments))
+    }
+
+    /// Runs a configuration file, which must have an agent where `needsAgent` is true.
+    static func run(_ options: ConfigurationOption, needsAgent: Bool = false) throws(Failure) {
+        try RunCommand(options: options, needsAgent: needsAgent).run()
     }
 
     let options: ConfigurationOption
+    let needsAgent: Bool
 
     private func run() throws(Failure) {
         // Before any thread is there, so that all of them leave the signals to this one.
         ProcessSignals.block()
         ProcessPrivileges.keep()
         let loaded = try options.load()
+        guard !needsAgent || loaded.configuration.ownAgent != nil else {
+            Console.failure("\(options.path): expected `agent:`, found none")
+            throw Failure()
+        }
         let runner: ProxyRunner
         do throws(ProxyError) {
             runner = try ProxyRunner(options.file, loaded: loaded, manager: serviceManager())
@@ -30,7 +40,10 @@ struct RunCommand {
             throw Failure()
         }
         // Clients wait until all is served; a service manager may ask for a reload right after it was told so.
-        let control = listen(for: runner, exporter: loaded.configuration.exporter.listen)
+        let listeners = loaded.configuration.exporter.listen
+        let control = listen(for: runner) {
+            ExporterEndpoints(listeners, isEncrypted: runner.proxy.isExporterEncrypted)
+        }
         do {
             try waitFor { try await runner.start() }
             try control?.start()
@@ -43,7 +56,7 @@ struct RunCommand {
 
     /// The socket for `weir reload` and `weir health`. Without one Weir runs all the same.
     private func listen(
-        for runner: ProxyRunner, exporter: [HealthProbe.Listener]
+        for runner: ProxyRunner, exporter: @escaping @Sendable () -> ExporterEndpoints
     ) -> ControlServer? {
         do {
             return try ControlServer(configuration: options.path, exporter: exporter) { await runner.reload() }

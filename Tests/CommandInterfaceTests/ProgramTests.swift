@@ -12,7 +12,7 @@ private let program = Program(
                 CommandOption("level", value: .text("number"), "How much.", defaultValue: "3"),
                 CommandOption("quick", "Do not wait."),
             ],
-            operand: Operand("file", "Another file.")
+            operand: Operand("file", help: "Another file.")
         ) { _ in },
         Command("check", "Check it.", discussion: "It says what is wrong.") { _ in },
         Command("hidden", "For scripts.", isListed: false) { _ in },

@@ -28,6 +28,7 @@ struct ConventionTests {
             "RequestPlan", "AuthorizationField", "ProxyHeaderParser", "ClientHelloParser", "HandshakeCursor",
             "PostgresMatcher", "DurationText", "RateText", "PasswordHashText", "IPAddress+Parsing",
             "IPPrefix+Parsing", "AccessRule+Parsing", "AccessListFile", "DNSMessage", "PostgresConversation",
+            "TunnelRequestParser",
         ]
         let files = try Checkout.swiftFiles(under: "Sources")
         for kind in kinds {

@@ -67,6 +67,7 @@ extension HouseRules {
         "Sources/NetworkTypes/",
         "Sources/WeirConfiguration/",
         "Sources/WeirAccess/",
+        "Sources/WeirAgent/Protocol/",
         "Sources/WeirDocker/Engine/",
         "Sources/WeirDocker/JSON/",
         "Sources/WeirDocker/Labels/",

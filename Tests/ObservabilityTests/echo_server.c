@@ -1,6 +1,7 @@
-// The only program of the tests' smallest image: sends its name to each TCP client and echoes, and puts its name before
-// each datagram that it sends back, both at port 7. It prints a line for each client and datagram. After SIGTERM it
-// still takes clients for a second, and ends when they have left.
+// The only program of the tests' smallest image: sends its name to each TCP client and echoes, and puts its name
+// before each datagram that it sends back, both at port 7 or at the one that the second argument says, of IPv4 and
+// IPv6. It prints a line for each client and datagram. As a health check (`--check`) it is well while there is no
+// file /sick. After SIGTERM it still takes clients for a second, and ends when they have left.
 #define _GNU_SOURCE
 #include <netinet/in.h>
 #include <poll.h>
@@ -15,10 +16,11 @@ static volatile sig_atomic_t told;
 static void on_term(int s) { told = 1; }
 static long ms(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec * 1000 + t.tv_nsec / 1000000; }
 int main(int c, char **v) {
-    const char *name = c > 1 ? v[1] : "none"; int port = 7, one = 1; long end = 0;
+    const char *name = c > 1 ? v[1] : "none"; int port = c > 2 ? atoi(v[2]) : 7, one = 1; long end = 0;
+    if (!strcmp(name, "--check")) return access("/sick", F_OK) == 0;
     struct sigaction a = {0}; a.sa_handler = on_term; sigaction(SIGTERM, &a, 0); signal(SIGPIPE, SIG_IGN);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int l = socket(AF_INET, SOCK_STREAM, 0), u = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    int l = socket(AF_INET6, SOCK_STREAM, 0), u = socket(AF_INET6, SOCK_DGRAM, 0);
     setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(l, (void *)&at, sizeof at) || listen(l, 512) || bind(u, (void *)&at, sizeof at)) { perror("bind"); return 1; }
     static struct pollfd p[1024]; int n = 2; p[0].fd = l; p[1].fd = u; p[0].events = p[1].events = POLLIN;
@@ -34,7 +36,7 @@ int main(int c, char **v) {
                 send(s, t, k, 0); p[n].fd = s; p[n].events = POLLIN; p[n++].revents = 0; }
         }
         if (p[1].revents & POLLIN) {
-            char b[2100]; struct sockaddr_in f; socklen_t fl = sizeof f; int k = snprintf(b, 80, "%s:", name);
+            char b[2100]; struct sockaddr_in6 f; socklen_t fl = sizeof f; int k = snprintf(b, 80, "%s:", name);
             ssize_t r = recvfrom(u, b + k, 2000, 0, (void *)&f, &fl);
             if (r >= 0) { printf("udp\n"); fflush(stdout); sendto(u, b, k + r, 0, (void *)&f, fl); }
         }

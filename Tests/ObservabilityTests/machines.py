@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from support import REPOSITORY, TOOLS, Process, run, tool, wait_until
@@ -50,7 +50,8 @@ def built_program() -> str:
     if given := os.environ.get("WEIR_IMAGE_BINARY"):
         return given
     command = ["swift", *BUILD.split(), "--scratch-path", str(REPOSITORY / ".build-static")]
-    made = run(*command, cwd=REPOSITORY, timeout=3600)
+    # As `swift_build` of scripts/lib/common does, so that what was built before is found.
+    made = run(*command, cwd=REPOSITORY, timeout=3600, env=os.environ | {"SWIFT_DETERMINISTIC_HASHING": "1"})
     assert made.returncode == 0, made.stdout[-4000:] + made.stderr[-4000:]
     return run(*command, "--show-bin-path", cwd=REPOSITORY).stdout.strip() + "/weir"
 
@@ -81,22 +82,30 @@ def build_image(engine: "Engine", program: str, folder: Path) -> str:
     return "weir:local"
 
 
+def search_path(folder: Path) -> str:
+    """A search path with the tests' tools, iptables among them."""
+    programs = folder / "programs"
+    programs.mkdir()
+    for name in ("iptables", "ip6tables"):
+        (programs / name).write_text(f'#!/bin/sh\nexec "{tool(f"{name}-legacy")}" "$@"\n')
+        (programs / name).chmod(0o755)
+    return f"{programs}:{TOOLS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
 class Engine:
     """A dockerd that runs until `stop`. It touches no firewall, does not make the host a router, and has no bridge but
     those of networks that a test creates; ports are published by its userland proxy.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *addresses: str):
+        """`addresses` are further ones of its API, beside a socket."""
         assert os.geteuid() == 0, "a Docker engine needs root"
         self.folder = folder
-        self.cgroup = f"weir-tests-{os.getpid()}"
+        self.addresses = addresses
+        self.cgroup = f"weir-tests-{os.getpid()}-{folder.name}"
         self.address = f"unix://{folder}/socket"
-        programs = folder / "programs"
-        programs.mkdir()
         # For the name servers of networks: the engine sets them up with iptables in each container's own namespace.
-        (programs / "iptables").write_text(f'#!/bin/sh\nexec "{tool("iptables-legacy")}" "$@"\n')
-        (programs / "iptables").chmod(0o755)
-        path = f"{programs}:{TOOLS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        path = search_path(folder)
         # Without buildx, which would be another program. Neither this user's settings nor credentials.
         self.environment = os.environ | {
             "PATH": path, "DOCKER_HOST": self.address, "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": str(folder / "settings")}
@@ -113,6 +122,7 @@ class Engine:
         self.daemon = Process(
             folder, "unshare", "--mount", "sh", "-c", hide + 'exec "$0" "$@"', tool("dockerd"),
             "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec"), "--host", self.address,
+            *[part for address in self.addresses for part in ("--host", address)],
             "--exec-opt", "native.cgroupdriver=cgroupfs", "--pidfile", str(folder / "pid"), "--bridge", "none",
             "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--cgroup-parent", f"/{self.cgroup}",
             "--default-address-pool", f"base={NETWORKS},size=24", "--shutdown-timeout", "5",
@@ -172,12 +182,19 @@ class Engine:
         self.daemon.stop()
         shutil.rmtree(self.folder)
         for path in self.made:
-            path.rmdir()
-        for parent in [CGROUPS / self.cgroup, *CGROUPS.glob(f"*/{self.cgroup}")]:
-            if parent.is_dir():
-                for cgroup in sorted((path for path in parent.rglob("*") if path.is_dir()), reverse=True):
-                    cgroup.rmdir()
-                parent.rmdir()
+            # Another engine of this machine may use it by now.
+            with suppress(OSError):
+                path.rmdir()
+        remove_cgroups(self.cgroup)
+
+
+def remove_cgroups(name: str):
+    """Removes the groups of an engine, which are empty."""
+    for parent in [CGROUPS / name, *CGROUPS.glob(f"*/{name}")]:
+        if parent.is_dir():
+            for cgroup in sorted((path for path in parent.rglob("*") if path.is_dir()), reverse=True):
+                cgroup.rmdir()
+            parent.rmdir()
 
 
 class Container:

@@ -11,7 +11,8 @@ HOST = "127.0.0.1"
 class WebReceiver:
     """Keeps the path and the JSON of each POST."""
 
-    def __init__(self):
+    def __init__(self, address: str = HOST):
+        self.address = address
         received = self.received = []
 
         class Handler(BaseHTTPRequestHandler):
@@ -24,7 +25,7 @@ class WebReceiver:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer((HOST, 0), Handler)
+        self.server = ThreadingHTTPServer((address, 0), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

@@ -1,19 +1,16 @@
-"""The project's Dockerfile and compose file in a real Docker engine: the contents of the image, and the life of its
-containers. The engine gets no image from a registry, so debootstrap makes Debian's, and a stand-in for the compiler's
-image has a program that was built before. Takes minutes: `scripts/test --full`.
+"""The project's Dockerfile in a real Docker engine: the contents of the image, and the life of its containers. The engine
+gets no image from a registry, so debootstrap makes Debian's, and a stand-in for the compiler's image has a program that
+was built before. Takes minutes: `scripts/test --full`.
 """
 
 import re
-import resource
 import socket
-import struct
 from pathlib import Path
 
 import pytest
-import yaml
 
-from machines import DEBIAN, in_network
-from support import REPOSITORY, free_port, wait_until
+from machines import in_network
+from support import REPOSITORY, wait_until
 
 RUNTIME = (REPOSITORY / "Dockerfile").read_text().split("\nFROM debian:bookworm-slim\n")[1]
 PACKAGES = re.search(r"--no-install-recommends (.+?) \\", RUNTIME)[1].split()
@@ -191,80 +188,3 @@ def test_process_1_reaps_what_programs_before_the_dial_leave_behind(engine, imag
         wait_until("five are left behind", lambda: children(process), 60, lambda found: len(found) == 5)
         weir.call("rm", "/tmp/go-on")
         wait_until("none is left, not even a zombie", lambda: children(process), 60, lambda found: not found)
-
-
-@pytest.fixture
-def project(engine, image, tmp_path):
-    """docker-compose.yml as it stands, but for the host's ports, and for descriptors where this host has fewer."""
-    text = (REPOSITORY / "docker-compose.yml").read_text()
-    limits = "{ soft: 65536, hard: 65536 }"
-    assert text.count(limits) == 1
-    text = text.replace("65536", str(min(65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
-    ports = {8080: free_port(), 10053: free_port()}
-    for usual, free in ports.items():
-        assert text.count(f"127.0.0.1:{usual}:") == 1
-        text = text.replace(f"127.0.0.1:{usual}:", f"127.0.0.1:{free}:")
-    file = tmp_path / "docker-compose.yml"
-    file.write_text(text)
-    # Grafana's part is played by a program that answers at its port with a page.
-    grafana = yaml.safe_load(text)["services"]["grafana"]["image"]
-    page = (r"use IO::Socket::INET; $SIG{TERM} = sub { exit }; my $l = IO::Socket::INET->new(Listen => 9, LocalPort => 3000); "
-            r"while (my $c = $l->accept) { <$c>; print $c \"HTTP/1.0 200 OK\r\n\r\nGrafana\"; close $c }")
-    engine.build(grafana, tmp_path, f'FROM {DEBIAN}\nCMD ["perl", "-e", "{page}"]\n')
-    arguments = ("--project-directory", str(REPOSITORY), "--project-name", "weir-tests", "--file", str(file))
-
-    def compose(*command: str) -> str:
-        return engine.compose(*arguments, *command)
-
-    try:
-        yield compose, ports
-    finally:
-        compose("down", "--volumes", "--timeout", "5")
-
-
-def query_address(port: int, name: str) -> str | None:
-    """Asks a name server over UDP for the IPv4 address of a name (RFC 1035)."""
-    question = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0" + struct.pack(">HH", 1, 1)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(5)
-        client.connect(("127.0.0.1", port))
-        try:
-            client.send(struct.pack(">6H", 77, 0x0100, 1, 0, 0, 0) + question)
-            answer = client.recv(512)
-        except OSError:
-            return None
-    number, _, _, answers = struct.unpack(">4H", answer[:8])
-    assert number == 77
-    return socket.inet_ntoa(answer[-4:]) if answers else None
-
-
-def test_the_compose_file_brings_weir_up_which_serves_its_routes(engine, project):
-    compose, ports = project
-    # Prometheus and Alertmanager run in test_real.py, from the files that are mounted here.
-    compose("up", "--detach", "--no-build", "--no-deps", "weir", "demo", "grafana")
-    numbers = {name: compose("ps", "--quiet", name).strip() for name in ("weir", "demo", "grafana")}
-
-    def health(name: str) -> str:
-        return engine.inspect(numbers[name])["State"]["Health"]["Status"]
-
-    for name in ("weir", "demo"):
-        wait_until(f"{name} is healthy", lambda name=name: health(name), 90, lambda found: found == "healthy")
-
-    def page() -> bytes:
-        with socket.create_connection(("127.0.0.1", ports[8080]), timeout=30) as client:
-            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            try:
-                return client.makefile("rb").read()
-            except OSError:
-                return b""
-
-    wait_until("Grafana's page comes through Weir", page, 60, lambda found: found.endswith(b"Grafana"))
-    network = engine.inspect(numbers["demo"])["NetworkSettings"]["Networks"]["weir-tests_default"]
-    wait_until("the name server answers through Weir", lambda: query_address(ports[10053], "demo"), 60,
-               lambda found: found == network["IPAddress"])
-    assert "reloaded" in compose("exec", "-T", "weir", "weir", "reload")
-    # The exporter is for the network of the project, and not published.
-    assert engine.inspect(numbers["weir"])["NetworkSettings"]["Ports"]["9847/tcp"] is None
-    compose("stop", "--timeout", "40")
-    for name in ("weir", "demo"):
-        assert engine.inspect(numbers[name])["State"]["ExitCode"] == 0, name

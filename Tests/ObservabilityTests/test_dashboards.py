@@ -31,9 +31,10 @@ def test_the_files_are_what_the_generator_writes():
     assert {f"{uid}.json" for uid in committed()} == set(generate.rendered())
 
 
-def test_the_three_dashboards_have_their_pinned_uids_and_names():
+def test_the_dashboards_have_their_pinned_uids_and_names():
     assert {uid: dashboard["title"] for uid, dashboard in committed().items()} == {
-        "weir-overview": "Weir overview", "weir-route": "Weir route", "weir-runtime": "Weir runtime and exporter"}
+        "weir-overview": "Weir overview", "weir-route": "Weir route", "weir-agents": "Weir agents",
+        "weir-runtime": "Weir runtime and exporter"}
     assert all(dashboard["uid"] == uid for uid, dashboard in committed().items())
 
 
@@ -53,7 +54,7 @@ def test_a_dashboard_keeps_the_rules_for_dashboards(uid):
     link = dashboard["links"][0]
     assert link["type"] == "dashboards" and link["tags"] == ["weir"] and link["includeVars"] and link["keepTime"]
     found = variables(dashboard)
-    assert list(found) == ["datasource", "job", "instance"] + (["route"] if uid != "weir-runtime" else [])
+    assert list(found) == ["datasource", "job", "instance"] + (["route"] if uid not in ("weir-agents", "weir-runtime") else [])
     assert found["datasource"]["type"] == "datasource" and found["datasource"]["query"] == "prometheus"
     assert found["datasource"]["label"] == "Data source"
     for name, variable in found.items():

@@ -17,12 +17,11 @@ from pathlib import Path
 import pytest
 
 import machines
-from support import Process, free_port, http, run, tool, wait_until, weir
+from container_routes import IMAGE, Datagrams, Load, Weir, ask, ask_udp, becomes, import_echo, start
+from support import free_port, run, tool, wait_until, weir
 
-IMAGE = "echo:local"
 # Of the block for benchmarks (RFC 2544), and of this run alone.
 SUBNET = f"198.19.{os.getpid() % 250}"
-SERVER = Path(__file__).parent / "echo_server.c"
 
 pytestmark = pytest.mark.long
 
@@ -30,14 +29,9 @@ pytestmark = pytest.mark.long
 @pytest.fixture(scope="module")
 def own_engine(tmp_path_factory):
     """An engine of this module's own, with an image of one program and a network whose addresses can be asked for."""
-    folder = tmp_path_factory.mktemp("image")
-    compiler = shutil.which("clang") or tool("cc")
-    built = run(compiler, "-O1", "-static", "-o", str(folder / "server"), str(SERVER))
-    assert built.returncode == 0, built.stderr
     made = machines.Engine(tmp_path_factory.mktemp("engine"))
     try:
-        made.docker("import", "--change", 'ENTRYPOINT ["/server"]', "--change", "EXPOSE 7/tcp 7/udp",
-                    str(archive(folder)), IMAGE)
+        import_echo(made, tmp_path_factory.mktemp("image"))
         made.docker("network", "create", "--subnet", f"{SUBNET}.0/24", "edge")
         yield made
         if left := made.docker("ps", "--all", "--quiet").split():
@@ -48,12 +42,6 @@ def own_engine(tmp_path_factory):
         made.stop()
 
 
-def archive(folder: Path) -> Path:
-    packed = run("tar", "-C", str(folder), "-cf", str(folder / "image.tar"), "server")
-    assert packed.returncode == 0, packed.stderr
-    return folder / "image.tar"
-
-
 @pytest.fixture
 def engine(own_engine):
     """Without containers of earlier tests."""
@@ -62,110 +50,10 @@ def engine(own_engine):
         own_engine.docker("rm", "--force", *left)
 
 
-class Weir:
-    """Weir on the host, which follows the engine."""
-
-    def __init__(self, engine, folder: Path, settings: str = "label_prefix: weir, bind: 127.0.0.1",
-                 address: str | None = None):
-        self.exporter = free_port()
-        self.file = folder / "weir.yml"
-        self.file.write_text(
-            f"exporter: {{ listen: '127.0.0.1:{self.exporter}' }}\n"
-            f"docker: {{ endpoint: '{address or engine.address}', {settings} }}\n")
-        self.process = Process(folder, weir(), "run", "--config", str(self.file))
-        wait_until("Weir follows the engine", lambda: self.process.check() or self.value("weir_source_up") == 1, 60)
-
-    def value(self, name: str, **labels) -> float:
-        """The sum of a family's series with these labels."""
-        status, page = http(f"http://127.0.0.1:{self.exporter}/metrics")
-        if status != 200:
-            return 0
-        total = 0
-        for pairs, value in re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", page, re.MULTILINE):
-            if all(f'{key}="{wanted}"' in pairs for key, wanted in labels.items()):
-                total += float(value)
-        return total
-
-    def log(self) -> str:
-        return self.process.log.read_text()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stop()
-        assert self.process.process.returncode == 0, self.log()[-3000:]
-
-
 @pytest.fixture
 def following(engine, tmp_path):
     with Weir(engine, tmp_path) as started:
         yield started
-
-
-def start(engine, name: str, *options: str, labels: dict | None = None, publish: str | None = None) -> str:
-    """A container that says its name."""
-    options += ("--publish", publish) if publish else ()
-    given = [part for key, value in (labels or {}).items() for part in ("--label", f"{key}={value}")]
-    return engine.docker("run", "--detach", "--network", "edge", "--name", name, *given, *options, IMAGE, name)
-
-
-def ask(port: int, data: bytes = b"x" * 1000, timeout: float = 10) -> str | None:
-    """The name that answers at a port of this machine, and echoes; nil where none does."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=timeout) as client:
-            stream = client.makefile("rb")
-            name = stream.readline().decode().strip()
-            if not name:
-                return None
-            client.sendall(data)
-            return name if stream.read(len(data)) == data else None
-    except OSError:
-        return None
-
-
-def ask_udp(port: int) -> str | None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(2)
-        client.connect(("127.0.0.1", port))
-        try:
-            client.send(b"data")
-            return client.recv(100).decode().removesuffix(":data")
-        except OSError:
-            return None
-
-
-def becomes(port: int, name: str | None, what: str, deadline: float = 2.5):
-    """Within two seconds, and a half for the machine."""
-    wait_until(what, lambda: ask(port, timeout=2), deadline, lambda found: found == name)
-
-
-class Load:
-    """Clients of a port, one after the other in each of a few threads."""
-
-    def __init__(self, port: int, threads: int = 4):
-        self.port = port
-        self.answers: dict[str | None, int] = {}
-        self.lock = threading.Lock()
-        self.is_over = threading.Event()
-        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
-
-    def run(self):
-        while not self.is_over.is_set():
-            name = ask(self.port)
-            with self.lock:
-                self.answers[name] = self.answers.get(name, 0) + 1
-            self.is_over.wait(0.01)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.is_over.set()
-        for thread in self.threads:
-            thread.join()
 
 
 def test_a_container_with_labels_becomes_a_route_which_follows_its_life(engine, following, say):
@@ -262,17 +150,17 @@ def test_no_byte_reaches_another_container_that_took_over_an_address(engine, tmp
         "weir.web.port": f"{port}:7", "weir.dns.port": f"{udp}:7", "weir.dns.scheme": "udp",
         "com.docker.compose.project": "p", "com.docker.compose.service": "web"}
     for number in (1, 2, 3):
-        start(engine, f"web{number}", "--ip", f"{SUBNET}.{100 + number}", labels=labels)
+        start(engine, f"p-web-{number}", "--ip", f"{SUBNET}.{100 + number}", labels=labels)
     # It takes the address of one of them whenever that is free.
     engine.docker("create", "--network", "edge", "--ip", f"{SUBNET}.101", "--name", "thief", IMAGE, "thief")
     with Weir(engine, tmp_path) as following:
         wait_until("all are routed", lambda: following.value("weir_upstream_members", route="web", state="up") == 3, 20)
         with Load(port) as load, Datagrams(udp) as datagrams:
             for _ in range(rounds):
-                engine.docker("kill", "web1")
+                engine.docker("kill", "p-web-1")
                 engine.docker("start", "thief")
                 engine.docker("kill", "thief")
-                engine.docker("start", "web1")
+                engine.docker("start", "p-web-1")
         assert "thief" not in load.answers and "thief" not in datagrams.answers, (load.answers, datagrams.answers)
         # It prints a line for each client.
         seen = engine.docker("logs", "thief").split("\n")
@@ -281,28 +169,7 @@ def test_no_byte_reaches_another_container_that_took_over_an_address(engine, tmp
         assert following.value("weir_tcp_connections_rejected_total", route="web") == 0
         assert load.answers.get(None, 0) <= rounds * len(load.threads), load.answers
         wait_until("all are routed", lambda: following.value("weir_upstream_members", route="web", state="up") == 3, 20)
-        assert load.answers["web1"] > 0 and load.answers["web2"] > 0, load.answers
-
-
-class Datagrams(Load):
-    """Clients that ask with datagrams, from the same port for a while."""
-
-    def __init__(self, port: int):
-        super().__init__(port, threads=2)
-
-    def run(self):
-        while not self.is_over.is_set():
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-                client.settimeout(0.2)
-                client.connect(("127.0.0.1", self.port))
-                for _ in range(20):
-                    name = None
-                    with contextlib.suppress(OSError):
-                        client.send(b"data")
-                        name = client.recv(100).decode().removesuffix(":data")
-                    with self.lock:
-                        self.answers[name] = self.answers.get(name, 0) + 1
-                    self.is_over.wait(0.02)
+        assert load.answers["p-web-1"] > 0 and load.answers["p-web-2"] > 0, load.answers
 
 
 def test_everything_stays_while_the_engine_is_away_and_follows_when_it_is_back(engine, following):

@@ -84,8 +84,11 @@ def test_every_published_port_is_listened_on():
     labels = yaml.safe_load((REPOSITORY / "Examples" / "compose" / "labels.yml").read_text())
     assert [port for name, _, _, port, _ in published() if name == "labels"] == labels["docker"]["listen_ports"]
     assert SERVICES["echo"]["labels"] == {"weir.echo.port": f"{labels['docker']['listen_ports'][0]}:7"}
+    agent = yaml.safe_load((REPOSITORY / "Examples" / "compose" / "agent" / "agent.yml").read_text())["agent"]
+    # The port of agents, unless its file says another one.
+    assert [port for name, _, _, port, _ in published() if name == "agent"] == [8890] and "listen" not in agent
     for name, _, _, port, protocol in published():
-        if name not in ("weir", "labels"):
+        if name not in ("weir", "labels", "agent"):
             assert port == OWN_PORTS[name] and protocol == "tcp"
     hosts = [(port, protocol) for _, _, port, _, protocol in published()]
     assert len(set(hosts)) == len(hosts), "a port of the host is taken twice"
@@ -94,7 +97,7 @@ def test_every_published_port_is_listened_on():
 def test_nothing_is_published_to_the_world_and_the_exporter_not_at_all():
     assert all(address == "127.0.0.1" for _, address, _, _, _ in published())
     exporter = int(weir_configuration()["exporter"]["listen"].split(":")[1])
-    for name in ("weir", "demo", "labels"):
+    for name in ("weir", "demo", "labels", "agent"):
         assert SERVICES[name]["expose"] == [str(exporter)]
     assert exporter not in [port for name, _, _, port, _ in published() if name in ("weir", "demo", "labels")]
     assert f"0.0.0.0:{exporter}" in SERVICES["demo"]["command"]
@@ -124,6 +127,13 @@ def test_images_are_pinned_and_every_service_has_a_health_check():
         assert has_own or service["healthcheck"]["test"][0] == "CMD"
     sdk = re.search(r"grafana-foundation-sdk==\d+!(\S+)", (REPOSITORY / "Tests/ObservabilityTests/requirements.txt").read_text())
     assert SERVICES["grafana"]["image"] == f"grafana/grafana:{sdk[1]}"
+
+
+def test_services_can_write_nowhere_and_have_no_capability():
+    for name, service in SERVICES.items():
+        assert service.get("read_only") is True and service.get("cap_drop") == ["ALL"], name
+        assert service.get("security_opt") == ["no-new-privileges:true"], name
+        assert not service.get("privileged") and "cap_add" not in service and "network_mode" not in service, name
 
 
 def test_there_is_no_secret_in_the_file():

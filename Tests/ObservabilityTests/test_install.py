@@ -33,7 +33,7 @@ def test_everything_is_where_it_belongs_and_only_its_owner_may_write_it(root):
     assert files(root) == {
         f"{PREFIX}/bin/weir", f"{PREFIX}/share/man/man1/weir.1", f"{PREFIX}/share/bash-completion/completions/weir",
         f"{PREFIX}/share/zsh/site-functions/_weir", f"{PREFIX}/share/fish/vendor_completions.d/weir.fish", f"{PREFIX}/share/weir/weir.schema.json",
-        "etc/systemd/system/weir.service", "etc/weir/weir.yml"}
+        "etc/systemd/system/weir.service", "etc/systemd/system/weir-agent.service", "etc/weir/weir.yml"}
     for name in files(root):
         mode = stat.S_IMODE((root / name).stat().st_mode)
         assert mode == (0o755 if name.endswith("/bin/weir") else 0o644), name

@@ -80,7 +80,8 @@ def test_it_is_installed_upgraded_removed_and_purged(packages, tmp_path):
     debian = Debian(tmp_path)
     debian.dpkg("-i", str(deb(packages, "0.1.9")))
     assert debian.files() == {
-        "usr/bin/weir", "etc/weir/weir.yml", "lib/systemd/system/weir.service", "usr/share/man/man1/weir.1.gz",
+        "usr/bin/weir", "etc/weir/weir.yml", "lib/systemd/system/weir.service",
+        "lib/systemd/system/weir-agent.service", "usr/share/man/man1/weir.1.gz",
         "usr/share/bash-completion/completions/weir", "usr/share/zsh/site-functions/_weir",
         "usr/share/fish/vendor_completions.d/weir.fish", "usr/share/weir/weir.schema.json",
         "usr/share/doc/weir/copyright", "usr/share/doc/weir/changelog.gz"}

@@ -17,6 +17,8 @@ struct AccessRuleTests {
             ("tz:Europe/Berlin", .timezone, "tz:europe/berlin"),
             ("timezone:America/Argentina/Buenos_Aires", .timezone, "tz:america/argentina/buenos_aires"),
             ("tz:Etc/GMT+1", .timezone, "tz:etc/gmt+1"),
+            ("name:Device-7.example.NET", .name, "name:device-7.example.net"),
+            ("name:*.example.net", .name, "name:*.example.net"),
         ])
     func canonical(_ text: String, kind: AccessRuleKind, canonical: String) throws {
         let rule = try rule(text)
@@ -29,23 +31,25 @@ struct AccessRuleTests {
     @Test(
         "A text that is no rule says what was expected, and what was probably meant",
         arguments: [
-            ("", "expected a rule that begins with `ip:`, `cidr:`, `country:` or `tz:`, found nothing", nil),
+            ("", "expected a rule that begins with `ip:`, `cidr:`, `country:`, `tz:` or `name:`, found nothing", nil),
             (
                 "10.0.0.0/8",
-                "expected a rule that begins with `ip:`, `cidr:`, `country:` or `tz:`, found `10.0.0.0/8`",
+                "expected a rule that begins with `ip:`, `cidr:`, `country:`, `tz:` or `name:`, found `10.0.0.0/8`",
                 "cidr:10.0.0.0/8"
             ),
             (
                 "2001:db8::7",
-                "expected a rule that begins with `ip:`, `cidr:`, `country:` or `tz:`, found `2001:db8::7`",
+                "expected a rule that begins with `ip:`, `cidr:`, `country:`, `tz:` or `name:`, found `2001:db8::7`",
                 "ip:2001:db8::7"
             ),
             (
-                "host:a", "expected a rule that begins with `ip:`, `cidr:`, `country:` or `tz:`, found `host:a`", nil
+                "host:a",
+                "expected a rule that begins with `ip:`, `cidr:`, `country:`, `tz:` or `name:`, found `host:a`", nil
             ),
             (
                 "IP:192.0.2.7",
-                "expected a rule that begins with `ip:`, `cidr:`, `country:` or `tz:`, found `IP:192.0.2.7`", nil
+                "expected a rule that begins with `ip:`, `cidr:`, `country:`, `tz:` or `name:`, found `IP:192.0.2.7`",
+                nil
             ),
             ("ip:", "expected an IP address behind `ip:`, found nothing", nil),
             ("ip: 192.0.2.7", "expected an IP address behind `ip:`, found ` 192.0.2.7`", nil),
@@ -62,6 +66,11 @@ struct AccessRuleTests {
             ("cidr:10.0.0.1/8", "the address in `10.0.0.1/8` has bits behind the length", "cidr:10.0.0.0/8"),
             ("country:DEU", "expected the two letters of a country such as `country:DE`, found `DEU`", nil),
             ("country:D1", "expected the two letters of a country such as `country:DE`, found `D1`", nil),
+            (
+                "name:*.*.net",
+                "expected a DNS name such as `name:device-7.example.net`, or `name:*.example.net` for all below one, "
+                    + "found `*.*.net`", nil
+            ),
             ("country:UK", "`UK` is no country code of ISO 3166-1", "country:GB"),
             ("country:el", "`EL` is no country code of ISO 3166-1", "country:GR"),
             ("tz:Berlin", "expected a time zone such as `tz:Europe/Berlin`, found `Berlin`", nil),
@@ -90,7 +99,7 @@ struct AccessRuleTests {
         let error = #expect(throws: AccessRule.ParseError.self) {
             try rule("tz:A/" + String(repeating: "b", count: 1000))
         }
-        #expect(error?.message == "expected a rule of at most 128 bytes, found 1005")
+        #expect(error?.message == "expected a rule of at most 260 bytes, found 1005")
     }
 
     @Test("Random bytes never trap, and what is taken prints as something that is taken")

@@ -14,7 +14,8 @@ import Testing
         for setting in RouteConfiguration.settings {
             for variant in setting.variants {
                 let scheme = variant.transport == .udp ? "udp" : "tcp"
-                for example in variant.examples where !["scheme", "port"].contains(setting.key) {
+                // The name of an agent is one of `agents` (AgentTests).
+                for example in variant.examples where !["scheme", "port", "agent"].contains(setting.key) {
                     let read = try #require(
                         try load(route("\(setting.key): \(example)", scheme: scheme)).routes.first, "\(setting.key)")
                     guard let text = variant.text(read) else { continue }
@@ -68,7 +69,7 @@ import Testing
     @Test("Settings and sections outside of routes that may be left out take `off`, too")
     func offElsewhere() throws {
         let rest = """
-            exporter: { auth: off }
+            exporter: { auth: off, tls: off }
             geoip: off
             acl: { log: off }
             limits: { max_sessions: off, max_connections_per_ip: off, rate_limit: off, bandwidth: off }

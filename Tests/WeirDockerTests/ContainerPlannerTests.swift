@@ -99,12 +99,12 @@ import WeirConfiguration
     @Test("Containers of one service with the same fields are one route; any other second claim is a conflict")
     func replicas() throws {
         let labels = ["weir.web.port": "8080:80"]
-        var first = container("web_1", labels, ip: "192.0.2.1", service: "web")
+        var first = container("p-web-1", labels, ip: "192.0.2.1", service: "web")
         first.created = 1
-        var second = container("web_2", labels, ip: "192.0.2.2", service: "web")
+        var second = container("p-web-2", labels, ip: "192.0.2.2", service: "web")
         second.created = 2
         var weighted = container(
-            "web_3", labels.merging(["weir.web.weight": "3"]) { $1 }, ip: "192.0.2.3", service: "web")
+            "p-web-3", labels.merging(["weir.web.weight": "3"]) { $1 }, ip: "192.0.2.3", service: "web")
         weighted.created = 3
         var thief = container("thief", labels, ip: "192.0.2.9")
         thief.created = 4
@@ -113,6 +113,10 @@ import WeirConfiguration
         #expect(try text(plan) == ["web tcp 8080:80 192.0.2.1,192.0.2.2,192.0.2.3"])
         #expect(states(plan)["thief"] == .error)
         #expect(plan.verdicts.first { $0.container == "thief" }?.reason == .conflict)
+        // An image can have the service's labels, all of them, and not its name.
+        var forged = container("happy_euler", labels, ip: "192.0.2.9", service: "web")
+        forged.created = 9
+        #expect(try states(World(first, forged).plan()) == ["p-web-1": .routed, "happy_euler": .error])
         var run = container("web_run_1", labels, ip: "192.0.2.4", service: "web")
         run.labels["com.docker.compose.oneoff"] = "True"
         #expect(states(try World(first, run).plan())["web_run_1"] == .notStream)
@@ -200,17 +204,65 @@ import WeirConfiguration
         #expect(try text(proxied.plan()) == ["a tcp 2000:1 127.0.0.1"])
         proxied.containers[0].labels["weir.a.port"] = "2000:2375"
         #expect(try remark(proxied.plan(), "c").contains("2375 is the port of its engine"))
+        proxied.containers[0].labels["weir.a.port"] = "2000:1"
+        proxied.containers[0].labels["weir.a.health"] = "{ check: http, port: 2375, path: /containers/json }"
+        #expect(try remark(proxied.plan(), "c").contains("2375 is the port of its engine"))
         var sharing = networks()
         sharing.networkMode = "container:other"
         var other = container("other", [:], ip: "192.0.2.7")
         #expect(try text(World(sharing, other).plan()) == ["a tcp 2000:1 192.0.2.7"])
-        other.state = .exited
-        #expect(try World(sharing, other).plan().verdicts[0].reason == .network)
+        // With the other its address goes, although the container itself goes on.
+        var shared = World(sharing, other)
+        _ = try shared.advance()
+        shared.containers[1].networks[0].address = IPAddress("192.0.2.8") ?? .loopbackIPv4
+        let moved = try shared.advance()
+        #expect(try text(moved) == ["a tcp 2000:1 192.0.2.8"] && moved.gone.map { "\($0.host)" } == ["192.0.2.7"])
+        shared.containers[1].state = .exited
+        let ended = try shared.advance()
+        #expect(ended.verdicts[0].reason == .network && ended.gone.map { "\($0.host)" } == ["192.0.2.8"])
+        other.ports = [Container.Port(number: 1, transport: .tcp, published: 40_000, address: nil)]
+        #expect(try text(World(", published_ports: true", sharing, other).plan()) == ["a tcp 2000:1 127.0.0.1:40000"])
+        #expect(try text(World(", published_ports: true", host).plan()) == ["a tcp 2000:1 127.0.0.1"])
 
         var published = networks("x")
         #expect(try World(", published_ports: true", published).plan().verdicts[0].reason == .network)
         published.ports[0].published = 40_001
         #expect(try text(World(", published_ports: true", published).plan()) == ["a tcp 2000:1 127.0.0.1:40001"])
+        published.ports[0].address = .loopbackIPv4
+        var away = World(", published_ports: true", published)
+        #expect(try text(away.plan()) == ["a tcp 2000:1 127.0.0.1:40001"])
+        away.file = away.file.replacing("unix:///run/none.sock", with: "tcp://attic.example.net:2375")
+        #expect(try remark(away.plan(), "c").contains("on the loopback address of its engine's host"))
+        away.containers[0].ports.append(
+            Container.Port(number: 1, transport: .tcp, published: 40_002, address: IPAddress("2001:db8::1")))
+        #expect(try text(away.plan()) == ["a tcp 2000:1 2001:db8::1:40002"])
+    }
+
+    @Test("On the host's network no route dials a port of another one")
+    func loops() throws {
+        func host(_ name: String, _ port: String, scheme: String = "tcp") -> Container {
+            var box = container(name, ["weir.\(name).port": port, "weir.\(name).scheme": scheme])
+            (box.networkMode, box.networks) = ("host", [])
+            return box
+        }
+        func errors(_ containers: Container..., docker: String = "", routes: String = "") throws -> [String] {
+            var world = World(docker, routes: routes)
+            world.containers = containers
+            return try world.plan().verdicts.filter { $0.state == .error }.map(\.container)
+        }
+        #expect(try errors(host("a", "2000:2000")) == ["a"])
+        #expect(try errors(host("a", "2000-2009:2009")) == ["a"])
+        #expect(try errors(host("a", "2000:2001"), host("b", "2001:2000")) == ["b"])
+        #expect(try errors(host("a", "2000:2001"), container("b", ["weir.b.port": "2001:2000"])) == ["b"])
+        #expect(
+            try errors(host("a", "2000:3000"), routes: "  f: { scheme: tcp, host: 192.0.2.99, port: 3000 }") == ["a"])
+        #expect(try errors(host("a", "2000:2001"), host("b", "2002:2001")) == [])
+        // The same number at another address.
+        #expect(try errors(host("a", "2000:2000"), docker: ", bind: 192.0.2.50") == [])
+        #expect(try errors(host("a", "2000:2000"), docker: ", bind: '::1'") == ["a"])
+        // Datagrams that come from a route's own address open no session.
+        #expect(try errors(host("a", "2000:2000", scheme: "udp")) == [])
+        #expect(try errors(container("a", ["weir.a.port": "2000:2000"])) == [])
     }
 
     @Test("A route outlives its last container for the grace, and nothing is sent to what is gone")
@@ -237,8 +289,8 @@ import WeirConfiguration
     func replicasGo() throws {
         let labels = ["weir.web.port": "8080:80"]
         var world = World(
-            container("web_1", labels, ip: "192.0.2.1", service: "web"),
-            container("web_2", labels, ip: "192.0.2.2", service: "web"))
+            container("p-web-1", labels, ip: "192.0.2.1", service: "web"),
+            container("p-web-2", labels, ip: "192.0.2.2", service: "web"))
         _ = try world.advance()
         world.containers[0].isStopping = true
         let stopping = try world.advance()
@@ -273,6 +325,11 @@ import WeirConfiguration
         #expect(removed.gone.isEmpty)
         #expect(removed.root == nil)
         world.containers[0].networks = []
+        // By an event: it may be one that ends. The next list tells.
+        var leaving = world
+        leaving.containers[0].hasLeftNetworks = true
+        let ending = try leaving.plan()
+        #expect(ending.gone.count == 1 && ending.routeCount == 1 && states(ending) == ["a": .notRunning])
         let left = try world.advance()
         #expect(left.gone.count == 1)
         // The route waits for it.

@@ -35,8 +35,9 @@ import Testing
         if text == "--" { #expect(read(text)?.integer == nil) } else { #expect(read(text) == nil) }
     }
 
-    @Test("Nesting has a bound, and so have numbers")
+    @Test("Nesting has a bound, and so have numbers and the count of values")
     func bounds() {
+        #expect(read("[\(String(repeating: "0,", count: JSONReader.maxValues))0]") == nil)
         #expect(read(String(repeating: "[", count: 30) + String(repeating: "]", count: 30)) != nil)
         #expect(read(String(repeating: "[", count: 40) + String(repeating: "]", count: 40)) == nil)
         #expect(read(String(repeating: "[", count: 1_000_000)) == nil)

@@ -153,6 +153,7 @@ final class SteppedServer {
     init(
         page: any MetricsPage = TestPage(), limits: ExporterLimits = ExporterLimits(),
         access: ExporterAccess = ExporterAccess(), unixSockets: [UnixListener] = [],
+        encryption: ExporterEncryption? = nil,
         document: (any LiveDocument)? = nil, startPage: StartPage? = nil,
         passwordCheck: @escaping PasswordVerifier.Check = PasswordHash.matches
     ) throws {
@@ -161,7 +162,8 @@ final class SteppedServer {
         configuration.startPage = startPage
         loop = try EventLoop(wokenBy: EventLoopThread(name: "unused"), clock: time.clock)
         server = ExporterServer(
-            configuration, loop: loop, page: page, health: HealthChecks(), document: document, observer: observer)
+            configuration, encryption: EncryptionSlot(encryption), loop: loop, page: page, health: HealthChecks(),
+            document: document, observer: observer)
         server.passwordCheck = passwordCheck
         port = try server.start(configuration.listen, unixSockets)[0].port
     }

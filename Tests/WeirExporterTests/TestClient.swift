@@ -101,6 +101,14 @@ final class TestClient {
         return false
     }
 
+    /// The next bytes, so many; fewer at the end.
+    func receive(_ count: Int) throws -> [UInt8] {
+        while received.count < count, try fill() {}
+        let bytes = Array(received.prefix(count))
+        received.removeFirst(bytes.count)
+        return bytes
+    }
+
     /// The next answer; nil where the connection ends before one begins.
     func answer(hasBody: Bool = true) throws -> Answer? {
         while received.firstRange(of: Array("\r\n\r\n".utf8)) == nil {

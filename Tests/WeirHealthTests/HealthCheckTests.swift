@@ -68,6 +68,9 @@ import Testing
             CheckResult.allCases.filter { $0.isPossible(for: HealthCheck(kind), ofName: ofName) }
         }
         #expect(results(.tcp) == [.success, .refused, .timeout, .unreachable, .reset])
+        #expect(results(.tls) == [.success, .refused, .timeout, .unreachable, .reset, .tls])
+        let page = HealthCheck(.http(try HTTPCheck()), isEncrypted: true)
+        #expect(CheckResult.allCases.filter { !$0.isPossible(for: page, ofName: true) } == [])
         let ofName = results(.redis, ofName: true)
         #expect(ofName == [.success, .refused, .timeout, .unreachable, .reset, .dns, .unexpected])
         #expect(results(.dns(try DNSCheck(over: .udp))) == [.success, .refused, .timeout, .unreachable, .unexpected])

@@ -60,7 +60,7 @@ final class TLSEnd {
         if step != .done {
             switch step {
             case .waiting, .yielded: step = session.handshake(on: socket!)
-            case .done, .failed, .unused, .broken: return
+            case .done, .doneUnlessRefused, .failed, .unused, .refused, .broken: return
             }
             return
         }
@@ -134,7 +134,7 @@ extension TLSEnd {
     var hasEnded: Bool {
         switch step {
         case .waiting, .yielded: false
-        case .done, .failed, .unused, .broken: true
+        case .done, .doneUnlessRefused, .failed, .unused, .refused, .broken: true
         }
     }
 }

@@ -93,8 +93,10 @@ EXPORTER = Row("Exporter", (
     Panel("Refused requests", "lines", "reqps", EVENT,
           (q('rate(weir_exporter_requests_total{@, code=~"4..|5.."}~)',
              "{{instance}} {{code}} {{cluster}}"),
-           q("rate(weir_exporter_passwords_abandoned_total{@}~)", "{{instance}} left {{cluster}}")),
-          "Requests with an error as their answer, and clients that left while their password was checked.", thresholds=NONE_IS_GOOD),
+           q("rate(weir_exporter_passwords_abandoned_total{@}~)", "{{instance}} left {{cluster}}"),
+           q("rate(weir_exporter_tls_handshake_failures_total{@}~) > 0", "{{instance}} TLS {{reason}} {{cluster}}")),
+          "Requests with an error as their answer, clients that left while their password was checked, and TLS "
+          "handshakes that failed.", thresholds=NONE_IS_GOOD),
     Panel("Time to make a page, 99th percentile", "lines", "s", NONZERO,
           (q("histogram_quantile(0.99, sum without (format)"
              " (rate(weir_exporter_scrape_duration_seconds_bucket{@}~)))",

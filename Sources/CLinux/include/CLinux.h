@@ -43,6 +43,8 @@ int weir_is_same_file(int a, int b);
 /// Copies the file at `path` to memory (memfd_create(2)) and returns the copy's descriptor; -EFBIG if the file has more
 /// than `limit` bytes.
 int weir_copy_to_memory(const char *path, int64_t limit);
+/// A file in memory with these bytes (memfd_create(2)), which its owner alone may read.
+int weir_memory_file(const void *bytes, size_t length);
 /// dup3(2), close-on-exec: `to` becomes a duplicate of `from`.
 int weir_replace_descriptor(int from, int to);
 

@@ -20,7 +20,7 @@ typedef struct weir_tls weir_tls;
 
 // MARK: Certificates
 
-// What was wrong with a file.
+// The fault of a file.
 enum {
     WEIR_TLS_LOADED = 0,
     // There is no certificate in it.
@@ -58,6 +58,30 @@ size_t weir_tls_certificates_names(const weir_tls_certificates *set, size_t inde
 // Whether the bytes are certificates alone that can be trusted: one of the above.
 int weir_tls_check_authorities(const void *bytes, size_t length);
 
+// The kinds of certificates that can be made.
+enum {
+    // An authority, which has signed itself.
+    WEIR_TLS_AUTHORITY = 0,
+    WEIR_TLS_SERVER,
+    WEIR_TLS_CLIENT,
+};
+
+// The room for a certificate or a key in PEM, with its NUL.
+enum { WEIR_TLS_PEM_SIZE = 4096 };
+
+// Makes a P-256 key and its certificate, both PEM with a NUL, which ends after some days and no later than that of the
+// authority that signs it. `names` are alternative names as OpenSSL writes them, such as `DNS:a.example.net,URI:urn:x`;
+// an authority has none, and no authority. False where the authority cannot be read or does not fit its key, or without
+// memory.
+int weir_tls_make_certificate(
+    int kind, const char *common_name, const char *names, int days, const void *authority, size_t authority_length,
+    const void *authority_key, size_t authority_key_length, char certificate[WEIR_TLS_PEM_SIZE],
+    char key[WEIR_TLS_PEM_SIZE]);
+// Writes the fingerprint of the first certificate in PEM. False where there is none.
+int weir_tls_fingerprint(const void *bytes, size_t length, uint8_t digest[32]);
+// The number of certificates in PEM, and whether the first has an elliptic key. -1 where they cannot be read.
+int weir_tls_describe(const void *bytes, size_t length, int *is_elliptic);
+
 // MARK: Contexts
 
 enum {
@@ -65,11 +89,15 @@ enum {
     WEIR_TLS_1_3 = 0x0304,
 };
 
-// A context of a server, or NULL without memory. With the certificates of authorities, clients must have one of theirs.
+// The length of a certificate's fingerprint, its SHA-256.
+enum { WEIR_TLS_DIGEST_LENGTH = 32 };
+
+// A context of a server, or NULL without memory. With the certificates of authorities, clients are asked for one of
+// theirs, and with `demand` they must have one; with pins, fingerprints one behind the other, it must be one of these.
 // `protocols` is a list of ALPN protocols in the form of the wire (RFC 7301), perhaps empty.
 weir_tls_context *weir_tls_server_new(
-    int minimum, const void *authorities, size_t authorities_length, const uint8_t *protocols,
-    size_t protocols_length);
+    int minimum, const void *authorities, size_t authorities_length, int demand, const uint8_t *protocols,
+    size_t protocols_length, const uint8_t *pins, size_t pin_count);
 // Adds a name, or `*.` before one, that clients may ask for. Without one every name may be asked for. False without
 // memory.
 int weir_tls_server_allow_name(weir_tls_context *context, const char *name, size_t length);
@@ -83,16 +111,23 @@ void weir_tls_context_free(weir_tls_context *context);
 weir_tls_sessions *weir_tls_sessions_new(void);
 void weir_tls_sessions_free(weir_tls_sessions *sessions);
 
+// Changes the keys of session tickets where it is time, and forgets one that opens nothing any more. `now` is in
+// seconds since any moment. Without calls the first key stays.
+void weir_tls_tickets_follow(int64_t now);
+
 // MARK: Connections
 
 // A connection of a server, or NULL without memory. The context and the set outlive its handshake, the context also the
 // connection.
 weir_tls *weir_tls_accept(weir_tls_context *context, const weir_tls_certificates *set);
-// A connection of a client, or NULL without memory. `name` is the server's name, or its address where `is_address`;
-// NULL is none. `sessions` may be NULL, and outlives the connection.
+// A connection of a client, or NULL without memory, or where a server is to be verified that has no name. `name` is the
+// server's name, or its address where `is_address`; NULL is none. `sessions` may be NULL, and outlives the connection.
 weir_tls *weir_tls_connect(
     weir_tls_context *context, weir_tls_sessions *sessions, const char *name, int is_address);
 void weir_tls_free(weir_tls *tls);
+// Refuses a client whose hello names another server than this, in lower case; an empty name is none. Before the
+// handshake. Without memory every name is another one.
+void weir_tls_expect_name(weir_tls *tls, const void *name, size_t length);
 
 // The outcome of a step of a handshake.
 enum {
@@ -101,13 +136,13 @@ enum {
     WEIR_TLS_YIELDED,
     // weir_tls_failure says why.
     WEIR_TLS_FAILED,
-    // The peer closed before its first byte.
+    // The client closed, or reset, before its first byte.
     WEIR_TLS_UNUSED,
     // weir_tls_error says why.
     WEIR_TLS_BROKEN,
 };
 
-// Why a handshake has failed.
+// The reasons of failed handshakes.
 enum {
     WEIR_TLS_FAILURE_NO_CERTIFICATE = 0,
     WEIR_TLS_FAILURE_UNKNOWN_CA,
@@ -124,6 +159,8 @@ enum {
 
 int weir_tls_handshake(weir_tls *tls, int descriptor);
 int weir_tls_failure(const weir_tls *tls);
+// The number of the fatal alert with which the peer ended the connection (RFC 8446 section 6.2); 0 for none.
+int weir_tls_alert(const weir_tls *tls);
 // The error number (errno) of the call that broke the connection; of a protocol error EPROTO.
 int weir_tls_error(const weir_tls *tls);
 
@@ -157,6 +194,15 @@ size_t weir_tls_server_name(const weir_tls *tls, char *text, size_t size);
 size_t weir_tls_cipher(const weir_tls *tls, char *text, size_t size);
 // The name of the peer's verified certificate: its first DNS name, else its common name.
 size_t weir_tls_peer_name(const weir_tls *tls, char *text, size_t size);
+// The common name of the peer's verified certificate in UTF-8, without control characters.
+size_t weir_tls_peer_common_name(const weir_tls *tls, char *text, size_t size);
+// The DNS names of the peer's verified certificate, in lower case, each with a line feed behind it. Returns the length
+// of all; writes them where they fit.
+size_t weir_tls_peer_names(const weir_tls *tls, void *text, size_t size);
+// The URIs of the peer's verified certificate, separated by commas.
+size_t weir_tls_peer_uris(const weir_tls *tls, char *text, size_t size);
+// Writes the fingerprint of the peer's certificate. False where there is none.
+int weir_tls_peer_fingerprint(const weir_tls *tls, uint8_t digest[WEIR_TLS_DIGEST_LENGTH]);
 // Whether the peer showed a certificate, which was verified.
 int weir_tls_has_peer_certificate(const weir_tls *tls);
 

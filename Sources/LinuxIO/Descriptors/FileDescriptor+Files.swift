@@ -22,6 +22,12 @@ extension FileDescriptor {
         self.init(adopting: try check(unsafe weir_copy_to_memory(path, Int64(limit)), .open))
     }
 
+    /// A file in memory with these bytes, for a reader that wants a path: `/proc/self/fd/` and its number.
+    public init(inMemory bytes: [UInt8]) throws(SystemError) {
+        let number = unsafe bytes.withUnsafeBytes { unsafe weir_memory_file($0.baseAddress, $0.count) }
+        self.init(adopting: try check(number, .open))
+    }
+
     /// Atomically makes this descriptor a duplicate of `other` (dup3(2)), which is closed.
     public borrowing func replace(with other: consuming FileDescriptor) throws(SystemError) {
         try check(weir_replace_descriptor(other.rawValue, rawValue), .open)

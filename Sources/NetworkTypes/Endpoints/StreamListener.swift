@@ -15,6 +15,10 @@ public struct StreamListener: Hashable, Sendable {
 extension Upstream {
     /// The upstream for the clients of a listener; itself where its port is fixed, or the shifted port would be 0.
     public func shifted(by portShift: UInt16) -> Upstream {
+        if portShift != 0, let destination = behindAgent {
+            let agent = try? Upstream(agent: host, port: port, destination: destination.shifted(by: portShift))
+            return agent ?? self
+        }
         guard portShift != 0, !isPortFixed,
             let shifted = try? Upstream(host, port: port &+ portShift, transport: transport)
         else { return self }

@@ -8,6 +8,8 @@ public struct Upstream: Hashable, Sendable {
     public let transport: Transport?
     /// Whether the port is the same for the clients of every listener of a stream (``StreamListener/portShift``).
     public let isPortFixed: Bool
+    /// The destination that the agent at ``host`` and ``port`` dials; nil where these are the destination themselves.
+    public private(set) var behindAgent: AgentDestination?
 
     /// The bound on bytes of a name in the domain name system (RFC 1035 section 2.3.4, without the root's).
     private static let maxNameLength = 253
@@ -33,6 +35,13 @@ public struct Upstream: Hashable, Sendable {
         guard port != 0, !text.isEmpty, text.count <= Self.maxNameLength, !text.contains(0) else {
             throw .invalidUpstream(description)
         }
+    }
+
+    /// A destination behind the agent at a host and port.
+    /// - Throws: see ``init(_:port:transport:isPortFixed:)``.
+    public init(agent host: UpstreamHost, port: UInt16, destination: AgentDestination) throws(EndpointError) {
+        try self.init(host, port: port, isPortFixed: true)
+        behindAgent = destination
     }
 
     /// An upstream from its parts; the host is a name or a literal without brackets.
@@ -65,6 +74,8 @@ public struct Upstream: Hashable, Sendable {
 }
 
 extension Upstream: CustomStringConvertible {
-    /// `host:port`, or `unix:` and the path: the text that labels and logs carry.
-    public var description: String { host.unixPath?.description ?? "\(host.bracketed):\(port)" }
+    /// `host:port`, `unix:` and the path, or `host:port via agent`: the text that labels and logs carry.
+    public var description: String {
+        behindAgent?.description ?? host.unixPath?.description ?? "\(host.bracketed):\(port)"
+    }
 }

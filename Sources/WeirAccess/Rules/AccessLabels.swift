@@ -13,6 +13,8 @@ public enum AccessRuleKind: String, CaseIterable, Sendable {
     case country
     /// A time zone, from a MaxMind database.
     case timezone
+    /// A name in the client's verified certificate.
+    case name
     /// Loopback, or an address that only private networks use.
     case local
     /// No rule: the default.

@@ -32,6 +32,7 @@ public final class AccessList: Sendable {
     private let prefixes: PrefixTable
     private let countries: [CountryCode: UInt32]
     private let timezones: [String: UInt32]
+    private let names: NameTable
     /// The kinds of rule in the list, in the order of their enumeration.
     public let kinds: [AccessRuleKind]
 
@@ -45,6 +46,7 @@ public final class AccessList: Sendable {
             })
         var countries: [CountryCode: UInt32] = [:]
         var timezones: [String: UInt32] = [:]
+        var names: [(pattern: ServerNamePattern, value: UInt32)] = []
         var kinds: Set<AccessRuleKind> = []
         for (number, entry) in entries.enumerated() {
             kinds.insert(entry.rule.kind)
@@ -52,11 +54,13 @@ public final class AccessList: Sendable {
             switch entry.rule.target {
             case .country(let code) where countries[code] == nil: countries[code] = value
             case .timezone(let name) where timezones[name] == nil: timezones[name] = value
+            case .name(let pattern): names.append((pattern, value))
             default: break
             }
         }
         self.countries = countries
         self.timezones = timezones
+        self.names = NameTable(names)
         self.kinds = AccessRuleKind.allCases.filter(kinds.contains)
     }
 
@@ -67,12 +71,19 @@ public final class AccessList: Sendable {
     /// Whether a database has to be asked for some rules.
     public var needsLocation: Bool { !countries.isEmpty || !timezones.isEmpty }
 
+    /// Whether some rules look at the names in certificates.
+    public var judgesNames: Bool { !names.isEmpty }
+
     /// A rule by the number that a match gave.
     public subscript(number: Int) -> Entry { entries[number] }
 
-    /// The rule that matches an address: of several the most specific one. A block outranks a time zone, and that a
-    /// country. `location` is asked only where no block matches and the list has rules that need it.
-    func match(_ address: IPAddress, location: () -> AddressLocation) -> Int? {
+    /// The rule that matches one of the names in a certificate.
+    func match(names: [String]) -> Int? { self.names.value(of: names).map(Int.init) }
+
+    /// The rule that matches a client: of several the most specific one. A name outranks a block, that a time zone, and
+    /// that a country. `location` is asked only where no block matches and the list has rules that need it.
+    func match(_ address: IPAddress, names: [String] = [], location: () -> AddressLocation) -> Int? {
+        if !names.isEmpty, let number = match(names: names) { return number }
         if let number = prefixes.value(around: address) { return Int(number) }
         guard needsLocation else { return nil }
         let location = location()

@@ -103,17 +103,18 @@ public struct AccessPolicy: Sendable {
     }
 
     /// Judges the client of a connection or session. No rule of addresses matches the client of a Unix socket, which is
-    /// on this machine: the permissions of its file decide.
-    public func decide(_ context: StreamContext) -> AccessDecision {
+    /// on this machine: the permissions of its file decide. `names` are those in its verified certificate, in lower
+    /// case.
+    public func decide(_ context: StreamContext, names: [String] = []) -> AccessDecision {
         if context.clientAddress.isUnix {
-            return AccessDecision(action: .allow, kind: .local, step: .loopback, rule: nil)
+            return denial(of: names) ?? AccessDecision(action: .allow, kind: .local, step: .loopback, rule: nil)
         }
-        return decide(context.clientAddress.ip, isPeer: !context.isNamedByHeader)
+        return decide(context.clientAddress.ip, isPeer: !context.isNamedByHeader, names: names)
     }
 
     /// Judges an address. `isPeer` says whether the kernel told it, as that of the peer: a loopback address is on this
     /// machine only then. One that a PROXY header names, or any other report, is an address like any other.
-    public func decide(_ address: IPAddress, isPeer: Bool) -> AccessDecision {
+    public func decide(_ address: IPAddress, isPeer: Bool, names: [String] = []) -> AccessDecision {
         var known: AddressLocation?
         func location() -> AddressLocation {
             if let known { return known }
@@ -122,16 +123,16 @@ public struct AccessPolicy: Sendable {
             return found
         }
         for step in AccessStep.order {
-            if let decision = decide(address, isPeer: isPeer, at: step, location: location) { return decision }
+            if let decision = decide(address, isPeer: isPeer, names, at: step, location: location) { return decision }
         }
         preconditionFailure("the last step decides over every client")
     }
 
     private func decide(
-        _ address: IPAddress, isPeer: Bool, at step: AccessStep, location: () -> AddressLocation
+        _ address: IPAddress, isPeer: Bool, _ names: [String], at step: AccessStep, location: () -> AddressLocation
     ) -> AccessDecision? {
         func by(_ list: AccessList, _ action: AccessAction) -> AccessDecision? {
-            guard let number = list.match(address, location: location) else { return nil }
+            guard let number = list.match(address, names: names, location: location) else { return nil }
             return AccessDecision(action: action, kind: list[number].rule.kind, step: step, rule: number)
         }
         func without(_ kind: AccessRuleKind, _ action: AccessAction) -> AccessDecision {

@@ -28,13 +28,13 @@ extension AccessRule {
         public var description: String { suggestion.map { "\(message); did you mean `\($0)`?" } ?? message }
     }
 
-    /// The longest rule, in bytes; names of time zones are the longest part that one can have.
-    public static let maxTextByteCount = 128
+    /// The longest rule, in bytes; DNS names are the longest part that one can have.
+    public static let maxTextByteCount = 260
 
-    static let forms = "`ip:`, `cidr:`, `country:` or `tz:`"
+    static let forms = "`ip:`, `cidr:`, `country:`, `tz:` or `name:`"
 
-    /// Reads `ip:192.0.2.7`, `cidr:2001:db8::/32`, `country:DE` or `tz:Europe/Berlin` (also `timezone:`). A pure
-    /// function of bytes from outside: it never traps.
+    /// Reads `ip:192.0.2.7`, `cidr:2001:db8::/32`, `country:DE`, `tz:Europe/Berlin` (also `timezone:`) or
+    /// `name:*.example.net`. A pure function of bytes from outside: it never traps.
     public init(parsing bytes: ArraySlice<UInt8>) throws(ParseError) {
         guard bytes.count <= Self.maxTextByteCount else {
             throw ParseError("expected a rule of at most \(Self.maxTextByteCount) bytes, found \(bytes.count)")
@@ -46,6 +46,7 @@ extension AccessRule {
         case "cidr": self.init(.block(try Self.block(value)))
         case "country": self.init(.country(try Self.country(value)))
         case "tz", "timezone": self.init(.timezone(try Self.timezone(value)))
+        case "name": self.init(.name(try Self.name(value)))
         default: throw Self.withoutKind(bytes)
         }
     }
@@ -125,6 +126,13 @@ extension AccessRule {
         return zoneKey(String(decoding: bytes, as: UTF8.self))
     }
 
+    private static func name(_ bytes: ArraySlice<UInt8>) throws(ParseError) -> ServerNamePattern {
+        if let pattern = ServerNamePattern(String(decoding: bytes, as: UTF8.self)) { return pattern }
+        throw ParseError(
+            "expected a DNS name such as `name:device-7.example.net`, or `name:*.example.net` for all below one, found ",
+            found: bytes)
+    }
+
     /// How names of time zones are compared: without case.
     static func zoneKey(_ name: String) -> String { name.lowercased() }
 
@@ -170,6 +178,7 @@ extension AccessRule: CustomStringConvertible {
         case .block(let prefix): "cidr:\(prefix)"
         case .country(let code): "country:\(code)"
         case .timezone(let name): "tz:\(name)"
+        case .name(let pattern): "name:\(pattern)"
         }
     }
 }

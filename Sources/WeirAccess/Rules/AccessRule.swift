@@ -35,6 +35,8 @@ public struct AccessRule: Hashable, Sendable {
         /// `tz:`, addresses that are in this time zone by the database; in lower case, because names are compared
         /// so.
         case timezone(String)
+        /// `name:`, clients whose verified certificate has this DNS name, or one below it.
+        case name(ServerNamePattern)
     }
 
     /// The clients that it matches.
@@ -52,18 +54,24 @@ public struct AccessRule: Hashable, Sendable {
         case .block: .cidr
         case .country: .country
         case .timezone: .timezone
+        case .name: .name
         }
     }
 
-    /// The addresses that it names itself; nil where a database has to be asked.
+    /// The addresses that it names itself; nil where a database has to be asked, or a certificate.
     public var prefix: IPPrefix? {
         switch target {
         case .address(let address): IPPrefix(around: address, length: address.isIPv4 ? 32 : 128)
         case .block(let prefix): prefix
-        case .country, .timezone: nil
+        case .country, .timezone, .name: nil
         }
     }
 
     /// Whether a database has to be asked where an address is.
-    public var needsLocation: Bool { prefix == nil }
+    public var needsLocation: Bool {
+        switch target {
+        case .country, .timezone: true
+        case .address, .block, .name: false
+        }
+    }
 }

@@ -7,11 +7,23 @@ extension StreamHooks {
     /// that are open when a stream takes over these hooks are judged again.
     ///
     /// Denied clients are rejected as `RejectReason.acl`: TCP with a reset, UDP with silence.
+    ///
+    /// Rules about the names in certificates count for hooks that have a `clientSession` already: they are judged after
+    /// its handshake. Without one no client has a name.
     public mutating func enforce(_ policy: AccessPolicy) {
-        let (admitBefore, reviewBefore) = (admit, review)
+        let (admitBefore, reviewBefore, securedBefore) = (admit, review, admitSecured)
+        let judgesNames = policy.judgesNames && clientSession != nil
         admit = { context in
-            guard policy.decide(context).action == .allow else { return .reject(.acl) }
+            let decision = judgesNames ? policy.decideEarly(context) : policy.decide(context)
+            if let decision, decision.action != .allow { return .reject(.acl) }
             return admitBefore?(context) ?? .accept
+        }
+        if judgesNames {
+            admitSecured = { context, session in
+                let decision = policy.decide(context, names: session.peerNames)
+                guard decision.action == .allow else { return .reject(.acl) }
+                return securedBefore?(context, session) ?? .accept
+            }
         }
         review = { context in
             guard policy.decide(context).action == .allow else { return .reject(.acl) }

@@ -77,8 +77,9 @@ extension DialFailure {
     /// client never do.
     var isOfUpstream: Bool {
         switch self {
-        case .refused, .timeout, .unreachable, .reset, .tls, .dnsNotFound, .dnsTimeout, .dnsFailure: true
-        case .descriptorLimit, .addressUnavailable, .permission, .loop, .canceled, .other: false
+        case .refused, .timeout, .unreachable, .reset, .tls, .agent, .dnsNotFound, .dnsTimeout, .dnsFailure: true
+        // What an agent allows is a matter of its configuration, not of its health.
+        case .agentDenied, .descriptorLimit, .addressUnavailable, .permission, .loop, .canceled, .other: false
         }
     }
 }

@@ -33,3 +33,20 @@ func checkAccess(
             + "container bridge all clients have the gateway's private address, and then everybody passes: set "
             + "`allow_local: false` and name in `allow` who may pass")
 }
+
+/// Looks for rules about the names in certificates that hold for routes whose clients have to show none.
+func checkNameRules(
+    of drafts: [RouteDraft], global: AccessConfiguration, at globalOrigin: Origin, diagnostics: Diagnostics
+) {
+    let globalRule = (global.deny + global.allow).first(where: \.judgesNames)
+    for draft in drafts where draft.route.tls?.clientAuthorities == nil {
+        let own = draft.route.access ?? RouteAccessConfiguration()
+        let ownRule = (own.deny + own.allow).first(where: \.judgesNames)
+        guard let rule = ownRule ?? globalRule else { continue }
+        let origin = ownRule == nil ? globalOrigin : draft.origin(of: "acl") ?? draft.origin
+        diagnostics.error(
+            origin,
+            "route \(quoted(draft.name)): the rule \(quoted(rule.text)) needs `tls: { client_ca: … }`: without it no "
+                + "client proves a name")
+    }
+}

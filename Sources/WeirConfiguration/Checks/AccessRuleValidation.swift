@@ -31,12 +31,17 @@ public struct AccessRuleCheckResult: Sendable {
     public var locationKeys: Set<LocationKey>
     /// In a list file: how many rules it has; nil where that is not known.
     public var ruleCount: Int?
+    /// Whether some of them look at the names in certificates of clients.
+    public var judgesNames: Bool
 
     /// Creates a result.
-    public init(problems: [Problem] = [], locationKeys: Set<LocationKey> = [], ruleCount: Int? = nil) {
+    public init(
+        problems: [Problem] = [], locationKeys: Set<LocationKey> = [], ruleCount: Int? = nil, judgesNames: Bool = false
+    ) {
         self.problems = problems
         self.locationKeys = locationKeys
         self.ruleCount = ruleCount
+        self.judgesNames = judgesNames
     }
 }
 

@@ -8,6 +8,10 @@ public struct CertificateCheckResult: Sendable {
     public var names = ""
     /// Its end, in seconds since 1970.
     public var expiry: Int64 = 0
+    /// The number of certificates in the chain.
+    public var chainLength = 1
+    /// Whether the key of the first is an elliptic one (ECDSA).
+    public var isElliptic = true
 
     /// Creates a result without a fault.
     public init() {}
@@ -20,6 +24,8 @@ public protocol CertificateValidation: Sendable {
     var isSupported: Bool { get }
     /// Looks at a chain with its key.
     func check(chain: [UInt8], key: [UInt8]) -> CertificateCheckResult
+    /// Looks at the archive with the credentials of an agent.
+    func check(bundle: [UInt8]) -> CertificateCheckResult
     /// Looks at certificates of authorities. Returns their fault.
     func check(authorities: [UInt8]) -> String?
     /// The present time, in seconds since 1970.

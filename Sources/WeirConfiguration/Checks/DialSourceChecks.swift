@@ -3,7 +3,7 @@
 func checkDialSources(of drafts: [RouteDraft], diagnostics: Diagnostics) {
     for draft in drafts where draft.has("dial_from", "host", "upstreams") {
         guard let source = draft.route.dialFrom else { continue }
-        for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) {
+        for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) where upstream.agent == nil {
             guard case .address(let address) = upstream.host, !source.reaches(address.ip) else { continue }
             let family = address.ip.isIPv4 ? "IPv4" : "IPv6"
             let line = draft.origin(of: "dial_from")?.remark(in: origin) ?? ""

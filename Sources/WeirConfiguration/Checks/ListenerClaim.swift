@@ -26,7 +26,7 @@ struct ListenerClaim {
     }
 
     private init(_ draft: RouteDraft, _ key: ListenerKey, _ ports: ClosedRange<UInt16>, _ origin: Origin?) {
-        owner = "route \(quoted(draft.name))"
+        owner = "\(draft.route.ownAgent == nil ? "route" : "agent") \(quoted(draft.name))"
         self.key = key
         self.ports = ports
         self.origin = origin

@@ -44,7 +44,8 @@ func checkLoops(
         uniquingKeysWith: { first, _ in first })
     for (draft, own) in zip(drafts, claims) {
         guard let claim = own.first, draft.has("host", "upstreams") else { continue }
-        for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) {
+        // What an agent dials is on its side.
+        for (upstream, origin) in zip(draft.route.upstreams, draft.targetOrigins) where upstream.agent == nil {
             let addresses = dialedAddresses(upstream.host)
             let dialed = upstream.port.map { [$0...$0] } ?? draft.route.ports.map(\.target)
             var hit = upstream.host.unixPath.flatMap { paths[$0] }

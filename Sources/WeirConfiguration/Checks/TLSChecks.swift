@@ -12,20 +12,37 @@ func checkTLS(of drafts: [RouteDraft], global: TLSDefaults, diagnostics: Diagnos
                 origin,
                 "\(subject): `tls` needs a certificate: expected `certificates` here, or in `tls` beside `routes`")
         }
+        if let tls = route.checkTLS, let origin = draft.origin(of: "health") {
+            if route.health?.check == .tls, route.claims.startTLS != nil {
+                diagnostics.error(
+                    origin,
+                    "\(subject): `check: tls` begins with a handshake, and the upstream expects a request of "
+                        + "`starttls` first: expected `check: postgres`")
+            } else if route.upstreamTLS == nil || tls.serverName != route.upstreamTLS?.serverName {
+                checkNames(of: draft, tls, "the TLS of `health`", at: origin, diagnostics)
+            }
+        }
         guard let tls = route.upstreamTLS, let origin = draft.origin(of: "upstream_tls") else { continue }
         if route.claims.startTLS != nil, route.tls == nil {
             diagnostics.error(
                 origin, "\(subject): `upstream_tls` with `starttls` needs `tls`: clients would encrypt inside of it")
         }
-        guard tls.verifies, tls.serverName == nil else { continue }
-        for (upstream, place) in zip(route.upstreams, draft.targetOrigins)
-        where upstream.isService || upstream.host.unixPath != nil {
-            let kind = upstream.isService ? "the records of a service name any host" : "a Unix socket has no name"
-            diagnostics.error(
-                origin,
-                "\(subject): `upstream_tls` needs a `server_name` for the upstream "
-                    + "\(quoted("\(upstream.host)"))\(place.remark(in: origin)): \(kind)")
-        }
+        checkNames(of: draft, tls, "`upstream_tls`", at: origin, diagnostics)
+    }
+}
+
+/// Checks that upstreams which have to prove who they are have a name to prove.
+private func checkNames(
+    of draft: RouteDraft, _ tls: UpstreamTLS, _ section: String, at origin: Origin, _ diagnostics: Diagnostics
+) {
+    guard tls.verifies, tls.serverName == nil else { return }
+    for (upstream, place) in zip(draft.route.upstreams, draft.targetOrigins)
+    where upstream.isService || upstream.host.unixPath != nil {
+        let kind = upstream.isService ? "the records of a service name any host" : "a Unix socket has no name"
+        diagnostics.error(
+            origin,
+            "route \(quoted(draft.name)): \(section) needs a `server_name` for the upstream "
+                + "\(quoted("\(upstream.host)"))\(place.remark(in: origin)): \(kind)")
     }
 }
 

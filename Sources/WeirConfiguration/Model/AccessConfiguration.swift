@@ -70,12 +70,15 @@ public struct AccessEntry: Sendable, Equatable {
         public let bytes: [UInt8]
         /// How many rules that are; nil where they were not looked at.
         public let ruleCount: Int?
+        /// Whether some of those look at the names in certificates of clients.
+        public let judgesNames: Bool
 
         /// Names a file and what it holds.
-        public init(path: String, bytes: [UInt8], ruleCount: Int? = nil) {
+        public init(path: String, bytes: [UInt8], ruleCount: Int? = nil, judgesNames: Bool = false) {
             self.path = path
             self.bytes = bytes
             self.ruleCount = ruleCount
+            self.judgesNames = judgesNames
         }
     }
 
@@ -86,12 +89,15 @@ public struct AccessEntry: Sendable, Equatable {
     /// Whether the file may be without a rule: `true` is always, `false` never. Nil is at the start, with a warning,
     /// but not at a reload where it had rules before.
     public let allowsEmpty: Bool?
+    /// Whether it looks at the names in certificates of clients, or its file has such a rule.
+    public let judgesNames: Bool
 
     /// Makes an entry; nothing is validated.
-    public init(_ text: String, file: File? = nil, allowsEmpty: Bool? = nil) {
+    public init(_ text: String, file: File? = nil, allowsEmpty: Bool? = nil, judgesNames: Bool = false) {
         self.text = text
         self.file = file
         self.allowsEmpty = allowsEmpty
+        self.judgesNames = judgesNames || file?.judgesNames == true
     }
 }
 

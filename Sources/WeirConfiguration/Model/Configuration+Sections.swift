@@ -9,6 +9,8 @@ extension Configuration {
         public var socketMode: UInt32 = 0o660
         /// The users that may read its pages; nil for all clients that reach it.
         public var authentication: ExporterAuthentication?
+        /// The encryption of its TCP connections; nil for plain HTTP.
+        public var tls: ExporterTLS?
         /// The networks whose connections it takes, beside those from this machine; nil for all.
         public var allow: [IPPrefix]?
         /// Host names that requests may be for, besides `localhost` and IP addresses.

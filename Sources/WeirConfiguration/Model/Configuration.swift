@@ -25,6 +25,10 @@ public struct Configuration: Sendable, Equatable {
     public var geoip: GeoIP?
     /// The container engines whose labels make routes; nil where there is none.
     public var docker: Docker?
+    /// The agents on other machines, in the order of the file. Names are distinct.
+    public var agents: [AgentConfiguration] = []
+    /// The end of tunnels; nil where there is none. Its route is among ``routes``.
+    public var ownAgent: Agent?
     /// The routes, in the order of the file. Names and listeners are distinct.
     public var routes: [RouteConfiguration]
 

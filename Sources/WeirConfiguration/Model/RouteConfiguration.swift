@@ -15,6 +15,10 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var selection = SelectionSettings()
     /// The members that names among them stand for.
     public var names = NameSettings()
+    /// The agent that dials upstreams which name none themselves; nil where this process does.
+    public var agent: String?
+    /// Where the agents of the upstreams listen, by their names.
+    public var agentAddresses: [String: AgentAddress] = [:]
     /// How they are checked; nil is not at all.
     public var health: HealthSettings?
     /// The ports to listen on, each once, and those to dial at upstreams that name none. A route that listens on Unix
@@ -26,6 +30,8 @@ public struct RouteConfiguration: Sendable, Equatable {
     public var tls: RouteTLS?
     /// How its upstreams speak TLS; nil where they do not.
     public var upstreamTLS: UpstreamTLS?
+    /// The settings of an agent, whose clients say where they are connected to; nil for every other route.
+    public var ownAgent: AgentRoute?
     /// The settings of the transport. Its case always agrees with ``scheme``.
     public var settings: TransportSettings
     /// The access rules of this route, besides those of the global section; nil without any.
@@ -156,12 +162,21 @@ public struct RouteConfiguration: Sendable, Equatable {
     /// One of the upstreams, for a client of the first port.
     /// - Throws: see ``targets``.
     public func target(of upstream: UpstreamConfiguration) throws(EndpointError) -> Upstream {
-        try Upstream(upstream.host, port: upstream.port ?? upstreamPort, isPortFixed: upstream.port != nil)
+        let port = upstream.port ?? upstreamPort
+        guard let agent = upstream.agent else {
+            return try Upstream(upstream.host, port: port, isPortFixed: upstream.port != nil)
+        }
+        guard let address = agentAddresses[agent] else { throw .invalidUpstream(upstream.description) }
+        return try Upstream(
+            agent: address.host, port: address.port,
+            destination: AgentDestination(
+                upstream.host, port: port, isPortFixed: upstream.port != nil, agent: agent))
     }
 
     /// Whether a policy chooses among the upstreams. A single one needs none without checks, a bound or a drain.
     public var hasSet: Bool {
-        upstreams.count > 1 || health != nil
+        guard ownAgent == nil else { return false }
+        return upstreams.count > 1 || health != nil
             || upstreams.contains {
                 $0.maxConnections != nil || $0.isDraining || $0.isTransient || $0.source != nil || $0.hasMembers(names)
             }
@@ -176,8 +191,10 @@ public struct RouteConfiguration: Sendable, Equatable {
     /// The host of the only upstream, where that has the target port of the route: `host` in a file.
     public var host: UpstreamHost? {
         get {
-            upstreams.count == 1 && upstreams[0] == UpstreamConfiguration(upstreams[0].host)
-                ? upstreams[0].host : nil
+            guard upstreams.count == 1 else { return nil }
+            var plain = UpstreamConfiguration(upstreams[0].host)
+            plain.agent = agent
+            return upstreams[0] == plain ? plain.host : nil
         }
         set { if let newValue { upstreams = [UpstreamConfiguration(newValue)] } }
     }

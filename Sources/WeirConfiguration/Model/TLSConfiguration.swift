@@ -57,6 +57,20 @@ public struct RouteTLS: Sendable, Hashable {
     public init() {}
 }
 
+/// `exporter.tls:`, which encrypts the exporter's TCP connections.
+public struct ExporterTLS: Sendable, Hashable {
+    /// The certificate with its key.
+    public var files: CertificateFiles
+    /// The authorities of which clients must have a certificate, but for health; nil for no such demand.
+    public var clientAuthorities: NamedFile?
+
+    /// Makes the section.
+    public init(_ files: CertificateFiles, clientAuthorities: NamedFile? = nil) {
+        self.files = files
+        self.clientAuthorities = clientAuthorities
+    }
+}
+
 /// `upstream_tls:` of a route, which speaks TLS with its upstreams.
 public struct UpstreamTLS: Sendable, Hashable {
     /// Whether upstreams must prove who they are.
@@ -95,7 +109,7 @@ extension Configuration {
     public var allCertificates: [CertificateFiles] {
         var seen: Set<CertificateFiles> = []
         let all =
-            tls.certificates
+            tls.certificates + (exporter.tls.map { [$0.files] } ?? [])
             + routes.flatMap { ($0.tls?.certificates ?? []) + ($0.upstreamTLS?.own.map { [$0] } ?? []) }
         return all.filter { seen.insert($0).inserted }
     }

@@ -22,6 +22,9 @@ public struct UpstreamConfiguration: Sendable, Hashable {
     /// Whether it gets no new clients, and keeps those that it has.
     public var isDraining = false
 
+    /// The agent that dials it; nil where this process does.
+    public var agent: String?
+
     /// Whether it may go away by itself, as a container does: a policy then chooses also where it is the only one, so
     /// that no dial under an earlier configuration goes to its address any more.
     public var isTransient = false
@@ -44,14 +47,18 @@ public struct UpstreamConfiguration: Sendable, Hashable {
     /// The `upstream` label: all members of a name share that of the name.
     public func label(targetPorts: String) -> String { source ?? text(targetPorts: targetPorts) }
 
-    /// `host:port`, where the route's target ports are those given; a service and a Unix socket have no port.
+    /// `host:port`, where the route's target ports are those given; a service and a Unix socket have no port. What an
+    /// agent dials is `host:port via agent`.
     public func addressText(targetPorts: String) -> String {
-        isService || host.unixPath != nil
-            ? host.description : "\(host.bracketed):\(port.map(String.init) ?? targetPorts)"
+        if isService || host.unixPath != nil { return host.description }
+        let address = "\(host.bracketed):\(port.map(String.init) ?? targetPorts)"
+        return agent.map { "\(address) via \($0)" } ?? address
     }
 
-    /// Whether its members are those that a lookup finds.
-    public func hasMembers(_ names: NameSettings) -> Bool { isService || names.members == .all && host.isName }
+    /// Whether its members are those that a lookup finds. Names behind an agent are looked up there.
+    public func hasMembers(_ names: NameSettings) -> Bool {
+        isService || names.members == .all && host.isName && agent == nil
+    }
 
     /// Whether it is more than a host and a port, and so is written as a mapping.
     var isDetailed: Bool { self != UpstreamConfiguration(host, port: port) }

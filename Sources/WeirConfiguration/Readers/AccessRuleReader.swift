@@ -24,7 +24,7 @@ struct AccessRuleReader {
                 diagnostics.error(item.origin, "`\(key)`: \(problem.message)\(source)", suggestion: problem.suggestion)
             }
             requireDatabase(verdict, item.origin, key, of: quoted(text))
-            return AccessEntry(text)
+            return AccessEntry(text, judgesNames: verdict.judgesNames)
         case .mapping(let entries) where entries.contains { ListReference.section.keys.supported.contains($0.key) }:
             var list = ListReference()
             guard ListReference.section.read(item, named: "`\(key)`", into: &list, context) else { return nil }
@@ -70,7 +70,8 @@ struct AccessRuleReader {
                 suggestion: problem.suggestion)
         }
         requireDatabase(verdict, item.origin, key, of: "a rule in \(shown)")
-        file = AccessEntry.File(path: file.path, bytes: file.bytes, ruleCount: verdict.ruleCount)
+        file = AccessEntry.File(
+            path: file.path, bytes: file.bytes, ruleCount: verdict.ruleCount, judgesNames: verdict.judgesNames)
         if verdict.problems.isEmpty, verdict.ruleCount == 0 {
             checkEmpty(file.path, item.origin, key, allowsEmpty: allowsEmpty)
         }

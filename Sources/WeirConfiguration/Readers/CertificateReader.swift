@@ -38,6 +38,35 @@ struct CertificateReader {
         return true
     }
 
+    /// The name that a client verifies, whatever address it dials.
+    private static let agentName = "godoxy.agent"
+
+    /// Checks the certificate of an agent, with its key. False after an error.
+    func checkAgent(_ files: CertificateFiles, at origins: (certificate: Origin, key: Origin)) -> Bool {
+        guard isSupported("agent", at: origins.certificate), check(files, at: origins) else { return false }
+        guard let validation, context.referencedFiles.opensFiles,
+            let chain = read(files.certificate, "certificate", at: origins.certificate),
+            let key = read(files.key, "key", at: origins.key)
+        else { return true }
+        let result = validation.check(chain: chain, key: key)
+        let problem: String? =
+            if result.expiry < validation.now {
+                "it has ended, and every client refuses it"
+            } else if !result.names.split(separator: ",").contains(where: { $0.lowercased() == Self.agentName }) {
+                "expected the name `\(Self.agentName)`, which clients verify, found \(quoted(result.names))"
+            } else if !result.isElliptic {
+                "expected a key for ECDSA (P-256), found another kind: the one cipher of its UDP half needs it"
+            } else if result.chainLength > 1 {
+                "expected one certificate, signed by the authority itself, found \(result.chainLength): the handshake "
+                    + "of its UDP half must fit a datagram"
+            } else {
+                nil
+            }
+        guard let problem else { return true }
+        diagnostics.error(origins.certificate, "`certificate`: \(quoted(files.certificate.text)): \(problem)")
+        return false
+    }
+
     /// Checks a file of authorities. False after an error.
     func check(authorities file: NamedFile, _ key: String, at origin: Origin) -> Bool {
         guard let validation, context.referencedFiles.opensFiles else { return true }
@@ -45,6 +74,28 @@ struct CertificateReader {
         guard let problem = validation.check(authorities: bytes) else { return true }
         diagnostics.error(origin, "`\(key)`: \(quoted(file.text)): \(problem)")
         return false
+    }
+
+    /// Checks an archive with the credentials of an agent. False after an error.
+    func check(bundle file: NamedFile, at origin: Origin) -> Bool {
+        guard let validation, context.referencedFiles.opensFiles else { return true }
+        guard let bytes = read(file, "bundle", at: origin) else { return false }
+        if isReadableByEverybody(path: file.path) {
+            diagnostics.warning(
+                origin,
+                "`bundle`: everybody on this machine may read \(quoted(file.text)): take that away with `chmod o-r`")
+        }
+        let result = validation.check(bundle: bytes)
+        if let problem = result.problem {
+            diagnostics.error(origin, "`bundle`: \(quoted(file.text)): \(problem)")
+            return false
+        }
+        if result.expiry < validation.now {
+            diagnostics.warning(origin, "`bundle`: the certificate in \(quoted(file.text)) has ended: agents refuse it")
+        }
+        context.referencedFiles.note(
+            CertificateReport(path: file.text, names: result.names, expiry: result.expiry))
+        return true
     }
 
     /// Whether the program speaks TLS; the error of one that does not is noted.

@@ -28,9 +28,15 @@ struct ConfigurationReader {
                 ? ProxyProtocolSettings() : configuration.entrypoint.proxyProtocol)
         let docker = top["docker"].flatMap { $0.isOff ? nil : $0 }
         checkTrait(of: docker)
+        let agentNode = top["agent"].flatMap { $0.isOff ? nil : $0 }
         let isWithoutRoutes = top["routes"].map { if case .null = $0.content { true } else { false } } ?? true
-        let drafts =
-            docker != nil && isWithoutRoutes ? [] : read(routes: top["routes"], root: root, with: reader)
+        var drafts =
+            (docker ?? agentNode) != nil && isWithoutRoutes
+            ? [] : read(routes: top["routes"], root: root, with: reader)
+        resolveAgents(of: &drafts, configuration.agents, isKnown: !faults.contains("agents"), diagnostics: diagnostics)
+        if let agent = configuration.ownAgent, !faults.contains("agent"), let origin = agentNode?.origin {
+            drafts.append(draft(of: agent, at: origin, beside: drafts))
+        }
         let listen = top["exporter"]?["listen"]
         checkListeners(
             of: drafts, exporter: configuration.exporter, at: listen?.origins(of: configuration.exporter.listen) ?? [],
@@ -38,6 +44,8 @@ struct ConfigurationReader {
         checkAccess(
             of: drafts, global: configuration.access, at: top["acl"]?["default"]?.origin ?? root.origin,
             diagnostics: diagnostics)
+        checkNameRules(
+            of: drafts, global: configuration.access, at: top["acl"]?.origin ?? root.origin, diagnostics: diagnostics)
         checkDatabase(configuration.geoip, at: top["geoip"]?["database"]?.origin)
         checkDatagramHeaders(of: drafts, entrypoint: top["entrypoint"], diagnostics: diagnostics)
         checkAmplification(of: drafts, diagnostics: diagnostics)
@@ -56,6 +64,17 @@ struct ConfigurationReader {
             docker.origin,
             "`docker` needs a program that was built with the package trait `Docker` (`swift build --traits Docker`)")
         #endif
+    }
+
+    /// The route of the agent, which is checked as all others are.
+    private func draft(of agent: Configuration.Agent, at origin: Origin, beside drafts: [RouteDraft]) -> RouteDraft {
+        if drafts.contains(where: { $0.name == agent.name }) {
+            diagnostics.error(
+                origin, "`agent`: a route has the name \(quoted(agent.name)), too: their metrics would be one")
+        }
+        var draft = RouteDraft(name: agent.name, origin: origin, route: agent.route)
+        draft.isComplete = true
+        return draft
     }
 
     /// Looks at the database once all rules are known that need it.

@@ -145,10 +145,7 @@ struct RouteReader {
     }
 
     private func checkName(_ entry: ConfigurationNode.Entry) -> Bool {
-        let bytes = Array(entry.key.utf8)
-        let isGood =
-            (1...64).contains(bytes.count) && isAlphanumeric(bytes[0])
-            && bytes.allSatisfy { isAlphanumeric($0) || "_.-".utf8.contains($0) }
+        let isGood = isRouteName(entry.key)
         if !isGood {
             diagnostics.error(
                 entry.keyOrigin,

@@ -11,7 +11,7 @@ extension Configuration {
             // For YAML anchors.
             ("patternProperties", .members([("^x-", .bool(true))])),
             ("properties", .members(section.settings.filter { !$0.isLater }.map { ($0.key, $0.fileSchema) })),
-            ("anyOf", .array(["routes", "docker"].map { .members([("required", .array([.string($0)]))]) })),
+            ("anyOf", .array(["routes", "docker", "agent"].map { .members([("required", .array([.string($0)]))]) })),
             ("allOf", .array(RouteConfiguration.section.settings.compactMap(\.requirementSchema))),
             ("$defs", .members(JSONValue.definitions + RouteConfiguration.definitions)),
         ]).document

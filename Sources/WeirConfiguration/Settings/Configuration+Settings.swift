@@ -22,10 +22,17 @@ extension Configuration {
             group: "entrypoint", \.entrypoint, Entrypoint.section, page: .proxyProtocol,
             "What holds for every route's clients."),
         Setting(group: "tls", \.tls, TLSDefaults.section, page: .tls, "What holds for all routes that speak TLS."),
+        Setting(
+            "agents", \.agents, .agents, default: "none", page: .agents,
+            "Agents on other machines, which dial upstreams there, by their names: `{edge-1: {address: "
+                + "agent.example.net:8890, bundle: edge-1.zip}}`."),
         Setting(group: "acl", \.access, AccessConfiguration.section, page: .access, "Who may use the routes."),
         Setting(
             group: "geoip", \.geoip, GeoIP.section, initial: GeoIP(database: ""), page: .access,
             "Where addresses are."),
+        Setting(
+            group: "agent", \.ownAgent, Agent.section, initial: Agent(), page: .agents,
+            "The end of tunnels for other Weirs, on one port; needs a build with the trait `TLS`."),
         Setting(
             group: "docker", \.docker, Docker.section, initial: Docker(endpoints: []), page: .containers,
             "Routes from the labels of containers; needs a build with the trait `Docker`."),
@@ -42,6 +49,9 @@ extension Configuration.Exporter {
         Setting(
             group: "auth", \.authentication, ExporterAuthentication.section, initial: ExporterAuthentication(),
             "Who may read its pages."),
+        Setting(
+            group: "tls", \.tls, ExporterTLS.section, initial: .empty,
+            "HTTPS at its addresses. Unix sockets stay as they are."),
         Setting(
             "allow", \.allow, .exporterClients, default: "every address",
             "Addresses and blocks, such as `[10.0.0.0/8]`, whose connections are taken; this machine's always are."),

@@ -21,7 +21,11 @@ extension Configuration.Docker {
             Setting(
                 "listen_ports", \.listenPorts, .portRanges, "The ports that labels may listen on."),
             Setting(
-                "names", \.names, .claimableNames, default: "none",
+                "names", \.names,
+                .serverNames(
+                    "a name such as `*.apps.example.net`",
+                    examples: ["[\"*.apps.example.net\"]", "git.example.net"]),
+                default: "none",
                 "The server names that labels may claim with `sni`: `\"*.apps.example.net\"` for all below it."),
             Setting(
                 "bind", \.bind, .bindAddresses.takingOff(as: []), default: "every address",
@@ -179,21 +183,6 @@ extension Notation where Value == [ClosedRange<UInt16>] {
                 }
             }
             return ranges.contains(nil) ? nil : ranges.compactMap(\.self)
-        }
-    }
-}
-
-extension Notation where Value == [ServerNamePattern] {
-    /// Server names that labels may claim.
-    fileprivate static var claimableNames: Notation {
-        let expected = "a name such as `*.apps.example.net`"
-        return distinct(
-            expected, atMost: 1_000, examples: ["[\"*.apps.example.net\"]", "git.example.net"]
-        ) { text throws(ValueError) in
-            if let pattern = ServerNamePattern(text) { return pattern }
-            throw ValueError(
-                "expected \(expected), found \(quoted(text))",
-                suggestion: ServerNamePattern("*\(text)").map(\.description))
         }
     }
 }

@@ -28,6 +28,18 @@ extension HealthSettings {
         Setting(
             "expect_hex", \.expectHex, .withAlternative(.hex), default: "anything",
             "`send`: bytes of the answer, in hexadecimal."),
+        Setting(
+            "tls", \.usesTLS, .withAlternative(.flag), default: "as `upstream_tls`, without a `port`",
+            "Whether the check speaks TLS."),
+        Setting(
+            "ca", \.authorities, .optional(.authorities), default: "that of `upstream_tls`",
+            "The authorities that a check over TLS trusts."),
+        Setting(
+            "server_name", \.serverName, .optional(.serverName), default: "that of `upstream_tls`",
+            "The name that upstreams must have in a check over TLS."),
+        Setting(
+            "verify", \.verifies, .withAlternative(.verification), default: "as `upstream_tls`",
+            "Whether upstreams must prove who they are in a check over TLS."),
         Setting("interval", \.schedule.interval, .duration(), "Time between checks; 1 s while in doubt."),
         Setting("timeout", \.schedule.timeout, .duration(), "How long a check may take."),
         Setting("fall", \.schedule.fall, .count(1...100), "Failures in a row that take an upstream out."),
@@ -49,13 +61,17 @@ extension HealthSettings {
     /// The keys of each kind, besides those that all have.
     private static func keys(of check: HealthProtocol) -> [String] {
         switch check {
-        case .tcp, .redis: []
-        case .dns: ["name", "type"]
+        case .tcp: []
+        case .tls: tlsKeys
+        case .redis: ["tls"] + tlsKeys
+        case .dns: ["name", "type", "tls"] + tlsKeys
         case .postgres: ["user", "database"]
-        case .http: ["path", "method", "host", "status"]
-        case .send: ["send", "send_hex", "expect", "expect_hex"]
+        case .http: ["path", "method", "host", "status", "tls"] + tlsKeys
+        case .send: ["send", "send_hex", "expect", "expect_hex", "tls"] + tlsKeys
         }
     }
+
+    private static let tlsKeys = ["ca", "server_name", "verify"]
 
     private static let commonKeys = ["check", "port", "interval", "timeout", "fall", "rise"]
 
@@ -64,15 +80,16 @@ extension HealthSettings {
     private func fits(_ transport: Transport) -> Bool {
         switch check {
         case .dns, .send: true
-        case .tcp, .http: transport == .tcp || port != nil
+        case .tcp, .tls, .http: transport == .tcp || port != nil
         case .postgres, .redis: transport == .tcp
         }
     }
 
     /// Checks the values together. False after an error, which is noted.
     fileprivate func validate(
-        _ entries: SectionEntries, _ node: ConfigurationNode, over transport: Transport, _ diagnostics: Diagnostics
+        _ entries: SectionEntries, _ node: ConfigurationNode, over transport: Transport, _ context: ReadingContext
     ) -> Bool {
+        let diagnostics = context.diagnostics
         let allowed = Self.commonKeys + Self.keys(of: check)
         for (key, entry) in entries.entries.sorted(by: { $0.key < $1.key }) where !allowed.contains(key) {
             let owner = HealthProtocol.allCases.first { Self.keys(of: $0).contains(key) }
@@ -87,12 +104,27 @@ extension HealthSettings {
             return false
         }
         guard fits(transport) else {
-            let hint = check == .tcp || check == .http ? "; a `port` for it, or `check: send`, is expected" : ""
+            let hint =
+                check == .tcp || check == .tls || check == .http
+                ? "; a `port` for it, or `check: send`, is expected" : ""
             diagnostics.error(
                 entries["check"]?.origin ?? node.origin,
                 "`health`: the check `\(check.rawValue)` is one of TCP, and the route carries UDP\(hint)",
                 suggestion: hint.isEmpty ? "check: send" : nil)
             return false
+        }
+        if check == .tls || usesTLS == true || hasOwnTLS {
+            let key = ["tls", "ca", "server_name", "verify", "check"].first { entries[$0] != nil } ?? "check"
+            let origin = entries[key]?.origin ?? node.origin
+            guard CertificateReader(context: context).isSupported(key, at: origin) else { return false }
+            if transport == .udp, check == .dns || check == .send {
+                diagnostics.error(origin, "`health`: TLS is one of TCP, and the check goes over UDP")
+                return false
+            }
+            if usesTLS == false, hasOwnTLS {
+                diagnostics.error(origin, "`health`: `tls: false` stands beside settings of TLS")
+                return false
+            }
         }
         do throws(HealthCheckError) {
             _ = try self.check(over: transport)
@@ -144,7 +176,7 @@ extension Notation where Value == HealthSettings? {
                 guard let kind = context.diagnostics.choice(node, key, of: HealthProtocol.self) else { return nil }
                 settings.check = kind
             }
-            let isGood = settings.validate(entries, node, over: transport, context.diagnostics)
+            let isGood = settings.validate(entries, node, over: transport, context)
             return isGood ? .some(settings) : nil
         }
     }

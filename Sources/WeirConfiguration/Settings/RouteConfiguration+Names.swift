@@ -4,7 +4,12 @@ import NetworkTypes
 extension RouteConfiguration {
     static let nameSettings: [Setting<RouteConfiguration>] = [
         Setting(
-            "sni", \.claims.serverNames, .serverNames.takingOff(as: []), for: .tcp, default: "any name", page: .names,
+            "sni", \.claims.serverNames,
+            .serverNames(
+                "a name such as `git.example.net` or `*.example.net`",
+                examples: ["[git.example.net, \"*.example.net\"]", "git.example.net"]
+            ).takingOff(as: []),
+            for: .tcp, default: "any name", page: .names,
             "The server names of TLS hellos whose clients the route takes, where several share its port: "
                 + "`git.example.net`, or `*.example.net` for all below it."),
         Setting(
@@ -27,12 +32,9 @@ extension Notation where Value == StartTLS? {
 }
 
 extension Notation where Value == [ServerNamePattern] {
-    /// One server name or a list of them.
-    fileprivate static var serverNames: Notation {
-        let expected = "a name such as `git.example.net` or `*.example.net`"
-        return distinct(
-            expected, atMost: 1_000, examples: ["[git.example.net, \"*.example.net\"]", "git.example.net"]
-        ) { text throws(ValueError) in
+    /// One server name or a list of them, as hellos have them.
+    static func serverNames(_ expected: String, examples: [String]) -> Notation {
+        distinct(expected, atMost: 1_000, examples: examples) { text throws(ValueError) in
             if let pattern = ServerNamePattern(text) { return pattern }
             if IPAddress(text) != nil {
                 throw ValueError("found the address \(quoted(text)): a hello names hosts, never addresses (RFC 6066)")

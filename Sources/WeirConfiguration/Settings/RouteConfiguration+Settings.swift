@@ -35,6 +35,9 @@ extension RouteConfiguration {
             "Where to dial, in place of `host`: `[db-1, \"db-2:6432\", {host: db-3, port: 6432}]`, each a name or "
                 + "an IP address, with a port of its own or that of `port`, or a Unix socket, `unix:/run/db.sock`."),
         Setting(
+            "agent", \.agent, .optional(.agentReference), default: "none", page: .agents,
+            "The agent that dials the upstreams, one of `agents`; an upstream may name another one. TCP only."),
+        Setting(
             "port", \.ports, .ports, default: "required", required: "a `port` such as `2222:22`", page: .routes,
             "`LISTEN:TARGET`, such as `2222:22`; one number stands for both. Ranges are `30000-30099:40000-40099`, or "
                 + "`30000-30099:22` with one target for all; a list has several of these."),

@@ -28,7 +28,8 @@ extension Configuration {
         let before = Dictionary(old.routes.map { (Half($0), $0) }, uniquingKeysWith: { first, _ in first })
         let now = Set(routes.map { Half($0) })
         var seen: Set<SettingChange> = []
-        for route in routes {
+        // The settings of an agent are told by themselves.
+        for route in routes where route.ownAgent == nil {
             let path = "routes.\(route.name)"
             let half = Half(route)
             // A route that changes its transport is the same route.
@@ -42,7 +43,7 @@ extension Configuration {
             // Both halves of a route have most settings in common.
             changes += settings.changes(from: earlier, to: route, below: path + ".").filter { seen.insert($0).inserted }
         }
-        for route in old.routes {
+        for route in old.routes where route.ownAgent == nil {
             let half = Half(route)
             if now.contains(half) || now.contains(half.other) && before[half.other] == nil { continue }
             changes.append(

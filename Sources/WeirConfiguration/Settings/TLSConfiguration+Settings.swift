@@ -106,6 +106,33 @@ extension CertificateFiles {
         })
 }
 
+extension ExporterTLS {
+    /// Before its keys are read.
+    static let empty = ExporterTLS(CertificateFiles(certificate: NamedFile("", path: ""), key: NamedFile("", path: "")))
+
+    static let section = Section<Self>(
+        [
+            Setting(
+                "certificate", \.files.certificate, .file("a file such as `net.pem`"), default: "required",
+                required: "a `certificate`", "A file with the certificate, leaf first; followed like those of routes."),
+            Setting(
+                "key", \.files.key, .file("a file such as `net.key`"), default: "required", required: "a `key`",
+                "A file with its private key."),
+            Setting(
+                "client_ca", \.clientAuthorities, .optional(.authorities), default: "none",
+                "A file with certificates of authorities: pages need a client's certificate of one of them, "
+                    + "`/healthz` and `/readyz` do not."),
+        ],
+        check: { tls, section in
+            let reader = CertificateReader(context: section.context)
+            guard reader.isSupported("tls", at: section.node.origin) else { return false }
+            guard section.isGood, let certificate = section.entries["certificate"]?.origin,
+                let key = section.entries["key"]?.origin
+            else { return true }
+            return reader.check(tls.files, at: (certificate, key))
+        })
+}
+
 extension Notation {
     /// `true`, `on`, or the mapping of a section; `off` and `false` are nil.
     fileprivate static func onOrSection<Wrapped>(
@@ -164,7 +191,7 @@ extension Notation where Value == [CertificateFiles] {
 
 extension Notation where Value == NamedFile {
     /// The path of a file.
-    fileprivate static func file(_ expected: String) -> Notation {
+    static func file(_ expected: String) -> Notation {
         Notation(.anyText, examples: ["a.pem", "b.pem"], text: { flowText($0.text) }) { node, key, context in
             context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
                 guard !text.isEmpty, !text.utf8.contains(0) else {
@@ -180,7 +207,7 @@ extension Notation where Value == NamedFile {
     }
 
     /// A file with certificates of authorities.
-    fileprivate static var authorities: Notation {
+    static var authorities: Notation {
         let file = file("a file such as `ca.pem`")
         return Notation(file.schema, examples: file.examples, text: file.text) { node, key, context in
             guard let found = file.read(node, key, context) else { return nil }
@@ -205,7 +232,7 @@ extension Notation where Value == TLSVersion {
 
 extension Notation where Value == Bool {
     /// `on` or `off`.
-    fileprivate static var verification: Notation {
+    static var verification: Notation {
         Notation(
             .anyOf([.flag, .off, .words(["on"])]), examples: ["on", "off"], text: { $0 ? "on" : "off" }
         ) { node, key, context in
@@ -223,7 +250,7 @@ extension Notation where Value == Bool {
 
 extension Notation where Value == String {
     /// The name of a server, or its address.
-    fileprivate static var serverName: Notation {
+    static var serverName: Notation {
         Notation(
             .anyText, examples: ["db.example.net", "ldap.example.net"], text: { flowText($0) }
         ) { node, key, context in

@@ -3,7 +3,12 @@ import NetworkTypes
 extension ListenAddress {
     /// Reads the address of the exporter, `127.0.0.1:9847` or `[::1]:9847`.
     init(exporter text: String) throws(ValueError) {
-        let example = "expected an IP address and a port such as `127.0.0.1:9847` or `[::1]:9847`"
+        try self.init(listening: text, example: "`127.0.0.1:9847` or `[::1]:9847`")
+    }
+
+    /// Reads an address with a port; messages have the example.
+    init(listening text: String, example: String) throws(ValueError) {
+        let example = "expected an IP address and a port such as \(example)"
         let parts: HostAndPort
         do throws(HostAndPort.ParseError) {
             parts = try HostAndPort(parsing: Array(text.utf8)[...])

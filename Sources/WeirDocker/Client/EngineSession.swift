@@ -14,8 +14,11 @@ final class EngineSession {
     private static let quietTime = 100 * millisecond
     private static let longestWait = 1_000 * millisecond
     private static let listInterval = 60_000 * millisecond
-    /// How long a container that was told to end gets no clients although it still runs.
-    private static let stoppingTime = 30_000 * millisecond
+    /// How long a container that was told to end gets no clients although it still runs: one that drains may take
+    /// minutes, and one that has ignored the signal gets clients again.
+    private static let stoppingTime = 300_000 * millisecond
+    /// How long single containers are asked for after a list; those that are left keep what was known of them.
+    private static let inspectionTime = 30_000 * millisecond
     /// The most effects of events that are kept while a list is on its way.
     private static let maxEffects = 10_000
 
@@ -28,8 +31,9 @@ final class EngineSession {
     private var version = ""
     private var lines = EventLines()
     private var containers: [String: Container] = [:]
-    /// The exposed ports of containers that were asked for one by one.
-    private var exposed: [String: [Container.Port]] = [:]
+    /// Answers about single containers, and those of which an event has told since.
+    private var inspections: [String: Container.Inspection] = [:]
+    private var outdated: Set<String> = []
     private var stopping: [String: UInt64] = [:]
     /// Effects of events since the last list was asked for: its answer may be older.
     private var effects: [(container: String, effect: EngineEvent.Effect)] = []
@@ -58,7 +62,7 @@ final class EngineSession {
     /// Lists all containers once, without following events.
     func listOnce(_ signal: borrowing EventSignal) throws(EngineFailure) {
         try negotiate(signal)
-        try list(signal)
+        try list(signal, isThorough: true)
     }
 
     /// Follows the engine until the connection ends, or the owner does.
@@ -72,7 +76,7 @@ final class EngineSession {
         while !events.isDone, !events.hasAnswer, !isStopped(), now < deadline {
             try client.step(signal, milliseconds: 20)
         }
-        try list(signal)
+        try list(signal, isThorough: true)
         try checkEnd(of: events)
         observer.connected(name, version: version)
         var nextList = now + Self.listInterval
@@ -81,8 +85,9 @@ final class EngineSession {
             let due = listingDue.map { min($0, nextList) } ?? nextList
             let time = now
             if time >= due {
-                try list(signal)
-                nextList = now + Self.listInterval
+                let isThorough = time >= nextList
+                try list(signal, isThorough: isThorough)
+                if isThorough { nextList = now + Self.listInterval }
                 continue
             }
             try client.step(signal, milliseconds: Int((due - time) / Self.millisecond) + 1)
@@ -114,6 +119,14 @@ final class EngineSession {
     private func ask(
         _ path: String, _ signal: borrowing EventSignal, maxBytes: Int
     ) throws(EngineFailure) -> JSONNode {
+        guard let answer = try askIfThere(path, signal, maxBytes: maxBytes) else { throw refused(path, 404, nil) }
+        return answer
+    }
+
+    /// The same; nil where the engine has nothing of this path.
+    private func askIfThere(
+        _ path: String, _ signal: borrowing EventSignal, maxBytes: Int
+    ) throws(EngineFailure) -> JSONNode? {
         let transfer = HTTPTransfer(maxBytes: maxBytes)
         try client.begin(path, transfer, within: Self.answerMilliseconds)
         while !transfer.isDone {
@@ -124,6 +137,7 @@ final class EngineSession {
         if transfer.isTooLarge {
             throw EngineFailure(.parse, "an answer of more than \(maxBytes >> 20) MiB is not read")
         }
+        if transfer.status == 404 { return nil }
         let answer: JSONNode
         do throws(JSONReader.Fault) {
             answer = try JSONReader.read(transfer.body)
@@ -143,44 +157,73 @@ final class EngineSession {
                 + (status == 403 ? "; a socket proxy must allow containers, events and version" : ""))
     }
 
-    private func list(_ signal: borrowing EventSignal) throws(EngineFailure) {
+    /// Lists all containers. Where that is thorough, what is not in the list is asked for again of each.
+    private func list(_ signal: borrowing EventSignal, isThorough: Bool) throws(EngineFailure) {
         effects = []
         firstEvent = nil
         isListing = true
         defer { isListing = false }
         let answer = try ask("/v\(version)/containers/json?all=1", signal, maxBytes: Self.maxListBytes)
         var found = try Container.list(answer)
-        for index in found.indices { try complete(&found[index], signal) }
+        try complete(&found, signal, isThorough: isThorough)
         containers = Dictionary(found.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-        exposed = exposed.filter { containers[$0.key] != nil }
+        inspections = inspections.filter { containers[$0.key] != nil }
+        outdated = outdated.filter { inspections[$0] != nil }
         let time = now
         stopping = stopping.filter { time < $0.value && containers[$0.key] != nil }
-        for (id, effect) in effects { apply(effect, to: id) }
+        for (id, effect) in effects { _ = apply(effect, to: id) }
         isListing = false
         hasListed = true
         show()
         observer.listed(name)
     }
 
-    /// Asks for the ports of a container that the list does not have: some engines list published ones only.
-    private func complete(_ container: inout Container, _ signal: borrowing EventSignal) throws(EngineFailure) {
-        guard container.state == .running, container.ports.isEmpty,
-            container.labels.contains(where: { $0.key.hasPrefix(prefix) })
-        else { return }
-        if exposed[container.id] == nil {
-            do throws(EngineFailure) {
-                let answer = try ask(
-                    "/v\(version)/containers/\(container.id)/json", signal, maxBytes: Self.maxAnswerBytes)
-                var asked = container
-                asked.add(inspected: answer)
-                exposed[container.id] = asked.ports
-            } catch {
-                // It may be gone meanwhile: an event tells.
-                observer.failed(name, error, isAway: false)
-                return
+    /// Asks for what the list does not tell of containers with labels: Docker's has no ports of one that publishes and
+    /// exposes none by itself, Podman's no more than ``Container/isAbridged`` says.
+    private func complete(
+        _ found: inout [Container], _ signal: borrowing EventSignal, isThorough: Bool
+    ) throws(EngineFailure) {
+        let deadline = now + Self.inspectionTime
+        var isLate = false
+        for index in found.indices {
+            let (id, isAbridged) = (found[index].id, found[index].isAbridged)
+            guard found[index].isAlive, isAbridged || found[index].ports.isEmpty,
+                found[index].labels.contains(where: { $0.key.hasPrefix(prefix) })
+            else { continue }
+            let known = inspections[id]
+            if known == nil || outdated.contains(id) || (isThorough && isAbridged) {
+                if now < deadline {
+                    inspections[id] = try inspect(id, signal) ?? known
+                } else if !isLate {
+                    isLate = true
+                    observer.failed(
+                        name, EngineFailure(.connect, "it takes too long to ask for each container"), isAway: false)
+                }
+            }
+            if let inspection = inspections[id] {
+                found[index].add(inspection)
+            } else if isAbridged {
+                // It gets no clients before its health is known.
+                found[index].health = .starting
             }
         }
-        container.ports = exposed[container.id] ?? []
+    }
+
+    /// The answer about one container; nil where there is none: it may be gone meanwhile, as an event tells.
+    private func inspect(
+        _ id: String, _ signal: borrowing EventSignal
+    ) throws(EngineFailure) -> Container.Inspection? {
+        // Before it is asked: an event that comes meanwhile makes the answer an old one.
+        outdated.remove(id)
+        do throws(EngineFailure) {
+            return try askIfThere("/v\(version)/containers/\(id)/json", signal, maxBytes: Self.maxAnswerBytes)
+                .map { Container.Inspection($0) }
+        } catch {
+            if isStopped() { throw error }
+            outdated.insert(id)
+            observer.failed(name, error, isAway: false)
+            return nil
+        }
     }
 
     // MARK: Events
@@ -195,7 +238,9 @@ final class EngineSession {
                 guard let event = EngineEvent(try JSONReader.read(line)) else { continue }
                 if firstEvent == nil { firstEvent = now }
                 lastEvent = now
-                guard let id = event.container, event.effect != .other else { continue }
+                guard let id = event.container else { continue }
+                if inspections[id] != nil || isListing { outdated.insert(id) }
+                guard event.effect != .other else { continue }
                 if isListing, effects.count < Self.maxEffects { effects.append((id, event.effect)) }
                 if apply(event.effect, to: id) { isUrgent = true }
             } catch {
@@ -206,22 +251,24 @@ final class EngineSession {
     }
 
     /// Changes what is known of a container. Whether anything did.
-    @discardableResult
     private func apply(_ effect: EngineEvent.Effect, to id: String) -> Bool {
+        let wasStopping = stopping[id] != nil
+        // Also of a container that no list has had yet: none will tell.
+        if effect == .stopping { stopping[id] = now + Self.stoppingTime }
         guard var container = containers[id] else { return false }
         let before = container
         switch effect {
         case .gone:
             container.state = .exited
             stopping[id] = nil
-        case .stopping: stopping[id] = now + Self.stoppingTime
         case .paused(let isPaused): container.state = isPaused ? .paused : .running
-        case .disconnected(let network): container.networks.removeAll { $0.name == network }
-        case .other: break
+        case .disconnected(let network?): container.networks.removeAll { $0.name == network }
+        case .disconnected(nil): if container.networks.count == 1 { container.networks = [] }
+        case .stopping, .other: break
         }
-        container.isStopping = stopping[id] != nil
+        if container.networks.isEmpty, !before.networks.isEmpty { container.hasLeftNetworks = true }
         containers[id] = container
-        return container != before
+        return container != before || (stopping[id] != nil) != wasStopping
     }
 
     private func show() {
@@ -229,7 +276,8 @@ final class EngineSession {
         publish(
             containers.values.map { container in
                 var container = container
-                container.isStopping = stopping[container.id] != nil && container.state == .running
+                if stopping[container.id] != nil { container.isStopping = true }
+                if container.state != .running { container.isStopping = false }
                 return container
             }.sorted { $0.id < $1.id })
     }

@@ -30,10 +30,13 @@ extension Container {
         let own = names.first { $0.dropFirst().contains("/") == false } ?? names.first ?? String(id.prefix(12))
         self.init(id: id, name: own.hasPrefix("/") ? String(own.dropFirst()) : own)
         for member in entry["Labels"]?.members ?? [] { labels[member.name] = member.value.text ?? "" }
-        state = State(rawValue: entry["State"]?.text?.lowercased() ?? "") ?? .unknown
+        let phase = entry["State"]?.text?.lowercased() ?? ""
+        state = Self.state(phase)
+        isStopping = phase == "stopping"
         health = Self.health(of: entry)
         created = entry["Created"]?.integer ?? 0
         networkMode = entry["HostConfig"]?["NetworkMode"]?.text ?? ""
+        isAbridged = entry["HostConfig"] == nil
         networks = Self.networks(entry["NetworkSettings"]?["Networks"])
         ports = (entry["Ports"]?.items.prefix(Self.maxPorts) ?? []).compactMap { Port($0) }
     }
@@ -45,6 +48,16 @@ extension Container {
                 (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                     || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
             }
+    }
+
+    /// Docker's words, and those that only Podman has.
+    private static func state(_ word: String) -> State {
+        switch word {
+        case "stopping": .running
+        case "stopped": .exited
+        case "configured", "initialized": .created
+        default: State(rawValue: word) ?? .unknown
+        }
     }
 
     /// A field of its own in newer versions, else the end of a text for people: `Up 2 hours (healthy)`.
@@ -66,13 +79,32 @@ extension Container {
         }.sorted { $0.name < $1.name }
     }
 
-    /// Takes over what only the answer about one container has: its exposed ports and the result of its health check.
-    package mutating func add(inspected answer: JSONNode) {
-        for member in answer["Config"]?["ExposedPorts"]?.members.prefix(Self.maxPorts) ?? [] {
-            guard let port = Port(exposed: member.name) else { continue }
-            if !ports.contains(where: { $0.number == port.number && $0.transport == port.transport }) {
-                ports.append(port)
+    /// Takes over what only the answer about one container has.
+    mutating func add(_ inspection: Inspection) {
+        for port in inspection.exposed
+        where !ports.contains(where: { $0.number == port.number && $0.transport == port.transport }) {
+            ports.append(port)
+        }
+        guard isAbridged else { return }
+        (networkMode, health, isAbridged) = (inspection.networkMode, inspection.health, false)
+    }
+
+    /// The parts of an answer about one container that the list may lack.
+    struct Inspection {
+        /// The ports that its image or its start exposes.
+        let exposed: [Port]
+        /// As ``Container/networkMode``.
+        let networkMode: String
+        /// As ``Container/health``.
+        let health: Health
+
+        /// Reads the answer; what is not in it is as if there were none.
+        init(_ answer: JSONNode) {
+            exposed = (answer["Config"]?["ExposedPorts"]?.members.prefix(Container.maxPorts) ?? []).compactMap {
+                Port(exposed: $0.name)
             }
+            networkMode = answer["HostConfig"]?["NetworkMode"]?.text ?? ""
+            health = Health(rawValue: answer["State"]?["Health"]?["Status"]?.text ?? "") ?? .none
         }
     }
 }

@@ -74,6 +74,11 @@ public struct Container: Sendable, Equatable {
     public var created = 0
     /// Whether it was told to stop, and so gets no new clients while it ends.
     public var isStopping = false
+    /// Whether it has just left its last network: one that ends does so before its engine tells of the end.
+    var hasLeftNetworks = false
+    /// Whether its mode of networking, its health and the ports that it exposes are not known: Podman's list is without
+    /// them, and an inspection tells.
+    var isAbridged = false
 
     /// Joins what every container has.
     public init(id: String, name: String, labels: [String: String] = [:], state: State = .running) {
@@ -91,6 +96,28 @@ public struct Container: Sendable, Equatable {
 
     /// The service of that project.
     var service: String? { labels["com.docker.compose.service"].flatMap { $0.isEmpty ? nil : $0 } }
+
+    /// Whether its name is one that compose gives to a replica of its service, such as `shop-web-2`. An image can claim
+    /// a project and a service by labels, and no name.
+    var isNamedAsReplica: Bool {
+        guard let project, let service else { return false }
+        var rest = name[...]
+        // While it is replaced by a new one: `0123456789ab_shop-web-2`.
+        if let end = rest.firstIndex(of: "_"), rest[..<end].utf8.count == 12,
+            rest[..<end].utf8.allSatisfy({ Self.hexadecimal.contains($0) })
+        {
+            rest = rest[rest.index(after: end)...]
+        }
+        for part in [project, service] {
+            guard rest.hasPrefix(part) else { return false }
+            rest = rest.dropFirst(part.count)
+            guard rest.first == "-" || rest.first == "_" else { return false }
+            rest = rest.dropFirst()
+        }
+        return rest.utf8.first.map { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ?? false
+    }
+
+    private static let hexadecimal = Array("0123456789abcdef".utf8)
 
     /// Whether it is a single run of a service (`docker compose run`), which carries the service's labels.
     var isSingleRun: Bool { labels["com.docker.compose.oneoff"]?.lowercased() == "true" }

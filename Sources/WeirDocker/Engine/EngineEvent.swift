@@ -8,8 +8,8 @@ package struct EngineEvent: Sendable, Equatable {
         case stopping
         /// Its processes are frozen, and the opposite.
         case paused(Bool)
-        /// It has left a network.
-        case disconnected(network: String)
+        /// It has left a network: nil where the engine does not say which.
+        case disconnected(network: String?)
         /// The next list tells.
         case other
     }
@@ -43,11 +43,13 @@ package struct EngineEvent: Sendable, Equatable {
             default: return nil
             }
         case "network":
-            guard let id = attributes?["container"]?.text, Container.isIdentifier(id) else { return nil }
+            // To Docker the actor is the network, and to Podman the container: its events do not name the network.
+            let member = attributes?["container"]?.text
+            guard let id = member ?? event["Actor"]?["ID"]?.text, Container.isIdentifier(id) else { return nil }
             container = id
             switch action {
             case "connect": effect = .other
-            case "disconnect": effect = .disconnected(network: attributes?["name"]?.text ?? "")
+            case "disconnect": effect = .disconnected(network: member.flatMap { _ in attributes?["name"]?.text })
             default: return nil
             }
         default: return nil

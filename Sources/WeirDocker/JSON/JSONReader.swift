@@ -1,5 +1,4 @@
-/// Reads one value of JSON (RFC 8259), within bounds: whatever the bytes are, it ends, and its memory is a small
-/// multiple of their number.
+/// Reads one value of JSON (RFC 8259), within bounds: whatever the bytes are, it ends, and its memory is bounded.
 ///
 /// FoundationEssentials has a decoder, which adds 7.5 MB to a program of 15.
 package struct JSONReader {
@@ -13,9 +12,13 @@ package struct JSONReader {
 
     /// The deepest nesting; answers of engines have seven levels.
     static let maxDepth = 32
+    /// The most values: each takes far more memory than the two bytes that may stand for it. Lists of 4,096 containers
+    /// have half as many.
+    static let maxValues = 1 << 20
 
     private let bytes: [UInt8]
     private var index = 0
+    private var count = 0
 
     private init(_ bytes: [UInt8]) {
         self.bytes = bytes
@@ -47,6 +50,8 @@ package struct JSONReader {
 
     private mutating func value(depth: Int) throws(Fault) -> JSONNode {
         guard depth <= Self.maxDepth else { throw fault("nested deeper than \(Self.maxDepth) levels") }
+        count += 1
+        guard count <= Self.maxValues else { throw fault("found more than \(Self.maxValues) values") }
         skipBlanks()
         switch next {
         case UInt8(ascii: "{"): return try object(depth: depth)

@@ -32,6 +32,15 @@ struct AliasFields: Sendable {
         return mappings.isEmpty || mappings.contains(nil) ? nil : mappings.compactMap(\.self)
     }
 
+    /// The port of health checks where it is another one.
+    var portOfChecks: UInt16? {
+        guard case .scalar(let text, _)? = self["health"]?.entries.last(where: { $0.key == "port" })?.value.content
+        else {
+            return nil
+        }
+        return UInt16(text)
+    }
+
     /// Whether they are those of a stream, among labels that an HTTP proxy reads, too: with a scheme of Weir's, or with
     /// a port to listen on and no other scheme.
     var isStream: Bool {

@@ -12,30 +12,51 @@ struct MemberAddress {
     let settings: Configuration.Docker
     let containers: [String: Container]
 
-    /// The address of a container for one route, and the port where it is another than the target.
+    /// The address of a container for one route, and the port where it is another than the target. `checked` is the
+    /// port of health checks, where they have one.
     func find(
-        _ container: Container, network: String?, ports: [PortMapping], _ transport: Transport
+        _ container: Container, network: String?, ports: [PortMapping], checked: UInt16? = nil, _ transport: Transport
     ) throws(Missing) -> (host: IPOrName, port: UInt16?) {
-        if settings.usesPublishedPorts { return try published(container, ports, transport) }
-        if container.networkMode == "host" { return (try host(ports), nil) }
-        if container.networkMode.hasPrefix("container:") {
-            let id = String(container.networkMode.dropFirst("container:".count))
-            // Of a container whose network it shares there is one; a chain of them is none that engines make.
-            guard let other = containers[id] ?? containers.values.first(where: { $0.name == id }), other.isAlive else {
-                throw Missing(message: "the container whose network it shares does not run")
-            }
-            if other.networkMode == "host" { return (try host(ports), nil) }
-            return (.address(try address(of: other, network: network)), nil)
+        let owner = owner(of: container)
+        guard let owner, owner.isAlive else {
+            throw Missing(message: "the container whose network it shares does not run")
         }
-        if container.networks.isEmpty, container.ports.contains(where: { $0.published != nil }) {
-            return try published(container, ports, transport)
+        // Its ports are the host's, and published nowhere.
+        if owner.networkMode == "host" {
+            return (try host(ports.map(\.target) + (checked.map { [$0...$0] } ?? [])), nil)
         }
-        return (.address(try address(of: container, network: network)), nil)
+        let isPublished = owner.ports.contains { $0.published != nil }
+        if settings.usesPublishedPorts || (owner.networks.isEmpty && isPublished) {
+            return try published(owner, ports, transport)
+        }
+        return (.address(try address(of: owner, network: network)), nil)
+    }
+
+    /// Whether an address that was found before is still that of a container which runs.
+    func isStill(_ host: IPOrName, _ port: UInt16?, of container: Container) -> Bool {
+        guard let owner = owner(of: container), owner.isAlive else { return false }
+        if owner.networkMode == "host" { return true }
+        if let port { return owner.ports.contains { $0.published == port } }
+        guard case .address(let address) = host else { return true }
+        return owner.networks.contains { $0.address == address }
+    }
+
+    /// Whether a container is dialed at this host itself.
+    func isOnThisHost(_ container: Container) -> Bool {
+        snapshot.isOnThisHost && owner(of: container)?.networkMode == "host"
+    }
+
+    /// The container whose network another one is in: mostly itself. Nil where its engine does not list it.
+    private func owner(of container: Container) -> Container? {
+        guard container.networkMode.hasPrefix("container:") else { return container }
+        let id = String(container.networkMode.dropFirst("container:".count))
+        // A container that shares a network with one that shares another's is none that engines make.
+        return containers[id] ?? containers.values.first { $0.name == id }
     }
 
     /// The engine's host, of which labels reach every port but that of the engine itself.
-    private func host(_ ports: [PortMapping]) throws(Missing) -> IPOrName {
-        if let api = snapshot.apiPort, ports.contains(where: { $0.target.contains(api) }) {
+    private func host(_ ports: [ClosedRange<UInt16>]) throws(Missing) -> IPOrName {
+        if let api = snapshot.apiPort, ports.contains(where: { $0.contains(api) }) {
             throw Missing(message: "\(api) is the port of its engine")
         }
         return snapshot.host
@@ -73,11 +94,15 @@ struct MemberAddress {
             throw Missing(message: "a published port is dialed for one target port only")
         }
         let target = ports[0].target.lowerBound
-        let found = container.ports.first {
+        let all = container.ports.filter {
             $0.number == target && $0.transport == transport && $0.published != nil
         }
+        // The loopback address of another host would be this one's.
+        let found = all.first { $0.address?.isLoopback != true || snapshot.isOnThisHost }
         guard let found, let port = found.published else {
-            throw Missing(message: "it publishes no port for \(target)/\(transport.rawValue)")
+            throw Missing(
+                message: "it publishes no port for \(target)/\(transport.rawValue)"
+                    + (all.isEmpty ? "" : " but on the loopback address of its engine's host"))
         }
         return (found.address.map { .address($0) } ?? snapshot.host, port)
     }
@@ -89,6 +114,13 @@ public struct EngineSnapshot: Sendable {
     public let engine: String
     /// The host on which it publishes ports.
     let host: IPOrName
+    /// Whether that is the host of this process, as far as its address says.
+    var isOnThisHost: Bool {
+        switch host {
+        case .address(let ip): ip.isLoopback
+        case .name(let name): name == "localhost"
+        }
+    }
     /// The port of its API on that host; nil for a Unix socket.
     let apiPort: UInt16?
     /// Whether names of containers need that of the engine in front, because there are others.

@@ -16,8 +16,8 @@ struct PlanDraft {
     private(set) var verdicts: [ContainerVerdict] = []
     /// The containers that run.
     private var alive: [ContainerKey: Container] = [:]
-    /// The engines that were asked.
-    private var engines: Set<String> = []
+    /// The engines that were asked, with the addresses of their containers.
+    private var engines: [String: MemberAddress] = [:]
     /// Containers that run and have no address.
     private var unreachable: Set<ContainerKey> = []
 
@@ -28,7 +28,12 @@ struct PlanDraft {
     private let namesOfFile: Set<String>
     /// Ports of TCP listeners of the file, and whether first bytes choose among their routes.
     private let portsOfFile: [(ports: ClosedRange<UInt16>, hasNames: Bool)]
+    /// Those that listen on the loopback address, too, and whether routes of labels do.
+    private let loopbackPortsOfFile: [ClosedRange<UInt16>]
+    private let isOnLoopback: Bool
     private var indices: [String: Int] = [:]
+    /// TCP ports of this host that containers on its network are dialed at.
+    private var portsOfHost: [ClosedRange<UInt16>] = []
 
     init(
         _ configuration: Configuration, settings: Configuration.Docker, refusals: ContainerPlanner.Refusals,
@@ -38,6 +43,13 @@ struct PlanDraft {
         self.refusals = refusals
         incumbents = Set(inForce.flatMap(\.members).filter { !$0.isGone }.map(\.key))
         namesOfFile = Set(configuration.routes.map(\.name))
+        func isOnLoopback(_ bind: [BindAddress]) -> Bool {
+            bind.isEmpty || bind.contains { $0.ip.map { $0.ip.isWildcard || $0.ip.isLoopback } ?? false }
+        }
+        self.isOnLoopback = isOnLoopback(settings.bind)
+        loopbackPortsOfFile = configuration.routes.filter { $0.transport == .tcp && isOnLoopback($0.bind) }.flatMap {
+            $0.ports.map(\.listen)
+        }
         portsOfFile = configuration.routes.filter { $0.transport == .tcp }.flatMap { route in
             route.ports.map {
                 ($0.listen, !route.claims.serverNames.isEmpty || !route.claims.protocols.isEmpty)
@@ -47,10 +59,10 @@ struct PlanDraft {
 
     /// Looks at the containers of one engine: first those that are members already, then by their age.
     mutating func add(_ snapshot: EngineSnapshot) {
-        engines.insert(snapshot.engine)
         let addresses = MemberAddress(
             snapshot: snapshot, settings: settings,
             containers: Dictionary(snapshot.containers.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first }))
+        engines[snapshot.engine] = addresses
         func rank(_ container: Container) -> (Int, Int, String) {
             let isIncumbent = incumbents.contains(ContainerKey(engine: snapshot.engine, id: container.id))
             return (isIncumbent ? 0 : 1, container.created, container.id)
@@ -104,6 +116,11 @@ struct PlanDraft {
             verdict.remarks = ["no label of it makes a stream: a `scheme` such as `tcp`, or a port `LISTEN:TARGET`"]
             return
         }
+        if container.hasLeftNetworks {
+            unreachable.insert(verdict.key)
+            (verdict.state, verdict.remarks) = (.notRunning, ["it has left its last network"])
+            return
+        }
         let isMember = incumbents.contains(verdict.key)
         if let (state, remark) = standing(of: container) {
             (verdict.state, verdict.remarks) = (state, [remark])
@@ -119,6 +136,7 @@ struct PlanDraft {
                 claims.append((alias, route, member))
             }
             try checkCount(of: claims.map(\.1), container, addresses)
+            try checkLoops(claims.map(\.1), container, addresses)
             for (_, route, member) in claims { join(route, member) }
         } catch {
             if error.reason == .network { unreachable.insert(verdict.key) }
@@ -169,12 +187,9 @@ struct PlanDraft {
     /// Whether a member's address is still that of its container, as far as is known: of an engine that was not asked,
     /// nothing is known to have changed.
     func isThere(_ member: PlannedMember) -> Bool {
-        guard engines.contains(member.key.engine) else { return true }
+        guard let addresses = engines[member.key.engine] else { return true }
         guard let container = alive[member.key] else { return false }
-        if let port = member.port { return container.ports.contains { $0.published == port } }
-        let isOwn = container.networkMode != "host" && !container.networkMode.hasPrefix("container:")
-        guard isOwn, case .address(let address) = member.host else { return true }
-        return container.networks.contains { $0.address == address }
+        return addresses.isStill(member.host, member.port, of: container)
     }
 
     // MARK: Claims
@@ -204,7 +219,8 @@ struct PlanDraft {
         try checkPorts(of: route, origin)
         let found: (host: IPOrName, port: UInt16?)
         do throws(MemberAddress.Missing) {
-            found = try addresses.find(container, network: labels.network, ports: ports, transport)
+            found = try addresses.find(
+                container, network: labels.network, ports: ports, checked: alias.portOfChecks, transport)
         } catch {
             throw Problem(
                 reason: .network, origin: .label(container: title, name: nil), message: error.message)
@@ -226,11 +242,32 @@ struct PlanDraft {
         }
         let canonical = ConfigurationNode(origin: origin, content: .mapping(fields)).canonicalText
         let replicaKey = container.project.flatMap { project in
-            container.service.map { "\(project)\n\($0)\n\(canonical)" }
+            container.isNamedAsReplica ? container.service.map { "\(project)\n\($0)\n\(canonical)" } : nil
         }
         return PlannedRoute(
             name: alias.name, fields: fields, origin: origin, ports: ports, hasNames: hasNames,
             isTCP: scheme.hasPrefix("tcp"), replicaKey: replicaKey)
+    }
+
+    /// A container on the network of this host is dialed at no port that routes listen on: a client would go round and
+    /// round until there are no descriptors left.
+    private mutating func checkLoops(
+        _ new: [PlannedRoute], _ container: Container, _ addresses: MemberAddress
+    ) throws(Problem) {
+        func listening(_ routes: [PlannedRoute]) -> [ClosedRange<UInt16>] {
+            isOnLoopback ? routes.filter(\.isTCP).flatMap { $0.ports.map(\.listen) } : []
+        }
+        func overlap(_ some: [ClosedRange<UInt16>], _ others: [ClosedRange<UInt16>]) -> Bool {
+            some.contains { range in others.contains { $0.overlaps(range) } }
+        }
+        let isOnHost = addresses.isOnThisHost(container)
+        let targets = isOnHost ? new.filter(\.isTCP).flatMap { $0.ports.map(\.target) } : []
+        if overlap(targets, listening(new + routes) + loopbackPortsOfFile) || overlap(listening(new), portsOfHost) {
+            throw Problem(
+                reason: .conflict, origin: .label(container: addresses.snapshot.title(of: container), name: nil),
+                message: "a port of the host's network would lead from a route to a route")
+        }
+        portsOfHost += targets
     }
 
     /// Bounds the listeners, which take descriptors of the process.
@@ -311,7 +348,7 @@ struct PlanDraft {
             throw Problem(
                 reason: .conflict, origin: origin,
                 message: "route \(shown(route.name)) is that of another container (\(routes[index].origin)); only "
-                    + "containers of one service with the same fields share one")
+                    + "containers of one compose service, with its names and the same fields, share one")
         }
     }
 

@@ -6,7 +6,7 @@ public enum HTTPStatus: Int, CaseIterable, Sendable {
     case badRequest = 400
     /// 401: no token or password, or a wrong one.
     case unauthorized = 401
-    /// 403: connections from that address are not taken.
+    /// 403: connections from that address are not taken, or the page needs a certificate.
     case forbidden = 403
     /// 404: no such path.
     case notFound = 404

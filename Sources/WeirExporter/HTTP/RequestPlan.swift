@@ -7,6 +7,8 @@ struct RequestPlan: Equatable {
         case page(WantedPage, ContentEncoding)
         case health, readiness
         case index(ContentEncoding)
+        /// A path of the ``PathHandler``.
+        case other(PathRequest)
         case refuse(HTTPStatus)
     }
 
@@ -76,6 +78,15 @@ struct RequestPlan: Equatable {
         explanation =
             "421 Misdirected Request: this host name is not served here. Ask by IP address or as localhost, or add the "
             + "name to exporter.hosts"
+        needsCredentials = false
+        credentials = .none
+    }
+
+    /// Turns it into the refusal of a client without a certificate, unless it asks for health.
+    mutating func demandCertificate() {
+        if action == .health || action == .readiness { return }
+        action = .refuse(.forbidden)
+        explanation = "403 Forbidden: this page needs a certificate of the client"
         needsCredentials = false
         credentials = .none
     }

@@ -14,7 +14,8 @@ struct ResponseHead {
 
     var status: HTTPStatus
     var contentType = ResponseHead.plainText
-    var contentLength: Int
+    /// Nil for a page in pieces.
+    var contentLength: Int?
     var encoding = ContentEncoding.identity
     /// Whether another `Accept` or `Accept-Encoding` could have got another answer.
     var isNegotiated = false
@@ -36,8 +37,12 @@ struct ResponseHead {
         date.append(to: &output)
         output.append(ascii: "\r\nContent-Type: ")
         output.append(ascii: contentType)
-        output.append(ascii: "\r\nContent-Length: ")
-        output.append(decimal: contentLength)
+        if let contentLength {
+            output.append(ascii: "\r\nContent-Length: ")
+            output.append(decimal: contentLength)
+        } else {
+            output.append(ascii: "\r\nTransfer-Encoding: chunked")
+        }
         if encoding != .identity {
             output.append(ascii: "\r\nContent-Encoding: ")
             output.append(ascii: encoding.rawValue)

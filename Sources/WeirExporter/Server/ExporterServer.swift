@@ -15,7 +15,12 @@ final class ExporterServer: EventHandler {
     let clock: MonotonicClock
     /// The page at `/`.
     var startPage: StartPageBody
+    private let encryption: EncryptionSlot
+    let handshakes: HandshakeTurns
 
+    /// Has the request of a connection answered elsewhere (``deliver(_:to:)``); nil where no other paths are served.
+    var askPath: ((PathRequest, _ number: UInt64) -> Void)?
+    private var lastNumber: UInt64 = 0
     private(set) var access: ExporterAccess
     private var hosts: Set<[UInt8]> = []
     var authenticator = Authenticator()
@@ -54,10 +59,12 @@ final class ExporterServer: EventHandler {
     var renderRetry = TimerWheel.Identifier.none
 
     init(
-        _ configuration: ExporterConfiguration, loop: EventLoop, page: any MetricsPage, health: HealthChecks,
-        document: (any LiveDocument)? = nil, observer: (any ExporterObserver)?
+        _ configuration: ExporterConfiguration, encryption: EncryptionSlot, loop: EventLoop, page: any MetricsPage,
+        health: HealthChecks, document: (any LiveDocument)? = nil, observer: (any ExporterObserver)?
     ) {
         self.loop = loop
+        self.encryption = encryption
+        handshakes = HandshakeTurns(loop: loop, clock: configuration.clock)
         self.page = page
         self.document = document
         self.health = health
@@ -118,6 +125,24 @@ final class ExporterServer: EventHandler {
         return listeners.compactMap(\.address)
     }
 
+    /// Listens on one more Unix socket.
+    func add(_ listener: UnixListener) throws(ExporterError) {
+        guard token != nil else { return }
+        let added: ListeningSocket
+        do throws(UnixSocketFile.Failure) {
+            added = try ListeningSocket(listener, server: self)
+        } catch {
+            throw .cannotListenAt(listener.path, error)
+        }
+        do throws(SystemError) {
+            try added.start()
+        } catch {
+            added.close()
+            throw .cannotStart(error)
+        }
+        listeners.append(added)
+    }
+
     /// Closes everything.
     func stop() {
         for listener in listeners { listener.close() }
@@ -125,6 +150,7 @@ final class ExporterServer: EventHandler {
         if let token { loop.remove(token) }
         token = nil
         for connection in connections { connection.close() }
+        handshakes.close()
         awaitingPage = []
         if let rendering { drop(rendering.wanted) }
         rendering = nil
@@ -188,17 +214,21 @@ final class ExporterServer: EventHandler {
     // MARK: Connections
 
     /// Takes a client in, and evicts another one where it must. Those of Unix sockets have no address.
-    func accept(_ socket: consuming Socket, from peer: SocketAddress?) {
+    func accept(_ socket: consuming Socket, from peer: SocketAddress?, _ clients: UnixListener.Clients = .all) {
         refillReserve()
+        let encryption = peer == nil ? nil : encryption.value
         guard let local = try? socket.localAddress(), isAllowed(peer, local) else {
-            return refuse(socket, .forbidden, "connections from this address are not taken\n")
+            return refuse(
+                socket, .forbidden, "connections from this address are not taken\n", isEncrypted: encryption != nil)
         }
         let isOnThisMachine = peer.map { $0.ip.isLoopback || $0.ip == local.ip } ?? true
         guard evictIfFull(for: ClientSource(peer), isOnThisMachine: isOnThisMachine) else {
-            return refuse(socket, .unavailable, "too many connections\n")
+            return refuse(socket, .unavailable, "too many connections\n", isEncrypted: encryption != nil)
         }
+        lastNumber += 1
         let connection = ScrapeConnection(
-            socket, from: peer, isOnLoopback: peer != nil && local.ip.isLoopback, server: self)
+            socket, from: peer, isOnLoopback: peer != nil && local.ip.isLoopback, number: lastNumber, clients,
+            encryption, server: self)
         connections.append(connection)
         do {
             try connection.start()
@@ -207,15 +237,22 @@ final class ExporterServer: EventHandler {
         }
     }
 
+    /// Gives a connection the answer of its request, if it still waits.
+    func deliver(_ answer: PathAnswer?, to number: UInt64) {
+        connections.first { $0.number == number }?.answer(answer)
+    }
+
     func remove(_ connection: ScrapeConnection) {
         connections.removeAll { $0 === connection }
         // Not while stopping: then nothing is opened any more.
         if token != nil { refillReserve() }
     }
 
-    /// Tells a client why it is refused. Best effort: the answer takes no connection, so a slow reader may miss it.
-    private func refuse(_ socket: consuming Socket, _ status: HTTPStatus, _ text: String) {
+    /// Tells a client why it is refused. Best effort: the answer takes no connection, so a slow reader may miss it. A
+    /// client that speaks TLS could not read it before a handshake.
+    private func refuse(_ socket: consuming Socket, _ status: HTTPStatus, _ text: String, isEncrypted: Bool) {
         observer?.requestAnswered(status)
+        if isEncrypted { return socket.close() }
         var answer: [UInt8] = []
         ResponseHead(status: status, contentLength: text.utf8.count).append(to: &answer)
         answer.append(ascii: text)
@@ -230,10 +267,9 @@ final class ExporterServer: EventHandler {
     /// Receives into the buffer that all connections share.
     func receive(from connection: ScrapeConnection, atMost limit: Int) -> ReadResult {
         let length = min(limit, received.count)
-        let result = unsafe received.withUnsafeMutableBytes {
-            unsafe connection.socket?.receive(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<length]))
+        return unsafe received.withUnsafeMutableBytes {
+            unsafe connection.receive(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<length]))
         }
-        return result ?? .endOfStream
     }
 
     /// Appends what the last receive brought.

@@ -13,6 +13,7 @@ final class ListeningSocket: EventHandler {
 
     /// Nil for a Unix socket.
     let address: SocketAddress?
+    private let clients: UnixListener.Clients
     private let file: UnixSocketFile?
     private let server: ExporterServer
     private var socket: Socket?
@@ -29,6 +30,7 @@ final class ListeningSocket: EventHandler {
         try socket.set(.noDelay, true)
         self.address = try socket.localAddress()
         file = nil
+        clients = .all
         self.server = server
         self.socket = consume socket
     }
@@ -37,8 +39,19 @@ final class ListeningSocket: EventHandler {
     init(_ listener: UnixListener, server: ExporterServer) throws(UnixSocketFile.Failure) {
         let socket: Socket
         do throws(SystemError) { socket = try Socket(.stream, family: .unix) } catch { throw .system(error) }
-        file = try UnixSocketFile.listen(socket, at: listener.path, mode: listener.mode, backlog: Self.backlog)
+        if let name = listener.path.abstractName {
+            do throws(SystemError) {
+                try socket.bind(abstractName: String(name))
+                try socket.listen(backlog: Self.backlog)
+            } catch {
+                throw .system(error)
+            }
+            file = nil
+        } else {
+            file = try UnixSocketFile.listen(socket, at: listener.path, mode: listener.mode, backlog: Self.backlog)
+        }
         address = nil
+        clients = listener.clients
         self.server = server
         self.socket = consume socket
     }
@@ -65,7 +78,11 @@ final class ListeningSocket: EventHandler {
             guard let result = socket?.accept() else { return }
             switch consume result {
             case .accepted(let client, let peer):
-                server.accept(client, from: address == nil ? nil : peer)
+                if clients != .all, (try? client.peerUser()) != getuid() {
+                    client.close()
+                    continue
+                }
+                server.accept(client, from: address == nil ? nil : peer, clients)
                 // accept(2) takes the new descriptor before it looks at the queue, so without a spare one it fails
                 // even if no connection is pending. Only the next event tells whether a connection must be evicted.
                 if server.isOutOfDescriptors { return }

@@ -33,13 +33,14 @@ extension ScrapeConnection {
         switch phase {
         case .awaitingHead where isServed && !scanner.hasBegun:
             return hasPipelinedInput ? pipelinerPriority : EvictionPriority(rank: .idle, since: waitingSince)
-        case .awaitingHead, .discardingBody:
+        case .handshaking, .awaitingHead, .discardingBody:
             return EvictionPriority(rank: hasWaitedLong ? .slowSender : .newcomer, since: waitingSince)
         // The client is not known yet.
         case .awaitingVerdict: return EvictionPriority(rank: .newcomer, since: waitingSince)
         case .lingering: return EvictionPriority(rank: .lingering, since: waitingSince)
         case .writing: return isStalled ? EvictionPriority(rank: .slowReader, since: lastProgress) : pipelinerPriority
-        case .awaitingPage: return pipelinerPriority
+        case .awaitingPage, .awaitingAnswer: return pipelinerPriority
+        case .silent: return EvictionPriority(rank: .idle, since: waitingSince)
         case .closed: return nil
         }
     }

@@ -1,6 +1,9 @@
 import LinuxIO
 
 extension ScrapeConnection {
+    /// The bytes for which a read from a session counts at the least, where they are thrown away.
+    private static let minLingerBytes = 4096
+
     /// Takes in what has arrived of a head, and acts on it where that completes a request.
     func readHead() {
         if hasPipelinedInput {
@@ -12,6 +15,7 @@ extension ScrapeConnection {
         case .bytes(let count):
             server.appendReceived(count, to: &input)
             advance()
+            readOn()
         case .wouldBlock: break
         case .endOfStream, .failed: close()
         }
@@ -25,7 +29,13 @@ extension ScrapeConnection {
                 if isFirstByte, scanner.hasBegun { beginHead() }
                 return
             }
-            let plan = try Self.plan(for: input, length: length, limits: server.limits)
+            var plan = try Self.plan(for: input, length: length, limits: server.limits)
+            if case .verified(let hasPaths) = clients {
+                plan.needsCredentials = false
+                if hasPaths, server.askPath != nil, plan.action == .refuse(.notFound) {
+                    plan.action = .other(try Self.pathRequest(in: input, length: length))
+                }
+            }
             input.removeFirst(length)
             scanner = HeadScanner()
             begin(plan)
@@ -41,6 +51,11 @@ extension ScrapeConnection {
         return RequestPlan(try RequestHead.parse(head), of: head, limits: limits)
     }
 
+    private static func pathRequest(in input: [UInt8], length: Int) throws(RequestError) -> PathRequest {
+        let head = input.span.extracting(0..<length)
+        return try PathRequest(try RequestHead.parse(head), of: head)
+    }
+
     private func beginHead() {
         // A new client has waited since it was accepted; one that was served since this byte.
         if isServed { waitingSince = server.loop.now }
@@ -50,6 +65,7 @@ extension ScrapeConnection {
     private func begin(_ plan: RequestPlan) {
         self.plan = plan
         countRequest()
+        if lacksCertificate { self.plan.demandCertificate() }
         if peer != nil, !server.serves(plan.host, isOnLoopback: isOnLoopback) { self.plan.misdirect() }
         let arrived = min(plan.discards, input.count)
         input.removeFirst(arrived)
@@ -65,7 +81,9 @@ extension ScrapeConnection {
     func discardBody(_ rest: Int) {
         switch server.receive(from: self, atMost: rest) {
         case .bytes(let count) where count == rest: answer()
-        case .bytes(let count): phase = .discardingBody(rest - count)
+        case .bytes(let count):
+            phase = .discardingBody(rest - count)
+            readOn()
         case .wouldBlock: break
         case .endOfStream, .failed: close()
         }
@@ -84,7 +102,8 @@ extension ScrapeConnection {
         var rest = rest
         while rest > 0 {
             switch server.receive(from: self, atMost: rest) {
-            case .bytes(let count): rest -= count
+            // A session may do work for which there are no bytes: that has a bound, too.
+            case .bytes(let count): rest -= session == nil ? count : max(count, Self.minLingerBytes)
             case .wouldBlock: return phase = .lingering(rest)
             case .endOfStream, .failed: return close()
             }

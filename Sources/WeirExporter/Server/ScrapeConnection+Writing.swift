@@ -12,11 +12,45 @@ extension ScrapeConnection {
             listen(for: [])
             // `listen` closes a connection that epoll does not know any more.
             if phase == .awaitingPage { server.awaitPage(self) }
+        case .other(let request): awaitAnswer(to: request)
         case .health: answer(server.health.health())
         case .readiness: answer(server.health.readiness())
         case .index(let encoding): answerStart(encoding)
         case .refuse(let status): answer(refusing: status, plan.explanation)
         }
+    }
+
+    private func awaitAnswer(to request: PathRequest) {
+        phase = .awaitingAnswer
+        setDeadline(after: server.limits.writeTimeout)
+        listen(for: .peerClosed)
+        if phase == .awaitingAnswer { server.askPath?(request, number) }
+    }
+
+    /// Answers the request that another module was asked for.
+    func answer(_ answer: PathAnswer?) {
+        guard phase == .awaitingAnswer else { return }
+        switch answer {
+        case nil: self.answer(.notFound, ResponseHead.plainText, "404 Not Found\n")
+        case .page(let status, let contentType, let body): self.answer(status, contentType, body)
+        case .silence(let contentType): beginSilence(contentType)
+        }
+    }
+
+    /// Sends the head of a page in pieces (RFC 9112 section 7.1), of which none comes.
+    private func beginSilence(_ contentType: String) {
+        var head = ResponseHead(status: .ok, contentType: contentType, contentLength: nil)
+        head.persistence = .silent
+        server.observer?.requestAnswered(.ok)
+        var bytes: [UInt8] = []
+        head.append(to: &bytes)
+        guard case .bytes(bytes.count) = unsafe bytes.withUnsafeBytes({ unsafe socket?.send($0) }) else {
+            return close()
+        }
+        phase = .silent
+        waitingSince = server.loop.now
+        clearDeadline()
+        listen(for: .peerClosed)
     }
 
     private func answer(refusing status: HTTPStatus, _ explanation: String? = nil) {
@@ -97,7 +131,7 @@ extension ScrapeConnection {
             case .failed: return close()
             }
         }
-        finish()
+        if flushSession() { finish() }
     }
 
     private func sendSome(atMost limit: Int) -> WriteResult {
@@ -105,13 +139,13 @@ extension ScrapeConnection {
         if outputOffset < output.count {
             let end = min(output.count, outputOffset + limit)
             result = unsafe output.withUnsafeBytes {
-                unsafe socket?.send(UnsafeRawBufferPointer(rebasing: $0[outputOffset..<end]))
+                unsafe send(UnsafeRawBufferPointer(rebasing: $0[outputOffset..<end]))
             }
             if case .bytes(let count) = result { outputOffset += count }
         } else {
             let end = min(page?.count ?? 0, pageOffset + limit)
             result = unsafe page?.storage.withUnsafeBytes {
-                unsafe socket?.send(UnsafeRawBufferPointer(rebasing: $0[pageOffset..<end]))
+                unsafe send(UnsafeRawBufferPointer(rebasing: $0[pageOffset..<end]))
             }
             if case .bytes(let count) = result { pageOffset += count }
         }
@@ -131,18 +165,21 @@ extension ScrapeConnection {
             // In the next turn, so that a client with many requests takes turns with the others.
             hasPipelinedInput = true
             server.loop.defer(token)
+        } else {
+            readOn()
         }
     }
 
-    private func finishForGood() {
-        do {
-            try socket?.shutdownWriting()
+    /// Ends our side, and lets the client read what it was sent.
+    func finishForGood() {
+        do throws(SystemError) {
+            try finishWriting()
         } catch {
             return close()
         }
         phase = .lingering(server.limits.lingerBytes)
         setDeadline(after: server.limits.lingerTimeout)
         listen(for: .readable)
-        if phase != .closed { linger(server.limits.lingerBytes) }
+        if phase != .closed, flushSession() { linger(server.limits.lingerBytes) }
     }
 }

@@ -7,6 +7,8 @@ import NetworkTypes
 /// nothing, costs no turns.
 final class ScrapeConnection: EventHandler {
     enum Phase: Equatable {
+        /// The handshake of its session is in progress.
+        case handshaking
         /// For the first byte of a head, or the rest of it.
         case awaitingHead
         /// So many bytes of a request body are still to come and to be thrown away.
@@ -15,6 +17,10 @@ final class ScrapeConnection: EventHandler {
         case awaitingVerdict
         /// The request is complete; the page is made at the end of the turn.
         case awaitingPage
+        /// The request is complete; another module answers it.
+        case awaitingAnswer
+        /// Its answer has begun and never goes on.
+        case silent
         case writing
         /// The last answer is written and our side is shut; so many bytes more are thrown away.
         case lingering(Int)
@@ -29,8 +35,19 @@ final class ScrapeConnection: EventHandler {
     let source: ClientSource
     /// Whether it was made to a loopback address of ours.
     let isOnLoopback: Bool
+    /// Unlike that of every other connection.
+    let number: UInt64
+    let clients: UnixListener.Clients
     var phase = Phase.awaitingHead
     var socket: Socket?
+    /// Encrypts it; nil for plain HTTP.
+    var session: (any SecureSession)?
+    /// Whether pages are only for clients with a certificate, and it has shown none yet.
+    var lacksCertificate: Bool
+    /// Whether it waits for a step of its handshake.
+    var awaitsStep = false
+    /// Whether decrypted bytes may wait in the session, for which no event comes.
+    var mayHoldInput = false
     private(set) var token: EventToken?
     private var timer = TimerWheel.Identifier.none
     private var interest = EventSet.readable
@@ -62,11 +79,19 @@ final class ScrapeConnection: EventHandler {
     /// When the client last took a byte of the answer.
     var lastProgress: UInt64 = 0
 
-    init(_ socket: consuming Socket, from peer: SocketAddress?, isOnLoopback: Bool, server: ExporterServer) {
+    init(
+        _ socket: consuming Socket, from peer: SocketAddress?, isOnLoopback: Bool, number: UInt64,
+        _ clients: UnixListener.Clients, _ encryption: ExporterEncryption?, server: ExporterServer
+    ) {
         self.socket = consume socket
+        session = encryption?.makeSession()
+        lacksCertificate = encryption?.demandsCertificate ?? false
+        if session != nil { phase = .handshaking }
         self.peer = peer
         source = ClientSource(peer)
         self.isOnLoopback = isOnLoopback
+        self.number = number
+        self.clients = clients
         self.server = server
         waitingSince = server.loop.now
     }
@@ -76,8 +101,13 @@ final class ScrapeConnection: EventHandler {
         let token = server.loop.insert(self)
         self.token = token
         if let number = socket?.number { try server.loop.add(number, interest, token: token) }
-        setDeadline(after: server.limits.headTimeout)
-        readHead()
+        if phase == .handshaking {
+            setDeadline(after: server.limits.handshakeTimeout)
+            awaitHandshakeStep()
+        } else {
+            setDeadline(after: server.limits.headTimeout)
+            readHead()
+        }
     }
 
     /// Counts a request that is complete.
@@ -93,25 +123,34 @@ final class ScrapeConnection: EventHandler {
 
     func descriptorReady(_ events: EventSet, tag: Int) {
         switch phase {
+        case .handshaking: awaitHandshakeStep()
         case .awaitingHead: readHead()
         case .discardingBody(let rest): discardBody(rest)
         case .awaitingVerdict: if !events.isDisjoint(with: [.peerClosed, .hangup, .error]) { close() }
         // Nothing was asked for, so this is a broken connection.
         case .awaitingPage: if !events.isDisjoint(with: [.hangup, .error]) { close() }
+        case .awaitingAnswer, .silent: if !events.isDisjoint(with: [.peerClosed, .hangup, .error]) { close() }
         case .writing: flush()
-        case .lingering(let rest): linger(rest)
+        case .lingering(let rest): if flushSession() { linger(rest) }
         case .closed: break
         }
     }
 
-    /// The next request, which came in one piece with the one that was just answered.
+    /// The next request, which came in one piece with the one that was just answered, or bytes that the session holds.
     func deferred(tag: Int) {
-        if phase == .awaitingHead, hasPipelinedInput { readHead() }
+        switch phase {
+        case .awaitingHead: if hasPipelinedInput || mayHoldInput { readHead() }
+        case .discardingBody(let rest): if mayHoldInput { discardBody(rest) }
+        default: break
+        }
     }
 
     func timerFired(tag: Int, deadline: UInt64) {
         timer = .none
         switch phase {
+        case .handshaking:
+            session?.handshakeTimedOut()
+            close()
         case .awaitingHead:
             // Silence is no request, and so gets no answer.
             if scanner.hasBegun { refuse(.requestTimeout) } else { close() }
@@ -122,11 +161,15 @@ final class ScrapeConnection: EventHandler {
         case .writing where server.loop.now - lastProgress < server.limits.writeTimeout.clampedNanoseconds:
             let passed = Duration.nanoseconds(Int64(clamping: server.loop.now - lastProgress))
             setDeadline(after: server.limits.writeTimeout - passed)
+        case .awaitingAnswer: refuse(.unavailable)
         case .writing, .awaitingPage: reset()
         case .lingering: close()
-        case .closed: break
+        case .silent, .closed: break
         }
     }
+
+    /// Ends a deadline: the connection may last.
+    func clearDeadline() { server.loop.cancel(&timer) }
 
     func setDeadline(after duration: Duration) {
         guard let token else { return }
@@ -150,6 +193,7 @@ final class ScrapeConnection: EventHandler {
 
     /// Closes it. What was written still reaches the client.
     func close() {
+        if phase != .handshaking { finishSession() }
         socket.take()?.close()
         forget()
     }

@@ -136,7 +136,7 @@ final class ActiveCheck: EventHandler {
             let (conversation, opening) = maker.make(identifier: table.makeIdentifier())
             let attempt = try CheckAttempt(
                 to: address, at: target.path, from: target.source, over: target.check.transport, conversation,
-                opening: opening)
+                opening: opening, session: target.makeSession())
             self.attempt = attempt
             connect(attempt)
         } catch {

@@ -18,14 +18,21 @@ final class CheckAttempt {
 
     /// The bound on bytes that are read and dropped while a conversation ends in order.
     private static let maxLeavingBytes = 64 * 1024
+    /// The bound on reads without bytes that a member may cause.
+    private static let maxEmptyReads = 16
 
     private let address: SocketAddress
     private let path: UnixSocketPath?
     private let isStream: Bool
     private var socket: Socket?
+    /// Carries the conversation; nil where the socket does.
+    private let session: (any CheckSession)?
     private var conversation: Conversation
     private var output: ArraySlice<UInt8>
     private var isConnected = false
+    /// Whether the conversation has begun.
+    private var hasBegun = false
+    private var emptyReads = 0
     /// Whether the last connect found the member busy.
     private(set) var isBusy = false
     private var hasEnded = false
@@ -34,8 +41,9 @@ final class CheckAttempt {
     /// Opens a socket, bound to `source` where there is one.
     init(
         to address: SocketAddress, at path: UnixSocketPath? = nil, from source: SocketAddress?,
-        over transport: Transport, _ conversation: Conversation, opening: [UInt8]
+        over transport: Transport, _ conversation: Conversation, opening: [UInt8], session: (any CheckSession)? = nil
     ) throws(SystemError) {
+        self.session = session
         self.address = address
         self.path = path
         self.conversation = conversation
@@ -91,11 +99,17 @@ final class CheckAttempt {
             if let error = socket?.takeError() { return ended(by: error) }
             let progress = talk()
             guard case .pending = progress else { return progress }
-        } else if !output.isEmpty {
-            let progress = send()
+        } else if !hasBegun {
+            let progress = shakeHands()
             guard case .pending = progress else { return progress }
+        } else {
+            if let error = flush() { return ended(by: error) }
+            if !output.isEmpty {
+                let progress = send()
+                guard case .pending = progress else { return progress }
+            }
         }
-        return receive(into: &buffer)
+        return hasBegun ? receive(into: &buffer) : .pending
     }
 
     /// The connection is established.
@@ -106,15 +120,37 @@ final class CheckAttempt {
         if isStream, path == nil, let local = try? socket?.localAddress(), local == address {
             return .failed(.failure(.refused))
         }
+        return shakeHands()
+    }
+
+    /// Goes on with the handshake of a session, in which a peer in between may connect the member; then with the
+    /// conversation.
+    private func shakeHands() -> Progress {
+        if let session {
+            guard socket != nil else { return .pending }
+            switch session.handshake(on: socket!) {
+            case .done: break
+            case .waiting: return .pending
+            case .failed(let result): return .failed(.failure(result))
+            case .broken(let error): return ended(by: error)
+            }
+        }
+        hasBegun = true
         if conversation.endsWithConnection { return .passed }
         return send()
+    }
+
+    /// Writes what the session owes. Returns what broke the connection.
+    private func flush() -> SystemError? {
+        guard let session, socket != nil else { return nil }
+        return session.flush(to: socket!)
     }
 
     private func send() -> Progress {
         if isStream, output.isEmpty { return .pending }
         // A datagram is sent once, also an empty one.
         repeat {
-            switch socket?.send(output) {
+            switch write() {
             case .bytes(let count): output = output.dropFirst(count)
             case .wouldBlock, nil: return .pending
             case .failed(let error): return ended(by: error)
@@ -127,7 +163,11 @@ final class CheckAttempt {
     private func receive(into buffer: inout [UInt8]) -> Progress {
         while true {
             let step: CheckStep
-            switch socket?.receive(into: &buffer) {
+            switch read(into: &buffer) {
+            case .bytes(0) where session != nil:
+                // Records without data: a ticket or two, and not many.
+                emptyReads += 1
+                step = emptyReads < Self.maxEmptyReads ? .more : .failed(.malformed)
             case .bytes(let count):
                 let bytes = buffer[..<count]
                 step = isStream ? conversation.receive(bytes) : conversation.receive(datagram: bytes)
@@ -149,14 +189,28 @@ final class CheckAttempt {
         }
     }
 
+    private func write() -> WriteResult? {
+        guard let session else { return socket?.send(output) }
+        guard socket != nil else { return nil }
+        return unsafe output.withUnsafeBytes { unsafe session.send($0, to: socket!) }
+    }
+
+    private func read(into buffer: inout [UInt8]) -> ReadResult? {
+        guard let session else { return socket?.receive(into: &buffer) }
+        guard socket != nil else { return nil }
+        return unsafe buffer.withUnsafeMutableBytes { unsafe session.receive(into: $0, from: socket!) }
+    }
+
     private func ended(by error: SystemError, isLocal: Bool = false) -> Progress {
+        // The session's word for records that break the protocol.
+        if session != nil, error.code == EPROTO { return .failed(.failure(.tls)) }
         guard let result = CheckResult(error, isLocal: isLocal) else { return .impossible(error) }
         return .failed(.failure(result))
     }
 
     /// The outcome where the timeout ends first.
     var timeoutOutcome: CheckOutcome {
-        isConnected ? conversation.timeoutOutcome : .failure(.timeout)
+        hasBegun ? conversation.timeoutOutcome : .failure(.timeout)
     }
 
     // MARK: End
@@ -164,7 +218,13 @@ final class CheckAttempt {
     /// Ends the conversation in order, where its protocol is served by that. Returns whether the member's end is still
     /// to be awaited, before the socket may be closed.
     func beginLeaving(receivingInto buffer: inout [UInt8]) -> Bool {
-        guard isConnected, !hasEnded, let farewell = conversation.farewell else { return false }
+        guard hasBegun, !hasEnded else { return false }
+        if let session, socket != nil {
+            // A reset behind a handshake is an error in the logs of servers.
+            session.finish(on: socket!)
+            return !isLeft(receivingInto: &buffer)
+        }
+        guard let farewell = conversation.farewell else { return false }
         if !farewell.isEmpty { _ = socket?.send(farewell[...], more: true) }
         guard (try? socket?.shutdownWriting()) != nil else { return false }
         return !isLeft(receivingInto: &buffer)

@@ -9,12 +9,14 @@ final class CheckTable: EventHandler {
         let path: UnixSocketPath?
         let check: HealthCheck
         let source: SocketAddress?
+        let carrier: CheckCarrier?
 
         init(_ target: HealthTarget) {
             address = target.checkedAddress
             path = target.path
             check = target.check
             source = target.source
+            carrier = target.carrier
         }
     }
 

@@ -13,27 +13,42 @@ public struct HealthTarget: Hashable, Sendable {
     /// The address of this machine that checks come from; nil leaves it to the kernel. Its port is 0 as a rule: a fixed
     /// one cannot be used again at once.
     public var source: SocketAddress?
+    /// The encryption of the check; nil for none.
+    public var encryption: CheckEncryption?
+    /// The way through a peer at ``address``; nil where that is the member itself.
+    public var carrier: CheckCarrier?
 
     /// A target.
     public init(
         address: SocketAddress, check: HealthCheck, schedule: CheckSchedule = CheckSchedule(),
-        source: SocketAddress? = nil
+        source: SocketAddress? = nil, encryption: CheckEncryption? = nil, carrier: CheckCarrier? = nil
     ) {
+        self.encryption = encryption
         self.address = address
         self.check = check
         self.schedule = schedule
         self.source = source
+        self.carrier = carrier
     }
 
     /// A Unix socket as a target.
-    public init(path: UnixSocketPath, check: HealthCheck, schedule: CheckSchedule = CheckSchedule()) {
-        self.init(address: .unix, check: check, schedule: schedule)
+    public init(
+        path: UnixSocketPath, check: HealthCheck, schedule: CheckSchedule = CheckSchedule(),
+        encryption: CheckEncryption? = nil
+    ) {
+        self.init(address: .unix, check: check, schedule: schedule, encryption: encryption)
         self.path = path
     }
 
-    /// The address with the port that is checked. A Unix socket has none.
+    /// Makes what carries the bytes of one check; nil where the socket does.
+    func makeSession() -> (any CheckSession)? {
+        carrier?.makeSession(schedule.timeout) ?? encryption.map { EncryptedCheck($0.makeSession()) }
+    }
+
+    /// The address with the port that is checked. A Unix socket has none, and a peer in between its own.
     var checkedAddress: SocketAddress {
         if path != nil { return .unix }
+        if carrier != nil { return address }
         return SocketAddress(address.ip, port: check.port ?? address.port, scope: address.scope)
     }
 }

@@ -11,8 +11,8 @@ enum CheckStep: Hashable, Sendable {
 /// The conversation of one check: takes the member's bytes in and says whether they pass. Pure, bounded, and without a
 /// trap on any bytes: it knows no socket and no time.
 ///
-/// A kind of check is one case here and one type of its own, with the functions that are called below. Encryption comes
-/// as a kind whose steps also have bytes to send.
+/// A kind of check is one case here and one type of its own, with the functions that are called below. It sees
+/// decrypted bytes: a handshake is not a part of it.
 enum Conversation {
     /// The connection is all.
     case connection
@@ -98,7 +98,7 @@ extension HealthCheck {
     /// The bytes that open the conversation with a member at `address`.
     func opening(to address: String) -> [UInt8] {
         switch kind {
-        case .tcp: []
+        case .tcp, .tls: []
         case .dns(let check): check.message
         case .postgres(let check): check.startup
         case .redis: RedisConversation.ping
@@ -126,7 +126,7 @@ struct ConversationMaker: Sendable {
         case .exchange(let check):
             question = []
             if case .bytes(let bytes) = check.expect { pattern = BytePattern(bytes) } else { pattern = BytePattern([]) }
-        case .tcp, .postgres, .redis, .http:
+        case .tcp, .tls, .postgres, .redis, .http:
             question = []
             pattern = BytePattern([])
         }
@@ -136,7 +136,7 @@ struct ConversationMaker: Sendable {
     /// those who could forge an answer.
     func make(identifier: @autoclosure () -> UInt16) -> (conversation: Conversation, opening: [UInt8]) {
         switch kind {
-        case .tcp: return (.connection, [])
+        case .tcp, .tls: return (.connection, [])
         case .dns(let check):
             var opening = opening
             let offset = check.identifierOffset

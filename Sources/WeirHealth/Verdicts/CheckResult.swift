@@ -18,7 +18,8 @@ public enum CheckResult: String, CaseIterable, Sendable {
     /// The upstream's name has no address. The owner tells it, because names are resolved there; this module never
     /// does.
     case dns
-    /// The handshake failed.
+    /// The handshake failed: the member does not speak TLS, or its certificate could not be verified, or there is no
+    /// tunnel to it.
     case tls
     /// The answer does not pass: another status, an error, bytes that make no sense, or an end before the answer.
     case unexpected
@@ -26,17 +27,17 @@ public enum CheckResult: String, CaseIterable, Sendable {
     /// Whether the member passed.
     public var isSuccess: Bool { self == .success }
 
-    /// Whether checks of this kind can have the result; `ofName` where the upstream is a name. An observer that counts
-    /// creates its counters from it before the first check.
-    public func isPossible(for check: HealthCheck, ofName: Bool) -> Bool {
+    /// Whether checks of this kind can have the result; `ofName` where the upstream is a name, `isCarried` where a peer
+    /// in between connects it. An observer that counts creates its counters from it before the first check.
+    public func isPossible(for check: HealthCheck, ofName: Bool, isCarried: Bool = false) -> Bool {
         switch self {
         case .success, .refused, .unreachable: true
         case .timeout: !check.awaitsSilence
         case .reset: check.transport == .tcp
-        case .dns: ofName
-        // No kind of today has a handshake.
-        case .tls: false
-        case .unexpected: check.kind != .tcp && !check.awaitsSilence
+        case .dns: ofName || isCarried
+        case .tls: check.isEncrypted || isCarried
+        case .unexpected:
+            isCarried || check.kind != .tcp && check.kind != .tls && !check.awaitsSilence
         }
     }
 

@@ -61,7 +61,7 @@ final class AccessRouteLog: Sendable {
         log.output.record(
             LogRecord(
                 time: WallClock.nanoseconds, route: number, id: context.id, client: context.clientAddress,
-                upstreamAddress: nil, fact: .decided(decision)),
+                upstreamAddress: nil, session: context.sessionFacts, fact: .decided(decision)),
             shard: context.worker)
     }
 }

@@ -40,7 +40,9 @@ struct AccessRuleValidator: AccessRuleValidation {
 
     private func verdict(_ rules: some Sequence<AccessRule>) -> AccessRuleCheckResult {
         let keys = Set(rules.compactMap { AccessRuleCheckResult.LocationKey($0.kind) })
-        guard !keys.isEmpty, !GeoDatabase.isSupported else { return AccessRuleCheckResult(locationKeys: keys) }
+        guard !keys.isEmpty, !GeoDatabase.isSupported else {
+            return AccessRuleCheckResult(locationKeys: keys, judgesNames: rules.contains { $0.kind == .name })
+        }
         // One message is enough: without the trait a database would not help.
         return AccessRuleCheckResult(problems: [.init("\(GeoDatabaseFailure.notSupported)")])
     }
@@ -52,7 +54,7 @@ extension AccessRuleCheckResult.LocationKey {
         switch kind {
         case .country: self = .country
         case .timezone: self = .timezone
-        case .ip, .cidr, .local, .default: return nil
+        case .ip, .cidr, .local, .default, .name: return nil
         }
     }
 

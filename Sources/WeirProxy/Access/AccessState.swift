@@ -25,7 +25,9 @@ struct AccessState: Sendable {
     /// Creates the access hook of a route; nil where there are no rules.
     func makeAccess(_ route: RouteConfiguration, _ observer: any RouteObserver) -> RouteAccess? {
         plan.policy(of: route).map {
-            RouteAccess($0, observer: observer, log: log, gateway: gateways[route.name])
+            RouteAccess(
+                $0, observer: observer, log: log, gateway: gateways[route.name],
+                hasNames: route.tls?.clientAuthorities != nil)
         }
     }
 

@@ -48,7 +48,8 @@ public struct ConfigurationFile: Sendable {
 
     /// Reads and validates the file.
     public func load() throws(Refusal) -> Loaded {
-        let (fragment, content) = ConfigurationFragment.reading(file: path, environment: environment)
+        let (read, content) = ConfigurationFragment.reading(file: path, environment: environment)
+        let fragment = read.completingAgent(from: environment)
         do throws(ConfigurationErrors) {
             let loaded = try Configuration.load(
                 [fragment], rules: AccessRuleValidator(), certificates: CertificateValidator())

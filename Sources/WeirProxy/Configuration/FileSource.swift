@@ -30,7 +30,7 @@ public final class FileSource: ConfigurationSource {
         let (fragment, content) = ConfigurationFragment.reading(
             file: file.path, environment: file.environment, waits: false)
         watcher.markSeen(content)
-        return fragment
+        return fragment.completingAgent(from: file.environment)
     }
 
     /// Begins to watch.

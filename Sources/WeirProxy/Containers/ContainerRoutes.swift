@@ -90,6 +90,14 @@ final class ContainerRoutes: Sendable {
         }
     }
 
+    /// The names of engines whose containers were never listed.
+    var unlisted: [String] {
+        state.withLock { state in
+            let listed = state.engines.filter { $0.follower.containers != nil }.map(\.follower.access.endpoint.name)
+            return state.settings?.endpoints.map(\.name).filter { !listed.contains($0) } ?? []
+        }
+    }
+
     /// Lets go of all engines.
     func stop() {
         let engines = state.withLock { state in

@@ -1,6 +1,5 @@
 import Glibc
 public import LinuxIO
-public import WeirConfiguration
 
 /// Asks the running process to read its configuration again, for `weir reload`, or where its exporter listens, for
 /// `weir health`.
@@ -51,12 +50,12 @@ public struct ControlClient: Sendable {
         }
     }
 
-    /// The addresses at which the exporter of the process listens. They stay for its life, also where the file has
-    /// changed since. Blocks.
-    public func exporter() throws(Failure) -> [Configuration.Exporter.Listener] {
+    /// The places at which the exporter of the process is asked. Its listeners stay for its life, also where the file
+    /// has changed since. Blocks.
+    public func exporter() throws(Failure) -> ExporterEndpoints {
         let (answer, lines) = try ask(.exporter)
         guard answer == .listening else { throw .denied(path) }
-        return lines.compactMap { Configuration.Exporter.Listener($0) }
+        return ExporterEndpoints(texts: lines)
     }
 
     private func ask(_ request: ControlSocket.Request) throws(Failure) -> (ControlSocket.Answer, [String]) {

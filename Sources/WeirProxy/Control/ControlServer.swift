@@ -1,12 +1,11 @@
 public import LinuxIO
 import Synchronization
 import Threading
-public import WeirConfiguration
 
 /// Answers `weir reload` and `weir health` on a thread of its own, one client after the other.
 public final class ControlServer: Sendable {
     private let socket: Socket
-    private let exporter: [Configuration.Exporter.Listener]
+    private let exporter: @Sendable () -> ExporterEndpoints
     private let reload: @Sendable () async -> ReloadOutcome
     private let isStopped = Atomic<Bool>(false)
 
@@ -15,10 +14,10 @@ public final class ControlServer: Sendable {
     private static let turn = Duration.seconds(1)
 
     /// Listens for the configuration at `path`; clients wait until ``start()``. Nil for a path that no other process
-    /// can name, such as `/dev/stdin`. `exporter` has the addresses of the exporter, which stay for the process's life.
+    /// can name, such as `/dev/stdin`. `exporter` tells the addresses of the exporter, on this thread.
     /// - Throws: EADDRINUSE where another process runs with the same configuration.
     public init?(
-        configuration path: String, exporter: [Configuration.Exporter.Listener],
+        configuration path: String, exporter: @escaping @Sendable () -> ExporterEndpoints,
         reload: @escaping @Sendable () async -> ReloadOutcome
     ) throws(SystemError) {
         guard let name = ControlSocket.name(ofConfiguration: path) else { return nil }
@@ -63,7 +62,7 @@ public final class ControlServer: Sendable {
                 try Self.send(
                     outcome.problems.isEmpty ? .taken : .refused,
                     outcome.problems.isEmpty ? outcome.warnings : outcome.problems, to: connection)
-            case .exporter: try Self.send(.listening, exporter.map(\.description), to: connection)
+            case .exporter: try Self.send(.listening, exporter().texts, to: connection)
             case nil: return
             }
         } catch {

@@ -32,7 +32,7 @@ final class LiveBoard: Sendable {
     struct Certificate: Sendable, Equatable {
         var path: String
         var names: String
-        /// In seconds since 1970.
+        /// In seconds since 1970; 0 for certificates of authorities.
         var expiry: Int64
         /// False where a changed file was refused, and this older one stays.
         var isGood: Bool

@@ -164,10 +164,11 @@ final class StatusDocument: LiveDocument {
 }
 
 extension Health.Phase {
-    /// `starting`, `ready` or `draining`.
+    /// `starting`, `listing`, `ready` or `draining`.
     fileprivate var word: String {
         switch self {
         case .starting: "starting"
+        case .awaitingContainers: "listing"
         case .ready: "ready"
         case .draining: "draining"
         }

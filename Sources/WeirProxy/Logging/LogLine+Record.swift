@@ -18,6 +18,7 @@ extension LogLine {
         if record.id != 0 { line.add("id", String(record.id, radix: 16)) }
         if let client = record.client { line.add("client", client.description) }
         line.addDetails(of: record, route: route)
+        if let session = record.session, record.fact.tellsSession { line.add(session) }
         if suppressed > 0 { line.add("suppressed", suppressed) }
         return line.finish()
     }
@@ -88,6 +89,14 @@ extension LogLine {
             addUpstream(nil, index: upstream, route: route)
             add("reason", reason.rawValue)
         }
+    }
+
+    private mutating func add(_ session: SecureSessionFacts) {
+        add("tls", session.version.rawValue)
+        add("resumed", session.isResumed)
+        if !session.serverName.isEmpty { add("sni", fromPeer: session.serverName) }
+        if !session.applicationProtocol.isEmpty { add("alpn", fromPeer: session.applicationProtocol) }
+        if let peer = session.peer, !peer.name.isEmpty { add("client_name", fromPeer: peer.name) }
     }
 
     private mutating func add(_ decision: AccessDecision, of route: LogRoute) {

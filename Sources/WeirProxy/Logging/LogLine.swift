@@ -41,6 +41,26 @@ struct LogLine {
         }
     }
 
+    /// Adds a text that a peer has chosen, of which the caller has bounded the length: whatever is not printable ASCII
+    /// appears as `%0d`.
+    mutating func add(_ key: String, fromPeer text: String) {
+        var shown = ""
+        for byte in text.utf8 {
+            if (0x20..<0x7f).contains(byte) {
+                shown.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                shown += (byte < 16 ? "%0" : "%") + String(byte, radix: 16)
+            }
+        }
+        add(key, shown)
+    }
+
+    /// Adds a yes or no.
+    mutating func add(_ key: String, _ flag: Bool) {
+        begin(key)
+        bytes += (flag ? "true" : "false").utf8
+    }
+
     /// Adds a number.
     mutating func add(_ key: String, _ value: UInt64) {
         begin(key)

@@ -4,8 +4,8 @@ import NetworkTypes
 import WeirAccess
 import WeirStream
 
-/// An event of a connection or session, on its way from a worker to the log's thread: plain values without references,
-/// so that creating and queueing one neither allocates nor counts references.
+/// An event of a connection or session, on its way from a worker to the log's thread: plain values, so that creating
+/// and queueing one allocates nothing. Only that of a client with TLS has a reference.
 struct LogRecord: Sendable {
     /// How a connection or session went.
     struct Flow: Sendable, Equatable {
@@ -48,6 +48,8 @@ struct LogRecord: Sendable {
     var client: SocketAddress?
     /// The address that was dialed, where there is one.
     var upstreamAddress: SocketAddress?
+    /// The handshake of the client, where there was one.
+    var session: SecureSessionFacts?
     var fact: Fact
 }
 
@@ -65,6 +67,16 @@ extension LogRecord.Fact {
         // The client went away: nothing is wrong with the upstream, or with us.
         case .dialFailed(_, .canceled, _), .acceptFailed(.aborted, _): .debug
         case .dialFailed, .upstreamFailed, .acceptFailed: .error
+        }
+    }
+
+    /// Whether its line tells of the client's handshake.
+    var tellsSession: Bool {
+        switch self {
+        case .dialed, .rejected, .connectionClosed, .dialFailed, .decided: true
+        case .opened, .proxied, .headerFailed, .sessionClosed, .upstreamFailed, .timedOut, .acceptFailed, .acceptPaused,
+            .resolveFailed, .behindGateway, .undecided:
+            false
         }
     }
 

@@ -64,6 +64,8 @@ extension AccessRuleKind: LabelValue {}
 extension ContentEncoding: LabelValue {}
 extension ContainerVerdict.State: LabelValue {}
 extension EngineErrorReason: LabelValue {}
+extension AgentFailure: LabelValue {}
+extension TunnelResult: LabelValue {}
 extension TLSFailure: LabelValue {}
 extension TLSSide: LabelValue {}
 extension TLSVersion: LabelValue {}

@@ -19,6 +19,10 @@ extension MetricCatalogue {
     static let tlsTruncated = MetricDeclaration.counter(
         "tls_truncated_total", "Streams that the peer ended with a FIN alone, without close_notify.",
         [.route, .transport, side])
+    static let exporterHandshakeFailures = MetricDeclaration.counter(
+        "exporter_tls_handshake_failures_total",
+        "TLS handshakes with clients of the exporter that failed; with `exporter.tls` only.",
+        [.of("reason", TLSFailure.self)])
     static let certificateExpiry = MetricDeclaration.gauge(
         "tls_certificate_expiry_timestamp_seconds", "When a certificate ends.", [.of("certificate", [])],
         unit: "seconds")
@@ -28,6 +32,7 @@ extension MetricCatalogue {
         [.of("certificate", [])])
 
     static let encryption = [
-        tlsHandshakes, tlsFailures, tlsDuration, tlsTruncated, certificateExpiry, certificateReload,
+        tlsHandshakes, tlsFailures, tlsDuration, tlsTruncated, exporterHandshakeFailures, certificateExpiry,
+        certificateReload,
     ]
 }

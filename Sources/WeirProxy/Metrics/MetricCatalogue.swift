@@ -8,7 +8,8 @@ import WeirStream
 public enum MetricCatalogue {
     /// Every family, in the order of the page.
     public static let all: [MetricDeclaration] =
-        tcp + udp + both + upstreamSets + healthFamilies + sharedListeners + encryption + wholeProcess + containers
+        tcp + udp + both + upstreamSets + healthFamilies + sharedListeners + encryption + agents + tunnels
+        + wholeProcess + containers
         + loops + exporter + standard
 
     /// The reference as a Markdown table, one family a row.

@@ -102,6 +102,51 @@ final class BlockingSocket: Sendable {
         return all
     }
 
+    /// Sends a request through a session, and returns what comes up to the end, or up to `limit` bytes.
+    func exchange(
+        _ request: [UInt8], over session: any SecureSession, limit: Int
+    ) throws(SystemError) -> [UInt8] {
+        handshake: while true {
+            switch session.handshake(on: socket) {
+            case .done, .doneUnlessRefused: break handshake
+            case .yielded: continue
+            case .waiting: try wait(for: session)
+            case .failed, .unused, .refused: throw SystemError(.receive, EPROTO)
+            case .broken(let error): throw error
+            }
+        }
+        var offset = 0
+        while offset < request.count || session.hasPendingOutput {
+            if session.hasPendingOutput {
+                if let error = session.flush(to: socket) { throw error }
+                if session.hasPendingOutput { try wait(for: session) }
+                continue
+            }
+            switch unsafe request[offset...].withUnsafeBytes({ unsafe session.send($0, to: socket) }) {
+            case .bytes(let count): offset += count
+            case .failed(let error): throw error
+            case .wouldBlock: try wait(for: session)
+            }
+        }
+        var all: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: limit)
+        while all.count < limit {
+            switch unsafe buffer.withUnsafeMutableBytes({ unsafe session.receive(into: $0, from: socket) }) {
+            case .bytes(let count): all += buffer[..<count]
+            case .endOfStream: return all
+            case .failed(let error): throw error
+            case .wouldBlock: try wait(for: session)
+            }
+        }
+        return all
+    }
+
+    /// Waits for room where the session has output, else for bytes.
+    private func wait(for session: any SecureSession) throws(SystemError) {
+        let readiness: Poll.Readiness = session.hasPendingOutput ? .writable : .readable
+        if !Poll.wait(for: readiness, on: socket.number, within: timeout) { throw SystemError(.receive, ETIMEDOUT) }
+    }
+
     /// Sends FIN; reading goes on.
     func finishWriting() throws(SystemError) {
         try socket.shutdownWriting()

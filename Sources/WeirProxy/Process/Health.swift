@@ -5,8 +5,10 @@ public import WeirExporter
 public final class Health: Sendable {
     /// The phases of the process's life.
     public enum Phase: UInt8, Sendable {
-        /// Not every route is bound yet.
+        /// Not every route of the file is bound yet.
         case starting
+        /// All of these serve, and the containers of an engine, which may be further routes, are not known yet.
+        case awaitingContainers
         /// Every route is bound and serves.
         case ready
         /// Old connections finish; new ones should go elsewhere.
@@ -36,6 +38,7 @@ public final class Health: Sendable {
     public var readiness: HealthState {
         switch phase {
         case .starting: .unavailable("starting: not every route is bound yet")
+        case .awaitingContainers: .unavailable("starting: the containers of an engine are not known yet")
         case .ready: .ok("ready")
         case .draining: .unavailable("draining")
         }

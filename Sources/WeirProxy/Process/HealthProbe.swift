@@ -3,6 +3,10 @@ public import LinuxIO
 import NetworkTypes
 public import WeirConfiguration
 
+#if TLS
+import WeirTLS
+#endif
+
 /// Asks a running Weir how it is, over its exporter: what `weir health` does, for container health checks.
 public struct HealthProbe: Sendable {
     /// The configuration that a file yields.
@@ -42,13 +46,14 @@ public struct HealthProbe: Sendable {
 
     /// The endpoint to ask.
     private enum Endpoint: CustomStringConvertible {
-        case address(SocketAddress)
+        case address(SocketAddress, isEncrypted: Bool)
         case unix(UnixSocketPath)
 
-        /// `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`.
+        /// `127.0.0.1:9847`, `https://127.0.0.1:9847` or `unix:/run/weir/exporter.sock`.
         var description: String {
             switch self {
-            case .address(let address): "\(address)"
+            case .address(let address, let isEncrypted):
+                (isEncrypted ? ExporterEndpoints.encryptedPrefix : "") + address.description
             case .unix(let path): "\(path)"
             }
         }
@@ -67,22 +72,23 @@ public struct HealthProbe: Sendable {
     public init(
         _ configuration: Configuration, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {
-        try self.init(listeners: configuration.exporter.listen, asksReadiness: asksReadiness, timeout: timeout)
+        try self.init(ExporterEndpoints(configuration), asksReadiness: asksReadiness, timeout: timeout)
     }
 
-    /// A probe of an exporter that listens at these endpoints, likewise.
+    /// A probe of an exporter at these places, likewise. Over TLS no certificate is looked at: the question holds no
+    /// secret, and the answer no more than one in clear would prove.
     public init(
-        listeners: [Listener], asksReadiness: Bool = false, timeout: Duration = .seconds(3)
+        _ exporter: ExporterEndpoints, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {
         var endpoints: [Endpoint] = []
         var unusable = ""
-        for listener in listeners {
+        for listener in exporter.listeners {
             switch listener {
             case .unix(let path): endpoints.append(.unix(path))
             case .address(let listen):
                 // Its interface may be gone; another listener still answers.
                 if let address = SocketAddress(resolving: listen.address, port: listen.port) {
-                    endpoints.append(.address(address))
+                    endpoints.append(.address(address, isEncrypted: exporter.isEncrypted))
                 } else {
                     unusable = listen.addressText
                 }
@@ -92,8 +98,8 @@ public struct HealthProbe: Sendable {
         self.init(endpoints, asksReadiness: asksReadiness, timeout: timeout)
     }
 
-    /// A probe of an exporter at `127.0.0.1:9847` or `unix:/run/weir/exporter.sock`, whatever a configuration file says
-    /// by now.
+    /// A probe of an exporter at `127.0.0.1:9847`, `https://127.0.0.1:9847` or `unix:/run/weir/exporter.sock`, whatever
+    /// a configuration file says by now.
     public init(
         exporter: String, asksReadiness: Bool = false, timeout: Duration = .seconds(3)
     ) throws(Failure) {
@@ -103,18 +109,21 @@ public struct HealthProbe: Sendable {
             }
             self.init([.unix(path)], asksReadiness: asksReadiness, timeout: timeout)
         } else {
-            guard let address = SocketAddress(exporter) else { throw .noAddress(exporter) }
-            self.init([.address(address)], asksReadiness: asksReadiness, timeout: timeout)
+            let isEncrypted = exporter.hasPrefix(ExporterEndpoints.encryptedPrefix)
+            let text = isEncrypted ? String(exporter.dropFirst(ExporterEndpoints.encryptedPrefix.count)) : exporter
+            guard let address = SocketAddress(text) else { throw .noAddress(exporter) }
+            self.init([.address(address, isEncrypted: isEncrypted)], asksReadiness: asksReadiness, timeout: timeout)
         }
     }
 
     private init(_ endpoints: [Endpoint], asksReadiness: Bool, timeout: Duration) {
         self.endpoints = endpoints.flatMap { endpoint -> [Endpoint] in
-            guard case .address(let address) = endpoint else { return [endpoint] }
-            let dialed = Endpoint.address(SocketAddress(address.ip.dialed, port: address.port, scope: address.scope))
+            guard case .address(let address, let isEncrypted) = endpoint else { return [endpoint] }
+            let dialed = Endpoint.address(
+                SocketAddress(address.ip.dialed, port: address.port, scope: address.scope), isEncrypted: isEncrypted)
             // Where the host has no IPv6, the listener of `::` is one of IPv4.
             if address.ip != .anyIPv6 { return [dialed] }
-            return [dialed, .address(SocketAddress(.loopbackIPv4, port: address.port))]
+            return [dialed, .address(SocketAddress(.loopbackIPv4, port: address.port), isEncrypted: isEncrypted)]
         }
         path = asksReadiness ? "/readyz" : "/healthz"
         self.timeout = timeout
@@ -142,9 +151,14 @@ public struct HealthProbe: Sendable {
 
     private func ask(_ connection: consuming BlockingSocket, at endpoint: Endpoint) throws(Failure) -> Answer {
         let bytes: [UInt8]
+        let request = Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
         do throws(SystemError) {
-            try connection.send(Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8))
-            bytes = try connection.receiveToEnd(limit: Self.maxBytes)
+            if case .address(_, isEncrypted: true) = endpoint {
+                bytes = try connection.exchange(request, over: Self.makeSession(), limit: Self.maxBytes)
+            } else {
+                try connection.send(request)
+                bytes = try connection.receiveToEnd(limit: Self.maxBytes)
+            }
         } catch {
             throw .connection("\(endpoint)", error)
         }
@@ -152,9 +166,20 @@ public struct HealthProbe: Sendable {
         return answer
     }
 
+    private static func makeSession() throws(SystemError) -> any SecureSession {
+        #if TLS
+        var settings = TLSClientSettings()
+        settings.verifies = false
+        if let client = TLSClient(settings, own: nil) {
+            return client.makeSession(to: nil, port: 0, worker: 0, observer: nil)
+        }
+        #endif
+        throw SystemError(.connect, EPROTONOSUPPORT)
+    }
+
     private func connect(to endpoint: Endpoint) throws(SystemError) -> BlockingSocket {
         switch endpoint {
-        case .address(let address): try BlockingSocket.connect(to: address, timeout: timeout)
+        case .address(let address, _): try BlockingSocket.connect(to: address, timeout: timeout)
         case .unix(let path): try BlockingSocket.connect(to: path, timeout: timeout)
         }
     }

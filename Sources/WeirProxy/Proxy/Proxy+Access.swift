@@ -25,11 +25,13 @@ extension Proxy {
         if let access = access.makeAccess(route, observer) {
             hooks.admit = { access.admit($0) }
             hooks.review = { access.review($0) }
+            if access.judgesNames { hooks.admitSecured = { access.admitSecured($0, $1) } }
         }
         let limiter = limits.limiter(of: route, clients: components.clients, workers: components.engine.workerCount)
         limiter?.install(in: &hooks, observer.common.route.transport)
         addPolicy(of: route, to: &hooks)
         addTLS(of: route, observer, to: &hooks)
+        addTunnels(of: route, to: &hooks)
         if let program = route.preDial { hooks.preDial = components.programs.hook(program, of: route) }
         // It lets in no client, whatever the others say.
         if components.drains.drains(route: route.name) { hooks.admit = { _ in .reject(.draining) } }

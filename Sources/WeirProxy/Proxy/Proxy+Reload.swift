@@ -53,7 +53,9 @@ extension Proxy {
         await components.exporter.update(new.exporter.access)
         // What is fixed keeps the value that is in use, so that the next reload warns again.
         configuration = new.keepingFixedSettings(of: configuration)
+        await takeAgents()
         takeTLS()
+        secureExporter(configuration)
         listMetrics.show(access.plan.ruleCounts)
         if !isFollowing {
             components.metrics.configurationTaken(isReload: true)
@@ -97,6 +99,8 @@ extension Proxy {
     private func reload(to new: Configuration) async throws(ProxyError) {
         try ProxyComponents.checkDescriptors(for: new, workers: workerCount)
         try prepareTLS(new)
+        try prepareAgents(new)
+        try await serveAgentPages(new)
         nextConfiguration = new
         defer { nextConfiguration = nil }
         let before = access

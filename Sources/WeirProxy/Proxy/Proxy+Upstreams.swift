@@ -4,6 +4,7 @@ import NetworkTypes
 import WeirBalance
 import WeirConfiguration
 import WeirDocker
+import WeirHealth
 import WeirStream
 
 // What happens to the upstreams of routes that have several.
@@ -122,8 +123,14 @@ extension Proxy {
 
     /// Checks the upstreams of these routes, those that want it.
     func checkUpstreams(_ routes: [RouteConfiguration]) async {
+        var encryption: [UpstreamChecks.Member: CheckEncryption] = [:]
+        for route in routes where route.checkTLS != nil {
+            for upstream in route.upstreams {
+                encryption[UpstreamChecks.Member(route, upstream)] = checkEncryption(of: route, upstream)
+            }
+        }
         do throws(SystemError) {
-            try await components.upstreamChecks.follow(routes)
+            try await components.upstreamChecks.follow(routes, encryption: encryption, carrier: checkCarrier)
         } catch {
             logger.error("health checks cannot be made", metadata: ["error": "\(error)"])
         }
@@ -140,9 +147,8 @@ extension Proxy {
             // Without a probe the suspicion ends by its time.
             guard probesRunning < Self.maxProbes else { return }
             probesRunning += 1
-            let source = route.served.dialFrom
             Task {
-                let stayedOpen = await SuspectProbe.connect(to: target, from: source)
+                let stayedOpen = await staysOpen(target, of: route.served)
                 probeEnded(key, member, stayedOpen)
             }
         }

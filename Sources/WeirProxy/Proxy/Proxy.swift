@@ -6,6 +6,10 @@ import WeirExporter
 import WeirMetrics
 public import WeirStream
 
+#if TLS
+import WeirAgent
+#endif
+
 /// A running Weir: routes with their metrics and logs, the exporter, health, reload and drain.
 ///
 /// ``start()``, ``apply(_:)`` and ``shutdown()`` may be called from any task at any time. They take turns in the order
@@ -60,9 +64,16 @@ public actor Proxy {
     #if TLS
     /// The TLS of routes.
     var tls = TLSStore()
+    /// The agents that routes dial through.
+    var agents = AgentStore()
+    let agentProbes: AgentProbes
+    /// The gate of an agent's clients; nil before the first agent.
+    var agentGate: AgentGate?
+    /// Whether the exporter serves the pages of an agent.
+    var servesAgentPages = false
     #endif
     var certificateMetrics: CertificateMetrics
-    /// Looks at the files of certificates.
+    /// Looks at the files of certificates, while there are some.
     var certificateClock: Task<Void, Never>?
     /// The configuration that a reload goes over to.
     var nextConfiguration: Configuration?
@@ -79,12 +90,18 @@ public actor Proxy {
         certificateMetrics = CertificateMetrics(components.registry)
         let log = components.log
         logger = Logger(label: "weir") { _ in WeirLogHandler(log) }
+        #if TLS
+        agentProbes = AgentProbes(logger: logger)
+        #endif
     }
 
     // MARK: Outside
 
     /// The addresses of the exporter, with the real ports; without Unix sockets.
     public nonisolated var exporterAddresses: [SocketAddress] { components.exporter.localAddresses }
+
+    /// Whether the exporter speaks TLS at its addresses.
+    public nonisolated var isExporterEncrypted: Bool { components.exporter.isEncrypted }
 
     /// Whether the process lives and should get traffic.
     public nonisolated var health: Health { components.health }
@@ -117,6 +134,11 @@ public actor Proxy {
     /// - Throws: ``ProxyError/alreadyStarted`` for a second call, which changes nothing; ``ProxyError/ending`` where
     ///   ``shutdown()`` was called before or meanwhile; otherwise what could not be had.
     public func start() async throws(ProxyError) {
+        try await start(awaitingContainers: false)
+    }
+
+    /// As ``start()``. Where routes of containers are awaited, the proxy is ready with ``becomeReady(warning:)`` only.
+    func start(awaitingContainers: Bool) async throws(ProxyError) {
         if isEnding { throw .ending }
         guard state == .created else { throw .alreadyStarted }
         state = .starting
@@ -126,6 +148,8 @@ public actor Proxy {
         if isEnding { throw .ending }
         do throws(ProxyError) {
             try prepareTLS(configuration)
+            secureExporter(configuration)
+            try prepareAgents(configuration)
             await components.members.follow(configuration.routes)
             let plan = try makePlan(configuration.routes)
             let bound = try await bind(plan.added, plan: plan)
@@ -134,6 +158,7 @@ public actor Proxy {
                 shared = try await bindShared(plan)
                 try await startExporter()
                 try startAdmin()
+                try await serveAgentPages(configuration)
                 try await serve(bound)
             } catch {
                 await release(bound)
@@ -152,12 +177,22 @@ public actor Proxy {
         state = .running
         followUpstreams()
         await checkUpstreams(routes.values.map(\.served))
+        await takeAgents()
         takeTLS()
-        followCertificates()
         listMetrics.show(access.plan.ruleCounts)
         components.metrics.configurationTaken(isReload: false)
         publishRoutes()
         publishConfiguration(problem: nil)
+        components.health.phase = .awaitingContainers
+        if !awaitingContainers { becomeReady() }
+    }
+
+    /// Tells `/readyz` and the log that all routes serve, behind a warning where there is one. False where that was
+    /// told before, and where the proxy ends.
+    @discardableResult
+    func becomeReady(warning: String? = nil) -> Bool {
+        guard state == .running, !isEnding, components.health.phase == .awaitingContainers else { return false }
+        if let warning { warn(warning) }
         components.health.phase = .ready
         logger.info(
             "ready",
@@ -165,6 +200,7 @@ public actor Proxy {
                 "routes": "\(routes.count)", "workers": "\(workerCount)",
                 "workers_from": "\(components.workersSource)", "exporter": exporterText,
             ])
+        return true
     }
 
     private func startExporter() async throws(ProxyError) {
@@ -254,6 +290,9 @@ public actor Proxy {
         admin?.stop()
         ejectionClock?.cancel()
         certificateClock?.cancel()
+        #if TLS
+        await agentProbes.stop()
+        #endif
         components.upstreamSets.close()
         await components.members.stop()
         await components.upstreamChecks.stop()

@@ -22,6 +22,9 @@ struct ProxyComponents: Sendable {
     let upstreamSets = UpstreamSets()
     let upstreamChecks: UpstreamChecks
     let members: MemberDirectory
+    #if TLS
+    let agent: AgentState
+    #endif
     /// The reason for the number of workers, in words.
     let workersSource: String
 
@@ -56,9 +59,16 @@ struct ProxyComponents: Sendable {
         upstreamChecks = UpstreamChecks(engine: engine, sets: upstreamSets, registry: registry)
         members = MemberDirectory()
         health = Health()
+        #if TLS
+        agent = AgentState(registry, engine, log)
+        let paths: (any PathHandler)? = agent
+        #else
+        let paths: (any PathHandler)? = nil
+        #endif
         exporter = try Self.makeExporter(
             configuration, registry: registry, engine: engine, health: health,
             document: StatusDocument(live: live, health: health, metrics: metrics, engine: engine, log: log),
+            paths: paths,
             observer: observers.exporter)
         self.registry = registry
         // Weak: the registry keeps the callback as long as it lives, and must not keep its users alive.
@@ -95,7 +105,7 @@ struct ProxyComponents: Sendable {
 
     private static func makeExporter(
         _ configuration: Configuration, registry: MetricsRegistry, engine: StreamEngine, health: Health,
-        document: sending StatusDocument, observer: ExporterMetrics
+        document: sending StatusDocument, paths: (any PathHandler)?, observer: ExporterMetrics
     ) throws(ProxyError) -> Exporter {
         let section = configuration.exporter
         var settings = ExporterConfiguration(
@@ -108,7 +118,8 @@ struct ProxyComponents: Sendable {
             readiness: { health.readiness })
         do throws(ExporterError) {
             return try Exporter(
-                settings, page: RegistryPage(registry), health: checks, document: document, observer: observer)
+                settings, page: RegistryPage(registry), health: checks, document: document, paths: paths,
+                observer: observer)
         } catch {
             throw .exporter(error)
         }

@@ -16,9 +16,14 @@ public final class ProxyRunner: Sendable {
     private let steps = TurnQueue()
     /// The routes of containers, beside those of the sources.
     private let containers: ContainerRoutes
-    /// The fragments of the sources that were last taken; nil before the first reload of sources that were read
-    /// elsewhere.
-    private let inForce = Lock<[ConfigurationFragment]?>(nil)
+    /// The state of the sources that was last taken; nil before the first reload of sources that were read elsewhere.
+    private let inForce = Lock<Taken?>(nil)
+
+    /// The fragments of the sources, and the configuration that they are without the routes of containers.
+    private struct Taken {
+        let fragments: [ConfigurationFragment]
+        let base: Configuration
+    }
 
     private struct Told {
         var isEnding = false
@@ -42,7 +47,7 @@ public final class ProxyRunner: Sendable {
     ) throws(ProxyError) {
         let source = FileSource(file, seen: loaded.content, dependencies: loaded.dependencies)
         try self.init([source], configuration: loaded.configuration, options: options, manager: manager)
-        inForce.withLock { $0 = [loaded.fragment] }
+        inForce.withLock { $0 = Taken(fragments: [loaded.fragment], base: loaded.configuration) }
     }
 
     /// A runner for sources that were read already, together: `configuration` is what they said.
@@ -60,7 +65,8 @@ public final class ProxyRunner: Sendable {
 
     /// Binds everything and serves, then follows the sources.
     public func start() async throws(ProxyError) {
-        try await proxy.start()
+        let awaitsContainers = await proxy.configuration.docker != nil
+        try await proxy.start(awaitingContainers: awaitsContainers)
         for source in sources {
             let changes = source.changes
             Task { [weak self] in
@@ -76,10 +82,31 @@ public final class ProxyRunner: Sendable {
         }
         let changes = containers.changes
         Task { [weak self] in
-            for await _ in changes { await self?.followInTurn() }
+            for await _ in changes {
+                let isComplete = self?.containers.unlisted.isEmpty == true
+                await self?.followInTurn()
+                if isComplete { await self?.becomeReady() }
+            }
         }
         containers.follow(await proxy.configuration.docker)
         if told.withLock({ $0.isEnding }) { containers.stop() }
+        guard awaitsContainers else { return notify(.ready(await proxy.summary)) }
+        Task { [weak self] in
+            try? await Task.sleep(for: Self.longestWaitForContainers)
+            await self?.becomeReady(isLate: true)
+        }
+    }
+
+    /// How long `/readyz` waits for the first list of every engine.
+    private static let longestWaitForContainers = Duration.seconds(5)
+
+    /// Tells that all routes serve, those of containers included; or, late, that there is no list of some of these.
+    private func becomeReady(isLate: Bool = false) async {
+        let missing = containers.unlisted.map { "`\($0)`" }.joined(separator: ", ")
+        let warning =
+            "ready without all routes of containers: no list of them came within "
+            + "\(Self.longestWaitForContainers.components.seconds) s from \(missing)"
+        guard await proxy.becomeReady(warning: isLate && !missing.isEmpty ? warning : nil) else { return }
         notify(.ready(await proxy.summary))
     }
 
@@ -101,7 +128,7 @@ public final class ProxyRunner: Sendable {
         told.withLock { told in
             told.reloads -= 1
             // Who was told of the end must not hear that all is ready behind it, nor while another reload is under way.
-            if told.isEnding || told.reloads > 0 { return }
+            if told.isEnding || told.reloads > 0 || proxy.health.phase == .awaitingContainers { return }
             let problem = outcome.problems.first
             send(.ready(problem.map { "\(summary); the last reload was refused: \($0)" } ?? summary))
         }
@@ -131,28 +158,39 @@ public final class ProxyRunner: Sendable {
         await steps.enter()
         defer { steps.leave() }
         guard !told.withLock({ $0.isEnding }) else { return }
-        var fragments = inForce.withLock { $0 } ?? []
-        if fragments.isEmpty { for source in sources { fragments.append(await source.load()) } }
         do throws(ConfigurationErrors) {
-            let base = try Configuration.load(
-                fragments, rules: AccessRuleValidator(), replacing: await proxy.configuration)
-            _ = try? await apply(fragments, base.configuration, isFollowing: true)
+            let taken = try await takenOrRead()
+            // Where it is refused, the proxy has said so.
+            _ = try? await apply(taken, isFollowing: true)
         } catch {
-            // A file that was taken and can no longer be read, a list beside it say: its own reload tells.
+            // The sources have changed, and cannot be read: their own reload tells.
             await proxy.warn("the routes of containers cannot follow: \(error.diagnostics.first?.description ?? "")")
         }
+    }
+
+    /// The last state of the sources, or that of now where they were never asked.
+    private func takenOrRead() async throws(ConfigurationErrors) -> Taken {
+        if let taken = inForce.withLock({ $0 }) { return taken }
+        let fragments = await readSources()
+        let loaded = try Configuration.load(
+            fragments, rules: AccessRuleValidator(), replacing: await proxy.configuration)
+        return Taken(fragments: fragments, base: loaded.configuration)
+    }
+
+    private func readSources() async -> [ConfigurationFragment] {
+        var fragments: [ConfigurationFragment] = []
+        for source in sources { fragments.append(await source.load()) }
+        return fragments
     }
 
     /// Goes over to what the sources say, with the routes of containers. Of these, one that cannot be served is left
     /// out for a while.
     /// - Returns: what differs and cannot be reloaded.
-    private func apply(
-        _ fragments: [ConfigurationFragment], _ base: Configuration, isFollowing: Bool
-    ) async throws(ProxyError) -> [String] {
-        containers.follow(base.docker)
+    private func apply(_ taken: Taken, isFollowing: Bool) async throws(ProxyError) -> [String] {
+        containers.follow(taken.base.docker)
         while true {
             let before = await proxy.configuration
-            let composed = containers.compose(fragments, base: base, replacing: before)
+            let composed = containers.compose(taken.fragments, base: taken.base, replacing: before)
             let plan = composed.plan
             do throws(ProxyError) {
                 var fixed: [String] = []
@@ -187,8 +225,7 @@ public final class ProxyRunner: Sendable {
         await steps.enter()
         defer { steps.leave() }
         await proxy.reopenLogs()
-        var fragments: [ConfigurationFragment] = []
-        for source in sources { fragments.append(await source.load()) }
+        let fragments = await readSources()
         let loaded: Configuration.Loaded
         do throws(ConfigurationErrors) {
             loaded = try Configuration.load(
@@ -204,8 +241,9 @@ public final class ProxyRunner: Sendable {
         for warning in loaded.warnings { await proxy.warn("\(warning)") }
         do throws(ProxyError) {
             // Logged and counted there, also where it is refused.
-            let fixed = try await apply(fragments, loaded.configuration, isFollowing: false)
-            inForce.withLock { $0 = fragments }
+            let taken = Taken(fragments: fragments, base: loaded.configuration)
+            let fixed = try await apply(taken, isFollowing: false)
+            inForce.withLock { $0 = taken }
             return ReloadOutcome(
                 warnings: loaded.warnings.map(\.description)
                     + fixed.map { "\($0) changes only with a restart; the old value stays" })

@@ -4,8 +4,9 @@ import WeirMetrics
 struct CertificateMetrics {
     private struct Shown {
         let registration: RouteRegistration
-        let expiry: Gauge
         let isGood: Gauge
+        /// Nil for certificates of authorities: no end of one is the end of its file.
+        var expiry: Gauge?
         var names = ""
     }
 
@@ -25,16 +26,21 @@ struct CertificateMetrics {
     var shownCertificates: [LiveBoard.Certificate] {
         shown.sorted { $0.key < $1.key }.map { path, shown in
             LiveBoard.Certificate(
-                path: path, names: shown.names, expiry: shown.expiry.value, isGood: shown.isGood.value == 1)
+                path: path, names: shown.names, expiry: shown.expiry?.value ?? 0, isGood: shown.isGood.value == 1)
         }
     }
 
-    /// The certificate is in use, for these names.
+    /// The certificate is in use, for these names; or the authorities are, where `expiry` is 0.
     mutating func taken(_ path: String, names: String, expiry: Int64) {
-        let gauges = gauges(of: path)
-        shown[path]?.names = names
-        gauges.expiry.set(expiry)
+        var gauges = gauges(of: path)
+        gauges.names = names
         gauges.isGood.set(1)
+        if expiry > 0 {
+            let gauge = gauges.expiry ?? gauges.registration.gauge(MetricCatalogue.certificateExpiry, [path])
+            gauge.set(expiry)
+            gauges.expiry = gauge
+        }
+        shown[path] = gauges
     }
 
     /// Changed files cannot be used: the certificate that was in use stays.
@@ -44,8 +50,7 @@ struct CertificateMetrics {
         if let known = shown[path] { return known }
         let registration = RouteRegistration(registry)
         let made = Shown(
-            registration: registration, expiry: registration.gauge(MetricCatalogue.certificateExpiry, [path]),
-            isGood: registration.gauge(MetricCatalogue.certificateReload, [path]))
+            registration: registration, isGood: registration.gauge(MetricCatalogue.certificateReload, [path]))
         shown[path] = made
         return made
     }

@@ -1,6 +1,7 @@
 import WeirConfiguration
 
 #if TLS
+import WeirAgent
 import WeirTLS
 #endif
 
@@ -17,11 +18,31 @@ struct CertificateValidator: CertificateValidation {
             let set = try CertificateSet([CertificateBytes(chain: chain, key: key)])
             result.names = set.names(at: 0)
             result.expiry = set.expiry(at: 0)
+            let description = CertificateSet.describe(chain)
+            result.chainLength = description.count
+            result.isElliptic = description.isElliptic
         } catch {
             result.problem = error.text
             result.isAboutKey = error.isAboutKey
         }
         return result
+    }
+
+    func check(bundle: [UInt8]) -> CertificateCheckResult {
+        do throws(AgentBundle.Fault) {
+            let bundle = try AgentBundle(zip: bundle)
+            var result = check(chain: bundle.certificate, key: bundle.key)
+            if let problem = result.problem {
+                result.problem = "`\(result.isAboutKey ? "key" : "cert").pem`: \(problem)"
+            } else if let problem = check(authorities: bundle.authority) {
+                result.problem = "`ca.pem`: \(problem)"
+            }
+            return result
+        } catch {
+            var result = CertificateCheckResult()
+            result.problem = error.text
+            return result
+        }
     }
 
     func check(authorities: [UInt8]) -> String? {
@@ -36,6 +57,8 @@ struct CertificateValidator: CertificateValidation {
     var isSupported: Bool { false }
 
     func check(chain: [UInt8], key: [UInt8]) -> CertificateCheckResult { CertificateCheckResult() }
+
+    func check(bundle: [UInt8]) -> CertificateCheckResult { CertificateCheckResult() }
 
     func check(authorities: [UInt8]) -> String? { nil }
     #endif

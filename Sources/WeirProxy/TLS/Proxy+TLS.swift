@@ -1,6 +1,9 @@
+import LinuxIO
 import Logging
 import NetworkTypes
 import WeirConfiguration
+import WeirExporter
+import WeirHealth
 import WeirStream
 
 #if TLS
@@ -26,32 +29,67 @@ extension Proxy {
     /// Follows the configuration that is in use now.
     func takeTLS() {
         tls.forget(except: configuration)
-        let certificates = tls.report(configuration)
+        let certificates = tls.report(configuration) + agents.report
         certificateMetrics.keep(Set(certificates.map(\.path)))
         for certificate in certificates {
             certificateMetrics.taken(certificate.path, names: certificate.names, expiry: certificate.expiry)
         }
         publishCertificates()
+        if tls.isEmpty, agents.isEmpty {
+            certificateClock?.cancel()
+            certificateClock = nil
+        } else if certificateClock == nil {
+            certificateClock = followCertificates()
+        }
     }
 
-    /// Takes changed files until the end.
-    func followCertificates() {
-        certificateClock = Task { [weak self] in
+    /// Encrypts what the exporter accepts from now on, as a configuration says.
+    func secureExporter(_ configuration: Configuration) {
+        guard let settings = configuration.exporter.tls else { return components.exporter.encrypt(with: nil) }
+        let server = tls.exporterServer(configuration)
+        let metrics = ExporterTLSMetrics(components.registry)
+        components.exporter.encrypt(
+            with: ExporterEncryption(demandsCertificate: settings.clientAuthorities != nil) {
+                if let server { server.makeSession(worker: 0, observer: metrics) } else { RefusingSession() }
+            })
+    }
+
+    /// How the checks of a route are encrypted; nil where they are not.
+    func checkEncryption(of route: RouteConfiguration, _ upstream: UpstreamConfiguration) -> CheckEncryption? {
+        guard route.checkTLS != nil else { return nil }
+        let wanted = nextConfiguration ?? configuration
+        guard let client = tls.checkClient(of: route, wanted) ?? tls.checkClient(of: route, configuration) else {
+            return CheckEncryption(refusal, name: nil) { RefusingSession() }
+        }
+        let name = Self.serverName(of: upstream)
+        return CheckEncryption(client, name: name) {
+            client.makeSession(to: name, port: 0, resumes: false, worker: 0, observer: nil)
+        }
+    }
+
+    /// Takes changed files, and changes the keys of tickets, until it is told to end.
+    private func followCertificates() -> Task<Void, Never> {
+        Task { [weak self] in
             while (try? await Task.sleep(for: Self.certificateInterval)) != nil {
                 guard let self else { return }
+                TicketKeys.follow(seconds: Int64(clamping: MonotonicClock.system.nanoseconds / 1_000_000_000))
                 await self.refreshCertificates()
             }
         }
     }
 
     private func refreshCertificates() {
-        if tls.isEmpty { return }
-        let changes = tls.refresh(now: WallClock.nanoseconds / 1_000_000_000)
+        let now = WallClock.nanoseconds / 1_000_000_000
+        let changes = tls.refresh(now: now) + agents.refresh(now: now)
         defer { if !changes.isEmpty { publishCertificates() } }
         for news in changes {
             switch news {
             case .taken(let path, let names, let expiry):
-                if expiry > 0 { certificateMetrics.taken(path, names: names, expiry: expiry) }
+                certificateMetrics.taken(path, names: names, expiry: expiry)
+                guard expiry > 0 else {
+                    logger.info("certificates of authorities reloaded", metadata: ["certificate": "\(path)"])
+                    continue
+                }
                 logger.info(
                     "certificate reloaded",
                     metadata: ["certificate": "\(path)", "names": "\(names)", "ends": "\(UTCTime.date(expiry))"])
@@ -72,7 +110,11 @@ extension Proxy {
         if route.tls != nil {
             // The second one is that of a route which goes back to where it was.
             if let server = tls.server(of: route, wanted) ?? tls.server(of: route, configuration) {
-                hooks.clientSession = { server.makeSession(worker: $0.worker, observer: metrics) }
+                if let agent = route.ownAgent {
+                    install(agent, of: route, in: &hooks) { server.makeSession(worker: $0.worker, observer: metrics) }
+                } else {
+                    hooks.clientSession = { server.makeSession(worker: $0.worker, observer: metrics) }
+                }
             } else {
                 hooks.clientSession = { _ in RefusingSession() }
             }
@@ -94,32 +136,44 @@ extension Proxy {
         var names: [Upstream: String?] = [:]
         for upstream in route.upstreams {
             guard let target = try? route.target(of: upstream) else { continue }
-            let name: String? =
-                switch upstream.host {
-                case .name(let name): name
-                case .address(let address): upstream.hostName ?? address.ip.description
-                case .unix: nil
-                }
-            names[target] = name.map { $0.hasSuffix(".") ? String($0.dropLast()) : $0 }
+            names[target] = serverName(of: upstream)
         }
         return names
     }
+
+    private static func serverName(of upstream: UpstreamConfiguration) -> String? {
+        let name: String? =
+            switch upstream.host {
+            case .name(let name): name
+            case .address(let address): upstream.hostName ?? address.ip.description
+            case .unix: nil
+            }
+        return name.map { $0.hasSuffix(".") ? String($0.dropLast()) : $0 }
+    }
     #else
     func prepareTLS(_ new: Configuration) throws(ProxyError) {
-        let speaks = new.routes.contains { $0.tls != nil || $0.upstreamTLS != nil }
-        if speaks { throw .certificate("this program was built without the package trait `TLS`") }
+        let speaks = new.routes.contains { $0.tls != nil || $0.upstreamTLS != nil || $0.checkTLS != nil }
+        if speaks || new.exporter.tls != nil {
+            throw .certificate("this program was built without the package trait `TLS`")
+        }
     }
 
     func takeTLS() {}
 
-    func followCertificates() {}
+    func secureExporter(_ configuration: Configuration) {}
+
+    func checkEncryption(of route: RouteConfiguration, _ upstream: UpstreamConfiguration) -> CheckEncryption? { nil }
+
+    func serveAgentPages(_ configuration: Configuration) async throws(ProxyError) {}
 
     func addTLS(of route: RouteConfiguration, _ observer: any RouteObserver, to hooks: inout StreamHooks) {}
     #endif
 }
 
 #if TLS
-import LinuxIO
+/// Stands for no client: checks that cannot be made over TLS fail.
+private final class Refusal: Sendable {}
+private let refusal = Refusal()
 
 /// Refuses its peer: nothing is ever sent in clear where TLS was asked for.
 private final class RefusingSession: SecureSession {

@@ -4,8 +4,8 @@ import WeirConfiguration
 import WeirStream
 import WeirTLS
 
-/// The TLS servers and clients of all routes, with the content of the files that they are made from. Routes with equal
-/// settings share theirs. Used by the proxy alone.
+/// The TLS servers and clients of all routes, of their checks and of the exporter, with the content of the files that
+/// they are made from. Routes with equal settings share theirs. Used by the proxy alone.
 struct TLSStore {
     /// An event that the proxy logs.
     enum News {
@@ -16,9 +16,12 @@ struct TLSStore {
     private struct ServerKey: Hashable {
         let certificates: [CertificateFiles]
         let authorities: NamedFile?
+        /// Whether a client without a certificate is refused at once.
+        var demandsCertificate = true
         let protocols: [String]
         let minimum: TLSVersion
         let names: [String]
+        let pins: [CertificatePin]
     }
 
     private struct ClientKey: Hashable {
@@ -51,22 +54,14 @@ struct TLSStore {
     /// Makes what a configuration needs. What there is already stays as it is.
     /// - Throws: the fault, in words, of a file that has changed since it was checked.
     mutating func prepare(_ configuration: Configuration) throws(TLSFileError) {
-        for route in configuration.routes {
-            if let key = Self.serverKey(of: route, configuration), servers[key] == nil {
-                servers[key] = try makeServer(key)
-            }
-            if let key = Self.clientKey(of: route, configuration), clients[key] == nil {
-                clients[key] = try makeClient(key)
-            }
-        }
+        for key in Self.serverKeys(configuration) where servers[key] == nil { servers[key] = try makeServer(key) }
+        for key in Self.clientKeys(configuration) where clients[key] == nil { clients[key] = try makeClient(key) }
     }
 
     /// Forgets what a configuration does not need.
     mutating func forget(except configuration: Configuration) {
-        let keys = configuration.routes.map {
-            (Self.serverKey(of: $0, configuration), Self.clientKey(of: $0, configuration))
-        }
-        let (serverKeys, clientKeys) = (Set(keys.compactMap(\.0)), Set(keys.compactMap(\.1)))
+        let serverKeys = Set(Self.serverKeys(configuration))
+        let clientKeys = Set(Self.clientKeys(configuration))
         servers = servers.filter { serverKeys.contains($0.key) }
         clients = clients.filter { clientKeys.contains($0.key) }
         let files = Set(serverKeys.flatMap(Self.files) + clientKeys.flatMap(Self.files))
@@ -76,6 +71,16 @@ struct TLSStore {
     /// The server of a route; nil where it does not terminate TLS.
     func server(of route: RouteConfiguration, _ configuration: Configuration) -> TLSServer? {
         Self.serverKey(of: route, configuration).flatMap { servers[$0] }
+    }
+
+    /// The server of the exporter; nil where it speaks plain HTTP.
+    func exporterServer(_ configuration: Configuration) -> TLSServer? {
+        Self.exporterKey(configuration).flatMap { servers[$0] }
+    }
+
+    /// The client of the health checks of a route; nil where they do not speak TLS.
+    func checkClient(of route: RouteConfiguration, _ configuration: Configuration) -> TLSClient? {
+        Self.checkKey(of: route, configuration).flatMap { clients[$0] }
     }
 
     /// The client of a route; nil where its upstreams do not speak TLS.
@@ -148,7 +153,30 @@ struct TLSStore {
         return ServerKey(
             certificates: configuration.certificates(of: route), authorities: tls.clientAuthorities,
             protocols: tls.protocols, minimum: tls.minimum ?? configuration.tls.minimum,
-            names: route.claims.serverNames.map(\.description))
+            names: route.claims.serverNames.map(\.description), pins: route.ownAgent?.clients ?? [])
+    }
+
+    private static func exporterKey(_ configuration: Configuration) -> ServerKey? {
+        configuration.exporter.tls.map { tls in
+            ServerKey(
+                certificates: [tls.files], authorities: tls.clientAuthorities, demandsCertificate: false,
+                protocols: ["http/1.1", "http/1.0"], minimum: configuration.tls.minimum, names: [], pins: [])
+        }
+    }
+
+    private static func checkKey(of route: RouteConfiguration, _ configuration: Configuration) -> ClientKey? {
+        route.checkTLS.map { ClientKey(settings: $0, minimum: $0.minimum ?? configuration.tls.minimum) }
+    }
+
+    private static func serverKeys(_ configuration: Configuration) -> [ServerKey] {
+        configuration.routes.compactMap { serverKey(of: $0, configuration) }
+            + (exporterKey(configuration).map { [$0] } ?? [])
+    }
+
+    private static func clientKeys(_ configuration: Configuration) -> [ClientKey] {
+        configuration.routes.flatMap { route in
+            [clientKey(of: route, configuration), checkKey(of: route, configuration)].compactMap(\.self)
+        }
     }
 
     private static func clientKey(of route: RouteConfiguration, _ configuration: Configuration) -> ClientKey? {
@@ -186,6 +214,8 @@ struct TLSStore {
         settings.minimum = key.minimum
         settings.protocols = key.protocols
         settings.allowedNames = key.names
+        settings.demandsCertificate = key.demandsCertificate
+        settings.clientPins = key.pins.map(\.bytes)
         if let file = key.authorities { settings.clientAuthorities = sources[[file]]?.bytes[0] ?? [] }
         return settings
     }

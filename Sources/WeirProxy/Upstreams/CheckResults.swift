@@ -31,14 +31,14 @@ final class CheckResults: HealthObserver {
 
     // MARK: Upstreams
 
-    func begin(_ member: UpstreamChecks.Member, _ check: HealthCheck, isName: Bool) {
-        let series = CheckMetrics(member, check, isName: isName, registry)
+    func begin(_ member: UpstreamChecks.Member, _ check: HealthCheck, isName: Bool, isCarried: Bool) {
+        let series = CheckMetrics(member, check, isName: isName, isCarried: isCarried, registry)
         state.withLock { $0.members[member] = Checked(series: series) }
     }
 
     /// The upstream is checked in another way from now on.
-    func change(_ member: UpstreamChecks.Member, _ check: HealthCheck, isName: Bool) {
-        let series = CheckMetrics(member, check, isName: isName, registry)
+    func change(_ member: UpstreamChecks.Member, _ check: HealthCheck, isName: Bool, isCarried: Bool) {
+        let series = CheckMetrics(member, check, isName: isName, isCarried: isCarried, registry)
         let old = state.withLock { state in
             defer { state.members[member]?.series = series }
             return state.members[member]?.series
@@ -139,11 +139,15 @@ struct CheckMetrics: Sendable {
     private let duration: Histogram
     private let skipped: Counter
 
-    init(_ member: UpstreamChecks.Member, _ check: HealthCheck, isName: Bool, _ registry: MetricsRegistry) {
+    init(
+        _ member: UpstreamChecks.Member, _ check: HealthCheck, isName: Bool, isCarried: Bool,
+        _ registry: MetricsRegistry
+    ) {
         registration = RouteRegistration(registry)
         let labels = [member.key.route, member.key.transport.rawValue, member.label]
         var results: [CheckResult: Counter] = [:]
-        for result in CheckResult.allCases where result.isPossible(for: check, ofName: isName) {
+        for result in CheckResult.allCases
+        where result.isPossible(for: check, ofName: isName, isCarried: isCarried) {
             results[result] = registration.counter(MetricCatalogue.healthChecks, labels + [result.rawValue])
         }
         self.results = results

@@ -8,9 +8,9 @@ import WeirStream
 /// A server that closes at once whatever comes is the cause.
 enum SuspectProbe {
     /// The longest time for a connection.
-    private static let connectLimit = Duration.seconds(2)
+    static let connectLimit = Duration.seconds(2)
     /// How long it must stay open, with nothing sent.
-    private static let openTime = Duration.milliseconds(100)
+    static let openTime = Duration.milliseconds(100)
 
     /// Whether a connection to the upstream, from the source of dials, was made and stayed open for 100 ms.
     static func connect(to upstream: Upstream, from source: DialSource? = nil) async -> Bool {

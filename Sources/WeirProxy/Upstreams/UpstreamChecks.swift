@@ -29,6 +29,9 @@ actor UpstreamChecks {
         let upstream: Upstream
         /// The addresses that checks come from.
         let source: DialSource?
+        let encryption: CheckEncryption?
+        /// The way through an agent.
+        let carrier: CheckCarrier?
 
         /// The address that checks of an address come from; nil leaves it to the kernel.
         func source(towards address: SocketAddress) -> SocketAddress? {
@@ -42,9 +45,12 @@ actor UpstreamChecks {
 
         /// The target of checks of an address.
         func target(_ address: SocketAddress) -> HealthTarget {
-            if let path = upstream.host.unixPath { return HealthTarget(path: path, check: check, schedule: schedule) }
+            if let path = upstream.host.unixPath {
+                return HealthTarget(path: path, check: check, schedule: schedule, encryption: encryption)
+            }
             return HealthTarget(
-                address: address, check: check, schedule: schedule, source: source(towards: address))
+                address: address, check: check, schedule: schedule, source: source(towards: address),
+                encryption: encryption, carrier: carrier)
         }
     }
 
@@ -74,10 +80,16 @@ actor UpstreamChecks {
     /// The last result that spoke against an upstream, for the log.
     nonisolated func lastFailure(of member: Member) -> CheckOutcome? { results.lastFailure(of: member) }
 
-    /// Follows the routes of a configuration. Checks of upstreams that stay go on undisturbed.
+    /// Follows the routes of a configuration. Checks of upstreams that stay go on undisturbed. `encryption` has those
+    /// of which the checks speak TLS.
     /// - Throws: the call that failed for want of a descriptor or a thread; nothing is checked then.
-    func follow(_ routes: [RouteConfiguration]) async throws(SystemError) {
-        let wanted = Self.wanted(routes)
+    ///
+    /// `carrier` makes the way to an upstream behind an agent.
+    func follow(
+        _ routes: [RouteConfiguration], encryption: [Member: CheckEncryption] = [:],
+        carrier: @Sendable (Upstream, HealthCheck) -> CheckCarrier?
+    ) async throws(SystemError) {
+        let wanted = Self.wanted(routes, encryption, carrier)
         for (member, checked) in members {
             if let new = wanted[member], new.upstream == checked.wanted.upstream {
                 change(member, from: checked.wanted, to: new)
@@ -94,16 +106,25 @@ actor UpstreamChecks {
         await publish()
     }
 
-    private static func wanted(_ routes: [RouteConfiguration]) -> [Member: Wanted] {
+    private static func wanted(
+        _ routes: [RouteConfiguration], _ encryption: [Member: CheckEncryption],
+        _ carrier: (Upstream, HealthCheck) -> CheckCarrier?
+    ) -> [Member: Wanted] {
         var wanted: [Member: Wanted] = [:]
         for route in routes {
             // A file has valid values only.
-            guard let health = route.health, let check = try? health.check(over: route.transport),
+            guard let health = route.health,
+                let check = try? health.check(over: route.transport, besideTLS: route.upstreamTLS != nil),
                 let targets = try? route.targets
             else { continue }
             for (upstream, target) in zip(route.upstreams, targets) {
-                wanted[Member(route, upstream)] = Wanted(
-                    check: check, schedule: health.schedule, upstream: target, source: route.dialFrom)
+                let member = Member(route, upstream)
+                // Never in clear where TLS was asked for.
+                if check.isEncrypted, encryption[member] == nil || target.behindAgent != nil { continue }
+                wanted[member] = Wanted(
+                    check: check, schedule: health.schedule, upstream: target, source: route.dialFrom,
+                    encryption: encryption[member],
+                    carrier: target.behindAgent == nil ? nil : carrier(target, check))
             }
         }
         return wanted
@@ -112,11 +133,15 @@ actor UpstreamChecks {
     /// Checks an upstream in another way, or at other times. Its state stays until a check of the new kind decides.
     private func change(_ member: Member, from old: Wanted, to new: Wanted) {
         members[member]?.wanted = new
-        if old.check != new.check { results.change(member, new.check, isName: new.upstream.host.isName) }
+        if old.check == new.check { return }
+        results.change(
+            member, new.check, isName: new.upstream.host.isName, isCarried: new.upstream.behindAgent != nil)
     }
 
     private func begin(_ member: Member, _ wanted: Wanted) async {
-        results.begin(member, wanted.check, isName: wanted.upstream.host.isName)
+        results.begin(
+            member, wanted.check, isName: wanted.upstream.host.isName,
+            isCarried: wanted.upstream.behindAgent != nil)
         var checked = Checked(wanted: wanted)
         if let literal = wanted.upstream.literal {
             checked.addresses = [literal]

@@ -10,6 +10,16 @@ public protocol FirstBytesMatcher: Sendable {
     ///   - stage: 0 at first, then that of the latest ``FirstBytesAnswer``. The stream then begins behind the bytes
     ///     that it consumed.
     func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch
+
+    /// Returns the server name in bytes that have chosen a route, in lower case and empty where their hello has none;
+    /// nil where they are no hello. It is asked for routes that end TLS: the session refuses a client in whose hello it
+    /// finds another name (``SecureSession/expect(serverName:)``).
+    func serverName(in bytes: Span<UInt8>) -> [UInt8]?
+}
+
+extension FirstBytesMatcher {
+    /// Nil.
+    public func serverName(in bytes: Span<UInt8>) -> [UInt8]? { nil }
 }
 
 /// A matcher's verdict.

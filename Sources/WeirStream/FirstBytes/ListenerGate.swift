@@ -8,6 +8,8 @@ struct RouteChoice {
     /// The way in which first bytes chose it; nil where none were inspected.
     var result: FirstBytesResult?
     var preface: UpstreamPreface?
+    /// The server name in the client's hello, where the route ends TLS; see ``FirstBytesMatcher/serverName(in:)``.
+    var serverName: [UInt8]?
 }
 
 /// A shared listener's part on one worker: the accepted clients that no route has taken over yet. Confined to the
@@ -111,7 +113,15 @@ final class ListenerGate {
             return
         }
         plan.hooks.observer?.decided(route: index, by: choice.result, worker: core.index)
-        route.openDecided(client, portShift: plan.portShifts[index], preface: choice.preface, by: listener)
+        route.openDecided(client, portShift: plan.portShifts[index], choice, by: listener)
+    }
+
+    /// Whether the route at an index of a plan ends the TLS of its clients.
+    func endsTLS(_ index: Int, _ plan: ListenerPlan) -> Bool {
+        guard plan.routes.indices.contains(index), let route = core.routes[plan.routes[index]] as? TCPRoute else {
+            return false
+        }
+        return route.plan.hooks.clientSession != nil
     }
 
     /// Removes a client from the undecided ones. The client still owns its socket. One that is replaced keeps its slot,

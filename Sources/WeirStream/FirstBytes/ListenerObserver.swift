@@ -36,7 +36,8 @@ public enum ListenerFailure: String, CaseIterable, Sendable {
         case .proxyProtocol: self = .proxyProtocol
         case .probe: self = .closed
         case .draining: self = .drained
-        case .routeLimit, .sessionLimit, .hook, .noUpstream, .upstreamLimit, .loop, .tls: self = .error
+        case .routeLimit, .sessionLimit, .hook, .noUpstream, .upstreamLimit, .loop, .tls, .destination:
+            self = .error
         }
     }
 

@@ -129,7 +129,9 @@ final class UndecidedClient: EventHandler, UndecidedMember {
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
             switch unsafe matcher.match(bytes.span, isEnd: client.endpoint.sawEnd, stage: stage) {
             case .route(let index, by: let result, preface: let preface):
-                decide(RouteChoice(index: index, result: result, preface: preface))
+                // Only then is the name copied.
+                let name = unsafe gate.endsTLS(index, plan) ? matcher.serverName(in: bytes.span) : nil
+                decide(RouteChoice(index: index, result: result, preface: preface, serverName: name))
             case .answer(let answer): send(answer, having: count)
             case .none(let mismatch): fail(ListenerFailure(mismatch))
             case .needsMore(let wanted): waitForMore(wanted, having: count)

@@ -10,3 +10,11 @@ public typealias SystemError = LinuxIO.SystemError
 public typealias MonotonicClock = LinuxIO.MonotonicClock
 /// Lookups by the system's resolver (getaddrinfo(3)), and the reasons of those that fail.
 public typealias AddressLookup = LinuxIO.AddressLookup
+/// Encrypts a stream over a socket, for ``StreamHooks/clientSession`` and ``StreamHooks/upstreamSession``.
+public typealias SecureSession = LinuxIO.SecureSession
+/// The outcome of one step of a handshake.
+public typealias HandshakeStep = LinuxIO.HandshakeStep
+/// The properties of a channel that the relay relies on.
+public typealias ChannelTraits = LinuxIO.ChannelTraits
+/// The facts of a handshake, which headers and logs tell.
+public typealias SecureSessionFacts = LinuxIO.SecureSessionFacts

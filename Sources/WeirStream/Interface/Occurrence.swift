@@ -40,6 +40,10 @@ public struct StreamTraits: OptionSet, Sendable, Hashable {
     public static let upstreamLimit = StreamTraits(rawValue: 1 << 21)
     /// A policy chooses among several upstreams, and leaves out those that fail.
     public static let upstreamSet = StreamTraits(rawValue: 1 << 22)
+    /// An agent dials the upstream.
+    public static let agentUpstream = StreamTraits(rawValue: 1 << 23)
+    /// ``StreamHooks/decide`` dials what clients ask for.
+    public static let chosenDestinations = StreamTraits(rawValue: 1 << 24)
     /// No stream has it: a reason that needs it is too rare to be exported before it has occurred.
     public static let rare = StreamTraits(rawValue: 1 << 31)
     /// ``StreamHooks/clientSession`` encrypts the client's side.

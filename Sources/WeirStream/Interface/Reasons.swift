@@ -29,6 +29,8 @@ public enum RejectReason: String, CaseIterable, Sendable {
     case loop
     /// The handshake with the client failed, or took too long.
     case tls
+    /// The client's first bytes ask for a destination that it does not get, or for nothing that can be read.
+    case destination
 
     /// The streams on which it can occur.
     public var occurrence: Occurrence {
@@ -48,6 +50,7 @@ public enum RejectReason: String, CaseIterable, Sendable {
         case .proxyProtocol: .on([.tcp, .proxyHeaders])
         case .probe: .on([.tcp, .proxyHeaders], or: [.tcp, .encryptedClient])
         case .tls: .on([.tcp, .encryptedClient])
+        case .destination: .on([.tcp, .chosenDestinations])
         }
     }
 }
@@ -157,6 +160,10 @@ public enum DialFailure: String, CaseIterable, Sendable {
     case loop
     /// The handshake with the upstream failed, or it refused one.
     case tls
+    /// The agent in front of the upstream could not be reached, or serves no dial.
+    case agent
+    /// The agent in front of the upstream does not allow the destination.
+    case agentDenied = "agent_denied"
     /// The connection or session ended before the dial did.
     case canceled
     /// Anything else.
@@ -171,8 +178,20 @@ public enum DialFailure: String, CaseIterable, Sendable {
         case .canceled: .on(.tcp, or: [.udp, .upstreamName, .rare])
         case .unreachable, .descriptorLimit, .addressUnavailable, .permission, .loop, .other: .always
         // Only a name can fail to resolve.
-        case .dnsNotFound, .dnsTimeout, .dnsFailure: .on(.upstreamName)
+        case .dnsNotFound, .dnsTimeout: .on(.upstreamName)
+        // An agent does not tell why.
+        case .dnsFailure: .on(.upstreamName, or: .agentUpstream)
         case .tls: .on([.tcp, .encryptedUpstream])
+        case .agent, .agentDenied: .on(.agentUpstream)
+        }
+    }
+
+    /// The failure of a dial whose agent could not be connected: that of this machine stays.
+    var inFrontOfAgent: DialFailure {
+        switch self {
+        case .refused, .timeout, .unreachable, .reset, .dnsNotFound, .dnsTimeout, .dnsFailure: .agent
+        case .descriptorLimit, .addressUnavailable, .permission, .loop, .tls, .agent, .agentDenied, .canceled, .other:
+            self
         }
     }
 
@@ -181,7 +200,7 @@ public enum DialFailure: String, CaseIterable, Sendable {
         switch self {
         case .dnsNotFound, .dnsTimeout, .dnsFailure, .loop: true
         case .refused, .timeout, .unreachable, .reset, .descriptorLimit, .addressUnavailable, .permission, .tls,
-            .canceled, .other:
+            .agent, .agentDenied, .canceled, .other:
             false
         }
     }

@@ -43,15 +43,17 @@ public final class StreamContext {
     public private(set) var attachment: (any AnyObject & Sendable)?
     /// The state that ``reserve(_:)`` stored.
     package private(set) var reservation: (any AnyObject & Sendable)?
-    /// The proxy that named the client, if any. Boxed to keep the common context small.
-    private var proxy: ProxyPeer?
+    /// Boxed to keep the common context small.
+    private var extras: ClientExtras?
 
     /// Whether a PROXY header named the client: ``clientAddress`` is then the proxy's claim. A loopback address, or an
     /// address of this machine, then does not prove that the client is local. False for a header without addresses
     /// (version 1 `UNKNOWN`, version 2 `LOCAL`): the peer itself is the client.
-    public var isNamedByHeader: Bool { proxy != nil }
+    public var isNamedByHeader: Bool { extras?.proxyAddress != nil }
     /// The address at the other end of the socket: the client's, or that of the proxy that named it.
-    public var peerAddress: SocketAddress { proxy?.address ?? clientAddress }
+    public var peerAddress: SocketAddress { extras?.proxyAddress ?? clientAddress }
+    /// The facts of the client's handshake, where the route encrypts that side; nil before its end.
+    public var sessionFacts: SecureSessionFacts? { extras?.facts }
 
     init(
         id: UInt64, route: RouteIdentity, transport: Transport, clientAddress: SocketAddress,
@@ -69,10 +71,14 @@ public final class StreamContext {
     /// Applies the peer's PROXY header. Call it only before any hook has seen the context.
     func adopt(_ header: ProxyHeader) {
         awaitsProxyHeader = false
-        guard let addresses = header.addresses else { return }
-        proxy = ProxyPeer(clientAddress)
-        clientAddress = addresses.source
-        localAddress = addresses.destination
+        if let addresses = header.addresses { nameClient(addresses) }
+    }
+
+    /// Keeps the facts of the client's handshake.
+    func adopt(_ facts: SecureSessionFacts) {
+        let extras = extras ?? ClientExtras()
+        extras.facts = facts
+        self.extras = extras
     }
 
     /// A connection or session that was served needs another upstream: its dials are no retries of the first.
@@ -83,8 +89,18 @@ public final class StreamContext {
         dialCount = isFirst ? 1 : dialCount == .max ? .max : dialCount + 1
     }
 
-    /// Attaches a hook's own state to the connection or session. Call it only from `admit`, which runs first and on the
-    /// worker; every later hook finds the state in ``attachment``.
+    /// Names the client behind the peer, which the peer itself has told: ``peerAddress`` stays the address of the
+    /// connection. Call it only from ``StreamHooks/Decide``, on the worker.
+    public func nameClient(_ addresses: ProxyHeader.Addresses) {
+        let extras = extras ?? ClientExtras()
+        extras.proxyAddress = peerAddress
+        self.extras = extras
+        clientAddress = addresses.source
+        localAddress = addresses.destination
+    }
+
+    /// Attaches a hook's own state to the connection or session. Call it only from `admit`, or where a client's session
+    /// is made, which run first and on the worker; every later hook finds the state in ``attachment``.
     public func attach(_ state: any AnyObject & Sendable) {
         attachment = state
     }
@@ -109,13 +125,11 @@ final class RouteIdentity {
     }
 }
 
-/// The address of the proxy that named a client.
-private final class ProxyPeer {
-    let address: SocketAddress
-
-    init(_ address: SocketAddress) {
-        self.address = address
-    }
+/// The values that few clients have.
+private final class ClientExtras {
+    /// The proxy that named the client.
+    var proxyAddress: SocketAddress?
+    var facts: SecureSessionFacts?
 }
 
 // A context stays on its worker: nothing else protects its mutable state.

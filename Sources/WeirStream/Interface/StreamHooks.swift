@@ -16,6 +16,8 @@ public enum DialDecision: Sendable {
     /// Dial this index of ``DialRequest/upstreams``, and the policy's choices where it cannot be reached. An index that
     /// does not exist rejects with ``RejectReason/noUpstream``.
     case dialUpstream(Int)
+    /// Dial these addresses, and nothing else. An index that does not exist rejects, likewise.
+    case dialTarget(DialTarget)
     /// Do not dial.
     case reject(RejectReason)
 }
@@ -69,6 +71,10 @@ public struct StreamHooks: Sendable {
     /// with `hook`. Its task is canceled when the client resets or ``TCPSettings/preDialTimeout`` has passed. A hook
     /// that ignores the cancellation continues to run, and its decision is ignored.
     public typealias PreDial = @concurrent @Sendable (DialRequest) async throws -> DialDecision
+    /// Decides as ``PreDial`` does, where that takes no time: nil leaves it to that hook, or else to the policy.
+    /// Synchronous, on the worker: must not block. It runs after the handshake of a ``MakeClientSession``, and may call
+    /// ``StreamContext/nameClient(_:)``.
+    public typealias Decide = @Sendable (StreamContext) -> DialDecision?
     /// Sees every read, spliced bytes included, before the bytes are forwarded. Synchronous, on the worker: must not
     /// block. Calls for one connection never overlap. A hook that limits also sets ``maxReadByteCount``.
     public typealias OnRead = @Sendable (ReadEvent) -> ReadDecision
@@ -96,10 +102,19 @@ public struct StreamHooks: Sendable {
     /// client was admitted. The handshake precedes ``PreDial`` and the dial. One that fails, or takes longer than
     /// ``TCPSettings/handshakeTimeout``, rejects the client as ``RejectReason/tls``.
     public typealias MakeClientSession = @Sendable (StreamContext) -> any SecureSession
+    /// Decides about a client after the handshake of its session, with what the handshake has proved, such as the names
+    /// in a verified certificate. Synchronous, on the worker, before ``PreDial``: must not block. Resumed sessions are
+    /// judged like others. It runs for no client that ``Admit`` rejects or whose handshake fails. The client of a
+    /// rejection gets a reset.
+    public typealias AdmitSecured = @Sendable (StreamContext, any SecureSession) -> AdmitDecision
     /// Creates the session that encrypts the upstream's side. Synchronous, on the worker, for each upstream that is
     /// connected. The handshake belongs to the dial and to its timeout: one that fails is a failed dial with
     /// ``DialFailure/tls``. A PROXY header precedes it, unencrypted.
     public typealias MakeUpstreamSession = @Sendable (StreamContext, Upstream) -> any SecureSession
+
+    /// Returns the tunnel to an upstream behind an agent (``Upstream/behindAgent``); nil where there is none, and then no
+    /// dial succeeds. Called when the stream starts, and with each update. Synchronous, on the worker.
+    public typealias MakeTunnel = @Sendable (Upstream, _ worker: Int) -> (any UpstreamTunnel)?
 
     /// See ``Admit``.
     public var admit: Admit?
@@ -107,6 +122,8 @@ public struct StreamHooks: Sendable {
     /// is separate from ``admit``, which may count, because a session is counted once. A rejected session ends as
     /// ``SessionCloseReason/routeRemoved``, or before its dial with the given reason.
     public var review: Review?
+    /// See ``Decide``.
+    public var decide: Decide?
     /// See ``PreDial``.
     public var preDial: PreDial?
     /// See ``MakeSelector``. Nil dials the upstreams in their order.
@@ -123,8 +140,12 @@ public struct StreamHooks: Sendable {
     public var isTrustedProxy: IsTrustedProxy?
     /// See ``MakeClientSession``. TCP only; nil is no encryption.
     public var clientSession: MakeClientSession?
+    /// See ``AdmitSecured``. It needs a ``clientSession``.
+    public var admitSecured: AdmitSecured?
     /// See ``MakeUpstreamSession``. TCP only; nil is no encryption.
     public var upstreamSession: MakeUpstreamSession?
+    /// See ``MakeTunnel``. TCP only.
+    public var tunnel: MakeTunnel?
     /// Receives the stream's events.
     public var observer: (any StreamObserver)?
 

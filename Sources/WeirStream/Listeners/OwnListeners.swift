@@ -51,7 +51,7 @@ package struct OwnListeners: Sendable {
 
     /// Whether a dial to `address` would reach a listener of the engine. `isLocal`: the address is known to be one of
     /// this machine.
-    func wouldLoop(_ transport: Transport, _ address: SocketAddress, isLocal: Bool = false) -> Bool {
+    package func wouldLoop(_ transport: Transport, _ address: SocketAddress, isLocal: Bool = false) -> Bool {
         if address.isUnix { return false }
         guard let keys = counts[Group(transport: transport, port: address.port)] else { return false }
         let ip = address.ip.dialed

@@ -344,7 +344,7 @@ extension DropReason {
         case .noUpstream, .upstreamLimit: self = .noUpstream
         case .draining: self = .draining
         case .loop: self = .loop
-        case .hook, .proxyProtocol, .probe, .tls: self = .error
+        case .hook, .proxyProtocol, .probe, .tls, .destination: self = .error
         }
     }
 }

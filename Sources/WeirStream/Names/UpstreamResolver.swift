@@ -129,7 +129,8 @@ actor UpstreamResolver {
 
     // MARK: Lookups
 
-    private func lookUp(_ host: String) async -> Result<[SocketAddress], AddressLookup.Failure> {
+    /// Looks a name up now, with its standing if it is watched.
+    func lookUp(_ host: String) async -> Result<[SocketAddress], AddressLookup.Failure> {
         let (resolver, isLocal) = (resolver, isLocal)
         do throws(SystemError) {
             return try await pool.run(entries[host]?.standing ?? .unknown, isLocal: { isLocal(host) }) {

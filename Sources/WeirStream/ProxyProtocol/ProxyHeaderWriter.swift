@@ -5,11 +5,14 @@ import LinuxIO
 /// A header has one address family: where one address is IPv6, an IPv4 one is written in its mapped form (RFC 4291
 /// section 2.5.5.2).
 public enum ProxyHeaderWriter {
-    /// Returns the header of a TCP stream.
-    public static func bytes(_ version: ProxyHeader.Version, for addresses: ProxyHeader.Addresses) -> [UInt8] {
+    /// Returns the header of a TCP stream. In version 2 it tells the facts of the client's handshake, where there was
+    /// one.
+    public static func bytes(
+        _ version: ProxyHeader.Version, for addresses: ProxyHeader.Addresses, _ facts: SecureSessionFacts? = nil
+    ) -> [UInt8] {
         switch version {
         case .v1: line(for: addresses)
-        case .v2: binary(for: addresses, .tcp)
+        case .v2: binary(for: addresses, .tcp, fields: facts.map { ProxyHeaderFields.bytes(of: $0) } ?? [])
         }
     }
 
@@ -44,13 +47,15 @@ public enum ProxyHeaderWriter {
         return Array("PROXY \(family) \(hosts[0]) \(hosts[1]) \(ports)\r\n".utf8)
     }
 
-    private static func binary(for addresses: ProxyHeader.Addresses, _ transport: Transport) -> [UInt8] {
+    private static func binary(
+        for addresses: ProxyHeader.Addresses, _ transport: Transport, fields: [UInt8] = []
+    ) -> [UInt8] {
         let isIPv4 = isIPv4(addresses)
         var bytes = ProxyHeaderParser.signatureOfV2
-        bytes.reserveCapacity(maxDatagramHeaderLength)
+        bytes.reserveCapacity(maxDatagramHeaderLength + fields.count)
         bytes.append(0x21)
         bytes.append((isIPv4 ? 0x10 : 0x20) | (transport == .tcp ? 1 : 2))
-        append(UInt64(isIPv4 ? 12 : 36), count: 2, to: &bytes)
+        append(UInt64((isIPv4 ? 12 : 36) + fields.count), count: 2, to: &bytes)
         for address in [addresses.source, addresses.destination] {
             if isIPv4 {
                 append(UInt64(address.ip.v4Bits), count: 4, to: &bytes)
@@ -61,7 +66,7 @@ public enum ProxyHeaderWriter {
         }
         append(UInt64(addresses.source.port), count: 2, to: &bytes)
         append(UInt64(addresses.destination.port), count: 2, to: &bytes)
-        return bytes
+        return bytes + fields
     }
 
     /// Appends the lowest `count` bytes of a value in network byte order.

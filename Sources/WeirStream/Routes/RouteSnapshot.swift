@@ -12,6 +12,8 @@ final class RouteSnapshot<Settings: Sendable> {
     let selector: any UpstreamSelector
     /// Whether the policy may want sessions to leave their upstream.
     let hasPolicy: Bool
+    /// Whether connected upstreams may need a handshake.
+    let hasUpstreamHandshake: Bool
     /// Whether the route's upstreams answer, over all workers; nil on TCP.
     var answers: AnswerHistory?
     /// The number of the route's configuration. Lookup results for another number are ignored.
@@ -27,6 +29,12 @@ final class RouteSnapshot<Settings: Sendable> {
         upstreams = plan.upstreams.map { upstream in
             previous?.upstreams.first { $0.upstream == upstream } ?? UpstreamState(upstream)
         }
+        if let tunnel = plan.hooks.tunnel {
+            for state in upstreams where state.upstream.behindAgent != nil {
+                state.tunnel = tunnel(state.upstream, worker)
+            }
+        }
+        hasUpstreamHandshake = plan.hooks.upstreamSession != nil || plan.hooks.tunnel != nil
         let members = plan.upstreams.enumerated().map { slot, upstream in
             UpstreamMember(handle: Self.handle(slot, plan.generation), upstream: upstream)
         }
@@ -45,10 +53,13 @@ final class RouteSnapshot<Settings: Sendable> {
         upstreams = base.upstreams.map { state in
             let shifted = state.upstream.shifted(by: portShift)
             if shifted == state.upstream { return state }
-            return previous?.upstreams.first { $0.upstream == shifted } ?? UpstreamState(shifted, like: state)
+            let known = previous?.upstreams.first { $0.upstream == shifted } ?? UpstreamState(shifted, like: state)
+            known.tunnel = state.tunnel
+            return known
         }
         selector = base.selector
         hasPolicy = base.hasPolicy
+        hasUpstreamHandshake = base.hasUpstreamHandshake
         answers = base.answers
         generation = base.generation
         refresh = base.refresh

@@ -52,22 +52,22 @@ final class TCPRoute: WorkerRoute, EventHandler {
         let plan = snapshots.snapshot(ofListener: listener.bound.number)
         let requirement = plan.hooks.headerRequirement(of: address, plan.settings.proxyProtocol)
         begin(
-            AcceptedClient(RelayEndpoint(accepted: client), address), plan, requirement, preface: nil, by: listener)
+            AcceptedClient(RelayEndpoint(accepted: client), address), plan, requirement, nil, by: listener)
     }
 
     /// Begins a connection of a shared listener, which has read the PROXY header and chosen this route. The route takes
     /// over the client's socket, registration and reservation.
     func openDecided(
-        _ client: consuming AcceptedClient, portShift: UInt16, preface: UpstreamPreface?, by listener: TCPListener
+        _ client: consuming AcceptedClient, portShift: UInt16, _ choice: RouteChoice, by listener: TCPListener
     ) {
         let plan = snapshots.snapshot(shiftedBy: portShift)
         if let dscp = plan.settings.dscp { client.endpoint.withSocket { if $0.family != .unix { $0.mark(dscp) } } }
-        begin(client, plan, .none, preface: preface, by: listener)
+        begin(client, plan, .none, choice, by: listener)
     }
 
     private func begin(
         _ client: consuming AcceptedClient, _ plan: RouteSnapshot<TCPSettings>, _ requirement: HeaderRequirement,
-        preface: UpstreamPreface?, by listener: TCPListener
+        _ choice: RouteChoice?, by listener: TCPListener
     ) {
         let registration = client.registration
         let context = StreamContext(
@@ -89,7 +89,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
             client: client.endpoint, context: context, route: plan, owner: self, listener: listener)
         connection.indexInRoute = connections.count
         connections.append(connection)
-        connection.start(registration: registration, preface: preface)
+        connection.start(registration: registration, choice)
     }
 
     private func refusal(

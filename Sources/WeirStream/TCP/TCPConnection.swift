@@ -8,32 +8,6 @@ import NetworkTypes
 /// them; the dial, with the upstream's handshake; the relay; after a failure of one endpoint, a short flush. The
 /// connection ends once, in ``release(withReset:)``.
 final class TCPConnection: EventHandler, PreDialing {
-    enum Phase {
-        /// The PROXY header of a trusted peer is not complete yet.
-        case awaitingHeader
-        /// The handshake of the client's session is in progress.
-        case handshaking
-        /// An upstream is chosen and dialed (see ``UpstreamConnector``).
-        case dialing
-        /// The upstream is connected, and its preface or the handshake of its session is in progress.
-        case handshakingUpstream
-        /// Bytes flow.
-        case relaying
-        /// One endpoint has failed: the other one gets its remaining bytes, and then a reset.
-        case flushing
-        case closed
-    }
-
-    /// The descriptor tag of the client; 1 to 7 are attempts to reach the upstream.
-    static let clientTag = 0
-
-    enum TimerTag {
-        static let main = 0
-        static let ingressPause = 2
-        static let egressPause = 3
-        static let flush = 4
-    }
-
     /// The age of a connection at which keepalive starts on its upstream side.
     private static let keepaliveDelayNanoseconds: UInt64 = 10_000_000_000
 
@@ -98,8 +72,8 @@ final class TCPConnection: EventHandler, PreDialing {
     }
 
     /// Registers the client, unless its socket is registered under a token already, and begins the first phase. The
-    /// connection may have ended when this returns. No PROXY header is awaited of a client that comes with a preface.
-    func start(registration: EventToken?, preface: UpstreamPreface?) {
+    /// connection may have ended when this returns. No PROXY header is awaited of a client that comes with a choice.
+    func start(registration: EventToken?, _ choice: RouteChoice?) {
         // From here on the end of the client is noticed, also during the dial.
         if let registration {
             token = registration
@@ -114,17 +88,19 @@ final class TCPConnection: EventHandler, PreDialing {
                 return
             }
         }
-        if context.awaitsProxyHeader { awaitHeader() } else { admitted(preface: preface) }
+        if context.awaitsProxyHeader { awaitHeader() } else { admitted(choice) }
     }
 
     /// Begins the phase after the client was admitted.
-    private func admitted(preface: UpstreamPreface? = nil) {
+    private func admitted(_ choice: RouteChoice? = nil) {
         if let makeSession = route.hooks.clientSession {
-            startClientHandshake(makeSession(context))
+            let session = makeSession(context)
+            if let name = choice?.serverName { session.expect(serverName: name) }
+            startClientHandshake(session)
             // What the client did in clear is done with the upstream only where that encrypts, too.
-            if route.hooks.upstreamSession != nil { relay.client.encrypted?.preface = preface }
+            if route.hooks.upstreamSession != nil { relay.client.encrypted?.preface = choice?.preface }
         } else {
-            connect(preface: preface)
+            connect(preface: choice?.preface)
         }
     }
 
@@ -171,6 +147,8 @@ final class TCPConnection: EventHandler, PreDialing {
         } else if phase == .handshaking {
             // The session meets the failure of the socket, too, and knows its reason.
             awaitHandshakeStep()
+        } else if phase == .handshakingUpstream, !mainTimer.isNone {
+            upstreamHandshakeDone()
         }
     }
 
@@ -194,7 +172,8 @@ final class TCPConnection: EventHandler, PreDialing {
         case (.awaitingHeader, TimerTag.main): headerTimedOut()
         case (.handshaking, TimerTag.main): clientHandshakeTimedOut()
         case (.dialing, _): if let connector { perform(connector.timerFired(tag: tag)) }
-        case (.handshakingUpstream, _): if let connector { upstreamTimerFired(connector.timerFired(tag: tag)) }
+        case (.handshakingUpstream, TimerTag.main): if !mainTimer.isNone { upstreamHandshakeDone() }
+        case (.handshakingUpstream, _): if let connector { upstreamTimerFired(connector, tag: tag) }
         case (.relaying, TimerTag.main): checkSilence()
         case (_, TimerTag.ingressPause): pauseEnded(.ingress)
         case (_, TimerTag.egressPause): pauseEnded(.egress)
@@ -279,10 +258,12 @@ final class TCPConnection: EventHandler, PreDialing {
         case .yielded: awaitHandshakeStep()
         // With FIN: the session may have told the reason to the client, and a reset could overtake it.
         case .failed: reject(.tls, withReset: false)
+        case .refused: reject(relay.client.encrypted?.dialSession?.refusal ?? .tls, withReset: false)
         case .unused: reject(.probe)
         case .broken(let error): clientBroke(ConnectionCloseReason(error, party: .client))
-        case .done:
+        case .done, .doneUnlessRefused:
             core.loop.cancel(&mainTimer)
+            if let reason = judge(relay.client.encrypted?.session) { return reject(reason) }
             connect(preface: relay.client.encrypted?.preface)
         }
     }
@@ -315,14 +296,16 @@ final class TCPConnection: EventHandler, PreDialing {
         switch consume outcome {
         case .pending: return
         case .connected(let upstream): upstreamConnected(upstream)
-        case .failed: end(.dialFailed, withReset: true)
-        case .rejected(let reason): reject(reason)
+        case .failed(let reason): end(.dialFailed, withReset: !relay.client.dialEnded(.failed(reason)))
+        case .rejected(let reason): reject(reason, withReset: !relay.client.dialEnded(.rejected(reason)))
         }
     }
 
     /// Handles a timer during the upstream's handshake, which may have been the dial's limit.
-    private func upstreamTimerFired(_ outcome: consuming DialOutcome) {
-        if connector?.isHandedOut != true { relay.upstream.handshakeTimedOut() }
+    private func upstreamTimerFired(_ connector: UpstreamConnector<TCPDialer>, tag: Int) {
+        let reason = relay.upstream.encrypted?.dialSession?.timeoutFailure ?? .timeout
+        let outcome = connector.timerFired(tag: tag, handshakeFailure: reason)
+        if self.connector?.isHandedOut != true { relay.upstream.handshakeTimedOut() }
         perform(outcome)
     }
 
@@ -334,16 +317,31 @@ final class TCPConnection: EventHandler, PreDialing {
         relay.upstream = RelayEndpoint(
             dialed: found.takeSocket(), expectsSingleResponse: connector.dialer.expectsSingleResponse)
         relay.upstream.note(events)
-        let makeSession = route.hooks.upstreamSession
-        guard makeSession != nil || connector.dialer.preface != nil else { return relayBegins(at: address) }
+        guard route.hasUpstreamHandshake || connector.dialer.preface != nil else { return relayBegins(at: address) }
+        let session = makeUpstreamSession(reached, connector)
+        guard session != nil || connector.dialer.preface != nil else { return relayBegins(at: address) }
         phase = .handshakingUpstream
-        // The header is not encrypted and precedes all else.
-        guard sendHeader(), relay.hasSentFirst else { return upstreamHandshakeFailed(.other, nil) }
-        connector.dialer.beginPreface()
-        if let makeSession {
-            relay.upstream.secure(with: makeSession(context, route.configuredUpstreams[route.index(of: reached)]))
+        // The header for the peer is not encrypted and precedes all else.
+        if (session as? any DialSession)?.carriesProxyHeader != true {
+            guard sendHeader(), relay.hasSentFirst else { return upstreamHandshakeFailed(.other, nil) }
         }
+        connector.dialer.beginPreface()
+        if let session { relay.upstream.secure(with: session) }
         awaitHandshakeStep()
+    }
+
+    private func makeUpstreamSession(
+        _ reached: UpstreamHandle, _ connector: UpstreamConnector<TCPDialer>
+    ) -> (any SecureSession)? {
+        if let reservation = connector.dialer.takeReservation(),
+            let destination = route.state(of: reached)?.upstream.behindAgent
+        {
+            return reservation.makeSession(
+                for: TunnelSessionRequest(
+                    destination, clientAddress: context.clientAddress, localAddress: destinationAddress,
+                    timeLeft: connector.timeLeft))
+        }
+        return route.hooks.upstreamSession?(context, route.configuredUpstreams[route.index(of: reached)])
     }
 
     private func stepUpstreamHandshake() {
@@ -351,14 +349,23 @@ final class TCPConnection: EventHandler, PreDialing {
         switch preface == .done ? relay.upstream.handshake() : preface {
         case .waiting: return
         case .yielded: awaitHandshakeStep()
-        case .failed, .unused: upstreamHandshakeFailed(.tls, nil)
+        case .doneUnlessRefused(let time):
+            if relay.client.isReadable { return upstreamHandshakeDone() }
+            if mainTimer.isNone { armMainTimer(time) }
+        case .failed, .unused, .refused:
+            upstreamHandshakeFailed(relay.upstream.encrypted?.dialSession?.dialFailure ?? .tls, nil)
         case .broken(let error): upstreamHandshakeFailed(DialFailure(error), error)
-        case .done:
-            guard let address = relay.upstream.withSocket({ try? $0.peerAddress() }).flatMap(\.self) else {
-                return upstreamHandshakeFailed(.reset, nil)
-            }
-            relayBegins(at: address)
+        case .done: upstreamHandshakeDone()
         }
+    }
+
+    private func upstreamHandshakeDone() {
+        guard let address = relay.upstream.withSocket({ try? $0.peerAddress() }).flatMap(\.self) else {
+            return upstreamHandshakeFailed(.reset, nil)
+        }
+        // Bytes may wait in the session, for which no event comes.
+        relay.upstream.isReadable = true
+        relayBegins(at: address)
     }
 
     private func upstreamHandshakeFailed(_ reason: DialFailure, _ error: SystemError?) {
@@ -369,6 +376,7 @@ final class TCPConnection: EventHandler, PreDialing {
     /// Closes an upstream whose handshake has not ended.
     private func dropUpstream() {
         relay.dropUpstream(resources: core.relayResources)
+        core.loop.cancel(&mainTimer)
         upstreamTag = -1
         phase = .dialing
     }
@@ -386,13 +394,15 @@ final class TCPConnection: EventHandler, PreDialing {
     // MARK: Relay
 
     private func relayBegins(at address: SocketAddress) {
-        let hasSentHeader = phase == .handshakingUpstream
+        let hasSentHeader =
+            phase == .handshakingUpstream && relay.upstream.encrypted?.dialSession?.carriesProxyHeader != true
         phase = .relaying
         relay.touch(now: core.loop.now)
         member = connector?.settle(at: address)
         helper = .none
         awaitsKeepalive = route.settings.keepalive != nil && !address.isUnix
         armSilenceTimer()
+        _ = relay.client.dialEnded(.connected)
         // An upstream that sends first needs the header before it does.
         guard hasSentHeader || sendHeader() else { return end(.error, withReset: true) }
         advance()
@@ -402,10 +412,7 @@ final class TCPConnection: EventHandler, PreDialing {
     /// it.
     private func sendHeader() -> Bool {
         guard let version = route.settings.relayedHeader else { return true }
-        let addresses = ProxyHeader.Addresses(source: context.clientAddress, destination: destinationAddress)
-        let header =
-            addresses.source.isUnix
-            ? ProxyHeaderWriter.bytesWithoutAddresses(version) : ProxyHeaderWriter.bytes(version, for: addresses)
+        let header = proxyHeader(version, destination: destinationAddress)
         return unsafe header.withUnsafeBytes { bytes in
             unsafe relay.sendFirst(bytes, resources: core.relayResources)
         }
@@ -538,29 +545,13 @@ final class TCPConnection: EventHandler, PreDialing {
         (openedAt, relay.lastActivity, relay.ingressByteCount, relay.egressByteCount)
     }
 
-    /// Ends the connection after the drain time.
-    func endDrained() {
-        guard phase != .closed else { return }
-        route.observer?.timedOut(context, kind: .drain)
-        end(.drained, withReset: true)
-    }
-
-    /// Ends the connection where it has this upstream, which is out.
-    func endUpstreamDown(where isOut: (Upstream) -> Bool) {
-        guard let member, phase != .closed, route.state(of: member).map({ isOut($0.upstream) }) == true else { return }
-        end(.upstreamDown, withReset: true)
-    }
+    /// Tells a client whose dial is in progress of the drain. Returns whether it was told.
+    func tellDrained() -> Bool { connector != nil && relay.client.dialEnded(.drained) }
 
     /// Ends the connection because its upstream is gone; a dial to it goes on with the next one.
     func leave(_ gone: GoneHost) {
         if member == nil, phase != .closed, let connector { perform(connector.leave(gone)) }
         endUpstreamDown(where: gone.has)
-    }
-
-    /// Ends the connection because its stream is killed.
-    func endKilled() {
-        guard phase != .closed else { return }
-        end(.killed, withReset: true)
     }
 
     /// Ends the connection before its dial.

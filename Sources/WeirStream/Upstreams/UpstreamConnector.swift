@@ -51,6 +51,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     /// Whether this upstream was reported as reached: attempts at its other addresses are then not reported as dials.
     private var isReached = false
     private var tried = TriedUpstreams()
+    /// The addresses that the client has asked for; nil where those of the upstreams are dialed.
+    private var target: DialTarget?
     /// The addresses that are left to try.
     private var addresses: ArraySlice<SocketAddress> = []
     /// The last error of this dial, for the log.
@@ -90,13 +92,19 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     /// this false, the connection has failed: its owner closes the socket.
     var isHandedOut: Bool { phase == .connected }
 
+    /// The time that is left for the dial of the current upstream.
+    var timeLeft: Duration { .nanoseconds(timerDeadline - min(timerDeadline, core.loop.now)) }
+
     /// Whether another address or another upstream may be left to try.
-    var hasOthers: Bool { !addresses.isEmpty || tried.count + 1 < route.upstreams.count }
+    var hasOthers: Bool { !addresses.isEmpty || hasOtherUpstreams }
+
+    private var hasOtherUpstreams: Bool { target == nil && tried.count + 1 < route.upstreams.count }
 
     // MARK: Beginning
 
-    /// Runs the pre-dial hook, if any, and dials.
+    /// Runs the hooks, if any, and dials.
     func start(worker: @autoclosure () -> Worker) -> DialOutcome {
+        if let decide = route.hooks.decide, let decision = decide(context) { return act(on: decision) }
         guard let preDial = route.hooks.preDial else { return dial(nextChoice()) }
         guard core.enterPreDial() else {
             phase = .ended
@@ -112,6 +120,10 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     func decided(_ decision: DialDecision) -> DialOutcome {
         guard hook != nil else { return .pending }
         leaveHook()
+        return act(on: decision)
+    }
+
+    private func act(on decision: DialDecision) -> DialOutcome {
         switch decision {
         case .dial: return dial(nextChoice())
         case .dialUpstream(let index):
@@ -120,6 +132,13 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
                 return .rejected(.noUpstream)
             }
             return dial(route.selector.accepts(member, now: core.loop.clockTime) ? member : nextChoice())
+        case .dialTarget(let wanted):
+            guard let member = route.handle(ofUpstream: wanted.upstream) else {
+                phase = .ended
+                return .rejected(.noUpstream)
+            }
+            target = wanted
+            return dial(member)
         case .reject(let reason):
             phase = .ended
             return .rejected(reason)
@@ -139,7 +158,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             phase = .ended
             return .rejected(route.selector.rejectReason)
         }
-        deadline = core.loop.deadline(afterNanoseconds: route.settings.dialTimeout.clampedNanoseconds)
+        let limit = min(route.settings.dialTimeout, target?.timeout ?? route.settings.dialTimeout)
+        deadline = core.loop.deadline(afterNanoseconds: limit.clampedNanoseconds)
         return goOn(after: begin(first))
     }
 
@@ -147,21 +167,26 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     /// Returns the selector's next choice; nil where it has none, or where the choice is invalid.
     private func nextChoice() -> UpstreamHandle? {
-        guard let choice = route.selector.next(for: context.clientAddress, tried: tried, now: core.loop.clockTime),
+        guard target == nil,
+            let choice = route.selector.next(for: context.clientAddress, tried: tried, now: core.loop.clockTime),
             route.holds(choice), !tried.contains(choice)
         else { return nil }
         return choice
     }
 
     /// Dials one choice after the other until an attempt is in progress or connected, or no choice is left.
-    private func goOn(after first: consuming Step) -> DialOutcome {
+    ///
+    /// `isConnected` tells that the first failure is one of a handshake.
+    private func goOn(after first: consuming Step, isConnected: Bool = false) -> DialOutcome {
         var step = first
+        var isConnected = isConnected
         while true {
             switch consume step {
             case .pending: return .pending
             case .connected(let upstream): return handOut(upstream)
             case .failed(let reason):
-                dialFailed(reason)
+                dialFailed(reason, isConnected: isConnected)
+                isConnected = false
                 guard let next = nextChoice() else { return fail(reason) }
                 step = begin(next)
             }
@@ -200,7 +225,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         let limit: UInt64
         if let attempt = settings.attemptTimeout {
             limit = attempt.clampedNanoseconds
-        } else if tried.count + 1 < route.upstreams.count {
+        } else if hasOtherUpstreams {
             limit = settings.dialTimeout.clampedNanoseconds / 3
         } else {
             return deadline
@@ -209,14 +234,16 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     }
 
     /// Ends a failed dial. Attempts at other addresses of an upstream that was reached are not reported.
-    private func dialFailed(_ reason: DialFailure) {
+    private func dialFailed(_ cause: DialFailure, isConnected: Bool) {
         core.loop.cancel(&staggerTimer)
         attempts.closeAll()
+        dialer.dialFailed()
         addresses = []
         guard let member else { return }
         self.member = nil
         tried.insert(member)
-        if reason == .refused { route.state(of: member)?.returnedDials.noteServer() }
+        let reason = isConnected ? cause : failure(cause, inFrontOf: member)
+        if cause == .refused { route.state(of: member)?.returnedDials.noteServer() }
         if isReached { return }
         if failure == nil || !reason.isAboutName { failure = reason }
         let index = route.index(of: member)
@@ -224,6 +251,13 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         route.selector.dialEnded(member, failure: reason, now: core.loop.clockTime)
         route.selector.released(member)
         if reason != .canceled { route.requestRefresh(index, now: core.loop.now) }
+    }
+
+    /// The failure of a dial whose upstream could not be connected. That of an agent is the agent's.
+    private func failure(_ cause: DialFailure, inFrontOf member: UpstreamHandle) -> DialFailure {
+        guard let tunnel = route.state(of: member)?.tunnel, cause.inFrontOfAgent == .agent else { return cause }
+        tunnel.connectFailed(cause)
+        return .agent
     }
 
     // MARK: Addresses of one upstream
@@ -244,7 +278,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
 
     private func lookUp() -> Step {
         guard let member, let state = route.state(of: member) else { return .failed(.other) }
-        switch state.answer {
+        switch target.map({ NameAnswer.addresses($0.addresses) }) ?? state.answer {
         case .pending:
             phase = .resolving
             state.wait(token, on: core.loop)
@@ -340,7 +374,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     func failed(_ reason: DialFailure, detail: SystemError?) -> DialOutcome {
         guard phase == .connected else { return .pending }
         lastError = detail
-        return goOn(after: .failed(reason))
+        return goOn(after: .failed(reason), isConnected: true)
     }
 
     /// Leaves an upstream that refuses the datagrams of a settled connection and never answered: tries its other
@@ -391,8 +425,8 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     }
 
     /// Handles a timer of the connector. A timer that was canceled in this turn may still fire: the times tell them
-    /// apart.
-    func timerFired(tag: Int) -> DialOutcome {
+    /// apart. `handshakeFailure` is the reason where the handshake with a connected upstream takes too long.
+    func timerFired(tag: Int, handshakeFailure: DialFailure = .timeout) -> DialOutcome {
         let now = core.loop.now
         if tag == TimerTag.stagger {
             guard phase == .dialing, now >= nextAttemptAt else { return .pending }
@@ -402,7 +436,9 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         core.loop.cancel(&timer)
         switch phase {
         case .deciding: return hookTimedOut()
-        case .resolving, .dialing, .connected: return dialTimedOut()
+        case .resolving: return dialTimedOut(.dnsTimeout)
+        case .dialing: return dialTimedOut(.timeout)
+        case .connected: return dialTimedOut(handshakeFailure)
         case .settled, .ended: return .pending
         }
     }
@@ -415,11 +451,11 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         return .rejected(.hook)
     }
 
-    private func dialTimedOut() -> DialOutcome {
-        let reason: DialFailure = phase == .resolving ? .dnsTimeout : .timeout
+    private func dialTimedOut(_ reason: DialFailure) -> DialOutcome {
+        let isConnected = phase == .connected
         if core.loop.now >= deadline {
             route.observer?.timedOut(context, kind: .dial)
-            dialFailed(reason)
+            dialFailed(reason, isConnected: isConnected)
             return fail(reason)
         }
         // The selector may have no other choice although there are other members.
@@ -430,7 +466,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
             return .pending
         }
         route.observer?.timedOut(context, kind: .dial)
-        dialFailed(reason)
+        dialFailed(reason, isConnected: isConnected)
         guard let next else { return fail(reason) }
         return goOn(after: begin(next))
     }
@@ -451,7 +487,7 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     /// Ends the connector, and releases its timers, sockets and hook. A second call has no effect.
     func cancel() {
         leaveHook()
-        if phase != .settled, member != nil { dialFailed(.canceled) }
+        if phase != .settled, member != nil { dialFailed(.canceled, isConnected: phase == .connected) }
         core.loop.cancel(&timer)
         core.loop.cancel(&staggerTimer)
         attempts.closeAll()

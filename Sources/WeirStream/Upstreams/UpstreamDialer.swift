@@ -13,6 +13,13 @@ protocol UpstreamDialer {
 
     /// Judges an attempt in progress by an event of its socket.
     func judge(_ socket: borrowing Socket, _ events: EventSet) -> AttemptJudgement
+
+    /// The dial has failed: releases what was set aside for it.
+    mutating func dialFailed()
+}
+
+extension UpstreamDialer {
+    mutating func dialFailed() {}
 }
 
 /// The timeouts of a dial, and what its sockets are given. ``dialTimeout`` begins after the pre-dial hook, which has
@@ -74,6 +81,8 @@ struct TCPDialer: UpstreamDialer {
     let preface: UpstreamPreface?
     /// The exchange with the connected upstream, until it is over.
     private var exchange: PrefaceExchange?
+    /// The handshake that is set aside for the dial of an agent.
+    private var reservation: (any TunnelReservation)?
 
     init(preface: UpstreamPreface?) {
         self.preface = preface
@@ -95,7 +104,12 @@ struct TCPDialer: UpstreamDialer {
     mutating func start(
         _ address: SocketAddress, of upstream: UpstreamState, settings: TCPSettings, loop: EventLoop, token: EventToken
     ) -> AttemptStart {
-        if let path = upstream.upstream.host.unixPath { return Self.connect(to: path, loop: loop, token: token) }
+        if !upstream.isDirect {
+            if address.isUnix, let path = upstream.upstream.host.unixPath {
+                return Self.connect(to: path, loop: loop, token: token)
+            }
+            if upstream.upstream.behindAgent != nil, let refusal = reserve(upstream.tunnel) { return refusal }
+        }
         do throws(SystemError) {
             let socket = try Socket(.stream, family: Socket.family(of: address))
             expectsSingleResponse = upstream.ackHeuristic.expectsSingleResponse
@@ -111,6 +125,19 @@ struct TCPDialer: UpstreamDialer {
             return .failed(error)
         }
     }
+
+    /// Sets aside a handshake with an agent, once for all attempts of a dial. Returns the outcome where that fails.
+    private mutating func reserve(_ tunnel: (any UpstreamTunnel)?) -> AttemptStart? {
+        if reservation != nil { return nil }
+        guard let tunnel else { return .failed(SystemError(.connect, EPROTONOSUPPORT)) }
+        reservation = tunnel.reserve()
+        return reservation == nil ? .busy : nil
+    }
+
+    /// Returns the reservation for an agent that is connected; nil for an upstream without one.
+    mutating func takeReservation() -> (any TunnelReservation)? { reservation.take() }
+
+    mutating func dialFailed() { reservation = nil }
 
     /// Connects to a Unix socket: at once, or not (unix(7)). None of TCP's options belongs to it.
     private static func connect(to path: UnixSocketPath, loop: EventLoop, token: EventToken) -> AttemptStart {
@@ -194,7 +221,7 @@ extension DialFailure {
     }
 
     /// The reason for the errno of a failed socket(2) or connect(2).
-    init(_ error: SystemError?) {
+    package init(_ error: SystemError?) {
         switch error?.code {
         // ENOENT: nothing is at the path of a Unix socket, as where its server does not run.
         case ECONNREFUSED, ENOENT: self = .refused

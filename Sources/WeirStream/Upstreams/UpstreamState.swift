@@ -18,6 +18,10 @@ final class UpstreamState {
     var returnedDials = ReturnedDials()
     /// Our own address towards the upstream, for sessions that get no answers.
     var ownAddress = OwnAddressProbe()
+    /// Whether it is dialed over IP, and no agent stands in front of it.
+    let isDirect: Bool
+    /// The way through the agent in front of it.
+    var tunnel: (any UpstreamTunnel)?
     private var waiting: [EventToken] = []
     /// The length of ``waiting`` at which ended owners are removed from it.
     private var waitingBound = 64
@@ -26,12 +30,15 @@ final class UpstreamState {
 
     init(_ upstream: Upstream) {
         self.upstream = upstream
+        isDirect = upstream.host.unixPath == nil && upstream.behindAgent == nil
         answer = upstream.literal.map { .addresses([$0]) } ?? .pending
     }
 
     /// Creates the state of another port of the same host, with the addresses that `other` has.
     init(_ upstream: Upstream, like other: UpstreamState) {
         self.upstream = upstream
+        isDirect = other.isDirect
+        tunnel = other.tunnel
         answer = upstream.literal.map { .addresses([$0]) } ?? other.answer.withPort(upstream.port)
     }
 

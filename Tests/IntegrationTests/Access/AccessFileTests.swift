@@ -166,12 +166,12 @@ extension Integration {
             let lines = run.errorOutput.split(separator: "\n").map(String.init)
             let list = folder.file("block.txt")
             for expected in [
-                "\(list):2:1: error: expected a rule that begins with `ip:`, `cidr:`, `country:` or `tz:`, found "
-                    + "`192.0.2.…`",
+                "\(list):2:1: error: expected a rule that begins with `ip:`, `cidr:`, `country:`, `tz:` or `name:`, "
+                    + "found `192.0.2.…`",
                 "\(file):3:10: error: `deny`: the address in `10.0.0.1/8` has bits behind the length; did you mean "
                     + "`cidr:10.0.0.0/8`?",
-                "\(file):5:51: error: `allow`: expected a rule that begins with `ip:`, `cidr:`, `country:` or `tz:`, "
-                    + "found `10.0.0.0/8`; did you mean `cidr:10.0.0.0/8`?",
+                "\(file):5:51: error: `allow`: expected a rule that begins with `ip:`, `cidr:`, `country:`, `tz:` or "
+                    + "`name:`, found `10.0.0.0/8`; did you mean `cidr:10.0.0.0/8`?",
             ] { #expect(lines.contains(expected), "\(lines)") }
             #expect(
                 lines.contains {

@@ -103,6 +103,97 @@ extension Integration {
             #expect(try weir.stop() == .code(0))
         }
 
+        @Test(
+            "Weir is ready with the routes of containers, and without those of an engine that does not answer in time")
+        func readiness() throws {
+            let server = try TCPServer.echo()
+            let (port, fixed) = (try Ports.free(), try Ports.free())
+            let slow = try FakeEngine([box("a", "a", port, to: server.port, id: "aa")])
+            slow.behave { $0.delay = .milliseconds(500) }
+            // It has waited for `/readyz`.
+            let weir = try weir(slow)
+            #expect(isOpen(port))
+            try weir.waitForLog(" ready ", "routes=1 ")
+            #expect(try weir.stop() == .code(0))
+
+            let silent = try FakeEngine()
+            silent.behave { $0.delay = .seconds(3_600) }
+            defer { silent.behave { $0.delay = .zero } }
+            let manager = try ServiceManagerSocket("@weir-containers-\(getpid())")
+            let late = try WeirProcess(
+                routes: .route("fixed", fixed, to: server.port),
+                rest: "docker: { endpoint: { fast: \"\(slow.endpoint)\", mute: \"\(silent.endpoint)\" }, "
+                    + "label_prefix: weir, bind: 127.0.0.1 }", environment: ["NOTIFY_SOCKET": manager.name])
+            try late.waitForLog(" WARNING ", "ready without all routes of containers", "`mute`")
+            #expect(!late.logLines.contains { $0.contains("`fast`") })
+            #expect(isOpen(port) && isOpen(fixed))
+            let ready = try manager.message(with: "READY=1")
+            #expect(ready.contains { $0.hasPrefix("STATUS=2 routes, ") })
+            #expect(try late.stop() == .code(0))
+        }
+
+        @Test("Podman's shorter lists: an inspection tells of health and networks, again after each event")
+        func podman() throws {
+            let server = try TCPServer.echo()
+            let (web, host, lone) = (try Ports.free(), try Ports.free(), try Ports.free())
+            var boxes = [
+                box("web", "web", web, to: server.port, id: "aa"), box("host", "host", host, to: server.port, id: "bb"),
+                box("lone", "lone", lone, to: server.port, id: "cc"), FakeEngine.Box("plain", id: "dd"),
+            ]
+            boxes[0].health = "starting"
+            (boxes[1].networkMode, boxes[1].networks) = ("host", [:])
+            let engine = try FakeEngine(boxes)
+            engine.behave { $0.isPodman = true }
+            let weir = try weir(engine, ", grace: 60s")
+            #expect(isOpen(host) && !isOpen(web) && isOpen(lone))
+            try echo(host)
+            #expect(engine.inspections == 3)
+            engine.change { $0[0].health = "healthy" }
+            engine.tell("health_status", of: "aa")
+            try waitUntil("it is healthy") { isOpen(web) }
+            try echo(web)
+            #expect(engine.inspections == 4)
+            // Its only network: nothing goes to the address any more, before the next list.
+            engine.change { $0[2].networks = [:] }
+            engine.tell(
+                line: #"{"Type":"network","Action":"disconnect","Actor":{"ID":"cc","Attributes":{"name":"lone"}}}"#)
+            try weir.waitForLog("container=lone", "it has left its last network")
+            try weir.waitForLog("container=lone", "it has no address")
+            let accepted = server.accepted
+            try? TestConnection.exchange(lone)
+            #expect(server.accepted == accepted)
+            // It is told to stop, in the list alone.
+            engine.change { $0[0].state = "stopping" }
+            engine.tell("rename", of: "aa")
+            try weir.waitForLog("container=web", "it was told to stop")
+            engine.end("aa")
+            engine.tell("cleanup", of: "aa")
+            try weir.waitForLog("container=web", "it does not run: exited")
+            #expect(try weir.scrape().total("weir_docker_errors_total") == 1)
+            #expect(try weir.stop() == .code(0))
+        }
+
+        @Test("An engine that takes its time holds up no client, and is followed")
+        func slow() throws {
+            let server = try TCPServer.echo()
+            let (first, second) = (try Ports.free(), try Ports.free())
+            let engine = try FakeEngine([box("a", "a", first, to: server.port, id: "aa")])
+            let weir = try weir(engine)
+            engine.behave { $0.delay = .seconds(2) }
+            engine.begin(box("b", "b", second, to: server.port, id: "bb"))
+            // What an event means by itself is done while lists take long.
+            engine.end("aa")
+            try waitUntil("the new one is there", deadline: .seconds(30)) { isOpen(second) }
+            try echo(second)
+            try weir.waitForLog("is routed", "container=b")
+            func line(_ words: String...) throws -> Int {
+                try #require(weir.logLines.firstIndex { line in words.allSatisfy(line.contains) })
+            }
+            #expect(try line("container=a", "it does not run: exited") < line("is routed", "container=b"))
+            #expect(try weir.scrape().total("weir_source_up", ["source": "docker"]) == 1)
+            #expect(try weir.stop() == .code(0))
+        }
+
         @Test("While the engine is away everything stays, and what was missed is noticed when it is back")
         func away() throws {
             let server = try TCPServer.echo()
@@ -132,6 +223,7 @@ extension Integration {
                 ({ $0.status = 500 }, "connect", "is answered with 500: `not today`"),
                 ({ $0.cutAfter = 20 }, "connect", "error="), ({ $0.list = "[{" }, "parse", "no JSON"),
                 ({ $0.list = "{}" }, "parse", "expected a list"),
+                ({ $0.list = String(repeating: " ", count: 33 << 20) }, "parse", "more than 32 MiB"),
                 ({ ($0.version, $0.oldest) = ("1.12", "1.10") }, "version", "speaks the versions 1.10 to 1.12"),
             ]
             for (change, reason, words) in changes {
@@ -241,7 +333,7 @@ extension Integration {
             func replica(_ index: Int) -> FakeEngine.Box {
                 // One address and several ports: published ones.
                 var box = FakeEngine.Box(
-                    "web_\(index)", id: "a\(index)",
+                    "p-web-\(index)", id: "a\(index)",
                     [
                         "weir.web.port": "\(port):7", "com.docker.compose.project": "p",
                         "com.docker.compose.service": "web",
@@ -262,7 +354,7 @@ extension Integration {
                 }
                 for id in ["a1", "a2"] {
                     engine.tell("kill", of: id, ["signal": "15"])
-                    let label = ["upstream": "web_\(id.suffix(1)):7"]
+                    let label = ["upstream": "p-web-\(id.suffix(1)):7"]
                     try weir.scrape(until: "it has no client any more") {
                         $0.total("weir_upstream_members", label.merging(["state": "draining"]) { $1 }) == 1
                             && $0.total("weir_upstream_connections_active", label) == 0

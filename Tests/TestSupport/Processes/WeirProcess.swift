@@ -10,10 +10,11 @@ package final class WeirProcess {
 
     /// Starts it. `routes` is the body of the `routes:` map; `rest` any further top-level keys; `exporter` the fields
     /// of that section, where `PORT` stands for its port. `launcher` is a program that sets something up and then
-    /// replaces itself with what follows. Returns once `/readyz` says that every route is bound.
+    /// replaces itself with what follows. Returns once `/readyz` says that every route is bound, or, where the exporter
+    /// speaks TLS, the log does.
     package init(
         routes: String, rest: String = "", exporter: String = "listen: 127.0.0.1:PORT",
-        environment: [String: String] = [:], launcher: [String] = []
+        isExporterEncrypted: Bool = false, environment: [String: String] = [:], launcher: [String] = []
     ) throws {
         directory = try TemporaryDirectory("run")
         exporterPort = try Ports.free()
@@ -27,6 +28,7 @@ package final class WeirProcess {
                 throw DeadlineExceeded(
                     description: "weir ended (\(exit)) before it was ready:\n\(process.output)\(process.errorOutput)")
             }
+            if isExporterEncrypted { return process.outputLines.contains { $0.contains(" ready routes=") } }
             return (try? HTTP.get("/readyz", port: exporterPort).status) == 200
         }
     }

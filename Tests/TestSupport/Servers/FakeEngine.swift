@@ -18,6 +18,8 @@ package final class FakeEngine: Sendable {
         package var created = 1
         /// Ports that only an inspection tells of.
         package var exposed: [String] = []
+        /// The result of a health check that only an inspection tells of, as Podman's does.
+        package var health = ""
 
         package init(_ name: String, id: String? = nil, _ labels: [String: String] = [:]) {
             self.name = name
@@ -25,7 +27,7 @@ package final class FakeEngine: Sendable {
             self.labels = labels
         }
 
-        fileprivate var json: String {
+        fileprivate func json(isAbridged: Bool) -> String {
             let labels = labels.sorted { $0.key < $1.key }.map { "\(quote($0.key)):\(quote($0.value))" }
             let networks = networks.sorted { $0.key < $1.key }.map {
                 "\(quote($0.key)):{\"IPAddress\":\(quote($0.value)),\"GlobalIPv6Address\":\"\"}"
@@ -37,7 +39,8 @@ package final class FakeEngine: Sendable {
             }
             return "{\"Id\":\"\(id)\",\"Names\":[\(quote("/" + name))],\"Labels\":{\(labels.joined(separator: ","))},"
                 + "\"State\":\"\(state)\",\"Status\":\"\(status)\",\"Created\":\(created),"
-                + "\"HostConfig\":{\"NetworkMode\":\"\(networkMode)\"},\"Ports\":[\(ports.joined(separator: ","))],"
+                + (isAbridged ? "" : "\"HostConfig\":{\"NetworkMode\":\"\(networkMode)\"},")
+                + "\"Ports\":[\(ports.joined(separator: ","))],"
                 + "\"NetworkSettings\":{\"Networks\":{\(networks.joined(separator: ","))}}}"
         }
     }
@@ -52,6 +55,10 @@ package final class FakeEngine: Sendable {
         package var cutAfter: Int?
         /// Bytes in place of a list.
         package var list: String?
+        /// How long it takes to answer anything, while that is so.
+        package var delay = Duration.zero
+        /// Whether lists say no more than Podman's.
+        package var isPodman = false
 
         package init() {}
     }
@@ -169,10 +176,10 @@ package final class FakeEngine: Sendable {
 
     /// Whether the connection goes on.
     private func answer(_ target: String, _ connection: TestConnection) throws -> Bool {
-        let manners = state.withLock { state in
-            state.requests.append(target)
-            return state.manners
-        }
+        state.withLock { $0.requests.append(target) }
+        let delay = state.withLock { $0.manners.delay }
+        try? waitUntil("it is told to answer at once", deadline: delay) { state.withLock { $0.manners.delay } == .zero }
+        let manners = state.withLock { $0.manners }
         if target == "/version" {
             try send("{\"ApiVersion\":\"\(manners.version)\",\"MinAPIVersion\":\"\(manners.oldest)\"}", connection)
         } else if target.contains("/events") {
@@ -186,7 +193,7 @@ package final class FakeEngine: Sendable {
                 state.lists += 1
                 return state.boxes
             }
-            let list = manners.list ?? "[\(boxes.map(\.json).joined(separator: ","))]"
+            let list = manners.list ?? "[\(boxes.map { $0.json(isAbridged: manners.isPodman) }.joined(separator: ","))]"
             guard manners.status == 200 else {
                 try send("{\"message\":\"not today\"}", connection, status: manners.status)
                 return true
@@ -207,7 +214,10 @@ package final class FakeEngine: Sendable {
                 return true
             }
             let exposed = box.exposed.map { "\(quote($0)):{}" }.joined(separator: ",")
-            try send("{\"Id\":\"\(id)\",\"Config\":{\"ExposedPorts\":{\(exposed)}}}", connection)
+            try send(
+                "{\"Id\":\"\(id)\",\"State\":{\"Health\":{\"Status\":\"\(box.health)\"}},"
+                    + "\"HostConfig\":{\"NetworkMode\":\"\(box.networkMode)\"},"
+                    + "\"Config\":{\"ExposedPorts\":{\(exposed)}}}", connection)
         }
         return true
     }

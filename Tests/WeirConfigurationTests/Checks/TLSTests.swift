@@ -21,7 +21,26 @@ private struct Validation: CertificateValidation {
         return result
     }
 
+    func check(bundle: [UInt8]) -> CertificateCheckResult {
+        var result = CertificateCheckResult()
+        if bundle != Array("zip".utf8) { result.problem = "no archive" }
+        return result
+    }
+
     func check(authorities: [UInt8]) -> String? { authorities == Array("ca".utf8) ? nil : "no authority" }
+}
+
+/// Knows which rules look at names.
+private struct NameRules: AccessRuleValidation {
+    func check(rule text: String) -> AccessRuleCheckResult {
+        AccessRuleCheckResult(judgesNames: text.hasPrefix("name:"))
+    }
+
+    func check(list bytes: [UInt8]) -> AccessRuleCheckResult {
+        AccessRuleCheckResult(ruleCount: 1, judgesNames: bytes.starts(with: "name:".utf8))
+    }
+
+    func check(database path: String, for keys: Set<AccessRuleCheckResult.LocationKey>) -> String? { nil }
 }
 
 @Suite("TLS in a configuration")
@@ -133,6 +152,84 @@ struct TLSTests {
                 + "routes:\n  r: { scheme: tcp, bind: 127.0.0.1, port: \"8443:443\", host: 10.0.0.1, tls: true }\n")
         #expect(old.warnings.map(\.message).contains { $0.contains("has ended") })
         #expect(old.advice.map(\.message).contains { $0.contains("sends clear text to port 443") })
+    }
+
+    @Test("The exporter has a certificate of its own, and perhaps an authority for its clients")
+    func exporter() throws {
+        let rest = "\n" + route("tls: true")
+        let loaded = try load("exporter: { tls: { certificate: a.pem, key: a.key, client_ca: ca.pem } }" + rest)
+        let tls = try #require(loaded.configuration.exporter.tls)
+        #expect(tls.files.certificate.path == folder.file("a.pem") && tls.clientAuthorities?.text == "ca.pem")
+        #expect(loaded.configuration.allCertificates.count == 1)
+        #expect(loaded.certificates.map(\.path) == ["a.pem"])
+        #expect(try load("exporter: { tls: off }" + rest).configuration.exporter.tls == nil)
+        for (text, message) in [
+            ("{ certificate: a.pem }", "expected a `key`"), ("{ key: a.key }", "expected a `certificate`"),
+            ("{ certificate: a.pem, key: bad.key }", "the key is wrong"),
+            ("{ certificate: a.pem, key: a.key, client_ca: a.pem }", "no authority"),
+        ] {
+            let found = try errors("exporter: { tls: \(text) }" + rest)
+            #expect(found.first?.contains(message) == true, "\(found)")
+        }
+        let plain = "routes:\n  r: { scheme: tcp, bind: 127.0.0.1, port: \"389:636\", host: 10.0.0.1 }\n"
+        #expect(
+            try errors("exporter: { tls: { certificate: a.pem, key: a.key } }\n" + plain, isSupported: false)[0]
+                .contains("package trait `TLS`"))
+    }
+
+    @Test("Rules about names need clients that have to show a certificate")
+    func nameRules() throws {
+        func errors(_ text: String) throws -> [String] {
+            let path = try folder.write("weir.yml", text)
+            do throws(ConfigurationErrors) {
+                _ = try Configuration.load(
+                    path: path, environment: [:], rules: NameRules(), certificates: Validation())
+                return []
+            } catch {
+                return error.diagnostics.map(\.description)
+            }
+        }
+        let rule = "acl: { allow: [\"name:*.example.net\"] }"
+        #expect(try errors(route("tls: { client_ca: ca.pem }, \(rule)")) == [])
+        let found = try errors(route("tls: true, \(rule)"))
+        #expect(found.count == 1 && found[0].contains("`name:*.example.net` needs `tls: { client_ca: … }`"), "\(found)")
+        #expect(try errors(rule + "\n" + route("tls: { client_ca: ca.pem }")) == [])
+        #expect(try errors(rule + "\n" + route("tls: true")).count == 1)
+        try folder.write("names.txt", "name:device-7.example.net\n")
+        #expect(try errors(route("tls: true, acl: { deny: [\"file:names.txt\"] }")).count == 1)
+        #expect(try errors(route("acl: { deny: [\"ip:192.0.2.1\"] }")) == [])
+    }
+
+    @Test("Checks speak TLS where the upstream does, where it is said, and with settings of their own")
+    func checks() throws {
+        func tls(_ more: String) throws -> UpstreamTLS? { try load(route(more)).configuration.routes[0].checkTLS }
+        #expect(try tls("health: tls")?.verifies == true)
+        #expect(try tls("health: tcp, upstream_tls: true") == nil)
+        #expect(try tls("health: http") == nil)
+        let follows = try #require(
+            try tls("health: http, upstream_tls: { ca: ca.pem, server_name: a.example.net, alpn: h2 }"))
+        #expect(follows.authorities?.text == "ca.pem" && follows.serverName == "a.example.net")
+        #expect(follows.protocols == ["http/1.1"])
+        #expect(try tls("health: { check: http, port: 8008 }, upstream_tls: true") == nil)
+        #expect(try tls("health: { check: http, port: 8008, tls: true }, upstream_tls: true") != nil)
+        #expect(try tls("health: { check: redis, tls: false }, upstream_tls: true") == nil)
+        let own = try #require(
+            try tls("health: { check: tls, ca: ca.pem, server_name: b.example.net }, upstream_tls: { verify: off }"))
+        #expect(own.verifies && own.authorities?.text == "ca.pem" && own.serverName == "b.example.net")
+        #expect(try tls("health: { check: redis, verify: off }")?.verifies == false)
+        for (more, message) in [
+            ("health: { check: tcp, ca: ca.pem }", "`ca` is for `check: tls`"),
+            ("health: { check: tls, ca: a.pem }", "no authority"),
+            ("health: { check: redis, tls: false, ca: ca.pem }", "stands beside settings of TLS"),
+            ("health: tls, sni: a.example.net, starttls: postgres", "expected `check: postgres`"),
+        ] {
+            let found = try errors(route(more))
+            #expect(found.first?.contains(message) == true, "\(more): \(found)")
+        }
+        let service =
+            "routes:\n  r: { scheme: tcp, bind: 127.0.0.1, port: \"389:636\", upstreams: [{ srv: _a._tcp.b.net }], "
+        #expect(try errors(service + "health: tls }\n")[0].contains("needs a `server_name`"))
+        #expect(try errors(route("health: tls"), isSupported: false).first?.contains("package trait `TLS`") == true)
     }
 
     @Test("A program without TLS says so")

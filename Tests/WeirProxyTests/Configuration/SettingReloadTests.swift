@@ -59,6 +59,9 @@ struct SettingReloadTests {
 
     private static let companions: [String: [String: String]] = [
         "docker.certificate": ["docker.key": "key.pem"], "docker.key": ["docker.certificate": "certificate.pem"],
+        "exporter.tls.certificate": ["exporter.tls.key": "pair-1.key"],
+        "exporter.tls.key": ["exporter.tls.certificate": "pair-1.pem"],
+        "exporter.tls.client_ca": ["exporter.tls.certificate": "pair-1.pem", "exporter.tls.key": "pair-1.key"],
         "acl.log.log_allowed": ["acl.log.path": "stdout"],
         "entrypoint.proxy_protocol.mode": ["entrypoint.proxy_protocol.trusted_proxies": "[10.0.0.0/8]"],
         "entrypoint.proxy_protocol.trusted_proxies": ["entrypoint.proxy_protocol.mode": "mixed"],
@@ -87,6 +90,10 @@ struct SettingReloadTests {
                 try folder.write(name, GeoDatabaseFile.bytes([.init("192.0.2.0/24", country: "DE")]))
             }
             return ["places-1", "places-2"]
+        // The same pair by other names: both files have to fit.
+        case "exporter.tls.certificate": return ["pair-1.pem", "copy.pem"]
+        case "exporter.tls.key": return ["pair-1.key", "copy.key"]
+        case "exporter.tls.client_ca": return ["pair-1.pem", "pair-2.pem"]
         case "routes.*.tls": return ["{alpn: [mqtt]}", "{alpn: [h2]}"]
         case "tls.certificates":
             return ["[{certificate: pair-1.pem, key: pair-1.key}]", "[{certificate: pair-2.pem, key: pair-2.key}]"]
@@ -100,6 +107,7 @@ struct SettingReloadTests {
         for name in ["pair-1", "pair-2"] where access(folder.file(name + ".pem"), R_OK) != 0 {
             try TestCertificate.write(name, names: ["a.example.net"], to: folder)
         }
+        for file in [".pem", ".key"] { try folder.write("copy" + file, contents(of: folder.file("pair-1" + file))) }
         return try Configuration.load(
             path: path, environment: [:], rules: AccessRuleValidator(), certificates: CertificateValidator()
         ).configuration

@@ -46,6 +46,30 @@ struct LogLineTests {
                 + #""duration":1.234567,"ingress_bytes":12,"egress_bytes":3456}"# + "\n")
     }
 
+    @Test("The handshake of a client is told where one was, and what its peer chose cannot break out of its field")
+    func handshake() {
+        var closed = record(.connectionClosed(.clientEOF, flow), isDialed: true)
+        closed.session = SecureSessionFacts(
+            serverName: "a.example.net", applicationProtocol: "mqtt", version: .tls13, isResumed: true,
+            peer: SecureSessionFacts.Peer(name: "device-7.example.net", commonName: "seven"))
+        #expect(
+            line(closed, .text).hasSuffix(
+                " tls=1.3 resumed=true sni=a.example.net alpn=mqtt client_name=device-7.example.net\n"))
+        #expect(
+            line(closed, .json).hasSuffix(
+                #","tls":"1.3","resumed":true,"sni":"a.example.net","alpn":"mqtt","client_name":"device-7.example.net"}"#
+                    + "\n"))
+        var rejected = record(.rejected(.acl))
+        rejected.session = SecureSessionFacts(serverName: "a\" x=1\n\u{202e}b", version: .tls12)
+        #expect(
+            line(rejected, .text).hasSuffix(" tls=1.2 resumed=false sni=\"a\\\" x=1%0a%e2%80%aeb\"\n"),
+            "\(line(rejected, .text))")
+        // The line of the accept comes before any handshake.
+        var opened = record(.opened)
+        opened.session = closed.session
+        #expect(!line(opened, .text).contains("tls="))
+    }
+
     @Test("A closed session also tells its datagrams")
     func sessionClosed() {
         let dns = LogRoute(name: "dns", transport: "udp", listen: "udp://*:53", upstreams: ["192.0.2.53:53"])

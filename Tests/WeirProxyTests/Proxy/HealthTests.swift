@@ -18,6 +18,8 @@ struct HealthTests {
     func readiness() {
         let health = Health()
         #expect(health.readiness == .unavailable("starting: not every route is bound yet"))
+        health.phase = .awaitingContainers
+        #expect(health.readiness == .unavailable("starting: the containers of an engine are not known yet"))
         health.phase = .ready
         #expect(health.readiness == .ok("ready"))
         health.phase = .draining

@@ -22,6 +22,9 @@ extension UpstreamConfiguration {
             "Connections or sessions at once; clients beyond them go to the others."),
         Setting(
             "drain", \.isDraining, .flag, "Whether it gets no new clients. Those that it has stay."),
+        Setting(
+            "agent", \.agent, .upstreamAgent, default: "that of the route",
+            "The agent that dials it, one of `agents`; `off` dials it from here. TCP only."),
     ])
 }
 
@@ -39,7 +42,7 @@ extension UpstreamConfiguration {
     ])
 
     /// The keys that only a host has.
-    fileprivate static let hostKeys = ["host", "port", "weight", "backup"]
+    fileprivate static let hostKeys = ["host", "port", "weight", "backup", "agent"]
 }
 
 extension UpstreamConfiguration {
@@ -213,7 +216,7 @@ extension Notation where Value == [UpstreamConfiguration] {
             context.diagnostics.error(
                 entry.keyOrigin,
                 "`\(key)`: `\(entry.key)` stands beside `srv`: the records of a service name its hosts, ports, shares "
-                    + "and backups")
+                    + "and backups, which are dialed from here")
         }
         guard foreign.isEmpty else { return nil }
         var upstream = UpstreamConfiguration(.name(""))

@@ -98,7 +98,8 @@ extension LivePage {
         if (warn.length > 0) [state, text] = ["warn", `${warn.length} of ${plural(routes.length, "route")} need${warn.length === 1 ? "s" : ""} a look`];
         if (doc.configuration.problem) [state, text] = ["warn", "The last reload was refused, the old configuration goes on"];
         if (bad.length > 0) [state, text] = ["bad", `${bad.length} of ${plural(routes.length, "route")} ${bad.length === 1 ? "is" : "are"} in trouble`];
-        if (doc.health.phase === "starting") [state, text] = ["warn", "Starting: not every route is bound yet"];
+        if (doc.health.phase === "listing") [state, text] = ["warn", "Starting: the containers of an engine are not known yet"];
+        else if (doc.health.phase === "starting") [state, text] = ["warn", "Starting: not every route is bound yet"];
         if (doc.health.phase === "draining") [state, text] = ["warn", "Draining: nothing new is taken"];
         if (!doc.health.live) [state, text] = ["bad", "Not well: " + doc.health.problem];
         mark($("summary"), "data-state", state);
@@ -352,7 +353,6 @@ extension LivePage {
         });
         }
         function upstreamItem([state, word, name, rest]) {
-        return make("li", {}, make("span", { class: "state", "data-state": state }, word), make("span", {}, make("b", {}, name), make("span", { class: "where" }, rest)));
 
         """#
 }

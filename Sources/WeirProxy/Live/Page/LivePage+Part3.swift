@@ -3,6 +3,7 @@
 
 extension LivePage {
     static let part3 = #"""
+        return make("li", {}, make("span", { class: "state", "data-state": state }, word), make("span", {}, make("b", {}, name), make("span", { class: "where" }, rest)));
         }
         function lookRows(route) {
         const found = [];
@@ -41,9 +42,11 @@ extension LivePage {
         fill($("upstreams"), [...out.slice(0, 30), ["ok", "well", plural(up, "upstream"), out.length > 30 ? `${out.length - 30} more are not` : ""]], upstreamItem);
         $("s-certificates").hidden = doc.certificates.length === 0;
         fill($("certificates"), doc.certificates.map((certificate) => {
+        const where = certificate.path + (certificate.good ? "" : " · a changed file was refused, this one stays");
+        if (certificate.ends === 0) return [certificate.good ? "ok" : "warn", "trusted", "authorities", where];
         const left = certificate.ends * 1000 - doc.now;
         const state = left <= 0 || left < 3 * 86400000 ? "bad" : left < 21 * 86400000 || !certificate.good ? "warn" : "ok";
-        return [state, left > 0 ? span(left) + " left" : "ended", certificate.names || "no names", certificate.path + (certificate.good ? "" : " · a changed file was refused, this one stays")];
+        return [state, left > 0 ? span(left) + " left" : "ended", certificate.names || "no names", where];
         }), upstreamItem);
         $("s-engines").hidden = doc.engines.length === 0;
         fill($("engines"), doc.engines.map((engine) => [engine.up ? (engine.containers.error ? "warn" : "ok") : "bad", engine.up ? "followed" : "away", engine.name,

@@ -52,7 +52,9 @@ extension RouteDescription {
             let index = indices[label] ?? upstreams.count
             if index == upstreams.count {
                 indices[label] = index
-                upstreams.append(Upstream(label: label, isName: member.host.isName || member.source != nil))
+                // An agent's own name is looked up here, those behind it are not.
+                let host = member.agent.flatMap { route.agentAddresses[$0]?.host } ?? member.host
+                upstreams.append(Upstream(label: label, isName: host.isName || member.source != nil))
             }
             members.append(Member(text: member.text(targetPorts: route.targetPorts), upstream: index))
         }
@@ -71,8 +73,10 @@ extension RouteDescription {
         if route.proxyProtocol.mode != .disabled { traits.insert(.proxyHeaders) }
         if route.tls != nil { traits.insert(.encryptedClient) }
         if route.upstreamTLS != nil { traits.insert(.encryptedUpstream) }
-        if route.preDial != nil { traits.insert(.preDial) }
+        if route.preDial != nil || route.ownAgent != nil { traits.insert(.preDial) }
+        if route.ownAgent != nil { traits.insert(.chosenDestinations) }
         if route.hasSet { traits.insert(.upstreamSet) }
+        if route.upstreams.contains(where: { $0.agent != nil }) { traits.insert(.agentUpstream) }
         if route.upstreams.contains(where: { $0.maxConnections != nil }) { traits.insert(.upstreamLimit) }
         for limits in [route.limits, limits] {
             if limits.maxConnectionsPerIP != nil { traits.insert(.clientLimit) }
@@ -87,6 +91,6 @@ extension StreamTraits {
     static let routes: StreamTraits = [
         .tcp, .udp, .ingress, .egress, .accessRules, .clientLimit, .rateLimit, .bandwidth, .preDial, .proxyHeaders,
         .idleTimeout, .upstreamName, .countedReplies, .amplificationLimit, .upstreamSet, .upstreamLimit,
-        .encryptedClient, .encryptedUpstream,
+        .encryptedClient, .encryptedUpstream, .agentUpstream, .chosenDestinations,
     ]
 }

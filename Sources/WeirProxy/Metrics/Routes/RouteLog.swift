@@ -25,7 +25,7 @@ struct RouteLog: Sendable {
         output.record(
             LogRecord(
                 time: WallClock.nanoseconds, route: number, id: context.id, client: context.clientAddress,
-                upstreamAddress: context.upstreamAddress, fact: fact),
+                upstreamAddress: context.upstreamAddress, session: context.sessionFacts, fact: fact),
             shard: context.worker)
     }
 

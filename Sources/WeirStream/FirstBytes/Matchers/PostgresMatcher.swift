@@ -57,6 +57,9 @@ public struct PostgresMatcher: FirstBytesMatcher {
         }
     }
 
+    /// See ``FirstBytesMatcher``.
+    public func serverName(in bytes: Span<UInt8>) -> [UInt8]? { ClientHelloParser.serverName(in: bytes) }
+
     private func answer(_ bytes: Span<UInt8>, length: Int, _ answer: [UInt8], stage: Int) -> FirstBytesMatch {
         guard length == Self.requestLength, bytes.count == length else { return .none(.malformed) }
         return .answer(FirstBytesAnswer(consuming: length, answer, stage: stage))

@@ -82,6 +82,9 @@ public struct ServerNameTable: FirstBytesMatcher {
         }
     }
 
+    /// See ``FirstBytesMatcher``.
+    public func serverName(in bytes: Span<UInt8>) -> [UInt8]? { ClientHelloParser.serverName(in: bytes) }
+
     /// The verdict about a client that does not speak TLS.
     var matchWithoutTLS: FirstBytesMatch {
         nameless.route.map { .route($0, by: .notTLS) } ?? .none(.noMatch)

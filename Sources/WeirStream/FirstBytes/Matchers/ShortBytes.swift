@@ -19,6 +19,14 @@ public struct ShortBytes: Sendable, Equatable, CustomStringConvertible {
         body(bytes.span.extracting(0..<count))
     }
 
+    /// A copy of the bytes: it allocates.
+    var array: [UInt8] {
+        var copy: [UInt8] = []
+        copy.reserveCapacity(count)
+        for index in 0..<count { copy.append(bytes[index]) }
+        return copy
+    }
+
     /// Appends a byte. Returns false where there is no room for it.
     mutating func append(_ byte: UInt8) -> Bool {
         guard count < Self.maxCount else { return false }

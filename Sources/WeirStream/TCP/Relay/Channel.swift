@@ -1,5 +1,11 @@
 import LinuxIO
 
+extension ChannelTraits {
+    /// The traits of a plain Unix socket (unix(7)). A read stops at bytes that came with descriptors, so that a short
+    /// one does not mean "empty"; and what was sent is with the peer at once, also after a close.
+    static let unixSocket: ChannelTraits = [.canPeek, .canSplice, .shortWriteMeansFull, .closeSendsEnd]
+}
+
 /// The channel of an endpoint's bytes: a socket, or a session that encrypts over one.
 enum Channel: ~Copyable {
     case closed
@@ -74,6 +80,14 @@ final class SecureChannel {
 
     func send(_ bytes: UnsafeRawBufferPointer) -> WriteResult {
         withSocket { unsafe session.send(bytes, to: $0) } ?? .wouldBlock
+    }
+
+    /// The session, where another dial goes on behind it.
+    var dialSession: (any DialSession)? { session as? any DialSession }
+
+    func dialEnded(_ end: DialEnd) -> Bool {
+        guard let dialSession else { return false }
+        return withSocket { dialSession.dialEnded(end, on: $0) } ?? false
     }
 
     func finishWriting() { withSocket { session.finishWriting(on: $0) } }

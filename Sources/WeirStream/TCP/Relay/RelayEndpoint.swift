@@ -117,6 +117,9 @@ struct RelayEndpoint: ~Copyable {
     /// Tells the session that its handshake takes too long.
     func handshakeTimedOut() { channel.encrypted?.session.handshakeTimedOut() }
 
+    /// Tells the session how the dial has ended. Returns whether the session has told the peer.
+    func dialEnded(_ end: DialEnd) -> Bool { isEncrypted && channel.encrypted?.dialEnded(end) == true }
+
     /// Whether a session's last read has emptied the socket although it returned bytes.
     var hasEmptiedSocket: Bool { isEncrypted && channel.encrypted?.session.hasEmptiedSocket == true }
 

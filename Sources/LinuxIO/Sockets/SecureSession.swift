@@ -1,5 +1,3 @@
-import LinuxIO
-
 /// The properties of a channel that the relay relies on. A plain TCP socket has all of them, an encrypted channel few.
 public struct ChannelTraits: OptionSet, Sendable {
     /// The set's bits.
@@ -24,10 +22,6 @@ public struct ChannelTraits: OptionSet, Sendable {
     /// A write that accepts less than all has filled the channel: the next edge of epoll(7) reports room.
     public static let shortWriteMeansFull = ChannelTraits(rawValue: 32)
 
-    /// The traits of a plain Unix socket (unix(7)). A read stops at bytes that came with descriptors, so that a short
-    /// one does not mean "empty"; and what was sent is with the peer at once, also after a close.
-    static let unixSocket: ChannelTraits = [.canPeek, .canSplice, .shortWriteMeansFull, .closeSendsEnd]
-
     /// The traits of a plain TCP socket.
     public static let plainSocket: ChannelTraits = [
         .canPeek, .canSplice, .shortReadMeansEmpty, .shortWriteMeansFull, .closeSendsEnd, .reportsUnacknowledged,
@@ -43,17 +37,22 @@ public enum HandshakeStep: Sendable, Equatable {
     /// The next step can run in another turn, without an event. One step takes up to two milliseconds of processor
     /// time.
     case yielded
+    /// Bytes can flow, and yet a later step may find that the peer refuses. The handshake of an upstream ends with the
+    /// first bytes of either side, or after this time, whatever is first.
+    case doneUnlessRefused(within: Duration)
     /// The handshake failed, or the peer could not be verified. The session makes no further calls.
     case failed
     /// The client closed before its first byte, as health checks do that only connect. No failure.
     case unused
+    /// The session ends its peer for a reason of its own, and has said so itself. Only a client's session can.
+    case refused
     /// The connection failed during the handshake.
     case broken(SystemError)
 }
 
-/// Encrypts one side of a TCP connection. The engine knows nothing more of TLS than this.
+/// Encrypts a stream over a socket. The engine, the exporter and health checks know nothing more of TLS than this.
 ///
-/// A session is confined to the worker of its connection. Each call gets the connection's nonblocking socket; the
+/// A session is confined to the thread of its connection. Each call gets the connection's nonblocking socket; the
 /// session neither closes it nor keeps its number. No call blocks, and each bounds its work. The engine counts, limits
 /// and shows to hooks the decrypted bytes.
 public protocol SecureSession: AnyObject {
@@ -71,8 +70,22 @@ public protocol SecureSession: AnyObject {
     /// follows them.
     var hasEmptiedSocket: Bool { get }
 
-    /// The engine ends the handshake, because it takes too long.
+    /// The owner ends the handshake, because it takes too long.
     func handshakeTimedOut()
+
+    /// Refuses a client whose hello names another server than this, which the owner has read in it before: a host name
+    /// in lower case, or none where it is empty. Call it before the first step.
+    func expect(serverName: [UInt8])
+
+    /// Whether the peer has shown a certificate, which was verified. After the handshake.
+    var hasPeerCertificate: Bool { get }
+
+    /// The DNS names in the peer's verified certificate, in lower case; a common name is none. After the handshake.
+    /// Each call reads the certificate.
+    var peerNames: [String] { get }
+
+    /// The facts of the handshake, after it, for headers and logs; nil where there are none. Each call makes an object.
+    var facts: SecureSessionFacts? { get }
 
     /// Encrypts and sends bytes. The session owns the bytes that it reports as accepted, at least one. It returns
     /// `.wouldBlock` only where the socket is full; the engine then offers the same bytes again.
@@ -96,4 +109,16 @@ extension SecureSession {
 
     /// Does nothing.
     public func handshakeTimedOut() {}
+
+    /// Does nothing.
+    public func expect(serverName: [UInt8]) {}
+
+    /// False.
+    public var hasPeerCertificate: Bool { false }
+
+    /// None.
+    public var peerNames: [String] { [] }
+
+    /// Nil.
+    public var facts: SecureSessionFacts? { nil }
 }
