@@ -163,9 +163,9 @@ extension Proxy {
             }
         }
         publishRoutes()
-        note(
-            isDraining ? "has begun a drain" : "has ended a drain",
-            ["route": "\(name)", "upstream": "\(request.parameters["upstream"] ?? "")"], user)
+        var fields: Logger.Metadata = ["route": "\(name)"]
+        if let upstream = request.parameters["upstream"] { fields["upstream"] = "\(upstream)" }
+        note(isDraining ? "has begun a drain" : "has ended a drain", fields, user)
         return Self.answer { json in
             json.add("route", name)
             if let upstream = request.parameters["upstream"] { json.add("upstream", upstream) }

@@ -56,7 +56,7 @@ enum OperatorCommands {
         "kill", "End connections and sessions of the running Weir at once.",
         discussion: "Name at least an id, a route, a client or an upstream. Clients and upstreams get a reset.",
         options: AdminOption.options + filters + [AdminOption.json],
-        operand: Operand("id", "The id of one, as weir connections and the log have it.")
+        operand: Operand("id", help: "The id of one, as weir connections and the log have it.")
     ) { arguments in
         let admin = try AdminOption(arguments)
         var wanted = parameters(arguments, ["route", "client", "upstream", "older"])
@@ -72,7 +72,7 @@ enum OperatorCommands {
         options: AdminOption.options + [
             CommandOption("upstream", value: .text("host:port"), "This upstream alone."), AdminOption.json,
         ],
-        operand: Operand("route", "The route.")
+        operand: Operand("route", help: "The route.")
     ) { arguments in try setDrain("/v1/drain", "drains", arguments) }
 
     static let undrain = Command(
@@ -80,7 +80,7 @@ enum OperatorCommands {
         options: AdminOption.options + [
             CommandOption("upstream", value: .text("host:port"), "This upstream alone."), AdminOption.json,
         ],
-        operand: Operand("route", "The route.")
+        operand: Operand("route", help: "The route.")
     ) { arguments in try setDrain("/v1/undrain", "takes clients", arguments) }
 
     private static func setDrain(_ path: String, _ word: String, _ arguments: Arguments) throws {
@@ -95,7 +95,7 @@ enum OperatorCommands {
     static let logLevel = Command(
         "log-level", "Show or change how much the running Weir logs, until its next reload.",
         options: AdminOption.options + [AdminOption.json],
-        operand: Operand("level", "`debug`, `info`, `warning` or `error`; without it the level is shown.")
+        operand: Operand("level", help: "`debug`, `info`, `warning` or `error`; without it the level is shown.")
     ) { arguments in
         let admin = try AdminOption(arguments)
         let answer = try admin.answer { client throws(AdminClient.Failure) in
