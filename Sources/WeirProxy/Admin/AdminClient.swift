@@ -12,7 +12,7 @@ public struct AdminClient: Sendable {
         case connection(UnixSocketPath, SystemError)
         /// The process says no, and why.
         case refused(String)
-        /// What came is no answer.
+        /// The process ended the connection without an answer.
         case noAnswer
 
         /// The message.

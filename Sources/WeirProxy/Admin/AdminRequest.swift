@@ -136,7 +136,7 @@ struct AdminAnswer: Sendable, Equatable {
         self.body = body
     }
 
-    /// What is wrong, as `{"error":"…"}`.
+    /// A problem, as `{"error":"…"}`.
     init(_ code: Code, error: String) {
         var json = JSONOutput()
         json.object { $0.add("error", error) }

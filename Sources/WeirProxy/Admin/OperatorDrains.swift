@@ -3,7 +3,7 @@ import Threading
 import WeirBalance
 import WeirConfiguration
 
-/// What an operator drains: single upstreams of routes, and whole routes. It outlives reloads and ends with the
+/// The upstreams of routes, and whole routes, that an operator drains. It outlives reloads and ends with the
 /// process. Any thread.
 final class OperatorDrains: Sendable {
     private struct State {

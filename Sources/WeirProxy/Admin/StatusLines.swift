@@ -2,8 +2,8 @@ import LinuxIO
 import WeirBalance
 import WeirStream
 
-/// What `weir status`, `weir connections` and `weir top` read: lines of fields with tabs between them, of which the first
-/// says what the line is.
+/// The lines that `weir status`, `weir connections` and `weir top` read: fields with tabs between them, of which the
+/// first says what the line is.
 enum StatusLines {
     /// `route NAME PROTOCOL STATE OPEN INGRESS EGRESS FAILED REJECTED DENIED`, then for each of its upstreams `member
     /// NAME STATE SECONDS CAUSE OPEN`, then `event ROUTE SECONDS COUNT TEXT`.
