@@ -27,6 +27,8 @@ public struct AdminClient: Sendable {
                 "no process listens at \(path.path)"
             case .connection(let path, let error) where error.code == EACCES || error.code == EPERM:
                 "this user may not use \(path.path): ask as the user of the process, or as root"
+            case .connection(let path, let error) where error.code == EAGAIN:
+                "\(path.path) is busy with other commands: try again"
             case .connection(let path, let error): "\(path.path): \(error)"
             case .refused(let problem): problem
             case .noAnswer: "the process ended before it answered"
