@@ -20,9 +20,10 @@ import Testing
         hooks.decide = { _ in decision }
         // Neither of them exists.
         try await withTCP("unix:@weir-test-none-1", "unix:@weir-test-none-2", hooks: hooks) { rig in
-            _ = try rig.connectThrough()
+            let client = try rig.connectThrough()
             try rig.recorder.expect(.dialed(upstream: 1))
             #expect(rig.recorder.seen.events == [.opened, .dialed(upstream: 1)])
+            withExtendedLifetime(client) {}
         }
     }
 
