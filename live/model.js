@@ -186,6 +186,7 @@ class Model {
     if (members.length > 0 && out.length + drained.length === members.length && out.length > 0) {
       return { rank: 4, state: "bad", word: "Down", why: "no upstream is up: " + named(out[0]) };
     }
+    if (route.data.draining) return { rank: 1, state: "warn", word: "Draining", why: "an operator drains the route" };
     const checked = [...route.upstreams].filter(([, upstream]) => upstream.failedAt > 0 && document.now - upstream.failedAt < FRESH);
     const failing = checked.filter(([, upstream]) => upstream.failedAt > upstream.goodAt);
     const because = ([name, upstream]) => name + ": " + words(upstream.reason || "other");

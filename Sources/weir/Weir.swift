@@ -11,9 +11,10 @@ enum Weir {
         abstract: "A TCP and UDP stream proxy that measures everything it carries.",
         version: Version.text,
         commands: [
-            RunCommand.command, AgentCommand.command, ReloadCommand.command, CheckCommand.command, DemoCommand.command,
-            MetricsCommand.command, SchemaCommand.command, HealthCommand.command, VersionCommand.command,
-            ManualCommand.command,
+            RunCommand.command, AgentCommand.command, ReloadCommand.command, CheckCommand.command, StatusCommand.status,
+            StatusCommand.top, OperatorCommands.connections, OperatorCommands.kill, OperatorCommands.drain,
+            OperatorCommands.undrain, OperatorCommands.logLevel, DemoCommand.command, MetricsCommand.command,
+            SchemaCommand.command, HealthCommand.command, VersionCommand.command, ManualCommand.command,
         ],
         defaultCommand: "run",
         suggestion: { nearMiss(of: $0, among: $1) })

@@ -22,13 +22,14 @@ struct ConventionTests {
     @Test("every parser of bytes from outside is guarded")
     func parsersAreGuarded() throws {
         // One file of each kind: HTTP heads, encodings and formats, list members, requests for pages, credentials,
-        // PROXY headers, TLS hellos, configuration values, addresses, access rules and lists, answers to health checks.
+        // PROXY headers, TLS hellos, configuration values, addresses, access rules and lists, answers to health checks,
+        // requests of tunnels and of operators.
         let kinds = [
             "HeadScanner", "RequestHead", "AcceptedEncodings", "AcceptedFormats", "ListMember", "PageRequest",
             "RequestPlan", "AuthorizationField", "ProxyHeaderParser", "ClientHelloParser", "HandshakeCursor",
             "PostgresMatcher", "DurationText", "RateText", "PasswordHashText", "IPAddress+Parsing",
             "IPPrefix+Parsing", "AccessRule+Parsing", "AccessListFile", "DNSMessage", "PostgresConversation",
-            "TunnelRequestParser",
+            "TunnelRequestParser", "AdminRequest", "StreamQuery",
         ]
         let files = try Checkout.swiftFiles(under: "Sources")
         for kind in kinds {

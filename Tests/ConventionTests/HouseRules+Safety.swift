@@ -76,6 +76,7 @@ extension HouseRules {
         "Sources/WeirHealth/Checks/",
         "Sources/WeirHealth/Conversations/",
         "Sources/WeirHealth/Verdicts/",
+        "Sources/WeirProxy/Admin/",
         "Sources/WeirProxy/Process/HealthProbe",
         "Sources/WeirProxy/Process/ServiceManager",
         "Sources/WeirStream/FirstBytes/Matchers/",

@@ -87,8 +87,9 @@ CONTAINERS = Row("Containers", (
 
 EXPORTER = Row("Exporter", (
     Panel("Requests by code", "stack", "reqps", NONZERO,
-          (q("rate(weir_exporter_requests_total{@}~) > 0", "{{instance}} {{code}} {{cluster}}"),),
-          "Requests that the exporter answered."),
+          (q("rate(weir_exporter_requests_total{@}~) > 0", "{{instance}} {{code}} {{cluster}}"),
+           q("rate(weir_admin_requests_total{@}~) > 0", "{{instance}} admin {{code}} {{cluster}}")),
+          "Requests that the exporter, and the admin socket, answered."),
     Panel("Refused requests", "lines", "reqps", EVENT,
           (q('rate(weir_exporter_requests_total{@, code=~"4..|5.."}~)',
              "{{instance}} {{code}} {{cluster}}"),

@@ -115,6 +115,16 @@ public final class EventLoop {
         token.slot < slots.count ? slots[token.slot].handler(of: token.generation) : nil
     }
 
+    /// The number of slots. A walk over them meets every owner that is there all the time once, whatever comes and goes
+    /// between its steps.
+    public var slotCount: Int { slots.count }
+
+    /// The owner in a slot, with its token; nil where the slot is free.
+    public func owner(inSlot index: Int) -> (handler: any EventHandler, token: EventToken)? {
+        guard let handler = slots[index].handler else { return nil }
+        return (handler, EventToken(slot: index, generation: slots[index].generation))
+    }
+
     // MARK: Descriptors
 
     /// Registers a descriptor (epoll_ctl(2)). Closing the descriptor takes it out again.

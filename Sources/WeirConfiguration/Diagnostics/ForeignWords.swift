@@ -83,7 +83,7 @@ enum ForeignWords {
             stream streams frontends backends servers services routers proxies listeners clusters tcp udp
             upstreams hosts server upstream forwards mappings rules apps
             """)
-        add("exporter", "`exporter` serves `/metrics` and `/healthz`", "metrics prometheus stats admin ping api")
+        add("exporter", "`exporter` serves `/metrics` and `/healthz`", "metrics prometheus stats ping api")
         add("log", "`log` has the level and the format", "logging accessLog access_log error_log logs")
         add("workers", "`workers` are the event-loop threads", "worker_processes nbthread nbproc concurrency threads")
         add("shutdown", "`shutdown` has the times of the end", "drain drain_time hard_stop_after")

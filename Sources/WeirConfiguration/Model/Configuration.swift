@@ -5,6 +5,8 @@
 public struct Configuration: Sendable, Equatable {
     /// The server for `/metrics`, `/healthz` and `/readyz`.
     public var exporter: Exporter
+    /// The socket for operators; nil where there is none.
+    public var admin: Admin?
     /// The level and form of the log.
     public var log: Log
     /// Event-loop threads: `auto` is one for each core. Fixed for the life of the process.

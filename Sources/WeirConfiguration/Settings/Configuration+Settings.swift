@@ -5,6 +5,9 @@ extension Configuration {
     static let section = Section<Configuration>([
         Setting(
             group: "exporter", \.exporter, Exporter.section, page: .exporter, "The server that Prometheus scrapes."),
+        Setting(
+            group: "admin", \.admin, Admin.section, initial: Admin(), page: .live,
+            "The socket for `weir status`, `weir kill` and the other commands of operators."),
         Setting(group: "log", \.log, Log.section, page: .logs, "What goes to standard output."),
         Setting(
             "workers", \.workers, .automaticCount(1...64, examples: ["2", "3"]), reload: .restart,
@@ -68,6 +71,15 @@ extension Configuration.Exporter {
         Setting(
             "native_histogram_schema", \.nativeHistogramSchema, .wholeNumber(nativeHistogramSchemas), reload: .restart,
             "How fine: 2^schema buckets to each power of two, -2 to 8."),
+    ])
+}
+
+extension Configuration.Admin {
+    static let section = Section<Self>([
+        Setting(
+            "listen", \.listen, .optional(.adminSocket), default: "none", required: "a `listen`", reload: .restart,
+            "A Unix socket, such as `unix:/run/weir/admin.sock`. Without one there is none."),
+        Setting("socket_mode", \.socketMode, .fileMode, reload: .restart, "Permissions of its file."),
     ])
 }
 

@@ -1,6 +1,6 @@
 /// The page of `docs` that explains a setting. Its raw value is the name of the file, without `.md`.
 enum DocumentationPage: String, Sendable {
-    case access, agents, containers, exporter, hooks, limits, logs, names, performance
+    case access, agents, containers, exporter, hooks, limits, live, logs, names, performance
     case proxyProtocol = "proxy-protocol"
     case reload, routes, tls, udp, upstreams
 

@@ -12,8 +12,11 @@ final class LiveBoard: Sendable {
         let set: UpstreamSet?
         /// The index of the upstream, as it is configured, of each member.
         let upstreams: [String: Int]
+        /// Whether an operator drains the whole route.
+        let isDraining: Bool
 
-        init(_ route: RunningRoute, set: UpstreamSet?) {
+        init(_ route: RunningRoute, set: UpstreamSet?, isDraining: Bool) {
+            self.isDraining = isDraining
             observer = route.observer
             self.set = set
             let labels = route.observer.common.route.upstreams.map(\.label)

@@ -27,6 +27,7 @@ extension LiveBoard.Route {
             json.add("name", common.route.name)
             json.add("protocol", common.route.transport.rawValue)
             json.add("listen", common.route.listen)
+            if isDraining { json.add("draining", true) }
             if let limit = common.route.limit { json.add("limit", Int64(limit)) }
             // Ends are read before beginnings, so that nothing seems to have ended that has not begun.
             let ended = observer.writeEnds(to: &json) &+ json.add("rejected", common.rejected)

@@ -7,7 +7,10 @@ extension Proxy {
     func publishRoutes() {
         let shown = configuration.routes.compactMap { wanted -> LiveBoard.Route? in
             guard let route = routes[RouteKey(wanted)] else { return nil }
-            return LiveBoard.Route(route, set: components.upstreamSets.set(UpstreamSets.Key(route.served)))
+            let set = components.upstreamSets.set(UpstreamSets.Key(route.served))
+            // Members may be others than when the command came.
+            if let set { components.drains.apply(to: set, of: route.served) }
+            return LiveBoard.Route(route, set: set, isDraining: components.drains.drains(route: wanted.name))
         }
         components.live.update { $0.routes = shown }
     }

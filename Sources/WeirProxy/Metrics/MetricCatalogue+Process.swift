@@ -29,9 +29,13 @@ extension MetricCatalogue {
     static let seriesDropped = MetricDeclaration.counter(
         "metrics_series_dropped_total", "Lines of this page that exporter.max_series left no room for.")
 
+    static let adminRequests = MetricDeclaration.counter(
+        "admin_requests_total", "Requests answered at the admin socket, where there is one.",
+        [.of("code", AdminAnswer.Code.self)])
+
     static let wholeProcess = [
         ready, connectionsActive, connectionsLimit, buildInfo, reloads, lastReloadSuccessful, lastReloadTime,
-        listRules, logLinesDropped, seriesDropped,
+        listRules, logLinesDropped, seriesDropped, adminRequests,
     ]
 }
 

@@ -33,6 +33,8 @@ extension Proxy {
         addTLS(of: route, observer, to: &hooks)
         addTunnels(of: route, to: &hooks)
         if let program = route.preDial { hooks.preDial = components.programs.hook(program, of: route) }
+        // It lets in no client, whatever the others say.
+        if components.drains.drains(route: route.name) { hooks.admit = { _ in .reject(.draining) } }
         return hooks
     }
 }

@@ -55,6 +55,8 @@ public actor Proxy {
     private(set) var isEnding = false
     /// The start, reloads and the end run one after another.
     let turns = TurnQueue()
+    /// The socket for operators, where one is configured.
+    var admin: AdminServer?
     /// Connections that tell whether a suspected upstream was the cause.
     var probesRunning = 0
     /// Notices ejections that are over, once a second.
@@ -155,6 +157,7 @@ public actor Proxy {
             do throws(ProxyError) {
                 shared = try await bindShared(plan)
                 try await startExporter()
+                try startAdmin()
                 try await serveAgentPages(configuration)
                 try await serve(bound)
             } catch {
@@ -284,6 +287,7 @@ public actor Proxy {
 
     /// Ends what there is besides routes. `lastWords` is the last line of the log.
     private func stopComponents(lastWords: String? = nil) async {
+        admin?.stop()
         ejectionClock?.cancel()
         certificateClock?.cancel()
         #if TLS

@@ -16,6 +16,7 @@ struct ProxyComponents: Sendable {
     let health: Health
     let exporter: Exporter
     let live = LiveBoard()
+    let drains = OperatorDrains()
     let clients = ClientTables()
     let programs: PreDialPrograms
     let upstreamSets = UpstreamSets()

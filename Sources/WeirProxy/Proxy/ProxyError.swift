@@ -1,4 +1,5 @@
 public import LinuxIO
+public import NetworkTypes
 public import WeirExporter
 public import WeirMetrics
 public import WeirStream
@@ -11,6 +12,8 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
     case names(String, String)
     /// The exporter does not start.
     case exporter(ExporterError)
+    /// The admin socket cannot be listened on.
+    case admin(UnixSocketPath, UnixSocketFile.Failure)
     /// The engine does not start.
     case engine(StreamError)
     /// The log's thread does not start.
@@ -42,6 +45,7 @@ public enum ProxyError: Error, Sendable, CustomStringConvertible {
         case .route(let name, let error): "route `\(name)`: \(error)"
         case .names(let listener, let problem): "the listener \(listener): \(problem)"
         case .exporter(let error): "\(error)"
+        case .admin(let path, let failure): "admin: cannot listen on \(path): \(failure)"
         case .engine(let error): "cannot start: \(error)"
         case .log(let error): "cannot start the log: \(error)"
         case .tooFewDescriptors(let limit, let need):

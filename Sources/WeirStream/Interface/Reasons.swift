@@ -37,7 +37,8 @@ public enum RejectReason: String, CaseIterable, Sendable {
         switch self {
         case .acl: .on(.accessRules)
         case .routeLimit: .on(.tcp)
-        case .sessionLimit, .draining: .on(.udp)
+        case .sessionLimit: .on(.udp)
+        case .draining: .on(.udp, or: [.tcp, .rare])
         case .loop: .on([.udp, .rare])
         case .perIPLimit: .on(.clientLimit)
         case .rateLimit: .on(.rateLimit)
@@ -82,6 +83,8 @@ public enum ConnectionCloseReason: String, CaseIterable, Sendable {
     case drained
     /// The process was told to end at once.
     case killed
+    /// An operator ended it (``StreamEngine/end(_:)``).
+    case admin
     /// Any other failure.
     case error
 
@@ -94,6 +97,7 @@ public enum ConnectionCloseReason: String, CaseIterable, Sendable {
         case .idleTimeout: .on([.tcp, .idleTimeout])
         case .upstreamDown: .on([.tcp, .upstreamSet])
         case .hook: .on([.tcp, .closingHook])
+        case .admin: .on([.tcp, .rare])
         }
     }
 }
@@ -114,6 +118,8 @@ public enum SessionCloseReason: String, CaseIterable, Sendable {
     case drained
     /// Its route was removed or no longer admits its client, or its upstream is gone for good: it ended at once.
     case routeRemoved = "route_removed"
+    /// An operator ended it (``StreamEngine/end(_:)``).
+    case admin
     /// A hook closed it.
     case hook
 
@@ -122,6 +128,7 @@ public enum SessionCloseReason: String, CaseIterable, Sendable {
         switch self {
         case .idle, .responses, .evicted, .networkEvicted, .upstreamError, .drained, .routeRemoved: .on(.udp)
         case .hook: .on([.udp, .closingHook])
+        case .admin: .on([.udp, .rare])
         }
     }
 }

@@ -540,6 +540,11 @@ final class TCPConnection: EventHandler, PreDialing {
 
     // MARK: Ending
 
+    /// When it began and last moved a byte, and the bytes of both directions.
+    var progress: (openedAt: UInt64, lastActivity: UInt64, ingress: UInt64, egress: UInt64) {
+        (openedAt, relay.lastActivity, relay.ingressByteCount, relay.egressByteCount)
+    }
+
     /// Tells a client whose dial is in progress of the drain. Returns whether it was told.
     func tellDrained() -> Bool { connector != nil && relay.client.dialEnded(.drained) }
 

@@ -168,6 +168,24 @@ extension Notation where Value == [Configuration.Exporter.Listener] {
     }
 }
 
+extension Notation where Value == UnixSocketPath {
+    /// The path of a Unix socket.
+    static var adminSocket: Notation {
+        Notation(
+            .anyText, examples: ["unix:/run/weir/one.sock", "unix:/run/weir/two.sock"], text: \.description
+        ) { node, key, context in
+            let expected = "a Unix socket such as `unix:/run/weir/admin.sock`"
+            return context.diagnostics.parsed(node, key, expected: expected) { text throws(ValueError) in
+                guard text.hasPrefix(UnixSocketPath.prefix) else {
+                    throw ValueError("found \(quoted(text)): operators come by a Unix socket only")
+                }
+                return try UnixSocketPath(
+                    configured: text, isAbstractAllowed: false, example: "unix:/run/weir/admin.sock")
+            }
+        }
+    }
+}
+
 extension Notation where Value == UInt32 {
     /// The permission bits of a file.
     static var fileMode: Notation {

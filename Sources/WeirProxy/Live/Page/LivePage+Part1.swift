@@ -337,6 +337,7 @@ extension LivePage {
         if (members.length > 0 && out.length + drained.length === members.length && out.length > 0) {
         return { rank: 4, state: "bad", word: "Down", why: "no upstream is up: " + named(out[0]) };
         }
+        if (route.data.draining) return { rank: 1, state: "warn", word: "Draining", why: "an operator drains the route" };
         const checked = [...route.upstreams].filter(([, upstream]) => upstream.failedAt > 0 && document.now - upstream.failedAt < FRESH);
         const failing = checked.filter(([, upstream]) => upstream.failedAt > upstream.goodAt);
         const because = ([name, upstream]) => name + ": " + words(upstream.reason || "other");
@@ -352,7 +353,6 @@ extension LivePage {
         }
         const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
         function bytes(value, perSecond) {
-        if (!(value >= 0)) return "–";
 
         """#
 }

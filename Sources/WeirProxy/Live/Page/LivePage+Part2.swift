@@ -3,6 +3,7 @@
 
 extension LivePage {
     static let part2 = #"""
+        if (!(value >= 0)) return "–";
         let unit = 0;
         while (value >= 999.5 && unit < UNITS.length - 1) { value /= 1000; unit++; }
         return (unit === 0 || value >= 99.5 ? Math.round(value) : value.toPrecision(value < 9.95 ? 2 : 3)) + " " + UNITS[unit] + (perSecond ? "/s" : "");
@@ -352,7 +353,6 @@ extension LivePage {
         });
         }
         function upstreamItem([state, word, name, rest]) {
-        return make("li", {}, make("span", { class: "state", "data-state": state }, word), make("span", {}, make("b", {}, name), make("span", { class: "where" }, rest)));
 
         """#
 }

@@ -3,6 +3,7 @@
 
 extension LivePage {
     static let part3 = #"""
+        return make("li", {}, make("span", { class: "state", "data-state": state }, word), make("span", {}, make("b", {}, name), make("span", { class: "where" }, rest)));
         }
         function lookRows(route) {
         const found = [];

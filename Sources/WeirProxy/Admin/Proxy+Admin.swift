@@ -1,0 +1,228 @@
+import LinuxIO
+import Logging
+import Threading
+import WeirBalance
+import WeirConfiguration
+import WeirStream
+
+// The requests of operators at the admin socket.
+
+extension Proxy {
+    /// Listens at the admin socket, where one is configured.
+    func startAdmin() throws(ProxyError) {
+        guard let section = configuration.admin, let path = section.listen else { return }
+        let registration = RouteRegistration(components.registry)
+        let requests = AdminAnswer.Code.allCases.map {
+            registration.counter(MetricCatalogue.adminRequests, [$0.label])
+        }
+        do throws(UnixSocketFile.Failure) {
+            admin = try AdminServer(
+                path, mode: section.socketMode,
+                count: { code in
+                    requests[code.ordinal].add()
+                    // It owns the counters.
+                    _ = registration
+                },
+                handler: { [weak self] request, user in
+                    await self?.answer(request, of: user) ?? AdminAnswer(.unavailable, error: "the process is ending")
+                })
+        } catch {
+            throw .admin(path, error)
+        }
+        do throws(SystemError) {
+            try admin?.start()
+        } catch {
+            throw .admin(path, .system(error))
+        }
+    }
+
+    private func answer(_ request: AdminRequest, of user: UInt32) async -> AdminAnswer {
+        switch (request.method, request.path) {
+        case (.get, "/v1/status"): return status(asLines: request.parameters["format"] == "lines")
+        case (.get, "/v1/connections"): return await connections(request)
+        case (.post, "/v1/kill"): return await kill(request, user)
+        case (.post, "/v1/drain"): return await drain(request, to: true, user)
+        case (.post, "/v1/undrain"): return await drain(request, to: false, user)
+        case (.get, "/v1/log-level"): return Self.answer { $0.add("level", "\(components.log.level)") }
+        case (.post, "/v1/log-level"): return setLogLevel(request, user)
+        case (.get, "/v1/kill"), (.get, "/v1/drain"), (.get, "/v1/undrain"), (.post, "/v1/status"),
+            (.post, "/v1/connections"):
+            return AdminAnswer(.methodNotAllowed, error: "what changes something is POST, and what asks is GET")
+        default: return AdminAnswer(.notFound, error: "there is no `\(request.path)`")
+        }
+    }
+
+    private static func answer(_ body: (inout JSONOutput) -> Void) -> AdminAnswer {
+        var json = JSONOutput()
+        json.object { body(&$0) }
+        return AdminAnswer(.ok, json.bytes + [UInt8(ascii: "\n")])
+    }
+
+    private func note(_ text: String, _ fields: Logger.Metadata, _ user: UInt32) {
+        logger.warning("an operator \(text)", metadata: fields.merging(["uid": "\(user)"]) { old, _ in old })
+    }
+
+    // MARK: Status
+
+    private func status(asLines: Bool) -> AdminAnswer {
+        if asLines { return AdminAnswer(.ok, StatusLines.bytes(components.live.current, components.log.events)) }
+        let document = StatusDocument(
+            live: components.live, health: components.health, metrics: components.metrics, engine: components.engine,
+            log: components.log)
+        var bytes: [UInt8] = []
+        document.begin()
+        while !document.appendPiece(to: &bytes) {}
+        return AdminAnswer(.ok, bytes + [UInt8(ascii: "\n")])
+    }
+
+    // MARK: Connections
+
+    private func query(_ request: AdminRequest) -> Result<StreamQuery, StreamQuery.Problem> {
+        do throws(StreamQuery.Problem) {
+            return .success(try StreamQuery(request.parameters))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func connections(_ request: AdminRequest) async -> AdminAnswer {
+        let wanted: StreamQuery
+        switch query(request) {
+        case .success(let query): wanted = query
+        case .failure(let problem): return AdminAnswer(.badRequest, error: problem.text)
+        }
+        var found: [OpenStream] = []
+        var total = 0
+        var cursor: OpenStreamCursor?
+        repeat {
+            let (streams, next) = await components.engine.openStreams(from: cursor)
+            let fitting = streams.filter(wanted.fits)
+            total += fitting.count
+            found += fitting
+            // However much is open, no more is kept than four times what is told.
+            if found.count > 4 * wanted.limit { found = wanted.sorted(found) }
+            cursor = next
+        } while cursor != nil
+        found = wanted.sorted(found)
+        if request.parameters["format"] == "lines" { return AdminAnswer(.ok, StatusLines.bytes(found, total: total)) }
+        return Self.answer { json in
+            json.add("total", UInt64(total))
+            json.array("connections") { json in
+                for stream in found { stream.write(to: &json) }
+            }
+        }
+    }
+
+    private func kill(_ request: AdminRequest, _ user: UInt32) async -> AdminAnswer {
+        let wanted: StreamQuery
+        switch query(request) {
+        case .success(let query): wanted = query
+        case .failure(let problem): return AdminAnswer(.badRequest, error: problem.text)
+        }
+        guard wanted.isNarrow else {
+            return AdminAnswer(.badRequest, error: "name an `id`, `client`, `upstream` or `route`")
+        }
+        var ended = 0
+        var cursor: OpenStreamCursor?
+        repeat {
+            let (streams, next) = await components.engine.openStreams(from: cursor)
+            ended += await components.engine.end(streams.filter(wanted.fits))
+            cursor = next
+        } while cursor != nil
+        note("has ended connections", ["request": "\(request.target)", "ended": "\(ended)"], user)
+        return Self.answer { $0.add("ended", UInt64(ended)) }
+    }
+
+    // MARK: Drains
+
+    private func drain(_ request: AdminRequest, to isDraining: Bool, _ user: UInt32) async -> AdminAnswer {
+        guard let name = request.parameters["route"] else { return AdminAnswer(.badRequest, error: "name a `route`") }
+        guard request.parameters.keys.allSatisfy({ ["route", "upstream"].contains($0) }) else {
+            return AdminAnswer(.badRequest, error: "there are the parameters `route` and `upstream`")
+        }
+        await turns.enter()
+        defer { turns.leave() }
+        if isEnding { return AdminAnswer(.conflict, error: "the process is ending") }
+        let named = routes.values.filter { $0.configuration.name == name }
+        guard !named.isEmpty else { return AdminAnswer(.notFound, error: "there is no route `\(name)`") }
+        if let upstream = request.parameters["upstream"] {
+            guard drain(upstream, of: named, to: isDraining) else {
+                let hint = named.contains { $0.served.hasSet } ? "" : ": it has one, and can be drained as a whole"
+                return AdminAnswer(
+                    .notFound, error: "route `\(name)` has no upstream `\(upstream)` among several\(hint)")
+            }
+        } else if components.drains.set(route: name, to: isDraining) {
+            for route in named {
+                let entry = route.entry
+                do throws(ProxyError) {
+                    try await update(route, to: entry)
+                } catch {
+                    _ = components.drains.set(route: name, to: !isDraining)
+                    return AdminAnswer(.conflict, error: "\(error)")
+                }
+            }
+        }
+        publishRoutes()
+        var fields: Logger.Metadata = ["route": "\(name)"]
+        if let upstream = request.parameters["upstream"] { fields["upstream"] = "\(upstream)" }
+        note(isDraining ? "has begun a drain" : "has ended a drain", fields, user)
+        return Self.answer { json in
+            json.add("route", name)
+            if let upstream = request.parameters["upstream"] { json.add("upstream", upstream) }
+            json.add("draining", isDraining)
+        }
+    }
+
+    /// Begins or ends the drain of the members with this text or label. False where there is none.
+    private func drain(_ upstream: String, of routes: [RunningRoute], to isDraining: Bool) -> Bool {
+        var isFound = false
+        for route in routes {
+            guard let set = components.upstreamSets.set(UpstreamSets.Key(route.served)) else { continue }
+            let ports = route.served.targetPorts
+            for member in route.served.upstreams {
+                let text = member.text(targetPorts: ports)
+                guard [text, member.label(targetPorts: ports)].contains(upstream) else { continue }
+                isFound = true
+                set.setDraining(text, to: isDraining, now: MonotonicClock.system.nanoseconds)
+            }
+            if isFound { components.drains.set(upstream: upstream, of: route.configuration.name, to: isDraining) }
+        }
+        return isFound
+    }
+
+    // MARK: Log
+
+    private func setLogLevel(_ request: AdminRequest, _ user: UInt32) -> AdminAnswer {
+        guard let text = request.parameters["level"], let level = Configuration.Log.Level(rawValue: text) else {
+            return AdminAnswer(.badRequest, error: "level: expected `debug`, `info`, `warning` or `error`")
+        }
+        components.log.level = Logger.Level(level)
+        note("has changed the level of the log until the next reload", ["level": "\(text)"], user)
+        return Self.answer { $0.add("level", text) }
+    }
+}
+
+extension OpenStream {
+    /// Writes it as an object.
+    fileprivate func write(to json: inout JSONOutput) {
+        json.object { json in
+            json.add("id", String(id, radix: 16))
+            json.add("route", route)
+            json.add("protocol", transport.rawValue)
+            json.add("client", clientAddress.description)
+            json.add("local", localAddress.description)
+            if let upstream { json.add("upstream", upstream.description) }
+            if let upstreamAddress { json.add("upstream_address", upstreamAddress.description) }
+            json.add("age_seconds", secondsOf: age.clampedNanoseconds)
+            json.add("silent_seconds", secondsOf: silence.clampedNanoseconds)
+            json.array("bytes") { json in
+                json.add(nil, ingressBytes)
+                json.add(nil, egressBytes)
+            }
+        }
+    }
+}
+
+extension AdminAnswer.Code: LabelValue {
+    var label: String { "\(rawValue)" }
+}
