@@ -84,6 +84,7 @@ struct SettingReloadTests {
             "entrypoint.proxy_protocol.mode": "mixed", "entrypoint.proxy_protocol.trusted_proxies": "[10.0.0.0/8]",
         ],
         "acl.allow_local": ["acl.default": "allow"],
+        "admin.socket_mode": ["admin.listen": "\"unix:/run/weir-test-admin.sock\""],
         "routes.*.agent": ["agents": agents("edge-1", "edge-2")],
         "routes.*.tls": ["tls.certificates": "[{certificate: pair-1.pem, key: pair-1.key}]"],
     ]

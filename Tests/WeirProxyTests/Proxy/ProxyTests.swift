@@ -98,8 +98,8 @@ struct ProxyTests {
                 (MetricCatalogue.upstreamSets + MetricCatalogue.healthFamilies
                 + MetricCatalogue.sharedListeners + MetricCatalogue.encryption + MetricCatalogue.agents
                 + MetricCatalogue.tunnels).map(\.name)
-            // There is no limit, hook, rule, name, agent or container engine, each upstream is one address, and no peer
-            // sends PROXY headers.
+            // There is no limit, hook, rule, name, agent, container engine or socket for commands, each upstream is one
+            // address, and no peer sends PROXY headers.
             #expect(
                 absent.subtracting(ofSets) == [
                     "weir_acl_decisions_total", "weir_acl_list_rules", "weir_proxy_protocol_headers_total",
@@ -107,7 +107,7 @@ struct ProxyTests {
                     "weir_pre_dial_duration_seconds", "weir_upstream_resolves_total",
                     "weir_upstream_last_resolve_success_timestamp_seconds", "weir_source_up",
                     "weir_source_last_sync_timestamp_seconds", "weir_docker_containers", "weir_docker_events_total",
-                    "weir_docker_errors_total",
+                    "weir_docker_errors_total", "weir_admin_requests_total",
                 ])
             #expect(absent.isSuperset(of: ofSets))
         }
