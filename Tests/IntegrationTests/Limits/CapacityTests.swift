@@ -94,7 +94,9 @@ extension Integration {
             asked += waiting.reduce(0) { $0 + $1.question.utf8.count }
             #expect(end.bytes("many", "ingress") == asked)
             #expect(end.total("weir_dial_failures_total") == 0)
-            try waitUntil("its descriptors are given back") { weir.process.descriptorCount <= baseline }
+            try waitUntil("its descriptors are given back", deadline: .seconds(60)) {
+                weir.process.descriptorCount <= baseline
+            }
         }
 
         @Test("1,000 routes start, and each of them serves")
@@ -116,7 +118,9 @@ extension Integration {
                 #expect(samples["weir_tcp_connections_active", ["route": name]] == 1, "\(name)")
             }
             for client in clients { client.connection.close() }
-            try waitUntil("its descriptors are given back") { weir.process.descriptorCount <= baseline }
+            try waitUntil("its descriptors are given back", deadline: .seconds(60)) {
+                weir.process.descriptorCount <= baseline
+            }
             let end = try weir.scrape()
             #expect(end["weir_connections_active"] == 0)
             for name in names {
