@@ -240,7 +240,8 @@ OF_A_DEAD_UPSTREAM = (
 
 
 OF_TLS = (
-    "Handshakes", "Handshake failures", "Handshake time", "Streams without a close_notify", "Certificates")
+    "Handshakes", "Handshake failures", "Handshake time", "Streams without a close_notify", "Certificates",
+    "Nearest end of a certificate")
 
 
 OF_A_SHARED_LISTENER = ("Clients by listener", "First bytes that no route takes")

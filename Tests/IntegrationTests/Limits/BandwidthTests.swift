@@ -26,17 +26,25 @@ extension Integration {
             samples.total("weir_throttle_pauses_total", ["route": route, "direction": direction])
         }
 
-        /// The rate at which Weir reads, in bytes a second, over a few seconds of its own counters and clock.
-        private static func rate(_ weir: WeirProcess, _ route: String, _ direction: String) throws -> Double {
+        /// The rate of what Weir's own counters say, in bytes a second, is never beyond the range, and is within it in one
+        /// of ten windows of three seconds: a machine that is busy may keep it from that in some of them.
+        private static func expectRate(
+            in range: ClosedRange<Double>, of weir: WeirProcess, _ bytes: @escaping (Samples) -> Int
+        ) throws {
             let clock = ContinuousClock()
             // Without the burst at the start.
-            let first = try weir.scrape(until: "bytes flow") { $0.bytes(route, direction) > 1_000_000 }
-            let start = clock.now
-            let last = try weir.scrape(until: "3 s have passed", deadline: .seconds(20)) { _ in
-                clock.now - start > .seconds(3)
+            try weir.scrape(until: "bytes flow") { bytes($0) > 1_000_000 }
+            for _ in 0..<10 {
+                let start = clock.now
+                let first = try weir.scrape()
+                let last = try weir.scrape(until: "3 s have passed", deadline: .seconds(20)) { _ in
+                    clock.now - start > .seconds(3)
+                }
+                let rate = Double(bytes(last) - bytes(first)) / ((clock.now - start) / .seconds(1))
+                try #require(rate <= range.upperBound)
+                if rate >= range.lowerBound { return }
             }
-            let seconds = (clock.now - start) / .seconds(1)
-            return Double(last.bytes(route, direction) - first.bytes(route, direction)) / seconds
+            Issue.record("in none of ten windows the rate was \(range.lowerBound) bytes a second")
         }
 
         @Test(
@@ -50,11 +58,9 @@ extension Integration {
             let clients = try (0..<connections).map { _ in try TestConnection(to: Endpoint(port)) }
             let readers = clients.map { client in Repeater { _ in _ = client.receiveSome(262_144) } }
             defer { readers.forEach { $0.stop() } }
-            let rate = try Self.rate(weir, "down", "egress")
-            #expect(rate > 16_000_000 && rate < 21_500_000)
-            let samples = try weir.scrape()
+            try Self.expectRate(in: 16e6...21.5e6, of: weir) { $0.bytes("down", "egress") }
             // A read brings at most 50 ms worth.
-            #expect(Self.pauses(samples, "down", "egress") >= 40)
+            let samples = try weir.scrape(until: "it has paused") { Self.pauses($0, "down", "egress") >= 40 }
             #expect(Self.pauses(samples, "down", "ingress") == 0)
             #expect(
                 samples.matching("weir_tcp_connections_closed_total", ["reason": "error"]).allSatisfy { $0.value == 0 })
@@ -90,8 +96,7 @@ extension Integration {
                 running.store(false, ordering: .relaxed)
                 floods.forEach { $0.wait() }
             }
-            let rate = try Self.rate(weir, "up", "ingress")
-            #expect(rate > 4_800_000 && rate < 6_500_000)
+            try Self.expectRate(in: 4.8e6...6.5e6, of: weir) { $0.bytes("up", "ingress") }
             // Two greedy flows fill the route; each question waits for a piece of each of them at most.
             let client = try TestConnection(to: Endpoint(shared))
             let clock = ContinuousClock()
@@ -145,15 +150,10 @@ extension Integration {
                 return Repeater { _ in _ = client.receiveSome(262_144) }
             }
             defer { readers.forEach { $0.stop() } }
-            let clock = ContinuousClock()
-            let first = try weir.scrape(until: "bytes flow on both") {
+            try weir.scrape(until: "bytes flow on both") {
                 $0.bytes("r0", "egress") > 1_000_000 && $0.bytes("r1", "egress") > 1_000_000
             }
-            let start = clock.now
-            let last = try weir.scrape(until: "3 s have passed") { _ in clock.now - start > .seconds(3) }
-            func total(_ samples: Samples) -> Int { samples.bytes("r0", "egress") + samples.bytes("r1", "egress") }
-            let rate = Double(total(last) - total(first)) / ((clock.now - start) / .seconds(1))
-            #expect(rate > 8_000_000 && rate < 10_800_000)
+            try Self.expectRate(in: 8e6...10.8e6, of: weir) { $0.bytes("r0", "egress") + $0.bytes("r1", "egress") }
             try weir.reload(routes: routes, rest: "workers: 2")
             // New connections are free of it; those that are open stay as they began.
             let client = try TestConnection(to: Endpoint(ports[0]))
