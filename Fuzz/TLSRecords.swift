@@ -126,8 +126,8 @@ private final class End {
 
     var isOver: Bool {
         switch step {
-        case .failed, .unused, .broken: true
-        case .done: isBroken || isEnded && unsent.isEmpty
+        case .failed, .unused, .refused, .broken: true
+        case .done, .doneUnlessRefused: isBroken || isEnded && unsent.isEmpty
         case .waiting, .yielded: false
         }
     }
@@ -135,8 +135,8 @@ private final class End {
     func turn() {
         switch step {
         case .waiting, .yielded: step = session.handshake(on: socket)
-        case .done: relay()
-        case .failed, .unused, .broken: return
+        case .done, .doneUnlessRefused: relay()
+        case .failed, .unused, .refused, .broken: return
         }
     }
 
