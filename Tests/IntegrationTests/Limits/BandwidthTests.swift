@@ -26,8 +26,8 @@ extension Integration {
             samples.total("weir_throttle_pauses_total", ["route": route, "direction": direction])
         }
 
-        /// The rate of what Weir's own counters say, in bytes a second, is never beyond the range, and is within it in one
-        /// of ten windows of three seconds: a machine that is busy may keep it from that in some of them.
+        /// The rate of what Weir's own counters say, in bytes a second, is never beyond the range, and is within it in
+        /// one of ten windows of three seconds: a machine that is busy may keep it from that in some of them.
         private static func expectRate(
             in range: ClosedRange<Double>, of weir: WeirProcess, _ bytes: @escaping (Samples) -> Int
         ) throws {

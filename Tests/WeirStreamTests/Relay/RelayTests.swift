@@ -135,20 +135,20 @@ enum Encryption: String, CaseIterable, Sendable {
 
     @Test func `bulk is spliced where both channels can, and copied where one cannot`() throws {
         for encryption in Encryption.allCases {
-            let rig = try encryption.makeRig()
-            defer { rig.close() }
-            // A cipher that is written to be read takes its time, and a sanitizer takes more.
-            let sent = Pattern.bytes(encryption == .none ? 4 << 20 : 300_000, seed: 6)
-            rig.clientEnd.send(sent, thenEnd: true)
-            try rig.run(until: "all is there") { $0.upstreamEnd.ending == .end }
-            expectSame(rig.upstreamEnd.received, sent)
-            let largest = rig.reads[.ingress]?.max() ?? 0
-            // No read can bring more than the buffer; a spliced piece can.
-            if encryption == .none {
-                #expect(largest > RelayResources.bufferSize)
-            } else {
-                #expect(largest <= RelayResources.bufferSize)
+            // No read can bring more than the buffer; a spliced piece can, where enough bytes have come: on a machine
+            // that is busy perhaps not in the first round.
+            var largest = 0
+            for _ in 0..<(encryption == .none ? 20 : 1) where largest <= RelayResources.bufferSize {
+                let rig = try encryption.makeRig()
+                defer { rig.close() }
+                // A cipher that is written to be read takes its time, and a sanitizer takes more.
+                let sent = Pattern.bytes(encryption == .none ? 4 << 20 : 300_000, seed: 6)
+                rig.clientEnd.send(sent, thenEnd: true)
+                try rig.run(until: "all is there") { $0.upstreamEnd.ending == .end }
+                expectSame(rig.upstreamEnd.received, sent)
+                largest = max(largest, rig.reads[.ingress]?.max() ?? 0)
             }
+            #expect((largest > RelayResources.bufferSize) == (encryption == .none))
         }
     }
 
