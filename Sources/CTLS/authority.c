@@ -2,18 +2,12 @@
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
-#include <string.h>
 #include <time.h>
 
 #include "internal.h"
 
 // A clock that is a little behind must not find a new certificate too young.
 enum { SKEW_SECONDS = 3600, DAY_SECONDS = 86400 };
-
-static int no_password(char *buffer, int size, int is_writing, void *data) {
-    (void)buffer, (void)size, (void)is_writing, (void)data;
-    return -1;
-}
 
 static int add_extension(X509 *certificate, X509 *issuer, int kind, const char *value) {
     X509V3_CTX context;
@@ -56,7 +50,8 @@ static int add_extensions(X509 *certificate, X509 *issuer, int kind, const char 
     int is_authority = kind == WEIR_TLS_AUTHORITY;
     int is_good =
         add_extension(
-            certificate, issuer, NID_basic_constraints, is_authority ? "critical,CA:TRUE,pathlen:0" : "critical,CA:FALSE") &&
+            certificate, issuer, NID_basic_constraints,
+            is_authority ? "critical,CA:TRUE,pathlen:0" : "critical,CA:FALSE") &&
         add_extension(
             certificate, issuer, NID_key_usage,
             is_authority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature") &&
@@ -100,9 +95,7 @@ int weir_tls_make_certificate(
     if (kind != WEIR_TLS_AUTHORITY) {
         found = weir_tls_read_certificates(authority, authority_length, &outcome);
         issuer = found ? sk_X509_value(found, 0) : NULL;
-        BIO *bio = authority_key_length > INT32_MAX ? NULL : BIO_new_mem_buf(authority_key, (int)authority_key_length);
-        signer = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
-        BIO_free(bio);
+        signer = weir_tls_read_key(authority_key, authority_key_length, &outcome);
         is_good = issuer && signer && X509_check_private_key(issuer, signer) == 1;
     }
     EVP_PKEY *key = is_good ? EVP_EC_gen("P-256") : NULL;
@@ -122,14 +115,10 @@ int weir_tls_make_certificate(
     return is_good;
 }
 
-int weir_tls_fingerprint(const void *bytes, size_t length, uint8_t digest[32]) {
+int weir_tls_fingerprint(const void *bytes, size_t length, uint8_t digest[WEIR_TLS_DIGEST_LENGTH]) {
     int outcome;
     STACK_OF(X509) *found = weir_tls_read_certificates(bytes, length, &outcome);
-    X509 *first = found ? sk_X509_value(found, 0) : NULL;
-    uint8_t all[EVP_MAX_MD_SIZE];
-    unsigned int count = 0;
-    int is_good = first && X509_digest(first, EVP_sha256(), all, &count) == 1 && count == 32;
-    if (is_good) memcpy(digest, all, 32);
+    int is_good = weir_tls_digest(found ? sk_X509_value(found, 0) : NULL, digest);
     sk_X509_pop_free(found, X509_free);
     ERR_clear_error();
     return is_good;

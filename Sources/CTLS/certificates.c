@@ -3,9 +3,13 @@
 #include <ctype.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "internal.h"
+
+enum {
+    // The bytes of the longest DNS name (RFC 1035 section 2.3.4), as text.
+    NAME_BOUND = 253,
+};
 
 // Refuses a password without asking at the terminal.
 static int no_password(char *buffer, int size, int is_writing, void *data) {
@@ -48,7 +52,7 @@ STACK_OF(X509) * weir_tls_read_certificates(const void *bytes, size_t length, in
     return NULL;
 }
 
-static EVP_PKEY *read_key(const void *bytes, size_t length, int *outcome) {
+EVP_PKEY *weir_tls_read_key(const void *bytes, size_t length, int *outcome) {
     *outcome = WEIR_TLS_NO_MEMORY;
     BIO *bio = reader(bytes, length);
     if (!bio) return NULL;
@@ -128,17 +132,36 @@ static size_t common_name(X509 *certificate, char *text, size_t size, int is_asc
     return count;
 }
 
+// The alternative names of a certificate, or NULL; the caller frees them.
+static GENERAL_NAMES *names_of(const X509 *certificate) {
+    return X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+}
+
+// The text of a name of this kind, GEN_DNS or GEN_URI, as visible ASCII; its length, or 0 where it is something else.
+static size_t printable(const GENERAL_NAME *name, int kind, const char **text) {
+    int found = -1;
+    const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &found);
+    if (found != kind || !value) return 0;
+    const unsigned char *bytes = ASN1_STRING_get0_data(value);
+    int count = ASN1_STRING_length(value);
+    for (int i = 0; i < count; i++) {
+        // A comma would make one URI look like two.
+        if (bytes[i] <= 0x20 || bytes[i] >= 0x7f || (kind == GEN_URI && bytes[i] == ',')) return 0;
+    }
+    *text = (const char *)bytes;
+    return count > 0 ? (size_t)count : 0;
+}
+
 // Adds the names that clients may ask for. Where there is no DNS name, the common name chooses, too.
 static int add_names(weir_tls_certificates *set, X509 *leaf, size_t entry) {
-    GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+    GENERAL_NAMES *names = names_of(leaf);
     int is_good = 1, has_name = 0;
     for (int i = 0; names && is_good && i < sk_GENERAL_NAME_num(names); i++) {
-        GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        if (name->type != GEN_DNS) continue;
-        has_name = 1;
-        is_good = add_name(
-            set, (const char *)ASN1_STRING_get0_data(name->d.dNSName), (size_t)ASN1_STRING_length(name->d.dNSName),
-            entry);
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        has_name |= name->type == GEN_DNS;
+        const char *part = NULL;
+        size_t count = printable(name, GEN_DNS, &part);
+        if (count > 0) is_good = add_name(set, part, count, entry);
     }
     GENERAL_NAMES_free(names);
     char text[256];
@@ -174,7 +197,7 @@ int weir_tls_certificates_add(
     struct weir_tls_entry entry = {0};
     STACK_OF(X509) *certificates = weir_tls_read_certificates(chain, chain_length, &outcome);
     if (!certificates) return outcome;
-    entry.key = read_key(key, key_length, &outcome);
+    entry.key = weir_tls_read_key(key, key_length, &outcome);
     if (outcome == WEIR_TLS_LOADED && X509_check_private_key(sk_X509_value(certificates, 0), entry.key) != 1)
         outcome = mismatch(certificates, entry.key);
     if (outcome == WEIR_TLS_LOADED) {
@@ -222,13 +245,13 @@ size_t weir_tls_certificates_names(const weir_tls_certificates *set, size_t inde
     text[0] = 0;
     if (index >= set->count) return 0;
     X509 *leaf = set->entries[index].leaf;
-    GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+    GENERAL_NAMES *names = names_of(leaf);
     for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
         GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type == GEN_DNS) {
-            append(
-                text, size, &length, (const char *)ASN1_STRING_get0_data(name->d.dNSName),
-                (size_t)ASN1_STRING_length(name->d.dNSName));
+            const char *part = NULL;
+            size_t count = printable(name, GEN_DNS, &part);
+            append(text, size, &length, part, count);
         } else if (name->type == GEN_IPADD) {
             char *address = NULL;
             BIO *bio = BIO_new(BIO_s_mem());
@@ -297,55 +320,42 @@ static X509 *verified(const weir_tls *tls) {
     return SSL_get0_peer_certificate(tls->ssl);
 }
 
-size_t weir_tls_peer_name(const weir_tls *tls, char *text, size_t size) {
+// Writes the names of a kind as far as they fit, at most `bound` of them, separated by commas. Returns the length.
+static size_t join(X509 *certificate, int kind, int bound, char *text, size_t size) {
     size_t length = 0;
+    GENERAL_NAMES *names = names_of(certificate);
+    for (int i = 0; names && bound > 0 && i < sk_GENERAL_NAME_num(names); i++) {
+        const char *part = NULL;
+        size_t count = printable(sk_GENERAL_NAME_value(names, i), kind, &part), before = length;
+        append(text, size, &length, part, count);
+        if (length > before) bound--;
+    }
+    GENERAL_NAMES_free(names);
+    return length;
+}
+
+size_t weir_tls_peer_name(const weir_tls *tls, char *text, size_t size) {
     if (size == 0) return 0;
     text[0] = 0;
     X509 *certificate = verified(tls);
     if (!certificate) return 0;
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    for (int i = 0; names && length == 0 && i < sk_GENERAL_NAME_num(names); i++) {
-        GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        if (name->type != GEN_DNS) continue;
-        const unsigned char *bytes = ASN1_STRING_get0_data(name->d.dNSName);
-        int count = ASN1_STRING_length(name->d.dNSName), is_text = count > 0;
-        for (int j = 0; j < count; j++) is_text &= bytes[j] > 0x20 && bytes[j] < 0x7f;
-        if (is_text) append(text, size, &length, (const char *)bytes, (size_t)count);
-    }
-    GENERAL_NAMES_free(names);
+    size_t length = join(certificate, GEN_DNS, 1, text, size);
     if (length == 0) length = common_name(certificate, text, size, 1);
     weir_tls_clear_errors();
     return length;
 }
 
 size_t weir_tls_peer_uris(const weir_tls *tls, char *text, size_t size) {
-    size_t length = 0;
     if (size == 0) return 0;
     text[0] = 0;
     X509 *certificate = verified(tls);
-    if (!certificate) return 0;
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
-        GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        if (name->type != GEN_URI) continue;
-        const unsigned char *bytes = ASN1_STRING_get0_data(name->d.uniformResourceIdentifier);
-        int count = ASN1_STRING_length(name->d.uniformResourceIdentifier), is_text = count > 0;
-        // A comma would make one URI look like two.
-        for (int j = 0; j < count; j++) is_text &= bytes[j] > 0x20 && bytes[j] < 0x7f && bytes[j] != ',';
-        if (is_text) append(text, size, &length, (const char *)bytes, (size_t)count);
-    }
-    GENERAL_NAMES_free(names);
+    size_t length = certificate ? join(certificate, GEN_URI, INT32_MAX, text, size) : 0;
     weir_tls_clear_errors();
     return length;
 }
 
 int weir_tls_peer_fingerprint(const weir_tls *tls, uint8_t digest[WEIR_TLS_DIGEST_LENGTH]) {
-    X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
-    uint8_t all[EVP_MAX_MD_SIZE];
-    unsigned int length = 0;
-    int is_good = certificate && X509_digest(certificate, EVP_sha256(), all, &length) == 1 &&
-                  length == WEIR_TLS_DIGEST_LENGTH;
-    if (is_good) memcpy(digest, all, WEIR_TLS_DIGEST_LENGTH);
+    int is_good = weir_tls_digest(verified(tls), digest);
     weir_tls_clear_errors();
     return is_good;
 }
@@ -361,17 +371,13 @@ size_t weir_tls_peer_common_name(const weir_tls *tls, char *text, size_t size) {
 size_t weir_tls_peer_names(const weir_tls *tls, void *text, size_t size) {
     size_t length = 0;
     X509 *certificate = verified(tls);
-    GENERAL_NAMES *names = certificate ? X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL) : NULL;
+    GENERAL_NAMES *names = certificate ? names_of(certificate) : NULL;
     for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
-        GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        if (name->type != GEN_DNS) continue;
-        const unsigned char *bytes = ASN1_STRING_get0_data(name->d.dNSName);
-        size_t count = (size_t)ASN1_STRING_length(name->d.dNSName);
-        int is_text = count > 0;
-        for (size_t j = 0; j < count; j++) is_text &= bytes[j] > 0x20 && bytes[j] < 0x7f;
-        if (!is_text) continue;
+        const char *part = NULL;
+        size_t count = printable(sk_GENERAL_NAME_value(names, i), GEN_DNS, &part);
+        if (count == 0 || count > NAME_BOUND) continue;
         if (length + count + 1 <= size) {
-            for (size_t j = 0; j < count; j++) ((char *)text)[length + j] = (char)tolower(bytes[j]);
+            for (size_t j = 0; j < count; j++) ((char *)text)[length + j] = (char)tolower((unsigned char)part[j]);
             ((char *)text)[length + count] = '\n';
         }
         length += count + 1;

@@ -167,9 +167,8 @@ static int check_pin(int is_good, X509_STORE_CTX *store) {
     const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     const weir_tls *tls = ssl ? of(ssl) : NULL;
     X509 *leaf = X509_STORE_CTX_get_current_cert(store);
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned int length = 0;
-    if (tls && leaf && X509_digest(leaf, EVP_sha256(), digest, &length) == 1 && length == WEIR_TLS_DIGEST_LENGTH) {
+    uint8_t digest[WEIR_TLS_DIGEST_LENGTH];
+    if (tls && weir_tls_digest(leaf, digest)) {
         const uint8_t *pin = tls->context->pins;
         for (uint32_t i = 0; i < tls->context->pin_count; i++, pin += WEIR_TLS_DIGEST_LENGTH)
             if (memcmp(pin, digest, WEIR_TLS_DIGEST_LENGTH) == 0) return 1;

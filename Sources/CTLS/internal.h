@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <string.h>
 
 #include "CTLS.h"
 
@@ -109,10 +110,22 @@ SSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions);
 // The name's entries are used for the connection; without one the default. False after an error.
 int weir_tls_use_certificate(SSL *ssl, const weir_tls_certificates *set, const char *name);
 STACK_OF(X509) * weir_tls_read_certificates(const void *bytes, size_t length, int *outcome);
+// The private key in PEM; NULL where there is none that can be read, as the outcome says. Asks for no password.
+EVP_PKEY *weir_tls_read_key(const void *bytes, size_t length, int *outcome);
 
 static inline void weir_tls_clear_errors(void) {
     // Cheaper than to clear an empty queue.
     if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
+// Writes the fingerprint of a certificate. False without one, and where it cannot be made.
+static inline int weir_tls_digest(const X509 *certificate, uint8_t digest[WEIR_TLS_DIGEST_LENGTH]) {
+    uint8_t all[EVP_MAX_MD_SIZE];
+    unsigned int length = 0;
+    if (!certificate || X509_digest(certificate, EVP_sha256(), all, &length) != 1) return 0;
+    if (length != WEIR_TLS_DIGEST_LENGTH) return 0;
+    memcpy(digest, all, WEIR_TLS_DIGEST_LENGTH);
+    return 1;
 }
 
 #endif

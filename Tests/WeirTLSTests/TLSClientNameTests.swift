@@ -48,6 +48,28 @@ struct TLSClientNameTests {
         #expect(peer.name == "seven.example.net" && peer.commonName == "seven.example.net")
     }
 
+    @Test("A name that is longer than any can be is not told")
+    func longNames() throws {
+        let server = try makeServer { $0.clientAuthorities = authority.certificate }
+        let name = String(repeating: "a.", count: 126)
+        let own = try authority.make([name + "b", name + "bc", "device-7.example.net"])
+        let rig = try TLSRig(server, makeClient(own: own))
+        try rig.shake()
+        #expect(rig.server.session.peerNames == [name + "b", "device-7.example.net"])
+    }
+
+    @Test("A fingerprint is that of a verified certificate, and of no other")
+    func fingerprints() throws {
+        let server = try makeServer { $0.clientAuthorities = authority.certificate }
+        let own = try authority.make(["device-7.example.net"])
+        for verifies in [true, false] {
+            let rig = try TLSRig(server, makeClient(own: own) { $0.verifies = verifies })
+            try rig.shake()
+            #expect(rig.server.session.peerFingerprint.count == 32)
+            #expect(rig.client.session.peerFingerprint.count == (verifies ? 32 : 0))
+        }
+    }
+
     @Test("Facts are those of the handshake")
     func facts() throws {
         let server = try makeServer { $0.protocols = ["mqtt"] }

@@ -20,6 +20,9 @@ typedef struct weir_tls weir_tls;
 
 // MARK: Certificates
 
+// The length of a certificate's fingerprint, its SHA-256.
+enum { WEIR_TLS_DIGEST_LENGTH = 32 };
+
 // The fault of a file.
 enum {
     WEIR_TLS_LOADED = 0,
@@ -78,7 +81,7 @@ int weir_tls_make_certificate(
     const void *authority_key, size_t authority_key_length, char certificate[WEIR_TLS_PEM_SIZE],
     char key[WEIR_TLS_PEM_SIZE]);
 // Writes the fingerprint of the first certificate in PEM. False where there is none.
-int weir_tls_fingerprint(const void *bytes, size_t length, uint8_t digest[32]);
+int weir_tls_fingerprint(const void *bytes, size_t length, uint8_t digest[WEIR_TLS_DIGEST_LENGTH]);
 // The number of certificates in PEM, and whether the first has an elliptic key. -1 where they cannot be read.
 int weir_tls_describe(const void *bytes, size_t length, int *is_elliptic);
 
@@ -88,9 +91,6 @@ enum {
     WEIR_TLS_1_2 = 0x0303,
     WEIR_TLS_1_3 = 0x0304,
 };
-
-// The length of a certificate's fingerprint, its SHA-256.
-enum { WEIR_TLS_DIGEST_LENGTH = 32 };
 
 // A context of a server, or NULL without memory. With the certificates of authorities, clients are asked for one of
 // theirs, and with `demand` they must have one; with pins, fingerprints one behind the other, it must be one of these.
@@ -196,12 +196,12 @@ size_t weir_tls_cipher(const weir_tls *tls, char *text, size_t size);
 size_t weir_tls_peer_name(const weir_tls *tls, char *text, size_t size);
 // The common name of the peer's verified certificate in UTF-8, without control characters.
 size_t weir_tls_peer_common_name(const weir_tls *tls, char *text, size_t size);
-// The DNS names of the peer's verified certificate, in lower case, each with a line feed behind it. Returns the length
-// of all; writes them where they fit.
+// The DNS names of the peer's verified certificate, in lower case, each with a line feed behind it. Those of more than
+// 253 bytes are no names, and left out. Returns the length of all; writes them where they fit.
 size_t weir_tls_peer_names(const weir_tls *tls, void *text, size_t size);
 // The URIs of the peer's verified certificate, separated by commas.
 size_t weir_tls_peer_uris(const weir_tls *tls, char *text, size_t size);
-// Writes the fingerprint of the peer's certificate. False where there is none.
+// Writes the fingerprint of the peer's verified certificate. False where there is none.
 int weir_tls_peer_fingerprint(const weir_tls *tls, uint8_t digest[WEIR_TLS_DIGEST_LENGTH]);
 // Whether the peer showed a certificate, which was verified.
 int weir_tls_has_peer_certificate(const weir_tls *tls);
