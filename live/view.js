@@ -449,10 +449,11 @@ async function ask() {
     if (!document.hidden) {
       mark($("summary"), "data-state", "bad");
       set($("verdict"), "Weir does not answer");
-      set($("flow"), `${error.name === "AbortError" ? "no answer in time" : error.message}${answeredAt ? ", the figures are of " + clock(answeredAt) : ""}. The next try is in ${Math.round(pause / 1000)} s.`);
+      set($("flow"), `${error.name === "AbortError" ? "no answer in time" : error.message}${answeredAt ? ", the figures are of " + clock(answeredAt) : ""}. The next try is in ${Math.min(30, Math.round(pause / 1000))} s.`);
       document.title = "■ Weir";
     }
-    pause = Math.min(pause * 2, 30000);
+    // Half of it is waited.
+    pause = Math.min(pause * 2, 60000);
   } finally {
     clearTimeout(limit);
     request = null;

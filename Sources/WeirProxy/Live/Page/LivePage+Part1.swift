@@ -176,7 +176,8 @@ extension LivePage {
         reset: "reset by the upstream", dns_not_found: "its name does not exist", dns_timeout: "no answer from the name server",
         dns_failure: "its name cannot be looked up", fd_limit: "no descriptor left here",
         address_unavailable: "no local port left here", permission: "forbidden by this host",
-        loop: "its name leads back to Weir", tls: "the TLS handshake failed", canceled: "the client went away first",
+        loop: "its name leads back to Weir", tls: "the TLS handshake failed", agent: "no way through its agent",
+        agent_denied: "its agent does not allow it", canceled: "the client went away first",
         other: "another error", too_big: "a datagram is too big for the way", memory: "no memory left here",
         aborted: "the client went away first",
         client_eof: "ended by the client", upstream_eof: "ended by the upstream", client_reset: "reset by the client",
@@ -189,6 +190,7 @@ extension LivePage {
         acl: "denied by an access rule", route_limit: "the route's limit", session_limit: "too many sessions",
         per_ip_limit: "the limit of one address", rate_limit: "too fast", no_upstream: "no upstream is up",
         upstream_limit: "every upstream is full", proxy_protocol: "a wrong PROXY header", probe: "a health probe", draining: "drains",
+        destination: "asked for a destination that it does not get",
         bandwidth: "over the bandwidth", queue_full: "a queue was full", send_buffer: "a socket was full", truncated: "truncated",
         too_large: "too large to send", amplification: "would amplify", stale_session: "of an old session",
         kernel_overflow: "the kernel's buffer was full",
@@ -209,12 +211,15 @@ extension LivePage {
         address_unavailable: ["This host has no port left for the upstream: look at ip_local_port_range.", "WeirDialFailures"],
         permission: ["A firewall of this host forbids the dial.", "WeirDialFailures"],
         tls: ["Names, authorities or versions of the upstream's TLS do not fit.", "WeirTlsHandshakeFailures"],
+        agent: ["The agent in front of the upstream is away, or takes no tunnel: does it run, and answer?", "WeirAgentDown"],
+        agent_denied: ["The agent's allow list does not have the upstream.", "WeirAgentDenied"],
         acl: ["Access rules deny clients: the log has a line for each, with its rule.", "WeirDenialsSurge"],
         route_limit: ["max_connections of the route is reached.", "WeirRouteNearLimit"],
         session_limit: ["max_sessions of the route is reached.", "WeirRouteNearLimit"],
         per_ip_limit: ["One client has max_connections_per_ip.", "WeirLimitRejections"],
         rate_limit: ["Clients come faster than rate_limit.", "WeirLimitRejections"],
         no_upstream: ["Every upstream is out: the list below says since when, and why.", "WeirRouteWithoutUpstream"],
+        destination: ["Clients ask this agent for what its allow list does not have: the log has a line for each.", "WeirAgentDenied"],
         proxy_protocol: ["Peers send no PROXY header, or a wrong one.", "WeirProxyHeaderErrors"],
         };
         const sum = (counts) => Object.values(counts || {}).reduce((a, b) => a + b, 0);
@@ -348,11 +353,6 @@ extension LivePage {
         if (checked.length > 0) return { rank: 2, state: "warn", word: "Failing at times", why: because(checked[0]) };
         if (members.length > 0 && drained.length === members.length) return { rank: 1, state: "warn", word: "Draining", why: "every upstream drains" };
         if (document.now - (route.movedAt || 0) < FRESH) return { rank: 0, state: "ok", word: "Carrying", why: "" };
-        return { rank: 0, state: "idle", word: route.data.active > 0 ? "Quiet" : "Idle", why: "" };
-        }
-        }
-        const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
-        function bytes(value, perSecond) {
 
         """#
 }

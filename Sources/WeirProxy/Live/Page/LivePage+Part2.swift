@@ -3,6 +3,11 @@
 
 extension LivePage {
     static let part2 = #"""
+        return { rank: 0, state: "idle", word: route.data.active > 0 ? "Quiet" : "Idle", why: "" };
+        }
+        }
+        const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+        function bytes(value, perSecond) {
         if (!(value >= 0)) return "–";
         let unit = 0;
         while (value >= 999.5 && unit < UNITS.length - 1) { value /= 1000; unit++; }
@@ -348,11 +353,6 @@ extension LivePage {
         return route.data.upstreams.map((upstream) => {
         const known = route.upstreams.get(upstream.name);
         const isFailing = known.failedAt > known.goodAt && doc.now - known.failedAt < FRESH;
-        return [isFailing ? "bad" : known.goodAt > 0 ? "ok" : "idle", isFailing ? "failing" : known.goodAt > 0 ? "answers" : "not dialed lately", upstream.name,
-        [isFailing ? words(known.reason || "other") : "", `${number(upstream.active)} open`, counts(upstream), latency(upstream)].filter(Boolean).join(" · ")];
-        });
-        }
-        function upstreamItem([state, word, name, rest]) {
 
         """#
 }

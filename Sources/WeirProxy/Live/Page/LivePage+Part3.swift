@@ -3,6 +3,11 @@
 
 extension LivePage {
     static let part3 = #"""
+        return [isFailing ? "bad" : known.goodAt > 0 ? "ok" : "idle", isFailing ? "failing" : known.goodAt > 0 ? "answers" : "not dialed lately", upstream.name,
+        [isFailing ? words(known.reason || "other") : "", `${number(upstream.active)} open`, counts(upstream), latency(upstream)].filter(Boolean).join(" · ")];
+        });
+        }
+        function upstreamItem([state, word, name, rest]) {
         return make("li", {}, make("span", { class: "state", "data-state": state }, word), make("span", {}, make("b", {}, name), make("span", { class: "where" }, rest)));
         }
         function lookRows(route) {
@@ -79,10 +84,10 @@ extension LivePage {
         if (!document.hidden) {
         mark($("summary"), "data-state", "bad");
         set($("verdict"), "Weir does not answer");
-        set($("flow"), `${error.name === "AbortError" ? "no answer in time" : error.message}${answeredAt ? ", the figures are of " + clock(answeredAt) : ""}. The next try is in ${Math.round(pause / 1000)} s.`);
+        set($("flow"), `${error.name === "AbortError" ? "no answer in time" : error.message}${answeredAt ? ", the figures are of " + clock(answeredAt) : ""}. The next try is in ${Math.min(30, Math.round(pause / 1000))} s.`);
         document.title = "■ Weir";
         }
-        pause = Math.min(pause * 2, 30000);
+        pause = Math.min(pause * 2, 60000);
         } finally {
         clearTimeout(limit);
         request = null;
