@@ -22,9 +22,17 @@ public actor Exporter: EventLoopDriver {
     /// The exporter's thread.
     @safe public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
 
-    /// An exporter that does not listen yet. `page` makes the metrics, `document` the answer of `/api/v1/status`, if
-    /// there is one; `observer` hears what is served. All are used on the exporter's thread only. `paths` answers for
-    /// paths that the exporter does not know.
+    /// Creates an exporter that does not listen yet.
+    ///
+    /// - Parameters:
+    ///   - configuration: where it listens, who may ask, and the bounds.
+    ///   - page: makes the metrics, on the exporter's thread.
+    ///   - health: the answers of `/healthz` and `/readyz`, asked on the exporter's thread; by default both are yes.
+    ///   - document: the answer of `/api/v1/status`, made on the exporter's thread; nil is 404.
+    ///   - paths: answers for paths that the exporter does not know, on no particular thread, to clients of listeners
+    ///     with ``UnixListener/Clients/verified(hasPaths:)``; nil is 404.
+    ///   - observer: hears what is served, on the exporter's thread.
+    /// - Throws: ``ExporterError/cannotStart(_:)`` where the thread or its event loop is not to be had.
     public init(
         _ configuration: ExporterConfiguration, page: sending any MetricsPage, health: HealthChecks = HealthChecks(),
         document: sending (any LiveDocument)? = nil, paths: (any PathHandler)? = nil,
@@ -44,6 +52,7 @@ public actor Exporter: EventLoopDriver {
         self.paths = paths
     }
 
+    /// Has a request answered, and delivers the answer in any case: until then the server counts the request.
     private func ask(_ paths: any PathHandler, for request: PathRequest, _ number: UInt64) async {
         let answer = await paths.answer(request)
         server.deliver(answer, to: number)

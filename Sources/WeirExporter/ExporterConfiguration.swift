@@ -15,7 +15,8 @@ public struct UnixListener: Hashable, Sendable {
         /// All that reach it.
         case all
         /// The clients that this program itself lets through, and that need no credentials. Connections of other users
-        /// are closed. Their requests may be for the paths of the ``PathHandler`` where `hasPaths` is true.
+        /// are closed. Where `hasPaths` is true, they may ask for every page and for the paths of the ``PathHandler``;
+        /// otherwise for `/metrics` and `/healthz`, and all other paths are not found.
         case verified(hasPaths: Bool)
     }
 

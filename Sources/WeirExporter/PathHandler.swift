@@ -26,9 +26,12 @@ public enum PathAnswer: Sendable, Equatable {
 }
 
 /// Answers requests for paths that the exporter does not know. They come from clients of listeners that have
-/// ``UnixListener/Clients/verified(hasPaths:)``.
+/// ``UnixListener/Clients/verified(hasPaths:)`` with `hasPaths` true.
 public protocol PathHandler: Sendable {
-    /// Answers a request, which waits for it for at most ``ExporterLimits/writeTimeout``. Nil is 404. Called on no
-    /// particular thread; the number of calls at once is that of the connections at most.
+    /// Answers a request by GET or HEAD. Nil is 404. Called on no particular thread.
+    ///
+    /// The client waits for at most ``ExporterLimits/writeTimeout``, and then gets 503. The call is not canceled then,
+    /// nor where the client has gone: its answer is dropped. At most ``ExporterLimits/connections`` calls are under way
+    /// at once; a request beyond them gets 503 without a call.
     func answer(_ request: PathRequest) async -> PathAnswer?
 }

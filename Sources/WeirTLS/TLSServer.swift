@@ -6,7 +6,8 @@ import Threading
 public struct TLSServerSettings: Sendable, Equatable {
     /// The oldest version of TLS that is spoken.
     public var minimum = TLSVersion.tls12
-    /// Certificates of authorities, PEM: clients must have a certificate of one of them. Empty for no such demand.
+    /// The certificates of authorities, in PEM, by which those of clients are verified. Clients are asked for one, and
+    /// ``demandsCertificate`` decides on those that have none. Empty where clients are not asked.
     public var clientAuthorities: [UInt8] = []
     /// Whether clients without a certificate are refused; otherwise they are only asked for one, and one that cannot be
     /// verified is refused.

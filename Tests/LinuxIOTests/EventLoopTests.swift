@@ -44,6 +44,45 @@ import Testing
         [UInt8(1)].withUnsafeBytes { _ = sender.send($0) }
     }
 
+    /// Counts its steps.
+    private final class Stepper: HandshakeHandler {
+        var stepCount = 0
+        var onStep: (() -> Void)?
+
+        func stepHandshake() {
+            stepCount += 1
+            onStep?()
+        }
+
+        func descriptorReady(_ events: EventSet, tag: Int) {}
+        func deferred(tag: Int) {}
+        func timerFired(tag: Int, deadline: UInt64) {}
+    }
+
+    @Test func `steps of handshakes share a turn up to a bound, and an owner that is gone takes none`() throws {
+        let time = TestTime()
+        let (loop, _) = try Self.makeLoop(time.clock)
+        let queue = HandshakeQueue(loop: loop, clock: time.clock)
+        let steppers = (0..<40).map { _ in Stepper() }
+        let tokens = steppers.map { loop.insert($0) }
+        for token in tokens { queue.append(token) }
+        for token in tokens[..<20] { loop.remove(token) }
+        loop.turn(mayWait: false)
+        #expect(steppers[..<20].allSatisfy { $0.stepCount == 0 })
+        #expect(steppers[20..<36].allSatisfy { $0.stepCount == 1 })
+        #expect(steppers[36...].allSatisfy { $0.stepCount == 0 })
+        // A long step is the last one of its turn.
+        steppers[36].onStep = { time.advance(2_000_000) }
+        loop.turn(mayWait: false)
+        #expect(steppers[36...].map(\.stepCount) == [1, 0, 0, 0])
+        loop.turn(mayWait: false)
+        #expect(steppers[36...].map(\.stepCount) == [1, 1, 1, 1])
+        queue.append(tokens[39])
+        queue.close()
+        loop.turn(mayWait: false)
+        #expect(steppers[39].stepCount == 1)
+    }
+
     @Test func `events of a descriptor reach its owner with its tag`() throws {
         let (loop, _) = try Self.makeLoop()
         let owner = Recorder()

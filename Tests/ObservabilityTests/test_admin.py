@@ -106,6 +106,15 @@ def test_connections_are_listed_and_ended(subject):
     assert f"uid={os.getuid()}" in subject.process.log.read_text()
 
 
+@pytest.mark.parametrize("query", ["limit=1", "sort=age", "format=lines"])
+def test_kill_has_no_query_of_a_list_and_then_ends_nothing(subject, query):
+    with subject.client("single") as client:
+        answer = subject.raw(f"POST /v1/kill?route=single&{query} HTTP/1.1\r\n\r\n")
+        assert answer.startswith("HTTP/1.1 400 ") and f"`{query.partition('=')[0]}` is for lists" in answer
+        client.sendall(b"y")
+        assert client.recv(1) == b"y"
+
+
 def test_an_upstream_drains_over_reloads_and_comes_back(subject):
     upstream = f"127.0.0.1:{subject.one.port}"
     assert subject.asked("drain", "pair", "--upstream", upstream)["draining"] is True

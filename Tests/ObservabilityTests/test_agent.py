@@ -289,6 +289,17 @@ def test_the_client_that_a_request_names_is_judged_too(tmp_path):
         assert agent.echo.count == 1
 
 
+def test_the_names_of_a_certificate_count_for_the_client_that_a_request_names(tmp_path):
+    with Agent(tmp_path, ", acl: { allow: ['name:proxy.example.net'], default: deny }") as agent:
+        certificate(tmp_path, "named", alternative="DNS:proxy.example.net")
+        # The peer itself passes, because it is on this machine.
+        for name, status in (("named", "ok"), ("client", "denied")):
+            with agent.tunnel(name=name) as tunnel:
+                tunnel.send(request("127.0.0.1", agent.echo_port, client=(("192.0.2.7", 4711), ("192.0.2.1", 22))))
+                assert tunnel.status() == status, name
+        assert agent.echo.count == 1
+
+
 # MARK: Destinations
 
 
@@ -336,13 +347,15 @@ def test_denials_are_logged_with_the_destination(agent):
 # MARK: Certificates
 
 
-def certificate(folder, name: str, *, authority: str = "ca", days: int = 2):
-    """Makes a client's certificate with openssl(1)."""
-    made = run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+def certificate(folder, name: str, *, authority: str = "ca", days: int = 2, alternative: str | None = None):
+    """Makes a client's certificate with openssl(1), perhaps with an alternative name."""
+    names = ["-addext", f"subjectAltName={alternative}"] if alternative else []
+    made = run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", *names,
                "-subj", f"/CN={name}", "-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.csr"))
     assert made.returncode == 0, made.stderr
     made = run("openssl", "x509", "-req", "-in", str(folder / f"{name}.csr"), "-CA", str(folder / f"{authority}.pem"),
-               "-CAkey", str(folder / f"{authority}.key"), "-days", str(days), "-out", str(folder / f"{name}.pem"))
+               "-CAkey", str(folder / f"{authority}.key"), "-days", str(days), "-copy_extensions", "copy",
+               "-out", str(folder / f"{name}.pem"))
     assert made.returncode == 0, made.stderr
 
 
@@ -392,9 +405,12 @@ def test_further_clients_and_scrapers_of_one_authority(agent):
         made = run(weir(), "agent", "certificates", NAME, "--directory", folder, *options)
         assert made.returncode == 0, made.stderr
     assert not is_refused(agent, name="second")
-    assert agent.ask("/metrics", "prometheus")[0] == 200
-    assert agent.ask("/healthz", "prometheus")[0] == 200
-    assert agent.ask("/godoxy/agent/info", "prometheus")[0] == 404
+    for path in ("/metrics", "/healthz"):
+        assert agent.ask(path, "prometheus")[0] == 200, path
+    for path in ("/readyz", "/", "/api/v1/status", "/godoxy/agent/info", "/godoxy/agent/health?scheme=tcp", "/version"):
+        assert agent.ask(path, "prometheus") == (404, "404 Not Found\n"), path
+    for path in ("/readyz", "/", "/api/v1/status", "/godoxy/agent/version", "/version"):
+        assert agent.ask(path)[0] == 200, path
     with agent.counts("denied"), agent.tunnel(name="prometheus") as tunnel:
         tunnel.send(request("127.0.0.1", agent.echo_port))
         assert tunnel.status() == "denied"
@@ -492,6 +508,27 @@ def test_checks_keep_to_the_list(agent):
     with agent.counts("denied"):
         assert json.loads(agent.ask(f"{path}{agent.port}")[1])["healthy"] is False
     assert agent.ask("/godoxy/agent/health?scheme=tcp")[0] == 400
+
+
+def test_checks_over_udp_tell_what_a_connected_socket_does(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        with Agent(tmp_path, allow=f", 'udp:127.0.0.1:{port}'") as agent:
+            def check(scheme: str, number: int) -> dict:
+                path = f"/godoxy/agent/health?scheme={scheme}&host=127.0.0.1&port={number}"
+                return json.loads(agent.ask(path)[1])
+
+            for scheme in ("udp", "udp4"):
+                assert check(scheme, port)["healthy"] is True
+            # An entry is for its own transport.
+            for scheme, number in (("tcp", port), ("udp", agent.echo_port)):
+                with agent.counts("denied"):
+                    found = check(scheme, number)
+                    assert found["healthy"] is False and "not allow" in found["detail"]
+            server.close()
+            found = check("udp", port)
+            assert found["healthy"] is False and "refused" in found["detail"].lower()
 
 
 # MARK: The end

@@ -81,6 +81,18 @@ import Testing
         }
     }
 
+    @Test("Empty blocks make no output, and yet they have a bound")
+    func emptyBlocks() throws {
+        func stream(_ count: Int) -> [UInt8] {
+            let empty: [UInt8] = [0, 0, 0, 0xff, 0xff]
+            return (1..<count).flatMap { _ in empty } + [1, 0, 0, 0xff, 0xff]
+        }
+        #expect(try Inflate.bytes(of: stream(Inflate.maxBlocks)[...], maxLength: 0) == [])
+        #expect(throws: Inflate.Fault.self) {
+            try Inflate.bytes(of: stream(Inflate.maxBlocks + 1)[...], maxLength: 0)
+        }
+    }
+
     @Test("An archive that lacks something, has it twice or is damaged is refused in words")
     func bad() {
         let all: [(name: String, bytes: [UInt8])] = [("ca.pem", [1]), ("cert.pem", [2]), ("key.pem", [3])]

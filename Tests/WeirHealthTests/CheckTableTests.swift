@@ -1,8 +1,25 @@
+import LinuxIO
 import NetworkTypes
 import TestSupport
 import Testing
 
 @testable import WeirHealth
+
+/// A session that changes nothing.
+private final class OpenSession: SecureSession {
+    let traits: ChannelTraits = []
+    let hasPendingOutput = false
+
+    func handshake(on socket: borrowing Socket) -> HandshakeStep { .done }
+
+    func receive(into buffer: UnsafeMutableRawBufferPointer, from socket: borrowing Socket) -> ReadResult {
+        socket.receive(into: buffer)
+    }
+
+    func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing Socket) -> WriteResult { socket.send(bytes) }
+    func finishWriting(on socket: borrowing Socket) { try? socket.shutdownWriting() }
+    func flush(to socket: borrowing Socket) -> SystemError? { nil }
+}
 
 @Suite("Checks of many targets, by a clock of the test", .timeLimit(.minutes(2))) struct CheckTableTests {
     private func listener() throws -> TCPServer { try TCPServer { _ in } }
@@ -115,6 +132,21 @@ import Testing
         #expect(rig.table.counts == CheckCounts(targets: 0, inFlight: 0, waiting: 0))
         rig.pass(milliseconds: 10_000)
         #expect(rig.observer.checks.count == count + 2)
+    }
+
+    @Test("a check that is encrypted from now on does not count as the one in clear: its first result decides")
+    func otherEncryption() throws {
+        let rig = try TableRig()
+        var target = HealthTarget.local(try Ports.free())
+        rig.table.set([HealthSubscription(target, token: 1)])
+        try rig.check(count: 1)
+        #expect(rig.observer.changes.map(\.isUp) == [false])
+        let server = try TCPServer(port: target.address.port) { _ in }
+        target.encryption = CheckEncryption(rig.observer, name: nil) { OpenSession() }
+        rig.table.set([HealthSubscription(target, token: 1)])
+        try rig.check(count: 2)
+        #expect(rig.observer.changes.map(\.isUp) == [false, true])
+        withExtendedLifetime(server) {}
     }
 
     @Test("another check of a member that is down goes on from there, and its first result decides")

@@ -47,6 +47,26 @@ private final class TurningSession: SecureSession {
     func flush(to socket: borrowing Socket) -> SystemError? { nil }
 }
 
+/// A session whose handshake never comes to an end.
+private final class EndlessSession: SecureSession {
+    let traits: ChannelTraits = []
+    let hasPendingOutput = false
+    private(set) var stepCount = 0
+
+    func handshake(on socket: borrowing Socket) -> HandshakeStep {
+        stepCount += 1
+        return .yielded
+    }
+
+    func receive(into buffer: UnsafeMutableRawBufferPointer, from socket: borrowing Socket) -> ReadResult {
+        .wouldBlock
+    }
+
+    func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing Socket) -> WriteResult { .wouldBlock }
+    func finishWriting(on socket: borrowing Socket) {}
+    func flush(to socket: borrowing Socket) -> SystemError? { nil }
+}
+
 private final class Owner: Sendable {}
 
 @Suite("Checks over an encrypted connection", .timeLimit(.minutes(1))) struct EncryptedCheckTests {
@@ -119,6 +139,16 @@ private final class Owner: Sendable {}
         #expect(try await outcome(HealthCheck(.tls), short) == .failure(.tls))
         let silent = try TCPServer { connection in _ = connection.receive() }
         #expect(try await outcome(HealthCheck(.tls), silent, timeout: .milliseconds(50)) == .failure(.timeout))
+    }
+
+    @Test("A peer that keeps the thread busy with a handshake fails after a few steps, as the check's owner says")
+    func endless() throws {
+        let session = EndlessSession()
+        let check = SecureCheckSession(session) { .refused }
+        let socket = try Socket(.stream, family: .ipv4)
+        let outcome = check.handshake(on: socket)
+        #expect(outcome == .failed(.refused))
+        #expect(session.stepCount == 4)
     }
 
     @Test("Equal encryptions are those of one owner and one name")

@@ -37,8 +37,10 @@ public enum HandshakeStep: Sendable, Equatable {
     /// The next step can run in another turn, without an event. One step takes up to two milliseconds of processor
     /// time.
     case yielded
-    /// Bytes can flow, and yet a later step may find that the peer refuses. The handshake of an upstream ends with the
-    /// first bytes of either side, or after this time, whatever is first.
+    /// Bytes can flow, and yet a later step may find that the peer refuses. The engine goes on with the handshake of an
+    /// upstream until the first bytes of either side come, but for no longer than this time, or half of what is left
+    /// for the dial where that is less. Elsewhere it is as ``done``: with a client, in the exporter and in health
+    /// checks.
     case doneUnlessRefused(within: Duration)
     /// The handshake failed, or the peer could not be verified. The session makes no further calls.
     case failed

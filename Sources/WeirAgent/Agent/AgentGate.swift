@@ -11,8 +11,9 @@ public import WeirTLS
 public final class AgentGate: Sendable {
     /// Looks a name up; it may take its time.
     public typealias Resolve = @Sendable (_ host: String) async -> Result<[SocketAddress], AddressLookup.Failure>
-    /// Judges the client that a request names, on its worker.
-    public typealias Admit = @Sendable (StreamContext) -> AdmitDecision
+    /// Judges the client that a request names, on its worker. `names` are the DNS names in the certificate of the peer
+    /// that named it, in lower case.
+    public typealias Admit = @Sendable (StreamContext, _ names: [String]) -> AdmitDecision
 
     /// The destinations that may be dialed.
     public let list: DestinationList
@@ -34,9 +35,6 @@ public final class AgentGate: Sendable {
         self.resolve = resolve
         counts = previous?.counts ?? CertificateCounts()
     }
-
-    /// The names of the route's upstreams behind those of the list: the pages of clients, and those of scrapers.
-    public static let pageUpstreams = ["pages", "metrics"]
 
     /// Adds the hooks of the agent. `makeSession` makes the TLS session of a client.
     public func install(
@@ -68,7 +66,7 @@ public final class AgentGate: Sendable {
             guard case .dial(let destination) = request.purpose else { return .reject(.probe) }
             if let client = request.client {
                 context.nameClient(client)
-                if let admit, case .reject(let reason) = admit(context) {
+                if let admit, case .reject(let reason) = admit(context, ticket.names) {
                     ticket.refusal = .denied
                     return .reject(reason)
                 }

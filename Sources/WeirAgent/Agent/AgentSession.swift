@@ -66,6 +66,7 @@ final class AgentSession: DialSession {
         let role = AgentRole(uris: tls.peerURIs.split(separator: ","))
         let tunnelProtocol = TunnelProtocol(rawValue: tls.applicationProtocol)
         ticket.name = tls.peerName
+        ticket.names = tls.peerNames
         let fingerprint = tls.peerFingerprint
         guard gate.enter(fingerprint) else { return refuse(.limit, .limit, tunnelProtocol, on: socket) }
         counted = fingerprint
@@ -139,6 +140,8 @@ final class AgentSession: DialSession {
         }
         return .refused
     }
+
+    func expect(serverName: [UInt8]) { tls.expect(serverName: serverName) }
 
     func handshakeTimedOut() {
         if case .reading = phase {

@@ -19,6 +19,7 @@ final class TunnelTicket: Sendable {
         var purpose = Purpose.unknown
         var refusal: TunnelStatus?
         var name = ""
+        var names: [String] = []
     }
 
     private let state = Lock(State())
@@ -38,5 +39,11 @@ final class TunnelTicket: Sendable {
     var name: String {
         get { state.withLock { $0.name } }
         set { state.withLock { $0.name = newValue } }
+    }
+
+    /// The DNS names in the client's certificate, by which access rules judge.
+    var names: [String] {
+        get { state.withLock { $0.names } }
+        set { state.withLock { $0.names = newValue } }
     }
 }

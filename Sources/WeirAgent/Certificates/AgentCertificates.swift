@@ -19,7 +19,7 @@ public struct AgentCertificates: Sendable {
     private static let authorityDays = 3650
     private static let maxFileBytes = 1 << 16
 
-    /// Why nothing was made.
+    /// The reason why nothing was made.
     public enum Problem: Error, Sendable, CustomStringConvertible {
         /// The name cannot stand in a certificate and in the name of a file.
         case badName(String)

@@ -5,13 +5,15 @@ public enum TunnelStatus: UInt8, CaseIterable, Sendable {
     case ok = 0
     /// No process listens at the destination.
     case refused = 1
-    /// The destination did not answer in time.
+    /// The destination did not answer in time, or the lookup of its name took longer than the agent waits.
     case timeout = 2
     /// The agent's network has no route to the destination.
     case unreachable = 3
     /// The destination's name has no address, or no name server told it.
     case dns = 4
-    /// The agent's list does not allow the destination.
+    /// The agent does not allow the dial: its list does not have the destination, or that is the agent itself; its
+    /// access rules deny the client that the request names; its system forbids the dial; or the certificate opens no
+    /// tunnels.
     case denied = 5
     /// The agent has reached a limit: of connections, of descriptors.
     case limit = 6

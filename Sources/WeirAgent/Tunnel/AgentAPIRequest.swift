@@ -22,6 +22,8 @@ public final class AgentAPIRequest {
     private var isShaken = false
 
     private static let maxAnswerBytes = 16 << 10
+    /// The bound on steps of the handshake that an agent may cause in a row.
+    private static let maxStepsInARow = 4
 
     init(_ tls: TLSSession, target: String) {
         self.tls = tls
@@ -32,7 +34,11 @@ public final class AgentAPIRequest {
 
     /// Performs steps as far as the socket allows.
     public func advance(on socket: borrowing Socket) -> Step {
+        var steps = 0
         while !isShaken {
+            // An agent that keeps the thread busy.
+            if steps == Self.maxStepsInARow { return .failed }
+            steps += 1
             switch tls.handshake(on: socket) {
             case .done, .doneUnlessRefused: isShaken = true
             case .waiting: return .waiting
@@ -51,27 +57,27 @@ public final class AgentAPIRequest {
         return receive(from: socket)
     }
 
+    /// Receives the answer up to its end, which the agent makes because of `Connection: close`, or up to the bound.
     private func receive(from socket: borrowing Socket) -> Step {
         var chunk = [UInt8](repeating: 0, count: 2048)
-        while input.count < Self.maxAnswerBytes {
+        answer: while input.count < Self.maxAnswerBytes {
             switch unsafe chunk.withUnsafeMutableBytes({ unsafe tls.receive(into: $0, from: socket) }) {
             case .bytes(let count): input += chunk[..<count]
-            case .wouldBlock: return verdict ?? .waiting
-            case .endOfStream: return verdict ?? .failed
-            case .failed: return verdict ?? .failed
+            case .wouldBlock: return .waiting
+            case .endOfStream, .failed: break answer
             }
         }
-        return verdict ?? .failed
+        return verdict
     }
 
-    /// The answer, as soon as its one important member is there.
-    private var verdict: Step? {
+    /// The outcome of the whole answer, by its status and its one important member.
+    private var verdict: Step {
         let text = String(decoding: input, as: UTF8.self)
-        guard text.hasPrefix("HTTP/1.1 ") else { return nil }
+        guard text.hasPrefix("HTTP/1.1 ") else { return .failed }
         guard text.hasPrefix("HTTP/1.1 200 ") else { return .answered(isHealthy: false) }
         let body = input.filter { $0 != UInt8(ascii: " ") }
         if Self.contains(body, "\"healthy\":true") { return .answered(isHealthy: true) }
-        return Self.contains(body, "\"healthy\":false") ? .answered(isHealthy: false) : nil
+        return Self.contains(body, "\"healthy\":false") ? .answered(isHealthy: false) : .failed
     }
 
     private static func contains(_ bytes: [UInt8], _ text: String) -> Bool {

@@ -1,4 +1,3 @@
-import Glibc
 import LinuxIO
 public import NetworkTypes
 import Threading
@@ -43,14 +42,16 @@ public enum AgentCall {
         let deadline = clock.nanoseconds &+ timeout.clampedNanoseconds
         func timeLeft() -> Duration { .nanoseconds(Int64(clamping: deadline - min(deadline, clock.nanoseconds))) }
         do throws(SystemError) {
-            let socket = try connect(to: address, within: timeout)
+            let socket = try Socket.connected(to: address, within: timeout)
             let session = TunnelSession(client.makeSession(worker: 0), request, timeLeft: timeLeft(), worker: 0)
             while true {
                 switch session.handshake(on: socket) {
-                case .yielded: continue
-                case .waiting:
+                case .yielded where timeLeft() > .zero: continue
+                case .waiting, .yielded:
                     let readiness: Poll.Readiness = session.hasPendingOutput ? .writable : .readable
-                    if Poll.wait(for: readiness, on: socket.number, within: timeLeft()) { continue }
+                    let left = timeLeft()
+                    // Also an agent that always has a byte more has no more time.
+                    if left > .zero, Poll.wait(for: readiness, on: socket.number, within: left) { continue }
                     session.handshakeTimedOut()
                     outcome.dialFailure = session.timeoutFailure
                     outcome.agentFailure = session.agentFailure ?? (request.purpose == .probe ? .timeout : nil)
@@ -70,20 +71,6 @@ public enum AgentCall {
             outcome.agentFailure = AgentFailure(DialFailure(error))
             return outcome
         }
-    }
-
-    private static func connect(to address: SocketAddress, within timeout: Duration) throws(SystemError) -> Socket {
-        let socket = try Socket(.stream, family: Socket.family(of: address))
-        switch socket.connect(to: address) {
-        case .connected: break
-        case .failed(let error): throw error
-        case .inProgress:
-            guard Poll.wait(for: .writable, on: socket.number, within: timeout) else {
-                throw SystemError(.connect, ETIMEDOUT)
-            }
-            if let error = socket.takeError() { throw error }
-        }
-        return socket
     }
 
     /// Whether neither an end nor an error comes within the time. A greeting is a good sign.

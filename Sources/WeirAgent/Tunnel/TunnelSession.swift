@@ -39,7 +39,7 @@ public final class TunnelSession: DialSession {
     private let deadline: UInt64
     private var handshakeNanoseconds: UInt64 = 0
 
-    /// How long an agent may take to refuse by ``TunnelProtocol/plain`` before the dial counts as done.
+    /// How long an agent may take to refuse by ``TunnelProtocol/plain``, at most, before the dial counts as done.
     private static let refusalTime = Duration.seconds(1)
 
     /// The reason of a failed dial.

@@ -67,6 +67,8 @@ extension CertificatePin: CustomStringConvertible {
 public struct AgentRoute: Sendable, Equatable {
     /// The destinations that may be dialed, over the transport of the route.
     public let allow: [AllowedDestination]
+    /// The destinations that clients may have checked: those of every transport.
+    public let checkable: [AllowedDestination]
     /// The only certificates that clients may have; empty for every one that the authority has signed.
     public let clients: [CertificatePin]
     /// Connections of one certificate at once; nil is no limit.
@@ -109,7 +111,7 @@ extension Configuration.Agent {
         route.limits = limits.traffic
         route.access = access
         route.ownAgent = AgentRoute(
-            allow: allowed, clients: clients ?? [],
+            allow: allowed, checkable: allow, clients: clients ?? [],
             maxConnectionsPerCertificate: limits.maxConnectionsPerCertificate)
         return route
     }

@@ -13,9 +13,17 @@ struct CertificateReader {
     /// Checks a chain with its key. False after an error.
     func check(_ files: CertificateFiles, at origins: (certificate: Origin, key: Origin)) -> Bool {
         guard let validation, context.referencedFiles.opensFiles else { return true }
+        return inspect(files, at: origins, by: validation) != nil
+    }
+
+    /// Reads a chain with its key, and has them looked at. Nil after an error.
+    private func inspect(
+        _ files: CertificateFiles, at origins: (certificate: Origin, key: Origin),
+        by validation: any CertificateValidation
+    ) -> CertificateCheckResult? {
         guard let chain = read(files.certificate, "certificate", at: origins.certificate),
             let key = read(files.key, "key", at: origins.key)
-        else { return false }
+        else { return nil }
         if isReadableByEverybody(path: files.key.path) {
             diagnostics.warning(
                 origins.key,
@@ -26,7 +34,7 @@ struct CertificateReader {
             let (name, file) = result.isAboutKey ? ("key", files.key) : ("certificate", files.certificate)
             diagnostics.error(
                 result.isAboutKey ? origins.key : origins.certificate, "`\(name)`: \(quoted(file.text)): \(problem)")
-            return false
+            return nil
         }
         if result.expiry < validation.now {
             diagnostics.warning(
@@ -35,7 +43,7 @@ struct CertificateReader {
         }
         context.referencedFiles.note(
             CertificateReport(path: files.certificate.text, names: result.names, expiry: result.expiry))
-        return true
+        return result
     }
 
     /// The name that a client verifies, whatever address it dials.
@@ -43,12 +51,9 @@ struct CertificateReader {
 
     /// Checks the certificate of an agent, with its key. False after an error.
     func checkAgent(_ files: CertificateFiles, at origins: (certificate: Origin, key: Origin)) -> Bool {
-        guard isSupported("agent", at: origins.certificate), check(files, at: origins) else { return false }
-        guard let validation, context.referencedFiles.opensFiles,
-            let chain = read(files.certificate, "certificate", at: origins.certificate),
-            let key = read(files.key, "key", at: origins.key)
-        else { return true }
-        let result = validation.check(chain: chain, key: key)
+        guard isSupported("agent", at: origins.certificate) else { return false }
+        guard let validation, context.referencedFiles.opensFiles else { return true }
+        guard let result = inspect(files, at: origins, by: validation) else { return false }
         let problem: String? =
             if result.expiry < validation.now {
                 "it has ended, and every client refuses it"

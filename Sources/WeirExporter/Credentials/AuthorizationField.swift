@@ -37,7 +37,10 @@ extension Credentials {
 }
 
 /// RFC 4648 section 4.
-enum Base64 {
+package enum Base64 {
+    /// The decoded bytes of a text; nil if it is not canonical. Padding may be missing.
+    package static func decode(_ text: [UInt8]) -> [UInt8]? { decode(0..<text.count, of: text.span) }
+
     /// The decoded bytes of the text in `range`; nil if it is not canonical. Padding may be missing.
     static func decode(_ range: Range<Int>, of bytes: Span<UInt8>) -> [UInt8]? {
         var range = range

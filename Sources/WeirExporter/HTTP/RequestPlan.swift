@@ -91,6 +91,13 @@ struct RequestPlan: Equatable {
         credentials = .none
     }
 
+    /// Turns it into the refusal of a client that may not know the path, unless scrapers may have the answer.
+    mutating func restrictToScrapers() {
+        if action.isForScrapers { return }
+        action = .refuse(.notFound)
+        explanation = nil
+    }
+
     private static func action(_ head: RequestHead, of bytes: Span<UInt8>) throws(RequestError) -> Action {
         if head.method == .other { return .refuse(.methodNotAllowed) }
         if bytes.equals(head.path, metricsPath) {
@@ -101,5 +108,15 @@ struct RequestPlan: Equatable {
         if bytes.equals(head.path, statusPath) { return .page(.status, head.encodings.preferred) }
         if head.path.isEmpty || bytes.equals(head.path, indexPath) { return .index(head.encodings.preferred) }
         return .refuse(.notFound)
+    }
+}
+
+extension RequestPlan.Action {
+    /// Whether it is for clients that may ask for metrics and for health, and for nothing else. Refusals are for all.
+    var isForScrapers: Bool {
+        switch self {
+        case .page(.metrics, _), .health, .refuse: true
+        case .page(.status, _), .readiness, .index, .other: false
+        }
     }
 }

@@ -16,10 +16,13 @@ final class ExporterServer: EventHandler {
     /// The page at `/`.
     var startPage: StartPageBody
     private let encryption: EncryptionSlot
-    let handshakes: HandshakeTurns
+    let handshakes: HandshakeQueue
 
-    /// Has the request of a connection answered elsewhere (``deliver(_:to:)``); nil where no other paths are served.
+    /// Has the request of a connection answered elsewhere, exactly once (``deliver(_:to:)``); nil where no other paths
+    /// are served.
     var askPath: ((PathRequest, _ number: UInt64) -> Void)?
+    /// Requests that are being answered elsewhere, those of connections that have ended meanwhile included.
+    private var askedCount = 0
     private var lastNumber: UInt64 = 0
     private(set) var access: ExporterAccess
     private var hosts: Set<[UInt8]> = []
@@ -64,7 +67,7 @@ final class ExporterServer: EventHandler {
     ) {
         self.loop = loop
         self.encryption = encryption
-        handshakes = HandshakeTurns(loop: loop, clock: configuration.clock)
+        handshakes = HandshakeQueue(loop: loop, clock: configuration.clock)
         self.page = page
         self.document = document
         self.health = health
@@ -237,8 +240,20 @@ final class ExporterServer: EventHandler {
         }
     }
 
+    /// Has the request of a connection answered elsewhere. A client that does not wait for its answer leaves the
+    /// request behind: at ``ExporterLimits/connections`` of them further ones are refused.
+    func ask(_ request: PathRequest, for connection: ScrapeConnection) {
+        guard let askPath, askedCount < limits.connections else {
+            return connection.answer(
+                PathAnswer.page(.unavailable, contentType: ResponseHead.plainText, body: "too many requests at once\n"))
+        }
+        askedCount += 1
+        askPath(request, connection.number)
+    }
+
     /// Gives a connection the answer of its request, if it still waits.
     func deliver(_ answer: PathAnswer?, to number: UInt64) {
+        askedCount -= 1
         connections.first { $0.number == number }?.answer(answer)
     }
 

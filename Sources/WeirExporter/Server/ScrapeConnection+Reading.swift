@@ -32,7 +32,9 @@ extension ScrapeConnection {
             var plan = try Self.plan(for: input, length: length, limits: server.limits)
             if case .verified(let hasPaths) = clients {
                 plan.needsCredentials = false
-                if hasPaths, server.askPath != nil, plan.action == .refuse(.notFound) {
+                if !hasPaths {
+                    plan.restrictToScrapers()
+                } else if server.askPath != nil, plan.action == .refuse(.notFound) {
                     plan.action = .other(try Self.pathRequest(in: input, length: length))
                 }
             }

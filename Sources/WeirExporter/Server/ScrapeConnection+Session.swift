@@ -10,9 +10,9 @@ extension ScrapeConnection {
 
     /// Takes a turn in the queue of handshakes.
     func awaitHandshakeStep() {
-        if awaitsStep { return }
+        guard !awaitsStep, let token else { return }
         awaitsStep = true
-        server.handshakes.append(self)
+        server.handshakes.append(token)
     }
 
     /// Performs the step whose turn has come.

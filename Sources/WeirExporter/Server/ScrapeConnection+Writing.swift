@@ -24,7 +24,7 @@ extension ScrapeConnection {
         phase = .awaitingAnswer
         setDeadline(after: server.limits.writeTimeout)
         listen(for: .peerClosed)
-        if phase == .awaitingAnswer { server.askPath?(request, number) }
+        if phase == .awaitingAnswer { server.ask(request, for: self) }
     }
 
     /// Answers the request that another module was asked for.

@@ -5,7 +5,7 @@ import NetworkTypes
 ///
 /// What it is registered for in epoll follows its phase, so a client that sends while it is being answered, or reads
 /// nothing, costs no turns.
-final class ScrapeConnection: EventHandler {
+final class ScrapeConnection: HandshakeHandler {
     enum Phase: Equatable {
         /// The handshake of its session is in progress.
         case handshaking

@@ -35,7 +35,10 @@ final class CheckAttempt {
     private var emptyReads = 0
     /// Whether the last connect found the member busy.
     private(set) var isBusy = false
+    /// Whether the member has ended its side.
     private var hasEnded = false
+    /// Whether the session was told that nothing follows.
+    private var hasFinished = false
     private var bytesDropped = 0
 
     /// Opens a socket, bound to `source` where there is one.
@@ -218,20 +221,31 @@ final class CheckAttempt {
     /// Ends the conversation in order, where its protocol is served by that. Returns whether the member's end is still
     /// to be awaited, before the socket may be closed.
     func beginLeaving(receivingInto buffer: inout [UInt8]) -> Bool {
-        guard hasBegun, !hasEnded else { return false }
-        if let session, socket != nil {
-            // A reset behind a handshake is an error in the logs of servers.
-            session.finish(on: socket!)
-            return !isLeft(receivingInto: &buffer)
+        if session != nil {
+            finishSession()
+            return hasBegun && !hasEnded && !isLeft(receivingInto: &buffer)
         }
-        guard let farewell = conversation.farewell else { return false }
+        guard hasBegun, !hasEnded, let farewell = conversation.farewell else { return false }
         if !farewell.isEmpty { _ = socket?.send(farewell[...], more: true) }
         guard (try? socket?.shutdownWriting()) != nil else { return false }
         return !isLeft(receivingInto: &buffer)
     }
 
+    /// Sends what ends the conversation, and then the end of the session, once: in every ending, because a reset behind
+    /// a handshake is an error in the logs of servers.
+    private func finishSession() {
+        guard isConnected, !hasFinished, let session, socket != nil else { return }
+        hasFinished = true
+        if let farewell = conversation.farewell, !farewell.isEmpty {
+            _ = unsafe farewell.withUnsafeBytes { unsafe session.send($0, to: socket!) }
+        }
+        session.finish(on: socket!)
+    }
+
     /// Whether the member has ended its side, or does not come to an end.
     func isLeft(receivingInto buffer: inout [UInt8]) -> Bool {
+        // The rest of the session's end.
+        if flush() != nil { return true }
         while bytesDropped < Self.maxLeavingBytes {
             switch socket?.receive(into: &buffer) {
             case .bytes(let count): bytesDropped += count
@@ -248,6 +262,7 @@ final class CheckAttempt {
     /// Closes the socket. A stream whose member has not ended is reset: that leaves no connection in TIME_WAIT for each
     /// check, of which a thousand members would make twelve thousand.
     func close() {
+        finishSession()
         guard let socket = socket.take() else { return }
         if isStream, !hasEnded { socket.closeWithReset() } else { socket.close() }
     }

@@ -9,6 +9,7 @@ final class CheckTable: EventHandler {
         let path: UnixSocketPath?
         let check: HealthCheck
         let source: SocketAddress?
+        let encryption: CheckEncryption?
         let carrier: CheckCarrier?
 
         init(_ target: HealthTarget) {
@@ -16,6 +17,7 @@ final class CheckTable: EventHandler {
             path = target.path
             check = target.check
             source = target.source
+            encryption = target.encryption
             carrier = target.carrier
         }
     }

@@ -42,7 +42,7 @@ public struct HealthTarget: Hashable, Sendable {
 
     /// Makes what carries the bytes of one check; nil where the socket does.
     func makeSession() -> (any CheckSession)? {
-        carrier?.makeSession(schedule.timeout) ?? encryption.map { EncryptedCheck($0.makeSession()) }
+        carrier?.makeSession(schedule.timeout) ?? encryption.map { SecureCheckSession($0.makeSession()) }
     }
 
     /// The address with the port that is checked. A Unix socket has none, and a peer in between its own.

@@ -49,9 +49,11 @@ final class RouteAccess: Sendable {
         return decision.action == .allow ? .accept : .reject(.acl)
     }
 
-    /// Judges a session again that was admitted under other rules. It was counted then; only its end is logged.
-    func review(_ context: StreamContext) -> AdmitDecision {
-        let decision = policy.decide(context)
+    /// Judges a session again that was admitted under other rules, or as that of another client: a peer that is let in
+    /// may name the one behind it. It was counted then; only its end is logged. `names` are those that a handshake has
+    /// proved.
+    func review(_ context: StreamContext, names: [String] = []) -> AdmitDecision {
+        let decision = policy.decide(context, names: names)
         if decision.action == .allow { return .accept }
         log?.record(decision, context)
         return .reject(.acl)

@@ -19,8 +19,8 @@ public struct AdminClient: Sendable {
         public var description: String {
             switch self {
             case .notConfigured(let path):
-                "\(path) has no admin socket: add `admin: { listen: unix:/run/weir/admin.sock }` and restart, or name one "
-                    + "with --socket"
+                "\(path) has no admin socket: add `admin: { listen: unix:/run/weir/admin.sock }` and restart, or name "
+                    + "one with --socket"
             case .connection(let path, let error) where error.code == ENOENT:
                 "there is no socket at \(path.path): no Weir with this `admin.listen` runs here"
             case .connection(let path, let error) where error.code == ECONNREFUSED:

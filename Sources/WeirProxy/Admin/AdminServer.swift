@@ -1,19 +1,17 @@
 import LinuxIO
 import NetworkTypes
-import Synchronization
 import Threading
 
 /// Serves the admin socket on a thread of its own, one client after the other: HTTP over a Unix socket, whose file has
 /// the permissions. Requests are bounded in bytes and time, and answers wait for what they ask.
-final class AdminServer: Sendable {
+final class AdminServer: ClientServer {
     /// Answers a request of a process of this user.
     typealias Handler = @Sendable (AdminRequest, _ user: UInt32) async -> AdminAnswer
 
-    private let socket: Socket
+    private let thread: ClientThread
     private let file: UnixSocketFile
     private let handler: Handler
     private let count: @Sendable (AdminAnswer.Code) -> Void
-    private let isStopped = Atomic<Bool>(false)
 
     private static let backlog = 16
     private static let requestTime = Duration.seconds(5)
@@ -29,7 +27,7 @@ final class AdminServer: Sendable {
         self.count = count
         let made = try Self.makeSocket()
         file = try UnixSocketFile.listen(made, at: path, mode: mode, backlog: Self.backlog)
-        socket = made
+        thread = ClientThread(made, turn: Self.turn)
     }
 
     private static func makeSocket() throws(UnixSocketFile.Failure) -> Socket {
@@ -42,31 +40,18 @@ final class AdminServer: Sendable {
 
     /// Starts the thread.
     func start() throws(SystemError) {
-        try Thread.start(name: "weir-admin") { [self] in run() }
+        try thread.start(name: "weir-admin", self)
     }
 
     /// Removes the file, and lets the thread end, within half a second where no request is under way.
     func stop() {
-        if isStopped.exchange(true, ordering: .relaxed) { return }
-        file.remove()
+        if thread.stop() { file.remove() }
     }
 
-    private func run() {
-        while !isStopped.load(ordering: .relaxed) {
-            guard Poll.wait(for: .readable, on: socket.number, within: Self.turn) else { continue }
-            switch socket.accept() {
-            case .accepted(let peer, _): serve(peer)
-            case .wouldBlock: continue
-            // No descriptors, for example: the client waits meanwhile.
-            case .failed: Poll.pause(Self.turn)
-            }
-        }
-    }
-
-    private func serve(_ peer: consuming Socket) {
+    func serve(_ client: consuming Socket) {
         do throws(SystemError) {
-            let user = try peer.peerUser()
-            let connection = BlockingSocket(peer, timeout: Self.requestTime)
+            let user = try client.peerUser()
+            let connection = BlockingSocket(client, timeout: Self.requestTime)
             let answer: AdminAnswer
             switch try Self.read(connection) {
             case .success(let request): answer = perform(request, user)
@@ -106,9 +91,9 @@ final class AdminServer: Sendable {
 
     /// Has the request answered by a task, and waits for that.
     private func perform(_ request: AdminRequest, _ user: UInt32) -> AdminAnswer {
-        let pending: PendingAnswer
+        let pending: PendingResult<AdminAnswer>
         do throws(SystemError) {
-            pending = try PendingAnswer()
+            pending = try PendingResult()
         } catch {
             return AdminAnswer(.unavailable, error: "\(error)")
         }
@@ -123,25 +108,5 @@ final class AdminServer: Sendable {
             "HTTP/1.1 \(answer.code.rawValue) \(answer.code)\r\nContent-Type: application/json\r\nContent-Length: "
             + "\(answer.body.count)\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
         return Array(head.utf8) + answer.body
-    }
-}
-
-/// Carries an answer from its task to the thread that waits for it.
-private final class PendingAnswer: Sendable {
-    private let answer = Lock<AdminAnswer?>(nil)
-    private let signal: EventSignal
-
-    init() throws(SystemError) {
-        signal = try EventSignal()
-    }
-
-    func end(_ answer: AdminAnswer) {
-        self.answer.withLock { $0 = answer }
-        signal.signal()
-    }
-
-    func wait(within limit: Duration) -> AdminAnswer? {
-        signal.wait(within: limit)
-        return answer.withLock { $0 }
     }
 }

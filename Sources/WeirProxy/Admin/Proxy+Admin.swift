@@ -77,9 +77,9 @@ extension Proxy {
 
     // MARK: Connections
 
-    private func query(_ request: AdminRequest) -> Result<StreamQuery, StreamQuery.Problem> {
+    private func query(_ request: AdminRequest, isList: Bool) -> Result<StreamQuery, StreamQuery.Problem> {
         do throws(StreamQuery.Problem) {
-            return .success(try StreamQuery(request.parameters))
+            return .success(try StreamQuery(request.parameters, isList: isList))
         } catch {
             return .failure(error)
         }
@@ -87,7 +87,7 @@ extension Proxy {
 
     private func connections(_ request: AdminRequest) async -> AdminAnswer {
         let wanted: StreamQuery
-        switch query(request) {
+        switch query(request, isList: true) {
         case .success(let query): wanted = query
         case .failure(let problem): return AdminAnswer(.badRequest, error: problem.text)
         }
@@ -115,7 +115,7 @@ extension Proxy {
 
     private func kill(_ request: AdminRequest, _ user: UInt32) async -> AdminAnswer {
         let wanted: StreamQuery
-        switch query(request) {
+        switch query(request, isList: false) {
         case .success(let query): wanted = query
         case .failure(let problem): return AdminAnswer(.badRequest, error: problem.text)
         }
@@ -140,9 +140,16 @@ extension Proxy {
         guard request.parameters.keys.allSatisfy({ ["route", "upstream"].contains($0) }) else {
             return AdminAnswer(.badRequest, error: "there are the parameters `route` and `upstream`")
         }
+        let ending = AdminAnswer(.conflict, error: "the process is ending")
+        // Not after a wait for the turn alone: the drain of a shutdown keeps its turn for long.
+        if isEnding { return ending }
         await turns.enter()
         defer { turns.leave() }
-        if isEnding { return AdminAnswer(.conflict, error: "the process is ending") }
+        // The client was told that there is no answer, so nothing may change.
+        guard (try? Task.checkCancellation()) != nil else {
+            return AdminAnswer(.unavailable, error: "the request has waited for too long")
+        }
+        guard !isEnding, state == .running else { return ending }
         let named = routes.values.filter { $0.configuration.name == name }
         guard !named.isEmpty else { return AdminAnswer(.notFound, error: "there is no route `\(name)`") }
         if let upstream = request.parameters["upstream"] {
@@ -151,15 +158,13 @@ extension Proxy {
                 return AdminAnswer(
                     .notFound, error: "route `\(name)` has no upstream `\(upstream)` among several\(hint)")
             }
-        } else if components.drains.set(route: name, to: isDraining) {
-            for route in named {
-                let entry = route.entry
-                do throws(ProxyError) {
-                    try await update(route, to: entry)
-                } catch {
-                    _ = components.drains.set(route: name, to: !isDraining)
-                    return AdminAnswer(.conflict, error: "\(error)")
-                }
+        } else {
+            do throws(ProxyError) {
+                try await drain(named, name, to: isDraining)
+            } catch {
+                // The routes that went back have other observers.
+                publishRoutes()
+                return AdminAnswer(.conflict, error: "\(error)")
             }
         }
         publishRoutes()
@@ -173,21 +178,56 @@ extension Proxy {
         }
     }
 
-    /// Begins or ends the drain of the members with this text or label. False where there is none.
-    private func drain(_ upstream: String, of routes: [RunningRoute], to isDraining: Bool) -> Bool {
-        var isFound = false
-        for route in routes {
-            guard let set = components.upstreamSets.set(UpstreamSets.Key(route.served)) else { continue }
-            let ports = route.served.targetPorts
-            for member in route.served.upstreams {
-                let text = member.text(targetPorts: ports)
-                guard [text, member.label(targetPorts: ports)].contains(upstream) else { continue }
-                isFound = true
-                set.setDraining(text, to: isDraining, now: MonotonicClock.system.nanoseconds)
+    /// Begins or ends the drain of a whole route, for all its transports or for none.
+    private func drain(
+        _ named: [RunningRoute], _ name: String, to isDraining: Bool
+    ) async throws(ProxyError) {
+        guard components.drains.set(route: name, to: isDraining) else { return }
+        var begun: [RunningRoute] = []
+        do throws(ProxyError) {
+            for route in named {
+                begun.append(route)
+                try await update(route, to: Self.unchanged(route))
             }
-            if isFound { components.drains.set(upstream: upstream, of: route.configuration.name, to: isDraining) }
+        } catch {
+            _ = components.drains.set(route: name, to: !isDraining)
+            for route in begun {
+                guard let now = routes[route.key] else { continue }
+                try? await update(now, to: Self.unchanged(route))
+            }
+            throw error
         }
-        return isFound
+    }
+
+    /// The entry of a route that goes on at its listeners. What a reload has dropped is gone since.
+    private static func unchanged(_ route: RunningRoute) -> ReloadPlan.Entry {
+        var entry = route.entry
+        entry.dropped = []
+        return entry
+    }
+
+    /// Begins or ends the drain of the members of these routes of one name that have this text or label. False where
+    /// there is none.
+    private func drain(_ upstream: String, of named: [RunningRoute], to isDraining: Bool) -> Bool {
+        let sets = named.compactMap { route in
+            components.upstreamSets.set(UpstreamSets.Key(route.served)).map { (route, $0) }
+        }
+        let members = sets.flatMap { route, _ in route.served.drainableMembers }
+        guard let name = named.first?.configuration.name, members.contains(where: { $0.isNamed(upstream) }) else {
+            return false
+        }
+        if isDraining {
+            components.drains.begin(upstream, of: name)
+        } else {
+            components.drains.end(upstream, of: name, members: members)
+        }
+        let now = MonotonicClock.system.nanoseconds
+        for (route, set) in sets {
+            for member in route.served.drainableMembers where member.isNamed(upstream) {
+                set.setDraining(member.text, to: isDraining, now: now)
+            }
+        }
+        return true
     }
 
     // MARK: Log

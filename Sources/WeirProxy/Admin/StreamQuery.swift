@@ -12,7 +12,10 @@ struct StreamQuery: Equatable {
         case bytes, age
     }
 
-    static let names: Set = ["id", "route", "client", "upstream", "older", "sort", "limit", "format"]
+    /// The parameters that say what fits.
+    static let names: Set = ["id", "route", "client", "upstream", "older"]
+    /// Those of a list besides.
+    static let listNames: Set = ["sort", "limit", "format"]
     static let maxLimit = 10_000
 
     var id: UInt64?
@@ -26,10 +29,11 @@ struct StreamQuery: Equatable {
 
     init() {}
 
-    /// Reads the parameters of a request.
-    init(_ parameters: [String: String]) throws(Problem) {
+    /// Reads the parameters of a request for a list, or of one to end what fits, all of it.
+    init(_ parameters: [String: String], isList: Bool = true) throws(Problem) {
         for name in parameters.keys.sorted() where !Self.names.contains(name) {
-            throw Problem(text: "there is no parameter `\(name)`")
+            guard Self.listNames.contains(name) else { throw Problem(text: "there is no parameter `\(name)`") }
+            if !isList { throw Problem(text: "`\(name)` is for lists: all that fits is ended") }
         }
         if let text = parameters["id"] {
             guard let number = UInt64(text, radix: 16) else {

@@ -1,6 +1,7 @@
 import LinuxIO
 import Threading
 public import WeirConfiguration
+import WeirExporter
 
 // The environment of GoDoxy's agent, for what `agent:` of a file leaves out.
 
@@ -51,7 +52,7 @@ private struct AgentEnvironment {
         }
         func parts(_ name: String) -> [[UInt8]?] {
             let halves = value(name)?.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false) ?? []
-            return halves.map { $0.isEmpty ? nil : decodeBase64(Array($0.utf8)) } + [nil, nil]
+            return halves.map { $0.isEmpty ? nil : Base64.decode(Array($0.utf8)) } + [nil, nil]
         }
         name = value("AGENT_NAME")
         port = value("AGENT_PORT")
@@ -91,28 +92,4 @@ private enum MemoryFiles {
             return path
         }
     }
-}
-
-/// Reads base64 (RFC 4648 section 4), with or without its padding; nil where it is none.
-func decodeBase64(_ text: [UInt8]) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    var (word, count): (UInt32, Int) = (0, 0)
-    for character in text.prefix(while: { $0 != UInt8(ascii: "=") }) {
-        let digit: UInt8
-        switch character {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): digit = character - UInt8(ascii: "A")
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): digit = character - UInt8(ascii: "a") + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = character - UInt8(ascii: "0") + 52
-        case UInt8(ascii: "+"): digit = 62
-        case UInt8(ascii: "/"): digit = 63
-        default: return nil
-        }
-        word = word << 6 | UInt32(digit)
-        count += 6
-        if count >= 8 {
-            count -= 8
-            bytes.append(UInt8(truncatingIfNeeded: word >> UInt32(count)))
-        }
-    }
-    return count < 6 ? bytes : nil
 }

@@ -102,10 +102,11 @@ final class AgentState: TunnelObserver, PathHandler {
         if request.path.hasPrefix(Self.base) {
             switch request.path.dropFirst(Self.base.count) {
             case "info":
-                let name = jsonText(identity.name)
-                return .page(
-                    contentType: Self.json,
-                    body: "{\"version\":\"\(version)\",\"name\":\(name),\"runtime\":\"docker\"}")
+                return Self.page { json in
+                    json.add("version", version)
+                    json.add("name", identity.name)
+                    json.add("runtime", "docker")
+                }
             case "version": return .page(contentType: Self.text, body: version)
             case "name": return .page(contentType: Self.text, body: identity.name)
             case "runtime": return .page(contentType: Self.text, body: "docker")
@@ -145,26 +146,18 @@ final class AgentState: TunnelObserver, PathHandler {
                 "destination denied",
                 ["destination": "\(destination)", "protocol": "\(check.transport.rawValue)", "through": "/health"])
         }
-        let detail = jsonText(verdict.detail)
-        return .page(
-            contentType: Self.json,
-            body: "{\"healthy\":\(verdict.isHealthy),\"detail\":\(detail),\"latency\":\(verdict.nanoseconds)}\n")
-    }
-}
-
-/// A text as JSON has it (RFC 8259 section 7).
-private func jsonText(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-        switch scalar {
-        case "\"": result += "\\\""
-        case "\\": result += "\\\\"
-        case _ where scalar.value < 0x20:
-            let digits = String(scalar.value, radix: 16)
-            result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        default: result.unicodeScalars.append(scalar)
+        return Self.page { json in
+            json.add("healthy", verdict.isHealthy)
+            json.add("detail", verdict.detail)
+            json.add("latency", verdict.nanoseconds)
         }
     }
-    return result + "\""
+
+    /// A page of one object, whose members `body` writes.
+    private static func page(_ body: (inout JSONOutput) -> Void) -> PathAnswer {
+        var output = JSONOutput()
+        output.object(nil, body)
+        return .page(contentType: json, body: String(decoding: output.bytes, as: UTF8.self) + "\n")
+    }
 }
 #endif

@@ -24,7 +24,7 @@ public struct CertificateMaker: Sendable {
         self.isScraper = isScraper
     }
 
-    /// Why nothing was made, in one line.
+    /// The reason why nothing was made, in one line.
     public struct Failure: Error, Sendable {
         /// The line.
         public let text: String

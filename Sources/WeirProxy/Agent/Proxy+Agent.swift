@@ -9,17 +9,20 @@ import WeirTLS
 // The agent: a route whose clients say where they are connected to.
 
 extension Proxy {
-    /// Adds the hooks of an agent's route, whose TLS sessions `makeSession` makes.
+    /// Adds the hooks of an agent's route, whose TLS sessions `makeSession` makes. `access` judges the clients that
+    /// requests name, by their address and by the names in the certificate of the connection.
     func install(
-        _ agent: AgentRoute, of route: RouteConfiguration, in hooks: inout StreamHooks,
+        _ agent: AgentRoute, of route: RouteConfiguration, _ access: RouteAccess?, in hooks: inout StreamHooks,
         makeSession: @escaping @Sendable (StreamContext) -> TLSSession
     ) {
         let (engine, list) = (components.engine, DestinationList(agent.allow))
+        var admit: AgentGate.Admit?
+        if let access { admit = { access.review($0, names: $1) } }
         let gate = AgentGate(
             list, maxConnectionsPerCertificate: agent.maxConnectionsPerCertificate, observer: components.agent,
-            following: agentGate, admit: hooks.review
+            following: agentGate, admit: admit
         ) { await engine.lookUp($0) }
-        components.agent.follow(route.name, list)
+        components.agent.follow(route.name, DestinationList(agent.checkable))
         gate.install(in: &hooks, makeSession: makeSession)
         agentGate = gate
     }

@@ -18,6 +18,8 @@ actor RequestedChecker {
     private let engine: StreamEngine
     private var running = 0
     private static let maxRunning = 16
+    /// How long a check over UDP awaits a refusal.
+    private static let refusalTime = Duration.milliseconds(250)
     /// The status line, up to its code.
     private static let statusLength = 12
 
@@ -76,9 +78,10 @@ actor RequestedChecker {
         _ scheme: RequestedCheck.Scheme, _ check: RequestedCheck, at address: SocketAddress
     ) throws(SystemError) -> String {
         switch scheme {
-        // A datagram that is not of its protocol would tell nothing.
+        // An empty datagram, because one that is not of its protocol would tell nothing: only a refusal counts.
         case .udp, .udp4, .udp6:
-            _ = try BlockingSocket.datagrams(to: address, timeout: check.timeout)
+            let socket = try BlockingSocket.datagrams(to: address, timeout: check.timeout)
+            try socket.probeDatagrams(within: min(check.timeout, refusalTime))
             return ""
         case .tcp, .tcp4, .tcp6:
             _ = try BlockingSocket.connect(to: address, timeout: check.timeout)

@@ -19,43 +19,10 @@ enum AgentCheck {
             if onlyConnects, client.isPlain {
                 return AgentHealthRequest(client, checked, timeout: timeout)
             }
-            return TunnelCheck(client.makeTunnel(to: checked, timeout: timeout))
+            let tunnel = client.makeTunnel(to: checked, timeout: timeout)
+            return SecureCheckSession(tunnel) { CheckResult(tunnel.dialFailure) }
         }
     }
-}
-
-/// A check through a tunnel.
-private final class TunnelCheck: CheckSession {
-    private let tunnel: TunnelSession
-
-    init(_ tunnel: TunnelSession) {
-        self.tunnel = tunnel
-    }
-
-    func handshake(on socket: borrowing Socket) -> CheckHandshake {
-        while true {
-            switch tunnel.handshake(on: socket) {
-            case .done, .doneUnlessRefused: return .done
-            case .waiting: return .waiting
-            case .yielded: continue
-            case .failed, .unused, .refused, .broken: return .failed(CheckResult(tunnel.dialFailure))
-            }
-        }
-    }
-
-    func receive(into buffer: UnsafeMutableRawBufferPointer, from socket: borrowing Socket) -> ReadResult {
-        unsafe tunnel.receive(into: buffer, from: socket)
-    }
-
-    func send(_ bytes: UnsafeRawBufferPointer, to socket: borrowing Socket) -> WriteResult {
-        unsafe tunnel.send(bytes, to: socket)
-    }
-
-    func flush(to socket: borrowing Socket) -> SystemError? {
-        tunnel.hasPendingOutput ? tunnel.flush(to: socket) : nil
-    }
-
-    func finish(on socket: borrowing Socket) { tunnel.finishWriting(on: socket) }
 }
 
 /// A check that the agent makes: the member is connected where it says so.

@@ -62,7 +62,7 @@ struct AgentStore {
         }
     }
 
-    /// Goes over to the configuration that was prepared, and forgets the agents that it does not have.
+    /// Goes over to the credentials of the configuration that was prepared.
     mutating func take(_ configuration: Configuration) {
         for (name, new) in prepared where configuration.agent(named: name) != nil {
             // It was checked when it was prepared.
@@ -70,6 +70,10 @@ struct AgentStore {
             sources[name] = new.source
         }
         prepared = [:]
+    }
+
+    /// Forgets the agents that a configuration does not have. Nothing may probe them any more.
+    mutating func forget(except configuration: Configuration) {
         for (name, gone) in clients where configuration.agent(named: name) == nil {
             gone.metrics.retire()
             clients[name] = nil

@@ -18,7 +18,9 @@ extension Proxy {
     /// Follows the agents of the configuration that is in use now.
     func takeAgents() async {
         agents.take(configuration)
+        // Before the metrics of agents that are gone: the end of a probe would bring `weir_agent_up` back.
         await agentProbes.follow(agents.agents(of: configuration))
+        agents.forget(except: configuration)
     }
 
     /// Adds the tunnels of a route whose upstreams are behind agents.

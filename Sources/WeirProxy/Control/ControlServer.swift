@@ -1,13 +1,10 @@
 public import LinuxIO
-import Synchronization
-import Threading
 
 /// Answers `weir reload` and `weir health` on a thread of its own, one client after the other.
-public final class ControlServer: Sendable {
-    private let socket: Socket
+public final class ControlServer: ClientServer, Sendable {
+    private let thread: ClientThread
     private let exporter: @Sendable () -> ExporterEndpoints
     private let reload: @Sendable () async -> ReloadOutcome
-    private let isStopped = Atomic<Bool>(false)
 
     private static let backlog = 16
     private static let requestTime = Duration.seconds(5)
@@ -26,35 +23,23 @@ public final class ControlServer: Sendable {
         let socket = try Socket(.stream, family: .unix)
         try socket.bind(abstractName: name)
         try socket.listen(backlog: Self.backlog)
-        self.socket = socket
+        thread = ClientThread(socket, turn: Self.turn)
     }
 
     /// Starts the thread.
     public func start() throws(SystemError) {
-        try Thread.start(name: "weir-control") { [self] in run() }
+        try thread.start(name: "weir-control", self)
     }
 
     /// Lets the thread end, within a second where no reload is under way.
     public func stop() {
-        isStopped.store(true, ordering: .relaxed)
+        thread.stop()
     }
 
-    private func run() {
-        while !isStopped.load(ordering: .relaxed) {
-            guard Poll.wait(for: .readable, on: socket.number, within: Self.turn) else { continue }
-            switch socket.accept() {
-            case .accepted(let peer, _): serve(peer)
-            case .wouldBlock: continue
-            // No descriptors, for example: the client waits meanwhile.
-            case .failed: Poll.pause(Self.turn)
-            }
-        }
-    }
-
-    private func serve(_ peer: consuming Socket) {
+    func serve(_ client: consuming Socket) {
         do throws(SystemError) {
-            let isTrusted = ControlSocket.isTrusted(try peer.peerUser())
-            let connection = BlockingSocket(peer, timeout: Self.requestTime)
+            let isTrusted = ControlSocket.isTrusted(try client.peerUser())
+            let connection = BlockingSocket(client, timeout: Self.requestTime)
             guard isTrusted else { return try Self.send(.denied, [], to: connection) }
             switch try Self.readRequest(connection).flatMap(ControlSocket.Request.init(rawValue:)) {
             case .reload:
@@ -94,36 +79,16 @@ public final class ControlServer: Sendable {
 
     /// Reloads, and waits for the end of that.
     private func perform() -> ReloadOutcome {
-        let pending: PendingOutcome
+        let pending: PendingResult<ReloadOutcome>
         do throws(SystemError) {
-            pending = try PendingOutcome()
+            pending = try PendingResult()
         } catch {
             return ReloadOutcome(problems: ["\(error)"])
         }
         Task { [reload] in pending.end(await reload()) }
         while true {
             if let outcome = pending.wait(within: Self.turn) { return outcome }
-            if isStopped.load(ordering: .relaxed) { return ReloadOutcome(problems: ["the process ends"]) }
+            if thread.isStopped { return ReloadOutcome(problems: ["the process ends"]) }
         }
-    }
-}
-
-/// Carries the outcome of a reload from its task to the thread that waits for it.
-private final class PendingOutcome: Sendable {
-    private let outcome = Lock<ReloadOutcome?>(nil)
-    private let signal: EventSignal
-
-    init() throws(SystemError) {
-        signal = try EventSignal()
-    }
-
-    func end(_ outcome: ReloadOutcome) {
-        self.outcome.withLock { $0 = outcome }
-        signal.signal()
-    }
-
-    func wait(within limit: Duration) -> ReloadOutcome? {
-        signal.wait(within: limit)
-        return outcome.withLock { $0 }
     }
 }

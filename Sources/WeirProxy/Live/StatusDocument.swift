@@ -3,8 +3,10 @@ import WeirExporter
 import WeirMetrics
 import WeirStream
 
-/// The answer of `/api/v1/status`: how the process, its routes and their upstreams stand, in one JSON document. Every
-/// number is read from the cells that a scrape reads. It names no client. Confined to the exporter's thread.
+/// The answer of `/api/v1/status`, and of an operator's question by the socket for commands: how the process, its
+/// routes and their upstreams, its certificates and container engines stand, with the last events, in one JSON
+/// document. Counts are read from the cells that a scrape reads. It names no client. A document is confined to the
+/// thread that makes it; the exporter has one of its own.
 final class StatusDocument: LiveDocument {
     /// Routes in one piece: below 2 ms.
     private static let routesInPiece = 32

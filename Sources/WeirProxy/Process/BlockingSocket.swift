@@ -24,15 +24,7 @@ final class BlockingSocket: Sendable {
         if let receiveBuffer { socket.setIfPossible(.receiveBuffer, receiveBuffer) }
         if let local { try socket.bind(local) }
         if let source { try socket.bindSource(source) }
-        switch socket.connect(to: address) {
-        case .connected: break
-        case .failed(let error): throw error
-        case .inProgress:
-            guard Poll.wait(for: .writable, on: socket.number, within: timeout) else {
-                throw SystemError(.connect, ETIMEDOUT)
-            }
-            if let error = socket.takeError() { throw error }
-        }
+        try socket.connect(to: address, within: timeout)
         return BlockingSocket(socket, timeout: timeout)
     }
 
@@ -66,6 +58,15 @@ final class BlockingSocket: Sendable {
                 }
             }
         }
+    }
+
+    /// Sends an empty datagram, and looks for an error, or an answer, within the time. A host without a process at the
+    /// port refuses (ICMP, RFC 1122 section 4.1.3.1), which a connected socket reports as an error (udp(7)). Silence is
+    /// no error.
+    func probeDatagrams(within time: Duration) throws(SystemError) {
+        if case .failed(let error) = sendOnce([]) { throw error }
+        guard isReadable(within: time) else { return }
+        _ = try receive(atMost: 1)
     }
 
     private func sendOnce(_ bytes: ArraySlice<UInt8>) -> WriteResult {

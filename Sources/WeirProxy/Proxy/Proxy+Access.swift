@@ -22,7 +22,8 @@ extension Proxy {
     func makeHooks(_ route: RouteConfiguration, _ observer: any RouteObserver) -> StreamHooks {
         var hooks = observer.hooks
         route.addTrust(to: &hooks)
-        if let access = access.makeAccess(route, observer) {
+        let access = access.makeAccess(route, observer)
+        if let access {
             hooks.admit = { access.admit($0) }
             hooks.review = { access.review($0) }
             if access.judgesNames { hooks.admitSecured = { access.admitSecured($0, $1) } }
@@ -30,7 +31,7 @@ extension Proxy {
         let limiter = limits.limiter(of: route, clients: components.clients, workers: components.engine.workerCount)
         limiter?.install(in: &hooks, observer.common.route.transport)
         addPolicy(of: route, to: &hooks)
-        addTLS(of: route, observer, to: &hooks)
+        addTLS(of: route, observer, access, to: &hooks)
         addTunnels(of: route, to: &hooks)
         if let program = route.preDial { hooks.preDial = components.programs.hook(program, of: route) }
         // It lets in no client, whatever the others say.

@@ -102,8 +102,10 @@ extension Proxy {
         }
     }
 
-    /// Adds the sessions of a route that speaks TLS.
-    func addTLS(of route: RouteConfiguration, _ observer: any RouteObserver, to hooks: inout StreamHooks) {
+    /// Adds the sessions of a route that speaks TLS. `access` judges the clients that requests to an agent name.
+    func addTLS(
+        of route: RouteConfiguration, _ observer: any RouteObserver, _ access: RouteAccess?, to hooks: inout StreamHooks
+    ) {
         guard route.tls != nil || route.upstreamTLS != nil else { return }
         let metrics = RouteTLSMetrics(observer.common.route, registry: components.registry)
         let wanted = nextConfiguration ?? configuration
@@ -111,7 +113,9 @@ extension Proxy {
             // The second one is that of a route which goes back to where it was.
             if let server = tls.server(of: route, wanted) ?? tls.server(of: route, configuration) {
                 if let agent = route.ownAgent {
-                    install(agent, of: route, in: &hooks) { server.makeSession(worker: $0.worker, observer: metrics) }
+                    install(agent, of: route, access, in: &hooks) {
+                        server.makeSession(worker: $0.worker, observer: metrics)
+                    }
                 } else {
                     hooks.clientSession = { server.makeSession(worker: $0.worker, observer: metrics) }
                 }
@@ -166,7 +170,9 @@ extension Proxy {
 
     func serveAgentPages(_ configuration: Configuration) async throws(ProxyError) {}
 
-    func addTLS(of route: RouteConfiguration, _ observer: any RouteObserver, to hooks: inout StreamHooks) {}
+    func addTLS(
+        of route: RouteConfiguration, _ observer: any RouteObserver, _ access: RouteAccess?, to hooks: inout StreamHooks
+    ) {}
     #endif
 }
 

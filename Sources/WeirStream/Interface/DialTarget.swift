@@ -19,7 +19,7 @@ public struct DialTarget: Sendable, Hashable {
     }
 }
 
-/// The end of what precedes the relay, for a session that answers its client (``SecureSession/dialEnded(_:on:)``).
+/// The end of what precedes the relay, for a session that answers its client (``DialSession/dialEnded(_:on:)``).
 public enum DialEnd: Sendable, Equatable {
     /// The upstream is connected: its bytes follow.
     case connected

@@ -186,12 +186,12 @@ public enum DialFailure: String, CaseIterable, Sendable {
         }
     }
 
-    /// The failure of a dial whose agent could not be connected: that of this machine stays.
-    var inFrontOfAgent: DialFailure {
+    /// Whether a dial in front of an agent that fails so fails as ``agent``: the way to the agent is the cause, and not
+    /// this machine.
+    var isOfAgent: Bool {
         switch self {
-        case .refused, .timeout, .unreachable, .reset, .dnsNotFound, .dnsTimeout, .dnsFailure: .agent
-        case .descriptorLimit, .addressUnavailable, .permission, .loop, .tls, .agent, .agentDenied, .canceled, .other:
-            self
+        case .refused, .timeout, .unreachable, .reset, .dnsNotFound, .dnsTimeout, .dnsFailure, .agent: true
+        case .descriptorLimit, .addressUnavailable, .permission, .loop, .tls, .agentDenied, .canceled, .other: false
         }
     }
 

@@ -7,7 +7,8 @@ public protocol UpstreamTunnel: AnyObject, Sendable {
     /// and again after a pause that grows.
     func reserve() -> (any TunnelReservation)?
 
-    /// The agent could not be connected. Such a dial fails with ``DialFailure/agent``.
+    /// The agent could not be connected, or its name has no address. Such a dial fails with ``DialFailure/agent``, as
+    /// does one that never had its turn (``reserve()``), of which this is not called.
     func connectFailed(_ reason: DialFailure)
 }
 

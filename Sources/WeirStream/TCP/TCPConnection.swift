@@ -7,7 +7,7 @@ import NetworkTypes
 /// The phases in order: the PROXY header, the handshake with the client and the pre-dial hook, where the route has
 /// them; the dial, with the upstream's handshake; the relay; after a failure of one endpoint, a short flush. The
 /// connection ends once, in ``release(withReset:)``.
-final class TCPConnection: EventHandler, PreDialing {
+final class TCPConnection: HandshakeHandler, PreDialing {
     /// The age of a connection at which keepalive starts on its upstream side.
     private static let keepaliveDelayNanoseconds: UInt64 = 10_000_000_000
 
@@ -351,7 +351,8 @@ final class TCPConnection: EventHandler, PreDialing {
         case .yielded: awaitHandshakeStep()
         case .doneUnlessRefused(let time):
             if relay.client.isReadable { return upstreamHandshakeDone() }
-            if mainTimer.isNone { armMainTimer(time) }
+            // The wait for a refusal must not use up the dial, whose end would count as a timeout.
+            if mainTimer.isNone { armMainTimer(connector.map { min(time, $0.timeLeft / 2) } ?? time) }
         case .failed, .unused, .refused:
             upstreamHandshakeFailed(relay.upstream.encrypted?.dialSession?.dialFailure ?? .tls, nil)
         case .broken(let error): upstreamHandshakeFailed(DialFailure(error), error)

@@ -237,12 +237,13 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
     private func dialFailed(_ cause: DialFailure, isConnected: Bool) {
         core.loop.cancel(&staggerTimer)
         attempts.closeAll()
+        let hasReservation = dialer.hasReservation
         dialer.dialFailed()
         addresses = []
         guard let member else { return }
         self.member = nil
         tried.insert(member)
-        let reason = isConnected ? cause : failure(cause, inFrontOf: member)
+        let reason = isConnected ? cause : failure(cause, inFrontOf: member, isTried: hasReservation)
         if cause == .refused { route.state(of: member)?.returnedDials.noteServer() }
         if isReached { return }
         if failure == nil || !reason.isAboutName { failure = reason }
@@ -253,10 +254,11 @@ final class UpstreamConnector<Dialer: UpstreamDialer> {
         if reason != .canceled { route.requestRefresh(index, now: core.loop.now) }
     }
 
-    /// The failure of a dial whose upstream could not be connected. That of an agent is the agent's.
-    private func failure(_ cause: DialFailure, inFrontOf member: UpstreamHandle) -> DialFailure {
-        guard let tunnel = route.state(of: member)?.tunnel, cause.inFrontOfAgent == .agent else { return cause }
-        tunnel.connectFailed(cause)
+    /// The failure of a dial whose upstream could not be connected. That of an agent is the agent's, which hears of it
+    /// where it was tried, or its name has no address: a dial that only waited for its turn says nothing about it.
+    private func failure(_ cause: DialFailure, inFrontOf member: UpstreamHandle, isTried: Bool) -> DialFailure {
+        guard cause.isOfAgent, let tunnel = route.state(of: member)?.tunnel else { return cause }
+        if isTried || cause.isAboutName { tunnel.connectFailed(cause) }
         return .agent
     }
 

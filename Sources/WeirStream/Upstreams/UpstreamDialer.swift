@@ -14,11 +14,16 @@ protocol UpstreamDialer {
     /// Judges an attempt in progress by an event of its socket.
     func judge(_ socket: borrowing Socket, _ events: EventSet) -> AttemptJudgement
 
+    /// Whether a handshake with an agent is set aside for the dial.
+    var hasReservation: Bool { get }
+
     /// The dial has failed: releases what was set aside for it.
     mutating func dialFailed()
 }
 
 extension UpstreamDialer {
+    var hasReservation: Bool { false }
+
     mutating func dialFailed() {}
 }
 
@@ -136,6 +141,8 @@ struct TCPDialer: UpstreamDialer {
 
     /// Returns the reservation for an agent that is connected; nil for an upstream without one.
     mutating func takeReservation() -> (any TunnelReservation)? { reservation.take() }
+
+    var hasReservation: Bool { reservation != nil }
 
     mutating func dialFailed() { reservation = nil }
 

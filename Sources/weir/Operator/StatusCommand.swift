@@ -19,6 +19,9 @@ enum StatusCommand {
         for line in try look(admin).lines(since: before, seconds: 1, hasMembers: true) { Console.out(line) }
     }
 
+    /// The connections whose clients are compared: as many as an answer may have.
+    private static let maxConnections = 10_000
+
     static let top = Command(
         "top", "Show the busiest routes and clients of the running Weir, again and again.",
         discussion: "Ctrl-C ends it. With --once it prints once, for scripts.",
@@ -36,7 +39,7 @@ enum StatusCommand {
             try waitFor { try await Task.sleep(for: .seconds(seconds)) }
             let now = try look(admin)
             let clients = try admin.answer { client throws(AdminClient.Failure) in
-                try client.get("/v1/connections", ["format": "lines", "limit": "1000"])
+                try client.get("/v1/connections", ["format": "lines", "limit": "\(maxConnections)"])
             }
             let lines =
                 now.lines(since: before, seconds: Double(seconds), hasMembers: false) + [""]
@@ -91,8 +94,9 @@ struct RouteLines {
         var table = TextTable(
             headings: ["ROUTE", "PROTO", "OPEN", "IN/S", "OUT/S", "FAILED", "DENIED", "STATE"],
             isNumber: [false, false, true, true, true, true, true, false])
+        let earlier = Dictionary(before.routes.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
         var order = routes.map { route in
-            let old = before.routes.first { $0.key == route.key }
+            let old = earlier[route.key]
             let rate = { (index: Int) in
                 Double(route.number(index) - min(old?.number(index) ?? 0, route.number(index))) / seconds
             }
@@ -115,10 +119,8 @@ struct RouteLines {
             result.append(lines[index + 1])
             for member in route.members {
                 let cause = member[4].isEmpty || member[2] == "up" ? "" : ": \(member[4])"
-                result.append(
-                    Self.cut(
-                        "  \(member[1])  \(member[2]) for \(Readable.time(Int(member[3]) ?? 0))\(cause), \(member[5]) open"
-                    ))
+                let time = Readable.time(Int(member[3]) ?? 0)
+                result.append(Self.cut("  \(member[1])  \(member[2]) for \(time)\(cause), \(member[5]) open"))
             }
             if let event = route.event {
                 result.append(Self.cut("  \(Readable.time(Int(event[2]) ?? 0)) ago: \(event[4])"))

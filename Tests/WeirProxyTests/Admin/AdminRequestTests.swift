@@ -66,4 +66,14 @@ struct AdminRequestTests {
             #expect(throws: StreamQuery.Problem.self) { try StreamQuery(wrong) }
         }
     }
+
+    @Test("What is for a list alone is refused for all other requests", arguments: ["sort", "limit", "format"])
+    func listQueries(name: String) throws {
+        let value = ["sort": "age", "limit": "5"][name] ?? "lines"
+        _ = try StreamQuery(["route": "a", name: value])
+        #expect(throws: StreamQuery.Problem(text: "`\(name)` is for lists: all that fits is ended")) {
+            try StreamQuery(["route": "a", name: value], isList: false)
+        }
+        #expect(try StreamQuery(["route": "a", "older": "5"], isList: false).isNarrow)
+    }
 }

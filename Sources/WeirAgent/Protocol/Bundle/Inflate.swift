@@ -2,7 +2,7 @@
 ///
 /// Archives with credentials hold a few kilobytes: it decodes bit by bit, and has no tables beyond those of the codes.
 struct Inflate {
-    /// The input is no DEFLATE stream, or its output is longer than allowed.
+    /// The input is no DEFLATE stream, its output is longer than allowed, or it has more blocks than ``maxBlocks``.
     struct Fault: Error {}
 
     private let input: ArraySlice<UInt8>
@@ -12,6 +12,8 @@ struct Inflate {
     private var bitCount = 0
     private var output: [UInt8] = []
 
+    /// The most blocks of a stream. Empty ones cost time and make no output, so the bound on that does not hold them.
+    static let maxBlocks = 4096
     private static let maxCodeLength = 15
     private static let lengthBases = [
         3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227,
@@ -38,8 +40,10 @@ struct Inflate {
     /// Returns the decompressed bytes, at most `maxLength` of them.
     static func bytes(of input: ArraySlice<UInt8>, maxLength: Int) throws(Fault) -> [UInt8] {
         var inflate = Inflate(input, maxLength: maxLength)
-        while try !inflate.block() {}
-        return inflate.output
+        for _ in 0..<maxBlocks {
+            if try inflate.block() { return inflate.output }
+        }
+        throw Fault()
     }
 
     /// Decodes one block. Returns whether it is the last.
