@@ -53,7 +53,9 @@ extension Integration {
             let port = try Ports.free()
             let first = try WeirProcess(routes: .route("first", port, to: stream.port, scheme: scheme))
             try Self.expectRefusal(takenPort: port, scheme: scheme)
-            // The first process still serves every client.
+            // The first process still serves every client. They stay open: one that takes the port of another is
+            // the same client.
+            var clients: [UDPSocket] = []
             for _ in 0..<20 {
                 if scheme.hasPrefix("tcp") {
                     let client = try TestConnection(to: Endpoint(port))
@@ -61,11 +63,13 @@ extension Integration {
                     #expect(client.receive(1).text == "x")
                 } else {
                     let client = try UDPSocket()
+                    clients.append(client)
                     try client.send([7], to: Endpoint(port))
                     #expect(try client.receive().bytes == [7])
                 }
             }
             let samples = try first.scrape()
+            withExtendedLifetime(clients) {}
             let beginnings = scheme.hasPrefix("tcp") ? "tcp_connections_accepted" : "udp_sessions_opened"
             #expect(samples.total("weir_\(beginnings)_total", ["route": "first"]) == 20)
             #expect(datagrams.received == (scheme.hasPrefix("udp") ? 20 : 0))
