@@ -1,4 +1,4 @@
-"""A proxy and its agent in networks of their own, with a link that loses packets between them: real clients and servers,
+"""A proxy and its agent in networks of their own, with a link between them that loses packets: real clients, servers,
 and the counters of both ends, which have to agree. It needs root.
 """
 
@@ -47,6 +47,11 @@ class End:
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.process.process.pid}/fd"))
+
+    def await_line(self, *parts: str):
+        """Waits until a line of its log has all of these."""
+        wait_until(f"a line has {parts}", lambda: any(
+            all(part in line for part in parts) for line in self.process.log.read_text().splitlines()))
 
 
 class Books:
@@ -311,6 +316,10 @@ def test_a_client_ends_before_the_answer(link):
     books.assert_equal("half", 1)
     assert link.half.received[-1] == question
     assert books.counts("weir_tcp_connections_closed_total", reason="client_eof") == [1, 1]
+    for message in (" dialed ", "connection closed"):
+        link.proxy.await_line(message, f'upstream="127.0.0.1:{HALF} via edge" agent=edge ')
+    # The agent's own lines have the address that it has dialed.
+    link.agent.await_line("connection closed", f"upstream=127.0.0.1:{HALF} reason=client_eof")
 
 
 def test_a_server_speaks_first_and_ends_before_the_question(link):
@@ -344,9 +353,7 @@ def test_a_server_that_refuses_is_the_reason_of_both_ends(link):
     # The tunnel itself could be had.
     assert books.after[0].total("weir_agent_handshake_failures_total") == 0
     assert link.agent.page().total("weir_tunnel_requests_total", result="dial_failed") == 1
-    wait_until("the log names the agent", lambda: any(
-        "dial failed" in line and "agent=edge reason=refused" in line
-        for line in link.proxy.process.log.read_text().splitlines()))
+    link.proxy.await_line("dial failed", f'upstream="127.0.0.1:{UNUSED} via edge" agent=edge reason=refused')
 
 
 def test_packets_were_lost_and_nothing_else(link):
