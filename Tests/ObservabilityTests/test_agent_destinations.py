@@ -1,4 +1,4 @@
-"""What an agent dials and checks, and what it never does, whatever it is asked."""
+"""Destinations of an agent, for tunnels and checks: those that it dials, and those that it never does."""
 
 import json
 import socket

@@ -76,7 +76,7 @@ class Books:
         wait_until(f"{connections} connections have ended at both ends", pages, 60, closed)
 
     def counts(self, name: str, **labels: str) -> list[float]:
-        """What was added since the beginning: at the proxy to a route, at the agent to all."""
+        """The additions since the beginning: at the proxy to a route, at the agent to all."""
         return [self.added(end, name, route=route, **labels) for end, route in enumerate((self.route, "edge"))]
 
     def added(self, end: int, name: str, **labels: str) -> float:
