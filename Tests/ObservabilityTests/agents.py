@@ -1,5 +1,5 @@
-"""Agents written with another TLS library: of Weir's own protocol and of the one that came before it, with the faults that
-a test asks for.
+"""Agents written in Python: of Weir's own protocol and of the one that came before it, with the faults that a test asks
+for.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ from support import free_port, run
 
 WEIR = "weir-agent/1"
 PLAIN = "godoxy-agent-stream/1"
-STATUS = ("ok", "refused", "timeout", "unreachable", "dns", "denied", "limit", "reset", "malformed", "version", "checksum",
-          "draining", "other")
+STATUS = ("ok", "refused", "timeout", "unreachable", "dns", "denied", "limit", "reset", "malformed", "version",
+          "checksum", "draining", "other")
 
 
 class Authority:

@@ -1,4 +1,4 @@
-"""An agent and foreign clients of it: the protocols of tunnels, certificates, the list of destinations, its pages."""
+"""An agent and foreign clients of it: the protocols of tunnels, certificates, its pages."""
 
 import base64
 import json
@@ -8,130 +8,12 @@ import socket
 import ssl
 import threading
 import zipfile
-from contextlib import contextmanager
 
 import pytest
 
-from support import Process, free_port, free_ports, http, run, wait_until, weir
+from own_agent import NAME, Agent, Server, echo
+from support import Process, free_port, run, wait_until, weir
 from tunnels import CLIENT, HTTP, PLAIN, PROBE, WEIR, HalfTunnel, Tunnel, context, header, request
-
-NAME = "edge-1"
-
-
-class Server:
-    """A server at a port: `serve` has each of its connections, which are counted."""
-
-    def __init__(self, port: int, serve, address: str = "127.0.0.1"):
-        self.socket = socket.create_server((address, port))
-        self.count, self.serve = 0, serve
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            self.count += 1
-            threading.Thread(target=self._run, args=(connection,), daemon=True).start()
-
-    def _run(self, connection):
-        with connection:
-            try:
-                self.serve(connection)
-            except OSError:
-                pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        # Wakes accept(2), which close alone does not.
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-
-def echo(connection):
-    """Sends all back, and then says so: the end of one direction leaves the other open."""
-    while part := connection.recv(65536):
-        connection.sendall(part)
-    connection.sendall(b"end")
-
-
-class Agent:
-    """Weir as an agent, with an echo server that it may dial and a server that it may not."""
-
-    def __init__(self, folder, settings: str = "", allow: str = ""):
-        self.folder, self.settings, self.allow = folder, settings, allow
-        made = run(weir(), "agent", "certificates", NAME, "--directory", str(folder))
-        assert made.returncode == 0, made.stderr
-        self.port = free_ports(3)
-        self.echo_port, self.other_port, self.exporter = self.port + 1, self.port + 2, free_port()
-        self.write()
-
-    def write(self, settings: str | None = None):
-        settings = self.settings if settings is None else settings
-        (self.folder / "agent.yml").write_text(
-            f"exporter: {{ listen: 127.0.0.1:{self.exporter} }}\n"
-            "shutdown: { drain_timeout: 5s }\n"
-            f"agent: {{ name: {NAME}, listen: '127.0.0.1:{self.port}', ca: ca.pem, certificate: server.pem, "
-            f"key: server.key, allow: ['tcp:127.0.0.1:{self.port}-{self.echo_port}', 'tcp:0.0.0.0/0:80'{self.allow}]"
-            f"{settings} }}\n")
-
-    def __enter__(self):
-        self.echo = Server(self.echo_port, echo)
-        self.other = Server(self.other_port, echo)
-        self.process = Process(self.folder, weir(), "agent", "--config", str(self.folder / "agent.yml"))
-        url = f"http://127.0.0.1:{self.exporter}/readyz"
-        wait_until("the agent is ready", lambda: self.process.check() or http(url)[0] == 200, 60)
-        self.descriptors = self.open_descriptors()
-        return self
-
-    def __exit__(self, *_):
-        self.process.stop()
-        self.echo.__exit__()
-        self.other.__exit__()
-
-    def open_descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self.process.process.pid}/fd"))
-
-    def tunnel(self, alpn: str | None = WEIR, name: str | None = "client", **options) -> Tunnel:
-        return Tunnel(self.port, context(self.folder, name, alpn), **options)
-
-    def page(self) -> str:
-        return http(f"http://127.0.0.1:{self.exporter}/metrics")[1]
-
-    def value(self, series: str) -> float:
-        """The value of a series of the page; 0 where there is none."""
-        for line in self.page().splitlines():
-            if line.startswith(series + " "):
-                return float(line.rsplit(" ", 1)[1])
-        return 0
-
-    def requests(self, result: str) -> float:
-        return self.value(f'weir_tunnel_requests_total{{protocol="tcp",result="{result}"}}')
-
-    def failures(self, reason: str) -> float:
-        return self.value(
-            f'weir_tls_handshake_failures_total{{route="{NAME}",protocol="tcp",side="client",reason="{reason}"}}')
-
-    @contextmanager
-    def counts(self, *results: str):
-        """Each of these results is counted once meanwhile."""
-        before = [self.requests(result) for result in results]
-        yield
-        for result, count in zip(results, before):
-            wait_until(f"{result} is counted", lambda: self.requests(result) == count + 1)
-
-    def ask(self, path: str, name: str = "client", alpn: str | None = HTTP) -> tuple[int, str]:
-        """Asks for a page of the agent itself."""
-        with self.tunnel(alpn, name) as tunnel:
-            tunnel.send(f"GET {path} HTTP/1.1\r\nHost: godoxy.agent\r\nConnection: close\r\n\r\n".encode())
-            found = b""
-            while part := tunnel.receive(65536):
-                found += part
-        head, _, body = found.partition(b"\r\n\r\n")
-        return int(head.split()[1]), body.decode()
 
 
 @pytest.fixture(scope="module")
@@ -300,50 +182,6 @@ def test_the_names_of_a_certificate_count_for_the_client_that_a_request_names(tm
         assert agent.echo.count == 1
 
 
-# MARK: Destinations
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "0.0.0.0", "::"])
-def test_a_destination_outside_the_list_is_never_dialed(agent, host):
-    before = agent.other.count
-    with agent.counts("denied"), agent.tunnel() as tunnel:
-        tunnel.send(request(host, agent.other_port))
-        assert tunnel.status() == "denied" and tunnel.is_ended()
-    with agent.counts("denied"), agent.tunnel(PLAIN) as tunnel:
-        tunnel.send(header(host, agent.other_port))
-        assert tunnel.is_ended()
-    assert agent.other.count == before
-
-
-@pytest.mark.parametrize(("host", "port"), [
-    ("0.0.0.0", 80), ("169.254.169.254", 80), ("::ffff:169.254.169.254", 80), ("64:ff9b::a9fe:a9fe", 80),
-])
-def test_what_a_wide_entry_does_not_mean(agent, host, port):
-    with agent.counts("denied"), agent.tunnel() as tunnel:
-        tunnel.send(request(host, port))
-        assert tunnel.status() == "denied"
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_the_agents_own_port_is_never_dialed(agent, host):
-    with agent.counts("denied"), agent.tunnel() as tunnel:
-        tunnel.send(request(host, agent.port))
-        assert tunnel.status() == "denied"
-
-
-def test_a_mapped_address_is_the_one_inside(agent):
-    with agent.tunnel() as tunnel:
-        tunnel.send(request("::ffff:127.0.0.1", agent.echo_port))
-        assert tunnel.status() == "ok"
-
-
-def test_denials_are_logged_with_the_destination(agent):
-    with agent.tunnel() as tunnel:
-        tunnel.send(request("127.0.0.1", agent.other_port, client=(("198.51.100.9", 5), ("198.51.100.1", 6))))
-        assert tunnel.status() == "denied"
-    wait_until("it is logged", lambda: "destination denied" in agent.process.log.read_text())
-
-
 # MARK: Certificates
 
 
@@ -372,7 +210,8 @@ def is_refused(agent, **options) -> bool:
 def test_clients_need_a_certificate_of_the_authority_that_has_not_ended(agent):
     folder = agent.folder
     made = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-               "-days", "2", "-subj", "/CN=other", "-keyout", str(folder / "other-ca.key"), "-out", str(folder / "other-ca.pem"))
+               "-days", "2", "-subj", "/CN=other", "-keyout", str(folder / "other-ca.key"), "-out",
+               str(folder / "other-ca.pem"))
     assert made.returncode == 0, made.stderr
     certificate(folder, "stranger", authority="other-ca")
     certificate(folder, "late", days=-1)
@@ -496,58 +335,11 @@ def test_pages(agent):
         assert tunnel.receive(15) == b"HTTP/1.1 200 OK"
 
 
-def test_checks_keep_to_the_list(agent):
-    path = "/godoxy/agent/health?scheme=tcp&host=127.0.0.1&port="
-    found = json.loads(agent.ask(f"{path}{agent.echo_port}")[1])
-    assert found["healthy"] is True and found["latency"] > 0
-    before = agent.other.count
-    with agent.counts("denied"):
-        found = json.loads(agent.ask(f"{path}{agent.other_port}")[1])
-        assert found["healthy"] is False and "not allow" in found["detail"]
-    assert agent.other.count == before
-    with agent.counts("denied"):
-        assert json.loads(agent.ask(f"{path}{agent.port}")[1])["healthy"] is False
-    assert agent.ask("/godoxy/agent/health?scheme=tcp")[0] == 400
-
-
-def test_checks_over_udp_tell_what_a_connected_socket_does(tmp_path):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-        port = server.getsockname()[1]
-        with Agent(tmp_path, allow=f", 'udp:127.0.0.1:{port}'") as agent:
-            def check(scheme: str, number: int) -> dict:
-                path = f"/godoxy/agent/health?scheme={scheme}&host=127.0.0.1&port={number}"
-                return json.loads(agent.ask(path)[1])
-
-            for scheme in ("udp", "udp4"):
-                assert check(scheme, port)["healthy"] is True
-            # An entry is for its own transport.
-            for scheme, number in (("tcp", port), ("udp", agent.echo_port)):
-                with agent.counts("denied"):
-                    found = check(scheme, number)
-                    assert found["healthy"] is False and "not allow" in found["detail"]
-            server.close()
-            found = check("udp", port)
-            assert found["healthy"] is False and "refused" in found["detail"].lower()
-
-
 # MARK: The end
 
 
 def test_nothing_is_left_of_all_that(agent):
-    def counts():
-        page = agent.page()
-
-        def total(name: str) -> float:
-            return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
-                       if line.startswith(f'weir_tcp_connections_{name}{{route="{NAME}"'))
-
-        return total("active"), total("accepted_total") - total("closed_total") - total("rejected_total")
-
-    wait_until("all connections have ended, and each is counted once", counts, accept=lambda found: found == (0, 0))
-    wait_until("their descriptors are closed", agent.open_descriptors, accept=lambda found: found <= agent.descriptors)
-
-
+    agent.assert_nothing_left()
 
 
 def test_tunnels_drain(tmp_path):

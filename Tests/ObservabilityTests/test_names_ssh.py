@@ -2,10 +2,7 @@
 rest.
 """
 
-import hashlib
 import os
-import pwd
-import shutil
 import subprocess
 import tempfile
 from contextlib import ExitStack
@@ -13,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from databases import UNPRIVILEGED
 from peers import WeirByName
+from ssh_server import SSHServer, await_listening, digest
 from support import Process, free_port, run, tool, wait_until
 
 pytestmark = pytest.mark.long
@@ -22,56 +19,6 @@ pytestmark = pytest.mark.long
 NAME = "web.weir.test"
 FILE_BYTES = 32 << 20
 TRANSFER_SECONDS = 300
-
-
-def digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def await_listening(process: Process, port: int):
-    table = Path("/proc/net/tcp")
-    wait_until(f"{process.name} listens", lambda: process.check() or f":{port:04X} " in table.read_text(), 60)
-
-
-class SSHServer:
-    """An sshd that lets in the user who runs it, for files alone: without root, as it needs no system account then."""
-
-    def __init__(self, folder: Path):
-        self.folder, self.port = folder, free_port()
-        user = UNPRIVILEGED if os.geteuid() == 0 else os.geteuid()
-        self.user = pwd.getpwuid(user).pw_name
-        self.files = folder / "files"
-        self.files.mkdir()
-        for key in ("host_key", "user_key"):
-            made = run(tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key))
-            assert made.returncode == 0, made.stderr
-        configuration = folder / "sshd_config"
-        # Without PAM an account whose shell is nologin is a locked one.
-        configuration.write_text(
-            f"ListenAddress 127.0.0.1\nPort {self.port}\nHostKey {folder}/host_key\nPidFile none\n"
-            f"UsePAM {'yes' if os.geteuid() == 0 else 'no'}\nStrictModes no\nPasswordAuthentication no\n"
-            f"KbdInteractiveAuthentication no\nAuthorizedKeysFile {folder}/user_key.pub\n"
-            "Subsystem sftp internal-sftp\nForceCommand internal-sftp\n")
-        command = [tool("sshd"), "-D", "-e", "-f", str(configuration)]
-        if os.geteuid() == 0:
-            for path in (folder, self.files, *folder.iterdir()):
-                shutil.chown(path, user, user)
-            command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--pdeathsig=KILL", "--",
-                       *command]
-        self.process = Process(folder, *command)
-        await_listening(self.process, self.port)
-
-    def scp(self, port: int, source: str, target: str) -> subprocess.Popen:
-        """Begins a copy by a client that asks nothing and remembers nothing."""
-        options = [f"-o{option}" for option in (
-            "IdentitiesOnly=yes", "BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null",
-            "LogLevel=ERROR", "Compression=no")]
-        return subprocess.Popen(
-            [tool("scp"), "-s", "-F", "/dev/null", "-i", str(self.folder / "user_key"), *options, "-P", str(port),
-             source, target], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def remote(self, name: str) -> str:
-        return f"{self.user}@127.0.0.1:{self.files / name}"
 
 
 class WebServer:

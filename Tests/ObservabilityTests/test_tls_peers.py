@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from encryption import EC, NAME, Authority, Echo, WeirWithTLS, connect, exchange
+from ssh_server import SSHServer, await_listening, digest
 from support import TOOLS, Process, free_port, run, tool, wait_until
-from test_names_ssh import SSHServer, await_listening, digest
 
 pytestmark = pytest.mark.long
 

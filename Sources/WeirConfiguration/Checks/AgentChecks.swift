@@ -67,15 +67,17 @@ private func problem(of upstream: UpstreamConfiguration, _ draft: RouteDraft) ->
         return "an agent dials hosts and ports, and \(quoted("\(path)")) is a Unix socket; set `agent: off` for it"
     }
     if route.upstreamTLS != nil {
-        return "`agent` stands beside `upstream_tls`: TLS within a tunnel is not supported yet; the tunnel itself is "
-            + "encrypted up to the agent"
+        return "`agent` stands beside `upstream_tls`: a tunnel is a session of TLS itself and carries no second one of "
+            + "Weir's own. Leave `upstream_tls` and `tls` out, so that clients speak TLS with the upstream through the "
+            + "tunnel, or have another Weir beside the upstream speak it"
     }
     if route.claims.startTLS != nil {
-        return "`agent` stands beside `starttls`, which is not supported within a tunnel yet"
+        return "`agent` stands beside `starttls`: a tunnel is a session of TLS itself and carries no second one of "
+            + "Weir's own. Leave `starttls`, `tls` and `upstream_tls` out, so that clients encrypt up to the upstream"
     }
     if route.checkTLS != nil {
-        return "`agent` stands beside a check that speaks TLS, which is not supported within a tunnel yet: "
-            + "`check: tcp` asks whether the agent can connect"
+        return "`agent` stands beside a check that speaks TLS: a tunnel is a session of TLS itself and carries no "
+            + "second one of Weir's own. Expected `check: tcp`, which asks whether the agent can connect"
     }
     return nil
 }

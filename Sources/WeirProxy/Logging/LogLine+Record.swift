@@ -65,11 +65,11 @@ extension LogLine {
         case .rejected(let reason): add("reason", reason.rawValue)
         case .undecided(let reason): add("reason", reason.rawValue)
         case .connectionClosed(let reason, let flow):
-            addUpstream(record.upstreamAddress, index: nil, route: route)
+            addUpstream(record.upstreamAddress, index: record.upstream, route: route)
             add("reason", reason.rawValue)
             add(flow, withDatagrams: false)
         case .sessionClosed(let reason, let flow):
-            addUpstream(record.upstreamAddress, index: nil, route: route)
+            addUpstream(record.upstreamAddress, index: record.upstream, route: route)
             add("reason", reason.rawValue)
             add(flow, withDatagrams: true)
         case .dialFailed(let upstream, let reason, let error):
@@ -84,7 +84,10 @@ extension LogLine {
             add("reason", reason.rawValue)
             add("error", error.description)
         case .acceptPaused, .behindGateway: break
-        case .decided(let decision): add(decision, of: route)
+        case .decided(let decision):
+            add(decision, of: route)
+            // No upstream is chosen yet.
+            if let agent = route.onlyAgent { add("agent", agent) }
         case .resolveFailed(let upstream, let reason):
             addUpstream(nil, index: upstream, route: route)
             add("reason", reason.rawValue)
@@ -108,18 +111,19 @@ extension LogLine {
         add("scope", decision.step.scope.rawValue)
     }
 
-    /// The address that was dialed; where there is none, the upstream as it was configured.
-    private mutating func addUpstream(_ address: SocketAddress?, index: Int32?, route: LogRoute) {
+    /// The address that was dialed; where there is none, or it is that of an agent, the upstream as it was configured.
+    private mutating func addUpstream(_ address: SocketAddress?, index: Int32, route: LogRoute) {
+        let index = route.upstreams.count == 1 ? 0 : Int(index)
+        let agent = route.agents[index]
         // A Unix socket has no address: the upstream's own text names it.
-        if let address, !address.isUnix {
+        if let address, !address.isUnix, agent == nil {
             add("upstream", address.description)
-        } else if let index, index >= 0, Int(index) < route.upstreams.count {
-            add("upstream", route.upstreams[Int(index)])
-        } else if route.upstreams.count == 1 {
-            add("upstream", route.upstreams[0])
+        } else if route.upstreams.indices.contains(index) {
+            add("upstream", route.upstreams[index])
         } else if let address {
             add("upstream", address.description)
         }
+        if let agent { add("agent", agent) }
     }
 
     private mutating func add(_ flow: LogRecord.Flow, withDatagrams: Bool) {

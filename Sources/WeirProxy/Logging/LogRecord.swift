@@ -48,9 +48,14 @@ struct LogRecord: Sendable {
     var client: SocketAddress?
     /// The address that was dialed, where there is one.
     var upstreamAddress: SocketAddress?
+    /// The index in the route of the upstream that was reached; ``noUpstream`` before.
+    var upstream = Self.noUpstream
     /// The handshake of the client, where there was one.
     var session: SecureSessionFacts?
     var fact: Fact
+
+    /// No upstream was reached.
+    static let noUpstream: Int32 = -1
 }
 
 extension LogRecord.Fact {

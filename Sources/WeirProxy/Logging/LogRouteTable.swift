@@ -9,11 +9,19 @@ struct LogRoute: Sendable, Equatable {
     var listen: String
     /// The configured upstreams, `localhost:22`, in order.
     var upstreams: [String]
+    /// The agents that upstreams are behind, by the index of the upstream.
+    var agents: [Int: String] = [:]
     /// In the access log: what the rules behind decisions are called.
     var rules: AccessRuleNames?
 
     /// All upstreams in one text.
     var destination: String { upstreams.joined(separator: ",") }
+
+    /// The agent that every upstream is behind; nil where some are not, or there are several agents.
+    var onlyAgent: String? {
+        guard let first = agents[0], upstreams.indices.allSatisfy({ agents[$0] == first }) else { return nil }
+        return first
+    }
 }
 
 /// The routes behind the numbers in log records. Routes come and go with reloads; workers carry only numbers.

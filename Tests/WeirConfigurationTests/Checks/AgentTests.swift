@@ -134,7 +134,10 @@ private struct Validation: CertificateValidation {
             ("{ scheme: udp, port: 1, host: a, agent: edge-1 }", "UDP comes with DTLS"),
             ("{ scheme: tcp+udp, port: 1, host: a, agent: edge-1 }", "UDP comes with DTLS"),
             ("{ scheme: tcp, port: 1, host: \"unix:/run/a\", agent: edge-1 }", "is a Unix socket"),
-            ("{ scheme: tcp, port: 1, host: a, agent: edge-1, upstream_tls: true }", "TLS within a tunnel"),
+            (
+                "{ scheme: tcp, port: 1, host: a, agent: edge-1, upstream_tls: true }",
+                "Leave `upstream_tls` and `tls` out, so that clients speak TLS with the upstream through the tunnel, or"
+            ),
             ("{ scheme: tcp, port: 1, host: a, agent: edge-1, health: { check: tls } }", "a check that speaks TLS"),
             ("{ scheme: tcp, port: 1, upstreams: { srv: _a._tcp.b }, agent: edge-1 }", "beside `srv`"),
             ("{ scheme: tcp, port: 1, agent: edge-1, upstreams: [a, { host: a, agent: edge-1 }] }", "is named twice"),

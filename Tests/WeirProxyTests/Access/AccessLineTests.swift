@@ -14,9 +14,12 @@ struct AccessLineTests {
         AccessList.Entry(try AccessRule(parsing: Array(text.utf8)[...]), text: text, list: list, line: line)
     }
 
-    private func line(_ policy: AccessPolicy, _ client: String, _ format: LogFormat = .text) throws -> String {
+    private func line(
+        _ policy: AccessPolicy, _ client: String, _ format: LogFormat = .text, agents: [Int: String] = [:]
+    ) throws -> String {
         let address = try #require(SocketAddress(client))
-        var route = LogRoute(name: "ssh", transport: "tcp", listen: "tcp4://0.0.0.0:2222", upstreams: ["localhost:22"])
+        var route = LogRoute(
+            name: "ssh", transport: "tcp", listen: "tcp4://0.0.0.0:2222", upstreams: ["localhost:22"], agents: agents)
         route.rules = AccessRuleNames(policy)
         let record = LogRecord(
             time: Self.moment, route: 1, id: 0x1f, client: address, upstreamAddress: nil,
@@ -36,6 +39,19 @@ struct AccessLineTests {
             try line(policy, "198.51.100.7:5000", .json).hasSuffix(
                 #""action":"deny","id":"1f","client":"198.51.100.7:5000","rule":"cidr:198.51.100.0/24","#
                     + #""rule_kind":"cidr","scope":"global"}"# + "\n"))
+    }
+
+    @Test("A decision names the agent that all upstreams are behind, and none where they differ")
+    func agents() throws {
+        let policy = AccessPolicy(globalDefault: .deny)
+        #expect(try line(policy, "192.0.2.1:1", agents: [0: "edge-1"]).hasSuffix(" scope=global agent=edge-1\n"))
+        var route = LogRoute(name: "ssh", transport: "tcp", listen: "", upstreams: ["a:1 via x", "b:1"])
+        route.agents = [0: "x"]
+        #expect(route.onlyAgent == nil)
+        route.agents[1] = "y"
+        #expect(route.onlyAgent == nil)
+        route.agents[1] = "x"
+        #expect(route.onlyAgent == "x")
     }
 
     @Test("A rule of a list file is named with the file and its line")

@@ -131,6 +131,31 @@ struct LogLineTests {
                 + "upstream=localhost:22 reason=refused error=\"connect: Connection refused (111)\" suppressed=7\n")
     }
 
+    @Test("Lines of a connection through an agent name it, and the upstream behind it in place of the agent's address")
+    func agents() {
+        let set = LogRoute(
+            name: "ssh-proxy", transport: "tcp", listen: "tcp4://0.0.0.0:2222",
+            upstreams: ["localhost:22", "db.far.test:22 via edge-1"], agents: [1: "edge-1"])
+        func ending(_ fact: LogRecord.Fact, reached: Int32 = LogRecord.noUpstream, _ route: LogRoute) -> Substring {
+            var record = record(fact, isDialed: reached >= 0)
+            record.upstream = reached
+            return line(record, .text, route: route).split(separator: "client=192.0.2.9:50000 ")[1]
+        }
+        let through = "upstream=\"db.far.test:22 via edge-1\" agent=edge-1 "
+        for fact in [.connectionClosed(.clientEOF, flow), .dialed(upstream: 1, nanoseconds: 1)] as [LogRecord.Fact] {
+            #expect(ending(fact, reached: 1, set).hasPrefix(through))
+        }
+        #expect(ending(.dialFailed(upstream: 1, .agentDenied, nil), set) == through + "reason=agent_denied\n")
+        #expect(ending(.connectionClosed(.clientEOF, flow), reached: 0, set).hasPrefix("upstream=127.0.0.1:22 reason="))
+        #expect(ending(.dialFailed(upstream: 0, .refused, nil), set) == "upstream=localhost:22 reason=refused\n")
+        // Closed before an upstream was reached: it is not known which one.
+        #expect(ending(.connectionClosed(.dialFailed, flow), set).hasPrefix("reason="))
+        let single = LogRoute(
+            name: "ssh-proxy", transport: "tcp", listen: "tcp4://0.0.0.0:2222", upstreams: ["localhost:22 via edge-1"],
+            agents: [0: "edge-1"])
+        #expect(ending(.connectionClosed(.dialFailed, flow), single).contains("via edge-1\" agent=edge-1 reason="))
+    }
+
     @Test("A dial that was given up because the client left is no error")
     func canceled() {
         #expect(LogRecord.Fact.dialFailed(upstream: 0, .canceled, nil).level == .debug)

@@ -18,6 +18,8 @@ struct RouteDescription: Sendable, Equatable {
         var text: String
         /// The index in ``RouteDescription/upstreams`` of the upstream as configured.
         var upstream: Int
+        /// The agent that it is behind.
+        var agent: String?
     }
 
     var name: String
@@ -37,7 +39,10 @@ struct RouteDescription: Sendable, Equatable {
 
     /// For the log.
     var logRoute: LogRoute {
-        LogRoute(name: name, transport: transport.rawValue, listen: listen, upstreams: members.map(\.text))
+        var route = LogRoute(
+            name: name, transport: transport.rawValue, listen: listen, upstreams: members.map(\.text))
+        for (index, member) in members.enumerated() { route.agents[index] = member.agent }
+        return route
     }
 }
 
@@ -56,7 +61,8 @@ extension RouteDescription {
                 let host = member.agent.flatMap { route.agentAddresses[$0]?.host } ?? member.host
                 upstreams.append(Upstream(label: label, isName: host.isName || member.source != nil))
             }
-            members.append(Member(text: member.text(targetPorts: route.targetPorts), upstream: index))
+            let text = member.text(targetPorts: route.targetPorts)
+            members.append(Member(text: text, upstream: index, agent: member.agent))
         }
         switch route.settings {
         case .tcp(let settings):

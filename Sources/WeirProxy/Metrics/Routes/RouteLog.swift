@@ -25,7 +25,9 @@ struct RouteLog: Sendable {
         output.record(
             LogRecord(
                 time: WallClock.nanoseconds, route: number, id: context.id, client: context.clientAddress,
-                upstreamAddress: context.upstreamAddress, session: context.sessionFacts, fact: fact),
+                upstreamAddress: context.upstreamAddress,
+                upstream: context.upstream.map(Int32.init(clamping:)) ?? LogRecord.noUpstream,
+                session: context.sessionFacts, fact: fact),
             shard: context.worker)
     }
 
