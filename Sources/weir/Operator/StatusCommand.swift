@@ -5,7 +5,7 @@ import WeirProxy
 /// `weir status` and `weir top`.
 enum StatusCommand {
     static let status = Command(
-        "status", "Show the routes of the running Weir: clients, rates, upstreams with their states, and last errors.",
+        "status", "Show the routes of the running Weir, with rates, upstreams and last errors, and its agents.",
         discussion: "Rates are those of one second.", options: AdminOption.options + [AdminOption.json]
     ) { arguments in
         let admin = try AdminOption(arguments)
@@ -73,6 +73,7 @@ struct RouteLines {
     }
 
     private var routes: [Route] = []
+    private var agents: [[Substring]] = []
 
     init(_ text: String) {
         for line in text.split(separator: "\n") {
@@ -80,6 +81,7 @@ struct RouteLines {
             switch (fields[0], fields.count) {
             case ("route", 10): routes.append(Route(fields: fields))
             case ("member", 6): if !routes.isEmpty { routes[routes.count - 1].members.append(fields) }
+            case ("agent", 8): agents.append(fields)
             case ("event", 5):
                 // The newest comes first.
                 if let index = routes.firstIndex(where: { $0.fields[1] == fields[1] && $0.event == nil }) {
@@ -125,6 +127,19 @@ struct RouteLines {
             if let event = route.event {
                 result.append(Self.cut("  \(Readable.time(Int(event[2]) ?? 0)) ago: \(event[4])"))
             }
+        }
+        return result + agentLines
+    }
+
+    private var agentLines: [String] {
+        if agents.isEmpty { return [] }
+        var result = ["", "AGENTS"]
+        for agent in agents {
+            let time = Readable.time(Int(agent[4]) ?? 0)
+            let state = agent[3] == "unknown" ? "not probed yet" : "\(agent[3]) for \(time)"
+            let spoken = agent[6].isEmpty ? "" : ", \(agent[6])"
+            result.append(Self.cut("\(agent[1])  \(agent[2])  \(state)\(spoken), tunnels: \(agent[7])"))
+            if !agent[5].isEmpty { result.append(Self.cut("  \(agent[5])")) }
         }
         return result
     }
