@@ -65,6 +65,20 @@ enum StatusLines {
         return bytes
     }
 
+    /// `total N BOUND`, then `client ADDRESS OPEN INGRESS EGRESS MISSED`.
+    static func bytes(_ clients: [ClientSketch.Client], of sketch: ClientSketch) -> [UInt8] {
+        var bytes: [UInt8] = []
+        append(["total", "\(sketch.streams)", "\(sketch.bound)"], to: &bytes)
+        for client in clients {
+            append(
+                [
+                    "client", client.name, "\(client.streams)", "\(client.ingressBytes)", "\(client.egressBytes)",
+                    "\(client.missed)",
+                ], to: &bytes)
+        }
+        return bytes
+    }
+
     /// Texts from outside cannot be taken for fields or lines.
     private static func append(_ fields: [String], to bytes: inout [UInt8]) {
         for (index, field) in fields.enumerated() {
