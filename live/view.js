@@ -80,6 +80,8 @@ function drawSummary() {
   let [state, text] = ["ok", routes.length === 1 ? "The route is well" : `All ${routes.length} routes are well`];
   if (routes.length === 0) [state, text] = ["warn", "There are no routes"];
   if (warn.length > 0) [state, text] = ["warn", `${warn.length} of ${plural(routes.length, "route")} need${warn.length === 1 ? "s" : ""} a look`];
+  const away = doc.agents.filter((agent) => agent.up === false);
+  if (away.length > 0) [state, text] = ["warn", away.length === 1 ? `The agent ${away[0].name} takes no tunnels` : `${away.length} agents take no tunnels`];
   if (doc.configuration.problem) [state, text] = ["warn", "The last reload was refused, the old configuration goes on"];
   if (bad.length > 0) [state, text] = ["bad", `${bad.length} of ${plural(routes.length, "route")} ${bad.length === 1 ? "is" : "are"} in trouble`];
   if (doc.health.phase === "listing") [state, text] = ["warn", "Starting: the containers of an engine are not known yet"];
@@ -94,9 +96,10 @@ function drawSummary() {
   set($("flow"), !isMeasured ? "Measuring…" : moving > 0 ? `Data flows: ${plural(moving, "route")} carried some in the last minute.` : "No data has flowed in the last minute.");
   document.title = (state === "ok" ? "" : state === "bad" ? "■ " : "▲ ") + "Weir";
   set($("facts"), `Version ${doc.version} · up for ${span(doc.now - doc.started)} · ${plural(doc.process.workers, "worker")}`);
-  fill($("trouble"), [...bad, ...warn].sort((a, b) => b.rank - a.rank).slice(0, 6).map((route) => [route.state, route.data.name + ", " + route.data.protocol, route.why]), (row) =>
+  const trouble = [...bad, ...warn].sort((a, b) => b.rank - a.rank).map((route) => [route.state, route.data.name + ", " + route.data.protocol, route.why]);
+  fill($("trouble"), [...trouble, ...away.map((agent) => ["bad", agent.name + ", agent", agent.why || ""])].slice(0, 6), (row) =>
     make("li", { "data-state": row[0] }, make("b", {}, row[1]), " – ", row[2]));
-  $("trouble").hidden = bad.length + warn.length === 0;
+  $("trouble").hidden = bad.length + warn.length + away.length === 0;
 
   const count = (protocol) => routes.filter((route) => route.data.protocol === protocol).reduce((all, route) => all + route.data.active, 0);
   const values = {
@@ -412,6 +415,10 @@ function drawRest() {
     const state = left <= 0 || left < 3 * 86400000 ? "bad" : left < 21 * 86400000 || !certificate.good ? "warn" : "ok";
     return [state, left > 0 ? span(left) + " left" : "ended", certificate.names || "no names", where];
   }), upstreamItem);
+
+  $("s-agents").hidden = doc.agents.length === 0;
+  fill($("agents"), doc.agents.map((agent) => [agent.up === undefined ? "idle" : agent.up ? "ok" : "bad", agent.up === undefined ? "not probed yet" : agent.up ? "up" : "down", agent.name,
+    [agent.address, agent.up === undefined ? "" : `for ${span(doc.now - agent.since)}${agent.why ? ": " + agent.why : ""}`, agent.protocol || "", plural(agent.tunnels, "tunnel")].filter(Boolean).join(" · ")]), upstreamItem);
 
   $("s-engines").hidden = doc.engines.length === 0;
   fill($("engines"), doc.engines.map((engine) => [engine.up ? (engine.containers.error ? "warn" : "ok") : "bad", engine.up ? "followed" : "away", engine.name,

@@ -1,5 +1,6 @@
 """Routes through agents that are written with another TLS library: what travels, and the reason of all that fails."""
 
+import json
 import os
 import socket
 import zipfile
@@ -9,17 +10,18 @@ import pytest
 
 from agents import (PLAIN, STATUS, WEIR, Agent, Authority, Peer, greet, greeted, hang_up, hang_up_after_question)
 from peers import Page
-from support import Process, free_port, http, wait_until, weir
+from support import Process, free_port, http, run, wait_until, weir
 
 
 class Edge:
     """Weir with a route `far` through the agent `edge`, and a route `near` without one."""
 
     def __init__(self, folder, authority: Authority, agent_port: int, credentials: str = "", route: str = "",
-                 probe: str = "{ interval: 1h, timeout: 5s }"):
+                 probe: str = "{ interval: 1h, timeout: 5s }", has_admin: bool = False):
         self.folder, self.authority = folder, authority
         self.port, self.near, self.exporter, self.echo = (free_port() for _ in range(4))
         self.probe, self.route = probe, route
+        self.admin = f"admin: {{ listen: 'unix:{folder}/admin.sock' }}\n" if has_admin else ""
         client = authority.sign("client", "clientAuth")
         self.bundle = authority.bundle(folder / "edge.zip", client)
         self.credentials = credentials or "bundle: edge.zip"
@@ -29,7 +31,7 @@ class Edge:
 
     def write(self, agent_port: int):
         (self.folder / "weir.yml").write_text(
-            f"exporter: {{ listen: 127.0.0.1:{self.exporter} }}\nagents:\n"
+            f"exporter: {{ listen: 127.0.0.1:{self.exporter} }}\n{self.admin}agents:\n"
             f"  edge: {{ address: '127.0.0.1:{agent_port}', {self.credentials}, probe: {self.probe} }}\nroutes:\n"
             f"  far: {{ scheme: tcp4, bind: 127.0.0.1, agent: edge, host: db.far.test, port: '{self.port}:5432', "
             f"dial_timeout: 5s, {self.route} }}\n"
@@ -300,6 +302,46 @@ def test_probes_read_the_verdict(make, authority, protocol, tmp_path):
         assert up() == 0
     with Agent(authority, [protocol], port=agent.port):
         wait_until("the agent is up again", lambda: up() == 1)
+
+
+@pytest.mark.parametrize("protocol", [WEIR, PLAIN])
+def test_an_operator_sees_how_the_agent_stands(make, authority, protocol):
+    proxy, agent = make(protocol, edge={"probe": "{ interval: 2s, timeout: 2s }", "has_admin": True})
+
+    def told() -> dict:
+        document = json.loads(proxy.get("/api/v1/status")[1])
+        (found,) = document["agents"]
+        assert found["name"] == "edge" and found["address"] == f"127.0.0.1:{agent.port}"
+        assert found.get("since", 0) <= found.get("probed", 0) <= document["now"]
+        return found
+
+    def printed() -> list[str]:
+        made = run(weir(), "status", "--config", str(proxy.folder / "weir.yml"))
+        assert made.returncode == 0 and all(len(line) <= 80 for line in made.stdout.splitlines()), made.stderr + made.stdout
+        lines = made.stdout.splitlines()
+        return lines[lines.index("AGENTS") + 1:]
+
+    up = wait_until("the agent is up", told, accept=lambda found: found.get("up"))
+    assert up["protocol"] == protocol and "reason" not in up and up["tunnels"] == 0
+    with proxy.connect() as client:
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
+        wait_until("its tunnel is told", told, accept=lambda found: found["tunnels"] == 1)
+        assert printed()[0].startswith("edge  ") and printed()[0].endswith(f", {protocol}, tunnels: 1")
+    later = wait_until("it was probed again", told, accept=lambda found: found["probed"] > up["probed"] and found["tunnels"] == 0)
+    assert abs(later["since"] - up["since"]) < 500, "it is up since then"
+    agent.stop()
+    down = wait_until("the agent is down", told, accept=lambda found: not found["up"])
+    assert down["reason"] == "refused" and down["why"] == "nothing listens at its address" and down["since"] > up["since"]
+    assert down["protocol"] == protocol, "the last one that was agreed on"
+    assert printed()[1] == "  nothing listens at its address" and "  down for " in printed()[0]
+    # At another address nothing is known, until it is probed there.
+    with Agent(authority, [protocol]) as other:
+        proxy.write(other.port)
+        agent.port = other.port
+        moved = wait_until("it is up at its new address", lambda: json.loads(proxy.get("/api/v1/status")[1])["agents"][0],
+                           accept=lambda found: found.get("up") and found["address"] == f"127.0.0.1:{other.port}")
+        assert moved["since"] > down["since"]
 
 
 def test_checks_are_made_through_the_tunnel(make):

@@ -217,14 +217,40 @@ def test_hostile_names_are_text_and_nothing_leaves_the_machine(subject, browser)
             member["name"] = member["cause"] = HOSTILE
         route["closed"] = {HOSTILE: 1}
     document["events"] = [{"level": "error", "route": HOSTILE, "text": HOSTILE, "reason": HOSTILE, "detail": HOSTILE, "first": 1, "last": 2, "count": 2}]
+    document["agents"] = [{"name": HOSTILE, "address": HOSTILE, "up": False, "since": 1, "probed": 2, "reason": HOSTILE, "why": HOSTILE,
+                           "protocol": HOSTILE, "tunnels": 1}]
     with Forger(subject, document) as forged:
         shown(browser, forged.url, 5)
         browser.value("document.querySelectorAll('.name').forEach((button) => button.click())")
         wait_until("the details are drawn", lambda: browser.value("document.querySelectorAll('tr.detail').length === 5"))
-        assert HOSTILE in browser.text("#rows") and HOSTILE in browser.text("#events")
+        assert HOSTILE in browser.text("#rows") and HOSTILE in browser.text("#events") and HOSTILE in browser.text("#agents")
         assert browser.value("document.querySelectorAll('img, script').length") == 1
         assert all(url.startswith((subject.url, forged.url)) for url in browser.requests())
     assert not [text for text in browser.complaints() if "Content Security Policy" in text]
+
+
+@pytest.mark.long
+def test_agents_are_shown_with_their_state_since_when_and_why(subject, browser):
+    document = subject.status()
+    document["events"], hour = [], 3_600_000
+    for route in document["routes"]:
+        route["members"] = [dict(member, state="up") for member in route.get("members", [])]
+    now = document["now"]
+    document["agents"] = [
+        {"name": "edge-1", "address": "10.0.0.5:8890", "up": True, "since": now - 3 * hour, "probed": now, "protocol": "weir-agent/1", "tunnels": 12},
+        {"name": "edge-2", "address": "10.0.0.6:8890", "up": False, "since": now - 2 * hour, "probed": now, "reason": "refused",
+         "why": "nothing listens at its address", "tunnels": 0},
+        {"name": "edge-3", "address": "10.0.0.7:8890", "tunnels": 0}]
+    with Forger(subject, document) as forged:
+        shown(browser, forged.url, 5)
+        text = wait_until("the agents are listed", lambda: browser.text("#agents"))
+        for part in ("10.0.0.5:8890 · for 3 h · weir-agent/1 · 12 tunnels", "10.0.0.6:8890 · for 2 h: nothing listens at its address · 0 tunnels",
+                     "10.0.0.7:8890 · 0 tunnels", "not probed yet"):
+            assert part in text
+        states = "[...document.querySelectorAll('#agents .state')].map((state) => state.dataset.state)"
+        assert browser.value(states) == ["ok", "bad", "idle"]
+        assert browser.text("#verdict") == "The agent edge-2 takes no tunnels" and "edge-2, agent" in browser.text("#trouble")
+    assert browser.complaints() == [] or all("Failed to load" in text or "ERR_" in text for text in browser.complaints())
 
 
 class Forger:

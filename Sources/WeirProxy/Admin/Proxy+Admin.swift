@@ -40,13 +40,14 @@ extension Proxy {
         switch (request.method, request.path) {
         case (.get, "/v1/status"): return status(asLines: request.parameters["format"] == "lines")
         case (.get, "/v1/connections"): return await connections(request)
+        case (.get, "/v1/top"): return await top(request)
         case (.post, "/v1/kill"): return await kill(request, user)
         case (.post, "/v1/drain"): return await drain(request, to: true, user)
         case (.post, "/v1/undrain"): return await drain(request, to: false, user)
         case (.get, "/v1/log-level"): return Self.answer { $0.add("level", "\(components.log.level)") }
         case (.post, "/v1/log-level"): return setLogLevel(request, user)
         case (.get, "/v1/kill"), (.get, "/v1/drain"), (.get, "/v1/undrain"), (.post, "/v1/status"),
-            (.post, "/v1/connections"):
+            (.post, "/v1/connections"), (.post, "/v1/top"):
             return AdminAnswer(.methodNotAllowed, error: "what changes something is POST, and what asks is GET")
         default: return AdminAnswer(.notFound, error: "there is no `\(request.path)`")
         }
@@ -93,16 +94,12 @@ extension Proxy {
         }
         var found: [OpenStream] = []
         var total = 0
-        var cursor: OpenStreamCursor?
-        repeat {
-            let (streams, next) = await components.engine.openStreams(from: cursor)
-            let fitting = streams.filter(wanted.fits)
+        await walk(wanted) { fitting in
             total += fitting.count
             found += fitting
             // However much is open, no more is kept than four times what is told.
             if found.count > 4 * wanted.limit { found = wanted.sorted(found) }
-            cursor = next
-        } while cursor != nil
+        }
         found = wanted.sorted(found)
         if request.parameters["format"] == "lines" { return AdminAnswer(.ok, StatusLines.bytes(found, total: total)) }
         return Self.answer { json in
@@ -111,6 +108,46 @@ extension Proxy {
                 for stream in found { stream.write(to: &json) }
             }
         }
+    }
+
+    /// The clients with the most bytes in all that is open and fits.
+    private func top(_ request: AdminRequest) async -> AdminAnswer {
+        let wanted: StreamQuery
+        switch query(request, isList: true) {
+        case .success(let query): wanted = query
+        case .failure(let problem): return AdminAnswer(.badRequest, error: problem.text)
+        }
+        guard request.parameters["sort"] == nil else {
+            return AdminAnswer(.badRequest, error: "`sort` is for connections: clients come by their bytes")
+        }
+        var sketch = ClientSketch()
+        await walk(wanted) { fitting in
+            for stream in fitting {
+                sketch.add(
+                    stream.clientAddress, ingressBytes: stream.ingressBytes, egressBytes: stream.egressBytes)
+            }
+        }
+        let clients = sketch.top(wanted.limit)
+        if request.parameters["format"] == "lines" {
+            return AdminAnswer(.ok, StatusLines.bytes(clients, of: sketch))
+        }
+        return Self.answer { json in
+            json.add("total", UInt64(sketch.streams))
+            json.add("bound", sketch.bound)
+            json.array("clients") { json in
+                for client in clients { client.write(to: &json) }
+            }
+        }
+    }
+
+    /// Walks over all that is open and fits, slice by slice: each is one piece of work of one worker.
+    private func walk(_ wanted: StreamQuery, _ body: ([OpenStream]) -> Void) async {
+        var cursor: OpenStreamCursor?
+        repeat {
+            let (streams, next) = await components.engine.openStreams(from: cursor)
+            body(streams.filter(wanted.fits))
+            cursor = next
+        } while cursor != nil
     }
 
     private func kill(_ request: AdminRequest, _ user: UInt32) async -> AdminAnswer {
@@ -259,6 +296,27 @@ extension OpenStream {
                 json.add(nil, ingressBytes)
                 json.add(nil, egressBytes)
             }
+        }
+    }
+}
+
+extension ClientSketch.Client {
+    /// The address alone, such as `192.0.2.1`.
+    var name: String {
+        if address.isUnix { return address.description }
+        return address.scope == 0 ? "\(address.ip)" : "\(address.ip)%\(address.scope)"
+    }
+
+    /// Writes it as an object.
+    fileprivate func write(to json: inout JSONOutput) {
+        json.object { json in
+            json.add("client", name)
+            json.add("open", UInt64(clamping: streams))
+            json.array("bytes") { json in
+                json.add(nil, ingressBytes)
+                json.add(nil, egressBytes)
+            }
+            if missed > 0 { json.add("missed", missed) }
         }
     }
 }

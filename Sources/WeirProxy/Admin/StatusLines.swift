@@ -6,7 +6,8 @@ import WeirStream
 /// first says what the line is.
 enum StatusLines {
     /// `route NAME PROTOCOL STATE OPEN INGRESS EGRESS FAILED REJECTED DENIED`, then for each of its upstreams `member
-    /// NAME STATE SECONDS CAUSE OPEN`, then `event ROUTE SECONDS COUNT TEXT`.
+    /// NAME STATE SECONDS CAUSE OPEN`, then `agent NAME ADDRESS STATE SECONDS REASON PROTOCOL TUNNELS`, then `event
+    /// ROUTE SECONDS COUNT TEXT`.
     static func bytes(_ state: LiveBoard.State, _ events: EventRecorder) -> [UInt8] {
         var bytes: [UInt8] = []
         let clock = LiveClock()
@@ -29,6 +30,7 @@ enum StatusLines {
                     ], to: &bytes)
             }
         }
+        for agent in state.agents?() ?? [] { append(fields(of: agent, clock), to: &bytes) }
         for event in events.latest(64) where event.level >= .warning {
             let seconds = max(0, WallClock.nanoseconds - event.last) / 1_000_000_000
             let reason = [event.reason, event.detail].filter { !$0.isEmpty }.joined(separator: ": ")
@@ -36,6 +38,16 @@ enum StatusLines {
             append(["event", event.route, "\(seconds)", "\(event.count)", text], to: &bytes)
         }
         return bytes
+    }
+
+    private static func fields(of agent: LiveBoard.Agent, _ clock: LiveClock) -> [String] {
+        let standing = agent.standing
+        let state = standing.isUp.map { $0 ? "up" : "down" } ?? "unknown"
+        let seconds = (clock.monotonic - min(clock.monotonic, standing.changedAt)) / 1_000_000_000
+        return [
+            "agent", agent.name, agent.address, state, standing.isUp == nil ? "0" : "\(seconds)",
+            standing.failure?.words ?? "", standing.tunnelProtocol ?? "", "\(agent.tunnels)",
+        ]
     }
 
     /// `total N`, then `stream ID ROUTE PROTOCOL CLIENT UPSTREAM SECONDS INGRESS EGRESS`.
@@ -48,6 +60,20 @@ enum StatusLines {
                     "stream", String(stream.id, radix: 16), stream.route, stream.transport.rawValue,
                     stream.clientAddress.description, stream.upstream?.description ?? "",
                     "\(stream.age.components.seconds)", "\(stream.ingressBytes)", "\(stream.egressBytes)",
+                ], to: &bytes)
+        }
+        return bytes
+    }
+
+    /// `total N BOUND`, then `client ADDRESS OPEN INGRESS EGRESS MISSED`.
+    static func bytes(_ clients: [ClientSketch.Client], of sketch: ClientSketch) -> [UInt8] {
+        var bytes: [UInt8] = []
+        append(["total", "\(sketch.streams)", "\(sketch.bound)"], to: &bytes)
+        for client in clients {
+            append(
+                [
+                    "client", client.name, "\(client.streams)", "\(client.ingressBytes)", "\(client.egressBytes)",
+                    "\(client.missed)",
                 ], to: &bytes)
         }
         return bytes

@@ -1,12 +1,20 @@
 #if TLS
+import LinuxIO
 import NetworkTypes
 import Threading
 import WeirAgent
+import WeirConfiguration
 import WeirMetrics
 import WeirStream
 
 /// Counts what happens to the tunnels of one agent. Tunnels hold it, and so its series stay as long as one lives.
 final class AgentMetrics: AgentObserver {
+    private struct Probed {
+        /// Nil until a probe has found something, and again once the agent is configured no more.
+        var up: (registration: RouteRegistration, gauge: Gauge)?
+        var standing = AgentStanding()
+    }
+
     private let registration: RouteRegistration
     private let labels: [String]
     /// The resumed ones last.
@@ -15,8 +23,7 @@ final class AgentMetrics: AgentObserver {
     private let duration: Histogram
     private let tunnels: Gauge
     private let probes: LabelCounters<AgentProbeResult>
-    /// Nil until a probe has found something, and again once the agent is configured no more.
-    private let up = Lock<(registration: RouteRegistration, gauge: Gauge)?>(nil)
+    private let probed = Lock(Probed())
     private let registry: MetricsRegistry
 
     init(agent: String, registry: MetricsRegistry) {
@@ -45,23 +52,35 @@ final class AgentMetrics: AgentObserver {
 
     func tunnelClosed(worker: Int) { tunnels.add(-1, shard: worker) }
 
-    /// Takes in the result of a probe; nil is a success. Any thread.
-    func probed(_ failure: AgentFailure?) {
+    /// Takes in a probe of the agent at this address. Any thread.
+    func take(_ outcome: AgentCall.Outcome, at address: AgentAddress) {
+        let failure = outcome.agentFailure
         probes[failure.map { AgentProbeResult($0) } ?? .success].add()
-        up.withLock { up in
-            if up == nil {
+        let now = MonotonicClock.system.nanoseconds
+        probed.withLock { probed in
+            if probed.up == nil {
                 let registration = RouteRegistration(registry)
-                up = (registration, registration.gauge(MetricCatalogue.agentUp, labels))
+                probed.up = (registration, registration.gauge(MetricCatalogue.agentUp, labels))
             }
-            up?.gauge.set(failure == nil ? 1 : 0)
+            probed.up?.gauge.set(failure == nil ? 1 : 0)
+            probed.standing.take(
+                failure, tunnelProtocol: outcome.tunnelProtocol?.rawValue, at: address.description, now: now)
         }
+    }
+
+    /// How the agent stands now. Any thread.
+    func live(_ agent: AgentConfiguration) -> LiveBoard.Agent {
+        let address = agent.address.description
+        return LiveBoard.Agent(
+            name: agent.name, address: address, standing: probed.withLock { $0.standing.standing(at: address) },
+            tunnels: tunnels.value)
     }
 
     /// The agent is configured no more.
     func retire() {
-        up.withLock { up in
-            up?.registration.group.retire()
-            up = nil
+        probed.withLock { probed in
+            probed.up?.registration.group.retire()
+            probed.up = nil
         }
     }
 }

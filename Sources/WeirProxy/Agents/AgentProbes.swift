@@ -44,7 +44,7 @@ actor AgentProbes {
         while (try? Task.checkCancellation()) != nil {
             let outcome = await AgentCalls.probe(agent.client, at: address, timeout: times.timeout)
             if (try? Task.checkCancellation()) == nil { return }
-            agent.metrics.probed(outcome.agentFailure)
+            agent.metrics.take(outcome, at: address)
             if last != outcome { log(outcome, of: agent.configuration) }
             last = outcome
             next = max(next + times.interval, clock.now)

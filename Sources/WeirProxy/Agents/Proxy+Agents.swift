@@ -19,8 +19,12 @@ extension Proxy {
     func takeAgents() async {
         agents.take(configuration)
         // Before the metrics of agents that are gone: the end of a probe would bring `weir_agent_up` back.
-        await agentProbes.follow(agents.agents(of: configuration))
+        let followed = agents.agents(of: configuration)
+        await agentProbes.follow(followed)
         agents.forget(except: configuration)
+        components.live.update { state in
+            state.agents = { followed.map { $0.metrics.live($0.configuration) } }
+        }
     }
 
     /// Adds the tunnels of a route whose upstreams are behind agents.

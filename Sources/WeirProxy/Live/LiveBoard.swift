@@ -48,6 +48,15 @@ final class LiveBoard: Sendable {
         var containers: [(state: ContainerVerdict.State, count: Int64)]
     }
 
+    /// An agent that routes dial through.
+    struct Agent: Sendable {
+        var name: String
+        var address: String
+        var standing: AgentStanding
+        /// Tunnels that carry a connection.
+        var tunnels: Int64
+    }
+
     struct State: Sendable {
         var routes: [Route] = []
         var certificates: [Certificate] = []
@@ -56,6 +65,7 @@ final class LiveBoard: Sendable {
         /// When the configuration was taken, in milliseconds since 1970.
         var takenAt: Int64 = 0
         var engines: (@Sendable () -> [Engine])?
+        var agents: (@Sendable () -> [Agent])?
     }
 
     private let state = Lock(State())

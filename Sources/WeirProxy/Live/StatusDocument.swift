@@ -4,7 +4,7 @@ import WeirMetrics
 import WeirStream
 
 /// The answer of `/api/v1/status`, and of an operator's question by the socket for commands: how the process, its
-/// routes and their upstreams, its certificates and container engines stand, with the last events, in one JSON
+/// routes and their upstreams, its agents, certificates and container engines stand, with the last events, in one JSON
 /// document. Counts are read from the cells that a scrape reads. It names no client. A document is confined to the
 /// thread that makes it; the exporter has one of its own.
 final class StatusDocument: LiveDocument {
@@ -93,6 +93,10 @@ final class StatusDocument: LiveDocument {
         json.array("engines") { json in
             for engine in state.engines?() ?? [] { Self.write(engine, to: &json) }
         }
+        json.array("agents") { json in
+            let clock = LiveClock()
+            for agent in state.agents?() ?? [] { Self.write(agent, to: &json, clock: clock) }
+        }
         json.array("certificates") { json in
             for certificate in state.certificates {
                 json.object { json in
@@ -148,6 +152,25 @@ final class StatusDocument: LiveDocument {
             json.object("containers") { json in
                 for (state, count) in engine.containers where count > 0 { json.add(state.label, count) }
             }
+        }
+    }
+
+    private static func write(_ agent: LiveBoard.Agent, to json: inout JSONOutput, clock: LiveClock) {
+        let standing = agent.standing
+        json.object { json in
+            json.add("name", agent.name)
+            json.add("address", agent.address)
+            if let isUp = standing.isUp {
+                json.add("up", isUp)
+                json.add("since", clock.milliseconds(of: standing.changedAt))
+                json.add("probed", clock.milliseconds(of: standing.probedAt))
+            }
+            if let failure = standing.failure {
+                json.add("reason", failure.rawValue)
+                json.add("why", failure.words)
+            }
+            if let tunnelProtocol = standing.tunnelProtocol { json.add("protocol", tunnelProtocol) }
+            json.add("tunnels", agent.tunnels)
         }
     }
 

@@ -5,7 +5,7 @@ import WeirProxy
 /// `weir status` and `weir top`.
 enum StatusCommand {
     static let status = Command(
-        "status", "Show the routes of the running Weir: clients, rates, upstreams with their states, and last errors.",
+        "status", "Show the routes of the running Weir, with rates, upstreams and last errors, and its agents.",
         discussion: "Rates are those of one second.", options: AdminOption.options + [AdminOption.json]
     ) { arguments in
         let admin = try AdminOption(arguments)
@@ -19,8 +19,8 @@ enum StatusCommand {
         for line in try look(admin).lines(since: before, seconds: 1, hasMembers: true) { Console.out(line) }
     }
 
-    /// The connections whose clients are compared: as many as an answer may have.
-    private static let maxConnections = 10_000
+    /// The clients that are shown.
+    private static let clients = 10
 
     static let top = Command(
         "top", "Show the busiest routes and clients of the running Weir, again and again.",
@@ -39,7 +39,7 @@ enum StatusCommand {
             try waitFor { try await Task.sleep(for: .seconds(seconds)) }
             let now = try look(admin)
             let clients = try admin.answer { client throws(AdminClient.Failure) in
-                try client.get("/v1/connections", ["format": "lines", "limit": "\(maxConnections)"])
+                try client.get("/v1/top", ["format": "lines", "limit": "\(Self.clients)"])
             }
             let lines =
                 now.lines(since: before, seconds: Double(seconds), hasMembers: false) + [""]
@@ -73,6 +73,7 @@ struct RouteLines {
     }
 
     private var routes: [Route] = []
+    private var agents: [[Substring]] = []
 
     init(_ text: String) {
         for line in text.split(separator: "\n") {
@@ -80,6 +81,7 @@ struct RouteLines {
             switch (fields[0], fields.count) {
             case ("route", 10): routes.append(Route(fields: fields))
             case ("member", 6): if !routes.isEmpty { routes[routes.count - 1].members.append(fields) }
+            case ("agent", 8): agents.append(fields)
             case ("event", 5):
                 // The newest comes first.
                 if let index = routes.firstIndex(where: { $0.fields[1] == fields[1] && $0.event == nil }) {
@@ -126,6 +128,19 @@ struct RouteLines {
                 result.append(Self.cut("  \(Readable.time(Int(event[2]) ?? 0)) ago: \(event[4])"))
             }
         }
+        return result + agentLines
+    }
+
+    private var agentLines: [String] {
+        if agents.isEmpty { return [] }
+        var result = ["", "AGENTS"]
+        for agent in agents {
+            let time = Readable.time(Int(agent[4]) ?? 0)
+            let state = agent[3] == "unknown" ? "not probed yet" : "\(agent[3]) for \(time)"
+            let spoken = agent[6].isEmpty ? "" : ", \(agent[6])"
+            result.append(Self.cut("\(agent[1])  \(agent[2])  \(state)\(spoken), tunnels: \(agent[7])"))
+            if !agent[5].isEmpty { result.append(Self.cut("  \(agent[5])")) }
+        }
         return result
     }
 
@@ -137,27 +152,27 @@ struct RouteLines {
 /// The clients with the most bytes in what is open.
 enum ClientTable {
     static func lines(of text: String) -> [String] {
-        var clients: [String: (open: Int, ingress: UInt64, egress: UInt64)] = [:]
+        var rows: [[String]] = []
+        var missed: [String] = []
+        var isExact = true
         for line in text.split(separator: "\n") {
             let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
-            guard fields.count == 9, fields[0] == "stream" else { continue }
-            let address = fields[4].prefix(upTo: fields[4].lastIndex(of: ":") ?? fields[4].endIndex)
-            var known = clients[String(address)] ?? (0, 0, 0)
-            known.open += 1
-            known.ingress += UInt64(fields[7]) ?? 0
-            known.egress += UInt64(fields[8]) ?? 0
-            clients[String(address)] = known
-        }
-        var table = TextTable(headings: ["CLIENT", "OPEN", "IN", "OUT"], isNumber: [false, true, true, true])
-        let busiest = clients.sorted {
-            ($0.value.ingress + $0.value.egress, $0.key) > ($1.value.ingress + $1.value.egress, $1.key)
-        }
-        for (address, counts) in busiest.prefix(10) {
-            table.rows.append([
-                address, "\(counts.open)", Readable.bytes(Double(counts.ingress)),
-                Readable.bytes(Double(counts.egress)),
+            guard fields.count == 6, fields[0] == "client" else { continue }
+            rows.append([
+                String(fields[1]), String(fields[2]), Readable.bytes(Double(fields[3]) ?? 0),
+                Readable.bytes(Double(fields[4]) ?? 0),
             ])
+            missed.append(fields[5] == "0" ? "" : Readable.bytes(Double(fields[5]) ?? 0))
+            if fields[5] != "0" { isExact = false }
         }
-        return table.lines
+        if isExact {
+            return TextTable(
+                headings: ["CLIENT", "OPEN", "IN", "OUT"], isNumber: [false, true, true, true], rows: rows
+            ).lines
+        }
+        let table = TextTable(
+            headings: ["CLIENT", "OPEN", "IN", "OUT", "MISSED"], isNumber: [false, true, true, true, true],
+            rows: zip(rows, missed).map { $0 + [$1] })
+        return table.lines + ["More clients than counters: MISSED is what one may have besides, at most."]
     }
 }

@@ -52,6 +52,17 @@ struct StatusDocumentTests {
             let refused: Int
             let problem: String?
         }
+        struct Agent: Decodable {
+            let name: String
+            let address: String
+            let up: Bool?
+            let since: Int?
+            let probed: Int?
+            let reason: String?
+            let why: String?
+            let `protocol`: String?
+            let tunnels: Int
+        }
         let api: Int
         let now: Int
         let health: Health
@@ -59,6 +70,7 @@ struct StatusDocumentTests {
         let events: [Event]
         let dialBounds: [Double]
         let routes: [Route]
+        let agents: [Agent]
     }
 
     private func withProxy(
@@ -166,6 +178,49 @@ struct StatusDocumentTests {
             #expect(found.events.contains { $0.text.hasPrefix("Reload failed") })
             try echo(second)
             #expect(try status(exporter).routes.map(\.accepted) == [2, 0])
+        }
+    }
+
+    @Test("Agents are told as their probes found them, in the document and in the lines of commands")
+    func agents() async throws {
+        let server = try TCPServer.echo()
+        try await withProxy([makeRoute("a", listen: try Ports.free(), upstream: server.port)]) { proxy, exporter in
+            #expect(try status(exporter).agents.isEmpty)
+            let now = MonotonicClock.system.nanoseconds
+            var (up, down) = (AgentStanding(), AgentStanding())
+            up.take(nil, tunnelProtocol: "weir-agent/1", at: "192.0.2.1:8890", now: now - 7_000_000_000)
+            down.take(.unknownAuthority, tunnelProtocol: nil, at: "b.test:1", now: now - 9_000_000_000)
+            down.take(.expired, tunnelProtocol: nil, at: "b.test:1", now: now - 1_000_000_000)
+            let told: [LiveBoard.Agent] = [
+                .init(name: "edge", address: "192.0.2.1:8890", standing: up, tunnels: 12),
+                .init(name: "b", address: "b.test:1", standing: down, tunnels: 0),
+                .init(name: "new", address: "192.0.2.9:8890", standing: AgentStanding(), tunnels: 0),
+            ]
+            let components = await proxy.components
+            components.live.update { $0.agents = { told } }
+            let lines = String(
+                decoding: StatusLines.bytes(components.live.current, components.log.events), as: UTF8.self
+            ).components(separatedBy: "\n").filter { $0.hasPrefix("agent\t") }
+            var fields = lines.map { $0.components(separatedBy: "\t") }
+            try #require(fields.map(\.count) == [8, 8, 8])
+            #expect((7...60).contains(try #require(Int(fields[0][4]))))
+            #expect((9...60).contains(try #require(Int(fields[1][4]))))
+            for index in 0...1 { fields[index][4] = "" }
+            #expect(
+                fields.map { $0.dropFirst().joined(separator: "|") } == [
+                    "edge|192.0.2.1:8890|up|||weir-agent/1|12",
+                    "b|b.test:1|down||its certificate has ended, or has not begun||0",
+                    "new|192.0.2.9:8890|unknown|0|||0",
+                ])
+            // The exporter's document of this turn may be an older one.
+            try waitUntil("the agents are told") { try status(exporter).agents.count == 3 }
+            let found = try status(exporter)
+            let (edge, other, new) = (found.agents[0], found.agents[1], found.agents[2])
+            #expect(edge.up == true && edge.reason == nil && edge.protocol == "weir-agent/1" && edge.tunnels == 12)
+            #expect(other.up == false && other.reason == "expired" && other.why == AgentFailure.expired.words)
+            let (since, probed) = (try #require(other.since), try #require(other.probed))
+            #expect((7900...8100).contains(probed - since) && probed <= found.now)
+            #expect(new.up == nil && new.since == nil && new.probed == nil && new.protocol == nil)
         }
     }
 

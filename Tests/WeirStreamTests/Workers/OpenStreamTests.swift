@@ -96,4 +96,35 @@ import Testing
             withExtendedLifetime(clients) {}
         }
     }
+
+    @Test func `between two slices bytes flow and clients go, and what stays is told once`() async throws {
+        let server = try TCPServer.echo()
+        try await withTCP("\(server.endpoint)", engine: EngineSetup(workers: 1)) { rig in
+            var clients = try (0..<1100).map { _ in try rig.connect() }
+            try waitUntil("all are open") { rig.stream.openCount == 1100 }
+            let ports = Set(try clients.map { try $0.localEndpoint.port })
+            var (found, slices, gone) = ([OpenStream](), 0, Set<UInt16>())
+            var cursor: OpenStreamCursor?
+            repeat {
+                let (streams, next) = try wait { [cursor] in await rig.engine.openStreams(from: cursor) }
+                #expect(streams.count <= 512)
+                found += streams
+                slices += 1
+                cursor = next
+                // The worker is free meanwhile: an answer comes, and a client goes.
+                try clients[0].send("a")
+                #expect(clients[0].receive(1).text == "a")
+                gone.insert(try clients.removeLast().localEndpoint.port)
+                try waitUntil("it has gone") { rig.stream.openCount == 1100 - slices }
+            } while cursor != nil
+            #expect(slices >= 3)
+            #expect(Set(found.map(\.id)).count == found.count, "none is told twice")
+            #expect(Set(found.map(\.clientAddress.port)).isSuperset(of: ports.subtracting(gone)))
+            // Those that have gone since they were told are no error.
+            let ended = try wait { [found] in await rig.engine.end(found) }
+            #expect(ended == 1100 - slices)
+            try waitUntil("none is open") { rig.stream.openCount == 0 }
+            withExtendedLifetime(clients) {}
+        }
+    }
 }

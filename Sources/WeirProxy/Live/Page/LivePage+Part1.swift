@@ -161,6 +161,7 @@ extension LivePage {
         <div>
         <section aria-label="Upstreams"><h2 id="h-upstreams">Upstreams</h2><ul id="upstreams" class="list"></ul></section>
         <section id="s-certificates" aria-label="Certificates" hidden><h2 id="h-certificates">Certificates</h2><ul id="certificates" class="list"></ul></section>
+        <section id="s-agents" aria-label="Agents" hidden><h2 id="h-agents">Agents</h2><ul id="agents" class="list"></ul></section>
         <section id="s-engines" aria-label="Containers" hidden><h2 id="h-engines">Containers</h2><ul id="engines" class="list"></ul></section>
         <section aria-label="Configuration"><h2 id="h-configuration">Configuration</h2><ul id="configuration" class="list"></ul></section>
         </div>
@@ -352,7 +353,6 @@ extension LivePage {
         if (out.length > 0) return { rank: 2, state: "warn", word: "Degraded", why: out.length + " of " + members.length + " upstreams out: " + named(out[0]) };
         if (checked.length > 0) return { rank: 2, state: "warn", word: "Failing at times", why: because(checked[0]) };
         if (members.length > 0 && drained.length === members.length) return { rank: 1, state: "warn", word: "Draining", why: "every upstream drains" };
-        if (document.now - (route.movedAt || 0) < FRESH) return { rank: 0, state: "ok", word: "Carrying", why: "" };
 
         """#
 }

@@ -3,6 +3,7 @@
 
 extension LivePage {
     static let part2 = #"""
+        if (document.now - (route.movedAt || 0) < FRESH) return { rank: 0, state: "ok", word: "Carrying", why: "" };
         return { rank: 0, state: "idle", word: route.data.active > 0 ? "Quiet" : "Idle", why: "" };
         }
         }
@@ -101,6 +102,8 @@ extension LivePage {
         let [state, text] = ["ok", routes.length === 1 ? "The route is well" : `All ${routes.length} routes are well`];
         if (routes.length === 0) [state, text] = ["warn", "There are no routes"];
         if (warn.length > 0) [state, text] = ["warn", `${warn.length} of ${plural(routes.length, "route")} need${warn.length === 1 ? "s" : ""} a look`];
+        const away = doc.agents.filter((agent) => agent.up === false);
+        if (away.length > 0) [state, text] = ["warn", away.length === 1 ? `The agent ${away[0].name} takes no tunnels` : `${away.length} agents take no tunnels`];
         if (doc.configuration.problem) [state, text] = ["warn", "The last reload was refused, the old configuration goes on"];
         if (bad.length > 0) [state, text] = ["bad", `${bad.length} of ${plural(routes.length, "route")} ${bad.length === 1 ? "is" : "are"} in trouble`];
         if (doc.health.phase === "listing") [state, text] = ["warn", "Starting: the containers of an engine are not known yet"];
@@ -115,9 +118,10 @@ extension LivePage {
         set($("flow"), !isMeasured ? "Measuring…" : moving > 0 ? `Data flows: ${plural(moving, "route")} carried some in the last minute.` : "No data has flowed in the last minute.");
         document.title = (state === "ok" ? "" : state === "bad" ? "■ " : "▲ ") + "Weir";
         set($("facts"), `Version ${doc.version} · up for ${span(doc.now - doc.started)} · ${plural(doc.process.workers, "worker")}`);
-        fill($("trouble"), [...bad, ...warn].sort((a, b) => b.rank - a.rank).slice(0, 6).map((route) => [route.state, route.data.name + ", " + route.data.protocol, route.why]), (row) =>
+        const trouble = [...bad, ...warn].sort((a, b) => b.rank - a.rank).map((route) => [route.state, route.data.name + ", " + route.data.protocol, route.why]);
+        fill($("trouble"), [...trouble, ...away.map((agent) => ["bad", agent.name + ", agent", agent.why || ""])].slice(0, 6), (row) =>
         make("li", { "data-state": row[0] }, make("b", {}, row[1]), " – ", row[2]));
-        $("trouble").hidden = bad.length + warn.length === 0;
+        $("trouble").hidden = bad.length + warn.length + away.length === 0;
         const count = (protocol) => routes.filter((route) => route.data.protocol === protocol).reduce((all, route) => all + route.data.active, 0);
         const values = {
         in: bytes(isMeasured ? total.in[at] : NaN, true), out: bytes(isMeasured ? total.out[at] : NaN, true), open: number(count("tcp")) + " · " + number(count("udp")),
@@ -349,10 +353,6 @@ extension LivePage {
         return [isOut ? "bad" : member.state === "draining" ? "warn" : "ok", words(member.state), member.name,
         [`for ${span(doc.now - member.since)}${cause}`, member.backup ? "backup" : "", `${number(member.active)} open`, upstream ? counts(upstream) : "", upstream ? latency(upstream) : ""].filter(Boolean).join(" · ")];
         });
-        }
-        return route.data.upstreams.map((upstream) => {
-        const known = route.upstreams.get(upstream.name);
-        const isFailing = known.failedAt > known.goodAt && doc.now - known.failedAt < FRESH;
 
         """#
 }

@@ -3,6 +3,10 @@
 
 extension LivePage {
     static let part3 = #"""
+        }
+        return route.data.upstreams.map((upstream) => {
+        const known = route.upstreams.get(upstream.name);
+        const isFailing = known.failedAt > known.goodAt && doc.now - known.failedAt < FRESH;
         return [isFailing ? "bad" : known.goodAt > 0 ? "ok" : "idle", isFailing ? "failing" : known.goodAt > 0 ? "answers" : "not dialed lately", upstream.name,
         [isFailing ? words(known.reason || "other") : "", `${number(upstream.active)} open`, counts(upstream), latency(upstream)].filter(Boolean).join(" · ")];
         });
@@ -53,6 +57,9 @@ extension LivePage {
         const state = left <= 0 || left < 3 * 86400000 ? "bad" : left < 21 * 86400000 || !certificate.good ? "warn" : "ok";
         return [state, left > 0 ? span(left) + " left" : "ended", certificate.names || "no names", where];
         }), upstreamItem);
+        $("s-agents").hidden = doc.agents.length === 0;
+        fill($("agents"), doc.agents.map((agent) => [agent.up === undefined ? "idle" : agent.up ? "ok" : "bad", agent.up === undefined ? "not probed yet" : agent.up ? "up" : "down", agent.name,
+        [agent.address, agent.up === undefined ? "" : `for ${span(doc.now - agent.since)}${agent.why ? ": " + agent.why : ""}`, agent.protocol || "", plural(agent.tunnels, "tunnel")].filter(Boolean).join(" · ")]), upstreamItem);
         $("s-engines").hidden = doc.engines.length === 0;
         fill($("engines"), doc.engines.map((engine) => [engine.up ? (engine.containers.error ? "warn" : "ok") : "bad", engine.up ? "followed" : "away", engine.name,
         Object.entries(engine.containers).map(([state, count]) => `${number(count)} ${state === "error" ? "left out" : words(state)}`).join(", ")]), upstreamItem);
