@@ -236,24 +236,25 @@ weir_tls *weir_tls_accept(weir_tls_context *context, const weir_tls_certificates
     return tls;
 }
 
+int weir_tls_set_peer(weir_tls *tls, const char *name, int is_address) {
+    // A chain without a name would be that of any server.
+    if (!name) return !tls->context->verifies;
+    if (!is_address && SSL_set_tlsext_host_name(tls->ssl, name) != 1) return 0;
+    if (!tls->context->verifies) return 1;
+    X509_VERIFY_PARAM *parameters = SSL_get0_param(tls->ssl);
+    X509_VERIFY_PARAM_set_hostflags(
+        parameters, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return is_address ? X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1
+                      : X509_VERIFY_PARAM_set1_host(parameters, name, 0) == 1;
+}
+
 weir_tls *weir_tls_connect(
     weir_tls_context *context, weir_tls_sessions *sessions, const char *name, int is_address) {
     weir_tls *tls = new_connection(context);
     if (!tls) return NULL;
     tls->sessions = sessions;
     SSL_set_connect_state(tls->ssl);
-    // A chain without a name would be that of any server.
-    int is_good = name != NULL || !context->verifies;
-    if (name) {
-        if (!is_address) is_good = SSL_set_tlsext_host_name(tls->ssl, name) == 1;
-        if (is_good && context->verifies) {
-            X509_VERIFY_PARAM *parameters = SSL_get0_param(tls->ssl);
-            X509_VERIFY_PARAM_set_hostflags(
-                parameters, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-            is_good = is_address ? X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1
-                                 : X509_VERIFY_PARAM_set1_host(parameters, name, 0) == 1;
-        }
-    }
+    int is_good = weir_tls_set_peer(tls, name, is_address);
     SSL_SESSION *session = is_good && sessions ? weir_tls_sessions_take(sessions) : NULL;
     if (session && context->verifies && weir_tls_has_ended(session)) {
         // A server that is asked anew has to show another certificate.
@@ -346,7 +347,7 @@ static int failure_of_errors(void) {
     return WEIR_TLS_FAILURE_OTHER;
 }
 
-static int note_failure(weir_tls *tls) {
+int weir_tls_note_failure(weir_tls *tls) {
     tls->alert = alert_of(ERR_peek_error());
     int is_unused = SSL_is_server(tls->ssl) && !(tls->flags & FLAG_USED);
     long verify_result = SSL_get_verify_result(tls->ssl);
@@ -383,9 +384,9 @@ int weir_tls_handshake(weir_tls *tls, int descriptor) {
     if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) {
         outcome = kind == SSL_ERROR_WANT_READ && !(tls->flags & FLAG_EMPTIED) ? WEIR_TLS_YIELDED : WEIR_TLS_WAITING;
         // An alert of the other side may wait behind an error.
-        if (tls->error) outcome = note_failure(tls);
+        if (tls->error) outcome = weir_tls_note_failure(tls);
     } else if (kind != SSL_ERROR_NONE) {
-        outcome = note_failure(tls);
+        outcome = weir_tls_note_failure(tls);
     }
     ERR_clear_error();
     // Also after a failure: the alert.

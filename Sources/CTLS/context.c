@@ -298,4 +298,85 @@ weir_tls_context *weir_tls_client_new(
     weir_tls_context_free(context);
     return NULL;
 }
+
+// MARK: Contexts of DTLS
+
+// The flights of a handshake are repeated after a while, which doubles up to this.
+enum { MAX_REPETITION_US = 2000000 };
+
+enum {
+    // The longest message of a handshake: a certificate, or a list of authorities. OpenSSL keeps ten that are early.
+    MESSAGE_BOUND = 8 << 10,
+};
+
+static unsigned int repetition_time(SSL *ssl, unsigned int last) {
+    if (last == 0) return of(ssl)->context->repetition_us;
+    return last < MAX_REPETITION_US / 2 ? last * 2 : MAX_REPETITION_US;
+}
+
+static weir_tls_context *new_dtls_context(
+    const SSL_METHOD *method, uint32_t repetition_us, const weir_tls_certificates *own) {
+    weir_tls_context *context = new_context(method, DTLS1_2_VERSION);
+    if (!context) return NULL;
+    SSL_CTX *ssl = context->ssl;
+    context->repetition_us = repetition_us;
+    context->verifies = 1;
+    SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+    // Without chain and ticket each flight is one datagram. Fragments are not for every peer: OpenSSL repeats them with
+    // other boundaries, which pion up to 3.1.8 cannot put together.
+    SSL_CTX_set_options(ssl, SSL_OP_NO_QUERY_MTU | SSL_OP_NO_TICKET);
+    SSL_CTX_set_mode(ssl, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_max_cert_list(ssl, MESSAGE_BOUND);
+    if (SSL_CTX_set_max_proto_version(ssl, DTLS1_2_VERSION) == 1 &&
+        // The one that agents of the seed's program have.
+        SSL_CTX_set_cipher_list(ssl, "ECDHE-ECDSA-AES128-GCM-SHA256") == 1 &&
+        (!own || own->count == 0 ||
+         SSL_CTX_use_cert_and_key(ssl, own->entries[0].leaf, own->entries[0].key, NULL, 1) == 1))
+        return context;
+    weir_tls_context_free(context);
+    ERR_clear_error();
+    return NULL;
+}
+
+// The caller has looked at the cookie before OpenSSL sees the hello.
+static int take_cookie(SSL *ssl, const unsigned char *cookie, unsigned int length) {
+    (void)ssl, (void)cookie;
+    return length > 0;
+}
+
+weir_tls_context *weir_dtls_server_new(
+    uint32_t repetition_us, const void *authorities, size_t authorities_length, const weir_tls_certificates *own,
+    const uint8_t *protocols, size_t protocols_length, const uint8_t *pins, size_t pin_count) {
+    weir_tls_context *context = new_dtls_context(DTLS_server_method(), repetition_us, own);
+    if (!context) return NULL;
+    SSL_CTX *ssl = context->ssl;
+    SSL_CTX_set_cookie_verify_cb(ssl, take_cookie);
+    SSL_CTX_set_verify(
+        ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, pin_count > 0 ? check_pin : NULL);
+    if (protocols_length > 0) SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, context);
+    int is_good = copy_protocols(context, protocols, protocols_length) && copy_pins(context, pins, pin_count) &&
+                  trust(context, authorities, authorities_length, 1);
+    ERR_clear_error();
+    if (is_good) return context;
+    weir_tls_context_free(context);
+    return NULL;
+}
+
+weir_tls_context *weir_dtls_client_new(
+    uint32_t repetition_us, const void *authorities, size_t authorities_length, const weir_tls_certificates *own,
+    const uint8_t *protocols, size_t protocols_length) {
+    weir_tls_context *context = new_dtls_context(DTLS_client_method(), repetition_us, own);
+    if (!context) return NULL;
+    SSL_CTX *ssl = context->ssl;
+    SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+    // SSL_CTX_set_alpn_protos returns 0 for success.
+    int is_good = trust(context, authorities, authorities_length, 0) &&
+                  (protocols_length == 0 ||
+                   (protocols_length <= UINT16_MAX &&
+                    SSL_CTX_set_alpn_protos(ssl, protocols, (unsigned int)protocols_length) == 0));
+    ERR_clear_error();
+    if (is_good) return context;
+    weir_tls_context_free(context);
+    return NULL;
+}
 #endif

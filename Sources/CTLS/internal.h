@@ -40,6 +40,8 @@ struct weir_tls_context {
     // The fingerprints of the certificates that clients may have, one behind the other; NULL for no such bound.
     uint8_t *pins;
     uint32_t pin_count;
+    // The time until the first repetition of a flight of DTLS.
+    uint32_t repetition_us;
     int verifies;
 };
 
@@ -102,6 +104,10 @@ enum {
 };
 
 BIO *weir_tls_bio_new(weir_tls *tls);
+// Sets the name that the server must have, and that it is asked for. False after an error.
+int weir_tls_set_peer(weir_tls *tls, const char *name, int is_address);
+// Notes why OpenSSL has ended a connection, which is over then. Returns the outcome of its handshake.
+int weir_tls_note_failure(weir_tls *tls);
 int weir_tls_tickets_install(SSL_CTX *context);
 // Whether the peer's certificate of a session has ended since; without one it has not.
 int weir_tls_has_ended(const SSL_SESSION *session);

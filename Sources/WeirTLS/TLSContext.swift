@@ -7,7 +7,7 @@ import CTLS
 @safe final class TLSContext: @unchecked Sendable {
     let handle: OpaquePointer
 
-    private init(_ handle: OpaquePointer) {
+    init(_ handle: OpaquePointer) {
         unsafe self.handle = handle
     }
 
@@ -51,7 +51,7 @@ import CTLS
     }
 
     /// Protocols as ALPN has them: each behind its length (RFC 7301 section 3.1).
-    private static func wireForm(_ protocols: [String]) -> [UInt8] {
+    static func wireForm(_ protocols: [String]) -> [UInt8] {
         protocols.flatMap { [UInt8(clamping: $0.utf8.count)] + Array($0.utf8.prefix(255)) }
     }
 }

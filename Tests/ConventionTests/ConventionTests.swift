@@ -23,13 +23,13 @@ struct ConventionTests {
     func parsersAreGuarded() throws {
         // One file of each kind: HTTP heads, encodings and formats, list members, requests for pages, credentials,
         // PROXY headers, TLS hellos, configuration values, addresses, access rules and lists, answers to health checks,
-        // requests of tunnels and of operators.
+        // requests of tunnels and of operators, DTLS hellos.
         let kinds = [
             "HeadScanner", "RequestHead", "AcceptedEncodings", "AcceptedFormats", "ListMember", "PageRequest",
             "RequestPlan", "AuthorizationField", "ProxyHeaderParser", "ClientHelloParser", "HandshakeCursor",
             "PostgresMatcher", "DurationText", "RateText", "PasswordHashText", "IPAddress+Parsing",
             "IPPrefix+Parsing", "AccessRule+Parsing", "AccessListFile", "DNSMessage", "PostgresConversation",
-            "TunnelRequestParser", "AdminRequest", "StreamQuery",
+            "TunnelRequestParser", "AdminRequest", "StreamQuery", "DTLSClientHello",
         ]
         let files = try Checkout.swiftFiles(under: "Sources")
         for kind in kinds {

@@ -81,6 +81,8 @@ extension HouseRules {
         "Sources/WeirProxy/Process/ServiceManager",
         "Sources/WeirStream/FirstBytes/Matchers/",
         "Sources/WeirStream/ProxyProtocol/",
+        "Sources/WeirTLS/DTLS/AssociationTable",
+        "Sources/WeirTLS/DTLS/DTLSClientHello",
     ]
 
     /// Files among them that only make the system call, or call the library, which reads.

@@ -184,6 +184,70 @@ int weir_tls_has_output(const weir_tls *tls);
 // Writes accepted output. 0, or the error number that ended the connection.
 int weir_tls_flush(weir_tls *tls, int descriptor);
 
+// MARK: Associations of DTLS 1.2 (RFC 6347), over datagrams that the caller receives and sends
+
+enum {
+    // The bytes that a record adds to its data: a header of 13, a number of 8 and a tag of 16 (RFC 5288).
+    WEIR_DTLS_OVERHEAD = 37,
+    // The most data that a record has.
+    WEIR_DTLS_MAX_DATA = 16384,
+};
+
+// A context of a server with the first certificate of `own`, which is shown without its chain, or NULL without memory
+// and where OpenSSL refuses the certificate. Clients must have a certificate of the authorities. Protocols and pins are
+// those of weir_tls_server_new. The first repetition of a flight comes after `repetition_us`.
+weir_tls_context *weir_dtls_server_new(
+    uint32_t repetition_us, const void *authorities, size_t authorities_length, const weir_tls_certificates *own,
+    const uint8_t *protocols, size_t protocols_length, const uint8_t *pins, size_t pin_count);
+// A context of a client, as above. `own` may be NULL.
+weir_tls_context *weir_dtls_client_new(
+    uint32_t repetition_us, const void *authorities, size_t authorities_length, const weir_tls_certificates *own,
+    const uint8_t *protocols, size_t protocols_length);
+
+// The association of a client whose hello, in the datagram, has a cookie that the caller has found valid. NULL without
+// memory, and where OpenSSL does not take the hello. The answer is in the output. The context outlives it.
+weir_tls *weir_dtls_accept(weir_tls_context *context, const void *hello, size_t length);
+// The association with a server, by its name as in weir_tls_connect. The first flight is in the output.
+weir_tls *weir_dtls_connect(weir_tls_context *context, const char *name, int is_address);
+
+enum {
+    WEIR_DTLS_HANDSHAKING = 0,
+    WEIR_DTLS_OPEN,
+    // The peer has sent close_notify.
+    WEIR_DTLS_ENDED,
+    // weir_tls_failure and weir_tls_alert say why.
+    WEIR_DTLS_FAILED,
+};
+
+int weir_dtls_state(const weir_tls *tls);
+// Takes one datagram, and goes on with the handshake. Its data is read with weir_dtls_read.
+void weir_dtls_put(weir_tls *tls, const void *datagram, size_t length);
+// Reads the data of one record; `length` is at least WEIR_DTLS_MAX_DATA. Its length, which may be 0, or
+// WEIR_TLS_WOULD_BLOCK where the datagram has no more of them.
+int64_t weir_dtls_read(weir_tls *tls, void *bytes, size_t length);
+// Ends the use of the datagram.
+void weir_dtls_drop(weir_tls *tls);
+// Makes the datagram of one record of data, WEIR_DTLS_OVERHEAD longer: its length, or WEIR_TLS_WOULD_BLOCK where the
+// association is not open, or WEIR_TLS_ERROR where there is no data, or too much of it, or no room.
+int64_t weir_dtls_send(weir_tls *tls, const void *data, size_t length, void *datagram, size_t size);
+// Puts close_notify into the output.
+void weir_dtls_finish(weir_tls *tls);
+// Takes the oldest datagram of the output: its length, 0 where there is none. One that is longer than `size` is lost.
+size_t weir_dtls_take(weir_tls *tls, void *datagram, size_t size);
+// The microseconds until weir_dtls_repeat is due; -1 where no flight waits for an answer.
+int64_t weir_dtls_timeout(const weir_tls *tls);
+// Puts the last flight into the output once more where that is due.
+void weir_dtls_repeat(weir_tls *tls);
+
+// The length of an HMAC-SHA256, and of its keys here.
+enum { WEIR_TLS_HMAC_LENGTH = 32 };
+
+// Writes the HMAC-SHA256 of a message (RFC 2104). False without memory. Calls of a thread with one key are fast.
+int weir_tls_hmac(
+    const uint8_t key[WEIR_TLS_HMAC_LENGTH], const void *message, size_t length, uint8_t mac[WEIR_TLS_HMAC_LENGTH]);
+// Writes random bytes that no other process can guess. False where the system has none.
+int weir_tls_random(void *bytes, size_t length);
+
 // MARK: Facts of a connection after its handshake
 
 int weir_tls_version(const weir_tls *tls);
