@@ -55,7 +55,7 @@ class Project:
         for part in ("Examples", "prometheus", "grafana"):
             shutil.copytree(REPOSITORY / part, folder / part)
         text = (REPOSITORY / "docker-compose.yml").read_text()
-        assert text.count("{ soft: 65536, hard: 65536 }") == 1
+        assert text.count("{ soft: 65536, hard: 65536 }") == 2
         text = text.replace("65536", str(min(65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
         self.ports = {int(port): free_port() for port in re.findall(r'"127\.0\.0\.1:(\d+):', text)}
         assert set(self.ports) == {8080, 10053, 7777, 9090, 9093, 3000}
