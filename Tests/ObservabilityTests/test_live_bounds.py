@@ -147,39 +147,6 @@ class Pages(threading.Thread):
             page.due, page.asked, page.buffer = page.asked + self.pause, None, b""
 
 
-@pytest.mark.parametrize("sources", [1, 4, 100])
-def test_two_hundred_open_pages_get_their_figures_and_hold_up_nothing(make, sources):
-    subject = make()
-    descriptors = subject.status()["process"]["open_descriptors"]
-    begun = time.monotonic()
-    asking = Pages(subject, [f"127.0.0.{2 + number % sources}" for number in range(200)], 6)
-    asking.start()
-    slowest, scrapes = 0, 0
-    with subject.client() as client:
-        while asking.is_alive():
-            client.sendall(b"y")
-            assert client.recv(1) == b"y"
-            asked = time.monotonic()
-            code, text = get(subject.url + "healthz")
-            assert code == 200, text
-            slowest = max(slowest, time.monotonic() - asked)
-            code, text = get(subject.url + "metrics")
-            assert code == 200 and "weir_bytes_total" in text
-            scrapes += 1
-    seconds = time.monotonic() - begun
-    pages = asking.pages
-    failures = [failure for page in pages for failure in page.failures]
-    # At the bound of an address a newcomer may still end another one whose request is on its way: such a page asks again. That
-    # depends on the machine's load; `LiveDocumentTests.manyPages` has no such chance in it. Where newcomers do not wait for
-    # the document, 370 to 770 of the 1,200 requests fail.
-    assert len(failures) < 200, failures
-    assert min(len(page.moments) for page in pages) >= 2, "each page has its figures again and again"
-    made = {moment for page in pages for moment in page.moments}
-    assert len(made) <= 5 * seconds + 2, "at most five documents a second are made"
-    assert scrapes > 3 and slowest < 5
-    wait_until("no connection is left", lambda: subject.status()["process"]["open_descriptors"] <= descriptors + 1)
-
-
 def test_no_page_of_another_origin_reaches_a_command(make):
     subject = make()
     with subject.client() as client:

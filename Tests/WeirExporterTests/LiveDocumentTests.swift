@@ -57,57 +57,6 @@ import Testing
         for client in clients { #expect(try client.answer()?.text == "[2,2,3,4]") }
     }
 
-    @Test(
-        "Two hundred pages that ask at once all get a document, and a health check its answer",
-        arguments: [1, 4, 100] as [UInt32])
-    func manyPages(sources: UInt32) throws {
-        let document = TestDocument()
-        let stepped = try SteppedServer(document: document)
-        _ = try stepped.answer(to: Self.path)
-        let clients = try (0..<200 as Range<UInt32>).map {
-            try TestClient(port: stepped.port, source: 0x7f00_0002 + $0 % sources)
-        }
-        for client in clients { client.send(Self.path) }
-        let probe = try TestClient(port: stepped.port)
-        probe.send(request("GET", "/healthz"))
-        // No time passes: a document comes before its time where the exporter is full.
-        var isHeldUp = true
-        for _ in 0..<200 where isHeldUp {
-            stepped.loop.turn(mayWait: false)
-            #expect(stepped.server.connections.count <= 64)
-            isHeldUp = !probe.hasAnswer()
-        }
-        #expect(!isHeldUp && document.beginnings <= 1 + 200 / 16)
-        try stepped.pass(seconds: 0.21)
-        try stepped.turn { clients.allSatisfy { $0.hasAnswer() } }
-        for client in clients { #expect(try client.answer()?.status == 200) }
-        #expect(stepped.observer.seen.statuses[.unavailable] == nil)
-    }
-
-    @Test("Clients that fill the exporter and ask for the document again and again leave others their turn")
-    func fullOfPages() throws {
-        let stepped = try SteppedServer(document: TestDocument())
-        let clients = try (0..<64 as Range<UInt32>).map {
-            try stepped.client(source: 0x7f00_0002 + $0 % 4, sending: Self.path)
-        }
-        // Each of them takes the connection of one.
-        for _ in 0..<4 {
-            let probe = try TestClient(port: stepped.port)
-            probe.send(request("GET", "/healthz"))
-            var turns = 0
-            while !probe.hasAnswer(), turns < 50 {
-                turns += 1
-                stepped.loop.turn(mayWait: false)
-                // Each asks again before the next turn, so it never stands idle.
-                for client in clients where client.hasAnswer() {
-                    if try client.answer() != nil { client.send(Self.path) }
-                }
-            }
-            #expect(try turns < 50 && probe.answer()?.status == 200)
-            try stepped.pass(seconds: 0.21)
-        }
-    }
-
     @Test("Where no client waits any more the document is dropped")
     func dropped() throws {
         let document = TestDocument()

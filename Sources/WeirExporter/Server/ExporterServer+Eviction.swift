@@ -34,31 +34,6 @@ extension ExporterServer {
         return true
     }
 
-    /// Whether the exporter is full of newcomers and of clients that wait for the document, and another newcomer had
-    /// better wait for it in the kernel's queue: else many open pages would end each other's requests. Then the
-    /// document is made before its time. A newcomer waits for one document, and comes in behind it whatever is full
-    /// then.
-    func awaitsDocument() -> Bool {
-        guard connections.count >= max(1, limits.connections - limits.keptForThisMachine) else { return false }
-        let isUnderway = rendering?.wanted == .status
-        // Not while a document waits for slow readers.
-        guard isUnderway || pagePool.hasRoom(for: 2) && (awaitedDocument ?? .max) > documents else { return false }
-        let waiting =
-            (isUnderway ? rendering?.clients.count ?? 0 : 0) + awaitingPage.count { $0.wantedPage == .status }
-        // A document is for many.
-        guard waiting > connections.count / 4 else { return false }
-        let ranks = connections.compactMap { $0.evictionPriority?.rank }
-        guard ranks.allSatisfy({ $0 == .newcomer }), waiting + ranks.count > connections.count / 2 else {
-            return false
-        }
-        if awaitedDocument == nil { awaitedDocument = isUnderway ? documents : documents + 1 }
-        if !isUnderway {
-            nextDocument = min(nextDocument, loop.now)
-            deferTurnEnd()
-        }
-        return true
-    }
-
     /// Evicts the connection of lowest priority among the sources with the most connections, or else among all.
     func evictOne() -> Bool {
         evictFirst(among: largestSources().sources) || evictFirst(among: nil)

@@ -8,7 +8,6 @@ extension ExporterServer {
     /// Plain bytes that are compressed in one turn: about 2 ms.
     private static let bytesPerCompression = 256 * 1024
     /// Between the beginnings of two documents: however many browsers are open, five a second are made, and shared.
-    /// Where those that wait for one fill the exporter it comes earlier (``awaitsDocument()``).
     private static let documentPause: UInt64 = 200_000_000
     /// How many turns in a row a part waits for a whole page that is being written.
     private static let maxPostponedTurns = 16
@@ -128,7 +127,6 @@ extension ExporterServer {
         case .metrics(let request): page.begin(request.format, filter: request.filter)
         case .status:
             nextDocument = loop.now + Self.documentPause
-            documents += 1
             document?.begin()
         }
     }

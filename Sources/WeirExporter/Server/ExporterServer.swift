@@ -40,10 +40,6 @@ final class ExporterServer: EventHandler {
     let document: (any LiveDocument)?
     /// The loop's time from which on the next document may be begun.
     var nextDocument: UInt64 = 0
-    /// How many documents were begun.
-    var documents = 0
-    /// The number of the document that newcomers wait for, or have waited for since the last one was accepted.
-    var awaitedDocument: Int?
     let gzip = GzipStream()
     var pagePool: PagePool
     var pageBytes: [UInt8] = []
@@ -222,7 +218,6 @@ final class ExporterServer: EventHandler {
 
     /// Takes a client in, and evicts another one where it must. Those of Unix sockets have no address.
     func accept(_ socket: consuming Socket, from peer: SocketAddress?, _ clients: UnixListener.Clients = .all) {
-        awaitedDocument = nil
         refillReserve()
         let encryption = peer == nil ? nil : encryption.value
         guard let local = try? socket.localAddress(), isAllowed(peer, local) else {

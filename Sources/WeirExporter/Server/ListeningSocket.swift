@@ -74,7 +74,7 @@ final class ListeningSocket: EventHandler {
 
     func descriptorReady(_ events: EventSet, tag: Int) {
         for _ in 0..<Self.acceptsPerTurn {
-            if server.isSoonFree || server.awaitsDocument() { return }
+            if server.isSoonFree { return }
             guard let result = socket?.accept() else { return }
             switch consume result {
             case .accepted(let client, let peer):
