@@ -22,6 +22,8 @@ enum {
     EARLY_BOUND = 8,
     // The repetitions without an answer behind an alert that nothing has authenticated, until it is believed.
     ALERT_PATIENCE = 2,
+    // The longest time between two repetitions of a flight.
+    MAX_REPETITION_US = 1000000,
 };
 
 // An association of DTLS is a connection whose BIO takes and gives datagrams.
@@ -176,6 +178,13 @@ size_t weir_dtls_take(weir_tls *tls, void *datagram, size_t size) {
 
 // MARK: Life
 
+// The time until the next repetition: `last` was the one before, or 0 (DTLS_set_timer_cb(3)).
+static unsigned int repetition_time(SSL *ssl, unsigned int last) {
+    const weir_tls *tls = SSL_get_app_data(ssl);
+    if (last == 0) return tls->context->repetition_us;
+    return last < MAX_REPETITION_US / 2 ? last * 2 : MAX_REPETITION_US;
+}
+
 static association *new_association(weir_tls_context *context) {
     pthread_once(&once, start);
     association *self = calloc(1, sizeof(*self));
@@ -193,6 +202,7 @@ static association *new_association(weir_tls_context *context) {
     SSL_set_bio(self->tls.ssl, bio, bio);
     SSL_set_app_data(self->tls.ssl, &self->tls);
     DTLS_set_link_mtu(self->tls.ssl, LINK_MTU);
+    DTLS_set_timer_cb(self->tls.ssl, repetition_time);
     return self;
 }
 
