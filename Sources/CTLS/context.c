@@ -301,18 +301,10 @@ weir_tls_context *weir_tls_client_new(
 
 // MARK: Contexts of DTLS
 
-// The flights of a handshake are repeated after a while, which doubles up to this.
-enum { MAX_REPETITION_US = 2000000 };
-
 enum {
     // The longest message of a handshake: a certificate, or a list of authorities. OpenSSL keeps ten that are early.
     MESSAGE_BOUND = 8 << 10,
 };
-
-static unsigned int repetition_time(SSL *ssl, unsigned int last) {
-    if (last == 0) return of(ssl)->context->repetition_us;
-    return last < MAX_REPETITION_US / 2 ? last * 2 : MAX_REPETITION_US;
-}
 
 static weir_tls_context *new_dtls_context(
     const SSL_METHOD *method, uint32_t repetition_us, const weir_tls_certificates *own) {

@@ -22,6 +22,8 @@ enum {
     EARLY_BOUND = 8,
     // The repetitions without an answer behind an alert that nothing has authenticated, until it is believed.
     ALERT_PATIENCE = 2,
+    // The longest time between two repetitions of a flight.
+    MAX_REPETITION_US = 1000000,
 };
 
 // An association of DTLS is a connection whose BIO takes and gives datagrams.
@@ -34,6 +36,8 @@ typedef struct {
     uint8_t *room;
     size_t room_size;
     size_t room_length;
+    // One more than the place of this call's last datagram in the output; 0 for none.
+    uint32_t last_start;
     uint8_t early_count;
     // The fatal alert that came without encryption; 0 for none.
     uint8_t doubtful_alert;
@@ -101,9 +105,13 @@ static int bio_read(BIO *bio, char *bytes, int size) {
 
 // MARK: Output
 
-// Keeps a datagram behind its length. Without room it is lost.
-static void keep(weir_tls *tls, const void *bytes, uint32_t length) {
-    uint32_t needed = tls->output_end + 2 + length;
+// Keeps a datagram behind its length. Without room it is lost. OpenSSL sends a flight as one datagram at first, and the
+// repetition message by message: that becomes one datagram again, which is lost less often than one of many.
+static void keep(association *self, const void *bytes, uint32_t length) {
+    weir_tls *tls = &self->tls;
+    uint8_t *last = self->last_start > 0 ? tls->output + self->last_start - 1 : NULL;
+    int is_joined = last && number16(last) + length <= LINK_MTU - IP_OVERHEAD;
+    uint32_t needed = tls->output_end + (is_joined ? 0 : 2) + length;
     if (needed > OUTPUT_BOUND) return;
     if (needed > tls->output_size) {
         uint8_t *output = realloc(tls->output, needed);
@@ -111,10 +119,13 @@ static void keep(weir_tls *tls, const void *bytes, uint32_t length) {
         tls->output = output;
         tls->output_size = needed;
     }
-    tls->output[tls->output_end] = (uint8_t)(length >> 8);
-    tls->output[tls->output_end + 1] = (uint8_t)length;
-    memcpy(tls->output + tls->output_end + 2, bytes, length);
+    memcpy(tls->output + needed - length, bytes, length);
+    if (!is_joined) self->last_start = tls->output_end + 1;
+    last = tls->output + self->last_start - 1;
     tls->output_end = needed;
+    uint32_t total = needed - self->last_start - 1;
+    last[0] = (uint8_t)(total >> 8);
+    last[1] = (uint8_t)total;
 }
 
 static int bio_write(BIO *bio, const char *bytes, int length) {
@@ -126,7 +137,7 @@ static int bio_write(BIO *bio, const char *bytes, int length) {
         memcpy(self->room, bytes, (size_t)length);
         self->room_length = (size_t)length;
     } else if (length <= UINT16_MAX) {
-        keep(&self->tls, bytes, (uint32_t)length);
+        keep(self, bytes, (uint32_t)length);
     }
     return length;
 }
@@ -162,6 +173,7 @@ static void drop_output(weir_tls *tls) {
 
 size_t weir_dtls_take(weir_tls *tls, void *datagram, size_t size) {
     size_t taken = 0;
+    of(tls)->last_start = 0;
     while (taken == 0 && tls->output_start < tls->output_end) {
         uint32_t length = number16(tls->output + tls->output_start);
         if (length <= size) {
@@ -175,6 +187,13 @@ size_t weir_dtls_take(weir_tls *tls, void *datagram, size_t size) {
 }
 
 // MARK: Life
+
+// The time until the next repetition: `last` was the one before, or 0 (DTLS_set_timer_cb(3)).
+static unsigned int repetition_time(SSL *ssl, unsigned int last) {
+    const weir_tls *tls = SSL_get_app_data(ssl);
+    if (last == 0) return tls->context->repetition_us;
+    return last < MAX_REPETITION_US / 2 ? last * 2 : MAX_REPETITION_US;
+}
 
 static association *new_association(weir_tls_context *context) {
     pthread_once(&once, start);
@@ -193,6 +212,7 @@ static association *new_association(weir_tls_context *context) {
     SSL_set_bio(self->tls.ssl, bio, bio);
     SSL_set_app_data(self->tls.ssl, &self->tls);
     DTLS_set_link_mtu(self->tls.ssl, LINK_MTU);
+    DTLS_set_timer_cb(self->tls.ssl, repetition_time);
     return self;
 }
 
@@ -267,6 +287,7 @@ void weir_dtls_put(weir_tls *tls, const void *datagram, size_t length) {
     if (weir_dtls_state(tls) > WEIR_DTLS_OPEN) return;
     self->input = datagram;
     self->input_length = length;
+    self->last_start = 0;
     weir_tls_clear_errors();
     if (!tls->is_shaken) shake(self);
 }
@@ -312,6 +333,7 @@ int64_t weir_dtls_send(weir_tls *tls, const void *data, size_t length, void *dat
 
 void weir_dtls_finish(weir_tls *tls) {
     if (weir_dtls_state(tls) == WEIR_DTLS_FAILED || !tls->is_shaken) return;
+    of(tls)->last_start = 0;
     weir_tls_clear_errors();
     SSL_shutdown(tls->ssl);
     weir_tls_clear_errors();
@@ -327,6 +349,7 @@ void weir_dtls_repeat(weir_tls *tls) {
     association *self = of(tls);
     if (weir_dtls_state(tls) > WEIR_DTLS_OPEN) return;
     weir_tls_clear_errors();
+    self->last_start = 0;
     int result = DTLSv1_handle_timeout(tls->ssl);
     if (result < 0) {
         fail(tls, WEIR_TLS_FAILURE_TIMEOUT);

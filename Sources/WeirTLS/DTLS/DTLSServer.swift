@@ -11,7 +11,7 @@ public final class DTLSServer: Sendable {
     private let repetition: Duration
 
     /// Makes a server; nil where OpenSSL refuses the settings, or there are no authorities. `repetition` is the time
-    /// until the first repetition of a flight that is not answered; it doubles up to 2 s (RFC 6347 section 4.2.4.1
+    /// until the first repetition of a flight that is not answered; it doubles up to 1 s (RFC 6347 section 4.2.4.1
     /// recommends 1 s for peers that are not known).
     public init?(
         _ settings: TLSServerSettings, certificates: CertificateSet, repetition: Duration = .milliseconds(250)

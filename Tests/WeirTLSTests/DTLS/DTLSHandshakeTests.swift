@@ -59,6 +59,42 @@ struct DTLSHandshakeTests {
         }
     }
 
+    @Test("A flight without an answer is repeated after the time of the settings, then after more")
+    func repetitions() throws {
+        let (_, client) = try DTLSRig.mutual(repetition: .seconds(60))
+        let patient = try #require(client.connect(to: "a.example.net"))
+        #expect(try #require(patient.repetitionDelay) > .seconds(30))
+        let (_, other) = try DTLSRig.mutual(repetition: .milliseconds(20))
+        let end = DTLSEnd(try #require(other.connect(to: "a.example.net")))
+        let hello = end.take()
+        var longest = Duration.zero
+        for _ in 0..<4 {
+            try waitUntil("the hello is repeated", deadline: .seconds(20)) {
+                longest = max(longest, end.session.repetitionDelay ?? .zero)
+                end.repeatIfDue()
+                let repeated = end.take()
+                #expect(repeated.isEmpty || repeated.map { $0[11...] } == hello.map { $0[11...] })
+                return !repeated.isEmpty
+            }
+        }
+        #expect(longest <= .milliseconds(160))
+    }
+
+    @Test("Repeated flights are one datagram each, too")
+    func repeatedFlights() throws {
+        let (server, client) = try DTLSRig.mutual()
+        let rig = try DTLSRig(server, client)
+        var seen: [Int: Int] = [:]
+        // The first of each size is lost: the first copy of each flight.
+        rig.tamper = { datagram, _ in
+            seen[datagram.count / 32, default: 0] += 1
+            return seen[datagram.count / 32] == 1 ? [] : [datagram]
+        }
+        try rig.shake()
+        #expect(rig.datagramSizes.allSatisfy { $0 <= 1_232 && $0 >= 45 }, "\(rig.datagramSizes)")
+        #expect(rig.carries())
+    }
+
     @Test("The last flight is sent again to a client that has not got it")
     func lastFlightLost() throws {
         let (server, client) = try DTLSRig.mutual()
