@@ -150,7 +150,17 @@ extension Integration {
                 let changedNetwork = cut == .ownRoute ? home : router
                 let kind = cut == .router ? "prohibit" : "unreachable"
                 try changedNetwork.ip("route add \(kind) 10.78.0.2/32")
-                try Self.send(4, from: client, to: port, of: weir, reason: "unreachable", first: 1)
+                do {
+                    try Self.send(4, from: client, to: port, of: weir, reason: "unreachable", first: 1)
+                } catch {
+                    // Whether the router has answered at all, and whether the answers came here.
+                    let counters = try [home, router].map { network in
+                        try network.run { contents(of: "/proc/thread-self/net/snmp") }
+                            .split(separator: "\n").filter { $0.hasPrefix("Icmp") || $0.hasPrefix("Udp:") }
+                    }
+                    Issue.record("\(error): \(counters)")
+                    return
+                }
                 try changedNetwork.ip("route delete \(kind) 10.78.0.2/32")
                 try client.send([2], to: Endpoint(port))
                 #expect(try client.receive().bytes == [2])
