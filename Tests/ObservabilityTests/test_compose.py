@@ -58,7 +58,7 @@ class Project:
         assert text.count("{ soft: 65536, hard: 65536 }") == 2
         text = text.replace("65536", str(min(65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
         self.ports = {int(port): free_port() for port in re.findall(r'"127\.0\.0\.1:(\d+):', text)}
-        assert set(self.ports) == {8080, 10053, 7777, 9090, 9093, 3000}
+        assert set(self.ports) == {8080, 8890, 10053, 7777, 9090, 9093, 3000}
         for usual, free in self.ports.items():
             text = text.replace(f"127.0.0.1:{usual}:", f"127.0.0.1:{free}:")
         assert text.count("/var/run/docker.sock:/") == 1
