@@ -64,7 +64,9 @@ class Project:
         assert text.count("/var/run/docker.sock:/") == 1
         text = text.replace("/var/run/docker.sock:/", f"{engine.address.removeprefix('unix://')}:/")
         (folder / "docker-compose.yml").write_text(text)
-        self.services = yaml.safe_load(text)["services"]
+        # The agent needs the certificates of a proxy.
+        self.services = {name: service for name, service in yaml.safe_load(text)["services"].items()
+                         if set(service.get("profiles", [])) <= {"labels"}}
         self.prometheus = f"http://127.0.0.1:{self.ports[9090]}"
         self._hurry()
 
