@@ -12,11 +12,13 @@ NAME = "edge-1"
 
 
 class Server:
-    """A server at a port: `serve` has each of its connections, which are counted."""
+    """A server at a port, in the network of the thread that makes it: `serve` has each of its connections, which are
+    counted, and what it returns is kept.
+    """
 
     def __init__(self, port: int, serve, address: str = "127.0.0.1"):
         self.socket = socket.create_server((address, port))
-        self.count, self.serve = 0, serve
+        self.count, self.serve, self.received = 0, serve, []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -31,7 +33,7 @@ class Server:
     def _run(self, connection):
         with connection:
             try:
-                self.serve(connection)
+                self.received.append(self.serve(connection))
             except OSError:
                 pass
 

@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import tempfile
-import threading
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from networks import Network
+from own_agent import Server
 from peers import Page
 from ssh_server import SSHServer, digest
 from support import Process, http, run, tool, wait_until, weir
@@ -176,34 +176,6 @@ class Link:
 
     def client(self, name: str) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port(name)), timeout=60)
-
-
-class Server:
-    """A server in Python, in the network of the thread that makes it: `serve` has each of its connections."""
-
-    def __init__(self, port: int, serve):
-        self.socket, self.serve = socket.create_server(("127.0.0.1", port)), serve
-        self.received: list[bytes] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._run, args=(connection,), daemon=True).start()
-
-    def _run(self, connection: socket.socket):
-        with connection:
-            self.received.append(self.serve(connection))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
 
 
 def read_all(connection: socket.socket) -> bytes:

@@ -5,39 +5,19 @@ protocol comes from.
 import os
 import select
 import subprocess
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+# The fixtures are named by the arguments of tests.
+from agent_pair import Proxy, authority, client, make_agent, server, stack  # noqa: F401
 from agents import Authority
 from encryption import Echo, exchange
 from support import Process, free_port, run, tool, wait_until
-from test_agent_pair import Proxy, make_agent
 from tunnels import PLAIN, PROBE, WEIR, header, request
 
 BYTES = 3_000_000
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"), "edge")
-
-
-@pytest.fixture(scope="module")
-def server(authority):
-    return authority.sign("server", "serverAuth")
-
-
-@pytest.fixture(scope="module")
-def client(authority):
-    return authority.sign("client", "clientAuth")
-
-
-@pytest.fixture
-def stack():
-    with ExitStack() as made:
-        yield made
 
 
 @pytest.fixture
