@@ -37,11 +37,21 @@ extension Proxy {
     }
 
     private func answer(_ request: AdminRequest, of user: UInt32) async -> AdminAnswer {
+        do throws(StreamQuery.Problem) {
+            return try await perform(request, of: user)
+        } catch {
+            return AdminAnswer(.badRequest, error: error.text)
+        }
+    }
+
+    private func perform(
+        _ request: AdminRequest, of user: UInt32
+    ) async throws(StreamQuery.Problem) -> AdminAnswer {
         switch (request.method, request.path) {
         case (.get, "/v1/status"): return status(asLines: request.parameters["format"] == "lines")
-        case (.get, "/v1/connections"): return await connections(request)
-        case (.get, "/v1/top"): return await top(request)
-        case (.post, "/v1/kill"): return await kill(request, user)
+        case (.get, "/v1/connections"): return try await connections(request)
+        case (.get, "/v1/top"): return try await top(request)
+        case (.post, "/v1/kill"): return try await kill(request, user)
         case (.post, "/v1/drain"): return await drain(request, to: true, user)
         case (.post, "/v1/undrain"): return await drain(request, to: false, user)
         case (.get, "/v1/log-level"): return Self.answer { $0.add("level", "\(components.log.level)") }
@@ -78,20 +88,8 @@ extension Proxy {
 
     // MARK: Connections
 
-    private func query(_ request: AdminRequest, isList: Bool) -> Result<StreamQuery, StreamQuery.Problem> {
-        do throws(StreamQuery.Problem) {
-            return .success(try StreamQuery(request.parameters, isList: isList))
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    private func connections(_ request: AdminRequest) async -> AdminAnswer {
-        let wanted: StreamQuery
-        switch query(request, isList: true) {
-        case .success(let query): wanted = query
-        case .failure(let problem): return AdminAnswer(.badRequest, error: problem.text)
-        }
+    private func connections(_ request: AdminRequest) async throws(StreamQuery.Problem) -> AdminAnswer {
+        let wanted = try StreamQuery(request.parameters)
         var found: [OpenStream] = []
         var total = 0
         await walk(wanted) { fitting in
@@ -111,12 +109,8 @@ extension Proxy {
     }
 
     /// The clients with the most bytes in all that is open and fits.
-    private func top(_ request: AdminRequest) async -> AdminAnswer {
-        let wanted: StreamQuery
-        switch query(request, isList: true) {
-        case .success(let query): wanted = query
-        case .failure(let problem): return AdminAnswer(.badRequest, error: problem.text)
-        }
+    private func top(_ request: AdminRequest) async throws(StreamQuery.Problem) -> AdminAnswer {
+        let wanted = try StreamQuery(request.parameters)
         guard request.parameters["sort"] == nil else {
             return AdminAnswer(.badRequest, error: "`sort` is for connections: clients come by their bytes")
         }
@@ -141,31 +135,24 @@ extension Proxy {
     }
 
     /// Walks over all that is open and fits, slice by slice: each is one piece of work of one worker.
-    private func walk(_ wanted: StreamQuery, _ body: ([OpenStream]) -> Void) async {
+    private func walk(_ wanted: StreamQuery, _ body: ([OpenStream]) async -> Void) async {
         var cursor: OpenStreamCursor?
         repeat {
             let (streams, next) = await components.engine.openStreams(from: cursor)
-            body(streams.filter(wanted.fits))
+            await body(streams.filter(wanted.fits))
             cursor = next
         } while cursor != nil
     }
 
-    private func kill(_ request: AdminRequest, _ user: UInt32) async -> AdminAnswer {
-        let wanted: StreamQuery
-        switch query(request, isList: false) {
-        case .success(let query): wanted = query
-        case .failure(let problem): return AdminAnswer(.badRequest, error: problem.text)
-        }
+    private func kill(
+        _ request: AdminRequest, _ user: UInt32
+    ) async throws(StreamQuery.Problem) -> AdminAnswer {
+        let wanted = try StreamQuery(request.parameters, isList: false)
         guard wanted.isNarrow else {
             return AdminAnswer(.badRequest, error: "name an `id`, `client`, `upstream` or `route`")
         }
         var ended = 0
-        var cursor: OpenStreamCursor?
-        repeat {
-            let (streams, next) = await components.engine.openStreams(from: cursor)
-            ended += await components.engine.end(streams.filter(wanted.fits))
-            cursor = next
-        } while cursor != nil
+        await walk(wanted) { ended += await components.engine.end($0) }
         note("has ended connections", ["request": "\(request.target)", "ended": "\(ended)"], user)
         return Self.answer { $0.add("ended", UInt64(ended)) }
     }
