@@ -76,9 +76,11 @@ extension Integration {
             let port = try Ports.free()
             let weir = try WeirProcess(
                 routes: """
-                    late: { scheme: tcp4, host: 127.0.0.1, port: "\(port):\(server.port)", dial_timeout: 10s }
+                    late: { scheme: tcp4, host: 127.0.0.1, port: "\(port):\(server.port)", dial_timeout: 60s }
                     """)
             let client = try TestConnection(to: Endpoint(port))
+            // On a machine that stands still for long, the kernel's next try is far away.
+            try client.setTimeouts(seconds: 60)
             try client.sendWithEnd(Pattern.bytes(5_000))
             try weir.scrape(until: "the connection is dialing") { $0.active("late") == 1 }
             try server.startAnswering { connection in

@@ -53,14 +53,20 @@ package final class WeirProcess {
         try Samples.scrape(port: exporterPort, of: process.processID)
     }
 
-    /// Scrapes until the condition holds, and returns that scrape.
+    /// Scrapes until the condition holds, and returns that scrape. Where it never does, the error has what was counted.
     @discardableResult
     package func scrape(
         until what: String, deadline: Duration = .seconds(10), _ condition: (Samples) throws -> Bool
     ) throws -> Samples {
-        try waitFor(what, deadline: deadline) {
-            let samples = try scrape()
-            return try condition(samples) ? samples : nil
+        var last: Samples?
+        do {
+            return try waitFor(what, deadline: deadline) {
+                let samples = try scrape()
+                last = samples
+                return try condition(samples) ? samples : nil
+            }
+        } catch let error as DeadlineExceeded {
+            throw DeadlineExceeded(description: "\(error.description); \(last?.countedByRoutes ?? "no page")")
         }
     }
 
@@ -99,6 +105,14 @@ extension Samples {
 
     package func active(_ route: String) -> Int {
         total("weir_tcp_connections_active", ["route": route])
+    }
+
+    /// The samples of routes that are not zero, for an error.
+    fileprivate var countedByRoutes: String {
+        let lines = text.split(separator: "\n").filter { line in
+            line.hasPrefix("weir_") && line.contains("route=\"") && !line.contains("_bucket{") && !line.hasSuffix(" 0")
+        }
+        return "counted: \(lines.prefix(40).joined(separator: " | "))"
     }
 
     package func closed(_ route: String, _ reason: String? = nil) -> Int {
