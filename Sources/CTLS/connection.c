@@ -261,12 +261,7 @@ weir_tls *weir_tls_connect(
         SSL_SESSION_free(session);
     } else if (session) {
         SSL_set_session(tls->ssl, session);
-        // A ticket of TLS 1.3 is for one use (RFC 8446 section C.4); one of TLS 1.2 may be used again.
-        if (SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION) {
-            weir_tls_sessions_put(sessions, session);
-        } else {
-            SSL_SESSION_free(session);
-        }
+        SSL_SESSION_free(session);
     }
     weir_tls_clear_errors();
     if (is_good) return tls;

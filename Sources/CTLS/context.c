@@ -9,7 +9,8 @@
 
 // MARK: Sessions that clients resume
 
-enum { SESSION_COUNT = 4 };
+// One for each connection that may be in its handshake, where there are as many.
+enum { SESSION_COUNT = 16 };
 
 struct weir_tls_sessions {
     _Atomic(SSL_SESSION *) slots[SESSION_COUNT];
@@ -33,7 +34,7 @@ void weir_tls_sessions_put(weir_tls_sessions *sessions, SSL_SESSION *session) {
     SSL_SESSION_free(atomic_exchange(&sessions->slots[0], session));
 }
 
-SSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions) {
+static SSL_SESSION *take_one(weir_tls_sessions *sessions) {
     for (int i = 0; i < SESSION_COUNT; i++) {
         // A look before the exchange: most places are empty.
         if (!atomic_load_explicit(&sessions->slots[i], memory_order_relaxed)) continue;
@@ -41,6 +42,27 @@ SSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions) {
         if (session) return session;
     }
     return NULL;
+}
+
+static int has_one(weir_tls_sessions *sessions) {
+    for (int i = 0; i < SESSION_COUNT; i++)
+        if (atomic_load_explicit(&sessions->slots[i], memory_order_relaxed)) return 1;
+    return 0;
+}
+
+SSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions) {
+    SSL_SESSION *session = take_one(sessions);
+    if (!session) return NULL;
+    if (SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION) {
+        if (SSL_SESSION_up_ref(session) == 1) weir_tls_sessions_put(sessions, session);
+    } else if (!has_one(sessions)) {
+        // A ticket of TLS 1.3 is for one use, so that nobody can tell which connections are of one client (RFC 8446
+        // section C.4). Those to an upstream are all of this proxy, and a full handshake costs both ends more: the last
+        // one stays until there are others. OpenSSL forbids another use of the object that it has used.
+        SSL_SESSION *copy = SSL_SESSION_dup(session);
+        if (copy) weir_tls_sessions_put(sessions, copy);
+    }
+    return session;
 }
 
 // MARK: Callbacks. OpenSSL calls them within a call of ours, on the thread of the connection.

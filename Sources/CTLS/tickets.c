@@ -101,7 +101,9 @@ static SSL_TICKET_RETURN decrypted(
         return status == SSL_TICKET_EMPTY || status == SSL_TICKET_NO_DECRYPT ? SSL_TICKET_RETURN_IGNORE_RENEW
                                                                             : SSL_TICKET_RETURN_IGNORE;
     if (weir_tls_has_ended(session)) return SSL_TICKET_RETURN_IGNORE_RENEW;
-    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+    // Clients use a ticket of TLS 1.3 once (RFC 8446 section C.4): without a new one the next handshake would be full.
+    int is_single = SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION;
+    return status == SSL_TICKET_SUCCESS && !is_single ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
 int weir_tls_tickets_install(SSL_CTX *context) {

@@ -90,6 +90,28 @@ struct TLSSessionTests {
         #expect(refused.server.recorder.failures.withLock { $0 } == [.noCertificate])
     }
 
+    @Test("Every handshake behind the first one resumes, one after the other and many at once")
+    func resumedAgainAndAgain() throws {
+        let (server, client) = (try makeServer(), try makeClient())
+        func shaken() throws -> TLSRig {
+            let rig = try TLSRig(server, client)
+            try rig.shake()
+            return rig
+        }
+        try shaken().talk()
+        for _ in 0..<6 {
+            let rig = try shaken()
+            #expect(rig.server.session.isResumed)
+            try rig.talk()
+        }
+        // None of these has read a ticket before all have begun.
+        let atOnce = try (0..<20).map { _ in try TLSRig(server, client) }
+        for rig in atOnce {
+            try rig.shake()
+            #expect(rig.server.session.isResumed)
+        }
+    }
+
     @Test("A session with a client's certificate resumes with it, and opens no route of another authority")
     func verifiedResumption() throws {
         let other = try TestAuthority()
