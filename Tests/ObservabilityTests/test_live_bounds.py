@@ -275,6 +275,26 @@ def test_clients_are_summed_up_by_their_address(make):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("sources", (1, 20))
+def test_two_hundred_open_pages_are_all_answered(make, sources):
+    """From one address, as behind a reverse proxy or a container's bridge, and from many."""
+    subject = make()
+    asking = Pages(subject, [f"127.0.0.{2 + number % sources}" for number in range(200)], 20)
+    asking.start()
+    scrapes = 0
+    while asking.is_alive():
+        assert get(subject.url + "metrics")[0] == 200 and get(subject.url + "healthz")[0] == 200
+        scrapes += 1
+        time.sleep(0.25)
+    assert scrapes > 5
+    assert [failure for page in asking.pages for failure in page.failures] == []
+    # On a busy machine a page may ask less often.
+    assert min(len(page.moments) for page in asking.pages) >= 5
+    documents = {moment for page in asking.pages for moment in page.moments}
+    assert 20 < len(documents) <= 5 * 25
+
+
+@pytest.mark.long
 def test_pages_that_stay_open_and_lists_leave_the_memory_as_it_is(make):
     """A minute of pages that ask without a pause: as many documents as an open page has made in five minutes."""
     subject = make(routes=100)

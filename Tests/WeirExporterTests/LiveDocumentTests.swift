@@ -42,19 +42,27 @@ import Testing
         #expect(packed.headers["access-control-allow-origin"] == nil)
     }
 
-    @Test("However many ask, five documents a second are made, and shared")
+    @Test("However many ask, five documents a second are made, and shared; only few clients wait for the next one")
     func sharing() throws {
         let document = TestDocument()
         let stepped = try SteppedServer(document: document)
         _ = try stepped.answer(to: Self.path)
-        let clients = try (0..<30).map { try stepped.client(source: 0x7f00_0002 + UInt32($0 % 4), sending: Self.path) }
+        let clients = try (0..<8).map { try stepped.client(source: 0x7f00_0002 + UInt32($0 % 4), sending: Self.path) }
         #expect(document.beginnings == 1 && !clients.contains { $0.hasAnswer() })
         // A page is not held up meanwhile.
         #expect(try stepped.answer(to: request())?.status == 200)
+        let crowd = try (0..<30).map { try stepped.client(source: 0x7f00_0006 + UInt32($0 % 4), sending: Self.path) }
+        try stepped.turn { crowd.allSatisfy { $0.hasAnswer() } }
+        for client in crowd { #expect(try client.answer()?.text == "[1,2,3,4]") }
+        // Of that coding there is none yet.
+        let other = try stepped.client(
+            source: 0x7f00_000a, sending: request("GET", "/api/v1/status", "Accept-Encoding: gzip"))
+        #expect(document.beginnings == 1 && !clients.contains { $0.hasAnswer() })
         try stepped.pass(seconds: 0.21)
         try stepped.turn { clients.allSatisfy { $0.hasAnswer() } }
         #expect(document.beginnings == 2)
         for client in clients { #expect(try client.answer()?.text == "[2,2,3,4]") }
+        #expect(gunzip(try #require(try other.answer()).body) == Array("[2,2,3,4]".utf8))
     }
 
     @Test("Where no client waits any more the document is dropped")

@@ -9,6 +9,8 @@ extension ExporterServer {
     private static let bytesPerCompression = 256 * 1024
     /// Between the beginnings of two documents: however many browsers are open, five a second are made, and shared.
     private static let documentPause: UInt64 = 200_000_000
+    /// How many clients wait for the next document, which has what they asked for; further ones get the last one.
+    private static let maxAwaitingDocument = 8
     /// How many turns in a row a part waits for a whole page that is being written.
     private static let maxPostponedTurns = 16
 
@@ -116,11 +118,33 @@ extension ExporterServer {
                 client.answer(plain, contentType: contentType, .identity)
             }
         }
+        if made.wanted == .status { keepDocument([(plain, .identity), (compressed, .gzip)]) }
         if let compressed { release(compressed) }
         if let plain { release(plain) }
     }
 
     // MARK: Pages and documents
+
+    /// Keeps a document that was made, in the codings that were asked for, in place of the one before.
+    private func keepDocument(_ made: [(body: PageBody?, coding: ContentEncoding)]) {
+        let earlier = lastDocument
+        lastDocument = made.compactMap { body, coding in body.map { ($0, coding) } }
+        for (body, _) in lastDocument { retain(body) }
+        for (body, _) in earlier { release(body) }
+    }
+
+    /// Where many wait for the next document, the later ones get the last one, which is younger than ``documentPause``:
+    /// connections are few, and one that waits cannot serve another client.
+    private func answerCrowd() {
+        guard loop.now < nextDocument, !lastDocument.isEmpty, awaitingPage.count > Self.maxAwaitingDocument else { return }
+        let crowd = awaitingPage.filter { $0.wantedPage == .status }.dropFirst(Self.maxAwaitingDocument)
+        for client in crowd {
+            let coding = client.takesGzip ? ContentEncoding.gzip : .identity
+            guard let kept = lastDocument.first(where: { $0.coding == coding }) else { continue }
+            client.answer(kept.body, contentType: WantedPage.status.contentType, coding)
+        }
+        awaitingPage.removeAll { $0.phase != .awaitingPage }
+    }
 
     private func begin(_ wanted: WantedPage) {
         switch wanted {
@@ -161,6 +185,7 @@ extension ExporterServer {
     private func nextRendering() -> PageRendering? {
         loop.cancel(&renderRetry)
         awaitingPage.removeAll { $0.phase != .awaitingPage }
+        answerCrowd()
         guard let next = nextClient(), let wanted = next.wantedPage else {
             // Only documents are wanted, and it is too early for one.
             if !awaitingPage.isEmpty { retry(after: nextDocument - min(loop.now, nextDocument)) }

@@ -40,6 +40,8 @@ final class ExporterServer: EventHandler {
     let document: (any LiveDocument)?
     /// The loop's time from which on the next document may be begun.
     var nextDocument: UInt64 = 0
+    /// The last document, in each coding that it was made in.
+    var lastDocument: [(body: PageBody, coding: ContentEncoding)] = []
     let gzip = GzipStream()
     var pagePool: PagePool
     var pageBytes: [UInt8] = []
@@ -157,6 +159,7 @@ final class ExporterServer: EventHandler {
         awaitingPage = []
         if let rendering { drop(rendering.wanted) }
         rendering = nil
+        lastDocument = []
         authenticator.verifier?.stop()
         authenticator.verifier = nil
         reserve.take()?.close()
