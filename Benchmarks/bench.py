@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 
+import agents
 import capacity
 import checks
 import counting
@@ -20,6 +21,7 @@ import failover
 import greedy
 import health
 import idle_memory
+import listings
 import names
 import proxies
 import ranges
@@ -41,6 +43,7 @@ OTHER_ROWS = {
     "full": "scrapes while 9,500 connections carry data (needs 20,000 descriptors)",
     "health": "how fast the health endpoints answer under full load (Weir alone)",
     "crowd": "how fast health and scrapes are answered beside 64 clients that ask for parts of the page (Weir alone)",
+    "listed": "latency of small requests while 9,000 connections are listed (Weir alone; not with --quick)",
     "idle": "memory per idle connection",
     "weight": "size of the program, memory at the start, start and reload with 1,000 routes",
     "scrape": "time and size of a scrape at 1,000 routes",
@@ -49,14 +52,15 @@ OTHER_ROWS = {
     "names": "new connections by the name of their TLS hello beside a plain route (not with --quick)",
     "ranges": "DNS through a range of 100 UDP ports beside one port, and wide ranges at the start (not with --quick)",
     "tls": "handshakes, small requests, bulk and idle connections with TLS on either side (not with --quick)",
+    "agents": "echoes, requests, bulk and idle tunnels through an agent beside two stunnels (not with --quick)",
     "checks": "what the checks of 1,000 upstreams take of a core (not with --quick)",
     "failover": "how long clients fail after one of three upstreams does (not with --quick)",
     "calls": "system calls per request and per connection (needs strace)",
     "instructions": "instructions per request (needs valgrind; not with --quick)",
 }
 # Rows that start proxies of their own, to compare them within each round.
-COMPARED = {"sets": sets, "names": names, "ranges": ranges, "tls": encryption}
-NOT_QUICK = ("sets", "names", "ranges", "tls", "checks", "failover", "instructions")
+COMPARED = {"sets": sets, "names": names, "ranges": ranges, "tls": encryption, "agents": agents}
+NOT_QUICK = ("sets", "names", "ranges", "tls", "agents", "checks", "failover", "listed", "instructions")
 QUICK = {"rounds": 3, "seconds": 2, "limit": 265}
 USUAL = {"rounds": 5, "seconds": 5, "limit": 3600}
 
@@ -176,6 +180,12 @@ def measure_all(arguments, directory, report):
                     directory, backends, arguments.rounds, arguments.seconds, report, is_over
                 ),
             ),
+            "listed": (
+                listings.TITLE,
+                lambda: listings.measure(
+                    directory, backends, arguments.rounds, arguments.seconds, report, is_over
+                ),
+            ),
             "metrics": (
                 counting.TITLE,
                 lambda: counting.measure(
@@ -248,6 +258,8 @@ def main():
         f"proxy, over 127.0.0.1; {time.monotonic() - started:.0f} s in all"
     )
     titles = {key: proxies.ALL[key].title for key in arguments.proxies}
+    if "agents" in arguments.rows:
+        titles |= agents.PEERS
     table = report.markdown(machine, titles, settings)
     print(table)
     if arguments.output:

@@ -2,12 +2,16 @@
 certificate and the same clients for all proxies.
 """
 
+import multiprocessing
 import os
 import re
 import socket
 import ssl
+import statistics
 import time
+from contextlib import ExitStack, suppress
 
+import echoes
 import loads
 import processes
 from accounting import resident_bytes
@@ -24,7 +28,9 @@ SHORTEST_RUN = 2
 CLIENTS = 4
 IDLE_CONNECTIONS = 1000
 CLOSING = ("Connection: close",)
-SIDES = ("terminated", "originated")
+# New handshakes in a second beside the echoes of a plain route, and the clients that make them.
+HANDSHAKES_PER_SECOND = 500
+HANDSHAKE_CLIENTS = 2
 
 
 class Certificate:
@@ -48,16 +54,18 @@ class Certificate:
 
 
 class Encrypting(OwnListeners):
-    """A listener that terminates TLS, and one that originates it. `upstreams` has the ports of both servers."""
+    """A listener that terminates TLS, one that originates it, and a plain one for echoes. `upstreams` has the ports of
+    their servers.
+    """
 
     def __init__(self, directory, upstreams, label=""):
         super().__init__(directory, upstreams, label)
-        self.plain_upstream, self.encrypted_upstream = upstreams
-        self.terminated, self.originated = processes.free_port(), processes.free_port()
+        self.plain_upstream, self.encrypted_upstream, self.echo_upstream = upstreams
+        self.terminated, self.originated, self.plain = (processes.free_port() for _ in range(3))
         self.files = Certificate(directory)
 
     def listening_ports(self):
-        return (self.terminated, self.originated)
+        return (self.terminated, self.originated, self.plain)
 
 
 class NginxEncrypting(Encrypting, Nginx):
@@ -72,6 +80,7 @@ class NginxEncrypting(Encrypting, Nginx):
             f"        proxy_ssl on; proxy_ssl_trusted_certificate {files.certificate}; proxy_ssl_verify on;\n"
             "        proxy_ssl_name localhost; proxy_ssl_protocols TLSv1.2 TLSv1.3; proxy_ssl_session_reuse on;\n"
             f"        proxy_pass 127.0.0.1:{self.encrypted_upstream}; }}\n"
+            f"    server {{ listen 127.0.0.1:{self.plain} reuseport backlog=4096; proxy_pass 127.0.0.1:{self.echo_upstream}; }}\n"
         )
         return super().configuration().removesuffix("}\n") + text + "}\n"
 
@@ -84,6 +93,7 @@ class HAProxyEncrypting(Encrypting, HAProxy):
             f"listen originated\n    bind 127.0.0.1:{self.originated} backlog 4096\n"
             f"    server upstream 127.0.0.1:{self.encrypted_upstream} ssl verify required sni str(localhost) "
             f"verifyhost localhost ca-file {self.files.certificate}\n"
+            f"listen plain\n    bind 127.0.0.1:{self.plain} backlog 4096\n    server upstream 127.0.0.1:{self.echo_upstream}\n"
         )
 
 
@@ -96,7 +106,8 @@ class WeirEncrypting(Encrypting, Weir):
         upstream = f"{{ ca: {files.certificate}, server_name: localhost }}"
         return (
             f"tls: {{ certificates: [{pair}] }}\n" + self.head() + terminated.replace(" }\n", ", tls: true }\n")
-            + originated.replace(" }\n", f", upstream_tls: {upstream} }}\n"))
+            + originated.replace(" }\n", f", upstream_tls: {upstream} }}\n")
+            + self.route("plain", "tcp4", self.plain, self.echo_upstream))
 
     def listening_ports(self):
         return (*super().listening_ports(), self.exporter_port)
@@ -140,7 +151,7 @@ def measure(keys, directory, backends, rounds, seconds, report, is_over):
     """All proxies right after each other for each load, in an order that turns: ratios are those of one run."""
     seconds = max(SHORTEST_RUN, seconds // RUNS_PER_ROUND)
     backends.http()
-    upstreams = (backends.ports.http, backends.encrypted_http(Certificate(directory)))
+    upstreams = (backends.ports.http, backends.encrypted_http(Certificate(directory)), backends.ports.idle)
     lines = {
         (name, side): (
             report.line(TITLE, f"{side}, {name}: rate", per_second, better="higher"),
@@ -149,8 +160,13 @@ def measure(keys, directory, backends, rounds, seconds, report, is_over):
         for name, side, _ in LOADS
     }
     memory = report.line(TITLE, "terminated: memory of an idle connection", size)
+    beside = f"plain echoes beside {HANDSHAKES_PER_SECOND} full handshakes/s"
+    middle, tail = (report.line(TITLE, f"{beside}: {what}", duration) for what in ("p50", "p99"))
+    made = report.line(TITLE, f"{beside}: handshakes made", per_second, better="higher")
     running = []
-    try:
+    with ExitStack() as stack:
+        stack.callback(lambda: [proxy.stop() for proxy in running])
+        stack.enter_context(processes.forked(echoes.serve, processes.listening(backends.ports.idle)))
         for key in keys:
             if key in KINDS:
                 proxy = KINDS[key](directory, upstreams, "-tls")
@@ -181,9 +197,44 @@ def measure(keys, directory, backends, rounds, seconds, report, is_over):
                     if number >= 0:
                         for line, value in zip(lines[name, side], (rate, cost)):
                             line.add(proxy.key, value)
-    finally:
-        for proxy in running:
-            proxy.stop()
+            for proxy in running[turn:] + running[:turn]:
+                try:
+                    times, rate = _echoes_beside_handshakes(proxy, seconds)
+                except (Failure, OSError) as failure:
+                    report.fail(TITLE, proxy.key, f"{beside}: {failure}")
+                    continue
+                if number >= 0:
+                    middle.add(proxy.key, statistics.median(times))
+                    tail.add(proxy.key, statistics.quantiles(times, n=100)[98])
+                    made.add(proxy.key, rate)
+
+
+def _echoes_beside_handshakes(proxy, seconds):
+    """The times of echoes through the plain listener, and the handshakes that were made meanwhile, a second."""
+    counter = multiprocessing.get_context("fork").Value("L")
+    with ExitStack() as stack:
+        connections = stack.enter_context(echoes.clients(proxy.plain))
+        for _ in range(HANDSHAKE_CLIENTS):
+            stack.enter_context(processes.forked(lambda: _shake(proxy.terminated, counter)))
+        time.sleep(echoes.RAMP_SECONDS)
+        before, start = counter.value, time.monotonic()
+        times = echoes.measure(connections, seconds)
+        return times, (counter.value - before) / (time.monotonic() - start)
+
+
+def _shake(port, counter):
+    """Makes handshakes at a steady rate until this process is ended, none of which resumes a session."""
+    context = ssl._create_unverified_context()  # noqa: S323 (the cost of the proxy is measured, on loopback)
+    due = time.monotonic()
+    while True:
+        # One that is late is made up for, but not those of a long stop.
+        due = max(due + HANDSHAKE_CLIENTS / HANDSHAKES_PER_SECOND, time.monotonic() - 0.1)
+        time.sleep(max(0, due - time.monotonic()))
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 10) as plain:
+            with context.wrap_socket(plain):
+                pass
+            with counter.get_lock():
+                counter.value += 1
 
 
 def _measure_idle(proxy, line, report):
