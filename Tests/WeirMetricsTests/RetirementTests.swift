@@ -44,6 +44,23 @@ import Testing
         #expect(registry.lines() == ["a_total{route=\"ssh\"} 1"])
     }
 
+    @Test func `gauges of a group leave the page at once, and come back as new ones`() throws {
+        let (one, two) = (registry.group(), registry.group())
+        let state = MetricDescriptor.gauge("up", labels: ["route"])
+        try one.counter(descriptor, labels: ["ssh"]).add(7, shard: 0)
+        try one.gauge(state, labels: ["ssh"]).set(1)
+        try one.gauge(state, labels: ["web"]).set(1)
+        _ = try two.gauge(state, labels: ["web"])
+        one.retire()
+        #expect(registry.lines() == ["a_total{route=\"ssh\"} 7", "up{route=\"web\"} 1"])
+        _ = try two.gauge(state, labels: ["ssh"])
+        #expect(registry.lines().contains("up{route=\"ssh\"} 0"))
+        two.retire()
+        #expect(registry.lines() == ["a_total{route=\"ssh\"} 7"])
+        clock.advance(seconds: 300)
+        #expect(registry.page().isEmpty)
+    }
+
     @Test func `two owners retire independently`() throws {
         let (one, two) = (registry.group(), registry.group())
         let counter = try one.counter(descriptor, labels: ["ssh"])

@@ -179,10 +179,13 @@ public final class MetricsRegistry: Sendable {
         }
     }
 
-    func retire(serials: [UInt64]) {
+    func retire(serials: [UInt64], leavingAtOnce gauges: [UInt64] = []) {
         withState { state, now in
             for serial in serials {
                 if let series = state.bySerial[serial] { state.release(series, now: now) }
+            }
+            for serial in gauges {
+                if let series = state.bySerial[serial] { state.release(series, now: now, staysVisible: false) }
             }
             state.sweep(now: now)
         }

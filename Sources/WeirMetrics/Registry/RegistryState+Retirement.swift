@@ -1,15 +1,16 @@
 extension RegistryState {
-    /// Removes one owner. The time to live begins when the last one goes. `now` is the same for a whole group, so that
-    /// a scrape shows all of it or none.
-    mutating func release(_ series: Series, now: UInt64) {
+    /// Removes one owner. The time to live begins when the last one goes; a series that does not stay visible has none.
+    /// `now` is the same for a whole group, so that a scrape shows all of it or none.
+    mutating func release(_ series: Series, now: UInt64, staysVisible: Bool = true) {
         guard series.owners > 0 else { return }
         series.owners -= 1
         guard series.owners == 0 else { return }
-        let (sum, overflow) = now.addingReportingOverflow(retiredSeriesTTL)
+        let (sum, overflow) = now.addingReportingOverflow(staysVisible ? retiredSeriesTTL : 0)
         series.deadline = overflow ? .max - 1 : min(sum, .max - 1)
         series.record.setExpiry(series.deadline)
         series.shardEpoch = readers.advance()
-        retired.append(Retirement(series: series, deadline: series.deadline))
+        let retirement = Retirement(series: series, deadline: series.deadline)
+        if staysVisible { retired.append(retirement) } else { departed.append(retirement) }
         for component in series.components { release(component, now: now) }
     }
 
@@ -25,11 +26,10 @@ extension RegistryState {
     }
 
     private mutating func expire(now: UInt64) {
-        var count = 0
+        let count = retired.prefix { $0.deadline <= now }.count
+        guard count > 0 || !departed.isEmpty else { return }
         var leaving: [Series] = []
-        while count < retired.count, retired[count].deadline <= now {
-            let entry = retired[count]
-            count += 1
+        for entry in departed + retired.prefix(count) {
             // Revived, or revived and retired again with a later entry of its own.
             guard entry.series.owners == 0, entry.series.deadline == entry.deadline,
                 bySerial.removeValue(forKey: entry.series.serial) != nil
@@ -38,7 +38,7 @@ extension RegistryState {
             derived[entry.series.serial] = nil
             leaving.append(entry.series)
         }
-        guard count > 0 else { return }
+        departed = []
         retired.removeFirst(count)
         let epoch = readers.advance()
         expired += leaving.map { ($0, epoch) }

@@ -47,6 +47,8 @@ struct RegistryState {
     /// The stages of leaving: retired → expired (no new scrape shows it) → unlinked (no list holds it) → freed. The
     /// epochs say which scrapes must have ended before the next stage.
     var retired: [Retirement] = []
+    /// Retired series that do not stay visible, until the next sweep.
+    var departed: [Retirement] = []
     var expired: [(series: Series, epoch: UInt64)] = []
     var unlinked: [(series: Series, epoch: UInt64)] = []
     var deferredFrees: [(block: DeferredFree, epoch: UInt64)] = []
