@@ -37,7 +37,8 @@ def own_engine(tmp_path_factory):
         if left := made.docker("ps", "--all", "--quiet").split():
             made.docker("rm", "--force", *left, timeout=600)
         # A bridge that stays would take the packets of the next run.
-        made.docker("network", "rm", "edge")
+        # Endpoints of containers that were removed go a little later.
+        wait_until("the network is removed", lambda: made.ask("network", "rm", "edge").returncode == 0, 60)
     finally:
         made.stop()
 
@@ -130,9 +131,11 @@ networks:
     def scale(count: int):
         engine.compose("--project-name", "scaled", "--file", str(tmp_path / "docker-compose.yml"), "up", "--detach",
                        "--scale", f"web={count}", cwd=tmp_path)
-        wait_until(f"there are {count}", lambda: following.value(
-            "weir_upstream_members", route="web", state="up") or following.value("weir_docker_containers", state="routed"),
-            20, lambda found: found == count)
+        # A route with one upstream has no set.
+        wait_until(f"there are {count}", lambda: (
+            following.value("weir_upstream_members", route="web", state="up"),
+            following.value("weir_docker_containers", state="routed")),
+            60, lambda found: found == (0 if count == 1 else count, count))
 
     scale(1)
     becomes(port, "web", "one serves")

@@ -83,7 +83,9 @@ import Testing
         }
         #expect(try event("die") == .gone)
         #expect(try event("destroy") == .gone)
-        #expect(try event("start") == .other)
+        #expect(try event("start") == .started)
+        #expect(try event("restart") == .started)
+        #expect(try event("stop") == .other)
         #expect(try event("kill", #""signal":"15""#) == .stopping)
         #expect(try event("kill", #""signal":"1""#) == .other)
         #expect(try event("pause") == .paused(true))

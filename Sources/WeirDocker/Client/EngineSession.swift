@@ -35,6 +35,9 @@ final class EngineSession {
     private var inspections: [String: Container.Inspection] = [:]
     private var outdated: Set<String> = []
     private var stopping: [String: UInt64] = [:]
+    /// Containers that have ended: a list may have been made before, and tell that they run, also where it was asked for
+    /// later, because an engine tells of an end before its lists do.
+    private var ended: Set<String> = []
     /// Effects of events since the last list was asked for: its answer may be older.
     private var effects: [(container: String, effect: EngineEvent.Effect)] = []
     private var firstEvent: UInt64?
@@ -171,6 +174,9 @@ final class EngineSession {
         outdated = outdated.filter { inspections[$0] != nil }
         let time = now
         stopping = stopping.filter { time < $0.value && containers[$0.key] != nil }
+        // A thorough list is right whatever the events were.
+        ended = isThorough ? [] : ended.filter { containers[$0]?.isAlive == true }
+        for id in ended { containers[id]?.state = .exited }
         for (id, effect) in effects { _ = apply(effect, to: id) }
         isListing = false
         hasListed = true
@@ -255,7 +261,9 @@ final class EngineSession {
         let wasStopping = stopping[id] != nil
         // Also of a container that no list has had yet: none will tell.
         if effect == .stopping { stopping[id] = now + Self.stoppingTime }
+        if effect == .started { ended.remove(id) }
         guard var container = containers[id] else { return false }
+        if effect == .gone { ended.insert(id) }
         let before = container
         switch effect {
         case .gone:
@@ -264,7 +272,8 @@ final class EngineSession {
         case .paused(let isPaused): container.state = isPaused ? .paused : .running
         case .disconnected(let network?): container.networks.removeAll { $0.name == network }
         case .disconnected(nil): if container.networks.count == 1 { container.networks = [] }
-        case .stopping, .other: break
+        // The next list has its networks.
+        case .started, .stopping, .other: break
         }
         if container.networks.isEmpty, !before.networks.isEmpty { container.hasLeftNetworks = true }
         containers[id] = container

@@ -4,6 +4,8 @@ package struct EngineEvent: Sendable, Equatable {
     package enum Effect: Sendable, Equatable {
         /// Its processes are gone.
         case gone
+        /// Its processes run again, or for the first time.
+        case started
         /// It was told to end.
         case stopping
         /// Its processes are frozen, and the opposite.
@@ -38,7 +40,8 @@ package struct EngineEvent: Sendable, Equatable {
                 effect = Self.endingSignals.contains(attributes?["signal"]?.text ?? "") ? .stopping : .other
             case "pause": effect = .paused(true)
             case "unpause": effect = .paused(false)
-            case "start", "restart", "stop", "rename", "update", "create", "init", "sync": effect = .other
+            case "start", "restart": effect = .started
+            case "stop", "rename", "update", "create", "init", "sync": effect = .other
             case _ where action.hasPrefix("health_status"): effect = .other
             default: return nil
             }

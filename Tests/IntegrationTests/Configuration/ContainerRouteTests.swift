@@ -132,6 +132,26 @@ extension Integration {
             #expect(try late.stop() == .code(0))
         }
 
+        @Test("A container that has ended stays out, also where the next list is older, until it starts again")
+        func staleList() throws {
+            let (server, port) = (try TCPServer.echo(), try Ports.free())
+            let engine = try FakeEngine([box("a", "a", port, to: server.port, id: "aa")])
+            let weir = try weir(engine)
+            try weir.waitForLog("a container is routed", "container=a")
+            let before = engine.lists
+            // Lists go on saying that it runs.
+            engine.tell("die", of: "aa")
+            try waitUntil("the engine was asked again") { engine.lists > before }
+            try weir.scrape(until: "it is out") {
+                $0.total("weir_docker_containers", ["state": "not_running"]) == 1
+            }
+            #expect(weir.logLines.count { $0.contains("a container is routed") } == 1)
+            engine.tell("start", of: "aa")
+            try weir.scrape(until: "it is back") { $0.total("weir_docker_containers", ["state": "routed"]) == 1 }
+            try echo(port)
+            #expect(try weir.stop() == .code(0))
+        }
+
         @Test("Podman's shorter lists: an inspection tells of health and networks, again after each event")
         func podman() throws {
             let server = try TCPServer.echo()
