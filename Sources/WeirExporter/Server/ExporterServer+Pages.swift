@@ -136,7 +136,9 @@ extension ExporterServer {
     /// Where many wait for the next document, the later ones get the last one, which is younger than ``documentPause``:
     /// connections are few, and one that waits cannot serve another client.
     private func answerCrowd() {
-        guard loop.now < nextDocument, !lastDocument.isEmpty, awaitingPage.count > Self.maxAwaitingDocument else { return }
+        guard loop.now < nextDocument, !lastDocument.isEmpty, awaitingPage.count > Self.maxAwaitingDocument else {
+            return
+        }
         let crowd = awaitingPage.filter { $0.wantedPage == .status }.dropFirst(Self.maxAwaitingDocument)
         for client in crowd {
             let coding = client.takesGzip ? ContentEncoding.gzip : .identity

@@ -68,12 +68,17 @@ extension Integration {
             #expect(run.errorOutput.contains("no Weir runs with the configuration"), "\(run)")
         }
 
+        /// As another user, who cannot write the reports of a sanitizer where this one does: they are printed then.
+        private static let foreign = [
+            "env", "-u", "TSAN_OPTIONS", "-u", "ASAN_OPTIONS", "setpriv", "--reuid=65534", "--regid=65534",
+            "--clear-groups",
+        ]
+
         @Test("another user may not ask, root may")
         func users() throws {
             let port = try Ports.free()
             let weir = try WeirProcess(routes: .route("a", port, to: 9))
-            let foreign = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-            let run = try reload(weir.configurationPath, launcher: foreign)
+            let run = try reload(weir.configurationPath, launcher: Self.foreign)
             #expect(run.exit == .code(1))
             #expect(run.errorOutput.contains("belongs to another user"), "\(run)")
             #expect(try weir.scrape().reloads("success") == 0)
@@ -118,8 +123,7 @@ extension Integration {
                 """
             let impostor = try ChildProcess("perl", ["-e", script], user: 65_533)
             try waitUntil("the name is taken") { Self.controlNames().values.contains(name) }
-            let run = try reload(
-                weir.configurationPath, launcher: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+            let run = try reload(weir.configurationPath, launcher: Self.foreign)
             #expect(run.exit == .code(1) && run.output.isEmpty, "\(run)")
             #expect(run.errorOutput.contains("belongs to another user"), "\(run)")
             #expect(impostor.isRunning)
