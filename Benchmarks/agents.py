@@ -11,7 +11,7 @@ import time
 import echoes
 import loads
 import processes
-from accounting import precise_cpu_seconds, resident_bytes
+from accounting import cpu_seconds, resident_bytes
 from idle_memory import BATCH, SETTLE_SECONDS
 from proxies import Weir
 from report import HIGHER, duration, per_second, size
@@ -58,11 +58,13 @@ class Pair:
         return [[end.pid] for end in self.ends]
 
     def measured(self, load):
-        """The rate of a load, and the processor time of both ends for an operation."""
+        """The rate of a load, and the processor time of both ends for an operation: with that of threads which have ended,
+        such as stunnel's.
+        """
         pids = [pid for end in self.pids() for pid in end]
-        before = precise_cpu_seconds(pids)
+        before = cpu_seconds(pids)
         outcome = load()
-        return outcome.operations / outcome.seconds, (precise_cpu_seconds(pids) - before) / outcome.operations
+        return outcome.operations / outcome.seconds, (cpu_seconds(pids) - before) / outcome.operations
 
     def stop(self):
         for end in self.ends:
