@@ -56,9 +56,9 @@ SSL_SESSION *weir_tls_sessions_take(weir_tls_sessions *sessions) {
     if (SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION) {
         if (SSL_SESSION_up_ref(session) == 1) weir_tls_sessions_put(sessions, session);
     } else if (!has_one(sessions)) {
-        // A ticket of TLS 1.3 is for one use, so that nobody can tell which connections are of one client (RFC 8446
-        // section C.4). Those to an upstream are all of this proxy, and a full handshake costs both ends more: the last
-        // one stays until there are others. OpenSSL forbids another use of the object that it has used.
+        // A ticket of TLS 1.3 is for one use, so that connections of one client cannot be told (RFC 8446 section C.4).
+        // Those to an upstream are all of this proxy, and a full handshake costs both ends more: the last one stays
+        // until there are others. OpenSSL forbids another use of the object that it has used.
         SSL_SESSION *copy = SSL_SESSION_dup(session);
         if (copy) weir_tls_sessions_put(sessions, copy);
     }

@@ -15,7 +15,7 @@ extension Configuration {
         public var allow: [IPPrefix]?
         /// Host names that requests may be for, besides `localhost` and IP addresses.
         public var hosts: [String] = []
-        /// How long counters and histograms of a removed route stay exposed, so that every scraper sees their last value.
+        /// How long counters and histograms of a removed route stay, so that every scraper sees their last value.
         public var retiredSeriesTTL: Duration
         /// The bound on exposed series; what is over it is counted, not kept.
         public var maxSeries: Int

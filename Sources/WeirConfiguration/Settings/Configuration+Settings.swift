@@ -61,7 +61,7 @@ extension Configuration.Exporter {
                 + "addresses, and on all once there are some."),
         Setting(
             "retired_series_ttl", \.retiredSeriesTTL, .duration(minimum: .zero), reload: .restart,
-            "How long counters and histograms of a removed route stay exposed."),
+            "How long counters and histograms of a removed route stay."),
         Setting(
             "max_series", \.maxSeries, .count(1_000...100_000_000, examples: ["2000", "3000"]), reload: .restart,
             "The bound on exposed series."),

@@ -35,8 +35,8 @@ final class EngineSession {
     private var inspections: [String: Container.Inspection] = [:]
     private var outdated: Set<String> = []
     private var stopping: [String: UInt64] = [:]
-    /// Containers that have ended: a list may have been made before, and tell that they run, also where it was asked for
-    /// later, because an engine tells of an end before its lists do.
+    /// Containers that have ended: a list may say that they run, also one that was asked for later, because an engine
+    /// tells of an end before its lists do.
     private var ended: Set<String> = []
     /// Effects of events since the last list was asked for: its answer may be older.
     private var effects: [(container: String, effect: EngineEvent.Effect)] = []

@@ -133,8 +133,8 @@ extension ExporterServer {
         for (body, _) in earlier { release(body) }
     }
 
-    /// Where many wait for the next document, the later ones get the last one, which is younger than ``documentPause``:
-    /// connections are few, and one that waits cannot serve another client.
+    /// Gives the last document, which is younger than ``documentPause``, to all but the first of many that wait for the
+    /// next one: connections are few, and one that waits cannot serve another client.
     private func answerCrowd() {
         guard loop.now < nextDocument, !lastDocument.isEmpty, awaitingPage.count > Self.maxAwaitingDocument else {
             return

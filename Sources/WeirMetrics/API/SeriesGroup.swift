@@ -54,8 +54,8 @@ public final class SeriesGroup: Sendable {
 
     /// Retires everything the group owns. Once; later calls do nothing until more is registered.
     ///
-    /// Gauges leave the page at once, where no other group owns them: what they say of a thing that is gone is no longer
-    /// so, and alerts would go on. A derived gauge stays with its counters.
+    /// Gauges leave the page at once, unless another group owns them: what they say of a thing that is gone is no
+    /// longer so, and alerts would go on. A derived gauge stays with its counters.
     public func retire() {
         let owned = owned.withLock { owned in
             defer { owned = Owned() }
