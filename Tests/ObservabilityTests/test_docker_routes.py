@@ -131,11 +131,11 @@ networks:
     def scale(count: int):
         engine.compose("--project-name", "scaled", "--file", str(tmp_path / "docker-compose.yml"), "up", "--detach",
                        "--scale", f"web={count}", cwd=tmp_path)
-        # A route with one upstream has no set.
+        # A route that has had one upstream only has no set.
         wait_until(f"there are {count}", lambda: (
-            following.value("weir_upstream_members", route="web", state="up"),
-            following.value("weir_docker_containers", state="routed")),
-            60, lambda found: found == (0 if count == 1 else count, count))
+            following.value("weir_docker_containers", state="routed"),
+            following.value("weir_upstream_members", route="web", state="up")),
+            60, lambda found: found in ((count, count), (1, 0)) and found[0] == count)
 
     scale(1)
     becomes(port, "web", "one serves")

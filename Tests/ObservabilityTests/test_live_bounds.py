@@ -93,6 +93,9 @@ class Pages(threading.Thread):
         super().__init__(daemon=True)
         self.address, self.pause, self.until = ("127.0.0.1", subject.exporter), pause, time.monotonic() + seconds
         self.pages, self.selector = [Page(source) for source in sources], selectors.DefaultSelector()
+        # Pages were opened at different moments.
+        for number, page in enumerate(self.pages):
+            page.due += pause * number / len(self.pages)
 
     def run(self):
         while time.monotonic() < self.until or any(page.asked for page in self.pages):
