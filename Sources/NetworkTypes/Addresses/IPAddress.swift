@@ -32,12 +32,17 @@ public struct IPAddress: Hashable, Sendable {
     /// 169.254.0.0/16 or fe80::/10.
     public var isLinkLocal: Bool { isIPv4 ? v4Bits >> 16 == 0xa9fe : high >> 54 == 0xfe80 >> 6 }
 
-    /// The address that a dial reaches: Linux connects to the loopback of its family where a wildcard is dialed.
+    /// Whether a translator takes packets for it, and sends them to the IPv4 address in its last 32 bits: 64:ff9b::/96
+    /// (RFC 6052 section 2.1).
+    public var isTranslated: Bool { high == 0x0064_ff9b_0000_0000 && low >> 32 == 0 }
+
+    /// The address that a dial reaches: Linux connects to the loopback of its family where a wildcard is dialed, and a
+    /// translator to the IPv4 address inside.
     public var dialed: IPAddress {
         switch self {
         case .anyIPv4: .loopbackIPv4
         case .anyIPv6: .loopbackIPv6
-        default: self
+        default: isTranslated ? IPAddress(v4: v4Bits) : self
         }
     }
 

@@ -32,13 +32,11 @@ public struct DestinationList: Sendable, Equatable {
     /// (64:ff9b::/96, RFC 6052 section 2.1). Nil for addresses that no entry can allow: `0.0.0.0` and `::`, with which
     /// Linux connects to itself, the rest of 0.0.0.0/8 (RFC 1122 section 3.2.1.3), and loopback behind a translator.
     private static func reached(by ip: IPAddress) -> IPAddress? {
-        let isTranslated = ip.high == translatedPrefix && ip.low >> 32 == 0
-        let reached = isTranslated ? IPAddress(v4: ip.v4Bits) : ip
+        let reached = ip.isTranslated ? ip.dialed : ip
         if reached == .anyIPv6 || reached.isIPv4 && reached.v4Bits >> 24 == 0 { return nil }
-        return isTranslated && reached.isLoopback ? nil : reached
+        return ip.isTranslated && reached.isLoopback ? nil : reached
     }
 
-    private static let translatedPrefix: UInt64 = 0x0064_ff9b_0000_0000
     /// The metadata service of a cloud by IPv6.
     private static let metadata = IPAddress(high: 0xfd00_0ec2_0000_0000, low: 0x254)
 

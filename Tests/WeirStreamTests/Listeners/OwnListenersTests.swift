@@ -29,6 +29,20 @@ import Testing
         }
     }
 
+    @Test func `an address that a translator takes is the IPv4 address inside`() throws {
+        var own = OwnListeners()
+        own.interfaceAddresses = [IPAddress(v4: 0xC000_0207)]
+        own.insert(.tcp, try Self.address("0.0.0.0:8890"))
+        own.insert(.tcp, try Self.address("192.0.2.7:9847"))
+        for (text, isOwn) in [
+            ("[64:ff9b::c000:207]:8890", true), ("[64:ff9b::c000:207]:9847", true), ("[64:ff9b::c000:208]:8890", false),
+            ("[64:ff9b::c000:207]:22", false), ("[64:ff9b:1::c000:207]:8890", false),
+            ("[64:ff9b::7f00:1]:8890", true),
+        ] {
+            #expect(own.wouldLoop(.tcp, try Self.address(text)) == isOwn, "\(text)")
+        }
+    }
+
     @Test func `a dial goes back to its peer at the same address, or at any two of this machine`() throws {
         var own = OwnListeners()
         own.interfaceAddresses = [try #require(IPAddress("198.51.100.4")), try #require(IPAddress("2001:db8::4"))]
