@@ -6,6 +6,7 @@ Takes minutes, and needs root: `scripts/test --full`.
 """
 
 import json
+import os
 import re
 import resource
 import shutil
@@ -18,7 +19,7 @@ import yaml
 
 from machines import DEBIAN
 from receivers import WebReceiver
-from support import REPOSITORY, free_port, http, query, wait_until
+from support import REPOSITORY, Process, free_port, http, query, wait_until, weir
 from world import hurried
 
 PARTS = "parts:local"
@@ -64,7 +65,7 @@ class Project:
         assert text.count("/var/run/docker.sock:/") == 1
         text = text.replace("/var/run/docker.sock:/", f"{engine.address.removeprefix('unix://')}:/")
         (folder / "docker-compose.yml").write_text(text)
-        # The agent needs the certificates of a proxy.
+        # The agent needs certificates, which its test makes.
         self.services = {name: service for name, service in yaml.safe_load(text)["services"].items()
                          if set(service.get("profiles", [])) <= {"labels"}}
         self.prometheus = f"http://127.0.0.1:{self.ports[9090]}"
@@ -283,6 +284,40 @@ def test_the_alert_of_an_upstream_that_was_stopped_arrives(project):
         is_over.set()
         clients.join()
     assert http(f"{project.prometheus}/-/healthy")[0] == 200
+
+
+def test_the_agent_comes_up_by_the_steps_of_the_file_and_carries_a_tunnel(project, tmp_path):
+    folder, owner = project.folder / "Examples" / "compose" / "agent", 1000
+    os.chown(folder, owner, owner)
+    # The engine of the tests has networks of its own.
+    networks = project.network("default")["IPAM"]["Config"][0]["Subnet"]
+    file = folder / "agent.yml"
+    assert file.read_text().count("172.16.0.0/12") == 1
+    file.write_text(file.read_text().replace("172.16.0.0/12", networks))
+    project.compose("run", "--rm", "--no-deps", "--user", str(owner), "-v", f"{folder}:/out", "weir", "agent", "certificates",
+                    "edge-1", "-d", "/out")
+    key = (folder / "server.key").stat()
+    assert (key.st_uid, key.st_mode & 0o777) == (owner, 0o600)
+    (project.folder / ".env").write_text(f"WEIR_AGENT_USER={owner}\n")
+    try:
+        project.compose("--profile", "agent", "up", "--detach", "--no-build", "agent")
+        project.await_healthy("agent")
+        target = project.engine.inspect(project.container("prometheus"))
+        address = target["NetworkSettings"]["Networks"][f"{project.name}_default"]["IPAddress"]
+        port, exporter = free_port(), free_port()
+        configuration = tmp_path / "weir.yml"
+        configuration.write_text(
+            f"exporter: {{ listen: '127.0.0.1:{exporter}' }}\n"
+            f"agents: {{ edge-1: {{ address: '127.0.0.1:{project.ports[8890]}', bundle: '{folder}/edge-1.zip' }} }}\n"
+            f"routes: {{ far: {{ scheme: tcp, agent: edge-1, host: {address}, port: '{port}:9090' }} }}\n")
+        proxy = Process(tmp_path, weir(), "run", "--config", str(configuration))
+        try:
+            wait_until("the proxy is ready", lambda: proxy.check() or http(f"http://127.0.0.1:{exporter}/readyz")[0] == 200, 60)
+            assert http(f"http://127.0.0.1:{port}/-/healthy")[0] == 200
+        finally:
+            proxy.stop()
+    finally:
+        project.compose("--profile", "agent", "rm", "--stop", "--force", "agent")
 
 
 def test_stop_lets_clients_finish(engine, project):
