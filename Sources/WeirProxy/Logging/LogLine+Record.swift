@@ -18,7 +18,11 @@ extension LogLine {
         if record.id != 0 { line.add("id", String(record.id, radix: 16)) }
         if let client = record.client { line.add("client", client.description) }
         line.addDetails(of: record, route: route)
-        if let session = record.session, record.fact.tellsSession { line.add(session) }
+        if let session = record.session {
+            if record.fact.tellsSession { line.add(session) }
+        } else if let name = record.serverName, !name.isEmpty, record.fact.tellsServerName {
+            line.add("sni", fromPeer: String(decoding: name, as: UTF8.self))
+        }
         if suppressed > 0 { line.add("suppressed", suppressed) }
         return line.finish()
     }

@@ -5,7 +5,7 @@ import WeirAccess
 import WeirStream
 
 /// An event of a connection or session, on its way from a worker to the log's thread: plain values, so that creating
-/// and queueing one allocates nothing. Only that of a client with TLS has a reference.
+/// and queueing one allocates nothing. Only that of a client with TLS, or of a name, has a reference.
 struct LogRecord: Sendable {
     /// How a connection or session went.
     struct Flow: Sendable, Equatable {
@@ -52,6 +52,8 @@ struct LogRecord: Sendable {
     var upstream = Self.noUpstream
     /// The handshake of the client, where there was one.
     var session: SecureSessionFacts?
+    /// The server name in the hello of a client of names, where no handshake has told it.
+    var serverName: [UInt8]?
     var fact: Fact
 
     /// No upstream was reached.
@@ -82,6 +84,14 @@ extension LogRecord.Fact {
         case .opened, .proxied, .headerFailed, .sessionClosed, .upstreamFailed, .timedOut, .acceptFailed, .acceptPaused,
             .resolveFailed, .behindGateway, .undecided:
             false
+        }
+    }
+
+    /// Whether its line tells of the name in the client's hello, where no handshake has told it.
+    var tellsServerName: Bool {
+        switch self {
+        case .opened, .undecided: true
+        default: tellsSession
         }
     }
 

@@ -11,9 +11,10 @@ public protocol FirstBytesMatcher: Sendable {
     ///     that it consumed.
     func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch
 
-    /// Returns the server name in bytes that have chosen a route, in lower case and empty where their hello has none;
-    /// nil where they are no hello. It is asked for routes that end TLS: the session refuses a client in whose hello it
-    /// finds another name (``SecureSession/expect(serverName:)``).
+    /// Returns the server name in bytes that have chosen a route, or match none, in lower case and empty where their
+    /// hello has none; nil where they are no hello. The session of a route that ends TLS refuses a client in whose
+    /// hello it finds another name (``SecureSession/expect(serverName:)``); observers may tell it
+    /// (``StreamContext/serverName``).
     func serverName(in bytes: Span<UInt8>) -> [UInt8]?
 }
 

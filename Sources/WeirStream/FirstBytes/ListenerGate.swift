@@ -8,7 +8,7 @@ struct RouteChoice {
     /// The way in which first bytes chose it; nil where none were inspected.
     var result: FirstBytesResult?
     var preface: UpstreamPreface?
-    /// The server name in the client's hello, where the route ends TLS; see ``FirstBytesMatcher/serverName(in:)``.
+    /// The server name in the client's hello; see ``FirstBytesMatcher/serverName(in:)``.
     var serverName: [UInt8]?
 }
 
@@ -88,7 +88,7 @@ final class ListenerGate {
         if let token = client.registration { core.loop.remove(token) }
         client.endpoint.close(withReset: true)
         core.budget.releaseConnection()
-        plan.hooks.observer?.failed(reason, client: client.clientAddress, worker: core.index)
+        plan.hooks.observer?.failed(reason, client: client.clientAddress, serverName: nil, worker: core.index)
     }
 
     /// Counts one more undecided client. At the limit, it replaces the oldest client of the network with most of them,
@@ -114,14 +114,6 @@ final class ListenerGate {
         }
         plan.hooks.observer?.decided(route: index, by: choice.result, worker: core.index)
         route.openDecided(client, portShift: plan.portShifts[index], choice, by: listener)
-    }
-
-    /// Whether the route at an index of a plan ends the TLS of its clients.
-    func endsTLS(_ index: Int, _ plan: ListenerPlan) -> Bool {
-        guard plan.routes.indices.contains(index), let route = core.routes[plan.routes[index]] as? TCPRoute else {
-            return false
-        }
-        return route.plan.hooks.clientSession != nil
     }
 
     /// Removes a client from the undecided ones. The client still owns its socket. One that is replaced keeps its slot,

@@ -59,13 +59,14 @@ public protocol ListenerObserver: Sendable {
     func accepted(worker: Int)
     /// A PROXY header was read.
     func proxyHeaderRead(version: ProxyHeader.Version, worker: Int)
-    /// A required PROXY header was missing, or a header was refused. ``failed(_:client:worker:)`` follows.
+    /// A required PROXY header was missing, or a header was refused. ``failed(_:client:serverName:worker:)`` follows.
     func proxyHeaderFailed(reason: ProxyHeaderError, excerpt: ProxyHeaderExcerpt, worker: Int)
     /// The client goes to the target's route at this index. The route's observer sees it next. `result` is how its
     /// first bytes chose the route; nil where the listener has one route and inspects none.
     func decided(route: Int, by result: FirstBytesResult?, worker: Int)
-    /// The client was reset. `client` is the address that a trusted PROXY header named, where one was read.
-    func failed(_ reason: ListenerFailure, client: SocketAddress, worker: Int)
+    /// The client was reset. `client` is the address that a trusted PROXY header named, where one was read, and
+    /// `serverName` the name in its hello, in lower case, where the hello came whole.
+    func failed(_ reason: ListenerFailure, client: SocketAddress, serverName: [UInt8]?, worker: Int)
     /// accept(2) failed.
     func acceptFailed(reason: AcceptErrorReason, error: SystemError, worker: Int)
     /// The listener stopped accepting until descriptors or connections are free.
@@ -82,7 +83,7 @@ extension ListenerObserver {
     /// Does nothing.
     public func decided(route: Int, by result: FirstBytesResult?, worker: Int) {}
     /// Does nothing.
-    public func failed(_ reason: ListenerFailure, client: SocketAddress, worker: Int) {}
+    public func failed(_ reason: ListenerFailure, client: SocketAddress, serverName: [UInt8]?, worker: Int) {}
     /// Does nothing.
     public func acceptFailed(reason: AcceptErrorReason, error: SystemError, worker: Int) {}
     /// Does nothing.

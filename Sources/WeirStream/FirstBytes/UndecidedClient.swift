@@ -129,11 +129,12 @@ final class UndecidedClient: EventHandler, UndecidedMember {
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
             switch unsafe matcher.match(bytes.span, isEnd: client.endpoint.sawEnd, stage: stage) {
             case .route(let index, by: let result, preface: let preface):
-                // Only then is the name copied.
-                let name = unsafe gate.endsTLS(index, plan) ? matcher.serverName(in: bytes.span) : nil
+                // Only now is the name copied.
+                let name = unsafe matcher.serverName(in: bytes.span)
                 decide(RouteChoice(index: index, result: result, preface: preface, serverName: name))
             case .answer(let answer): send(answer, having: count)
-            case .none(let mismatch): fail(ListenerFailure(mismatch))
+            case .none(let mismatch):
+                fail(ListenerFailure(mismatch), serverName: unsafe matcher.serverName(in: bytes.span))
             case .needsMore(let wanted): waitForMore(wanted, having: count)
             }
         case .wouldBlock: client.endpoint.isReadable = false
@@ -195,13 +196,14 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         fail(.overflow)
     }
 
-    /// Resets the client, once.
-    func fail(_ reason: ListenerFailure) {
+    /// Resets the client, once. `serverName` is that of its hello, where it has sent one.
+    func fail(_ reason: ListenerFailure, serverName: [UInt8]? = nil) {
         guard leave() else { return }
         var client = client.take()
         if let token = client.registration { core.loop.remove(token) }
         client.endpoint.close(withReset: true)
-        plan.hooks.observer?.failed(reason, client: client.clientAddress, worker: core.index)
+        plan.hooks.observer?.failed(
+            reason, client: client.clientAddress, serverName: serverName, worker: core.index)
         core.connectionGivenUp()
         listener.clientEnded()
     }

@@ -52,6 +52,9 @@ public final class StreamContext {
     public var isNamedByHeader: Bool { extras?.proxyAddress != nil }
     /// The address at the other end of the socket: the client's, or that of the proxy that named it.
     public var peerAddress: SocketAddress { extras?.proxyAddress ?? clientAddress }
+    /// The server name in the hello by which a shared listener chose the route, in lower case; empty where the hello
+    /// has none, and nil where there was none. The client's word: nothing has proved it.
+    public var serverName: [UInt8]? { extras?.serverName }
     /// The facts of the client's handshake, where the route encrypts that side; nil before its end.
     public var sessionFacts: SecureSessionFacts? { extras?.facts }
 
@@ -72,6 +75,13 @@ public final class StreamContext {
     func adopt(_ header: ProxyHeader) {
         awaitsProxyHeader = false
         if let addresses = header.addresses { nameClient(addresses) }
+    }
+
+    /// Keeps the server name of the client's hello.
+    func adopt(serverName: [UInt8]) {
+        let extras = extras ?? ClientExtras()
+        extras.serverName = serverName
+        self.extras = extras
     }
 
     /// Keeps the facts of the client's handshake.
@@ -130,6 +140,7 @@ private final class ClientExtras {
     /// The proxy that named the client.
     var proxyAddress: SocketAddress?
     var facts: SecureSessionFacts?
+    var serverName: [UInt8]?
 }
 
 // A context stays on its worker: nothing else protects its mutable state.

@@ -74,6 +74,7 @@ final class TCPRoute: WorkerRoute, EventHandler {
             id: core.makeIdentifier(), route: plan.identity, transport: .tcp, clientAddress: client.address,
             localAddress: listener.bound.address, worker: core.index, awaitsProxyHeader: requirement == .header)
         if let header = client.header { context.adopt(header) }
+        if let name = choice?.serverName { context.adopt(serverName: name) }
         if let reservation = client.reservation { context.reserve(reservation) }
         plan.observer?.opened(context)
         if let reason = refusal(context, plan, requirement) {

@@ -97,6 +97,32 @@ extension Integration {
             #expect(["exact", "wild", "mail", "alone", "rest"].map { samples.accepted($0) } == [2, 3, 1, 2, 4])
         }
 
+        @Test("the log has the name of each hello, bounded and escaped, and metrics have none")
+        func logged() throws {
+            let servers = try Self.servers(2)
+            let port = try Ports.free()
+            let weir = try WeirProcess(
+                routes: [
+                    Self.route("wild", port, servers[0], "sni: \"*.weir.test\""),
+                    Self.route("mail", port, servers[1], "alpn: imap"),
+                ].joined(separator: "\n"))
+            let long = String(repeating: "a", count: 63)
+            let name = ([String](repeating: long, count: 3) + ["b", "weir.test"]).joined(separator: ".")
+            #expect(try Self.choice(port, Self.hello("GIT.weir.test")) == 0)
+            #expect(try Self.choice(port, Self.hello(name)) == 0)
+            #expect(try Self.choice(port, Self.hello("else.test")) == nil)
+            #expect(try Self.choice(port, Self.hello(nil)) == nil)
+            #expect(try Self.choice(port, Self.hello(nil, protocols: ["imap"])) == 1)
+            for message in ["connection accepted", "connection closed"] {
+                try weir.waitForLog(message, "route=wild", " sni=git.weir.test")
+                try weir.waitForLog(message, "route=wild", " sni=\(name)")
+                let plain = try weir.waitForLog(message, "route=mail")
+                #expect(!plain.contains("sni="))
+            }
+            try weir.waitForLog("client refused before a route was chosen", "reason=no_match", " sni=else.test")
+            #expect(!(try weir.scrape().text.contains("git.weir.test")))
+        }
+
         @Test("clients that no route takes are reset, each under its reason, and never reach an upstream")
         func refusals() throws {
             let server = try Self.servers(1)[0]

@@ -65,7 +65,7 @@ final class ListenerRecorder: ListenerObserver {
         }
     }
 
-    func failed(_ reason: ListenerFailure, client: SocketAddress, worker: Int) {
+    func failed(_ reason: ListenerFailure, client: SocketAddress, serverName: [UInt8]?, worker: Int) {
         box.update { seen in
             seen.failed.append(reason)
             seen.clients.append(client)

@@ -27,7 +27,7 @@ struct RouteLog: Sendable {
                 time: WallClock.nanoseconds, route: number, id: context.id, client: context.clientAddress,
                 upstreamAddress: context.upstreamAddress,
                 upstream: context.upstream.map(Int32.init(clamping:)) ?? LogRecord.noUpstream,
-                session: context.sessionFacts, fact: fact),
+                session: context.sessionFacts, serverName: context.serverName, fact: fact),
             shard: context.worker)
     }
 
@@ -43,11 +43,12 @@ struct RouteLog: Sendable {
         output.record(plain(fact), shard: worker)
     }
 
-    /// Queues what happened to a client that belongs to no route yet.
-    func record(_ fact: LogRecord.Fact, of client: SocketAddress, worker: Int) {
+    /// Queues what happened to a client that belongs to no route yet. `serverName` is that of its hello.
+    func record(_ fact: LogRecord.Fact, of client: SocketAddress, serverName: [UInt8]?, worker: Int) {
         guard output.takes(fact.level) else { return }
         var record = plain(fact)
         record.client = client
+        record.serverName = serverName
         output.record(record, shard: worker)
     }
 

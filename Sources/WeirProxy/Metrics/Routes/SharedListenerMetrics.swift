@@ -63,13 +63,13 @@ final class SharedListenerMetrics: ListenerObserver {
         hellos[HelloResult(result)]?.add(shard: worker)
     }
 
-    func failed(_ reason: ListenerFailure, client: SocketAddress, worker: Int) {
+    func failed(_ reason: ListenerFailure, client: SocketAddress, serverName: [UInt8]?, worker: Int) {
         if let result = HelloResult(reason) {
             hellos[result]?.add(shard: worker)
         } else {
             rejected[reason]?.add(shard: worker)
         }
-        log.record(.undecided(reason), of: client, worker: worker)
+        log.record(.undecided(reason), of: client, serverName: serverName, worker: worker)
     }
 
     func proxyHeaderRead(version: ProxyHeader.Version, worker: Int) {
