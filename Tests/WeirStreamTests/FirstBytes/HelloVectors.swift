@@ -44,7 +44,8 @@ struct HelloVector: Sendable, CustomStringConvertible {
         + vectors(.hello(name, ["imap", "h2"]), "gnutls-protocols")
         + vectors(.hello(name, ["h2", "http/1.1"]), "curl") + vectors(.hello(name, ["http/1.1"]), "curl-http1.1")
         + vectors(.hello(name), "curl-no-protocols")
-        + vectors(.hello(name), "python", "go")
+        // With GREASE, its extensions in an order of chance, and a share of ML-KEM or Kyber over two segments.
+        + vectors(.hello(name, ["h2", "http/1.1"]), "chromium") + vectors(.hello(name), "python", "go")
         + vectors(.hello(name, ["imap", "h2"]), "python-protocols", "go-protocols")
 
     private static let accepted =
