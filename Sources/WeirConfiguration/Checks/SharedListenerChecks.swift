@@ -31,6 +31,25 @@ struct SharedListenerChecks {
         checkAgreement(drafts, listener: listener)
     }
 
+    /// Warns of a route whose upstream listens where a protocol is spoken in which the server speaks first: its clients
+    /// send no hello before the greeting, and end by `timeout`.
+    func warnOfGreeting(_ draft: RouteDraft) {
+        let route = draft.route
+        let targets = route.upstreams.compactMap(\.port).map { $0...$0 } + route.ports.map(\.target)
+        let greeter = Self.greeters.first { port, _ in targets.contains { $0.contains(port) } }
+        guard let greeter else { return }
+        diagnostics.warning(
+            draft.portOrigin,
+            "route \(quoted(draft.name)) shares its port with names, and in \(greeter.service) the server speaks first: "
+                + "clients that wait for a greeting send no hello, and end by `timeout`")
+    }
+
+    /// Ports at which IANA has such services, without those that begin with TLS.
+    private static let greeters: [(port: UInt16, service: String)] = [
+        (21, "FTP"), (25, "SMTP"), (110, "POP3"), (119, "NNTP"), (143, "IMAP"), (587, "SMTP"), (3306, "MySQL"),
+        (5900, "VNC"),
+    ]
+
     private func checkClaims(_ drafts: [RouteDraft], listener: String) {
         var owners: [Claim: RouteDraft] = [:]
         for draft in drafts where draft.has("sni", "alpn") {

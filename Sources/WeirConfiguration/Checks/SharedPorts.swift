@@ -19,6 +19,7 @@ struct SharedPorts {
             return Address(address: key.address, isDualStack: key.isDualStack, path: key.path)
         }
         let checks = SharedListenerChecks(diagnostics: diagnostics)
+        var sharing: Set<Int> = []
         for indices in byAddress.values where indices.count > 1 {
             // Only claims that choose bring others together; ports without one are no business of this type.
             let choosing = indices.filter { claims[$0].draft.map { !$0.route.claims.isRest } ?? false }
@@ -30,11 +31,16 @@ struct SharedPorts {
                     SharedListenerChecks.mayShare(members.compactMap { claims[$0].draft }),
                     seen.insert(members).inserted
                 else { continue }
+                sharing.formUnion(members)
                 checks.check(members.compactMap { claims[$0].draft }, listener: claims[members[0]].text(of: ports))
                 for (position, first) in members.enumerated() {
                     for second in members[(position + 1)...] { pairs.insert([first, second]) }
                 }
             }
+        }
+        var told: Set<String> = []
+        for draft in sharing.sorted().compactMap({ claims[$0].draft }) where told.insert(draft.name).inserted {
+            checks.warnOfGreeting(draft)
         }
     }
 

@@ -3,7 +3,7 @@ extension Configuration.Loaded {
     ///
     /// TCP routes on every address without `idle_timeout` and without a limit for each client: the silent connections
     /// of one client can take all places.
-    public var advice: [Diagnostic] { silentClientAdvice + tlsAdvice + greetingAdvice }
+    public var advice: [Diagnostic] { silentClientAdvice + tlsAdvice }
 
     private var silentClientAdvice: [Diagnostic] {
         if configuration.limits.traffic.maxConnectionsPerIP != nil { return [] }
