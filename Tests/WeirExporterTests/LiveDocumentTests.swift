@@ -65,6 +65,18 @@ import Testing
         #expect(gunzip(try #require(try other.answer()).body) == Array("[2,2,3,4]".utf8))
     }
 
+    @Test("The last document gives way where there is room for one rendering only")
+    func littleRoom() throws {
+        var limits = ExporterLimits()
+        limits.pagesInFlight = 2
+        let stepped = try SteppedServer(limits: limits, document: TestDocument())
+        for number in 1...3 {
+            #expect(try stepped.answer(to: Self.path)?.text == "[\(number),2,3,4]")
+            #expect(try stepped.answer(to: request())?.status == 200)
+            try stepped.pass(seconds: 1)
+        }
+    }
+
     @Test("Where no client waits any more the document is dropped")
     func dropped() throws {
         let document = TestDocument()

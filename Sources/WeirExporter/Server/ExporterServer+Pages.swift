@@ -125,7 +125,8 @@ extension ExporterServer {
 
     // MARK: Pages and documents
 
-    /// Keeps a document that was made, in the codings that were asked for, in place of the one before.
+    /// Keeps a document that was made, in the codings that were asked for, in place of the one before; none of them
+    /// for no coding.
     private func keepDocument(_ made: [(body: PageBody?, coding: ContentEncoding)]) {
         let earlier = lastDocument
         lastDocument = made.compactMap { body, coding in body.map { ($0, coding) } }
@@ -248,9 +249,11 @@ extension ExporterServer {
         }
     }
 
-    /// Whether two pages are free: a rendering takes two at most, plain and compressed. Where they are not, readers
-    /// that have stopped lose theirs.
+    /// Whether two pages are free: a rendering takes two at most, plain and compressed. If they are not, the last
+    /// document gives way, and then readers that have stopped lose theirs.
     private func resetStalledReadersIfFull() -> Bool {
+        if pagePool.hasRoom(for: 2) { return true }
+        keepDocument([])
         if pagePool.hasRoom(for: 2) { return true }
         for connection in connections where connection.page != nil && connection.isStalled { connection.reset() }
         return pagePool.hasRoom(for: 2)
