@@ -37,6 +37,23 @@ private struct EndlessAnswers: FirstBytesMatcher {
         }
     }
 
+    @Test func `a transfer behind the choice is spliced`() async throws {
+        let size = 24 << 20
+        let longest = Box(0)
+        var hooks = StreamHooks()
+        hooks.onRead = { event in
+            longest.update { $0 = max($0, event.byteCount) }
+            return .forward
+        }
+        try await withShared(routeHooks: hooks, beginning: { try $0.send(Pattern.bytes(size)) }) { rig in
+            let client = try rig.connect()
+            try client.setTimeouts(seconds: 30)
+            try client.send("a")
+            expectSame(Array(client.receive(size + 2).bytes), Pattern.bytes(size) + Array("Aa".utf8))
+        }
+        #expect(longest.value > RelayResources.bufferSize)
+    }
+
     @Test func `bytes that come one at a time are looked at only when there are enough`() async throws {
         try await withShared(matcher: FirstByteMatcher(length: 40)) { rig in
             let client = try rig.connect()
