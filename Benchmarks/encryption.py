@@ -227,7 +227,7 @@ def _shake(port, counter):
     context = ssl._create_unverified_context()  # noqa: S323 (the cost of the proxy is measured, on loopback)
     due = time.monotonic()
     while True:
-        # One that is late is made up for, but not those of a long stop.
+        # A late one is made up for, but not those of a long stop.
         due = max(due + HANDSHAKE_CLIENTS / HANDSHAKES_PER_SECOND, time.monotonic() - 0.1)
         time.sleep(max(0, due - time.monotonic()))
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 10) as plain:

@@ -1,19 +1,19 @@
-"""What an operator's lists cost clients: small requests while 9,000 other connections are listed again and again."""
+"""An operator's lists and clients: small requests beside 9,000 connections that are listed again and again."""
 
 import contextlib
 import os
 import socket
-import threading
 
 import idle_memory
 import loads
 from proxies import Weir
+from repeated import Repeated
 from report import count, duration
 from tools import Failure
 
 CONNECTIONS = 9000
 TITLE = f"{CONNECTIONS:,} connections listed beside small requests"
-# Between the end of a list and the next one.
+# Between the end of both lists and the next ones.
 PAUSE_SECONDS = 0.5
 TARGETS = ("/v1/connections", "/v1/top")
 SHORTEST_RUN = 3
@@ -30,38 +30,12 @@ class WeirWithAdmin(Weir):
         return f"admin: {{ listen: 'unix:{self.socket}' }}\n" + super().configuration()
 
 
-class _Lister:
-    """Asks for lists until the block ends; what failed is raised then."""
-
-    def __init__(self, path):
-        self.lists = 0
-        self._path, self._failure = path, None
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._is_over.set()
-        self._thread.join()
-        if self._failure is not None:
-            raise Failure(f"a list failed: {self._failure}")
-
-    def _run(self):
-        try:
-            while not self._is_over.wait(PAUSE_SECONDS):
-                for target in TARGETS:
-                    self._ask(target)
-                    self.lists += 1
-        except (Failure, OSError) as failure:
-            self._failure = failure
-
-    def _ask(self, target):
+def _list(path):
+    """Asks for each list."""
+    for target in TARGETS:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(20)
-            client.connect(self._path)
+            client.connect(path)
             client.sendall(f"GET {target} HTTP/1.1\r\n\r\n".encode())
             answer = b""
             while part := client.recv(1 << 16):
@@ -90,11 +64,11 @@ def measure(directory, backends, rounds, seconds, report, is_over):
                 return
             found = {}
             for is_listed in (True, False) if number % 2 else (False, True):
-                lister = _Lister(proxy.socket)
+                lister = Repeated("a list", PAUSE_SECONDS, lambda: _list(proxy.socket))
                 with lister if is_listed else contextlib.nullcontext():
                     found[is_listed] = loads.paced_requests(proxy.ports.http, "/small", seconds, directory).p99_seconds
                 if is_listed and number >= 0:
-                    made.add("weir", lister.lists)
+                    made.add("weir", lister.count * len(TARGETS))
             # The first round finds cold memory.
             if number >= 0:
                 ratio.add("weir", found[True] / found[False])

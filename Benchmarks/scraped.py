@@ -1,7 +1,6 @@
 """What scrapes cost a proxy that is busy: a scrape every second, with gzip as Prometheus asks for, beside small requests."""
 
 import os
-import threading
 import time
 import urllib.request
 
@@ -9,6 +8,7 @@ import loads
 import processes
 from accounting import precise_cpu_seconds
 from proxies import Weir
+from repeated import Repeated
 from report import count, share
 from tools import Failure
 
@@ -31,34 +31,11 @@ class WeirWithMoreRoutes(Weir):
         )
 
 
-class Scraper:
-    """Scrapes once a second until the block ends; what failed is raised then."""
-
-    def __init__(self, port):
-        self._request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/metrics", headers={"Accept-Encoding": "gzip"}
-        )
-        self._is_over = threading.Event()
-        self._failure = None
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._is_over.set()
-        self._thread.join()
-        if self._failure is not None:
-            raise Failure(f"a scrape failed: {self._failure}")
-
-    def _run(self):
-        while not self._is_over.wait(1):
-            try:
-                with urllib.request.urlopen(self._request, timeout=5) as answer:
-                    answer.read()
-            except OSError as error:
-                self._failure = error
+def _scrape(port):
+    """A page with gzip."""
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(asked, timeout=5) as answer:
+        answer.read()
 
 
 def measure(directory, backends, rounds, seconds, report, is_over):
@@ -92,7 +69,7 @@ def _once(proxy, seconds, is_scraped):
     """The outcome, and the processor time of the exporter's thread and of the whole proxy."""
     before = (_exporter_seconds(proxy), precise_cpu_seconds(proxy.processes()))
     if is_scraped:
-        with Scraper(proxy.exporter_port):
+        with Repeated("a scrape", 1, lambda: _scrape(proxy.exporter_port)):
             outcome = loads.requests(proxy.ports.http, "/small", seconds)
     else:
         outcome = loads.requests(proxy.ports.http, "/small", seconds)
