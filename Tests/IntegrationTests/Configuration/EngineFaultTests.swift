@@ -65,7 +65,7 @@ extension Integration {
             let weir = try weir(engine)
             engine.behave { $0.delay = .seconds(2) }
             engine.begin(box("b", "b", second, to: server.port, id: "bb"))
-            // What an event means by itself is done while lists take long.
+            // An event alone is enough while lists take long.
             engine.end("aa")
             try waitUntil("the new one is there", deadline: .seconds(30)) { isOpen(second) }
             try echo(second)
