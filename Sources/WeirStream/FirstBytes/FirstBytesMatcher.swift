@@ -9,18 +9,18 @@ public protocol FirstBytesMatcher: Sendable {
     ///   - isEnd: whether the client ended its stream after these bytes.
     ///   - stage: 0 at first, then that of the latest ``FirstBytesAnswer``. The stream then begins behind the bytes
     ///     that it consumed.
-    func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch
-
-    /// Returns the server name in bytes that have chosen a route, or match none, in lower case and empty where their
-    /// hello has none; nil where they are no hello. The session of a route that ends TLS refuses a client in whose
-    /// hello it finds another name (``SecureSession/expect(serverName:)``); observers may tell it
-    /// (``StreamContext/serverName``).
-    func serverName(in bytes: Span<UInt8>) -> [UInt8]?
+    ///   - serverName: nil before. The matcher sets it to the server name of a whole hello, in lower case, and empty
+    ///     where the hello has none. The session of a route that ends TLS refuses a client in whose hello it finds
+    ///     another name (``SecureSession/expect(serverName:)``); observers may tell it (``StreamContext/serverName``).
+    func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int, serverName: inout [UInt8]?) -> FirstBytesMatch
 }
 
 extension FirstBytesMatcher {
-    /// Nil.
-    public func serverName(in bytes: Span<UInt8>) -> [UInt8]? { nil }
+    /// The same, without the name.
+    package func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch {
+        var serverName: [UInt8]?
+        return match(bytes, isEnd: isEnd, stage: stage, serverName: &serverName)
+    }
 }
 
 /// A matcher's verdict.

@@ -8,7 +8,7 @@ struct RouteChoice {
     /// The way in which first bytes chose it; nil where none were inspected.
     var result: FirstBytesResult?
     var preface: UpstreamPreface?
-    /// The server name in the client's hello; see ``FirstBytesMatcher/serverName(in:)``.
+    /// The server name in the client's hello; see ``FirstBytesMatcher``.
     var serverName: [UInt8]?
 }
 

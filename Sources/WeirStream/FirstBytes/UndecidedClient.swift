@@ -127,14 +127,14 @@ final class UndecidedClient: EventHandler, UndecidedMember {
         switch unsafe client.endpoint.receiveCopy(into: buffer) {
         case .bytes(let count):
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count]).bindMemory(to: UInt8.self)
-            switch unsafe matcher.match(bytes.span, isEnd: client.endpoint.sawEnd, stage: stage) {
+            var name: [UInt8]?
+            switch unsafe matcher.match(
+                bytes.span, isEnd: client.endpoint.sawEnd, stage: stage, serverName: &name)
+            {
             case .route(let index, by: let result, preface: let preface):
-                // Only now is the name copied.
-                let name = unsafe matcher.serverName(in: bytes.span)
                 decide(RouteChoice(index: index, result: result, preface: preface, serverName: name))
             case .answer(let answer): send(answer, having: count)
-            case .none(let mismatch):
-                fail(ListenerFailure(mismatch), serverName: unsafe matcher.serverName(in: bytes.span))
+            case .none(let mismatch): fail(ListenerFailure(mismatch), serverName: name)
             case .needsMore(let wanted): waitForMore(wanted, having: count)
             }
         case .wouldBlock: client.endpoint.isReadable = false

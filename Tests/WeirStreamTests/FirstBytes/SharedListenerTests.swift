@@ -9,7 +9,7 @@ import Testing
 private struct EndlessAnswers: FirstBytesMatcher {
     var consuming = 1
 
-    func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch {
+    func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int, serverName: inout [UInt8]?) -> FirstBytesMatch {
         .answer(FirstBytesAnswer(consuming: consuming, [UInt8(ascii: "0") + UInt8(stage)], stage: stage + 1))
     }
 }

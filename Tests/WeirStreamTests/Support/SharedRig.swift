@@ -11,7 +11,7 @@ struct FirstByteMatcher: FirstBytesMatcher {
     var length = 1
     let looks = Box(0)
 
-    func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch {
+    func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int, serverName: inout [UInt8]?) -> FirstBytesMatch {
         looks.add(1)
         guard bytes.count >= length else { return .needsMore(atLeast: length) }
         switch bytes[0] {

@@ -36,13 +36,6 @@ public enum ClientHelloParser {
         return findMessage(bytes)
     }
 
-    /// Returns the server name of a complete hello at the beginning of a stream, empty where it has none; nil where
-    /// there is no such hello.
-    static func serverName(in bytes: Span<UInt8>) -> [UInt8]? {
-        guard case .complete(let hello) = parse(bytes) else { return nil }
-        return hello.serverName?.array ?? []
-    }
-
     /// Walks over the headers of the records until they hold the whole message.
     private static func findMessage(_ bytes: Span<UInt8>) -> ClientHelloScan {
         // The offset of the next record's header.

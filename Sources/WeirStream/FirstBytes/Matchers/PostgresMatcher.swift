@@ -38,10 +38,12 @@ public struct PostgresMatcher: FirstBytesMatcher {
     }
 
     /// See ``FirstBytesMatcher``.
-    public func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch {
-        if stage == Stage.encrypting { return matchHello(bytes, preface: Self.preface) }
+    public func match(
+        _ bytes: Span<UInt8>, isEnd: Bool, stage: Int, serverName: inout [UInt8]?
+    ) -> FirstBytesMatch {
+        if stage == Stage.encrypting { return matchHello(bytes, preface: Self.preface, serverName: &serverName) }
         guard bytes.count > 0 else { return .needsMore(atLeast: 1) }
-        if bytes[0] == Self.handshakeRecord { return matchHello(bytes, preface: nil) }
+        if bytes[0] == Self.handshakeRecord { return matchHello(bytes, preface: nil, serverName: &serverName) }
         // The upper half of the length.
         for index in 0..<min(2, bytes.count) where bytes[index] != 0 { return .none(.malformed) }
         guard bytes.count >= Self.requestLength else { return .needsMore(atLeast: Self.requestLength) }
@@ -57,20 +59,19 @@ public struct PostgresMatcher: FirstBytesMatcher {
         }
     }
 
-    /// See ``FirstBytesMatcher``.
-    public func serverName(in bytes: Span<UInt8>) -> [UInt8]? { ClientHelloParser.serverName(in: bytes) }
-
     private func answer(_ bytes: Span<UInt8>, length: Int, _ answer: [UInt8], stage: Int) -> FirstBytesMatch {
         guard length == Self.requestLength, bytes.count == length else { return .none(.malformed) }
         return .answer(FirstBytesAnswer(consuming: length, answer, stage: stage))
     }
 
-    private func matchHello(_ bytes: Span<UInt8>, preface: UpstreamPreface?) -> FirstBytesMatch {
+    private func matchHello(
+        _ bytes: Span<UInt8>, preface: UpstreamPreface?, serverName: inout [UInt8]?
+    ) -> FirstBytesMatch {
         switch ClientHelloParser.parse(bytes) {
         case .needsMore(let count): .needsMore(atLeast: count)
         case .notTLS, .malformed: .none(.malformed)
         case .tooLong: .none(.tooLong)
-        case .complete(let hello): table.match(hello, in: bytes, preface: preface)
+        case .complete(let hello): table.match(hello, in: bytes, preface: preface, serverName: &serverName)
         }
     }
 

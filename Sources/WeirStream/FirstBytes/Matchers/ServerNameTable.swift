@@ -72,18 +72,17 @@ public struct ServerNameTable: FirstBytesMatcher {
     }
 
     /// See ``FirstBytesMatcher``.
-    public func match(_ bytes: Span<UInt8>, isEnd: Bool, stage: Int) -> FirstBytesMatch {
+    public func match(
+        _ bytes: Span<UInt8>, isEnd: Bool, stage: Int, serverName: inout [UInt8]?
+    ) -> FirstBytesMatch {
         switch ClientHelloParser.parse(bytes) {
         case .needsMore(let count): .needsMore(atLeast: count)
         case .notTLS: matchWithoutTLS
         case .malformed: .none(.malformed)
         case .tooLong: .none(.tooLong)
-        case .complete(let hello): match(hello, in: bytes)
+        case .complete(let hello): match(hello, in: bytes, serverName: &serverName)
         }
     }
-
-    /// See ``FirstBytesMatcher``.
-    public func serverName(in bytes: Span<UInt8>) -> [UInt8]? { ClientHelloParser.serverName(in: bytes) }
 
     /// The verdict about a client that does not speak TLS.
     var matchWithoutTLS: FirstBytesMatch {
@@ -94,7 +93,11 @@ public struct ServerNameTable: FirstBytesMatcher {
     /// - Parameters:
     ///   - bytes: the bytes that it was read from.
     ///   - preface: what the route's upstream gets first.
-    func match(_ hello: ClientHello, in bytes: Span<UInt8>, preface: UpstreamPreface? = nil) -> FirstBytesMatch {
+    ///   - serverName: is set to the name in the hello.
+    func match(
+        _ hello: ClientHello, in bytes: Span<UInt8>, preface: UpstreamPreface? = nil, serverName: inout [UInt8]?
+    ) -> FirstBytesMatch {
+        serverName = hello.serverName?.array ?? []
         let offered = knownProtocols(of: hello, in: bytes)
         if let name = hello.serverName, let route = name.withSpan({ route(of: $0, offered) }) {
             return .route(route, by: .name, preface: preface)

@@ -23,7 +23,9 @@ public struct ShortBytes: Sendable, Equatable, CustomStringConvertible {
     var array: [UInt8] {
         var copy: [UInt8] = []
         copy.reserveCapacity(count)
-        for index in 0..<count { copy.append(bytes[index]) }
+        withSpan { span in
+            for index in 0..<span.count { copy.append(span[index]) }
+        }
         return copy
     }
 
